@@ -1,0 +1,37 @@
+package graph
+
+import "github.com/normwasm/normwasm/internal/text"
+
+// LoadError reports a model that cannot be read: truncated, malformed, or
+// asking for more than the limits allow.
+type LoadError struct{ msg string }
+
+func (e *LoadError) Error() string { return e.msg }
+
+// Load makes a LoadError of the parts that text.Join takes.
+func Load(parts ...any) error { return &LoadError{text.Join(parts...)} }
+
+// UnsupportedError lists every operator, attribute and type of a model that is
+// not implemented.
+type UnsupportedError struct {
+	Missing []string // such as "NonMaxSuppression (opset 11)"
+}
+
+func (e *UnsupportedError) Error() string {
+	msg := "graph: the model needs what is not implemented: "
+	for i, m := range e.Missing {
+		if i > 0 {
+			msg += ", "
+		}
+		msg += m
+	}
+	return msg
+}
+
+// ShapeError reports a feed or a node whose operands do not fit each other.
+type ShapeError struct{ msg string }
+
+func (e *ShapeError) Error() string { return e.msg }
+
+// Shape makes a ShapeError of the parts that text.Join takes.
+func Shape(parts ...any) error { return &ShapeError{text.Join(parts...)} }

@@ -1,0 +1,126 @@
+// Package graph holds a neural network as a graph of ONNX operators: the
+// representation, the optimizer that folds and fuses it, the planner that turns
+// it into steps over one memory arena, and the operators themselves.
+//
+// The life of a model: nn/onnx reads a file into a Graph; NewSession checks that
+// every operator is there and optimizes; Prepare plans for concrete input
+// shapes (shape arithmetic is evaluated then, weights are packed, lifetimes are
+// laid out in one arena); Exec runs the steps and allocates nothing.
+package graph
+
+// Graph is a network, or the body of a control-flow attribute. Nodes are in
+// topological order.
+type Graph struct {
+	Name    string
+	Opsets  map[string]int // version by domain; "" is the ONNX domain
+	Inputs  []*Value       // what the caller feeds: initializers are not among them
+	Outputs []*Value
+	Nodes   []*Node
+}
+
+// Value is an edge: an input, an initializer or a node's output. Values are
+// compared by pointer; the body of an If refers to outer values directly.
+type Value struct {
+	Name  string
+	Type  DType   // Undefined when the file does not say
+	Dims  []Dim   // as declared
+	Known bool    // Dims is declared (a scalar has Known and no Dims)
+	Const *Tensor // the value itself, when it is known at load
+}
+
+// Dim is a declared dimension: a size, or -1 with a symbol's name (which may be
+// empty).
+type Dim struct {
+	Size   int
+	Symbol string
+}
+
+// Node is one operator call. An omitted optional input or output is nil.
+type Node struct {
+	Name    string
+	Op      string
+	Domain  string // "" is ONNX; Internal for what the optimizer makes
+	Version int    // the domain's opset version in force
+	Inputs  []*Value
+	Outputs []*Value
+	Attrs   map[string]*Attr
+}
+
+// Internal is the domain of operators that only the optimizer creates.
+const Internal = "normwasm"
+
+// AttrKind tells which field of an Attr counts, numbered as ONNX's
+// AttributeProto.AttributeType.
+type AttrKind uint8
+
+const (
+	AttrFloat   AttrKind = 1
+	AttrInt     AttrKind = 2
+	AttrString  AttrKind = 3
+	AttrTensor  AttrKind = 4
+	AttrGraph   AttrKind = 5
+	AttrFloats  AttrKind = 6
+	AttrInts    AttrKind = 7
+	AttrStrings AttrKind = 8
+)
+
+// Attr is a node's attribute.
+type Attr struct {
+	Kind    AttrKind
+	F       float32
+	I       int64
+	S       string
+	T       *Tensor
+	G       *Graph
+	Floats  []float32
+	Ints    []int64
+	Strings []string
+}
+
+// Int returns the integer attribute name, or def where it is absent.
+func (n *Node) Int(name string, def int64) int64 {
+	if a := n.Attrs[name]; a != nil && a.Kind == AttrInt {
+		return a.I
+	}
+	return def
+}
+
+// Float returns the float attribute name, or def where it is absent.
+func (n *Node) Float(name string, def float32) float32 {
+	if a := n.Attrs[name]; a != nil && a.Kind == AttrFloat {
+		return a.F
+	}
+	return def
+}
+
+// Str returns the string attribute name, or def where it is absent.
+func (n *Node) Str(name, def string) string {
+	if a := n.Attrs[name]; a != nil && a.Kind == AttrString {
+		return a.S
+	}
+	return def
+}
+
+// Ints returns the integer list name and whether it is there.
+func (n *Node) Ints(name string) ([]int64, bool) {
+	if a := n.Attrs[name]; a != nil && a.Kind == AttrInts {
+		return a.Ints, true
+	}
+	return nil, false
+}
+
+// In returns input i, nil when it is omitted or beyond the list.
+func (n *Node) In(i int) *Value {
+	if i < len(n.Inputs) {
+		return n.Inputs[i]
+	}
+	return nil
+}
+
+// Out returns output i, nil when it is omitted or beyond the list.
+func (n *Node) Out(i int) *Value {
+	if i < len(n.Outputs) {
+		return n.Outputs[i]
+	}
+	return nil
+}
