@@ -1,0 +1,147 @@
+// The cases, as functions that the driver calls one after another in one page.
+import { batchNormReference, channelsLast, layerNormReference, maxDifference, requireClose, uniform } from './data.js';
+import { measure, perNode, summary } from './measure.js';
+import * as normwasm from './normwasm.js';
+import * as ort from './ort.js';
+import * as tfjs from './tfjs.js';
+
+const EPSILON = 1e-5;
+const TOLERANCE = 1e-4;
+
+/** @type {{ variant: string, api: any }[]} The variant that `auto` takes comes first. */
+let engines = [];
+
+async function start({ entry, variants }) {
+  ort.start();
+  const info = { tfjs: await tfjs.start(), normwasm: [] };
+  for (const variant of variants) {
+    const e = await normwasm.start(entry, variant);
+    if (engines.some((other) => other.variant === e.variant)) continue;
+    engines.push(e);
+    info.normwasm.push({ variant: e.variant, version: e.runtime.version });
+  }
+  return info;
+}
+
+const label = (e, i) => (i === 0 ? 'normwasm' : `normwasm ${e.variant}`);
+const product = (dims) => dims.reduce((a, b) => a * b, 1);
+
+/** Adds GB/s (x read once and y written once: the least that any kernel moves) and the ratios. */
+function finish(results, elements) {
+  const own = results.find((r) => r.name === 'normwasm');
+  return results.map((r) => ({
+    ...r,
+    ...(elements ? { gbPerSecond: (elements * 8) / (r.medianMs * 1e6) } : {}),
+    ...(own && r !== own ? { normwasmIsTimesAsFast: r.medianMs / own.medianMs } : {}),
+  }));
+}
+
+async function layerNormKernel(dims, plan) {
+  const cols = dims[dims.length - 1];
+  const rows = product(dims) / cols;
+  const c = { x: uniform(rows * cols, -2, 3, 1), gamma: uniform(cols, 0.5, 1.5, 2), beta: uniform(cols, -0.5, 0.5, 3), dims, epsilon: EPSILON };
+  const want = layerNormReference(c.x, c.gamma, c.beta, rows, cols, EPSILON);
+  const check = (who) => (got) => requireClose(who, got, want, TOLERANCE);
+
+  const own = engines.map((e, i) => normwasm.layerNorm(e.api, label(e, i), c));
+  const t = tfjs.layerNorm(c);
+  const o = await ort.chains({ x: c.x, dims, op: 'LayerNormalization', opset: 17, attributes: { axis: -1, epsilon: EPSILON },
+    parameters: [['scale', c.gamma], ['bias', c.beta]], check: check('onnxruntime-web') });
+  for (const one of [...own, t]) one.verify(check(one.name));
+  await o.verify();
+
+  const measured = await measure([...own, o.single, o.chain, t], plan);
+  for (const one of [...own, t, o]) await one.release();
+  const [single, chain] = measured.splice(own.length, 2);
+  return finish([...measured.map(summary), perNode('onnxruntime-web', chain, single, ort.CHAIN)], rows * cols);
+}
+
+async function batchNormKernel(dims, plan) {
+  const [n, channels, ...inner] = dims;
+  const elements = product(dims);
+  const dimsLast = [n, ...inner, channels];
+  const parameters = { gamma: uniform(channels, 0.9, 1.1, 2), beta: uniform(channels, -0.5, 0.5, 3),
+    mean: uniform(channels, -0.5, 0.5, 4), variance: uniform(channels, 0.9, 1.1, 5) };
+  const x = uniform(elements, -2, 2, 1);
+  const xLast = channelsLast(x, dims);
+  const want = batchNormReference(x, parameters, dims, EPSILON);
+  const wantLast = channelsLast(want, dims);
+  const check = (who, w) => (got) => requireClose(who, got, w, TOLERANCE);
+
+  const first = engines.map((e, i) => normwasm.batchNorm(e.api, label(e, i), { x, dims, ...parameters, epsilon: EPSILON, layout: 'nchw' }));
+  const last = engines.map((e, i) => normwasm.batchNorm(e.api, `${label(e, i)} nhwc`, { x: xLast, dims: dimsLast, ...parameters, epsilon: EPSILON, layout: 'nhwc' }));
+  const t = tfjs.batchNorm({ xLast, dimsLast, ...parameters, epsilon: EPSILON });
+  const o = await ort.chains({ x, dims, op: 'BatchNormalization', opset: 15, attributes: { epsilon: EPSILON },
+    parameters: [['scale', parameters.gamma], ['bias', parameters.beta], ['mean', parameters.mean], ['var', parameters.variance]],
+    check: check('onnxruntime-web', want) });
+  for (const one of first) one.verify(check(one.name, want));
+  for (const one of [...last, t]) one.verify(check(one.name, wantLast));
+  await o.verify();
+
+  const own = [...first, ...last];
+  const measured = await measure([...own, o.single, o.chain, t], plan);
+  for (const one of [...own, t, o]) await one.release();
+  const [single, chain] = measured.splice(own.length, 2);
+  return finish([...measured.map(summary), perNode('onnxruntime-web', chain, single, ort.CHAIN)], elements);
+}
+
+/** What a caller with plain arrays pays: Float32Array in, a new Float32Array out. */
+async function layerNormCall(dims, plan) {
+  const { chainModel } = await import('./onnx.js');
+  const [rows, cols] = dims;
+  const x = uniform(rows * cols, -2, 3, 1);
+  const scale = uniform(cols, 0.5, 1.5, 2);
+  const bias = uniform(cols, -0.5, 0.5, 3);
+  const want = layerNormReference(x, scale, bias, rows, cols, EPSILON);
+
+  const own = engines.map((e, i) => ({ name: label(e, i), call: () => e.api.layerNorm(x, { shape: dims, scale, bias, epsilon: EPSILON }) }));
+  for (const o of own) requireClose(o.name, o.call(), want, TOLERANCE);
+  const session = await ort.session(chainModel({ op: 'LayerNormalization', opset: 17, nodes: 1, dims,
+    attributes: { axis: -1, epsilon: EPSILON }, parameters: [['scale', scale], ['bias', bias]] }));
+  const viaSession = async () => (await session.run({ x: ort.tensor(x, dims) })).y.data;
+  requireClose('onnxruntime-web', await viaSession(), want, TOLERANCE);
+
+  const measured = await measure([
+    ...own.map(({ name, call }) => ({ name, run: (times) => { for (let i = 0; i < times; i++) call(); } })),
+    { name: 'onnxruntime-web', run: async (times) => { for (let i = 0; i < times; i++) await viaSession(); } },
+  ], plan);
+  await session.release();
+  return finish(measured.map(summary));
+}
+
+/** A whole network, Float32Array in and out, loaded and run on the page's own thread. */
+async function model(url, dims, plan) {
+  const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
+  const x = uniform(product(dims), -1, 1, 1);
+  const loading = {};
+  const timed = async (name, load) => {
+    const begin = performance.now();
+    const s = await load();
+    loading[name] = performance.now() - begin;
+    return s;
+  };
+  const other = await timed('onnxruntime-web', () => ort.session(bytes));
+  const otherRun = async () => (await other.run({ [other.inputNames[0]]: ort.tensor(x, dims) }))[other.outputNames[0]].data;
+  const want = await otherRun();
+
+  const contenders = [{ name: 'onnxruntime-web', run: async (times) => { for (let i = 0; i < times; i++) await otherRun(); } }];
+  const differences = {};
+  const sessions = [];
+  for (const [i, e] of engines.entries()) {
+    const name = label(e, i);
+    const s = await timed(name, () => e.api.InferenceSession.create(bytes));
+    sessions.push(s);
+    const run = async () => {
+      const result = await s.run({ [s.inputNames[0]]: new e.api.Tensor('float32', x, dims) });
+      return result[s.outputNames[0]].data;
+    };
+    differences[name] = maxDifference(await run(), want);
+    contenders.push({ name, run: async (times) => { for (let k = 0; k < times; k++) await run(); } });
+  }
+  const measured = await measure(contenders, plan);
+  for (const s of [other, ...sessions]) await s.release();
+  return finish(measured.map(summary)).map((r) => ({ ...r, loadMs: loading[r.name],
+    ...(r.name in differences ? { maxDifference: differences[r.name] } : {}) }));
+}
+
+globalThis.bench = { start, layerNormKernel, batchNormKernel, layerNormCall, model };

@@ -1,0 +1,46 @@
+// normwasm through its public API. The server shows the package under one path
+// for each variant, so that each has its own module graph and its own runtime.
+
+/** @returns {Promise<{ variant: string, api: any, runtime: any }>} */
+export async function start(entry, variant) {
+  const api = await import(`/normwasm/${variant}/${entry}`);
+  const runtime = await api.init({ variant });
+  return { variant: runtime.variant, api, runtime };
+}
+
+function resident(api, named) {
+  const out = {};
+  for (const [name, [data, dims]] of Object.entries(named)) {
+    out[name] = new api.Tensor('float32', data, dims).toWasm();
+  }
+  return out;
+}
+
+function contender(name, call, t) {
+  return {
+    name,
+    run: (times) => {
+      for (let i = 0; i < times; i++) call();
+    },
+    verify: (check) => {
+      call();
+      check(t.out.data);
+    },
+    release: () => Object.values(t).forEach((tensor) => tensor.dispose()),
+  };
+}
+
+export function layerNorm(api, name, { x, gamma, beta, dims, epsilon }) {
+  const cols = dims[dims.length - 1];
+  const t = resident(api, { x: [x, dims], scale: [gamma, [cols]], bias: [beta, [cols]], out: [new Float32Array(x.length), dims] });
+  const o = { scale: t.scale, bias: t.bias, epsilon, out: t.out };
+  return contender(name, () => api.layerNorm(t.x, o), t);
+}
+
+export function batchNorm(api, name, { x, dims, gamma, beta, mean, variance, epsilon, layout }) {
+  const c = [gamma.length];
+  const t = resident(api, { x: [x, dims], scale: [gamma, c], bias: [beta, c], mean: [mean, c], variance: [variance, c],
+    out: [new Float32Array(x.length), dims] });
+  const o = { scale: t.scale, bias: t.bias, mean: t.mean, variance: t.variance, epsilon, layout, out: t.out };
+  return contender(name, () => api.batchNorm(t.x, o), t);
+}

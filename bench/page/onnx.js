@@ -1,0 +1,76 @@
+// Just enough of a protobuf writer to make chains of one-operator ONNX models.
+// Field numbers are those of onnx.proto3.
+
+const text = new TextEncoder();
+
+function varint(n) {
+  const out = [];
+  let v = BigInt.asUintN(64, BigInt(n));
+  while (v > 127n) {
+    out.push(Number(v & 127n) | 128);
+    v >>= 7n;
+  }
+  out.push(Number(v));
+  return out;
+}
+
+function concat(parts) {
+  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const p of parts) {
+    out.set(p, at);
+    at += p.length;
+  }
+  return out;
+}
+
+const integer = (field, n) => Uint8Array.from([...varint(field << 3), ...varint(n)]);
+const bytes = (field, b) => concat([Uint8Array.from([...varint((field << 3) | 2), ...varint(b.length)]), b]);
+const string = (field, s) => bytes(field, text.encode(s));
+const message = (field, ...parts) => bytes(field, concat(parts));
+const float = (field, v) => concat([Uint8Array.from(varint((field << 3) | 5)), new Uint8Array(Float32Array.of(v).buffer)]);
+
+const FLOAT = 1;
+
+function attribute(name, value) {
+  return typeof value === 'number' && !Number.isInteger(value)
+    ? message(5, string(1, name), float(2, value), integer(20, 1))
+    : message(5, string(1, name), integer(3, value), integer(20, 2));
+}
+
+function initializer(name, dims, data) {
+  return message(5, ...dims.map((d) => integer(1, d)), integer(2, FLOAT), string(8, name),
+    bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)));
+}
+
+function valueInfo(field, name, dims) {
+  const shape = message(2, ...dims.map((d) => message(1, integer(1, d))));
+  return message(field, string(1, name), message(2, message(1, integer(1, FLOAT), shape)));
+}
+
+/**
+ * A model in which x goes through `nodes` nodes of one operator to y. Every
+ * node has its own copy of the parameters, as the layers of a network have.
+ *
+ * @param {object} o
+ * @param {string} o.op
+ * @param {number} o.nodes
+ * @param {number[]} o.dims Of x and of y.
+ * @param {[string, Float32Array][]} o.parameters The inputs after x, in order.
+ * @param {Record<string, number>} o.attributes
+ * @param {number} o.opset
+ */
+export function chainModel({ op, nodes, dims, parameters, attributes, opset }) {
+  const graph = [];
+  for (let i = 0; i < nodes; i++) {
+    const inputs = [i === 0 ? 'x' : `h${i}`, ...parameters.map(([name]) => `${name}${i}`)];
+    graph.push(message(1, ...inputs.map((s) => string(1, s)), string(2, i === nodes - 1 ? 'y' : `h${i + 1}`),
+      string(3, `${op}_${i}`), string(4, op), ...Object.entries(attributes).map(([k, v]) => attribute(k, v))));
+  }
+  graph.push(string(2, 'chain'));
+  for (let i = 0; i < nodes; i++) {
+    for (const [name, data] of parameters) graph.push(initializer(`${name}${i}`, [data.length], data));
+  }
+  graph.push(valueInfo(11, 'x', dims), valueInfo(12, 'y', dims));
+  return concat([integer(1, 8), message(8, string(1, ''), integer(2, opset)), message(7, ...graph)]);
+}

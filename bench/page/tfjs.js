@@ -1,0 +1,44 @@
+// tfjs on its wasm backend (SIMD, one thread: the page is not cross-origin
+// isolated). Its kernels run when the operation is called, not when the result is read.
+
+/* global tf */
+
+export async function start() {
+  tf.wasm.setWasmPaths('/tfjs-wasm/');
+  await tf.setBackend('wasm');
+  await tf.ready();
+  if (tf.getBackend() !== 'wasm') throw new Error(`tfjs runs on ${tf.getBackend()}, want wasm`);
+  return { version: tf.version.tfjs, simd: await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT') };
+}
+
+function contender(compute, inputs) {
+  return {
+    name: 'tfjs-wasm',
+    run: (times) => {
+      for (let i = 0; i < times; i++) tf.tidy(compute).dispose();
+    },
+    verify: (check) => {
+      const y = tf.tidy(compute);
+      check(y.dataSync());
+      y.dispose();
+    },
+    release: () => tf.dispose(inputs),
+  };
+}
+
+/** Composed of its own operations: it has no fused kernel. */
+export function layerNorm({ x, gamma, beta, dims, epsilon }) {
+  const t = { x: tf.tensor(x, dims), gamma: tf.tensor1d(gamma), beta: tf.tensor1d(beta) };
+  return contender(() => {
+    const { mean, variance } = tf.moments(t.x, -1, true);
+    const rstd = tf.rsqrt(tf.add(variance, epsilon));
+    return tf.add(tf.mul(tf.mul(tf.sub(t.x, mean), rstd), t.gamma), t.beta);
+  }, t);
+}
+
+/** Channels last, the layout that its batchNorm is made for. */
+export function batchNorm({ xLast, dimsLast, gamma, beta, mean, variance, epsilon }) {
+  const t = { x: tf.tensor(xLast, dimsLast), gamma: tf.tensor1d(gamma), beta: tf.tensor1d(beta),
+    mean: tf.tensor1d(mean), variance: tf.tensor1d(variance) };
+  return contender(() => tf.batchNorm(t.x, t.mean, t.variance, t.beta, t.gamma, epsilon), t);
+}

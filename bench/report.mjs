@@ -1,0 +1,55 @@
+// results.json as the README's table.
+
+const begin = '<!-- bench:begin -->';
+const end = '<!-- bench:end -->';
+
+/** Puts `text` between the markers of `page`. */
+export function fill(page, text) {
+  const from = page.indexOf(begin);
+  const to = page.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`the page has no ${begin} … ${end}`);
+  return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
+}
+
+/** Three significant digits, in µs or ms. */
+function duration(ms) {
+  const [v, unit] = ms < 1 ? [ms * 1000, 'µs'] : [ms, 'ms'];
+  return `${v < 100 ? v.toPrecision(3) : Math.round(v)} ${unit}`;
+}
+
+const times = (r) => (r === undefined ? '–' : `**${r < 9.95 ? r.toFixed(1) : Math.round(r)}×**`);
+
+function row(label, own, ort, tfjs) {
+  const cell = (r) => (r === undefined ? '–' : duration(r.medianMs) + (r.gbPerSecond ? ` (${r.gbPerSecond.toPrecision(2)} GB/s)` : ''));
+  const ratio = (r) => (r && own ? times(r.medianMs / own.medianMs) : '–');
+  return `| ${label} | ${cell(own)} | ${cell(ort)} | ${ratio(ort)} | ${cell(tfjs)} | ${ratio(tfjs)} |`;
+}
+
+export function table(results) {
+  const lines = [
+    '| | normwasm | onnxruntime-web | | tfjs-wasm | |',
+    '|---|--:|--:|--:|--:|--:|',
+  ];
+  for (const c of results.cases) {
+    const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
+    const dims = c.dims.join('×');
+    const nhwc = by['normwasm nhwc'];
+    // tfjs has channels last only: it is compared with the same layout.
+    lines.push(row(`${c.name}, ${dims}`, by.normwasm, by['onnxruntime-web'], nhwc ? undefined : by['tfjs-wasm']));
+    if (nhwc) lines.push(row(`${c.name}, the same, channels last`, nhwc, undefined, by['tfjs-wasm']));
+  }
+  if (results.sizes) {
+    const by = Object.fromEntries(results.sizes.map((s) => [s.name, s]));
+    const kb = (s) => (s ? `${Math.round(s.brotli / 1000)} KB` : '–');
+    const ratio = (s) => (s && by.normwasm ? times(s.brotli / by.normwasm.brotli) : '–');
+    lines.push(`| download, wasm + JS, brotli | ${kb(by.normwasm)} | ${kb(by['onnxruntime-web'])} | ${ratio(by['onnxruntime-web'])} | ${kb(by['tfjs-wasm, core only'])} | ${ratio(by['tfjs-wasm, core only'])} |`);
+  }
+  const { machine, versions } = results;
+  lines.push(
+    '',
+    `${results.date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
+      + `normwasm ${versions.normwasm} (variant ${results.variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}. `
+      + `Medians of ${Math.max(...results.cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`,
+  );
+  return lines.join('\n');
+}

