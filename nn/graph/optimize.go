@@ -1,0 +1,34 @@
+package graph
+
+// pass rewrites a graph into one that computes the same with less work. The
+// pass's doc comment names what it matches, what it emits, and what it must
+// leave alone.
+type pass struct {
+	name string
+	run  func(r *rewriter)
+}
+
+// passes run in this order: what only passes values on goes first, so that the
+// patterns behind it stand next to each other; folds into weights come before
+// activations, which end what can be folded.
+var passes = []pass{
+	{"drop identities", dropIdentities},
+	{"fuse LayerNormalization", fuseLayerNorm},
+	{"fuse HardSwish", fuseHardSwish},
+	{"fuse Silu", fuseSilu},
+	{"fold BatchNormalization", foldBatchNorm},
+	{"fold affine", foldAffine},
+	{"fuse bias", fuseBias},
+	{"fuse activation", fuseActivation},
+	{"drop dead nodes", dropDead},
+}
+
+// optimize runs all passes over g, whose constant nodes have been evaluated.
+func optimize(g *Graph) error {
+	r := newRewriter(g)
+	for _, p := range passes {
+		p.run(r)
+		r.sweep()
+	}
+	return nil
+}
