@@ -1,0 +1,75 @@
+// Package relax contracts multiply-adds in a linked WebAssembly module.
+//
+// The SIMD build computes a·b + c as f32x4.mul, local.get c, f32x4.add. Engines
+// with the relaxed SIMD proposal have one instruction for it, which Go's
+// assembler cannot encode. Contract rewrites
+//
+//	f32x4.mul; local.get c; f32x4.add    →    nop nop nop; local.get c; f32x4.relaxed_madd
+//
+// in place: both arithmetic opcodes and the fused one are three bytes long, so
+// nothing moves, no section is re-encoded, and one binary yields two variants.
+//
+// Only instructions that follow each other are taken. Control can enter a
+// sequence of WebAssembly instructions only after a loop, else or end, so no
+// branch arrives between two neighbours. Nops between them (Go's assembler
+// leaves one after each two-byte opcode) do not count.
+package relax
+
+// Opcodes behind the SIMD prefix 0xfd.
+const (
+	f32x4Add         = 0xe4
+	f32x4Mul         = 0xe6
+	f32x4RelaxedMadd = 0x105
+)
+
+const nop = 0x01
+
+// Contract rewrites module in place and returns how many multiply-adds it
+// contracted. On an error, which names the byte offset, module is unchanged.
+func Contract(module []byte) (int, error) {
+	var found []pair
+	err := functions(module, func(d *decoder, end int) error {
+		var w window
+		return d.body(end, func(in instruction) {
+			if mul, ok := w.step(in); ok {
+				found = append(found, pair{mul, in.start})
+			}
+		})
+	})
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range found {
+		copy(module[p.mul:], []byte{nop, nop, nop})
+		copy(module[p.add:], []byte{0xfd, f32x4RelaxedMadd&0x7f | 0x80, f32x4RelaxedMadd >> 7})
+	}
+	return len(found), nil
+}
+
+// pair holds the offsets of a multiplication and of the addition that takes its
+// product.
+type pair struct{ mul, add int }
+
+// window recognises the three instructions as they pass.
+type window struct {
+	state int // instructions of the pattern seen so far
+	mul   int // offset of the multiplication
+}
+
+// step takes the next instruction. When it is the addition of a multiply-add,
+// step returns the multiplication's offset.
+func (w *window) step(in instruction) (mul int, ok bool) {
+	switch {
+	case in.is(opNop):
+	case in.isSIMD(f32x4Mul) && in.size() == 3:
+		w.state, w.mul = 1, in.start
+	case w.state == 1 && in.is(opLocalGet):
+		w.state = 2
+	case w.state == 2 && in.isSIMD(f32x4Add) && in.size() == 3:
+		w.state = 0
+		return w.mul, true
+	default:
+		w.state = 0
+	}
+	return 0, false
+}
