@@ -1,0 +1,107 @@
+package main
+
+import "github.com/normwasm/normwasm/internal/asm"
+
+// clamps writes body once for each value of the clamp argument: two tests a
+// call instead of two a vector.
+func clamps(f *asm.Func, clamp asm.Int, body func(level int)) {
+	f.IfElse(clamp.GeConst(1), func() {
+		f.IfElse(clamp.GeConst(2), func() { body(2) }, func() { body(1) })
+	}, func() { body(0) })
+}
+
+// clamper bounds vectors and single elements, which go through a vector too so
+// that pmax and pmin have one meaning.
+type clamper struct{ zero, six asm.V }
+
+func newClamper(f *asm.Func) clamper {
+	c := clamper{f.NewV("zero"), f.NewV("six")}
+	c.zero.Set(f.ZeroV())
+	c.six.Set(f.ConstV(6))
+	return c
+}
+
+func (c clamper) clamp(v asm.V, level int) asm.V {
+	if level >= 1 {
+		v = v.PMax(c.zero)
+	}
+	if level >= 2 {
+		v = v.PMin(c.six)
+	}
+	return v
+}
+
+func batchNormPlanes(file *asm.File) {
+	file.Func("func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)",
+		"batchNormPlanes applies BatchNorm to channels-first data; kernel.go has the loop.",
+		func(f *asm.Func) {
+			y, x, planes := f.Ptr("dst"), f.Ptr("src"), f.Int("planes")
+			mean, scale, beta := f.Ptr("mean"), f.Ptr("scale"), f.Ptr("beta")
+			channel, left := f.NewInt("channel"), f.NewInt("left")
+			m, a, b := f.NewV("meanV"), f.NewV("scaleV"), f.NewV("betaV")
+			c := newClamper(f)
+			f.Take(planes, 1, func() {
+				f.If(channel.Zero(), func() {
+					channel.Set(f.ArgInt("channels"))
+					mean.Set(f.ArgPtr("mean"))
+					scale.Set(f.ArgPtr("scale"))
+					beta.Set(f.ArgPtr("beta"))
+				})
+				channel.Set(channel.AddConst(-1))
+				m.Set(mean.Splat(0))
+				a.Set(scale.Splat(0))
+				b.Set(beta.Splat(0))
+				for _, p := range []asm.Ptr{mean, scale, beta} {
+					p.Advance(4)
+				}
+				left.Set(f.ArgInt("inner"))
+				clamps(f, f.ArgInt("clamp"), func(level int) {
+					f.Sweep(asm.Sweep{
+						Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 8,
+						Vector: func(u int) {
+							o := int64(16 * u)
+							y.StoreV(o, c.clamp(x.V(o).Sub(m).MulAdd(a, b), level))
+						},
+						Scalar: func() {
+							y.StoreF32(0, c.clamp(x.Splat(0).Sub(m).MulAdd(a, b), level).Lane(0))
+						},
+					})
+				})
+			})
+		})
+}
+
+func batchNormRows(file *asm.File) {
+	file.Func("func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)",
+		"batchNormRows applies BatchNorm to channels-last data; kernel.go has the loop.",
+		func(f *asm.Func) {
+			y, x, rest, period := f.Ptr("dst"), f.Ptr("src"), f.Int("count"), f.Int("period")
+			mean, scale, beta := f.NewPtr("mean"), f.NewPtr("scale"), f.NewPtr("beta")
+			left := f.NewInt("left")
+			b := f.NewV("betaV")
+			c := newClamper(f)
+			f.If(period.GtConst(0).Not(), func() { f.Leave() })
+			f.While(func() asm.Bool { return rest.GtConst(0) }, func() {
+				left.Set(rest.Min(period))
+				rest.Set(rest.Sub(left))
+				mean.Set(f.ArgPtr("mean"))
+				scale.Set(f.ArgPtr("scale"))
+				beta.Set(f.ArgPtr("beta"))
+				clamps(f, f.ArgInt("clamp"), func(level int) {
+					f.Sweep(asm.Sweep{
+						Left: left, Pointers: []asm.Ptr{x, y, mean, scale, beta}, Unroll: 4,
+						Vector: func(u int) {
+							o := int64(16 * u)
+							b.Set(beta.V(o))
+							y.StoreV(o, c.clamp(x.V(o).Sub(mean.V(o)).MulAdd(scale.V(o), b), level))
+						},
+						Scalar: func() {
+							b.Set(beta.Splat(0))
+							v := x.Splat(0).Sub(mean.Splat(0)).MulAdd(scale.Splat(0), b)
+							y.StoreF32(0, c.clamp(v, level).Lane(0))
+						},
+					})
+				})
+			})
+		})
+}
