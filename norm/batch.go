@@ -1,0 +1,340 @@
+package norm
+
+import "math"
+
+const batchOp = "BatchNorm"
+
+// Activation is what a normalization applies to its result in the same pass.
+type Activation int
+
+const (
+	Linear Activation = iota // y as it is
+	ReLU                     // max(y, 0)
+	ReLU6                    // min(max(y, 0), 6)
+)
+
+// BatchNorm is batch normalization in inference, for tensors of one shape: every
+// channel c is normalized with statistics that were fixed in training,
+//
+//	y = (x - mean[c])/√(variance[c] + epsilon) · gamma[c] + beta[c]
+//
+// and a ReLU or ReLU6 may follow in the same pass (NaN goes through both). It
+// holds the prepared parameters, so that neither Forward nor Apply allocates. One
+// BatchNorm serves one goroutine at a time; Apply alone may run concurrently.
+//
+// Source: Ioffe, Szegedy, "Batch Normalization", arXiv:1502.03167, algorithm 2.
+type BatchNorm struct {
+	shape                  []int
+	axis                   int
+	outer, channels, inner int
+	epsilon                float64
+	activation             Activation
+
+	// What the kernels read: one value a channel, or in the rows form the
+	// channels' values tiled to period.
+	mean, scale, beta []float32
+	period            int // 0 for the planes form
+
+	exact []float64 // gamma/√(variance + ε) of every channel
+	hard  []bool    // channels that float32 does not carry safely
+	any   bool      // whether there are any
+	ready bool
+}
+
+// The rows form serves channels-last data, and planes too short to vectorize.
+const (
+	shortPlane = 16  // below this many elements a plane is short
+	tileTarget = 256 // tiles are about this long, so that a kernel's inner loop pays
+)
+
+// NewBatchNorm prepares batch normalization of tensors of this shape, whose
+// channels are counted by axis (negative counts from the end; Layout.Axis gives it
+// for NCHW and NHWC). Rank 1 and more; dimensions of 0 are legal. The parameters
+// come with Prepare or Forward.
+//
+// An axis out of range or a negative dimension is a *ShapeError; an epsilon that
+// is NaN, infinite or negative a *ValueError.
+func NewBatchNorm(shape []int, axis int, epsilon float64, activation Activation) (*BatchNorm, error) {
+	if _, err := elements(batchOp, shape); err != nil {
+		return nil, err
+	}
+	axis, err := resolveAxis(batchOp, axis, shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEpsilon(batchOp, epsilon); err != nil {
+		return nil, err
+	}
+	if activation < Linear || activation > ReLU6 {
+		return nil, valueError(batchOp, "activation is ", int(activation), ", want Linear, ReLU or ReLU6 (0 to 2)")
+	}
+	b := &BatchNorm{shape: append([]int(nil), shape...), axis: axis, channels: shape[axis], epsilon: epsilon, activation: activation}
+	if b.outer, err = elements(batchOp, shape[:axis]); err != nil {
+		return nil, err
+	}
+	if b.inner, err = elements(batchOp, shape[axis+1:]); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Channels is the number of elements that mean, variance, gamma and beta have.
+func (b *BatchNorm) Channels() int { return b.channels }
+
+// allocate makes room for the parameters. It waits for the first Prepare, whose
+// arguments prove that the number of channels is no fantasy.
+func (b *BatchNorm) allocate() {
+	n := b.channels
+	if b.inner > 0 && b.inner < shortPlane {
+		n *= b.inner
+		if b.outer > 1 && n > 0 {
+			for n%4 != 0 {
+				n *= 2
+			}
+			n *= (tileTarget + n - 1) / n
+		}
+		b.period = n
+	}
+	b.mean, b.scale, b.beta = make([]float32, n), make([]float32, n), make([]float32, n)
+	b.exact, b.hard = make([]float64, b.channels), make([]bool, b.channels)
+}
+
+// Prepare takes the parameters, each with Channels elements; gamma and beta may be
+// nil (then 1 and 0). They are copied: later changes of the slices do not show.
+//
+// A wrong length is a *ShapeError. A variance that is negative or NaN, or 0
+// together with epsilon 0, is a *ValueError that names the channel; what had been
+// prepared before stays in force.
+func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
+	n := b.channels
+	switch {
+	case len(mean) != n:
+		return b.mismatch("mean", mean)
+	case len(variance) != n:
+		return b.mismatch("variance", variance)
+	case gamma != nil && len(gamma) != n:
+		return b.mismatch("gamma", gamma)
+	case beta != nil && len(beta) != n:
+		return b.mismatch("beta", beta)
+	}
+	if err := checkVariance(variance, b.epsilon); err != nil {
+		return err
+	}
+	if b.exact == nil {
+		b.allocate()
+	}
+	b.any = false
+	for c := range n {
+		g := float32(1)
+		if gamma != nil {
+			g = gamma[c]
+		}
+		b.exact[c] = exactScale(g, variance[c], b.epsilon)
+		b.hard[c] = isHard(mean[c], b.exact[c])
+		b.any = b.any || b.hard[c]
+	}
+	repeat := 1
+	if b.period > 0 {
+		repeat = b.inner
+	}
+	for c := range n {
+		t := float32(0)
+		if beta != nil {
+			t = beta[c]
+		}
+		for i := c * repeat; i < (c+1)*repeat; i++ {
+			b.mean[i], b.scale[i], b.beta[i] = mean[c], float32(b.exact[c]), t
+		}
+	}
+	tile(b.mean, n*repeat)
+	tile(b.scale, n*repeat)
+	tile(b.beta, n*repeat)
+	b.ready = true
+	return nil
+}
+
+// tile repeats the first n elements of s over all of it.
+func tile(s []float32, n int) {
+	for filled := n; filled > 0 && filled < len(s); filled *= 2 {
+		copy(s[filled:], s[:filled])
+	}
+}
+
+// Apply normalizes x into y with the parameters of the latest Prepare. Both have
+// the elements of the prepared shape; y may be the same slice as x and must not
+// overlap it otherwise. A wrong length is a *ShapeError, a missing Prepare a
+// *ValueError.
+func (b *BatchNorm) Apply(y, x []float32) error {
+	size := b.outer * b.channels * b.inner
+	switch {
+	case len(x) != size:
+		return b.sized("x", x, size)
+	case len(y) != size:
+		return b.sized("y", y, size)
+	case !b.ready:
+		return valueError(batchOp, "Apply came before Prepare: there are no statistics")
+	case size == 0:
+		return nil
+	}
+	switch {
+	case b.any:
+		b.applyExact(y, x)
+	case b.period > 0:
+		batchNormRows(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], size, b.period, int(b.activation))
+	default:
+		batchNormPlanes(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], b.outer*b.channels, b.channels, b.inner, int(b.activation))
+	}
+	return nil
+}
+
+// Forward is Prepare and Apply in one call, for statistics that come with each call.
+func (b *BatchNorm) Forward(y, x, mean, variance, gamma, beta []float32) error {
+	size := b.outer * b.channels * b.inner
+	switch {
+	case len(x) != size:
+		return b.sized("x", x, size)
+	case len(y) != size:
+		return b.sized("y", y, size)
+	}
+	if err := b.Prepare(mean, variance, gamma, beta); err != nil {
+		return err
+	}
+	return b.Apply(y, x)
+}
+
+func (b *BatchNorm) mismatch(name string, s []float32) error {
+	return checkLength(batchOp, name, s, b.channels, "dimension ", b.axis, " of x ", b.shape, ", the channels")
+}
+
+func (b *BatchNorm) sized(name string, s []float32, size int) error {
+	return checkLength(batchOp, name, s, size, "x ", b.shape)
+}
+
+// applyExact serves calls with HARD channels: those in float64, the others by the
+// kernels' own arithmetic, so that no channel shows what its neighbours are like.
+func (b *BatchNorm) applyExact(y, x []float32) {
+	at := 0
+	for range b.outer {
+		for c := range b.channels {
+			i := c
+			if b.period > 0 {
+				i = c * b.inner
+			}
+			m, a, beta := b.mean[i], b.scale[i], b.beta[i]
+			from, to := x[at:at+b.inner], y[at:at+b.inner]
+			for j, e := range from {
+				v := float32((e-m)*a) + beta
+				if b.hard[c] {
+					v = float32(float64((float64(e)-float64(m))*b.exact[c]) + float64(beta))
+				}
+				to[j] = clampScalar(v, int(b.activation))
+			}
+			at += b.inner
+		}
+	}
+}
+
+// exactScale is gamma/√(variance + ε), rounded to float64 only.
+func exactScale(gamma, variance float32, epsilon float64) float64 {
+	return float64(gamma) / math.Sqrt(float64(variance)+epsilon)
+}
+
+// isHard says whether x - mean could overflow float32 for some finite x, or the
+// scale leaves its normal range. A mean below half a step of the largest float32 is
+// lost against it.
+func isHard(mean float32, scale float64) bool {
+	const meanMax = 1 << 102
+	scale = math.Abs(scale)
+	return !(math.Abs(float64(mean)) < meanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
+}
+
+func checkVariance(variance []float32, epsilon float64) error {
+	for c, v := range variance {
+		if !(v >= 0) {
+			return valueError(batchOp, "variance of channel ", c, " is ", v, ", want at least 0")
+		}
+		if float64(v)+epsilon == 0 {
+			return valueError(batchOp, "variance of channel ", c, " and epsilon are both 0: there is nothing to divide by")
+		}
+	}
+	return nil
+}
+
+// BatchNormScale fills scale with gamma/√(variance + epsilon), computed in float64:
+// what BatchNormApply takes. gamma may be nil (then 1). scale may be the same slice
+// as either. Lengths that differ are a *ShapeError; the values are checked as
+// BatchNorm.Prepare does.
+func BatchNormScale(scale, variance, gamma []float32, epsilon float64) error {
+	if err := checkEpsilon(batchOp, epsilon); err != nil {
+		return err
+	}
+	if len(variance) != len(scale) {
+		return checkLength(batchOp, "variance", variance, len(scale), "one for each channel")
+	}
+	if gamma != nil && len(gamma) != len(scale) {
+		return checkLength(batchOp, "gamma", gamma, len(scale), "one for each channel")
+	}
+	if err := checkVariance(variance, epsilon); err != nil {
+		return err
+	}
+	for c, v := range variance {
+		g := float32(1)
+		if gamma != nil {
+			g = gamma[c]
+		}
+		scale[c] = float32(exactScale(g, v, epsilon))
+	}
+	return nil
+}
+
+// BatchNormApply is the bare application, without allocation or preparation:
+//
+//	y[o,c,i] = activation((x[o,c,i] - mean[c]) · scale[c] + beta[c])
+//
+// x and y are [outer channels inner] (NCHW: outer N, inner H·W; NHWC: outer
+// N·H·W, inner 1), the parameters [channels]. All arithmetic is float32: unlike
+// BatchNorm it does not look for means and scales near the ends of float32's range.
+// y may be the same slice as x. A wrong length is a *ShapeError.
+func BatchNormApply(y, x, mean, scale, beta []float32, outer, channels, inner int, activation Activation) error {
+	if outer < 0 || channels < 0 || inner < 0 {
+		return shapeError(batchOp, "outer, channels and inner are ", []int{outer, channels, inner}, ", want none negative")
+	}
+	size, err := elements3(outer, channels, inner)
+	if err != nil {
+		return err
+	}
+	switch {
+	case len(x) != size:
+		return checkLength(batchOp, "x", x, size, outer, "·", channels, "·", inner)
+	case len(y) != size:
+		return checkLength(batchOp, "y", y, size, outer, "·", channels, "·", inner)
+	case len(mean) != channels:
+		return checkLength(batchOp, "mean", mean, channels, "one for each channel")
+	case len(scale) != channels:
+		return checkLength(batchOp, "scale", scale, channels, "one for each channel")
+	case len(beta) != channels:
+		return checkLength(batchOp, "beta", beta, channels, "one for each channel")
+	case activation < Linear || activation > ReLU6:
+		return valueError(batchOp, "activation is ", int(activation), ", want Linear, ReLU or ReLU6 (0 to 2)")
+	case size == 0:
+		return nil
+	}
+	if inner == 1 {
+		batchNormRows(&y[0], &x[0], &mean[0], &scale[0], &beta[0], size, channels, int(activation))
+	} else {
+		batchNormPlanes(&y[0], &x[0], &mean[0], &scale[0], &beta[0], outer*channels, channels, inner, int(activation))
+	}
+	return nil
+}
+
+// elements3 is elements without a slice that would have to be allocated.
+func elements3(outer, channels, inner int) (int, error) {
+	if outer == 0 || channels == 0 || inner == 0 {
+		return 0, nil
+	}
+	const limit = math.MaxInt / 8
+	if outer > limit/channels || outer*channels > limit/inner {
+		return 0, shapeError(batchOp, "x ", []int{outer, channels, inner}, " has more elements than memory can hold")
+	}
+	return outer * channels * inner, nil
+}

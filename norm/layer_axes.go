@@ -1,0 +1,370 @@
+package norm
+
+import "github.com/normwasm/normwasm/internal/text"
+
+// LayerNorm is layer normalization over chosen axes of tensors of one shape,
+// prepared once: it owns the scratch memory, so Forward allocates nothing. It
+// holds no parameters. One LayerNorm serves one goroutine at a time.
+type LayerNorm struct {
+	shape, axes []int // as given, axes resolved
+	epsilon     float64
+	rows, cols  int
+
+	// For axes that are not the trailing ones; see split.
+	strided bool
+	lanes   int   // rows whose elements lie side by side: the last kept extent, or 1
+	run     int   // elements of one row that lie side by side: the last normalized extent, or 1
+	outer   []dim // the other kept extents, outermost first
+	within  []dim // the other normalized extents
+	columns []int // offsets of a row's runs from its first element
+	block   int   // rows that the scratch holds
+	scratch []float32
+
+	// For axes that are not given in ascending order.
+	order       []int // order[i] is where the i-th parameter in memory order stands in gamma
+	gamma, beta []float32
+	allocated   bool
+}
+
+// dim is one extent of a tensor after neighbours of one kind are merged.
+type dim struct{ size, stride int }
+
+// eagerCols bounds the groups for which NewLayerNorm allocates tables and scratch
+// itself. Larger ones wait for the first Forward, whose operands prove that the
+// shape is no fantasy.
+const eagerCols = 1 << 20
+
+// NewLayerNorm prepares layer normalization of tensors of this shape over axes:
+// any set, in any order, negative ones counting from the end. Every combination
+// of the other axes' indices is one group ("row") with its own mean and variance.
+// No axes at all is legal and normalizes each element with itself: y = beta.
+// Dimensions of 0 are legal.
+//
+// An axis out of range or named twice, or a negative dimension, is a *ShapeError;
+// an epsilon that is NaN, infinite or negative a *ValueError.
+func NewLayerNorm(shape, axes []int, epsilon float64) (*LayerNorm, error) {
+	if _, err := elements(layerOp, shape); err != nil {
+		return nil, err
+	}
+	resolved, err := resolveAxes(layerOp, axes, shape)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkEpsilon(layerOp, epsilon); err != nil {
+		return nil, err
+	}
+	l := &LayerNorm{shape: append([]int(nil), shape...), axes: resolved, epsilon: epsilon, rows: 1, cols: 1}
+	normalized := make([]bool, len(shape))
+	for _, a := range resolved {
+		normalized[a] = true
+	}
+	if l.rows, err = product(shape, normalized, false); err != nil {
+		return nil, err
+	}
+	if l.cols, err = product(shape, normalized, true); err != nil {
+		return nil, err
+	}
+	if l.rows == 0 || l.cols == 0 {
+		return l, nil
+	}
+	l.split(normalized)
+	if l.cols <= eagerCols {
+		l.allocate()
+	}
+	return l, nil
+}
+
+// product multiplies the dimensions whose mark is want. With a dimension of 0
+// elsewhere the tensor has no elements, but these still have to fit an int.
+func product(shape []int, marks []bool, want bool) (int, error) {
+	var some []int
+	for axis, d := range shape {
+		if marks[axis] == want {
+			some = append(some, d)
+		}
+	}
+	return elements(layerOp, some)
+}
+
+// split merges neighbouring dimensions of one kind (kept or normalized), drops
+// those of 1, and decides how rows lie in memory. [.. kept, normalized] needs
+// nothing; otherwise rows are gathered into scratch, a block at a time.
+func (l *LayerNorm) split(normalized []bool) {
+	var kept, inner []dim
+	stride, last, trailing := 1, 0, 0 // last: 1 kept, 2 normalized; trailing: the innermost one
+	for axis := len(l.shape) - 1; axis >= 0; axis-- {
+		d := l.shape[axis]
+		if d == 1 {
+			continue
+		}
+		list, kind := &kept, 1
+		if normalized[axis] {
+			list, kind = &inner, 2
+		}
+		if kind == last {
+			(*list)[0].size *= d
+		} else {
+			*list = append([]dim{{d, stride}}, *list...)
+		}
+		if trailing == 0 {
+			trailing = kind
+		}
+		last = kind
+		stride *= d
+	}
+	l.strided = len(inner) > 1 || (len(inner) == 1 && trailing == 1)
+	if !l.strided {
+		return
+	}
+	l.lanes, l.run = 1, 1
+	if trailing == 1 {
+		l.lanes = kept[len(kept)-1].size
+		kept = kept[:len(kept)-1]
+	} else {
+		l.run = inner[len(inner)-1].size
+		inner = inner[:len(inner)-1]
+	}
+	l.outer, l.within = kept, inner
+	// Enough rows to use whole cache lines of a transposed read, few enough to
+	// stay in the second-level cache.
+	l.block = min(l.rows, max(1, 1<<15/l.cols))
+	if l.lanes > 1 {
+		l.block = min(l.rows, max(16, l.block&^15))
+	}
+}
+
+// allocate makes the tables and the scratch.
+func (l *LayerNorm) allocate() {
+	if l.strided {
+		l.columns = offsets(l.within)
+		l.scratch = make([]float32, l.block*l.cols)
+	}
+	if !ascending(l.axes, l.shape) {
+		l.order = offsets(parameterDims(l.axes, l.shape))
+		l.gamma, l.beta = make([]float32, l.cols), make([]float32, l.cols)
+	}
+	l.allocated = true
+}
+
+// offsets lists the offsets of all elements of dims, the last one fastest.
+func offsets(dims []dim) []int {
+	all := []int{0}
+	for _, d := range dims {
+		next := make([]int, 0, len(all)*d.size)
+		for _, base := range all {
+			for i := range d.size {
+				next = append(next, base+i*d.stride)
+			}
+		}
+		all = next
+	}
+	return all
+}
+
+// ascending says whether gamma's elements are in memory order already. Rows are
+// summed in memory order, whatever order the axes are named in.
+func ascending(axes, shape []int) bool {
+	before := -1
+	for _, a := range axes {
+		if shape[a] == 1 {
+			continue
+		}
+		if a < before {
+			return false
+		}
+		before = a
+	}
+	return true
+}
+
+// parameterDims returns the normalized extents in memory order with their
+// strides in gamma, whose dimensions are in the order of axes.
+func parameterDims(axes, shape []int) []dim {
+	byAxis := make([]dim, len(shape))
+	step := 1
+	for i := len(axes) - 1; i >= 0; i-- {
+		byAxis[axes[i]] = dim{shape[axes[i]], step}
+		step *= shape[axes[i]]
+	}
+	var dims []dim
+	for _, d := range byAxis {
+		if d.size > 0 {
+			dims = append(dims, d)
+		}
+	}
+	return dims
+}
+
+// Rows is the number of groups that have a mean and a variance of their own.
+func (l *LayerNorm) Rows() int { return l.rows }
+
+// Cols is the number of elements in a group, and of gamma and beta.
+func (l *LayerNorm) Cols() int { return l.cols }
+
+// StatShape is the shape of mean and rstd: x's with 1 at each normalized axis.
+func (l *LayerNorm) StatShape() []int {
+	s := append([]int(nil), l.shape...)
+	for _, a := range l.axes {
+		s[a] = 1
+	}
+	return s
+}
+
+// Forward computes y as LayerNormRows does, for each group of the prepared shape
+// and axes. gamma and beta have the dimensions of the axes in the order that
+// these were given in, mean and rstd StatShape's; all four and residual may be
+// nil. y may be the same slice as x or residual. A wrong length is a *ShapeError,
+// and nothing has been written then.
+func (l *LayerNorm) Forward(y, mean, rstd, x, residual, gamma, beta []float32) error {
+	size := l.rows * l.cols
+	switch {
+	case len(x) != size:
+		return l.mismatch("x", x, size, "x ", l.shape)
+	case len(y) != size:
+		return l.mismatch("y", y, size, "x ", l.shape)
+	case residual != nil && len(residual) != size:
+		return l.mismatch("residual", residual, size, "x ", l.shape)
+	case gamma != nil && len(gamma) != l.cols:
+		return l.mismatch("gamma", gamma, l.cols, l.normalized(), " of x ", l.shape)
+	case beta != nil && len(beta) != l.cols:
+		return l.mismatch("beta", beta, l.cols, l.normalized(), " of x ", l.shape)
+	case mean != nil && len(mean) != l.rows:
+		return l.mismatch("mean", mean, l.rows, "x ", l.shape, " but for ", l.normalized())
+	case rstd != nil && len(rstd) != l.rows:
+		return l.mismatch("rstd", rstd, l.rows, "x ", l.shape, " but for ", l.normalized())
+	}
+	if size == 0 {
+		layerNormChecked(y, mean, rstd, x, nil, gamma, beta, l.rows, l.cols, l.epsilon)
+		return nil
+	}
+	if !l.allocated {
+		l.allocate()
+	}
+	if l.order != nil {
+		gamma, beta = reorder(l.gamma, gamma, l.order), reorder(l.beta, beta, l.order)
+	}
+	if !l.strided {
+		layerNormChecked(y, mean, rstd, x, residual, gamma, beta, l.rows, l.cols, l.epsilon)
+		return nil
+	}
+	for row := 0; row < l.rows; row += l.block {
+		n := min(l.block, l.rows-row)
+		rows := l.scratch[:n*l.cols]
+		l.move(x, row, n, gather)
+		if residual != nil {
+			l.move(residual, row, n, gatherAdd)
+		}
+		layerNormChecked(rows, section(mean, row, n), section(rstd, row, n), rows, nil, gamma, beta, n, l.cols, l.epsilon)
+		l.move(y, row, n, scatter)
+	}
+	return nil
+}
+
+func (l *LayerNorm) mismatch(name string, s []float32, want int, source ...any) error {
+	return checkLength(layerOp, name, s, want, source...)
+}
+
+// normalized describes the axes in an error.
+func (l *LayerNorm) normalized() string {
+	switch {
+	case len(l.axes) == 0:
+		return "no dimension"
+	case len(l.axes) == 1 && l.axes[0] == len(l.shape)-1:
+		return "the last dimension"
+	}
+	return text.Join("axes ", l.axes)
+}
+
+// reorder brings parameters into memory order; nil stays nil.
+func reorder(dst, src []float32, order []int) []float32 {
+	if src == nil {
+		return nil
+	}
+	for i, from := range order {
+		dst[i] = src[from]
+	}
+	return dst
+}
+
+type direction int
+
+const (
+	gather    direction = iota // scratch ← tensor
+	gatherAdd                  // scratch ← scratch + tensor
+	scatter                    // tensor ← scratch
+)
+
+// move carries n rows, from row on, between the tensor t and the scratch.
+func (l *LayerNorm) move(t []float32, row, n int, dir direction) {
+	for at := 0; at < n; {
+		lane := row % l.lanes
+		m := min(l.lanes-lane, n-at)
+		base := lane
+		index := row / l.lanes
+		for i := len(l.outer) - 1; i >= 0; i-- {
+			d := l.outer[i]
+			base += index % d.size * d.stride
+			index /= d.size
+		}
+		rows := l.scratch[at*l.cols : (at+m)*l.cols]
+		if l.lanes > 1 {
+			l.moveLanes(t[base:], rows, m, dir)
+		} else {
+			l.moveRuns(t[base:], rows, dir)
+		}
+		at += m
+		row += m
+	}
+}
+
+// moveRuns carries one row that lies in runs of contiguous elements.
+func (l *LayerNorm) moveRuns(t, row []float32, dir direction) {
+	for i, offset := range l.columns {
+		part := row[i*l.run : (i+1)*l.run]
+		run := t[offset : offset+l.run]
+		switch dir {
+		case gather:
+			copy(part, run)
+		case gatherAdd:
+			addRows(&part[0], &part[0], &run[0], len(run))
+		case scatter:
+			copy(run, part)
+		}
+	}
+}
+
+// moveLanes carries m rows whose elements lie side by side: a transposition, in
+// tiles of sixteen columns so that both sides use whole cache lines.
+func (l *LayerNorm) moveLanes(t, rows []float32, m int, dir direction) {
+	const tile = 16
+	for c := 0; c < len(l.columns); c += tile {
+		offsets := l.columns[c:min(c+tile, len(l.columns))]
+		for lane := range m {
+			part := rows[lane*l.cols+c:][:len(offsets)]
+			switch dir {
+			case gather:
+				for i, offset := range offsets {
+					part[i] = t[offset+lane]
+				}
+			case gatherAdd:
+				for i, offset := range offsets {
+					part[i] += t[offset+lane]
+				}
+			case scatter:
+				for i, offset := range offsets {
+					t[offset+lane] = part[i]
+				}
+			}
+		}
+	}
+}
+
+// LayerNormAxes is NewLayerNorm and Forward in one call, for use without
+// preparation: it allocates where the axes are not the trailing ones.
+func LayerNormAxes(y, mean, rstd, x, residual, gamma, beta []float32, shape, axes []int, epsilon float64) error {
+	l, err := NewLayerNorm(shape, axes, epsilon)
+	if err != nil {
+		return err
+	}
+	return l.Forward(y, mean, rstd, x, residual, gamma, beta)
+}

@@ -1,0 +1,107 @@
+package norm
+
+import "math"
+
+// Layout says which axis of a tensor counts the channels.
+type Layout int
+
+const (
+	NCHW Layout = iota // channels are axis 1: [N C], [N C L], [N C H W], …
+	NHWC               // channels are the last axis: [N C], [N L C], [N H W C], …
+)
+
+// Axis returns the channel axis of a tensor of the given rank, which has to be
+// at least 2. A *ShapeError says so otherwise.
+func (l Layout) Axis(rank int) (int, error) {
+	switch {
+	case rank < 2:
+		return 0, shapeError("BatchNorm", "x has rank ", rank, ", want at least 2 (name the channel axis itself for less)")
+	case l == NHWC:
+		return rank - 1, nil
+	default:
+		return 1, nil
+	}
+}
+
+// elements returns the number of elements of a tensor of this shape: 1 for rank
+// 0, and 0 as soon as one dimension is 0.
+func elements(op string, shape []int) (int, error) {
+	empty := false
+	for axis, d := range shape {
+		if d < 0 {
+			return 0, shapeError(op, "dimension ", axis, " of x ", shape, " is negative")
+		}
+		empty = empty || d == 0
+	}
+	if empty {
+		return 0, nil
+	}
+	const limit = math.MaxInt / 8 // bytes must fit an int too, with room to spare
+	size := 1
+	for _, d := range shape {
+		if size > limit/d {
+			return 0, shapeError(op, "x ", shape, " has more elements than memory can hold")
+		}
+		size *= d
+	}
+	return size, nil
+}
+
+// resolveAxis turns an axis that may count from the end into an index.
+func resolveAxis(op string, axis int, shape []int) (int, error) {
+	rank := len(shape)
+	if axis < -rank || axis >= rank {
+		if rank == 0 {
+			return 0, shapeError(op, "axis ", axis, " is out of range: x [] has no axes")
+		}
+		return 0, shapeError(op, "axis ", axis, " is out of range for x ", shape, ", want ", -rank, " to ", rank-1)
+	}
+	if axis < 0 {
+		axis += rank
+	}
+	return axis, nil
+}
+
+// resolveAxes resolves each axis and refuses one that is named twice.
+func resolveAxes(op string, axes, shape []int) ([]int, error) {
+	resolved := make([]int, len(axes))
+	seen := make([]bool, len(shape))
+	for i, a := range axes {
+		axis, err := resolveAxis(op, a, shape)
+		if err != nil {
+			return nil, err
+		}
+		if seen[axis] {
+			return nil, shapeError(op, "axes ", axes, " name axis ", axis, " of x ", shape, " twice")
+		}
+		seen[axis] = true
+		resolved[i] = axis
+	}
+	return resolved, nil
+}
+
+// checkEpsilon accepts what a variance may be raised by: 0 and finite positive numbers.
+func checkEpsilon(op string, epsilon float64) error {
+	if epsilon >= 0 && epsilon <= math.MaxFloat64 {
+		return nil
+	}
+	return valueError(op, "epsilon is ", epsilon, ", want a finite number of at least 0")
+}
+
+// checkLength accepts s with want elements. source says where want comes from;
+// its parts are joined in the error's brackets.
+func checkLength(op, name string, s []float32, want int, source ...any) error {
+	if len(s) == want {
+		return nil
+	}
+	parts := append([]any{name, " has ", len(s), " elements, want ", want, " ("}, source...)
+	return shapeError(op, append(parts, ")")...)
+}
+
+// pointer returns the address that a kernel takes for s: nil stands for absent.
+func pointer(s []float32) *float32 {
+	if len(s) == 0 {
+		return nil
+	}
+	return &s[0]
+}
