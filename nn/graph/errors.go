@@ -35,3 +35,9 @@ func (e *ShapeError) Error() string { return e.msg }
 
 // Shape makes a ShapeError of the parts that text.Join takes.
 func Shape(parts ...any) error { return &ShapeError{text.Join(parts...)} }
+
+// ReleasedError reports the use of a session after Release, or of a run whose
+// memory another run has taken.
+type ReleasedError struct{ msg string }
+
+func (e *ReleasedError) Error() string { return e.msg }

@@ -16,6 +16,7 @@ type Graph struct {
 	Inputs  []*Value       // what the caller feeds: initializers are not among them
 	Outputs []*Value
 	Nodes   []*Node
+	Missing []string // what the reader found that is not implemented
 }
 
 // Value is an edge: an input, an initializer or a node's output. Values are

@@ -1,0 +1,101 @@
+package graph
+
+import "github.com/normwasm/normwasm/internal/text"
+
+// The ONNX opset versions that are implemented.
+const (
+	minOpset = 7
+	maxOpset = 23
+)
+
+// check returns an UnsupportedError that lists everything in the graph and its
+// subgraphs that is not implemented, or nil.
+func check(g *Graph) error {
+	l := &lister{seen: map[string]bool{}}
+	for _, m := range g.Missing {
+		l.add(m)
+	}
+	if v, ok := g.Opsets[""]; ok && (v < minOpset || v > maxOpset) {
+		l.add(text.Join("opset ", v, " (", minOpset, " to ", maxOpset, " are implemented)"))
+	}
+	for _, v := range g.Inputs {
+		if v.Type == Undefined {
+			l.add("input " + text.Quote(v.Name) + ", which is no tensor")
+		}
+	}
+	l.nodes(g.Nodes)
+	if len(l.list) > 0 {
+		return &UnsupportedError{Missing: l.list}
+	}
+	return nil
+}
+
+// lister collects what is missing, each thing once.
+type lister struct {
+	list []string
+	seen map[string]bool
+}
+
+func (l *lister) add(m string) {
+	if !l.seen[m] {
+		l.seen[m] = true
+		l.list = append(l.list, m)
+	}
+}
+
+func (l *lister) nodes(nodes []*Node) {
+	for _, n := range nodes {
+		if n.Op == "If" && n.Domain == "" {
+			if why := checkIf(n); why != "" {
+				l.add("If " + why)
+			}
+		} else if op, ok := operators[n.key()]; !ok {
+			l.add(n.describe())
+		} else if n.Version < op.since {
+			l.add(text.Join(n.describe(), ", implemented from opset ", op.since, " on"))
+		} else if op.check != nil {
+			if why := op.check(n); why != "" {
+				l.add(text.Join(plain(n.Op), " ", why, " (opset ", n.Version, ")"))
+			}
+		}
+		for _, a := range n.Attrs {
+			if a.G != nil {
+				l.nodes(a.G.Nodes)
+			}
+		}
+	}
+}
+
+// describe names an operator as in "Conv (opset 11)".
+func (n *Node) describe() string {
+	return text.Join(plain(n.key()), " (opset ", n.Version, ")")
+}
+
+// checkIf returns what is wrong with an If's branches, or "".
+func checkIf(n *Node) string {
+	for _, name := range []string{"then_branch", "else_branch"} {
+		a := n.Attrs[name]
+		switch {
+		case a == nil || a.G == nil:
+			return "without " + name
+		case len(a.G.Inputs) > 0:
+			return "with inputs of its " + name
+		case len(a.G.Outputs) < len(n.Outputs):
+			return text.Join("with ", len(n.Outputs), " outputs, of which its ", name, " gives ", len(a.G.Outputs))
+		}
+	}
+	return ""
+}
+
+// plain is a name for a message: as it is when it is harmless, else quoted.
+func plain(name string) string {
+	if len(name) > 80 {
+		return text.Quote(name)
+	}
+	for i := 0; i < len(name); i++ {
+		if name[i] <= ' ' || name[i] > '~' {
+			return text.Quote(name)
+		}
+	}
+	return name
+}

@@ -1,0 +1,379 @@
+package graph
+
+import (
+	"slices"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+)
+
+// Run is a session's plan for one set of input shapes, bound to memory. All
+// runs of a session use the same arena: what In and Out give is valid until
+// another run is prepared or executed.
+type Run struct {
+	session *Session
+	dims    [][]int
+	in, out []*Tensor
+	first   *segment
+	current *step // for messages
+	stale   bool  // not bound to the session's arena
+}
+
+// segment is a part of a plan, between values that the rest depends on.
+type segment struct {
+	steps  []step
+	placed []*place
+	size   int    // bytes of arena
+	arena  []byte // of its own, for all but a run's first segment
+	out    []*Tensor
+
+	// An unfinished plan goes on from rest once the value of wait is known. The
+	// continuations are kept by that value.
+	rest *planner
+	wait *place
+	next map[string]*segment
+}
+
+const (
+	maxNext    = 4        // continuations kept for one value
+	maxNextKey = 64 << 10 // bytes of a value to keep a continuation for
+)
+
+// Prepare plans for inputs of these dimensions (in the order of Inputs), or
+// finds the plan again.
+func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
+	if s.released {
+		return nil, &ReleasedError{"graph: Prepare: the session was released"}
+	}
+	defer recovered("planning", &err)
+	for i, r := range s.runs {
+		if slices.EqualFunc(r.dims, dims, sameDims) {
+			copy(s.runs[1:i+1], s.runs[:i])
+			s.runs[0] = r
+			r.bind()
+			return r, nil
+		}
+	}
+	if err := s.fits(dims); err != nil {
+		return nil, err
+	}
+	r = &Run{session: s, stale: true}
+	p := &planner{session: s, limit: hostLimit, values: map[*Value]*place{}, frames: []frame{{nodes: s.graph.Nodes}}}
+	for i, v := range s.graph.Inputs {
+		d := slices.Clone(dims[i])
+		pl := p.buffered(v.Type, d, -1)
+		pl.buf.last = forever
+		p.values[v] = pl
+		r.dims = append(r.dims, d)
+		r.in = append(r.in, pl.tensor)
+	}
+	if r.first, err = p.segment(s.maxBytes); err != nil {
+		return nil, err
+	}
+	r.out = r.first.out
+	if len(s.runs) == maxRuns {
+		s.runs[maxRuns-1].unbind()
+		s.runs = s.runs[:maxRuns-1]
+	}
+	s.runs = slices.Insert(s.runs, 0, r)
+	r.bind()
+	return r, nil
+}
+
+// fits checks dimensions against the declared ones.
+func (s *Session) fits(dims [][]int) error {
+	if len(dims) != len(s.graph.Inputs) {
+		return Shape("graph: Prepare got ", len(dims), " shapes, want ", len(s.graph.Inputs), ", one for each input")
+	}
+	sizes := map[string]int{}
+	for i, v := range s.graph.Inputs {
+		d := dims[i]
+		if !sane(d, v.Type.Size(), s.maxBytes) {
+			return Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ": negative, or more than the session's limit of ", s.maxBytes, " bytes")
+		}
+		if !v.Known {
+			continue
+		}
+		ok := len(d) == len(v.Dims)
+		for j := 0; ok && j < len(d); j++ {
+			ok = v.Dims[j].Size < 0 || v.Dims[j].Size == d[j]
+		}
+		if !ok {
+			return Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ", want ", DimsString(v.Dims))
+		}
+		for j, size := range d {
+			sym := v.Dims[j].Symbol
+			if sym == "" || sym == "?" || v.Dims[j].Size >= 0 {
+				continue
+			}
+			if first, ok := sizes[sym]; ok && first != size {
+				return Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ", want ", DimsString(v.Dims),
+					", where ", text.Quote(sym), " is ", first, " already")
+			}
+			sizes[sym] = size
+		}
+	}
+	return nil
+}
+
+// DimsString shows declared dimensions as in "[1 3 height width]", with "?" for
+// one that has no name.
+func DimsString(dims []Dim) string {
+	list := make([]string, len(dims))
+	for i, d := range dims {
+		switch {
+		case d.Size >= 0:
+			list[i] = text.Join(d.Size)
+		case d.Symbol == "":
+			list[i] = "?"
+		default:
+			list[i] = plain(d.Symbol)
+		}
+	}
+	return text.Join(list)
+}
+
+// segment plans as far as it can and lays out memory of at most limit bytes.
+func (p *planner) segment(limit int) (*segment, error) {
+	done, err := p.walk()
+	if err != nil {
+		return nil, err
+	}
+	seg := &segment{}
+	if done {
+		if seg.out, err = p.outputs(); err != nil {
+			return nil, err
+		}
+	} else {
+		seg.rest, seg.wait = p, p.values[p.wait]
+	}
+	lives(p.steps)
+	keep := func(pl *place) {
+		if pl.buf != nil {
+			pl.buf.last = forever
+		}
+	}
+	p.needed(keep)
+	for _, v := range p.session.graph.Outputs {
+		if pl := p.values[v]; pl != nil {
+			keep(pl)
+		}
+	}
+	share(p.steps)
+	seg.size = layout(p.buffers)
+	if seg.size > limit {
+		return nil, Shape("graph: a run with these shapes needs ", seg.size, " bytes, more than the session's limit of ", limit)
+	}
+	for i := range p.steps {
+		p.steps[i].bind()
+	}
+	for _, pl := range p.placed {
+		if !pl.buf.settled { // else a view of an earlier segment's memory
+			seg.placed = append(seg.placed, pl)
+		}
+	}
+	for _, b := range p.buffers {
+		b.settled = true
+	}
+	seg.steps = p.steps
+	p.steps, p.placed, p.buffers = nil, nil, nil
+	return seg, nil
+}
+
+// outputs gives the tensors of the graph's outputs. Those that would be the
+// memory of an input or a constant are copied, so that the caller's are his own.
+func (p *planner) outputs() ([]*Tensor, error) {
+	var list []*Tensor
+	for _, v := range p.session.graph.Outputs {
+		pl, err := p.at(v)
+		if err != nil {
+			return nil, err
+		}
+		if pl.buf == nil || pl.buf.first < 0 {
+			to := p.buffered(pl.spec.Type, pl.spec.Dims, len(p.steps))
+			p.steps = append(p.steps, step{
+				node: &Node{Name: v.Name, Op: "Copy", Domain: Internal},
+				run:  copyTensor, in: []*place{pl}, out: []*place{to},
+			})
+			to.buf.last = forever
+			pl = to
+		}
+		list = append(list, pl.tensor)
+	}
+	return list, nil
+}
+
+func copyTensor(a *Args) {
+	copy(a.Out[0].Data, a.In[0].Data)
+	copy(a.Out[0].Strings, a.In[0].Strings)
+}
+
+// bind makes the run use the session's arena.
+func (r *Run) bind() {
+	if !r.stale {
+		return
+	}
+	r.session.grow(r.first.size)
+	r.first.bind(r.session.arena)
+	r.stale = false
+}
+
+// unbind lets go of the arena, and of the continuations that refer to it.
+func (r *Run) unbind() {
+	if r.stale {
+		return
+	}
+	r.stale = true
+	r.first.bind(nil)
+	r.first.next = nil
+	r.out = r.first.out
+}
+
+// bind points the operands at the arena; nil lets go of it.
+func (g *segment) bind(arena []byte) {
+	at := func(b *buffer) []byte {
+		if arena == nil || b.size == 0 {
+			return nil
+		}
+		off := b.root().offset
+		return arena[off : off+b.size : off+b.size]
+	}
+	for _, pl := range g.placed {
+		pl.tensor.Data = at(pl.buf)
+	}
+	for i := range g.steps {
+		if b := g.steps[i].scratch; b != nil {
+			g.steps[i].args.Scratch = at(b)
+		}
+	}
+}
+
+// held is how much memory the segment and its continuations have of their own.
+func (g *segment) held() int {
+	n := len(g.arena)
+	for _, next := range g.next {
+		n += next.held()
+	}
+	return n
+}
+
+// In is input i, for the caller to fill.
+func (r *Run) In(i int) *Tensor { return r.in[i] }
+
+// Out is output i, valid after Exec.
+func (r *Run) Out(i int) *Tensor { return r.out[i] }
+
+// Exec runs the steps.
+func (r *Run) Exec() (err error) {
+	if r.stale {
+		return r.gone()
+	}
+	defer r.caught(&err)
+	g := r.first
+	for {
+		for i := range g.steps {
+			st := &g.steps[i]
+			r.current = st
+			st.run(&st.args)
+		}
+		if g.rest == nil {
+			break
+		}
+		if g, err = g.advance(); err != nil {
+			return err
+		}
+	}
+	r.out = g.out
+	return nil
+}
+
+// StepTime is one step of a profiled run.
+type StepTime struct {
+	Name, Op string
+	Ms       float64
+}
+
+// ExecProfiled is Exec with the time that each step took by now, a clock in
+// milliseconds.
+func (r *Run) ExecProfiled(now func() float64) (times []StepTime, err error) {
+	if r.stale {
+		return nil, r.gone()
+	}
+	defer r.caught(&err)
+	g := r.first
+	for {
+		for i := range g.steps {
+			st := &g.steps[i]
+			r.current = st
+			start := now()
+			st.run(&st.args)
+			times = append(times, StepTime{st.node.Name, st.node.Op, now() - start})
+		}
+		if g.rest == nil {
+			break
+		}
+		if g, err = g.advance(); err != nil {
+			return nil, err
+		}
+	}
+	r.out = g.out
+	return times, nil
+}
+
+func (r *Run) gone() error {
+	if r.session.released {
+		return &ReleasedError{"graph: Exec: the session was released"}
+	}
+	return &ReleasedError{"graph: Exec: the run's memory went to another run; Prepare it again"}
+}
+
+// caught is recovered with the name of the step.
+func (r *Run) caught(err *error) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	what := "a step"
+	if r.current != nil {
+		what = plain(r.current.node.Op) + " " + text.Quote(r.current.node.Name)
+	}
+	if e, ok := p.(error); ok {
+		*err = Load("graph: ", what, " failed: ", e)
+	} else if e, ok := p.(string); ok {
+		*err = Load("graph: ", what, " failed: ", e)
+	} else {
+		*err = Load("graph: ", what, " failed")
+	}
+}
+
+// advance plans, or finds again, what follows a segment that has run.
+func (g *segment) advance() (*segment, error) {
+	value := g.wait.tensor
+	cached := len(value.Data) <= maxNextKey && value.Type != String
+	if cached {
+		if next := g.next[string(value.Data)]; next != nil {
+			return next, nil
+		}
+	}
+	p := g.rest.resume(cloneTensor(value))
+	next, err := p.segment(p.session.maxBytes - len(p.session.arena))
+	if err != nil {
+		return nil, err
+	}
+	next.arena = slab.New(next.size)
+	next.bind(next.arena)
+	if cached {
+		if g.next == nil || len(g.next) == maxNext {
+			g.next = map[string]*segment{}
+		}
+		g.next[string(value.Data)] = next
+	}
+	return next, nil
+}
+
+func cloneTensor(t *Tensor) *Tensor {
+	c := newTensor(t.Type, t.Dims)
+	copy(c.Data, t.Data)
+	copy(c.Strings, t.Strings)
+	return c
+}

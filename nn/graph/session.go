@@ -1,0 +1,191 @@
+package graph
+
+import (
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+)
+
+// Options are a session's choices; the zero value is the default.
+type Options struct {
+	// Optimize is "all" (the default) or "none", which runs the graph as it is
+	// written.
+	Optimize string
+	// MaxBytes limits the memory that a session takes beside its weights; 0 is
+	// 1 GiB.
+	MaxBytes int
+	// FreeDims gives sizes to symbolic dimensions.
+	FreeDims map[string]int
+}
+
+const (
+	defaultMaxBytes = 1 << 30
+	maxRuns         = 8 // plans that a session keeps
+)
+
+// Session is a graph that is ready to be planned and run. It is not safe for
+// concurrent use.
+type Session struct {
+	graph    *Graph
+	maxBytes int
+	weights  int // bytes of constants
+	prepared map[preparedKey]any
+	packed   int // bytes of prepared
+	runs     []*Run
+	arena    []byte // of the runs' first segments, which share it
+	released bool
+}
+
+// NewSession checks that every operator of g is implemented, in an
+// UnsupportedError that lists all that are not, computes what is constant and
+// optimizes. The session owns g from then on and changes it.
+func NewSession(g *Graph, o Options) (s *Session, err error) {
+	defer recovered("the model's preparation", &err)
+	if o.Optimize != "" && o.Optimize != "all" && o.Optimize != "none" {
+		return nil, Load("graph: optimization level ", text.Quote(o.Optimize), ", want \"all\" or \"none\"")
+	}
+	if err := check(g); err != nil {
+		return nil, err
+	}
+	s = &Session{graph: g, maxBytes: o.MaxBytes, prepared: map[preparedKey]any{}}
+	if s.maxBytes <= 0 {
+		s.maxBytes = defaultMaxBytes
+	}
+	for _, v := range g.Inputs {
+		for i, d := range v.Dims {
+			if size, ok := o.FreeDims[d.Symbol]; ok && d.Size < 0 && d.Symbol != "" {
+				if size < 0 {
+					return nil, Shape("graph: dimension ", text.Quote(d.Symbol), " is given as ", size)
+				}
+				v.Dims[i].Size = size
+			}
+		}
+	}
+	if o.Optimize != "none" {
+		s.fold(g, &foldBudget{left: s.maxBytes / 4})
+		if err := optimize(g); err != nil {
+			return nil, err
+		}
+		s.fold(g, &foldBudget{left: s.maxBytes / 4})
+	}
+	s.weights = constantBytes(g, map[*Tensor]bool{})
+	return s, nil
+}
+
+// Info describes an input or output.
+type Info struct {
+	Name string
+	Type DType
+	Dims []Dim
+	// Known is false where the model does not declare the dimensions.
+	Known bool
+}
+
+// Inputs describes what Prepare wants, in its order.
+func (s *Session) Inputs() []Info { return infos(s.graph.Inputs) }
+
+// Outputs describes the outputs as far as the model declares them.
+func (s *Session) Outputs() []Info { return infos(s.graph.Outputs) }
+
+func infos(values []*Value) []Info {
+	list := make([]Info, len(values))
+	for i, v := range values {
+		list[i] = Info{v.Name, v.Type, v.Dims, v.Known}
+	}
+	return list
+}
+
+// OpCount says how often an operator occurs.
+type OpCount struct {
+	Op string
+	N  int
+}
+
+// Ops counts the nodes by operator, as they are after optimization, in order of
+// first occurrence; the branches of an If count both.
+func (s *Session) Ops() []OpCount {
+	var list []OpCount
+	at := map[string]int{}
+	var count func(nodes []*Node)
+	count = func(nodes []*Node) {
+		for _, n := range nodes {
+			i, ok := at[n.Op]
+			if !ok {
+				i = len(list)
+				at[n.Op] = i
+				list = append(list, OpCount{Op: n.Op})
+			}
+			list[i].N++
+			for _, a := range n.Attrs {
+				if a.G != nil {
+					count(a.G.Nodes)
+				}
+			}
+		}
+	}
+	count(s.graph.Nodes)
+	return list
+}
+
+// Bytes is what the session holds: weights, as the model has them and packed
+// for the kernels, and the arenas.
+func (s *Session) Bytes() int {
+	n := s.weights + s.packed + len(s.arena)
+	for _, r := range s.runs {
+		n += r.first.held()
+	}
+	return n
+}
+
+// Release lets go of all memory. Runs of the session cannot be executed any more.
+func (s *Session) Release() {
+	for _, r := range s.runs {
+		r.unbind()
+	}
+	*s = Session{graph: &Graph{}, released: true}
+}
+
+// constantBytes sums the known values that the graph refers to.
+func constantBytes(g *Graph, seen map[*Tensor]bool) int {
+	n := 0
+	add := func(v *Value) {
+		if v != nil && v.Const != nil && !seen[v.Const] {
+			seen[v.Const] = true
+			n += len(v.Const.Data)
+		}
+	}
+	eachUse(g.Nodes, add)
+	for _, v := range g.Outputs {
+		add(v)
+	}
+	return n
+}
+
+// grow makes the arena shared by the first segments at least n bytes large.
+// Runs that are bound to the old one turn stale until they are prepared again.
+func (s *Session) grow(n int) {
+	if n <= len(s.arena) {
+		return
+	}
+	if len(s.arena) > 0 {
+		n = aligned(n + n/8) // widths that grow bit by bit shall not reallocate each time
+	}
+	for _, r := range s.runs {
+		r.unbind()
+	}
+	s.arena = nil
+	s.arena = slab.New(n)
+}
+
+// recovered turns a panic into an error. Operators check what they are given;
+// this is the net below them.
+func recovered(what string, err *error) {
+	switch p := recover().(type) {
+	case nil:
+	case error:
+		*err = Load("graph: ", what, " failed: ", p)
+	case string:
+		*err = Load("graph: ", what, " failed: ", p)
+	default:
+		*err = Load("graph: ", what, " failed")
+	}
+}
