@@ -1,7 +1,8 @@
 // The cases, as functions that the driver calls one after another in one page.
 import { batchNormReference, channelsLast, layerNormReference, maxDifference, requireClose, uniform } from './data.js';
-import { measure, perNode, summary } from './measure.js';
+import { measure, summary } from './measure.js';
 import * as normwasm from './normwasm.js';
+import { chainModel } from './onnx.js';
 import * as ort from './ort.js';
 import * as tfjs from './tfjs.js';
 
@@ -45,15 +46,19 @@ async function layerNormKernel(dims, plan) {
 
   const own = engines.map((e, i) => normwasm.layerNorm(e.api, label(e, i), c));
   const t = tfjs.layerNorm(c);
-  const o = await ort.chains({ x: c.x, dims, op: 'LayerNormalization', opset: 17, attributes: { axis: -1, epsilon: EPSILON },
-    parameters: [['scale', c.gamma], ['bias', c.beta]], check: check('onnxruntime-web') });
+  const chains = await bothChains({ x: c.x, dims, op: 'LayerNormalization', opset: 17, attributes: { axis: -1, epsilon: EPSILON },
+    parameters: [['scale', c.gamma], ['bias', c.beta]], check: check('a session') });
   for (const one of [...own, t]) one.verify(check(one.name));
-  await o.verify();
+  return compare([...own, t], chains, rows * cols, plan);
+}
 
-  const measured = await measure([...own, o.single, o.chain, t], plan);
-  for (const one of [...own, t, o]) await one.release();
-  const [single, chain] = measured.splice(own.length, 2);
-  return finish([...measured.map(summary), perNode('onnxruntime-web', chain, single, ort.CHAIN)], rows * cols);
+const bothChains = (o) => Promise.all([ort.chains(o), ...engines.slice(0, 1).map((e) => normwasm.chains(e.api, o))]);
+
+async function compare(direct, chains, elements, plan) {
+  for (const c of chains) await c.verify();
+  const measured = await measure([...direct, ...chains.flatMap((c) => c.contenders)], plan);
+  for (const c of [...direct, ...chains]) await c.release();
+  return finish([...measured.slice(0, direct.length).map(summary), ...chains.map((c) => c.result(measured))], elements);
 }
 
 async function batchNormKernel(dims, plan) {
@@ -71,23 +76,16 @@ async function batchNormKernel(dims, plan) {
   const first = engines.map((e, i) => normwasm.batchNorm(e.api, label(e, i), { x, dims, ...parameters, epsilon: EPSILON, layout: 'nchw' }));
   const last = engines.map((e, i) => normwasm.batchNorm(e.api, `${label(e, i)} nhwc`, { x: xLast, dims: dimsLast, ...parameters, epsilon: EPSILON, layout: 'nhwc' }));
   const t = tfjs.batchNorm({ xLast, dimsLast, ...parameters, epsilon: EPSILON });
-  const o = await ort.chains({ x, dims, op: 'BatchNormalization', opset: 15, attributes: { epsilon: EPSILON },
+  const chains = await bothChains({ x, dims, op: 'BatchNormalization', opset: 15, attributes: { epsilon: EPSILON },
     parameters: [['scale', parameters.gamma], ['bias', parameters.beta], ['mean', parameters.mean], ['var', parameters.variance]],
-    check: check('onnxruntime-web', want) });
+    check: check('a session', want) });
   for (const one of first) one.verify(check(one.name, want));
   for (const one of [...last, t]) one.verify(check(one.name, wantLast));
-  await o.verify();
-
-  const own = [...first, ...last];
-  const measured = await measure([...own, o.single, o.chain, t], plan);
-  for (const one of [...own, t, o]) await one.release();
-  const [single, chain] = measured.splice(own.length, 2);
-  return finish([...measured.map(summary), perNode('onnxruntime-web', chain, single, ort.CHAIN)], elements);
+  return compare([...first, ...last, t], chains, elements, plan);
 }
 
 /** What a caller with plain arrays pays: Float32Array in, a new Float32Array out. */
 async function layerNormCall(dims, plan) {
-  const { chainModel } = await import('./onnx.js');
   const [rows, cols] = dims;
   const x = uniform(rows * cols, -2, 3, 1);
   const scale = uniform(cols, 0.5, 1.5, 2);

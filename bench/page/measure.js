@@ -77,7 +77,7 @@ export function summary({ name, coldMs, timesPerSample, samples }) {
  * a run costs around its nodes (copies in and out, dispatch) cancels out. The
  * difference is taken round by round, then the median of it.
  */
-export function perNode(name, longChain, shortChain, long) {
+export function perNode(name, shortChain, longChain, long) {
   const samples = longChain.samples.map((t, i) => (t - shortChain.samples[i]) / (long - 1));
   return {
     name,

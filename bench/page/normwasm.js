@@ -30,6 +30,17 @@ function contender(name, call, t) {
   };
 }
 
+/**
+ * The same chains as other runtimes get, through sessions: how much of a node's
+ * time in a network is the kernel. Optimizations are off, as they are there.
+ */
+export const chains = (api, o) => makeChains({
+  name: 'normwasm session',
+  session: (model) => api.InferenceSession.create(model, { graphOptimizationLevel: 'none' }),
+  tensor: (data, dims) => new api.Tensor('float32', data, dims),
+  ...o,
+});
+
 export function layerNorm(api, name, { x, gamma, beta, dims, epsilon }) {
   const cols = dims[dims.length - 1];
   const t = resident(api, { x: [x, dims], scale: [gamma, [cols]], bias: [beta, [cols]], out: [new Float32Array(x.length), dims] });

@@ -13,7 +13,7 @@ test('quantile', () => {
 test('a chain minus a single node, by rounds', () => {
   const one = { coldMs: 1, timesPerSample: 1, samples: [10, 20, 12] };
   const many = { coldMs: 1, timesPerSample: 1, samples: [50, 60, 54] };
-  const r = perNode('x', many, one, 21);
+  const r = perNode('x', one, many, 21);
   assert.equal(r.medianMs, 2);
   assert.equal(r.rounds, 3);
 });
