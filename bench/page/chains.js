@@ -1,6 +1,6 @@
 // An operator's own time inside a runtime that is reached by sessions only: a
-// chain of 21 nodes less one node. Copies in and out and the cost of a run cancel
-// out, and so does nothing else.
+// chain of 21 nodes less one node. What a run costs besides its nodes, copies in
+// and out above all, cancels out.
 import { chainModel } from './onnx.js';
 import { perNode } from './measure.js';
 
