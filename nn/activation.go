@@ -1,0 +1,213 @@
+package nn
+
+import "math"
+
+// The elementwise functions below compute y from x, slices of the same length;
+// y may be x. Those that networks apply to every activation run as kernels, in
+// float32 within about 2 units in the last place; the rest are Go's.
+
+// Clip computes min(max(x, lo), hi); NaN stays.
+func Clip(y, x []float32, lo, hi float32) {
+	if len(x) > 0 {
+		clipN(ptr(y[:len(x)]), ptr(x), len(x), lo, hi)
+	}
+}
+
+// Relu computes max(x, 0).
+func Relu(y, x []float32) { Clip(y, x, 0, float32(math.Inf(1))) }
+
+// Abs computes |x|.
+func Abs(y, x []float32) {
+	if len(x) > 0 {
+		absN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Neg computes −x.
+func Neg(y, x []float32) {
+	if len(x) > 0 {
+		negN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Sqrt computes √x.
+func Sqrt(y, x []float32) {
+	if len(x) > 0 {
+		sqrtN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// LeakyRelu computes x for x ≥ 0, alpha·x below.
+func LeakyRelu(y, x []float32, alpha float32) {
+	if len(x) > 0 {
+		leakyN(ptr(y[:len(x)]), ptr(x), len(x), alpha)
+	}
+}
+
+// HardSigmoid computes min(max(alpha·x + beta, 0), 1).
+func HardSigmoid(y, x []float32, alpha, beta float32) {
+	if len(x) > 0 {
+		hardSigmoidN(ptr(y[:len(x)]), ptr(x), len(x), alpha, beta)
+	}
+}
+
+// HardSwish computes x · HardSigmoid(x): with alpha 1/6 and beta 0.5 ONNX's.
+func HardSwish(y, x []float32, alpha, beta float32) {
+	if len(x) > 0 {
+		hardSwishN(ptr(y[:len(x)]), ptr(x), len(x), alpha, beta)
+	}
+}
+
+// Exp computes eˣ.
+func Exp(y, x []float32) {
+	if len(x) > 0 {
+		expN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Sigmoid computes 1/(1 + e⁻ˣ).
+func Sigmoid(y, x []float32) {
+	if len(x) > 0 {
+		sigmoidN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Silu computes x · Sigmoid(x), also called swish.
+func Silu(y, x []float32) {
+	if len(x) > 0 {
+		siluN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Tanh computes the hyperbolic tangent.
+func Tanh(y, x []float32) {
+	if len(x) > 0 {
+		tanhN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Erf computes the error function.
+func Erf(y, x []float32) {
+	if len(x) > 0 {
+		erfN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Gelu computes x·Φ(x) = x·(1 + erf(x/√2))/2.
+func Gelu(y, x []float32) {
+	if len(x) > 0 {
+		geluN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// GeluTanh computes x·(1 + tanh(√(2/π)·(x + 0.044715·x³)))/2, the approximation
+// of Gelu that some networks were trained with.
+func GeluTanh(y, x []float32) {
+	if len(x) > 0 {
+		geluTanhN(ptr(y[:len(x)]), ptr(x), len(x))
+	}
+}
+
+// Map computes f of each element, in Go: for functions too rare for a kernel.
+func Map(y, x []float32, f func(float32) float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		y[i] = f(v)
+	}
+}
+
+// wide makes a float32 function of one of package math's.
+func wide(f func(float64) float64) func(float32) float32 {
+	return func(v float32) float32 { return float32(f(float64(v))) }
+}
+
+// Log computes the natural logarithm.
+func Log(y, x []float32) { Map(y, x, LogOf) }
+
+// LogOf is the natural logarithm of one element.
+func LogOf(v float32) float32 { return float32(math.Log(float64(v))) }
+
+// Floor rounds down.
+func Floor(y, x []float32) { Map(y, x, wide(math.Floor)) }
+
+// Ceil rounds up.
+func Ceil(y, x []float32) { Map(y, x, wide(math.Ceil)) }
+
+// Round rounds to the nearest integer, halves to even.
+func Round(y, x []float32) { Map(y, x, wide(math.RoundToEven)) }
+
+// Sin computes the sine.
+func Sin(y, x []float32) { Map(y, x, wide(math.Sin)) }
+
+// Cos computes the cosine.
+func Cos(y, x []float32) { Map(y, x, wide(math.Cos)) }
+
+// Reciprocal computes 1/x.
+func Reciprocal(y, x []float32) { Map(y, x, func(v float32) float32 { return 1 / v }) }
+
+// Sign computes −1, 0 or 1; NaN stays.
+func Sign(y, x []float32) {
+	Map(y, x, func(v float32) float32 {
+		switch {
+		case v > 0:
+			return 1
+		case v < 0:
+			return -1
+		}
+		return v
+	})
+}
+
+// Softplus computes log(1 + eˣ).
+func Softplus(y, x []float32) { Map(y, x, softplusOf) }
+
+func softplusOf(v float32) float32 {
+	w := float64(v)
+	return float32(math.Max(w, 0) + math.Log1p(math.Exp(-math.Abs(w))))
+}
+
+// Softsign computes x/(1 + |x|).
+func Softsign(y, x []float32) {
+	Map(y, x, func(v float32) float32 { return v / (1 + absOf(v)) })
+}
+
+// Mish computes x·tanh(Softplus(x)).
+func Mish(y, x []float32) {
+	Map(y, x, func(v float32) float32 { return v * tanhOf(softplusOf(v)) })
+}
+
+// Elu computes x for x ≥ 0, alpha·(eˣ − 1) below.
+func Elu(y, x []float32, alpha float32) { Selu(y, x, alpha, 1) }
+
+// Selu computes gamma·Elu(x).
+func Selu(y, x []float32, alpha, gamma float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		if v < 0 {
+			v = float32(float64(alpha) * math.Expm1(float64(v)))
+		}
+		y[i] = gamma * v
+	}
+}
+
+// Celu computes max(x, 0) + min(0, alpha·(e^(x/alpha) − 1)).
+func Celu(y, x []float32, alpha float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		if v < 0 {
+			v = float32(float64(alpha) * math.Expm1(float64(v)/float64(alpha)))
+		}
+		y[i] = v
+	}
+}
+
+// ThresholdedRelu computes x where x > alpha, 0 elsewhere.
+func ThresholdedRelu(y, x []float32, alpha float32) {
+	y = y[:len(x)]
+	for i, v := range x {
+		if !(v > alpha) {
+			v = 0
+		}
+		y[i] = v
+	}
+}

@@ -1,0 +1,22 @@
+package nn
+
+import "math"
+
+// Clamp limits a result to [Lo, Hi] in the pass that computes it. The zero value
+// leaves the result as it is.
+type Clamp struct{ Lo, Hi float32 }
+
+// The clamps that networks have.
+var (
+	NoClamp = Clamp{}
+	ReLU    = Clamp{0, float32(math.Inf(1))}
+	ReLU6   = Clamp{0, 6}
+)
+
+// bounds returns the limits that the kernels take.
+func (c Clamp) bounds() (lo, hi float32) {
+	if c == NoClamp {
+		return float32(math.Inf(-1)), float32(math.Inf(1))
+	}
+	return c.Lo, c.Hi
+}

@@ -1,0 +1,146 @@
+package nn
+
+// ConvShape is the shape of a convolution of planes. Channels are dealt to
+// Groups of equal size; weights are [OutChannels, InChannels/Groups, KernelH,
+// KernelW].
+type ConvShape struct {
+	Window
+	InChannels, OutChannels, Groups int
+}
+
+// Conv is a convolution (as networks say: a correlation) with its weights laid
+// out for the kernels:
+//
+//	y[n,o,p] = clamp(bias[o] + Σ_{c,k} weights[o,c,k] · x[n, c, p·stride + k·dilation − pad])
+//
+// with products added in the order of the weights, and 0 outside of x.
+type Conv struct {
+	shape  ConvShape
+	clamp  Clamp
+	path   int
+	panels []float32 // by group: panels [K][4] of its output channels
+	bias   []float32
+}
+
+const (
+	convPixels    = iota // gather the pixels that each tap meets, then multiply
+	convPointwise        // x itself is the right operand
+	convDepthwise        // one filter a plane
+)
+
+// PackConv lays out weights and bias (nil for none). It copies them.
+func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
+	c := &Conv{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
+	copy(c.bias, bias)
+	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
+	k := cg * s.KernelH * s.KernelW
+	switch {
+	case cg == 1 && s.Groups > 1:
+		c.path = convDepthwise
+		c.panels = append([]float32(nil), weights[:s.OutChannels*k]...)
+		return c
+	case s.KernelH == 1 && s.KernelW == 1 && s.StrideH == 1 && s.StrideW == 1 &&
+		s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0:
+		c.path = convPointwise
+	}
+	size := roundUp(og, gemmMR) * k
+	c.panels = make([]float32, s.Groups*size)
+	for g := range s.Groups {
+		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false)
+	}
+	return c
+}
+
+// Shape returns what the convolution was packed with.
+func (c *Conv) Shape() ConvShape { return c.shape }
+
+// ScratchLen returns how many float32 of scratch Run wants for planes of h×w.
+func (c *Conv) ScratchLen(h, w int) int {
+	oh, ow := c.shape.OutSize(h, w)
+	s := c.shape
+	if oh*ow == 0 || s.OutChannels == 0 {
+		return 0
+	}
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	k := cg * s.KernelH * s.KernelW
+	l := s.lattice(h, w, oh, ow)
+	switch c.path {
+	case convDepthwise:
+		return l.scratchLen(1) + k
+	case convPointwise:
+		return productScratch(og, oh*ow, k)
+	}
+	_, cols := productBlocks(oh*ow, k)
+	return l.scratchLen(cg) + k + cols + productScratch(og, oh*ow, k)
+}
+
+// Run computes y [n, OutChannels, oh, ow] from x [n, InChannels, h, w], with
+// oh, ow = OutSize(h, w). y may not overlap x.
+func (c *Conv) Run(y, x []float32, n, h, w int, scratch []float32) {
+	s := &c.shape
+	oh, ow := s.OutSize(h, w)
+	if oh*ow == 0 || s.OutChannels == 0 {
+		return
+	}
+	l := s.lattice(h, w, oh, ow)
+	in, out := s.InChannels*h*w, s.OutChannels*oh*ow
+	for i := range n {
+		yi, xi := y[i*out:][:out], x[i*in:][:in]
+		if c.path == convDepthwise {
+			c.depthwise(yi, xi, &l, oh, ow, scratch)
+		} else {
+			c.multiply(yi, xi, &l, oh, ow, scratch)
+		}
+	}
+}
+
+// multiply runs each group as a matrix product.
+func (c *Conv) multiply(y, x []float32, l *lattice, oh, ow int, scratch []float32) {
+	s := &c.shape
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	k, plane := cg*s.KernelH*s.KernelW, l.h*l.w
+	size := roundUp(og, gemmMR) * k
+	p := product{m: og, n: oh * ow, k: k, ldc: oh * ow, astep: gemmMR, start: startRow}
+	p.lo, p.hi = c.clamp.bounds()
+	for g := range s.Groups {
+		mem := arena(scratch)
+		b := right{kind: rightRows, data: x[g*cg*plane:][:cg*plane], ld: plane}
+		if c.path == convPixels {
+			_, cols := productBlocks(oh*ow, k)
+			b = right{kind: rightPixels, data: b.data, planes: l, ow: ow,
+				taps: mem.takeInts(k), pix: mem.takeInts(cols)}
+			l.taps(b.taps, cg)
+			if !l.direct {
+				planes := mem.take(cg * l.len)
+				for ch := range cg {
+					l.spread(planes[ch*l.len:][:l.len], b.data[ch*plane:][:plane], 0)
+				}
+				b.data = planes
+			}
+		}
+		p.a, p.bias = c.panels[g*size:][:size], c.bias[g*og:][:og]
+		p.run(y[g*og*oh*ow:][:og*oh*ow], &b, &mem)
+	}
+}
+
+func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float32) {
+	s := &c.shape
+	mem := arena(scratch)
+	k := s.KernelH * s.KernelW
+	taps := mem.takeInts(k)
+	l.taps(taps, 1)
+	spread := mem.take(l.scratchLen(1))
+	lo, hi := c.clamp.bounds()
+	plane, each := l.h*l.w, s.OutChannels/s.Groups
+	for g := range s.Groups {
+		in := x[g*plane:][:plane]
+		if !l.direct {
+			l.spread(spread, in, 0)
+			in = spread
+		}
+		for o := g * each; o < (g+1)*each; o++ {
+			depthwise(ptr(y[o*oh*ow:][:oh*ow]), ow, ptr(in), l.rowStep(), ptr32(taps), ptr(c.panels[o*k:][:k]), k,
+				oh, ow, c.bias[o], lo, hi)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package nn
+
+// ConvTranspose is the transposed convolution: what a convolution with the same
+// Window does to gradients, each input element adding its weighted kernel to the
+// output:
+//
+//	y[n,o, p·stride + k·dilation − pad] += x[n,c,p] · weights[c,o,k]
+//
+// Weights are [InChannels, OutChannels/Groups, KernelH, KernelW].
+type ConvTranspose struct {
+	shape  ConvShape
+	clamp  Clamp
+	panels []float32
+	bias   []float32
+}
+
+// PackConvTranspose lays out weights and bias (nil for none). It copies them.
+func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
+	c := &ConvTranspose{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
+	copy(c.bias, bias)
+	cg, m := s.InChannels/s.Groups, c.rows()
+	size := roundUp(m, gemmMR) * cg
+	c.panels = make([]float32, s.Groups*size)
+	for g := range s.Groups {
+		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true)
+	}
+	return c
+}
+
+// rows is the number of kernel elements that one input pixel spreads to.
+func (c *ConvTranspose) rows() int {
+	return c.shape.OutChannels / c.shape.Groups * c.shape.KernelH * c.shape.KernelW
+}
+
+// OutSize returns (h−1)·stride + extent − pads: the output without any output
+// padding.
+func (c *ConvTranspose) OutSize(h, w int) (oh, ow int) {
+	s := &c.shape
+	return (h-1)*s.StrideH + s.extentH() - s.PadTop - s.PadBottom,
+		(w-1)*s.StrideW + s.extentW() - s.PadLeft - s.PadRight
+}
+
+// ScratchLen returns how many float32 of scratch Run wants for planes of h×w.
+func (c *ConvTranspose) ScratchLen(h, w int) int {
+	m := c.rows()
+	return m*h*w + productScratch(m, h*w, c.shape.InChannels/c.shape.Groups)
+}
+
+// Run computes y [n, OutChannels, oh, ow] from x [n, InChannels, h, w]. The
+// output size is the caller's (OutSize plus output padding); PadTop and PadLeft
+// say where the first element falls. y may not overlap x.
+func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float32) {
+	s := &c.shape
+	cg, og, m := s.InChannels/s.Groups, s.OutChannels/s.Groups, c.rows()
+	size := roundUp(m, gemmMR) * cg
+	lo, hi := c.clamp.bounds()
+	for i := range n * s.Groups {
+		g := i % s.Groups
+		out := y[i*og*oh*ow:][:og*oh*ow]
+		for o := range og {
+			fillWith(out[o*oh*ow:][:oh*ow], c.bias[g*og+o])
+		}
+		if h*w > 0 && m > 0 {
+			mem := arena(scratch)
+			cols := mem.take(m * h * w)
+			p := product{m: m, n: h * w, k: cg, ldc: h * w, a: c.panels[g*size:][:size], astep: gemmMR}
+			p.lo, p.hi = NoClamp.bounds()
+			b := right{kind: rightRows, data: x[i*cg*h*w:][:cg*h*w], ld: h * w}
+			p.run(cols, &b, &mem)
+			c.scatter(out, cols, h, w, oh, ow)
+		}
+		if c.clamp != NoClamp && len(out) > 0 {
+			clipN(ptr(out), ptr(out), len(out), lo, hi)
+		}
+	}
+}
+
+// scatter adds the products [og·KernelH·KernelW, h·w] to where they belong.
+func (c *ConvTranspose) scatter(out, cols []float32, h, w, oh, ow int) {
+	s := &c.shape
+	k := s.KernelH * s.KernelW
+	for r := range c.rows() {
+		ky, kx := r%k/s.KernelW, r%s.KernelW
+		plane := out[r/k*oh*ow:][:oh*ow]
+		for iy := range h {
+			oy := iy*s.StrideH + ky*s.DilationH - s.PadTop
+			if oy < 0 || oy >= oh {
+				continue
+			}
+			row, in := plane[oy*ow:][:ow], cols[(r*h+iy)*w:][:w]
+			ox := kx*s.DilationW - s.PadLeft
+			for _, v := range in {
+				if ox >= 0 && ox < ow {
+					row[ox] += v
+				}
+				ox += s.StrideW
+			}
+		}
+	}
+}

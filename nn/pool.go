@@ -1,0 +1,138 @@
+package nn
+
+import "math"
+
+// Pool is a pooling window over planes.
+type Pool struct {
+	Window
+	// Ceil rounds the number of places up, so that a last window may stick out;
+	// one that would start beyond the plane and its leading pad is left out.
+	Ceil bool
+	// CountPad makes the average divide by the whole window where it overlaps
+	// the pads (never by what sticks out beyond them).
+	CountPad bool
+}
+
+// OutSize returns how many places the window has on a plane of h×w elements.
+func (p Pool) OutSize(h, w int) (oh, ow int) {
+	oh, ow = p.Window.OutSize(h, w)
+	if p.Ceil {
+		oh = ceilPlaces(h, p.PadTop, p.PadBottom, p.extentH(), p.StrideH)
+		ow = ceilPlaces(w, p.PadLeft, p.PadRight, p.extentW(), p.StrideW)
+	}
+	return oh, ow
+}
+
+func ceilPlaces(n, before, after, extent, stride int) int {
+	room := n + before + after - extent
+	if room <= -stride {
+		return 0
+	}
+	out := (room+stride-1)/stride + 1
+	if (out-1)*stride >= n+before {
+		out--
+	}
+	return out
+}
+
+// ScratchLen returns how many float32 of scratch Max and Average want.
+func (p Pool) ScratchLen(h, w int) int {
+	oh, ow := p.OutSize(h, w)
+	l := p.lattice(h, w, oh, ow)
+	return l.scratchLen(1) + 2*p.KernelH*p.KernelW
+}
+
+// Max computes the maximum under each place of the window: y [planes, oh, ow]
+// from x [planes, h, w]. Pads never win; NaN does. y may not overlap x.
+func (p Pool) Max(y, x []float32, planes, h, w int, scratch []float32) {
+	oh, ow := p.OutSize(h, w)
+	if oh*ow == 0 {
+		return
+	}
+	l := p.lattice(h, w, oh, ow)
+	mem := arena(scratch)
+	taps := mem.takeInts(p.KernelH * p.KernelW)
+	l.taps(taps, 1)
+	spread := mem.take(l.scratchLen(1))
+	for i := range planes {
+		in := x[i*h*w:][:h*w]
+		if !l.direct {
+			l.spread(spread, in, float32(math.Inf(-1)))
+			in = spread
+		}
+		maxTaps(ptr(y[i*oh*ow:][:oh*ow]), ow, ptr(in), l.rowStep(), ptr32(taps), len(taps), oh, ow)
+	}
+}
+
+// Average computes the mean under each place of the window, leaving out the
+// pads unless CountPad: y [planes, oh, ow] from x [planes, h, w]. y may not
+// overlap x.
+func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
+	oh, ow := p.OutSize(h, w)
+	if oh*ow == 0 {
+		return
+	}
+	l := p.lattice(h, w, oh, ow)
+	mem := arena(scratch)
+	taps := mem.takeInts(p.KernelH * p.KernelW)
+	l.taps(taps, 1)
+	ones := mem.take(len(taps))
+	fillWith(ones, 1)
+	spread := mem.take(l.scratchLen(1))
+	lo, hi := NoClamp.bounds()
+	for i := range planes {
+		in, out := x[i*h*w:][:h*w], y[i*oh*ow:][:oh*ow]
+		if !l.direct {
+			l.spread(spread, in, 0)
+			in = spread
+		}
+		depthwise(ptr(out), ow, ptr(in), l.rowStep(), ptr32(taps), ptr(ones), len(taps), oh, ow, 0, lo, hi)
+		p.divide(out, h, w, oh, ow)
+	}
+}
+
+// divide turns sums into means.
+func (p Pool) divide(y []float32, h, w, oh, ow int) {
+	whole := float32(p.KernelH * p.KernelW)
+	for r := range oh {
+		nh := p.count(r*p.StrideH-p.PadTop, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
+		row := y[r*ow:][:ow]
+		for c := range row {
+			nw := p.count(c*p.StrideW-p.PadLeft, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight)
+			if n := nh * nw; n > 0 {
+				row[c] /= float32(n)
+			} else {
+				row[c] /= whole
+			}
+		}
+	}
+}
+
+// count is how many of a window's elements on one axis, from index i on, count.
+func (p Pool) count(i, kernel, dilation, n, before, after int) int {
+	low, high := 0, n
+	if p.CountPad {
+		low, high = -before, n+after
+	}
+	if i >= low && i+(kernel-1)*dilation < high {
+		return kernel
+	}
+	count := 0
+	for range kernel {
+		if i >= low && i < high {
+			count++
+		}
+		i += dilation
+	}
+	return count
+}
+
+// GlobalAverage computes the mean of each plane: y [planes] from x [planes, inner].
+func GlobalAverage(y, x []float32, planes, inner int) {
+	ReduceMean.Run(y, x, planes, inner, 1)
+}
+
+// GlobalMax computes the maximum of each plane: y [planes] from x [planes, inner].
+func GlobalMax(y, x []float32, planes, inner int) {
+	ReduceMax.Run(y, x, planes, inner, 1)
+}

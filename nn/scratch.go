@@ -1,0 +1,19 @@
+package nn
+
+import "github.com/normwasm/normwasm/internal/slab"
+
+// arena deals out parts of the caller's scratch.
+type arena []float32
+
+func (a *arena) take(n int) []float32 {
+	s := (*a)[:n:n]
+	*a = (*a)[n:]
+	return s
+}
+
+// takeInts takes n elements as integers.
+func (a *arena) takeInts(n int) []int32 {
+	return slab.View[int32](slab.Bytes(a.take(n)))
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }

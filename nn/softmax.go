@@ -1,0 +1,66 @@
+package nn
+
+// Softmax computes e^(x−m)/Σe^(x−m), m the maximum, over the middle axis of x
+// [outer, n, inner]. y may be x. A row of −Inf gives NaN.
+func Softmax(y, x []float32, outer, n, inner int, scratch []float32) {
+	if outer*n*inner == 0 {
+		return
+	}
+	if inner == 1 {
+		softmaxRows(ptr(y[:outer*n]), ptr(x[:outer*n]), outer, n)
+		return
+	}
+	mem := arena(scratch)
+	from := mem.take(n * inner)
+	for o := range outer {
+		// Columns become rows, so that each sum keeps the rows' order.
+		in, out := x[o*n*inner:][:n*inner], y[o*n*inner:][:n*inner]
+		transpose(ptr(from), n, ptr(in), inner, n, inner)
+		softmaxRows(ptr(from), ptr(from), inner, n)
+		transpose(ptr(out), inner, ptr(from), n, inner, n)
+	}
+}
+
+// LogSoftmax computes x − m − log Σe^(x−m) over the middle axis of x [outer, n,
+// inner]. y may be x.
+func LogSoftmax(y, x []float32, outer, n, inner int, scratch []float32) {
+	if outer*n*inner == 0 {
+		return
+	}
+	if inner == 1 {
+		for o := range outer {
+			logSoftmaxRow(y[o*n:][:n], x[o*n:][:n], scratch)
+		}
+		return
+	}
+	mem := arena(scratch)
+	from := mem.take(n * inner)
+	for o := range outer {
+		in, out := x[o*n*inner:][:n*inner], y[o*n*inner:][:n*inner]
+		transpose(ptr(from), n, ptr(in), inner, n, inner)
+		for i := range inner {
+			logSoftmaxRow(from[i*n:][:n], from[i*n:][:n], mem)
+		}
+		transpose(ptr(out), inner, ptr(from), n, inner, n)
+	}
+}
+
+func logSoftmaxRow(y, x, scratch []float32) {
+	var m, sum [1]float32
+	n := len(x)
+	e := scratch[:n]
+	rowMax(&m[0], ptr(x), 1, n)
+	subRows(ptr(y), ptr(x), 0, 1, &m[0], 0, 0, 1, n)
+	expN(ptr(e), ptr(y), n)
+	sumRows(&sum[0], ptr(e), 1, n, 1)
+	sum[0] = LogOf(sum[0])
+	subRows(ptr(y), ptr(y), 0, 1, &sum[0], 0, 0, 1, n)
+}
+
+// SoftmaxScratch returns how many float32 of scratch Softmax and LogSoftmax want.
+func SoftmaxScratch(n, inner int) int {
+	if inner == 1 {
+		return n
+	}
+	return n*inner + n
+}

@@ -1,0 +1,139 @@
+package nn
+
+// maxRank is the rank up to which Transpose works without allocating.
+const maxRank = 16
+
+// Transpose permutes the axes of x [shape]: axis i of y is axis perm[i] of x. y
+// may not overlap x. Ranks up to 16.
+func Transpose[T any](y, x []T, shape, perm []int) {
+	var t permutation
+	if !t.merge(shape, perm) {
+		return
+	}
+	if yf, ok := any(y).([]float32); ok {
+		t.float32s(yf, any(x).([]float32))
+		return
+	}
+	permute(&t, y, x)
+}
+
+// permutation is a permutation of axes with those merged that stay neighbours.
+type permutation struct {
+	rank int
+	n    [maxRank]int // of y, outermost first
+	step [maxRank]int // of x along y's axes
+}
+
+// merge fills t; it says false when there is nothing to move.
+func (t *permutation) merge(shape, perm []int) bool {
+	var stride [maxRank]int
+	s := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		stride[i] = s
+		s *= shape[i]
+	}
+	if s == 0 {
+		return false
+	}
+	for _, p := range perm {
+		if shape[p] == 1 {
+			continue
+		}
+		if r := t.rank; r > 0 && t.step[r-1] == shape[p]*stride[p] {
+			t.n[r-1] *= shape[p]
+			t.step[r-1] = stride[p]
+			continue
+		}
+		t.n[t.rank], t.step[t.rank] = shape[p], stride[p]
+		t.rank++
+	}
+	if t.rank == 0 {
+		t.n[0], t.step[0], t.rank = 1, 1, 1
+	}
+	return true
+}
+
+// next moves at, an index into the first r axes, and returns x's new offset.
+func (t *permutation) next(at *[maxRank]int, r, off int) int {
+	for i := r - 1; i >= 0; i-- {
+		off += t.step[i]
+		if at[i]++; at[i] < t.n[i] {
+			break
+		}
+		off -= t.step[i] * t.n[i]
+		at[i] = 0
+	}
+	return off
+}
+
+// float32s moves contiguous runs as they are, and 4×4 blocks where x's last axis
+// is not y's.
+func (t *permutation) float32s(y, x []float32) {
+	last := t.rank - 1
+	if t.step[last] == 1 || t.rank == 1 {
+		permute(t, y, x)
+		return
+	}
+	// The axis of y along which x is contiguous; it and the last one are the
+	// matrix that the kernel turns.
+	k := 0
+	for t.step[k] != 1 {
+		k++
+	}
+	ldy := 1
+	for i := k + 1; i < t.rank; i++ {
+		ldy *= t.n[i]
+	}
+	var rest permutation
+	var yStep [maxRank]int
+	ys := 1
+	for i := last; i >= 0; i-- {
+		yStep[i] = ys
+		ys *= t.n[i]
+	}
+	outer := 0
+	var ySteps [maxRank]int
+	for i := range t.rank {
+		if i != k && i != last {
+			rest.n[outer], rest.step[outer], ySteps[outer] = t.n[i], t.step[i], yStep[i]
+			outer++
+		}
+	}
+	count := 1
+	for _, n := range rest.n[:outer] {
+		count *= n
+	}
+	var at [maxRank]int
+	off, yOff := 0, 0
+	for range count {
+		transpose(ptr(y[yOff:]), ldy, ptr(x[off:]), t.step[last], t.n[last], t.n[k])
+		for i := outer - 1; i >= 0; i-- {
+			off, yOff = off+rest.step[i], yOff+ySteps[i]
+			if at[i]++; at[i] < rest.n[i] {
+				break
+			}
+			off, yOff, at[i] = off-rest.step[i]*rest.n[i], yOff-ySteps[i]*rest.n[i], 0
+		}
+	}
+}
+
+// permute moves runs of y's last axis.
+func permute[T any](t *permutation, y, x []T) {
+	last := t.rank - 1
+	n, step := t.n[last], t.step[last]
+	var at [maxRank]int
+	off := 0
+	for len(y) >= n {
+		if step == 1 {
+			copy(y[:n], x[off:])
+		} else {
+			j := off
+			for i := range y[:n] {
+				y[i] = x[j]
+				j += step
+			}
+		}
+		y = y[n:]
+		off = t.next(&at, last, off)
+	}
+}
