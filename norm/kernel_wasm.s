@@ -142,11 +142,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				// q3 is V7
 				// total0 is V8
 				// total1 is V9
-				// d is V10
-				// shiftV is V11
+				// w0 is V10
+				// w1 is V11
+				// w2 is V12
+				// w3 is V13
+				// d is V14
+				// shiftV is V15
 				Get F6
 				F32x4Splat
-				Set V11
+				Set V15
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -176,206 +180,108 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I64Const $16
 						Set R10
 						Loop
-							Get V0
 							Get R6
 							I32WrapI64
 							V128Load $0
-							F64x2PromoteLowF32x4
+							Set V10
+							Get R6
+							I32WrapI64
+							V128Load $16
+							Set V11
 							Get R6
 							I32WrapI64
 							V128Load $32
+							Set V12
+							Get R6
+							I32WrapI64
+							V128Load $48
+							Set V13
+							Get V0
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V12
 							F64x2PromoteLowF32x4
 							F64x2Add
 							F64x2Add
 							Set V0
 							Get V1
-							Get R6
-							I32WrapI64
-							V128Load $8
-							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							V128Load $40
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V1
-							Get V2
-							Get R6
-							I32WrapI64
-							V128Load $16
-							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							V128Load $48
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V2
-							Get V3
-							Get R6
-							I32WrapI64
-							V128Load $24
-							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							F64Load $56
-							F64x2Splat
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V3
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Get V11
-							F32x4Sub
-							Set V10
 							Get V10
-							Get V10
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R6
-							I32WrapI64
-							V128Load $16
-							Get V11
-							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
-							F32x4Mul
-							Get V5
-							F32x4Add
-							Set V5
-							Get R6
-							I32WrapI64
-							V128Load $32
-							Get V11
-							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
-							F32x4Mul
-							Get V6
-							F32x4Add
-							Set V6
-							Get R6
-							I32WrapI64
-							V128Load $48
-							Get V11
-							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
-							F32x4Mul
-							Get V7
-							F32x4Add
-							Set V7
-							Get V0
-							Get R6
-							I32WrapI64
-							V128Load $64
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
 							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							V128Load $96
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V0
-							Get V1
-							Get R6
-							I32WrapI64
-							V128Load $72
-							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							V128Load $104
+							Get V12
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
 							F64x2PromoteLowF32x4
 							F64x2Add
 							F64x2Add
 							Set V1
 							Get V2
-							Get R6
-							I32WrapI64
-							V128Load $80
+							Get V11
 							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							V128Load $112
+							Get V13
 							F64x2PromoteLowF32x4
 							F64x2Add
 							F64x2Add
 							Set V2
 							Get V3
-							Get R6
-							I32WrapI64
-							V128Load $88
+							Get V11
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
 							F64x2PromoteLowF32x4
-							Get R6
-							I32WrapI64
-							F64Load $120
-							F64x2Splat
+							Get V13
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
 							F64x2PromoteLowF32x4
 							F64x2Add
 							F64x2Add
 							Set V3
-							Get R6
-							I32WrapI64
-							V128Load $64
-							Get V11
+							Get V10
+							Get V15
 							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
+							Set V14
+							Get V14
+							Get V14
 							F32x4Mul
 							Get V4
 							F32x4Add
 							Set V4
-							Get R6
-							I32WrapI64
-							V128Load $80
 							Get V11
+							Get V15
 							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
+							Set V14
+							Get V14
+							Get V14
 							F32x4Mul
 							Get V5
 							F32x4Add
 							Set V5
-							Get R6
-							I32WrapI64
-							V128Load $96
-							Get V11
+							Get V12
+							Get V15
 							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
+							Set V14
+							Get V14
+							Get V14
 							F32x4Mul
 							Get V6
 							F32x4Add
 							Set V6
-							Get R6
-							I32WrapI64
-							V128Load $112
-							Get V11
+							Get V13
+							Get V15
 							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
+							Set V14
+							Get V14
+							Get V14
 							F32x4Mul
 							Get V7
 							F32x4Add
 							Set V7
 							Get R6
-							I64Const $128
+							I64Const $64
 							I64Add
 							Set R6
 							Get R10
-							I64Const $-2
+							I64Const $-1
 							I64Add
 							Set R10
 							Get R10
@@ -390,14 +296,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V7
 						F32x4Add
 						F32x4Add
-						Set V10
+						Set V14
 						Get V8
-						Get V10
+						Get V14
 						F64x2PromoteLowF32x4
 						F64x2Add
 						Set V8
 						Get V9
-						Get V10
+						Get V14
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
@@ -426,99 +332,98 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				I64GeS
 				If
 					Loop
-						Get V0
 						Get R6
 						I32WrapI64
 						V128Load $0
-						F64x2PromoteLowF32x4
+						Set V10
+						Get R6
+						I32WrapI64
+						V128Load $16
+						Set V11
 						Get R6
 						I32WrapI64
 						V128Load $32
+						Set V12
+						Get R6
+						I32WrapI64
+						V128Load $48
+						Set V13
+						Get V0
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V12
 						F64x2PromoteLowF32x4
 						F64x2Add
 						F64x2Add
 						Set V0
 						Get V1
-						Get R6
-						I32WrapI64
-						V128Load $8
+						Get V10
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
 						F64x2PromoteLowF32x4
-						Get R6
-						I32WrapI64
-						V128Load $40
+						Get V12
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
 						F64x2Add
 						Set V1
 						Get V2
-						Get R6
-						I32WrapI64
-						V128Load $16
+						Get V11
 						F64x2PromoteLowF32x4
-						Get R6
-						I32WrapI64
-						V128Load $48
+						Get V13
 						F64x2PromoteLowF32x4
 						F64x2Add
 						F64x2Add
 						Set V2
 						Get V3
-						Get R6
-						I32WrapI64
-						V128Load $24
+						Get V11
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
 						F64x2PromoteLowF32x4
-						Get R6
-						I32WrapI64
-						F64Load $56
-						F64x2Splat
+						Get V13
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
 						F64x2Add
 						Set V3
-						Get R6
-						I32WrapI64
-						V128Load $0
-						Get V11
+						Get V10
+						Get V15
 						F32x4Sub
-						Set V10
-						Get V10
-						Get V10
+						Set V14
+						Get V14
+						Get V14
 						F32x4Mul
 						Get V4
 						F32x4Add
 						Set V4
-						Get R6
-						I32WrapI64
-						V128Load $16
 						Get V11
+						Get V15
 						F32x4Sub
-						Set V10
-						Get V10
-						Get V10
+						Set V14
+						Get V14
+						Get V14
 						F32x4Mul
 						Get V5
 						F32x4Add
 						Set V5
-						Get R6
-						I32WrapI64
-						V128Load $32
-						Get V11
+						Get V12
+						Get V15
 						F32x4Sub
-						Set V10
-						Get V10
-						Get V10
+						Set V14
+						Get V14
+						Get V14
 						F32x4Mul
 						Get V6
 						F32x4Add
 						Set V6
-						Get R6
-						I32WrapI64
-						V128Load $48
-						Get V11
+						Get V13
+						Get V15
 						F32x4Sub
-						Set V10
-						Get V10
-						Get V10
+						Set V14
+						Get V14
+						Get V14
 						F32x4Mul
 						Get V7
 						F32x4Add
@@ -544,27 +449,25 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get R6
 					I32WrapI64
 					V128Load $0
-					Set V10
+					Set V14
 					Get V0
-					Get V10
+					Get V14
 					F64x2PromoteLowF32x4
 					F64x2Add
 					Set V0
 					Get V1
-					Get V10
+					Get V14
 					V128Const $1084818905618843912, $1084818905618843912
 					I8x16Swizzle
 					F64x2PromoteLowF32x4
 					F64x2Add
 					Set V1
-					Get R6
-					I32WrapI64
-					V128Load $0
-					Get V11
+					Get V14
+					Get V15
 					F32x4Sub
-					Set V10
-					Get V10
-					Get V10
+					Set V14
+					Get V14
+					Get V14
 					F32x4Mul
 					Get V4
 					F32x4Add
@@ -584,27 +487,25 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $0
-						Set V10
+						Set V14
 						Get V2
-						Get V10
+						Get V14
 						F64x2PromoteLowF32x4
 						F64x2Add
 						Set V2
 						Get V3
-						Get V10
+						Get V14
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
 						Set V3
-						Get R6
-						I32WrapI64
-						V128Load $0
-						Get V11
+						Get V14
+						Get V15
 						F32x4Sub
-						Set V10
-						Get V10
-						Get V10
+						Set V14
+						Get V14
+						Get V14
 						F32x4Mul
 						Get V5
 						F32x4Add
@@ -624,27 +525,25 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get R6
 							I32WrapI64
 							V128Load $0
-							Set V10
+							Set V14
 							Get V0
-							Get V10
+							Get V14
 							F64x2PromoteLowF32x4
 							F64x2Add
 							Set V0
 							Get V1
-							Get V10
+							Get V14
 							V128Const $1084818905618843912, $1084818905618843912
 							I8x16Swizzle
 							F64x2PromoteLowF32x4
 							F64x2Add
 							Set V1
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Get V11
+							Get V14
+							Get V15
 							F32x4Sub
-							Set V10
-							Get V10
-							Get V10
+							Set V14
+							Get V14
+							Get V14
 							F32x4Mul
 							Get V6
 							F32x4Add
@@ -667,14 +566,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get V7
 				F32x4Add
 				F32x4Add
-				Set V10
+				Set V14
 				Get V8
-				Get V10
+				Get V14
 				F64x2PromoteLowF32x4
 				F64x2Add
 				Set V8
 				Get V9
-				Get V10
+				Get V14
 				V128Const $1084818905618843912, $1084818905618843912
 				I8x16Swizzle
 				F64x2PromoteLowF32x4
@@ -687,10 +586,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get V3
 				F64x2Add
 				F64x2Add
-				Set V10
-				Get V10
+				Set V14
+				Get V14
 				F64x2ExtractLane $0, $0
-				Get V10
+				Get V14
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F16

@@ -95,31 +95,30 @@ func (k layerNorm) moments() {
 	})
 }
 
-// sweep adds a row up: x and left are consumed.
+// sweep adds a row up: x and left are consumed. Sixteen elements a trip are
+// enough: two or four times as many were slower in V8, by the registers they take.
 func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares asm.F64) {
 	f := k.f
 	zero := f.ZeroV()
 	a, q, total := f.NewVs("a", 4), f.NewVs("q", 4), f.NewVs("total", 2)
-	d, s := f.NewV("d"), f.NewV("shiftV")
+	w, d, s := f.NewVs("w", 4), f.NewV("d"), f.NewV("shiftV")
 	s.Set(shift.Splat())
 	for _, v := range append(append(append([]asm.V{}, a...), q...), total...) {
 		v.Set(zero)
 	}
-	square := func(o int64, q asm.V) {
-		d.Set(x.V(o).Sub(s))
-		q.Set(d.MulAdd(d, q))
-	}
-	step := func(o int64) {
-		// The upper halves are loaded by themselves, eight bytes on, which spares
-		// a shuffle each; the last one by eight bytes only, to stay in the row.
-		last := x.F64(o + 56).Splat()
-		a[0].Set(a[0].AddF64(x.V(o).PromoteLow().AddF64(x.V(o + 32).PromoteLow())))
-		a[1].Set(a[1].AddF64(x.V(o + 8).PromoteLow().AddF64(x.V(o + 40).PromoteLow())))
-		a[2].Set(a[2].AddF64(x.V(o + 16).PromoteLow().AddF64(x.V(o + 48).PromoteLow())))
-		a[3].Set(a[3].AddF64(x.V(o + 24).PromoteLow().AddF64(last.PromoteLow())))
-		for i := range q {
-			square(o+int64(16*i), q[i])
+	step := func() {
+		for i := range w {
+			w[i].Set(x.V(int64(16 * i)))
 		}
+		a[0].Set(a[0].AddF64(w[0].PromoteLow().AddF64(w[2].PromoteLow())))
+		a[1].Set(a[1].AddF64(w[0].PromoteHigh().AddF64(w[2].PromoteHigh())))
+		a[2].Set(a[2].AddF64(w[1].PromoteLow().AddF64(w[3].PromoteLow())))
+		a[3].Set(a[3].AddF64(w[1].PromoteHigh().AddF64(w[3].PromoteHigh())))
+		for i := range q {
+			d.Set(w[i].Sub(s))
+			q[i].Set(d.MulAdd(d, q[i]))
+		}
+		x.Advance(64)
 	}
 	fold := func() {
 		d.Set(q[0].Add(q[1]).Add(q[2].Add(q[3])))
@@ -131,11 +130,8 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 		f.Take(left, 256, func() {
 			steps.Set(f.ConstInt(16))
 			f.Do(func() {
-				for u := range layerUnroll {
-					step(int64(64 * u))
-				}
-				x.Advance(64 * layerUnroll)
-				steps.Set(steps.AddConst(-layerUnroll))
+				step()
+				steps.Set(steps.AddConst(-1))
 			}, func() asm.Bool { return steps.NotZero() })
 			fold()
 			for _, v := range q {
@@ -143,16 +139,14 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 			}
 		})
 	})
-	f.Take(left, 16, func() {
-		step(0)
-		x.Advance(64)
-	})
+	f.Take(left, 16, step)
 	tail := func(k int) {
 		j := 2 * (k % 2)
 		d.Set(x.V(0))
 		a[j].Set(a[j].AddF64(d.PromoteLow()))
 		a[j+1].Set(a[j+1].AddF64(d.PromoteHigh()))
-		square(0, q[k])
+		d.Set(d.Sub(s))
+		q[k].Set(d.MulAdd(d, q[k]))
 		x.Advance(16)
 		left.Set(left.AddConst(-4))
 	}
@@ -176,8 +170,6 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 		x.Advance(4)
 	})
 }
-
-const layerUnroll = 2
 
 // apply writes one row of dst from behind, in the loop that its parameters ask for.
 func (k layerNorm) apply(mh, ml, rstd asm.F32) {
