@@ -62,14 +62,14 @@ func (k Reduce) rows(y, x []float32, outer, n int) {
 
 // planes reduces n rows of inner elements to one.
 func (k Reduce) planes(y, x []float32, n, inner int) {
-	op := Add
+	op := addRows
 	switch k {
 	case ReduceMax:
-		op = Maximum
+		op = maxRows
 	case ReduceMin:
-		op = Minimum
+		op = minRows
 	case ReduceProd:
-		op = Mul
+		op = mulRows
 	case ReduceSum, ReduceMean:
 	default:
 		for i := range y {
@@ -83,11 +83,11 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 	}
 	copy(y, x)
 	for i := 1; i < n; i++ {
-		op.Rows(y, y, 0, 1, x[i*inner:], 0, 1, 1, inner)
+		op(ptr(y), ptr(y), 0, 1, ptr(x[i*inner:]), 0, 1, 1, inner)
 	}
 	if k == ReduceMean {
 		count := [1]float32{float32(n)}
-		Div.Rows(y, y, 0, 1, count[:], 0, 0, 1, inner)
+		Div(y, y, 0, 1, count[:], 0, 0, 1, inner)
 	}
 }
 
