@@ -1,0 +1,318 @@
+package norm
+
+import (
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// paths are the implementations that this binary has of every kernel. In wasm
+// "kernel" is the assembly (but for the tag purego), elsewhere it forwards to the
+// scalar twin; the contract's model below keeps the comparison from being empty.
+var paths = []struct {
+	name            string
+	layerNormRows   func(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) int
+	addRows         func(dst, src, residual *float32, count int)
+	batchNormPlanes func(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
+	batchNormRows   func(dst, src, mean, scale, beta *float32, count, period, clamp int)
+}{
+	{"scalar", layerNormRowsScalar, addRowsScalar, batchNormPlanesScalar, batchNormRowsScalar},
+	{"kernel", layerNormRows, addRows, batchNormPlanes, batchNormRows},
+}
+
+// modelRow is one row of layerNormRows, transcribed from the comment in kernel.go
+// with a vector as an array and no thought for speed.
+func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32, ok bool) {
+	type f32x4 [4]float32
+	type f64x2 [2]float64
+	n := len(x)
+	load := func(i int) f32x4 { return f32x4(x[i : i+4]) }
+	add := func(a, b f32x4) (c f32x4) {
+		for l := range c {
+			c[l] = a[l] + b[l]
+		}
+		return c
+	}
+	add2 := func(a, b f64x2) f64x2 { return f64x2{a[0] + b[0], a[1] + b[1]} }
+	low := func(v f32x4) f64x2 { return f64x2{float64(v[0]), float64(v[1])} }
+	high := func(v f32x4) f64x2 { return f64x2{float64(v[2]), float64(v[3])} }
+
+	K := x[0]
+	if n >= 16 {
+		s := n / 16 * 4
+		v := add(add(load(0), load(s)), add(load(2*s), load(3*s)))
+		K = float32(((v[0] + v[1]) + (v[2] + v[3])) * 0.0625)
+	}
+	sweep := func(K float32) (S, Q float64) {
+		var a [4]f64x2
+		var q [4]f32x4
+		var Q0, Q1 f64x2
+		square := func(k int, v f32x4) {
+			for l := range v {
+				d := v[l] - K
+				q[k][l] += float32(d * d)
+			}
+		}
+		fold := func() {
+			t := add(add(q[0], q[1]), add(q[2], q[3]))
+			Q0, Q1 = add2(Q0, low(t)), add2(Q1, high(t))
+			q = [4]f32x4{}
+		}
+		for i := range n / 16 {
+			v := [4]f32x4{load(16 * i), load(16*i + 4), load(16*i + 8), load(16*i + 12)}
+			a[0] = add2(a[0], add2(low(v[0]), low(v[2])))
+			a[1] = add2(a[1], add2(high(v[0]), high(v[2])))
+			a[2] = add2(a[2], add2(low(v[1]), low(v[3])))
+			a[3] = add2(a[3], add2(high(v[1]), high(v[3])))
+			for k := range v {
+				square(k, v[k])
+			}
+			if i%16 == 15 {
+				fold()
+			}
+		}
+		for k := range n % 16 / 4 {
+			v := load(n/16*16 + 4*k)
+			a[2*(k%2)] = add2(a[2*(k%2)], low(v))
+			a[2*(k%2)+1] = add2(a[2*(k%2)+1], high(v))
+			square(k, v)
+		}
+		fold()
+		t := add2(add2(a[0], a[2]), add2(a[1], a[3]))
+		S = t[0] + t[1]
+		Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
+		for _, e := range x[n/4*4:] {
+			S += float64(e)
+			d := e - K
+			Q += float64(float32(d * d))
+		}
+		return S, Q
+	}
+	S, Q := sweep(K)
+	mu := S / float64(n)
+	c := mu - float64(K)
+	v := Q/float64(n) - float64(c*c)
+	if float64(c*c) > float64(0.5*v) {
+		K = float32(mu)
+		_, Q = sweep(K)
+		c = mu - float64(K)
+		v = Q/float64(n) - float64(c*c)
+		if float64(c*c) > v {
+			return 0, 0, false
+		}
+	}
+	v += epsilon
+	if !(v >= 1e-30 && v <= 1e36) {
+		return 0, 0, false
+	}
+	rstd = float32(1 / math.Sqrt(v))
+	mean = float32(mu)
+	rest := float32(mu - float64(mean))
+	for i := range x {
+		t := float32((x[i]-mean)-rest) * rstd
+		if gamma != nil {
+			t = float32(float32(t) * gamma[i])
+		}
+		if beta != nil {
+			t = float32(t) + beta[i]
+		}
+		y[i] = t
+	}
+	return mean, rstd, true
+}
+
+// kernelRows are the inputs of the comparisons: easy, hard and impossible rows.
+func kernelRows() []testkit.Row {
+	var rows []testkit.Row
+	for _, n := range testkit.Sizes() {
+		for _, row := range testkit.WellConditioned(n) {
+			if n%5 == 0 || row.Name == "shifted" || row.Name == "large" {
+				rows = append(rows, row)
+			}
+		}
+	}
+	rows = append(rows, testkit.HardRows()...)
+	for _, at := range []int{0, 5, 16, 17, 50, 66} {
+		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+			x := testkit.Normal(testkit.Rand(3), 67, 0, 1)
+			x[at] = float32(v)
+			rows = append(rows, testkit.Row{Name: "not finite", X: x})
+		}
+	}
+	return rows
+}
+
+func TestLayerNormRowsIsItsContract(t *testing.T) {
+	t.Logf("%s/%s", runtime.GOOS, runtime.GOARCH)
+	hard := 0
+	for i, row := range kernelRows() {
+		n := len(row.X)
+		r := testkit.Rand(uint64(i))
+		for variant := range 4 {
+			gamma, beta := testkit.Normal(r, n, 1, 0.5), testkit.Normal(r, n, 0, 1)
+			if variant&1 != 0 {
+				gamma = nil
+			}
+			if variant&2 != 0 {
+				beta = nil
+			}
+			for _, epsilon := range []float64{1e-5, 0} {
+				want := testkit.Output("y", n, 0)
+				mean, rstd, ok := modelRow(want.S, row.X, gamma, beta, epsilon)
+				for _, path := range paths {
+					offset := i % 4
+					x, y := testkit.Input("x", row.X, offset), testkit.Output("y", n, (i/4)%4)
+					stats := testkit.Output("mean and rstd", 2, 0)
+					done := path.layerNormRows(&y.S[0], &x.S[0], pointer(gamma), pointer(beta), &stats.S[0], &stats.S[1], 1, n, epsilon)
+					if ok {
+						require.Equal(t, 1, done, "%s, %d × %s", path.name, n, row.Name)
+						testkit.SameBits(t, []float32{mean, rstd}, stats.S, "%s: statistics of %d × %s", path.name, n, row.Name)
+					} else {
+						require.Equal(t, 0, done, "%s, %d × %s", path.name, n, row.Name)
+						hard++
+					}
+					testkit.SameBits(t, want.S, y.S, "%s: y of %d × %s", path.name, n, row.Name)
+					x.Check(t, "%s, %d × %s", path.name, n, row.Name)
+					y.Check(t, "%s, %d × %s", path.name, n, row.Name)
+					stats.Check(t, "%s, %d × %s", path.name, n, row.Name)
+				}
+			}
+		}
+	}
+	assert.NotZero(t, hard, "no row was hard: the data are too easy")
+}
+
+// A row's result depends on nothing but the row.
+func TestLayerNormRowsDoesNotSeeNeighbours(t *testing.T) {
+	for _, cols := range []int{1, 3, 4, 7, 16, 19, 30, 64, 100, 257, 768, 1030} {
+		const rows = 9
+		r := testkit.Rand(uint64(cols))
+		x := testkit.Normal(r, rows*cols, 2, 3)
+		x[4*cols] = float32(math.NaN()) // one hard row in the middle
+		gamma, beta := testkit.Normal(r, cols, 1, 1), testkit.Normal(r, cols, 0, 1)
+		alone := make([]float32, rows*cols)
+		aloneMean, aloneRstd := make([]float32, rows), make([]float32, rows)
+		for row := range rows {
+			from, to := row*cols, (row+1)*cols
+			require.NoError(t, LayerNormRows(alone[from:to], aloneMean[row:row+1], aloneRstd[row:row+1], x[from:to], nil, gamma, beta, 1, cols, 1e-5))
+		}
+		for offset := range 4 {
+			in := testkit.InOut("x", x, offset)
+			mean, rstd := testkit.Output("mean", rows, offset), testkit.Output("rstd", rows, 3-offset)
+			require.NoError(t, LayerNormRows(in.S, mean.S, rstd.S, in.S, nil, gamma, beta, rows, cols, 1e-5))
+			testkit.SameBits(t, alone, in.S, "y of %d columns at offset %d", cols, offset)
+			testkit.SameBits(t, aloneMean, mean.S, "mean")
+			testkit.SameBits(t, aloneRstd, rstd.S, "rstd")
+			in.Check(t, "%d columns", cols)
+			mean.Check(t, "%d columns", cols)
+			rstd.Check(t, "%d columns", cols)
+		}
+	}
+}
+
+func TestLayerNormRowsStopsBeforeHardRow(t *testing.T) {
+	const rows, cols = 6, 40
+	for _, path := range paths {
+		for hard := range rows {
+			x := testkit.Normal(testkit.Rand(1), rows*cols, 0, 1)
+			x[hard*cols+33] = float32(math.Inf(-1))
+			y, mean := testkit.Output("y", rows*cols, 1), testkit.Output("mean", rows, 0)
+			untouched := testkit.Output("y", rows*cols, 1)
+			done := path.layerNormRows(&y.S[0], &x[0], nil, nil, &mean.S[0], nil, rows, cols, 1e-5)
+			require.Equal(t, hard, done, path.name)
+			testkit.SameBits(t, untouched.S[hard*cols:], y.S[hard*cols:], "%s: rows from the hard one on", path.name)
+			testkit.SameBits(t, untouched.S[hard:rows], mean.S[hard:], "%s: means from the hard row on", path.name)
+		}
+	}
+}
+
+func TestAddRows(t *testing.T) {
+	for i, n := range testkit.Sizes() {
+		r := testkit.Rand(uint64(n))
+		a, b := testkit.Normal(r, n, 0, 1), testkit.Normal(r, n, 10, 1)
+		want := make([]float32, n)
+		for k := range want {
+			want[k] = a[k] + b[k]
+		}
+		for _, path := range paths {
+			x, residual, y := testkit.Input("src", a, i%4), testkit.Input("residual", b, i/4%4), testkit.Output("dst", n, i%3)
+			path.addRows(&y.S[0], &x.S[0], &residual.S[0], n)
+			testkit.SameBits(t, want, y.S, "%s, %d elements", path.name, n)
+			x.Check(t, "%s, %d elements", path.name, n)
+			residual.Check(t, "%s, %d elements", path.name, n)
+			y.Check(t, "%s, %d elements", path.name, n)
+
+			inPlace := testkit.InOut("dst", a, 1)
+			path.addRows(&inPlace.S[0], &inPlace.S[0], &residual.S[0], n)
+			testkit.SameBits(t, want, inPlace.S, "%s in place, %d elements", path.name, n)
+		}
+	}
+}
+
+// specials are spread over BatchNorm's data: what a clamp could get wrong.
+func specials(x []float32) {
+	for i, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), math.Copysign(0, -1), 0, 1e-45, 3e38, -3e38, 6, 5.9999995} {
+		if at := 3 + 7*i; at < len(x) {
+			x[at] = float32(v)
+		}
+	}
+}
+
+func TestBatchNormKernelsAreTheirContract(t *testing.T) {
+	shapes := [][3]int{{1, 1, 1}, {1, 3, 1}, {2, 3, 2}, {5, 1, 1}, {7, 4, 1}, {3, 5, 3}, {2, 2, 4}, {1, 7, 5}, {3, 2, 15}, {2, 3, 16}, {2, 3, 17}, {1, 2, 31}, {2, 2, 33},
+		{2, 4, 49}, {1, 3, 64}, {1, 2, 100}, {33, 8, 1}, {10, 12, 1}, {9, 16, 1}, {5, 17, 1}, {6, 20, 1}, {4, 64, 1}, {3, 65, 1}, {2, 260, 1}, {1, 1000, 1}, {1, 1, 1027}}
+	for i, s := range shapes {
+		outer, channels, inner := s[0], s[1], s[2]
+		n := outer * channels * inner
+		r := testkit.Rand(uint64(i))
+		data := testkit.Normal(r, n, 1, 4)
+		specials(data)
+		mean, scale, beta := testkit.Normal(r, channels, 1, 1), testkit.Normal(r, channels, 0, 1), testkit.Normal(r, channels, 1, 3)
+		for _, clamp := range []int{clampNone, clampReLU, clampReLU6} {
+			want := make([]float32, n)
+			for k, e := range data {
+				c := k / inner % channels
+				v := float32((e-mean[c])*scale[c]) + beta[c]
+				if clamp >= clampReLU && v < 0 {
+					v = 0
+				}
+				if clamp == clampReLU6 && v > 6 {
+					v = 6
+				}
+				want[k] = v
+			}
+			for _, path := range paths {
+				x, y := testkit.Input("src", data, i%4), testkit.Output("dst", n, i/4%4)
+				m, a, b := testkit.Input("mean", mean, 1), testkit.Input("scale", scale, 2), testkit.Input("beta", beta, 3)
+				operands := []*testkit.Operand{x, y, m, a, b}
+				path.batchNormPlanes(&y.S[0], &x.S[0], &m.S[0], &a.S[0], &b.S[0], outer*channels, channels, inner, clamp)
+				testkit.SameBits(t, want, y.S, "%s: planes %v, clamp %d", path.name, s, clamp)
+				for _, o := range operands {
+					o.Check(t, "%s: planes %v, clamp %d", path.name, s, clamp)
+				}
+				inPlace := testkit.InOut("dst", data, 2)
+				path.batchNormPlanes(&inPlace.S[0], &inPlace.S[0], &m.S[0], &a.S[0], &b.S[0], outer*channels, channels, inner, clamp)
+				testkit.SameBits(t, want, inPlace.S, "%s: planes %v in place, clamp %d", path.name, s, clamp)
+				if inner != 1 {
+					continue
+				}
+				y = testkit.Output("dst", n, 1)
+				path.batchNormRows(&y.S[0], &x.S[0], &m.S[0], &a.S[0], &b.S[0], n, channels, clamp)
+				testkit.SameBits(t, want, y.S, "%s: rows %v, clamp %d", path.name, s, clamp)
+				// Half a period left over at the end.
+				part := n - channels/2
+				y = testkit.Output("dst", part, 1)
+				if part > 0 {
+					path.batchNormRows(&y.S[0], &x.S[0], &m.S[0], &a.S[0], &b.S[0], part, channels, clamp)
+					testkit.SameBits(t, want[:part], y.S, "%s: %d elements of rows %v, clamp %d", path.name, part, s, clamp)
+				}
+				y.Check(t, "%s: rows %v, clamp %d", path.name, s, clamp)
+				x.Check(t, "%s: rows %v, clamp %d", path.name, s, clamp)
+			}
+		}
+	}
+}
