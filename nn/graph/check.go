@@ -58,10 +58,8 @@ func (l *lister) nodes(nodes []*Node) {
 				l.add(text.Join(plain(n.Op), " ", why, " (opset ", n.Version, ")"))
 			}
 		}
-		for _, a := range n.Attrs {
-			if a.G != nil {
-				l.nodes(a.G.Nodes)
-			}
+		for _, g := range n.Subgraphs() {
+			l.nodes(g.Nodes)
 		}
 	}
 }

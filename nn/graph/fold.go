@@ -14,10 +14,8 @@ const foldLimit = 4 << 20
 func (s *Session) fold(g *Graph, b *foldBudget) {
 	kept := g.Nodes[:0]
 	for _, n := range g.Nodes {
-		for _, a := range n.Attrs {
-			if a.G != nil {
-				s.fold(a.G, b)
-			}
+		for _, g := range n.Subgraphs() {
+			s.fold(g, b)
 		}
 		if !s.foldNode(n, b) {
 			kept = append(kept, n)

@@ -8,6 +8,8 @@
 // laid out in one arena); Exec runs the steps and allocates nothing.
 package graph
 
+import "slices"
+
 // Graph is a network, or the body of a control-flow attribute. Nodes are in
 // topological order.
 type Graph struct {
@@ -108,6 +110,22 @@ func (n *Node) Ints(name string) ([]int64, bool) {
 		return a.Ints, true
 	}
 	return nil, false
+}
+
+// Subgraphs returns the node's graph attributes, by the attributes' names.
+func (n *Node) Subgraphs() []*Graph {
+	var names []string
+	for name, a := range n.Attrs {
+		if a.G != nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	graphs := make([]*Graph, len(names))
+	for i, name := range names {
+		graphs[i] = n.Attrs[name].G
+	}
+	return graphs
 }
 
 // In returns input i, nil when it is omitted or beyond the list.

@@ -295,12 +295,10 @@ func eachUse(nodes []*Node, f func(v *Value)) {
 		for _, v := range n.Inputs {
 			f(v)
 		}
-		for _, a := range n.Attrs {
-			if a.G != nil {
-				eachUse(a.G.Nodes, f)
-				for _, v := range a.G.Outputs {
-					f(v)
-				}
+		for _, g := range n.Subgraphs() {
+			eachUse(g.Nodes, f)
+			for _, v := range g.Outputs {
+				f(v)
 			}
 		}
 	}

@@ -115,10 +115,8 @@ func (s *Session) Ops() []OpCount {
 				list = append(list, OpCount{Op: n.Op})
 			}
 			list[i].N++
-			for _, a := range n.Attrs {
-				if a.G != nil {
-					count(a.G.Nodes)
-				}
+			for _, g := range n.Subgraphs() {
+				count(g.Nodes)
 			}
 		}
 	}

@@ -1,0 +1,541 @@
+package graph
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// The planner's tests have operators of their own, in the domain "test", so that
+// they hold the planner alone to account.
+func init() {
+	same := func(c *Call) { c.Out(0, Float32, c.In(0).Dims...) }
+	add := func(name string, plan func(c *Call) error) {
+		operators["test."+name] = operator{since: 1, plan: plan}
+	}
+	// Inc adds 1, in place when it may.
+	add("Inc", func(c *Call) error {
+		same(c)
+		c.InPlace(0, 0)
+		c.Run(func(a *Args) {
+			in, out := a.In[0].Float32s(), a.Out[0].Float32s()
+			for i := range out {
+				out[i] = in[i] + 1
+			}
+		})
+		return nil
+	})
+	// Spread is in0 + the sum of in1, by way of scratch memory, never in place.
+	add("Spread", func(c *Call) error {
+		same(c)
+		c.Scratch(4 * 37)
+		c.Run(func(a *Args) {
+			tmp := slab.View[float32](a.Scratch)
+			for i := range tmp {
+				tmp[i] = -1e9
+			}
+			tmp[36] = 0
+			for _, v := range a.In[1].Float32s() {
+				tmp[36] += v
+			}
+			in, out := a.In[0].Float32s(), a.Out[0].Float32s()
+			for i := range out {
+				out[i] = -7 // shows when out is in1 or in0 after all
+			}
+			for i := range out {
+				out[i] = in[i] + tmp[36]
+			}
+		})
+		return nil
+	})
+	// Mix adds two equally long operands, in place of either.
+	add("Mix", func(c *Call) error {
+		if c.In(0).Len() != c.In(1).Len() {
+			return c.Fail("lengths ", c.In(0).Len(), " and ", c.In(1).Len())
+		}
+		same(c)
+		c.InPlace(0, 0)
+		c.InPlace(0, 1)
+		c.Run(func(a *Args) {
+			x, y, out := a.In[0].Float32s(), a.In[1].Float32s(), a.Out[0].Float32s()
+			for i := range out {
+				out[i] = x[i] + y[i]
+			}
+		})
+		return nil
+	})
+	// Flat is the input as a vector, its own memory.
+	add("Flat", func(c *Call) error {
+		c.Out(0, Float32, c.In(0).Len())
+		c.Alias(0, 0)
+		return nil
+	})
+	// Count has as many elements as its input's first element says.
+	add("Count", func(c *Call) error {
+		t, err := c.Host(0)
+		if err != nil {
+			return err
+		}
+		c.Out(0, Float32, int(t.Float32s()[0]))
+		c.Run(func(a *Args) {
+			for i := range a.Out[0].Float32s() {
+				a.Out[0].Float32s()[i] = float32(i)
+			}
+		})
+		return nil
+	})
+	// Positive tells whether the first element is.
+	add("Positive", func(c *Call) error {
+		c.Out(0, Bool)
+		c.Run(func(a *Args) {
+			a.Out[0].Data[0] = 0
+			if a.In[0].Float32s()[0] > 0 {
+				a.Out[0].Data[0] = 1
+			}
+		})
+		return nil
+	})
+	// Length gives its input's length, known while planning.
+	add("Length", func(c *Call) error {
+		t := NewTensor(Float32)
+		t.Float32s()[0] = float32(c.In(0).Len())
+		c.OutHost(0, t)
+		return nil
+	})
+	add("Panic", func(c *Call) error {
+		same(c)
+		c.Run(func(a *Args) { _ = a.In[0].Data[len(a.In[0].Data)] })
+		return nil
+	})
+	add("PanicPlan", func(c *Call) error { panic("no such thing") })
+	add("Huge", func(c *Call) error {
+		c.Out(0, Float32, 1<<40, 1<<40)
+		return nil
+	})
+	add("Sink", func(c *Call) error { same(c); return nil })
+	operators["test.New"] = operator{since: 9, plan: func(c *Call) error { return nil }}
+	operators["test.Picky"] = operator{since: 1, check: func(*Node) string { return `mode="odd"` }}
+}
+
+// build makes graphs for tests.
+type build struct{ g *Graph }
+
+func newBuild(dims ...Dim) (*build, *Value) {
+	x := &Value{Name: "x", Type: Float32, Dims: dims, Known: dims != nil}
+	return &build{&Graph{Opsets: map[string]int{"": 13}, Inputs: []*Value{x}}}, x
+}
+
+func (b *build) op(name string, in ...*Value) *Value {
+	out := &Value{Name: name + "_out"}
+	b.g.Nodes = append(b.g.Nodes, &Node{Name: "n_" + name, Op: name, Domain: "test", Version: 1, Inputs: in, Outputs: []*Value{out}})
+	return out
+}
+
+func (b *build) out(v ...*Value) *Graph {
+	b.g.Outputs = v
+	return b.g
+}
+
+func (b *build) branch(cond *Value, yes, no *Graph) *Value {
+	out := &Value{Name: "if_out"}
+	b.g.Nodes = append(b.g.Nodes, &Node{Name: "if", Op: "If", Version: 13, Inputs: []*Value{cond}, Outputs: []*Value{out},
+		Attrs: map[string]*Attr{"then_branch": {Kind: AttrGraph, G: yes}, "else_branch": {Kind: AttrGraph, G: no}}})
+	return out
+}
+
+func floats(v ...float32) *Tensor {
+	t := NewTensor(Float32, len(v))
+	copy(t.Float32s(), v)
+	return t
+}
+
+func constant(v ...float32) *Value { return &Value{Name: "c", Type: Float32, Const: floats(v...)} }
+
+func session(t testing.TB, g *Graph, o Options) *Session {
+	t.Helper()
+	s, err := NewSession(g, o)
+	require.NoError(t, err)
+	return s
+}
+
+func exec(t testing.TB, s *Session, x ...float32) *Run {
+	t.Helper()
+	r, err := s.Prepare([][]int{{len(x)}})
+	require.NoError(t, err)
+	copy(r.In(0).Float32s(), x)
+	require.NoError(t, r.Exec())
+	return r
+}
+
+// evaluate computes a graph of test operators the slow way.
+func evaluate(g *Graph, x []float32) [][]float32 {
+	known := map[*Value][]float32{g.Inputs[0]: x}
+	get := func(v *Value) []float32 {
+		if v.Const != nil {
+			return v.Const.Float32s()
+		}
+		return known[v]
+	}
+	for _, n := range g.Nodes {
+		a := get(n.Inputs[0])
+		out := append([]float32(nil), a...)
+		switch n.Op {
+		case "Inc":
+			for i := range out {
+				out[i]++
+			}
+		case "Spread":
+			sum := float32(0)
+			for _, v := range get(n.Inputs[1]) {
+				sum += v
+			}
+			for i := range out {
+				out[i] += sum
+			}
+		case "Mix":
+			for i, v := range get(n.Inputs[1]) {
+				out[i] += v
+			}
+		case "Count":
+			out = make([]float32, int(a[0]))
+			for i := range out {
+				out[i] = float32(i)
+			}
+		case "Length":
+			out = []float32{float32(len(a))}
+		}
+		known[n.Outputs[0]] = out
+	}
+	var res [][]float32
+	for _, v := range g.Outputs {
+		res = append(res, get(v))
+	}
+	return res
+}
+
+// Random graphs, with values used once, often, late or never, give what the slow
+// evaluation gives: no two values that live at once share memory.
+func TestMemoryIsNotSharedTooEarly(t *testing.T) {
+	for seed := range uint64(300) {
+		rnd := rand.New(rand.NewPCG(seed, 7))
+		b, x := newBuild()
+		values := []*Value{x, constant(1, 2, 3), b.op("Length", x)}
+		size := map[*Value]int{x: 5, values[1]: 3, values[2]: 1}
+		pick := func() *Value { return values[max(0, len(values)-1-rnd.IntN(min(len(values), 6)))] }
+		for range 3 + rnd.IntN(30) {
+			var v *Value
+			in := pick()
+			switch rnd.IntN(7) {
+			case 0, 1:
+				v = b.op("Inc", in)
+				size[v] = size[in]
+			case 2:
+				v = b.op("Spread", in, pick())
+				size[v] = size[in]
+			case 3, 4:
+				other := pick()
+				if size[other] != size[in] {
+					other = in
+				}
+				v = b.op("Mix", in, other)
+				size[v] = size[in]
+			case 5:
+				v = b.op("Flat", in)
+				size[v] = size[in]
+			case 6:
+				if len(b.g.Nodes)%3 == 0 { // a shape that depends on the data
+					v = b.op("Count", x)
+					size[v] = 4
+				} else {
+					v = b.op("Inc", constant(9, 8, 7, 6))
+					size[v] = 4
+				}
+			}
+			values = append(values, v)
+		}
+		outs := []*Value{values[len(values)-1], pick(), pick(), values[rnd.IntN(len(values))]}
+		g := b.out(outs...)
+		input := []float32{4, 1, -2, 3, 0.5}
+		want := evaluate(g, input)
+
+		s := session(t, g, Options{Optimize: "none"})
+		for range 2 { // the second run finds the first's remains
+			r := exec(t, s, input...)
+			for i := range want {
+				require.Equal(t, append([]float32{}, want[i]...), append([]float32{}, r.Out(i).Float32s()...), "seed %d, output %d", seed, i)
+			}
+		}
+	}
+}
+
+func TestInPlaceSavesMemory(t *testing.T) {
+	b, x := newBuild()
+	v := x
+	for range 10 {
+		v = b.op("Inc", v)
+	}
+	s := session(t, b.out(v), Options{})
+	r := exec(t, s, make([]float32, 1024)...)
+	assert.Equal(t, float32(10), r.Out(0).Float32s()[1023])
+	assert.Equal(t, float32(0), r.In(0).Float32s()[0], "the caller's input stays")
+	assert.Equal(t, 2*4096, s.Bytes())
+}
+
+func TestOutputsAreTheCallersOwn(t *testing.T) {
+	b, x := newBuild()
+	c := constant(1, 2)
+	s := session(t, b.out(x, b.op("Flat", x), c), Options{})
+	for range 2 {
+		r := exec(t, s, 5, 6, 7)
+		assert.Equal(t, []float32{5, 6, 7}, r.Out(0).Float32s())
+		assert.Equal(t, []float32{5, 6, 7}, r.Out(1).Float32s())
+		assert.Equal(t, []float32{1, 2}, r.Out(2).Float32s())
+		for i := range 3 {
+			clear(r.Out(i).Data)
+		}
+		assert.Equal(t, float32(5), r.In(0).Float32s()[0])
+	}
+}
+
+func TestConstantsAreComputedOnce(t *testing.T) {
+	b, x := newBuild()
+	sum := b.op("Mix", b.op("Inc", constant(1, 2)), constant(10, 20))
+	b.op("Flat", sum)
+	s := session(t, b.out(b.op("Mix", x, sum)), Options{})
+	r := exec(t, s, 100, 200)
+	assert.Equal(t, []float32{112, 223}, r.Out(0).Float32s())
+	assert.Equal(t, []OpCount{{"Mix", 1}}, s.Ops())
+}
+
+func TestDataDependentShapes(t *testing.T) {
+	b, x := newBuild()
+	n := b.op("Inc", x)
+	late := b.op("Inc", n) // planned after the wait, needs a value from before
+	g := b.out(b.op("Inc", b.op("Count", n)), b.op("Spread", late, x))
+	s := session(t, g, Options{})
+	for _, first := range []float32{2, 4, 2, 0, 7, 8, 9, 2} {
+		r := exec(t, s, first, 1)
+		want := evaluate(g, []float32{first, 1})
+		assert.Equal(t, []int{int(first) + 1}, r.Out(0).Dims)
+		assert.Equal(t, want[0], r.Out(0).Float32s())
+		assert.Equal(t, want[1], r.Out(1).Float32s())
+	}
+}
+
+func TestIf(t *testing.T) {
+	make := func(known bool) *Graph {
+		b, x := newBuild()
+		yes, _ := newBuild()
+		no, _ := newBuild()
+		yes.g.Inputs, no.g.Inputs = nil, nil
+		before := b.op("Inc", x)
+		inner, _ := newBuild()
+		inner.g.Inputs = nil
+		deep := yes.branch(b.op("Positive", constant(1)), inner.out(inner.op("Inc", before)), inner.g)
+		cond := x
+		if known {
+			cond = b.op("Length", x)
+		}
+		v := b.branch(b.op("Positive", cond), yes.out(yes.op("Inc", deep)), no.out(no.op("Spread", before, x)))
+		return b.out(b.op("Mix", v, before))
+	}
+	t.Run("known while planning", func(t *testing.T) {
+		r := exec(t, session(t, make(true), Options{}), 1, 2)
+		assert.Equal(t, []float32{6, 8}, r.Out(0).Float32s())
+		assert.Nil(t, r.first.rest)
+	})
+	t.Run("known while running", func(t *testing.T) {
+		s := session(t, make(false), Options{})
+		for range 2 {
+			assert.Equal(t, []float32{6, 8}, exec(t, s, 1, 2).Out(0).Float32s())
+			assert.Equal(t, []float32{1.5, 8.5}, exec(t, s, -1, 2.5).Out(0).Float32s())
+		}
+	})
+}
+
+func TestExecAllocatesNothing(t *testing.T) {
+	b, x := newBuild()
+	n := b.op("Inc", x)
+	whole := session(t, b.out(b.op("Spread", n, b.op("Inc", n)), x), Options{})
+	b, x = newBuild()
+	parts := session(t, b.out(b.op("Inc", b.op("Count", b.op("Inc", x)))), Options{})
+	for name, s := range map[string]*Session{"one segment": whole, "two segments": parts} {
+		r := exec(t, s, 3, 4)
+		held := s.Bytes()
+		assert.Zero(t, testing.AllocsPerRun(50, func() {
+			if r.Exec() != nil {
+				panic("failed")
+			}
+		}), name)
+		assert.Zero(t, testing.AllocsPerRun(50, func() {
+			if _, err := s.Prepare(r.dims); err != nil {
+				panic(err)
+			}
+		}), name)
+		assert.Equal(t, held, s.Bytes())
+	}
+}
+
+func TestRunsShareOneArena(t *testing.T) {
+	b, x := newBuild()
+	s := session(t, b.out(b.op("Spread", b.op("Inc", x), x)), Options{})
+	small := exec(t, s, 1, 2)
+	large, err := s.Prepare([][]int{{1000}})
+	require.NoError(t, err)
+	var gone *ReleasedError
+	assert.ErrorAs(t, small.Exec(), &gone, "its memory is gone")
+	for range 3 {
+		assert.Equal(t, []float32{5, 6}, exec(t, s, 1, 2).Out(0).Float32s())
+		require.NoError(t, large.Exec())
+	}
+	for n := range 30 { // more than are kept
+		r := exec(t, s, make([]float32, n)...)
+		assert.Len(t, r.Out(0).Float32s(), n)
+	}
+	assert.Len(t, s.runs, maxRuns)
+	last := s.runs[0]
+	s.Release()
+	s.Release()
+	assert.ErrorAs(t, last.Exec(), &gone)
+	_, err = s.Prepare([][]int{{1}})
+	assert.ErrorAs(t, err, &gone)
+	assert.Zero(t, s.Bytes())
+}
+
+func TestPrepareChecksShapes(t *testing.T) {
+	g := func() *Graph {
+		b, x := newBuild(Dim{Size: 1}, Dim{Size: -1, Symbol: "width"}, Dim{Size: -1})
+		y := &Value{Name: "y", Type: Float32, Known: true, Dims: []Dim{{Size: -1, Symbol: "width"}}}
+		b.g.Inputs = append(b.g.Inputs, y)
+		return b.out(x, y)
+	}
+	for want, dims := range map[string][][]int{
+		"got 1 shapes, want 2, one for each input":                                {{1, 2, 3}},
+		`input "x" has shape [1 2], want [1 width ?]`:                             {{1, 2}, {2}},
+		`input "x" has shape [2 2 2], want [1 width ?]`:                           {{2, 2, 2}, {2}},
+		`input "y" has shape [3], want [width], where "width" is 2 already`:       {{1, 2, 3}, {3}},
+		`input "x" has shape [1 -2 3]: negative`:                                  {{1, -2, 3}, {2}},
+		`input "x" has shape [1 2305843009213693952 9]: negative, or more than`:   {{1, 1 << 61, 9}, {2}},
+		`input "x" has shape [1 0 4611686018427387904]: negative, or more than t`: {{1, 0, 1 << 62}, {0}},
+	} {
+		_, err := session(t, g(), Options{}).Prepare(dims)
+		var bad *ShapeError
+		require.ErrorAs(t, err, &bad)
+		assert.Contains(t, err.Error(), want)
+	}
+	r, err := session(t, g(), Options{}).Prepare([][]int{{1, 0, 3}, {0}})
+	require.NoError(t, err)
+	require.NoError(t, r.Exec())
+	assert.Empty(t, r.Out(0).Float32s())
+
+	s := session(t, g(), Options{FreeDims: map[string]int{"width": 4}})
+	assert.Equal(t, 4, s.Inputs()[0].Dims[1].Size)
+	_, err = s.Prepare([][]int{{1, 3, 3}, {3}})
+	assert.ErrorContains(t, err, "want [1 4 ?]")
+}
+
+func TestEverythingMissingIsListed(t *testing.T) {
+	b, x := newBuild()
+	b.op("Odd", x)
+	b.op("Odd", x)
+	b.op("New", x)
+	b.op("Picky", x)
+	sub, _ := newBuild()
+	sub.g.Inputs = nil
+	sub.op("Hid\nden", x)
+	b.branch(x, sub.out(x), &Graph{})
+	b.g.Missing = []string{"type bfloat16"}
+	b.g.Opsets[""] = 6
+	_, err := NewSession(b.out(x), Options{})
+	var bad *UnsupportedError
+	require.ErrorAs(t, err, &bad)
+	assert.Equal(t, []string{"type bfloat16", "opset 6 (7 to 23 are implemented)", "test.Odd (opset 1)",
+		"test.New (opset 1), implemented from opset 9 on", `Picky mode="odd" (opset 1)`,
+		"If with 1 outputs, of which its else_branch gives 0", `"test.Hid\nden" (opset 1)`}, bad.Missing)
+}
+
+func TestFailuresAreErrors(t *testing.T) {
+	for name, want := range map[string]string{
+		"PanicPlan": "no such thing",
+		"Panic":     `Panic "n_Panic" failed: runtime error: index out of range [8] with length 8`,
+		"Huge":      `Huge "n_Huge": output 0 would have dimensions [1099511627776 1099511627776]`,
+		"Sink":      `Sink "n_Sink": the operator gives no step`,
+	} {
+		b, x := newBuild()
+		s := session(t, b.out(b.op(name, x)), Options{})
+		r, err := s.Prepare([][]int{{2}})
+		if err == nil {
+			err = r.Exec()
+		}
+		assert.ErrorContains(t, err, want)
+	}
+
+	b, x := newBuild()
+	s := session(t, b.out(b.op("Spread", x, x)), Options{MaxBytes: 10000})
+	_, err := s.Prepare([][]int{{1500}})
+	assert.ErrorContains(t, err, "needs 12224 bytes, more than the session's limit of 10000")
+	exec(t, s, 1, 2, 3)
+
+	b, x = newBuild()
+	s = session(t, b.out(b.op("Inc", &Value{Name: "ghost"})), Options{})
+	_, err = s.Prepare([][]int{{2}})
+	assert.ErrorContains(t, err, `value "ghost" is used before it is computed`)
+	_ = x
+
+	_, err = NewSession(&Graph{}, Options{Optimize: "most"})
+	assert.Error(t, err)
+}
+
+func TestPreparedIsKeptForConstantsOnly(t *testing.T) {
+	made := 0
+	operators["test.Pack"] = operator{since: 1, plan: func(c *Call) error {
+		c.Prepared("w", func() any { made++; return make([]float32, 100) })
+		c.Out(0, Float32, c.In(0).Dims...)
+		c.Run(func(*Args) {})
+		return nil
+	}}
+	defer delete(operators, "test.Pack")
+
+	b, x := newBuild()
+	s := session(t, b.out(b.op("Pack", x, constant(1))), Options{})
+	held := s.Bytes()
+	exec(t, s, 1)
+	exec(t, s, 1, 2)
+	assert.Equal(t, 1, made)
+	assert.GreaterOrEqual(t, s.Bytes()-held, 400)
+
+	b, x = newBuild()
+	s = session(t, b.out(b.op("Pack", x, b.op("Length", x))), Options{})
+	exec(t, s, 1)
+	exec(t, s, 1, 2)
+	assert.Equal(t, 3, made)
+}
+
+func TestProfile(t *testing.T) {
+	b, x := newBuild()
+	s := session(t, b.out(b.op("Inc", b.op("Flat", x))), Options{})
+	clock := 0.0
+	times, err := exec(t, s, 1, 2).ExecProfiled(func() float64 { clock += 1.5; return clock })
+	require.NoError(t, err)
+	assert.Equal(t, []StepTime{{"n_Inc", "Inc", 1.5}}, times)
+}
+
+// Many small buffers, beyond those that are placed with care, still get distinct
+// memory, and quickly.
+func TestLayoutOfManyBuffers(t *testing.T) {
+	var list []*buffer
+	for i := range 3 * greedy {
+		list = append(list, &buffer{size: 64 + i%3, first: i, last: i + 5})
+	}
+	end := layout(list)
+	for i, b := range list {
+		assert.LessOrEqual(t, b.offset+b.size, end)
+		for _, c := range list[i+1 : min(i+6, len(list))] {
+			require.False(t, b.offset < c.offset+c.size && c.offset < b.offset+b.size, "buffer %d", i)
+		}
+	}
+}
