@@ -13,7 +13,7 @@ const (
 
 func absOf(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ signBit) }
 
-// withSign returns x ≥ 0 with the sign of s put on.
+// withSign returns x, which is at least 0 or has the sign of s, with that sign.
 func withSign(x, s float32) float32 {
 	return math.Float32frombits(math.Float32bits(x) | math.Float32bits(s)&signBit)
 }
@@ -53,7 +53,7 @@ func tanhOf(x float32) float32 {
 	g = float32(g*z) + tanh5
 	g = float32(g*z) + tanh3
 	if a < tanhSplit {
-		return float32(float32(x*z)*g) + x
+		return withSign(float32(float32(x*z)*g)+x, x)
 	}
 	e := expOf(-(a + a))
 	return withSign((1-e)/(1+e), x)

@@ -280,8 +280,10 @@ const (
 //	g = tanh11; g = float32(g*z) + tanh9; … tanh7; … tanh5; … tanh3
 //	small = float32(float32(x*z)*g) + x
 //	e = expOf(-2a)                                 // a+a, then the sign flipped
-//	large = (1 - e) / (1 + e), with the sign of x
-//	tanhOf = a < tanhSplit ? small : large         // NaN comes through large
+//	large = (1 - e) / (1 + e)
+//	tanhOf = (a < tanhSplit ? small : large) | the sign bit of x
+//
+// NaN comes through large; small has x's sign but for -0, hence the bit for both.
 const (
 	tanhSplit = 0.625
 	tanh3     = -0.333333289441

@@ -1,0 +1,119 @@
+package nn
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+)
+
+// TestElementaryAccuracy walks evenly through all bit patterns of float32, so
+// that each binade has its share, and holds the functions to float64 ones. The
+// distance is in units in the last place of the true value, or, for those that
+// cancel (x·Φ(x) far left of zero), of a floor that the table gives.
+func TestElementaryAccuracy(t *testing.T) {
+	phi := func(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+	inner := func(x float64) float64 { return 2 * math.Sqrt(2/math.Pi) * (x + 0.044715*x*x*x) }
+	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
+	tests := []struct {
+		name  string
+		f     func(float32) float32
+		want  func(float64) float64
+		ulps  float64
+		floor float64 // magnitude below which a unit no longer shrinks
+	}{
+		{"exp", expOf, math.Exp, 1.5, 0},
+		{"sigmoid", sigmoidOf, sigmoid, 2.5, 0},
+		{"silu", func(x float32) float32 { return x * sigmoidOf(x) }, func(x float64) float64 { return x * sigmoid(x) }, 3.5, 1e-36},
+		{"tanh", tanhOf, math.Tanh, 2.5, 0},
+		{"erf", erfOf, math.Erf, 2, 0},
+		{"gelu", func(x float32) float32 { return x * normalOf(x) }, func(x float64) float64 { return x * phi(x) }, 4, 0.125},
+		{"geluTanh", geluTanhOf, func(x float64) float64 { return x * sigmoid(inner(x)) }, 4, 0.125},
+	}
+	step := uint64(2003)
+	if testing.Short() {
+		step = 200003
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var worst, tail testkit.Worst
+			for bits := uint64(0); bits < 1<<32; bits += step {
+				x := math.Float32frombits(uint32(bits))
+				got, want := tt.f(x), tt.want(float64(x))
+				if x != x {
+					require.True(t, got != got, "NaN %#x gives %v", bits, got)
+					continue
+				}
+				if math.IsInf(float64(x), 0) && want != want {
+					continue // x·0: NaN, see below
+				}
+				if math.Abs(want) > math.MaxFloat32*(1+0x1p-25) {
+					require.Equal(t, float32(want), got, "x = %v", x)
+					continue
+				}
+				d := math.Abs(float64(got) - want)
+				worst.Add(d/testkit.ULP(max(math.Abs(want), tt.floor)), "x = %v: %v, want %v", x, got, want)
+				if tt.floor > 0 && math.Abs(want) > 1e-30 {
+					tail.Add(d/testkit.ULP(want), "x = %v: %v, want %v", x, got, want)
+				}
+			}
+			t.Logf("%s: at most %v units in the last place; the far tail %v", tt.name, worst, tail)
+			assert.LessOrEqual(t, worst.Figure, tt.ulps, worst.Where)
+		})
+	}
+}
+
+func TestElementarySpecials(t *testing.T) {
+	inf, nan := float32(math.Inf(1)), float32(math.NaN())
+	zero := float32(math.Copysign(0, -1))
+	tests := []struct {
+		name    string
+		f       func(float32) float32
+		x, want float32
+	}{
+		{"exp of 0", expOf, 0, 1},
+		{"exp of -0", expOf, zero, 1},
+		{"exp of -Inf", expOf, -inf, 0},
+		{"exp of Inf", expOf, inf, inf},
+		{"exp just overflows", expOf, 88.72284, inf},
+		{"exp's least result", expOf, -103.97, math.SmallestNonzeroFloat32},
+		{"exp underflows", expOf, -103.98, 0},
+		{"sigmoid of 0", sigmoidOf, 0, 0.5},
+		{"sigmoid of Inf", sigmoidOf, inf, 1},
+		{"sigmoid of -Inf", sigmoidOf, -inf, 0},
+		{"tanh of Inf", tanhOf, inf, 1},
+		{"tanh of -Inf", tanhOf, -inf, -1},
+		{"tanh of -0", tanhOf, zero, zero},
+		{"tanh of a denormal", tanhOf, 1e-42, 1e-42},
+		{"erf of Inf", erfOf, inf, 1},
+		{"erf of -Inf", erfOf, -inf, -1},
+		{"erf of -0", erfOf, zero, zero},
+		{"Φ of Inf", normalOf, inf, 1},
+		{"Φ of -Inf", normalOf, -inf, 0},
+		{"gelu of 0", geluTanhOf, 0, 0},
+	}
+	for _, tt := range tests {
+		got := tt.f(tt.x)
+		assert.Equal(t, math.Float32bits(tt.want), math.Float32bits(got), "%s: %v, want %v", tt.name, got, tt.want)
+	}
+	for _, f := range []func(float32) float32{expOf, sigmoidOf, tanhOf, erfOf, normalOf, geluTanhOf} {
+		assert.True(t, f(nan) != f(nan))
+	}
+}
+
+// erf and tanh must not step back where their halves meet.
+func TestElementaryMonotone(t *testing.T) {
+	for name, f := range map[string]func(float32) float32{"erf": erfOf, "tanh": tanhOf} {
+		last := float32(0)
+		for x := float32(0.4); x < 1.2; x = math.Nextafter32(x, 2) {
+			y := f(x)
+			if y < last-2*0x1p-24 {
+				require.Failf(t, "steps back", "%s(%v) = %v after %v", name, x, y, last)
+			}
+			last = max(last, y)
+		}
+	}
+}
