@@ -147,13 +147,13 @@ func (b *build) branch(cond *Value, yes, no *Graph) *Value {
 	return out
 }
 
-func floats(v ...float32) *Tensor {
+func vector(v ...float32) *Tensor {
 	t := NewTensor(Float32, len(v))
 	copy(t.Float32s(), v)
 	return t
 }
 
-func constant(v ...float32) *Value { return &Value{Name: "c", Type: Float32, Const: floats(v...)} }
+func fixed(v ...float32) *Value { return &Value{Name: "c", Type: Float32, Const: vector(v...)} }
 
 func session(t testing.TB, g *Graph, o Options) *Session {
 	t.Helper()
@@ -223,7 +223,7 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		b, x := newBuild()
-		values := []*Value{x, constant(1, 2, 3), b.op("Length", x)}
+		values := []*Value{x, fixed(1, 2, 3), b.op("Length", x)}
 		size := map[*Value]int{x: 5, values[1]: 3, values[2]: 1}
 		pick := func() *Value { return values[max(0, len(values)-1-rnd.IntN(min(len(values), 6)))] }
 		for range 3 + rnd.IntN(30) {
@@ -251,7 +251,7 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 					v = b.op("Count", x)
 					size[v] = 4
 				} else {
-					v = b.op("Inc", constant(9, 8, 7, 6))
+					v = b.op("Inc", fixed(9, 8, 7, 6))
 					size[v] = 4
 				}
 			}
@@ -287,7 +287,7 @@ func TestInPlaceSavesMemory(t *testing.T) {
 
 func TestOutputsAreTheCallersOwn(t *testing.T) {
 	b, x := newBuild()
-	c := constant(1, 2)
+	c := fixed(1, 2)
 	s := session(t, b.out(x, b.op("Flat", x), c), Options{})
 	for range 2 {
 		r := exec(t, s, 5, 6, 7)
@@ -303,7 +303,7 @@ func TestOutputsAreTheCallersOwn(t *testing.T) {
 
 func TestConstantsAreComputedOnce(t *testing.T) {
 	b, x := newBuild()
-	sum := b.op("Mix", b.op("Inc", constant(1, 2)), constant(10, 20))
+	sum := b.op("Mix", b.op("Inc", fixed(1, 2)), fixed(10, 20))
 	b.op("Flat", sum)
 	s := session(t, b.out(b.op("Mix", x, sum)), Options{})
 	r := exec(t, s, 100, 200)
@@ -335,7 +335,7 @@ func TestIf(t *testing.T) {
 		before := b.op("Inc", x)
 		inner, _ := newBuild()
 		inner.g.Inputs = nil
-		deep := yes.branch(b.op("Positive", constant(1)), inner.out(inner.op("Inc", before)), inner.g)
+		deep := yes.branch(b.op("Positive", fixed(1)), inner.out(inner.op("Inc", before)), inner.g)
 		cond := x
 		if known {
 			cond = b.op("Length", x)
@@ -501,7 +501,7 @@ func TestPreparedIsKeptForConstantsOnly(t *testing.T) {
 	defer delete(operators, "test.Pack")
 
 	b, x := newBuild()
-	s := session(t, b.out(b.op("Pack", x, constant(1))), Options{})
+	s := session(t, b.out(b.op("Pack", x, fixed(1))), Options{})
 	held := s.Bytes()
 	exec(t, s, 1)
 	exec(t, s, 1, 2)
