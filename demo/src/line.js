@@ -20,6 +20,7 @@ export function findLines(picture) {
   const { lum, width, height } = shrink(picture, scale);
   const edge = strokes(lum, width, height);
   if (!edge) return [];
+  dropFrames(edge, width, height);
 
   /** @type {Box[]} */
   const boxes = [];
@@ -83,6 +84,49 @@ function strokes(lum, width, height) {
   const edge = new Uint8Array(width * height);
   for (let i = 0; i < edge.length; i++) edge[i] = change[i] >= threshold ? 1 : 0;
   return edge;
+}
+
+/** Takes out the upright sides of frames, signs and doors: connected pieces far taller than letters, and thin. */
+function dropFrames(edge, width, height) {
+  const ERASED = 0, NEW = 1, SEEN = 2;
+  const stack = new Int32Array(edge.length);
+  /** Walks the piece that `start` belongs to, from one mark to another, and measures it. */
+  const walk = (start, from, to) => {
+    let left = width, right = 0, top = height, bottom = 0;
+    let depth = 1;
+    stack[0] = start;
+    edge[start] = to;
+    while (depth > 0) {
+      const at = stack[--depth];
+      const x = at % width, y = (at - x) / width;
+      left = Math.min(left, x);
+      right = Math.max(right, x);
+      top = Math.min(top, y);
+      bottom = Math.max(bottom, y);
+      for (let v = Math.max(0, y - 1); v <= Math.min(height - 1, y + 1); v++) {
+        for (let u = Math.max(0, x - 1); u <= Math.min(width - 1, x + 1); u++) {
+          const near = v * width + u;
+          if (edge[near] === from) {
+            edge[near] = to;
+            stack[depth++] = near;
+          }
+        }
+      }
+    }
+    return { start, wide: right + 1 - left, tall: bottom + 1 - top };
+  };
+  const pieces = [];
+  for (let i = 0; i < edge.length; i++) if (edge[i] === NEW) pieces.push(walk(i, NEW, SEEN));
+
+  // Half of all the height belongs to pieces not taller than this: letters, unless there are hardly any.
+  const ranked = pieces.filter((p) => p.tall > 3).sort((a, b) => a.tall - b.tall);
+  const whole = ranked.reduce((sum, p) => sum + p.tall, 0);
+  let sum = 0;
+  const letter = ranked.find((p) => (sum += p.tall) * 2 >= whole)?.tall ?? height;
+  for (const { start, wide, tall } of ranked) {
+    if (tall > letter * 2.2 && wide < tall * 0.35) walk(start, SEEN, ERASED);
+  }
+  for (let i = 0; i < edge.length; i++) if (edge[i]) edge[i] = 1;
 }
 
 /** Runs of rows with writing in them. */

@@ -1,0 +1,266 @@
+// Wires the page: what is given goes to the worker, what the worker says is shown.
+
+import { drawLine, drawSample, samples } from './compose.js';
+import { $, bytes, make } from './dom.js';
+import { showPicture, showStraight, showText, wireText } from './reading.js';
+import { showDownloads, showEngine, showNetworks, showTimes } from './report.js';
+import { showToy, wireToy } from './toy.js';
+
+/** @type {Worker | undefined} */
+let worker;
+let began = 0;
+let ready;
+let loadMs = 0;
+/** @type {Set<string> | undefined} the letters that the network knows */
+let alphabet;
+
+// One reading at a time; of what comes in meanwhile only the latest counts.
+let id = 0;
+let busy = false;
+/** @type {{ open: () => Promise<{ image: Blob | ImageBitmap, transfer: Transferable[] }>, truth?: string } | undefined} */
+let next;
+/** @type {typeof next} */
+let current;
+let inspection = 0;
+
+const NAMES = [
+  ['engine', 'Engine'],
+  ['models/ch_ppocr_mobile_v2.0_cls_infer.onnx', 'Direction network'],
+  ['models/ch_PP-OCRv4_rec_infer.onnx', 'Reading network'],
+  ['models/ppocr_keys_v1.txt', 'Alphabet'],
+];
+/** @type {Map<string, { bar: HTMLProgressElement, figure: HTMLElement }>} */
+const bars = new Map();
+
+function start() {
+  worker?.terminate();
+  busy = false;
+  ready = undefined;
+  began = performance.now();
+  $('failed').hidden = true;
+  $('loading').hidden = false;
+  $('loading-text').textContent = 'Fetching the engine and two small networks, once.';
+  $('files').replaceChildren(...NAMES.map(([file, name]) => {
+    const bar = make('progress', { className: 'bar', max: 1, value: 0, 'aria-label': `${name}, download` });
+    const figure = make('span', null, '');
+    bars.set(file, { bar, figure });
+    return make('li', null, make('span', null, name), figure, bar);
+  }));
+  worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module' });
+  worker.onmessage = ({ data }) => hears[data.type]?.(data);
+  worker.onerror = (event) => {
+    event.preventDefault();
+    hears.failed({ message: event.message || 'The worker script or a part of it could not be loaded.' });
+  };
+  worker.postMessage({ type: 'start', variant: $('variant').value });
+}
+
+const hears = {
+  progress({ file, loaded, total }) {
+    const entry = bars.get(file);
+    if (!entry) return;
+    const whole = Math.max(total ?? 0, loaded);
+    entry.bar.max = whole || 1;
+    entry.bar.value = loaded;
+    entry.figure.textContent = total ? `${bytes(loaded)} of ${bytes(whole)}` : bytes(loaded);
+    if ([...bars.values()].slice(1).every((b) => b.bar.value === b.bar.max)) $('loading-text').textContent = 'All here. Preparing the networks.';
+  },
+
+  ready(message) {
+    ready = message;
+    loadMs = performance.now() - began;
+    alphabet = new Set(message.letters);
+    $('loading').hidden = true;
+    showEngine(ready, message.memory, loadMs);
+    showDownloads(message.files);
+    unknown();
+    askToy();
+    if (!next && !current) typed();
+    else next ??= current;
+    pump();
+  },
+
+  failed({ message }) {
+    worker?.terminate();
+    ready = undefined;
+    busy = false;
+    $('loading').hidden = true;
+    $('result').hidden = true;
+    $('failed').hidden = false;
+    $('failed-text').textContent = `${message} Check the connection, then try again; what has arrived already is kept by the browser.`;
+  },
+
+  picture(message) {
+    if (message.id !== id) return;
+    $('problem').hidden = true;
+    $('result').hidden = false;
+    showPicture(message, chooseLine);
+  },
+
+  straight(message) {
+    if (message.id === id) showStraight(message);
+  },
+
+  text(message) {
+    if (message.id !== id) return;
+    busy = false;
+    $('result').classList.remove('waiting');
+    showText(message, current?.truth);
+    showTimes(message.times, { columns: message.inputWidth, steps: message.steps });
+    showEngine(ready, message.memory, loadMs);
+    document.documentElement.dataset.read = String(id);
+    if (next) return pump();
+    clearTimeout(inspection);
+    inspection = setTimeout(() => !busy && worker?.postMessage({ type: 'inspect', id }), 350);
+  },
+
+  problem({ id: about, message }) {
+    if (about !== id) return;
+    busy = false;
+    $('result').hidden = true;
+    $('result').classList.remove('waiting');
+    $('problem').hidden = false;
+    $('problem').textContent = message;
+    pump();
+  },
+
+  inspected({ networks }) {
+    showNetworks(networks);
+  },
+
+  toy: showToy,
+};
+
+/** Asks for a reading as soon as the worker is free. */
+function give(open, truth) {
+  next = { open, truth };
+  pump();
+}
+
+async function pump() {
+  if (busy || !ready || !next) return;
+  busy = true;
+  clearTimeout(inspection);
+  current = next;
+  next = undefined;
+  id++;
+  $('result').classList.add('waiting');
+  const { image, transfer } = await current.open();
+  worker?.postMessage({ type: 'read', id, image }, transfer);
+}
+
+function chooseLine(index) {
+  if (busy || !ready) return;
+  busy = true;
+  id++;
+  // A sample's truth is that of its main line only.
+  if (current) current = { open: current.open };
+  $('result').classList.add('waiting');
+  worker?.postMessage({ type: 'line', id, index });
+}
+
+const fromCanvas = (draw) => async () => {
+  const image = await createImageBitmap(draw());
+  return { image, transfer: [image] };
+};
+
+function press(chosen) {
+  document.querySelectorAll('#samples button').forEach((b, i) => b.setAttribute('aria-pressed', String(i === chosen)));
+}
+
+function typed() {
+  const line = { text: $('line').value, face: $('font').value, size: Number($('size').value), upside: $('upside').checked, dark: $('dark').checked };
+  $('size-value').textContent = `${line.size} px`;
+  unknown();
+  if (!line.text.trim()) return;
+  press(-1);
+  give(fromCanvas(() => drawLine(line)), line.text);
+}
+
+function unknown() {
+  const letters = [...new Set($('line').value)].filter((c) => alphabet && !alphabet.has(c));
+  $('unknown').hidden = letters.length === 0;
+  $('unknown').textContent = letters.length ? `Not in the network's alphabet: ${letters.join(' ')}` : '';
+}
+
+/** @param {File | undefined | null} file */
+function brought(file) {
+  if (!file) return;
+  if (file.type && !file.type.startsWith('image/')) {
+    next = undefined;
+    press(-1);
+    $('result').hidden = true;
+    $('problem').hidden = false;
+    $('problem').textContent = `“${file.name}” is not a picture (${file.type}). PNG, JPEG, WebP, GIF and BMP work.`;
+    return;
+  }
+  press(-1);
+  give(async () => ({ image: file, transfer: [] }));
+  showReading();
+}
+
+/** Where the cards are stacked, the reading may be out of sight. */
+function showReading() {
+  const { top, bottom } = $('read').getBoundingClientRect();
+  if (top > innerHeight * 0.6 || bottom < 80) $('read').scrollIntoView({ block: 'start', behavior: 'smooth' });
+}
+
+let typing = 0;
+$('compose').addEventListener('input', () => {
+  clearTimeout(typing);
+  typing = setTimeout(typed, 120);
+});
+$('compose').addEventListener('submit', (event) => {
+  event.preventDefault();
+  typed();
+});
+
+$('samples').append(...samples.map((sample, i) => {
+  const button = make('button', {
+    type: 'button',
+    'aria-pressed': 'false',
+    onclick: () => {
+      press(i);
+      give(fromCanvas(() => drawSample(sample)), sample.text);
+      showReading();
+    },
+  });
+  const picture = drawSample(sample);
+  picture.setAttribute('aria-hidden', 'true');
+  button.append(picture, sample.name);
+  return make('li', null, button);
+}));
+
+$('file').addEventListener('change', (event) => {
+  brought(event.target.files?.[0]);
+  event.target.value = '';
+});
+
+let inside = 0;
+const curtain = (on) => ($('curtain').hidden = !on);
+const hasFile = (event) => [...(event.dataTransfer?.types ?? [])].includes('Files');
+addEventListener('dragenter', (event) => {
+  if (hasFile(event)) curtain(++inside > 0);
+});
+addEventListener('dragleave', (event) => {
+  if (hasFile(event)) curtain(--inside > 0);
+});
+addEventListener('dragover', (event) => event.preventDefault());
+addEventListener('drop', (event) => {
+  event.preventDefault();
+  inside = 0;
+  curtain(false);
+  brought(event.dataTransfer?.files[0]);
+});
+addEventListener('paste', (event) => {
+  const file = [...(event.clipboardData?.files ?? [])][0];
+  if (!file) return;
+  event.preventDefault();
+  brought(file);
+});
+
+$('retry').addEventListener('click', start);
+$('variant').addEventListener('change', start);
+const askToy = wireToy((message) => ready && worker?.postMessage(message));
+wireText();
+start();
