@@ -74,12 +74,12 @@ export function showNetworks(networks) {
   const batch = row('BatchNorm', ...cells(({ ops, written }) => {
     if (!written) return wait;
     const was = count(written, isBatch), live = count(ops, isBatch);
-    return make('span', null, `${was} → ${live}`, make('small', null, was > live ? `${was - live} folded into convolutions` : live ? 'run as such' : 'none in the file'));
+    return make('span', null, `${was} → ${live}`, make('small', null, was > live ? was - live === was ? 'all folded away' : `${was - live} folded away` : live ? 'run as such' : 'none in the file'));
   }));
   const layer = row('LayerNorm', ...cells(({ ops, written }) => {
     if (!written) return wait;
     const named = count(written, isLayer), live = count(ops, isLayer);
-    return make('span', null, String(live), make('small', null, live > named ? `recognised in ${9 * (live - named)} small nodes` : live ? 'run as such' : 'none in the file'));
+    return make('span', null, String(live), make('small', null, live > named ? `out of ${9 * (live - named)} small nodes` : live ? 'run as such' : 'none in the file'));
   }));
   batch.className = 'batch';
   layer.className = 'layer';
