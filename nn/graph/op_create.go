@@ -1,0 +1,563 @@
+package graph
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// Operators that make values, or keep a part of them by position.
+
+func init() {
+	register("ConstantOfShape", 9, "value", nil, planConstantOfShape)
+	register("Range", 11, "", nil, planRange)
+	register("EyeLike", 9, "dtype k", nil, planEyeLike)
+	register("Trilu", 14, "upper", nil, planTrilu)
+	register("CumSum", 11, "exclusive reverse", nil, planCumSum)
+	register("Pad", 2, "mode pads value", checkPad, planPad)
+	register("TopK", 1, "axis k largest sorted", nil, planTopK)
+}
+
+func planConstantOfShape(c *Call) error {
+	want, given, err := hostInts(c, 0)
+	if err != nil {
+		return err
+	}
+	if !given {
+		return c.Fail("the shape is missing")
+	}
+	t, value := Float32, []byte{0, 0, 0, 0}
+	if a := c.Node.Attrs["value"]; a != nil {
+		if a.T == nil || a.T.Len() != 1 {
+			return c.Fail("value must have one element")
+		}
+		t, value = a.T.Type, a.T.Data
+	}
+	if !storedTypes.has(t) {
+		return unsupported(c, "type ", t.String())
+	}
+	out := make([]int, len(want))
+	for i, w := range want {
+		if w < 0 || w > dimLimit {
+			return c.Fail("the shape's element ", i, " is ", w)
+		}
+		out[i] = int(w)
+	}
+	if err := checkDims(c, out); err != nil {
+		return err
+	}
+	c.Out(0, t, out...)
+	aligned := slab.New(len(value))
+	copy(aligned, value)
+	c.Run(func(a *Args) { fillTensor(a.Out[0].Data, aligned) })
+	return nil
+}
+
+// planRange: start, limit and delta are scalars that the output's size depends
+// on.
+func planRange(c *Call) error {
+	if err := needSame(c, typeSet(Float32, Float64, Int16, Int32, Int64), 0, 1, 2); err != nil {
+		return err
+	}
+	t := c.In(0).Type
+	if !floatTypes.has(t) {
+		var v [3]int64
+		for i := range v {
+			if c.In(i).Len() != 1 {
+				return c.Fail("input ", i, " has dimensions ", c.In(i).Dims, ", want a scalar")
+			}
+			h, err := c.Host(i)
+			if err != nil {
+				return err
+			}
+			v[i] = h.Ints()[0]
+		}
+		start, limit, delta := v[0], v[1], v[2]
+		if delta == 0 {
+			return c.Fail("delta is 0")
+		}
+		n := rangeSize(math.Ceil((float64(limit) - float64(start)) / float64(delta)))
+		if n < 0 {
+			return c.Fail("a range from ", start, " to ", limit, " by ", delta, " is too long")
+		}
+		c.Out(0, t, n)
+		size, put := t.Size(), storeInts(t)
+		v1 := make([]int64, 1)
+		c.Run(func(a *Args) {
+			for i := range n {
+				v1[0] = start + int64(i)*delta
+				put(a.Out[0].Data[i*size:(i+1)*size], v1)
+			}
+		})
+		return nil
+	}
+	var v [3]float64
+	for i := range v {
+		var err error
+		if v[i], err = hostFloat(c, i, 0); err != nil {
+			return err
+		}
+	}
+	start, limit, delta := v[0], v[1], v[2]
+	n := rangeSize(math.Ceil((limit - start) / delta))
+	if delta == 0 || n < 0 {
+		return c.Fail("a range from ", start, " to ", limit, " by ", delta, " is too long")
+	}
+	c.Out(0, t, n)
+	c.Run(func(a *Args) {
+		if t == Float32 {
+			for i := range a.Out[0].Float32s() {
+				a.Out[0].Float32s()[i] = float32(start) + float32(float32(i)*float32(delta))
+			}
+			return
+		}
+		for i := range a.Out[0].Float64s() {
+			a.Out[0].Float64s()[i] = start + float64(float64(i)*delta)
+		}
+	})
+	return nil
+}
+
+// rangeSize is -1 for what is no size.
+func rangeSize(n float64) int {
+	switch {
+	case n <= 0:
+		return 0
+	case n <= dimLimit:
+		return int(n)
+	}
+	return -1
+}
+
+func planEyeLike(c *Call) error {
+	if c.In(0) == nil || len(c.In(0).Dims) != 2 {
+		return c.Fail("the input must be a matrix")
+	}
+	t := c.In(0).Type
+	if c.Node.Attrs["dtype"] != nil {
+		t = DType(c.Node.Int("dtype", 0))
+	}
+	if !storedTypes.has(t) {
+		return unsupported(c, "type ", t.String())
+	}
+	dims := cloneDims(c.In(0).Dims)
+	c.Out(0, t, dims...)
+	one := slab.New(t.Size())
+	converter(t, Bool)(one, []byte{1})
+	k := c.Node.Int("k", 0)
+	c.Run(func(a *Args) {
+		y, size := a.Out[0].Data, len(one)
+		clear(y)
+		for i := range dims[0] {
+			if j := int64(i) + k; j >= 0 && j < int64(dims[1]) {
+				copy(y[(i*dims[1]+int(j))*size:], one)
+			}
+		}
+	})
+	return nil
+}
+
+// planTrilu keeps, of each matrix, what is on and above (or below) diagonal k.
+func planTrilu(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims, t := cloneDims(c.In(0).Dims), c.In(0).Type
+	if len(dims) < 2 {
+		return c.Fail("the input has dimensions ", dims, ", want matrices")
+	}
+	k := int64(0)
+	if list, given, err := hostInts(c, 1); err != nil {
+		return err
+	} else if given {
+		if len(list) != 1 {
+			return c.Fail("k has ", len(list), " elements")
+		}
+		k = list[0]
+	}
+	rows, cols := dims[len(dims)-2], dims[len(dims)-1]
+	k = min(max(k, -int64(rows)), int64(cols))
+	upper := c.Node.Int("upper", 1) != 0
+	c.Out(0, t, dims...)
+	c.InPlace(0, 0)
+	row := cols * t.Size()
+	c.Run(func(a *Args) {
+		y := a.Out[0].Data
+		copy(y, a.In[0].Data)
+		for i := 0; len(y) > 0; i++ {
+			edge := min(max(i%rows+int(k), 0), cols) * t.Size()
+			if upper {
+				clear(y[:edge])
+			} else {
+				clear(y[min(edge+t.Size(), row):row])
+				if i%rows+int(k) < 0 {
+					clear(y[:row])
+				}
+			}
+			y = y[row:]
+		}
+	})
+	return nil
+}
+
+func planCumSum(c *Call) error {
+	if err := need(c, 0, typeSet(Float32, Float64, Int32, Int64, Uint32, Uint64)); err != nil {
+		return err
+	}
+	list, given, err := hostInts(c, 1)
+	if err != nil {
+		return err
+	}
+	if !given || len(list) != 1 {
+		return c.Fail("input 1, the axis, must be one number")
+	}
+	dims := cloneDims(c.In(0).Dims)
+	axis, err := axisOf(c, list[0], len(dims))
+	if err != nil {
+		return err
+	}
+	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
+	c.Out(0, c.In(0).Type, dims...)
+	switch c.In(0).Type {
+	case Float32:
+		stepCumSum[float32](c, outer, n, inner)
+	case Float64:
+		stepCumSum[float64](c, outer, n, inner)
+	case Int32, Uint32:
+		stepCumSum[uint32](c, outer, n, inner)
+	default:
+		stepCumSum[uint64](c, outer, n, inner)
+	}
+	return nil
+}
+
+func stepCumSum[T slab.Elem](c *Call, outer, n, inner int) {
+	exclusive, reverse := c.Node.Int("exclusive", 0) != 0, c.Node.Int("reverse", 0) != 0
+	c.Run(func(a *Args) {
+		x, y := slab.View[T](a.In[0].Data), slab.View[T](a.Out[0].Data)
+		for o := range outer {
+			for i := range inner {
+				var sum T
+				for k := range n {
+					at := (o*n+k)*inner + i
+					if reverse {
+						at = (o*n+n-1-k)*inner + i
+					}
+					if exclusive {
+						y[at] = sum
+						sum += x[at]
+					} else {
+						sum += x[at]
+						y[at] = sum
+					}
+				}
+			}
+		}
+	})
+}
+
+func checkPad(n *Node) string {
+	switch m := n.Str("mode", "constant"); m {
+	case "constant", "reflect", "edge", "wrap":
+		return ""
+	default:
+		return "mode=" + m
+	}
+}
+
+// planPad: pads and value are attributes up to opset 10, inputs from 11 on; from
+// 18 on axes may say which dimensions pads are for. Negative pads crop.
+func planPad(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims, t := c.In(0).Dims, c.In(0).Type
+	pads, given, err := listArg(c, "pads", 1, 11)
+	if err != nil {
+		return err
+	}
+	axes := make([]int64, len(dims))
+	for i := range axes {
+		axes[i] = int64(i)
+	}
+	if c.Node.Version >= 18 {
+		if list, ok, err := hostInts(c, 3); err != nil {
+			return err
+		} else if ok {
+			axes = list
+		}
+	}
+	if !given || len(pads) != 2*len(axes) {
+		return c.Fail("there are ", len(pads), " pads for ", len(axes), " dimensions")
+	}
+	if _, err := axesOf(c, axes, len(dims)); err != nil {
+		return err
+	}
+	out, before := cloneDims(dims), make([]int, len(dims))
+	for i, a := range axes {
+		axis, _ := axisOf(c, a, len(dims))
+		b, e := pads[i], pads[i+len(axes)]
+		if b < -dimLimit || b > dimLimit || e < -dimLimit || e > dimLimit {
+			return c.Fail("pads are ", intsOf(pads))
+		}
+		before[axis] = int(b)
+		out[axis] += int(b + e)
+	}
+	if err := checkDims(c, out); err != nil {
+		return err
+	}
+	mode := c.Node.Str("mode", "constant")
+	c.Out(0, t, out...)
+	if c.err != nil || Elements(out) == 0 {
+		c.Run(func(*Args) {})
+		return nil
+	}
+	if mode == "constant" {
+		return padConstant(c, dims, out, before)
+	}
+	// Every output element has a source along each axis, kept as an offset.
+	steps, sources := rowMajor(dims), make([][]int, len(dims))
+	for axis, n := range out {
+		if dims[axis] == 0 {
+			return c.Fail("dimension ", axis, " of ", dims, " is empty: there is nothing to repeat")
+		}
+		for i := range n {
+			sources[axis] = append(sources[axis], mirrored(i-before[axis], dims[axis], mode)*steps[axis])
+		}
+	}
+	switch t.Size() {
+	case 1:
+		stepSources[uint8](c, sources)
+	case 2:
+		stepSources[uint16](c, sources)
+	case 4:
+		stepSources[uint32](c, sources)
+	case 8:
+		stepSources[uint64](c, sources)
+	}
+	return nil
+}
+
+// mirrored brings an index outside [0, n) back into it.
+func mirrored(i, n int, mode string) int {
+	switch mode {
+	case "edge":
+		return min(max(i, 0), n-1)
+	case "wrap":
+		return ((i % n) + n) % n
+	}
+	period := max(2*n-2, 1) // reflect: the border itself is not repeated
+	i = ((i % period) + period) % period
+	if i >= n {
+		i = period - i
+	}
+	return i
+}
+
+func stepSources[T slab.Elem](c *Call, sources [][]int) {
+	c.Run(func(a *Args) {
+		copySources(slab.View[T](a.Out[0].Data), slab.View[T](a.In[0].Data), sources, 0)
+	})
+}
+
+func copySources[T slab.Elem](y, x []T, sources [][]int, base int) int {
+	if len(sources) == 0 {
+		y[0] = x[base]
+		return 1
+	}
+	if len(sources) == 1 {
+		for i, s := range sources[0] {
+			y[i] = x[base+s]
+		}
+		return len(sources[0])
+	}
+	done := 0
+	for _, s := range sources[0] {
+		done += copySources(y[done:], x, sources[1:], base+s)
+	}
+	return done
+}
+
+func padConstant(c *Call, dims, out, before []int) error {
+	t := c.In(0).Type
+	value := slab.New(t.Size())
+	if c.Node.Version < 11 {
+		if v := c.Node.Float("value", 0); v != 0 {
+			if !floatTypes.has(t) {
+				return unsupported(c, "type ", t.String())
+			}
+			put := make([]float64, 1)
+			put[0] = float64(v)
+			storeFloats(t)(value, put)
+		}
+	} else if v := c.In(2); v != nil && (v.Type != t || v.Len() != 1) {
+		return c.Fail("the value is ", v.Type.String(), " with dimensions ", v.Dims, ", want one ", t.String())
+	}
+	// What of the input stays, and where it comes to lie.
+	walk, src, dst := make([]int, len(dims)), rowMajor(dims), rowMajor(out)
+	from, to := 0, 0
+	for i, n := range dims {
+		lo, hi := max(0, -before[i]), min(n, out[i]-before[i])
+		walk[i] = max(hi-lo, 0)
+		from += min(lo, n) * src[i]
+		to += max(lo+before[i], 0) * dst[i]
+	}
+	p := newStrided(t.Size(), walk, src, dst)
+	p.srcAt, p.dstAt = from, to
+	whole := sameDims(walk, out)
+	c.Run(func(a *Args) {
+		v := value
+		if len(a.In) > 2 && a.In[2] != nil && c.Node.Version >= 11 {
+			v = a.In[2].Data
+		}
+		if !whole {
+			fillTensor(a.Out[0].Data, v)
+		}
+		p.run(a.Out[0].Data, a.In[0].Data)
+	})
+	return nil
+}
+
+// planTopK: k is an attribute up to opset 9, an input from 10 on. Equal elements
+// keep their order.
+func planTopK(c *Call) error {
+	if err := need(c, 0, numberTypes); err != nil {
+		return err
+	}
+	var k int64
+	if c.Node.Version < 10 {
+		k = c.Node.Int("k", -1)
+	} else {
+		list, given, err := hostInts(c, 1)
+		if err != nil {
+			return err
+		}
+		if !given || len(list) != 1 {
+			return c.Fail("input 1, k, must be one number")
+		}
+		k = list[0]
+	}
+	dims := c.In(0).Dims
+	axis, err := axisOf(c, c.Node.Int("axis", -1), len(dims))
+	if err != nil {
+		return err
+	}
+	if k < 0 || k > int64(dims[axis]) {
+		return c.Fail("k is ", k, ", but dimension ", axis, " of ", dims, " is smaller")
+	}
+	out := cloneDims(dims)
+	out[axis] = int(k)
+	c.Out(0, c.In(0).Type, out...)
+	c.Out(1, Int64, cloneDims(out)...)
+	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
+	largest := c.Node.Int("largest", 1) != 0
+	top := &topK{k: int(k), outer: outer, n: n, inner: inner, largest: largest, heap: make([]int, k)}
+	switch c.In(0).Type {
+	case Float32:
+		stepTopK[float32](c, top)
+	case Float64:
+		stepTopK[float64](c, top)
+	case Int8:
+		stepTopK[int8](c, top)
+	case Int16:
+		stepTopK[int16](c, top)
+	case Int32:
+		stepTopK[int32](c, top)
+	case Int64:
+		stepTopK[int64](c, top)
+	case Uint8:
+		stepTopK[uint8](c, top)
+	case Uint16:
+		stepTopK[uint16](c, top)
+	case Uint32:
+		stepTopK[uint32](c, top)
+	case Uint64:
+		stepTopK[uint64](c, top)
+	}
+	return nil
+}
+
+type topK struct {
+	k, outer, n, inner int
+	largest            bool
+	heap               []int // indices, the worst of them first
+}
+
+func stepTopK[T slab.Elem](c *Call, t *topK) {
+	c.Run(func(a *Args) {
+		x := slab.View[T](a.In[0].Data)
+		var values []T
+		var indices []int64
+		if a.Out[0] != nil {
+			values = slab.View[T](a.Out[0].Data)
+		}
+		if len(a.Out) > 1 && a.Out[1] != nil {
+			indices = a.Out[1].Int64s()
+		}
+		for o := range t.outer {
+			for i := range t.inner {
+				topOf(t, x[o*t.n*t.inner+i:])
+				for q, j := range t.heap {
+					at := (o*t.k+q)*t.inner + i
+					if values != nil {
+						values[at] = x[(o*t.n+j)*t.inner+i]
+					}
+					if indices != nil {
+						indices[at] = int64(j)
+					}
+				}
+			}
+		}
+	})
+}
+
+// topOf leaves in t.heap the indices of the k best elements, best first.
+func topOf[T slab.Elem](t *topK, x []T) {
+	h := t.heap
+	for j := range t.n {
+		switch {
+		case j < len(h):
+			h[j] = j
+			if j == len(h)-1 {
+				for r := len(h)/2 - 1; r >= 0; r-- {
+					sink(t, x, r, len(h))
+				}
+			}
+		case len(h) > 0 && better(t, x, j, h[0]):
+			h[0] = j
+			sink(t, x, 0, len(h))
+		}
+	}
+	for m := len(h) - 1; m > 0; m-- {
+		h[0], h[m] = h[m], h[0]
+		sink(t, x, 0, m)
+	}
+}
+
+// better says that element i goes before j. NaN counts as largest.
+func better[T slab.Elem](t *topK, x []T, i, j int) bool {
+	a, b := x[i*t.inner], x[j*t.inner]
+	if a == b || a != a && b != b {
+		return i < j
+	}
+	return (a > b || a != a) == t.largest
+}
+
+// sink restores the heap of m indices, whose root is the worst, below r.
+func sink[T slab.Elem](t *topK, x []T, r, m int) {
+	h := t.heap
+	for {
+		child := 2*r + 1
+		if child >= m {
+			return
+		}
+		if child+1 < m && better(t, x, h[child], h[child+1]) {
+			child++
+		}
+		if !better(t, x, h[r], h[child]) {
+			return
+		}
+		h[r], h[child] = h[child], h[r]
+		r = child
+	}
+}

@@ -1,0 +1,439 @@
+package graph
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn"
+)
+
+// Operators that move elements to other places, without looking at them.
+
+func init() {
+	register("Transpose", 1, "perm", nil, planTranspose)
+	register("Slice", 1, "starts ends axes", nil, planSlice)
+	register("Expand", 8, "", nil, planExpand)
+	register("Tile", 6, "", nil, planTile)
+	register("Concat", 4, "axis", nil, planConcat)
+	register("Split", 2, "axis split num_outputs", nil, planSplit)
+	register("DepthToSpace", 1, "blocksize mode", checkDepthToSpace, planDepthToSpace)
+	register("SpaceToDepth", 1, "blocksize", nil, planSpaceToDepth)
+}
+
+// stepStrided declares output 0 and the step that copies into it, in order, the
+// elements of input 0 at offset at with the given strides.
+func stepStrided(c *Call, out, walk, src []int, at int) error {
+	if err := checkDims(c, out); err != nil {
+		return err
+	}
+	t := c.In(0).Type
+	c.Out(0, t, out...)
+	p := newStrided(t.Size(), walk, src, rowMajor(walk))
+	p.srcAt = at
+	c.Run(func(a *Args) { p.run(a.Out[0].Data, a.In[0].Data) })
+	return nil
+}
+
+func planTranspose(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	perm, given := c.Node.Ints("perm")
+	if !given {
+		for i := range dims {
+			perm = append(perm, int64(len(dims)-1-i))
+		}
+	}
+	if len(perm) != len(dims) {
+		return c.Fail("perm ", intsOf(perm), " does not fit the dimensions ", dims)
+	}
+	if _, err := axesOf(c, perm, len(dims)); err != nil {
+		return err
+	}
+	strides := rowMajor(dims)
+	out, src := make([]int, len(dims)), make([]int, len(dims))
+	moved, last := false, -1
+	for i, a := range perm {
+		axis, _ := axisOf(c, a, len(dims))
+		out[i], src[i] = dims[axis], strides[axis]
+		if dims[axis] != 1 {
+			moved = moved || axis < last
+			last = axis
+		}
+	}
+	if !moved {
+		return view(c, out) // only dimensions of 1 change places
+	}
+	if c.In(0).Type == Float32 && len(dims) <= 16 {
+		axes := make([]int, len(perm))
+		for i, a := range perm {
+			axes[i], _ = axisOf(c, a, len(dims))
+		}
+		shape := cloneDims(dims)
+		c.Out(0, Float32, out...)
+		c.Run(func(a *Args) { nn.Transpose(a.Out[0].Float32s(), a.In[0].Float32s(), shape, axes) })
+		return nil
+	}
+	return stepStrided(c, out, out, src, 0)
+}
+
+// planSlice: starts, ends, axes and steps are attributes up to opset 9, inputs
+// from 10 on.
+func planSlice(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	starts, given, err := listArg(c, "starts", 1, 10)
+	if err != nil {
+		return err
+	}
+	ends, givenEnds, err := listArg(c, "ends", 2, 10)
+	if err != nil {
+		return err
+	}
+	if !given || !givenEnds {
+		return c.Fail("starts or ends is missing")
+	}
+	axes, givenAxes, err := listArg(c, "axes", 3, 10)
+	if err != nil {
+		return err
+	}
+	if !givenAxes {
+		for i := range starts {
+			axes = append(axes, int64(i))
+		}
+	}
+	var steps []int64
+	if c.Node.Version >= 10 {
+		if steps, _, err = hostInts(c, 4); err != nil {
+			return err
+		}
+	}
+	if steps == nil {
+		steps = make([]int64, len(starts))
+		for i := range steps {
+			steps[i] = 1
+		}
+	}
+	if len(ends) != len(starts) || len(axes) != len(starts) || len(steps) != len(starts) {
+		return c.Fail("there are ", len(starts), " starts, ", len(ends), " ends, ", len(axes), " axes and ", len(steps), " steps")
+	}
+	if _, err := axesOf(c, axes, len(dims)); err != nil {
+		return err
+	}
+	out, src, at := cloneDims(dims), rowMajor(dims), 0
+	for i, a := range axes {
+		axis, _ := axisOf(c, a, len(dims))
+		n, step := int64(dims[axis]), steps[i]
+		if step == 0 {
+			return c.Fail("the step of axis ", axis, " is 0")
+		}
+		first, count := sliceRange(starts[i], ends[i], step, n)
+		at += int(first) * src[axis]
+		out[axis] = int(count)
+		src[axis] *= int(max(min(step, n), -n)) // a longer one reaches no second element
+	}
+	if Elements(out) == c.In(0).Len() && at == 0 {
+		return view(c, out)
+	}
+	return stepStrided(c, out, out, src, at)
+}
+
+// sliceRange gives the first index and the number of indices of a slice, as
+// NumPy counts them.
+func sliceRange(start, end, step, n int64) (first, count int64) {
+	lo, hi := int64(0), n
+	if step < 0 {
+		lo, hi = -1, n-1
+	}
+	clamp := func(v int64) int64 {
+		if v < 0 {
+			v += n // cannot overflow: v < 0 ≤ n
+		}
+		return min(max(v, lo), hi)
+	}
+	start, end = clamp(start), clamp(end)
+	switch {
+	case step > 0 && end > start:
+		return start, (end-start-1)/step + 1
+	case step < 0 && end < start:
+		if step == math.MinInt64 {
+			return start, 1
+		}
+		return start, (start-end-1)/-step + 1
+	}
+	return 0, 0
+}
+
+func planExpand(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	want, given, err := hostInts(c, 1)
+	if err != nil {
+		return err
+	}
+	if !given {
+		return c.Fail("input 1, the shape, is missing")
+	}
+	dims := c.In(0).Dims
+	out := make([]int, max(len(dims), len(want)))
+	for i := range out {
+		out[i] = 1
+	}
+	copy(out[len(out)-len(dims):], dims)
+	for i, w := range want {
+		at := &out[len(out)-len(want)+i]
+		switch {
+		case w < 0 || w > dimLimit:
+			return c.Fail("the shape's element ", i, " is ", w)
+		case *at == 1:
+			*at = int(w)
+		case w != 1 && int(w) != *at:
+			return c.Fail("dimensions ", dims, " do not broadcast to ", intsOf(want))
+		}
+	}
+	if Elements(out) == c.In(0).Len() {
+		return view(c, out)
+	}
+	return stepStrided(c, out, out, broadcastSteps(out, dims), 0)
+}
+
+func planTile(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	repeats, given, err := hostInts(c, 1)
+	if err != nil {
+		return err
+	}
+	if !given || len(repeats) != len(dims) {
+		return c.Fail("there are ", len(repeats), " repeats for dimensions ", dims)
+	}
+	var out, walk, src []int
+	strides := rowMajor(dims)
+	for i, r := range repeats {
+		if r < 0 || r > dimLimit {
+			return c.Fail("repeat ", i, " is ", r)
+		}
+		out = append(out, dims[i]*int(r))
+		walk = append(walk, int(r), dims[i])
+		src = append(src, 0, strides[i])
+	}
+	if Elements(out) == c.In(0).Len() {
+		return view(c, out)
+	}
+	return stepStrided(c, out, walk, src, 0)
+}
+
+func planConcat(c *Call) error {
+	n := c.NumIn()
+	if n == 0 {
+		return c.Fail("there are no inputs")
+	}
+	inputs := make([]int, n)
+	for i := range inputs {
+		inputs[i] = i
+	}
+	if err := needSame(c, storedTypes, inputs...); err != nil {
+		return err
+	}
+	first := c.In(0).Dims
+	axis, err := axisOf(c, c.Node.Int("axis", 0), len(first))
+	if err != nil {
+		return err
+	}
+	out := cloneDims(first)
+	out[axis] = 0
+	for _, i := range inputs {
+		d := c.In(i).Dims
+		same := len(d) == len(first)
+		for j := 0; same && j < len(d); j++ {
+			same = j == axis || d[j] == first[j]
+		}
+		if !same {
+			return c.Fail("input ", i, " has dimensions ", d, ", input 0 has ", first, ": they may differ in dimension ", axis, " only")
+		}
+		out[axis] += d[axis]
+	}
+	if err := checkDims(c, out); err != nil {
+		return err
+	}
+	if n == 1 {
+		return view(c, out)
+	}
+	t := c.In(0).Type
+	c.Out(0, t, out...)
+	outer, row := Elements(out[:axis]), Elements(out[axis:])*t.Size()
+	type part struct{ at, n int }
+	parts, at := make([]part, n), 0
+	for i := range parts {
+		parts[i] = part{at, Elements(c.In(i).Dims[axis:]) * t.Size()}
+		at += parts[i].n
+	}
+	c.Run(func(a *Args) {
+		for i, p := range parts {
+			copyRows(a.Out[0].Data, p.at, row, a.In[i].Data, 0, p.n, p.n, outer)
+		}
+	})
+	return nil
+}
+
+// copyRows copies rows of n bytes between arrays of which rows start ds and ss
+// bytes apart.
+func copyRows(dst []byte, d, ds int, src []byte, s, ss, n, rows int) {
+	if n == 0 {
+		return
+	}
+	for range rows {
+		copy(dst[d:d+n], src[s:s+n])
+		d, s = d+ds, s+ss
+	}
+}
+
+// planSplit: split is an attribute up to opset 12 and an input from 13 on;
+// without it the parts are equal, and from opset 18 on the last may be smaller.
+func planSplit(c *Call) error {
+	if err := need(c, 0, storedTypes); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	axis, err := axisOf(c, c.Node.Int("axis", 0), len(dims))
+	if err != nil {
+		return err
+	}
+	sizes, given, err := listArg(c, "split", 1, 13)
+	if err != nil {
+		return err
+	}
+	n := c.NumOut()
+	if n == 0 {
+		return c.Fail("there are no outputs")
+	}
+	if v := c.Node.Int("num_outputs", int64(n)); c.Node.Version >= 18 && v != int64(n) {
+		return c.Fail("num_outputs is ", v, ", but there are ", n, " outputs")
+	}
+	if !given {
+		part := (dims[axis] + n - 1) / n
+		if dims[axis]%n != 0 && c.Node.Version < 18 {
+			return c.Fail("dimension ", axis, " of ", dims, " does not split into ", n, " equal parts")
+		}
+		for left := dims[axis]; len(sizes) < n; left -= part {
+			sizes = append(sizes, int64(min(part, max(left, 0))))
+		}
+	}
+	if len(sizes) != n {
+		return c.Fail("split has ", len(sizes), " sizes for ", n, " outputs")
+	}
+	left := int64(dims[axis])
+	for i, s := range sizes {
+		if s < 0 || s > left {
+			return c.Fail("split ", intsOf(sizes), " does not fit dimension ", axis, " of ", dims)
+		}
+		left -= s
+		out := cloneDims(dims)
+		out[axis] = int(s)
+		c.Out(i, c.In(0).Type, out...)
+	}
+	if left != 0 {
+		return c.Fail("split ", intsOf(sizes), " does not fit dimension ", axis, " of ", dims)
+	}
+	if n == 1 {
+		c.Alias(0, 0)
+		return nil
+	}
+	t := c.In(0).Type
+	outer, inner := Elements(dims[:axis]), Elements(dims[axis+1:])*t.Size()
+	row := inner * dims[axis]
+	c.Run(func(a *Args) {
+		at := 0
+		for i, o := range a.Out {
+			m := int(sizes[i]) * inner
+			if o != nil {
+				copyRows(o.Data, 0, m, a.In[0].Data, at, row, m, outer)
+			}
+			at += m
+		}
+	})
+	return nil
+}
+
+func checkDepthToSpace(n *Node) string {
+	if m := n.Str("mode", "DCR"); m != "DCR" && m != "CRD" {
+		return "mode=" + m
+	}
+	return ""
+}
+
+// blocks reads [N C H W] dimensions and the block size.
+func blocks(c *Call) (dims []int, b int, err error) {
+	if err := need(c, 0, storedTypes); err != nil {
+		return nil, 0, err
+	}
+	dims, size := c.In(0).Dims, c.Node.Int("blocksize", 0)
+	if len(dims) != 4 {
+		return nil, 0, c.Fail("the input has dimensions ", dims, ", want 4 of them")
+	}
+	if size < 1 || size > 1<<15 {
+		return nil, 0, c.Fail("blocksize is ", size)
+	}
+	return dims, int(size), nil
+}
+
+// planDepthToSpace: mode DCR reads the channels as [b, b, C/b²], CRD as
+// [C/b², b, b].
+func planDepthToSpace(c *Call) error {
+	dims, b, err := blocks(c)
+	if err != nil {
+		return err
+	}
+	n, ch, h, w := dims[0], dims[1]/(b*b), dims[2], dims[3]
+	if ch*b*b != dims[1] {
+		return c.Fail("dimensions ", dims, " do not divide by blocksize ", b)
+	}
+	plane := h * w
+	colStep, rowStep, chStep := plane*ch, plane*ch*b, plane
+	if c.Node.Str("mode", "DCR") == "CRD" {
+		colStep, rowStep, chStep = plane, plane*b, plane*b*b
+	}
+	return stepStrided(c, []int{n, ch, h * b, w * b},
+		[]int{n, ch, h, b, w, b}, []int{dims[1] * plane, chStep, w, rowStep, 1, colStep}, 0)
+}
+
+func planSpaceToDepth(c *Call) error {
+	dims, b, err := blocks(c)
+	if err != nil {
+		return err
+	}
+	n, ch, h, w := dims[0], dims[1], dims[2]/b, dims[3]/b
+	if h*b != dims[2] || w*b != dims[3] {
+		return c.Fail("dimensions ", dims, " do not divide by blocksize ", b)
+	}
+	plane := dims[2] * dims[3]
+	return stepStrided(c, []int{n, ch * b * b, h, w},
+		[]int{n, b, b, ch, h, w}, []int{ch * plane, dims[3], 1, plane, b * dims[3], b}, 0)
+}
+
+// fillTensor sets all elements of dst, of the given size in bytes, to the
+// element value.
+func fillTensor(dst, value []byte) {
+	switch len(value) {
+	case 1:
+		fill(dst, value[0])
+	case 2:
+		fill(slab.View[uint16](dst), slab.View[uint16](value)[0])
+	case 4:
+		fill(slab.View[uint32](dst), slab.View[uint32](value)[0])
+	case 8:
+		fill(slab.View[uint64](dst), slab.View[uint64](value)[0])
+	}
+}
+
+func fill[T slab.Elem](dst []T, v T) {
+	for i := range dst {
+		dst[i] = v
+	}
+}

@@ -1,0 +1,451 @@
+package graph
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/norm"
+)
+
+// Normalizations. Package norm computes those that it has.
+
+func init() {
+	register("BatchNormalization", 7, "epsilon momentum spatial training_mode "+fusedAttrs, checkBatchNorm, planBatchNorm)
+	register("LayerNormalization", 1, "axis epsilon stash_type", checkStash, planLayerNorm)
+	register(Internal+".AddLayerNormalization", 1, "axis epsilon", nil, planAddLayerNorm)
+	register("InstanceNormalization", 6, "epsilon", nil, planInstanceNorm)
+	register("GroupNormalization", 18, "epsilon num_groups stash_type", checkStash, planGroupNorm)
+	register("RMSNormalization", 23, "axis epsilon stash_type", checkStash, planRMSNorm)
+	register("MeanVarianceNormalization", 9, "axes", nil, planMVN)
+	register("LpNormalization", 1, "axis p", nil, planLpNorm)
+	register("LRN", 1, "alpha beta bias size", nil, planLRN)
+}
+
+func checkStash(n *Node) string {
+	if n.Int("stash_type", 1) != 1 {
+		return "stash_type other than float32"
+	}
+	return ""
+}
+
+func checkBatchNorm(n *Node) string {
+	switch {
+	case n.Int("training_mode", 0) != 0:
+		return "training_mode=1"
+	case n.Int("spatial", 1) != 1:
+		return "spatial=0"
+	case n.Out(1) != nil || n.Out(2) != nil || n.Out(3) != nil || n.Out(4) != nil:
+		return "with statistics as outputs"
+	}
+	if _, ok := normActivation(n); !ok {
+		return "activation=" + n.Str("activation", "")
+	}
+	return ""
+}
+
+// normActivation reads fusedAttrs; norm has ReLU and ReLU6.
+func normActivation(n *Node) (norm.Activation, bool) {
+	clamp, ok := fusedClamp(n)
+	switch {
+	case !ok:
+	case clamp == nn.NoClamp:
+		return norm.Linear, true
+	case clamp == nn.ReLU:
+		return norm.ReLU, true
+	case clamp == nn.ReLU6:
+		return norm.ReLU6, true
+	}
+	return norm.Linear, false
+}
+
+// planBatchNorm: inputs are x, scale, bias, mean and variance. momentum is for
+// training only.
+func planBatchNorm(c *Call) error {
+	if err := needSame(c, typeSet(Float32), 0, 1, 2, 3, 4); err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	if len(dims) < 2 {
+		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
+	}
+	known := true
+	for i := 1; i <= 4; i++ {
+		if d := c.In(i).Dims; len(d) != 1 || d[0] != dims[1] {
+			return c.Fail("input ", i, " has dimensions ", d, ", want [", dims[1], "], the channels of x ", dims)
+		}
+		known = known && c.In(i).Host != nil
+	}
+	act, _ := normActivation(c.Node)
+	bn, err := norm.NewBatchNorm(dims, 1, float64(c.Node.Float("epsilon", 1e-5)), act)
+	if err != nil {
+		return c.Fail(err)
+	}
+	c.Out(0, Float32, dims...)
+	c.InPlace(0, 0)
+	if known {
+		host := func(i int) []float32 { return c.In(i).Host.Float32s() }
+		if err := bn.Prepare(host(3), host(4), host(1), host(2)); err != nil {
+			return c.Fail(err)
+		}
+		c.Run(func(a *Args) { must(bn.Apply(a.Out[0].Float32s(), a.In[0].Float32s())) })
+		return nil
+	}
+	c.Run(func(a *Args) {
+		must(bn.Forward(a.Out[0].Float32s(), a.In[0].Float32s(), a.In[3].Float32s(), a.In[4].Float32s(),
+			a.In[1].Float32s(), a.In[2].Float32s()))
+	})
+	return nil
+}
+
+// must reports what only the data can bring about, such as a negative variance,
+// as the failure of the run.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// rowsOf reads x's dimensions as rows of what lies from axis on.
+func rowsOf(c *Call, def int64) (axis, rows, cols int, err error) {
+	dims := c.In(0).Dims
+	if axis, err = axisOf(c, c.Node.Int("axis", def), len(dims)); err != nil {
+		return 0, 0, 0, err
+	}
+	return axis, Elements(dims[:axis]), Elements(dims[axis:]), nil
+}
+
+// affine is a scale or bias that broadcasts to the normalized dimensions.
+type affine struct {
+	input int
+	p     *strided // nil where it has them already
+	at, n int      // where in scratch it is spread
+}
+
+// newAffine reads input i, which may be omitted (nil).
+func newAffine(c *Call, i int, normalized []int) (*affine, error) {
+	in := c.In(i)
+	if in == nil {
+		return nil, nil
+	}
+	if in.Type != Float32 {
+		return nil, unsupported(c, "type ", in.Type.String())
+	}
+	f := &affine{input: i, n: Elements(normalized)}
+	d := in.Dims
+	for len(d) > len(normalized) && d[0] == 1 {
+		d = d[1:]
+	}
+	fits := len(d) <= len(normalized)
+	for j := 0; fits && j < len(d); j++ {
+		n := normalized[len(normalized)-len(d)+j]
+		fits = d[j] == n || d[j] == 1
+	}
+	if !fits {
+		if sameDims(d, c.In(0).Dims) || len(d) == len(c.In(0).Dims) {
+			return nil, unsupported(c, "input ", i, " that varies over other axes")
+		}
+		return nil, c.Fail("input ", i, " has dimensions ", in.Dims, ", want ", normalized)
+	}
+	if in.Len() != f.n {
+		f.p = newStrided(4, normalized, broadcastSteps(normalized, d), rowMajor(normalized))
+		f.at = c.scratch
+		c.Scratch(c.scratch + 4*f.n)
+	}
+	return f, nil
+}
+
+func (f *affine) of(a *Args) []float32 {
+	if f == nil {
+		return nil
+	}
+	if f.p == nil {
+		return a.In[f.input].Float32s()
+	}
+	b := a.Scratch[f.at:][:4*f.n]
+	f.p.run(b, a.In[f.input].Data)
+	return slab.View[float32](b)
+}
+
+// statDims are the dimensions of the mean and its kin: 1 from axis on.
+func statDims(dims []int, axis int) []int {
+	out := cloneDims(dims)
+	for i := range out[axis:] {
+		out[axis+i] = 1
+	}
+	return out
+}
+
+func output(a *Args, i int) []float32 {
+	if i < len(a.Out) && a.Out[i] != nil {
+		return a.Out[i].Float32s()
+	}
+	return nil
+}
+
+// planLayerNorm: outputs are y, the mean and 1/√(variance + epsilon).
+func planLayerNorm(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	axis, rows, cols, err := rowsOf(c, -1)
+	if err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	c.Out(0, Float32, dims...)
+	c.Out(1, Float32, statDims(dims, axis)...)
+	c.Out(2, Float32, statDims(dims, axis)...)
+	c.InPlace(0, 0)
+	gamma, err := newAffine(c, 1, dims[axis:])
+	if err != nil {
+		return err
+	}
+	beta, err := newAffine(c, 2, dims[axis:])
+	if err != nil {
+		return err
+	}
+	eps := float64(c.Node.Float("epsilon", 1e-5))
+	c.Run(func(a *Args) {
+		must(norm.LayerNormRows(output(a, 0), output(a, 1), output(a, 2), a.In[0].Float32s(), nil,
+			gamma.of(a), beta.of(a), rows, cols, eps))
+	})
+	return nil
+}
+
+// planAddLayerNorm is the optimizer's AddLayerNormalization(x, residual, gamma,
+// beta): LayerNormalization of x + residual, which is output 1 where that is
+// asked for.
+func planAddLayerNorm(c *Call) error {
+	if err := needSame(c, typeSet(Float32), 0, 1); err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	if !sameDims(dims, c.In(1).Dims) {
+		return c.Fail("x has dimensions ", dims, " and the residual ", c.In(1).Dims)
+	}
+	axis, rows, cols, err := rowsOf(c, -1)
+	if err != nil {
+		return err
+	}
+	c.Out(0, Float32, dims...)
+	c.Out(1, Float32, cloneDims(dims)...)
+	gamma, err := newAffine(c, 2, dims[axis:])
+	if err != nil {
+		return err
+	}
+	beta, err := newAffine(c, 3, dims[axis:])
+	if err != nil {
+		return err
+	}
+	eps := float64(c.Node.Float("epsilon", 1e-5))
+	if c.Node.Out(1) != nil {
+		c.InPlace(1, 0)
+		c.InPlace(1, 1)
+		c.Run(func(a *Args) {
+			sum, n := a.Out[1].Float32s(), rows*cols
+			nn.Add(sum, a.In[0].Float32s(), 0, 1, a.In[1].Float32s(), 0, 1, 1, n)
+			must(norm.LayerNormRows(output(a, 0), nil, nil, sum, nil, gamma.of(a), beta.of(a), rows, cols, eps))
+		})
+		return nil
+	}
+	c.InPlace(0, 0)
+	c.InPlace(0, 1)
+	c.Run(func(a *Args) {
+		must(norm.LayerNormRows(output(a, 0), nil, nil, a.In[0].Float32s(), a.In[1].Float32s(),
+			gamma.of(a), beta.of(a), rows, cols, eps))
+	})
+	return nil
+}
+
+// channelVectors checks that inputs 1 and 2 have n elements.
+func channelVectors(c *Call, n int) error {
+	if err := needSame(c, typeSet(Float32), 0, 1, 2); err != nil {
+		return err
+	}
+	for i := 1; i <= 2; i++ {
+		if d := c.In(i).Dims; len(d) != 1 || d[0] != n {
+			return c.Fail("input ", i, " has dimensions ", d, ", want [", n, "]")
+		}
+	}
+	return nil
+}
+
+func planInstanceNorm(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	if len(dims) < 2 {
+		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
+	}
+	return groupNorm(c, dims[1], dims[1])
+}
+
+// planGroupNorm: scale and bias have an element for each group up to opset 20,
+// for each channel from 21 on.
+func planGroupNorm(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims, groups := c.In(0).Dims, c.Node.Int("num_groups", 0)
+	if len(dims) < 2 || groups < 1 || groups > int64(dims[1]) || dims[1]%int(groups) != 0 {
+		return c.Fail("num_groups is ", groups, " for x ", dims)
+	}
+	per := int(groups)
+	if c.Node.Version >= 21 {
+		per = dims[1]
+	}
+	return groupNorm(c, int(groups), per)
+}
+
+// groupNorm normalizes groups of channels; scale and bias have per elements.
+func groupNorm(c *Call, groups, per int) error {
+	dims := cloneDims(c.In(0).Dims)
+	if err := channelVectors(c, per); err != nil {
+		return err
+	}
+	c.Out(0, Float32, dims...)
+	c.InPlace(0, 0)
+	if Elements(dims) == 0 {
+		c.Run(func(*Args) {})
+		return nil
+	}
+	rows, cols, inner := dims[0]*groups, Elements(dims[1:])/groups, Elements(dims[1:])/per
+	eps := float64(c.Node.Float("epsilon", 1e-5))
+	c.Run(func(a *Args) {
+		y, gamma, beta := a.Out[0].Float32s(), a.In[1].Float32s(), a.In[2].Float32s()
+		must(norm.LayerNormRows(y, nil, nil, a.In[0].Float32s(), nil, nil, nil, rows, cols, eps))
+		for i := range dims[0] {
+			image := y[i*per*inner:][:per*inner]
+			nn.Mul(image, image, inner, 1, gamma, 1, 0, per, inner)
+			nn.Add(image, image, inner, 1, beta, 1, 0, per, inner)
+		}
+	})
+	return nil
+}
+
+// planRMSNorm: y = x/√(mean(x²) + epsilon)·scale.
+func planRMSNorm(c *Call) error {
+	if err := needSame(c, typeSet(Float32), 0, 1); err != nil {
+		return err
+	}
+	axis, rows, cols, err := rowsOf(c, -1)
+	if err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	c.Out(0, Float32, dims...)
+	c.InPlace(0, 0)
+	gamma, err := newAffine(c, 1, dims[axis:])
+	if err != nil {
+		return err
+	}
+	if rows*cols == 0 {
+		c.Run(func(*Args) {})
+		return nil
+	}
+	eps := float64(c.Node.Float("epsilon", 1e-5))
+	c.Run(func(a *Args) {
+		x, y, g := a.In[0].Float32s(), a.Out[0].Float32s(), gamma.of(a)
+		for r := range rows {
+			row, sum := x[r*cols:][:cols], 0.0
+			for _, v := range row {
+				sum += float64(float64(v) * float64(v))
+			}
+			f := float32(1 / math.Sqrt(sum/float64(cols)+eps))
+			for i, v := range row {
+				y[r*cols+i] = float32(v*f) * g[i]
+			}
+		}
+	})
+	return nil
+}
+
+func planMVN(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	list, given := c.Node.Ints("axes")
+	if !given {
+		list = []int64{0, 2, 3}
+	}
+	if _, err := axesOf(c, list, len(dims)); err != nil {
+		return err
+	}
+	ln, err := norm.NewLayerNorm(dims, intsOf(list), 0)
+	if err != nil {
+		return c.Fail(err)
+	}
+	c.Out(0, Float32, dims...)
+	c.Run(func(a *Args) {
+		must(ln.Forward(a.Out[0].Float32s(), nil, nil, a.In[0].Float32s(), nil, nil, nil))
+	})
+	return nil
+}
+
+// planLpNorm: x over the sum of |x|, or the root of the sum of squares, along an
+// axis; 0 where that is 0.
+func planLpNorm(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	axis, err := axisOf(c, c.Node.Int("axis", -1), len(dims))
+	if err != nil {
+		return err
+	}
+	p := c.Node.Int("p", 2)
+	if p != 1 && p != 2 {
+		return c.Fail("p is ", p, ", want 1 or 2")
+	}
+	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
+	c.Out(0, Float32, dims...)
+	c.InPlace(0, 0)
+	c.Run(func(a *Args) {
+		x, y := a.In[0].Float32s(), a.Out[0].Float32s()
+		for i := range outer * inner {
+			at, sum := i/inner*n*inner+i%inner, 0.0
+			for k := range n {
+				v := math.Abs(float64(x[at+k*inner]))
+				if p == 2 {
+					v *= v
+				}
+				sum += v
+			}
+			if p == 2 {
+				sum = math.Sqrt(sum)
+			}
+			for k := range n {
+				v := 0.0
+				if sum != 0 {
+					v = float64(x[at+k*inner]) / sum
+				}
+				y[at+k*inner] = float32(v)
+			}
+		}
+	})
+	return nil
+}
+
+func planLRN(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := cloneDims(c.In(0).Dims)
+	size := c.Node.Int("size", 0)
+	if len(dims) < 2 || size < 1 {
+		return c.Fail("size is ", size, " for x ", dims)
+	}
+	n, ch, inner := dims[0], dims[1], Elements(dims[2:])
+	s := int(min(size, 2*int64(ch)+1)) // a wider one sums the same channels
+	// The divisor is the size that was asked for.
+	alpha := c.Node.Float("alpha", 1e-4) * float32(float64(s)/float64(size))
+	beta, bias := c.Node.Float("beta", 0.75), c.Node.Float("bias", 1)
+	c.Out(0, Float32, dims...)
+	c.Run(func(a *Args) {
+		nn.LocalResponse(a.Out[0].Float32s(), a.In[0].Float32s(), n, ch, inner, s, alpha, beta, bias)
+	})
+	return nil
+}

@@ -1,0 +1,160 @@
+package graph
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn"
+)
+
+func init() {
+	register("MaxPool", 1, "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", checkMaxPool, planPool)
+	register("AveragePool", 7, "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", checkPool, planPool)
+	register("LpPool", 2, "auto_pad ceil_mode dilations kernel_shape p pads strides", checkPool, planPool)
+	register("GlobalAveragePool", 1, "", nil, planGlobalPool)
+	register("GlobalMaxPool", 1, "", nil, planGlobalPool)
+}
+
+func checkMaxPool(n *Node) string {
+	if n.Out(1) != nil {
+		return "with indices"
+	}
+	return checkPool(n)
+}
+
+func checkPool(n *Node) string {
+	if k, ok := n.Ints("kernel_shape"); ok && len(k) > 2 {
+		return "over more than 2 dimensions"
+	}
+	// checkWindow would take a pool's second input for weights; it has none.
+	return checkWindow(n)
+}
+
+// planPool: storage_order only concerns the indices, which are not implemented.
+func planPool(c *Call) error {
+	op := c.Node.Op
+	if op == "MaxPool" {
+		if err := need(c, 0, typeSet(Float32, Float64, Uint8, Int8)); err != nil {
+			return err
+		}
+	} else if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	kernel, given := c.Node.Ints("kernel_shape")
+	if !given || len(dims) < 3 || len(kernel) != len(dims)-2 {
+		return c.Fail("kernel_shape ", intsOf(kernel), " does not fit dimensions ", dims)
+	}
+	if len(kernel) > 2 {
+		return unsupported(c, "over more than 2 dimensions")
+	}
+	for _, k := range kernel {
+		if k < 1 || k > windowLimit {
+			return c.Fail("kernel_shape is ", intsOf(kernel))
+		}
+	}
+	kh, kw := kernelSize(intsOf(kernel))
+	win, h, w, err := windowOf(c, dims, kh, kw)
+	if err != nil {
+		return err
+	}
+	if err := checkPlanes(c, win, 1, h, w); err != nil {
+		return err
+	}
+	auto := c.Node.Str("auto_pad", "NOTSET")
+	pool := nn.Pool{Window: win, CountPad: c.Node.Int("count_include_pad", 0) != 0}
+	pool.Ceil = c.Node.Int("ceil_mode", 0) != 0 && (auto == "NOTSET" || auto == "" || auto == "VALID")
+	oh, ow := pool.OutSize(h, w)
+	planes := dims[0] * dims[1]
+	c.Out(0, c.In(0).Type, planeDims(dims, dims[1], oh, ow)...)
+	if c.err != nil || planes*oh*ow == 0 {
+		c.Run(func(*Args) {})
+		return nil
+	}
+	switch t := c.In(0).Type; {
+	case op == "LpPool":
+		p := c.Node.Int("p", 2)
+		if p < 1 {
+			return c.Fail("p is ", p)
+		}
+		c.Run(func(a *Args) { lpPool(a.Out[0].Float32s(), a.In[0].Float32s(), pool, planes, h, w, float64(p)) })
+	case t == Float64:
+		stepMaxPool[float64](c, pool, planes, h, w, math.Inf(-1))
+	case t == Uint8:
+		stepMaxPool[uint8](c, pool, planes, h, w, 0)
+	case t == Int8:
+		stepMaxPool[int8](c, pool, planes, h, w, math.MinInt8)
+	default:
+		f := nn.Pool.Max
+		if op == "AveragePool" {
+			f = nn.Pool.Average
+		}
+		c.Scratch(4 * pool.ScratchLen(h, w))
+		c.Run(func(a *Args) {
+			f(pool, a.Out[0].Float32s(), a.In[0].Float32s(), planes, h, w, slab.View[float32](a.Scratch))
+		})
+	}
+	return nil
+}
+
+// eachUnder calls f for each element of the plane x under the window's place
+// (r, q).
+func eachUnder(p *nn.Pool, h, w, r, q int, f func(at int)) {
+	for ky := range p.KernelH {
+		i := r*p.StrideH - p.PadTop + ky*p.DilationH
+		if i < 0 || i >= h {
+			continue
+		}
+		for kx := range p.KernelW {
+			if j := q*p.StrideW - p.PadLeft + kx*p.DilationW; j >= 0 && j < w {
+				f(i*w + j)
+			}
+		}
+	}
+}
+
+func stepMaxPool[T slab.Elem](c *Call, p nn.Pool, planes, h, w int, lowest T) {
+	oh, ow := p.OutSize(h, w)
+	c.Run(func(a *Args) {
+		x, y := slab.View[T](a.In[0].Data), slab.View[T](a.Out[0].Data)
+		for i := range y {
+			plane := x[i/(oh*ow)*h*w:]
+			best := lowest
+			eachUnder(&p, h, w, i/ow%oh, i%ow, func(at int) { best = max(best, plane[at]) })
+			y[i] = best
+		}
+	})
+}
+
+// lpPool computes (Σ|x|^p)^(1/p) under each place of the window.
+func lpPool(y, x []float32, p nn.Pool, planes, h, w int, power float64) {
+	oh, ow := p.OutSize(h, w)
+	for i := range y {
+		plane := x[i/(oh*ow)*h*w:]
+		sum := 0.0
+		eachUnder(&p, h, w, i/ow%oh, i%ow, func(at int) { sum += math.Pow(math.Abs(float64(plane[at])), power) })
+		y[i] = float32(math.Pow(sum, 1/power))
+	}
+}
+
+func planGlobalPool(c *Call) error {
+	if err := need(c, 0, typeSet(Float32)); err != nil {
+		return err
+	}
+	dims := c.In(0).Dims
+	if len(dims) < 2 {
+		return c.Fail("the input has dimensions ", dims, ", want at least 2 of them")
+	}
+	out := cloneDims(dims)
+	for i := range out[2:] {
+		out[2+i] = 1
+	}
+	planes, inner := dims[0]*dims[1], Elements(dims[2:])
+	c.Out(0, Float32, out...)
+	f := nn.GlobalAverage
+	if c.Node.Op == "GlobalMaxPool" {
+		f = nn.GlobalMax
+	}
+	c.Run(func(a *Args) { f(a.Out[0].Float32s(), a.In[0].Float32s(), planes, inner) })
+	return nil
+}

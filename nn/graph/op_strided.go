@@ -1,0 +1,114 @@
+package graph
+
+import "github.com/normwasm/normwasm/internal/slab"
+
+// strided copies an array whose source and destination are walked by strides:
+// the one loop behind Transpose, Slice, Expand, Tile, Pad, Concat, Split,
+// DepthToSpace and SpaceToDepth.
+type strided struct {
+	dims     []int // collapsed: neighbours that step alike are one
+	src, dst []int // elements from one index to the next
+	srcAt    int   // first element
+	dstAt    int
+	size     int // bytes of an element: 1, 2, 4 or 8
+}
+
+// newStrided collapses the walk to the fewest dimensions. srcAt and dstAt are
+// set by the caller where they are not 0.
+func newStrided(size int, dims, src, dst []int) *strided {
+	p := &strided{size: size}
+	for i, n := range dims {
+		if n == 1 {
+			continue
+		}
+		last := len(p.dims) - 1
+		if last >= 0 && p.src[last] == src[i]*n && p.dst[last] == dst[i]*n {
+			p.dims[last] *= n
+			p.src[last], p.dst[last] = src[i], dst[i]
+			continue
+		}
+		p.dims, p.src, p.dst = append(p.dims, n), append(p.src, src[i]), append(p.dst, dst[i])
+	}
+	if len(p.dims) == 0 {
+		p.dims, p.src, p.dst = []int{1}, []int{1}, []int{1}
+	}
+	return p
+}
+
+// run copies. It allocates nothing.
+func (p *strided) run(dst, src []byte) {
+	for _, n := range p.dims {
+		if n == 0 {
+			return
+		}
+	}
+	switch p.size {
+	case 1:
+		stridedCopy(p, dst, src, 0, p.dstAt, p.srcAt)
+	case 2:
+		stridedCopy(p, slab.View[uint16](dst), slab.View[uint16](src), 0, p.dstAt, p.srcAt)
+	case 4:
+		stridedCopy(p, slab.View[uint32](dst), slab.View[uint32](src), 0, p.dstAt, p.srcAt)
+	case 8:
+		stridedCopy(p, slab.View[uint64](dst), slab.View[uint64](src), 0, p.dstAt, p.srcAt)
+	}
+}
+
+func stridedCopy[T slab.Elem](p *strided, dst, src []T, level, d, s int) {
+	n, ds, ss := p.dims[level], p.dst[level], p.src[level]
+	if level == len(p.dims)-1 {
+		switch {
+		case ds == 1 && ss == 1:
+			copy(dst[d:d+n], src[s:s+n])
+		case ds == 1 && ss == 0:
+			v := src[s]
+			row := dst[d : d+n]
+			for i := range row {
+				row[i] = v
+			}
+		default:
+			for range n {
+				dst[d] = src[s]
+				d, s = d+ds, s+ss
+			}
+		}
+		return
+	}
+	if level == len(p.dims)-2 {
+		m, di, si := p.dims[level+1], p.dst[level+1], p.src[level+1]
+		if di != 1 || si != 0 && si != 1 {
+			transposeTiles(dst, src, d, s, [2]int{n, m}, [2]int{ds, di}, [2]int{ss, si})
+			return
+		}
+		if si == 1 {
+			for range n {
+				copy(dst[d:d+m], src[s:s+m])
+				d, s = d+ds, s+ss
+			}
+			return
+		}
+	}
+	for range n {
+		stridedCopy(p, dst, src, level+1, d, s)
+		d, s = d+ds, s+ss
+	}
+}
+
+// transposeTiles copies a matrix in tiles of 16 × 16, so that each cache line of
+// either side is used while it is near.
+func transposeTiles[T slab.Elem](dst, src []T, d, s int, dims, ds, ss [2]int) {
+	const tile = 16
+	for i0 := 0; i0 < dims[0]; i0 += tile {
+		i1 := min(i0+tile, dims[0])
+		for j0 := 0; j0 < dims[1]; j0 += tile {
+			j1 := min(j0+tile, dims[1])
+			for i := i0; i < i1; i++ {
+				at, from := d+i*ds[0]+j0*ds[1], s+i*ss[0]+j0*ss[1]
+				for range j1 - j0 {
+					dst[at] = src[from]
+					at, from = at+ds[1], from+ss[1]
+				}
+			}
+		}
+	}
+}
