@@ -2,6 +2,7 @@ package graph
 
 import (
 	"maps"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -465,7 +466,7 @@ func sameResults(t *testing.T, build func() *Graph) {
 		got := results[1][k]
 		require.Equal(t, want.Dims, got.Dims)
 		for j, w := range want.Float32s() {
-			require.InEpsilon(t, w, got.Float32s()[j], 2e-5, "output %d, element %d", k, j)
+			require.InDelta(t, w, got.Float32s()[j], 2e-5*max(1, math.Abs(float64(w))), "output %d, element %d", k, j)
 		}
 	}
 }
