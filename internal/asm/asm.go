@@ -163,7 +163,7 @@ func (f *Func) parse() {
 	if decl.Type.Results != nil {
 		offset = layout(decl.Type.Results, (offset+7)&^7, f.results)
 	}
-	f.argBytes = (offset + 7) &^ 7
+	f.argBytes = offset // not rounded up: go vet compares it with the declaration
 }
 
 func layout(list *ast.FieldList, offset int, into map[string]slot) int {

@@ -203,6 +203,9 @@ func (p Ptr) Add(n Int) Ptr { return Ptr{p.then("I64Add", n.expr)} }
 // AddConst is p plus n bytes.
 func (p Ptr) AddConst(n int64) Ptr { return p.Add(p.f.ConstInt(n)) }
 
+// Minus is p - q in bytes.
+func (p Ptr) Minus(q Ptr) Int { return Int{p.then("I64Sub", q.expr)} }
+
 // Advance moves p by n bytes.
 func (p Ptr) Advance(n int64) { p.Set(p.AddConst(n)) }
 

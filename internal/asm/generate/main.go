@@ -19,6 +19,7 @@ const command = "internal/asm/generate"
 // pairs are all generated files, each without its extension.
 var pairs = map[string]func() *asm.File{
 	"norm/kernel_wasm":                 normKernels,
+	"nn/kernel_wasm":                   nnKernels,
 	"internal/asm/asmtest/kernel_wasm": testKernels,
 }
 

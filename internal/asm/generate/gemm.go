@@ -1,0 +1,249 @@
+package main
+
+import "github.com/normwasm/normwasm/internal/asm"
+
+// gemmTiles keeps a tile of 4×8 in eight registers. Larger tiles would load
+// less but make V8 spill: it has fifteen registers, and an accumulator each,
+// two vectors of b, one of a and the product want to be there at once.
+func gemmTiles(file *asm.File) {
+	file.Func("func gemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
+		"gemmTiles computes tiles of 4×8 of a matrix product; kernel.go has the loop.",
+		func(f *asm.Func) {
+			column, ldd, as, bs := f.Ptr("dst"), f.NewInt("ldd"), f.NewInt("as"), f.NewInt("bs")
+			panel, np, mp, start := f.Ptr("right"), f.Int("np"), f.NewInt("mp"), f.Int("start")
+			columnBias, rowBias := f.Ptr("bias"), f.NewPtr("rowBias")
+			strip, c, a, b, k := f.NewPtr("strip"), f.NewPtr("c"), f.NewPtr("a"), f.NewPtr("b"), f.NewInt("k")
+			bound := newBounds(f)
+			acc, b0, b1, s := f.NewVs("acc", 8), f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+			ldd.Set(floats(f.ArgInt("ldd")))
+			as.Set(floats(f.ArgInt("as")))
+			bs.Set(floats(f.ArgInt("bs")))
+
+			step := func(t int) {
+				b0.Set(b.V(int64(32 * t)))
+				b1.Set(b.V(int64(32*t + 16)))
+				for r := range 4 {
+					s.Set(a.Splat(int64(16*t + 4*r)))
+					acc[2*r].Set(s.MulAdd(b0, acc[2*r]))
+					acc[2*r+1].Set(s.MulAdd(b1, acc[2*r+1]))
+				}
+			}
+			// rows runs body for each row of the tile with c at it.
+			rows := func(body func(r int)) {
+				for r := range 4 {
+					body(r)
+					c.Set(c.Add(ldd))
+				}
+			}
+			f.Take(np, 1, func() {
+				strip.Set(f.ArgPtr("left"))
+				c.Set(column)
+				rowBias.Set(f.ArgPtr("bias"))
+				mp.Set(f.ArgInt("mp"))
+				f.Take(mp, 1, func() {
+					f.Block(func(started asm.Exit) {
+						f.If(start.EqConst(startRow), func() {
+							for r := range 4 {
+								acc[2*r].Set(rowBias.Splat(int64(4 * r)))
+								acc[2*r+1].Set(acc[2*r])
+							}
+							started.Leave()
+						})
+						f.If(start.EqConst(startCol), func() {
+							for i := range acc {
+								acc[i].Set(columnBias.V(int64(16 * (i % 2))))
+							}
+							started.Leave()
+						})
+						f.If(start.EqConst(startC), func() {
+							b.Set(c)
+							rows(func(r int) {
+								acc[2*r].Set(c.V(0))
+								acc[2*r+1].Set(c.V(16))
+							})
+							c.Set(b)
+							started.Leave()
+						})
+						for i := range acc {
+							acc[i].Set(f.ZeroV())
+						}
+					})
+					a.Set(strip)
+					b.Set(panel)
+					k.Set(f.ArgInt("depth"))
+					f.Take(k, gemmUnroll, func() {
+						for t := range gemmUnroll {
+							step(t)
+						}
+						a.Advance(16 * gemmUnroll)
+						b.Advance(32 * gemmUnroll)
+					})
+					f.Take(k, 1, func() {
+						step(0)
+						a.Advance(16)
+						b.Advance(32)
+					})
+					rows(func(r int) {
+						c.StoreV(0, bound.clamp(acc[2*r]))
+						c.StoreV(16, bound.clamp(acc[2*r+1]))
+					})
+					strip.Set(strip.Add(as))
+					rowBias.Advance(16)
+				})
+				column.Advance(32)
+				columnBias.Advance(32)
+				panel.Set(panel.Add(bs))
+			})
+		})
+}
+
+const gemmUnroll = 4
+
+// gemmRow takes four panels of b at a time: eight accumulators, whose additions
+// do not wait for each other.
+func gemmRow(file *asm.File) {
+	file.Func("func gemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32)",
+		"gemmRow multiplies one row by panels of 8 columns; kernel.go has the loop.",
+		func(f *asm.Func) {
+			c, a, astep, bs := f.Ptr("dst"), f.NewPtr("a"), f.NewInt("astep"), f.NewInt("bs")
+			panel, np, start, bias := f.Ptr("right"), f.Int("np"), f.Int("start"), f.Ptr("bias")
+			k := f.NewInt("k")
+			bound := newBounds(f)
+			astep.Set(floats(f.ArgInt("astep")))
+			bs.Set(floats(f.ArgInt("bs")))
+			group := func(n int) {
+				f.Scope(func() {
+					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
+					f.Block(func(started asm.Exit) {
+						f.If(start.EqConst(startRow), func() {
+							for i := range acc {
+								acc[i].Set(bias.Splat(0))
+							}
+							started.Leave()
+						})
+						f.If(start.EqConst(startCol), func() {
+							for i := range acc {
+								acc[i].Set(bias.V(int64(16 * i)))
+							}
+							bias.Advance(int64(32 * n))
+							started.Leave()
+						})
+						f.If(start.EqConst(startC), func() {
+							for i := range acc {
+								acc[i].Set(c.V(int64(16 * i)))
+							}
+							started.Leave()
+						})
+						for i := range acc {
+							acc[i].Set(f.ZeroV())
+						}
+					})
+					a.Set(f.ArgPtr("left"))
+					k.Set(f.ArgInt("depth"))
+					b := make([]asm.Ptr, n)
+					for i := range b {
+						b[i] = f.NewPtr("panel")
+						b[i].Set(panel)
+						panel.Set(panel.Add(bs))
+					}
+					step := func(t int) {
+						s.Set(a.Splat(0))
+						for i := range b {
+							acc[2*i].Set(s.MulAdd(b[i].V(int64(32*t)), acc[2*i]))
+							acc[2*i+1].Set(s.MulAdd(b[i].V(int64(32*t+16)), acc[2*i+1]))
+						}
+						a.Set(a.Add(astep))
+					}
+					for _, unroll := range []int{4, 1} {
+						f.Take(k, int64(unroll), func() {
+							for t := range unroll {
+								step(t)
+							}
+							for i := range b {
+								b[i].Advance(int64(32 * unroll))
+							}
+						})
+					}
+					for i := range acc {
+						c.StoreV(int64(16*i), bound.clamp(acc[i]))
+					}
+					c.Advance(int64(32 * n))
+				})
+			}
+			f.Take(np, 4, func() { group(4) })
+			f.Take(np, 1, func() { group(1) })
+		})
+}
+
+// gemmCol takes eight panels of a at a time, as gemmRow does with b.
+func gemmCol(file *asm.File) {
+	file.Func("func gemmCol(dst, left *float32, as int, right *float32, bstep int, depth, mp int, start int, bias *float32, lo, hi float32)",
+		"gemmCol multiplies panels of 4 rows by one column; kernel.go has the loop.",
+		func(f *asm.Func) {
+			c, b, as := f.Ptr("dst"), f.NewPtr("b"), f.NewInt("as")
+			panel, mp, k := f.Ptr("left"), f.Int("mp"), f.NewInt("k")
+			bias := f.Ptr("bias")
+			bound := newBounds(f)
+			as.Set(floats(f.ArgInt("as")))
+			group := func(n int) {
+				f.Scope(func() {
+					acc, s := f.NewVs("acc", n), f.NewV("s")
+					f.Block(func(started asm.Exit) {
+						f.If(f.ArgInt("start").EqConst(startRow), func() {
+							for i := range acc {
+								acc[i].Set(bias.V(int64(16 * i)))
+							}
+							bias.Advance(int64(16 * n))
+							started.Leave()
+						})
+						f.If(f.ArgInt("start").EqConst(startCol), func() {
+							for i := range acc {
+								acc[i].Set(bias.Splat(0))
+							}
+							started.Leave()
+						})
+						f.If(f.ArgInt("start").EqConst(startC), func() {
+							for i := range acc {
+								acc[i].Set(c.V(int64(16 * i)))
+							}
+							started.Leave()
+						})
+						for i := range acc {
+							acc[i].Set(f.ZeroV())
+						}
+					})
+					b.Set(f.ArgPtr("right"))
+					k.Set(f.ArgInt("depth"))
+					a := make([]asm.Ptr, n)
+					for i := range a {
+						a[i] = f.NewPtr("panel")
+						a[i].Set(panel)
+						panel.Set(panel.Add(as))
+					}
+					step := func(t int) {
+						s.Set(b.Splat(0))
+						for i := range a {
+							acc[i].Set(s.MulAdd(a[i].V(int64(16*t)), acc[i]))
+						}
+						b.Set(b.Add(floats(f.ArgInt("bstep"))))
+					}
+					for _, unroll := range []int{4, 1} {
+						f.Take(k, int64(unroll), func() {
+							for t := range unroll {
+								step(t)
+							}
+							for i := range a {
+								a[i].Advance(int64(16 * unroll))
+							}
+						})
+					}
+					for i := range acc {
+						c.StoreV(int64(16*i), bound.clamp(acc[i]))
+					}
+					c.Advance(int64(16 * n))
+				})
+			}
+			f.Take(mp, 8, func() { group(8) })
+			f.Take(mp, 1, func() { group(1) })
+		})
+}

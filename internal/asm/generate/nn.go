@@ -1,0 +1,67 @@
+package main
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// nnKernels is nn's assembly; nn/kernel.go is its contract.
+func nnKernels() *asm.File {
+	file := asm.NewFile("nn", "wasm && !purego", command,
+		"Kernels of the network layers in SIMD128; kernel.go is their contract.")
+	gemmTiles(file)
+	gemmRow(file)
+	gemmCol(file)
+	packCols(file)
+	packPixels(file)
+	transpose(file)
+	unzip(file)
+	depthwise(file)
+	maxTaps(file)
+	binaries(file)
+	unaries(file)
+	elementary(file)
+	sums(file)
+	extremes(file)
+	softmaxRows(file)
+	return file
+}
+
+// bounds is min(max(v, lo), hi) as Go means it, NaN and the sign of zero
+// included, for the same two bounds over and over. F32x4Max and F32x4Min alone
+// take V8 sixteen instructions; this takes four:
+//
+//	pmax(v, lo)  misses a NaN lo, and -0 against +0: adding `fix` mends both
+//	pmin(v, hi)  misses a NaN hi, which `fix` brings as well, and +0 against
+//	             -0: what is bounded by -0 has its sign set, which `sign` does
+type bounds struct{ lo, hi, fix, sign asm.V }
+
+// newBounds reads the arguments lo and hi.
+func newBounds(f *asm.Func) bounds {
+	b := bounds{f.NewV("lo"), f.NewV("hi"), f.NewV("fix"), f.NewV("sign")}
+	lo, hi := f.ArgF32("lo"), f.ArgF32("hi")
+	b.lo.Set(lo.Splat())
+	b.hi.Set(hi.Splat())
+	zero := f.ConstF32(0)
+	neutral := f.ConstF32(float32(math.Copysign(0, -1))) // x + -0 is x, of any sign
+	fix := lo.If(lo.Eq(zero).Or(lo.Ne(lo)), neutral)
+	b.fix.Set(hi.If(hi.Ne(hi), fix).Splat())
+	signs := b.hi.And(f.ConstBits(1 << 31))
+	b.sign.Set(signs.And(b.hi.Eq(f.ZeroV())))
+	return b
+}
+
+func (b bounds) clamp(v asm.V) asm.V {
+	return v.PMax(b.lo).Add(b.fix).PMin(b.hi).Or(b.sign)
+}
+
+// floats is n elements in bytes.
+func floats(n asm.Int) asm.Int { return n.Shl(2) }
+
+// The values of gemm's argument start.
+const (
+	startRow = 1
+	startCol = 2
+	startC   = 3
+)

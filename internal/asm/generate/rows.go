@@ -1,0 +1,183 @@
+package main
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// rowSum adds up rows in sumRows' order.
+type rowSum struct {
+	f           *asm.Func
+	left, block asm.Int
+	x           asm.Ptr
+	lane        []asm.V
+	v           asm.V
+	part        asm.F32
+	total       asm.F64
+	square      bool
+}
+
+func newRowSum(f *asm.Func, x asm.Ptr, square bool) rowSum {
+	return rowSum{f, f.NewInt("left"), f.NewInt("block"), x, f.NewVs("lane", 4), f.NewV("v"), f.NewF32("part"), f.NewF64("total"), square}
+}
+
+// row leaves the sum of cols elements in total, and x behind them.
+func (s rowSum) row(cols asm.Int) {
+	f := s.f
+	s.total.Set(f.ConstF64(0))
+	s.left.Set(cols)
+	add := func(k int) {
+		o := int64(16 * k)
+		if s.square {
+			s.v.Set(s.x.V(o))
+			s.lane[k].Set(s.v.MulAdd(s.v, s.lane[k]))
+		} else {
+			s.lane[k].Set(s.lane[k].Add(s.x.V(o)))
+		}
+	}
+	f.While(func() asm.Bool { return s.left.GtConst(0) }, func() {
+		s.block.Set(s.left.Min(f.ConstInt(1024)))
+		s.left.Set(s.left.Sub(s.block))
+		for _, v := range s.lane {
+			v.Set(f.ZeroV())
+		}
+		f.Take(s.block, 16, func() {
+			for k := range 4 {
+				add(k)
+			}
+			s.x.Advance(64)
+		})
+		// Vectors beyond the last sixteen elements, at most three.
+		f.Block(func(done asm.Exit) {
+			for k := range 3 {
+				done.If(s.block.GeConst(int64(4*k + 4)).Not())
+				add(k)
+			}
+		})
+		s.v.Set(s.lane[0].Add(s.lane[1]).Add(s.lane[2].Add(s.lane[3])))
+		s.part.Set(s.v.Sum4())
+		s.x.Set(s.x.Add(floats(s.block.And(12))))
+		s.block.Set(s.block.And(3))
+		f.Take(s.block, 1, func() {
+			e := s.x.F32(0)
+			if s.square {
+				e = e.Mul(e)
+			}
+			s.part.Set(s.part.Add(e))
+			s.x.Advance(4)
+		})
+		s.total.Set(s.total.Add(s.part.F64()))
+	})
+}
+
+func sums(file *asm.File) {
+	for _, k := range []struct {
+		name, doc string
+		square    bool
+	}{{"sumRows", "Σx", false}, {"squareRows", "Σx²", true}} {
+		file.Func("func "+k.name+"(y, x *float32, rows, cols int, factor float64)",
+			k.name+" is y[r] = factor * "+k.doc+" of row r; kernel.go has the loop.",
+			func(f *asm.Func) {
+				y, x, rows := f.Ptr("y"), f.Ptr("x"), f.Int("rows")
+				s := newRowSum(f, x, k.square)
+				f.Take(rows, 1, func() {
+					s.row(f.ArgInt("cols"))
+					y.StoreF32(0, s.total.Mul(f.ArgF64("factor")).F32())
+					y.Advance(4)
+				})
+			})
+	}
+}
+
+// extreme leaves the largest (or smallest) element of a row in best and x
+// behind the row. The order does not matter to the result.
+func extreme(f *asm.Func, x asm.Ptr, cols asm.Int, best asm.F32, identity float64,
+	vector func(v, w asm.V) asm.V, scalar func(x, y asm.F32) asm.F32) {
+	f.Scope(func() {
+		m, left := f.NewVs("m", 4), f.NewInt("left")
+		left.Set(cols)
+		for _, v := range m {
+			v.Set(f.ConstBits(math.Float32bits(float32(identity))))
+		}
+		f.Sweep(asm.Sweep{
+			Left: left, Pointers: []asm.Ptr{x}, Unroll: 4,
+			Vector: func(u int) { m[u].Set(vector(m[u], x.V(int64(16*u)))) },
+		})
+		m[0].Set(vector(vector(m[0], m[1]), vector(m[2], m[3])))
+		best.Set(scalar(scalar(m[0].Lane(0), m[0].Lane(1)), scalar(m[0].Lane(2), m[0].Lane(3))))
+		f.Take(left, 1, func() {
+			best.Set(scalar(best, x.F32(0)))
+			x.Advance(4)
+		})
+	})
+}
+
+func extremes(file *asm.File) {
+	for _, k := range []struct {
+		name, doc string
+		identity  float64
+		vector    func(v, w asm.V) asm.V
+		scalar    func(x, y asm.F32) asm.F32
+	}{
+		{"rowMax", "maximum", math.Inf(-1), asm.V.Max, asm.F32.Max},
+		{"rowMin", "minimum", math.Inf(1), asm.V.Min, asm.F32.Min},
+	} {
+		file.Func("func "+k.name+"(y, x *float32, rows, cols int)", k.name+" is y[r] = the "+k.doc+" of row r.",
+			func(f *asm.Func) {
+				y, x, rows, best := f.Ptr("y"), f.Ptr("x"), f.Int("rows"), f.NewF32("best")
+				f.Take(rows, 1, func() {
+					extreme(f, x, f.ArgInt("cols"), best, k.identity, k.vector, k.scalar)
+					y.StoreF32(0, best)
+					y.Advance(4)
+				})
+			})
+	}
+}
+
+// softmaxRows goes over a row four times: maximum, exponentials, their sum, the
+// scaling. A row is in the cache by then.
+func softmaxRows(file *asm.File) {
+	file.Func("func softmaxRows(y, x *float32, rows, cols int)",
+		"softmaxRows normalizes rows to exp(x)/Σexp(x); kernel.go has the loop.",
+		func(f *asm.Func) {
+			y, x, rows, cols := f.Ptr("y"), f.Ptr("x"), f.Int("rows"), f.Int("cols")
+			in, out, left := f.NewPtr("in"), f.NewPtr("out"), f.NewInt("leftover")
+			best, factor := f.NewF32("best"), f.NewF32("factor")
+			f.If(cols.GtConst(0).Not(), func() { f.Leave() })
+			f.Take(rows, 1, func() {
+				in.Set(x)
+				extreme(f, in, cols, best, math.Inf(-1), asm.V.Max, asm.F32.Max)
+				in.Set(x)
+				out.Set(y)
+				left.Set(cols)
+				f.Scope(func() {
+					m := f.NewV("m")
+					m.Set(best.Splat())
+					k := newFunction(f, append(append(expScalars[:4:4], expTerms...), 1, expMax)...)
+					f.Sweep(asm.Sweep{
+						Left: left, Pointers: []asm.Ptr{in, out}, Unroll: 1,
+						Vector: func(int) { out.StoreV(0, k.exp(in.V(0).Sub(m))) },
+						Scalar: func() { out.StoreF32(0, k.exp(in.Splat(0).Sub(m)).Lane(0)) },
+					})
+				})
+				out.Set(y)
+				f.Scope(func() {
+					s := newRowSum(f, out, false)
+					s.row(cols)
+					factor.Set(f.ConstF64(1).Div(s.total).F32())
+				})
+				left.Set(cols)
+				f.Scope(func() {
+					scale := f.NewV("scale")
+					scale.Set(factor.Splat())
+					f.Sweep(asm.Sweep{
+						Left: left, Pointers: []asm.Ptr{y}, Unroll: 4,
+						Vector: func(u int) { o := int64(16 * u); y.StoreV(o, y.V(o).Mul(scale)) },
+						Scalar: func() { y.StoreF32(0, y.F32(0).Mul(factor)) },
+					})
+				})
+				x.Set(x.Add(floats(cols)))
+			})
+		})
+}

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// window is what depthwise and maxTaps share: for each row, blocks of columns
+// whose accumulators stay in registers while the taps go by.
+type window struct {
+	begin  func(acc []asm.V)
+	tap    func(acc []asm.V, at asm.Ptr) // at is the block's first element under the tap
+	single func(acc asm.V, at asm.Ptr)   // the same for one column
+	end    func(acc asm.V) asm.V         // what is stored
+	next   func()                        // to the next tap's weight
+	rewind func()                        // to the first tap's weight
+}
+
+func (w window) write(f *asm.Func) {
+	row, ldy, line, ldx := f.Ptr("y"), f.NewInt("ldy"), f.Ptr("x"), f.NewInt("ldx")
+	rows, cols, nt, tap := f.Int("rows"), f.NewInt("cols"), f.NewInt("nt"), f.NewPtr("tap")
+	y, x, at := f.NewPtr("yy"), f.NewPtr("xx"), f.NewPtr("at")
+	ldy.Set(floats(f.ArgInt("ldy")))
+	ldx.Set(floats(f.ArgInt("ldx")))
+	taps := func(body func()) {
+		tap.Set(f.ArgPtr("taps"))
+		nt.Set(f.ArgInt("nt"))
+		w.rewind()
+		f.Take(nt, 1, func() {
+			at.Set(x.Add(floats(tap.Int32(0))))
+			body()
+			tap.Advance(4)
+			w.next()
+		})
+	}
+	f.Take(rows, 1, func() {
+		y.Set(row)
+		x.Set(line)
+		cols.Set(f.ArgInt("cols"))
+		for _, n := range []int{6, 4, 1} {
+			f.Take(cols, int64(4*n), func() {
+				f.Scope(func() {
+					acc := f.NewVs("acc", n)
+					w.begin(acc)
+					taps(func() { w.tap(acc, at) })
+					for i := range acc {
+						y.StoreV(int64(16*i), w.end(acc[i]))
+					}
+				})
+				y.Advance(int64(16 * n))
+				x.Advance(int64(16 * n))
+			})
+		}
+		f.Take(cols, 1, func() {
+			f.Scope(func() {
+				acc := f.NewVs("acc", 1)
+				w.begin(acc)
+				taps(func() { w.single(acc[0], at) })
+				y.StoreF32(0, w.end(acc[0]).Lane(0))
+			})
+			y.Advance(4)
+			x.Advance(4)
+		})
+		row.Set(row.Add(ldy))
+		line.Set(line.Add(ldx))
+	})
+}
+
+func depthwise(file *asm.File) {
+	file.Func("func depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt int, rows, cols int, bias, lo, hi float32)",
+		"depthwise correlates one plane with one filter; kernel.go has the loop.",
+		func(f *asm.Func) {
+			weight, s, bias := f.NewPtr("weight"), f.NewV("s"), f.NewV("bias")
+			bound := newBounds(f)
+			bias.Set(f.ArgF32("bias").Splat())
+			window{
+				begin: func(acc []asm.V) {
+					for _, v := range acc {
+						v.Set(bias)
+					}
+				},
+				tap: func(acc []asm.V, at asm.Ptr) {
+					s.Set(weight.Splat(0))
+					for i, v := range acc {
+						v.Set(s.MulAdd(at.V(int64(16*i)), v))
+					}
+				},
+				single: func(acc asm.V, at asm.Ptr) {
+					s.Set(weight.Splat(0))
+					acc.Set(s.MulAdd(at.Splat(0), acc))
+				},
+				end:    bound.clamp,
+				next:   func() { weight.Advance(4) },
+				rewind: func() { weight.Set(f.ArgPtr("weights")) },
+			}.write(f)
+		})
+}
+
+func maxTaps(file *asm.File) {
+	file.Func("func maxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)",
+		"maxTaps is depthwise with the maximum for the sum; kernel.go has the loop.",
+		func(f *asm.Func) {
+			low := f.NewV("low")
+			low.Set(f.ConstBits(math.Float32bits(float32(math.Inf(-1)))))
+			window{
+				begin: func(acc []asm.V) {
+					for _, v := range acc {
+						v.Set(low)
+					}
+				},
+				tap: func(acc []asm.V, at asm.Ptr) {
+					for i, v := range acc {
+						v.Set(v.Max(at.V(int64(16 * i))))
+					}
+				},
+				single: func(acc asm.V, at asm.Ptr) { acc.Set(acc.Max(at.Splat(0))) },
+				end:    func(acc asm.V) asm.V { return acc },
+				next:   func() {},
+				rewind: func() {},
+			}.write(f)
+		})
+}
