@@ -62,6 +62,10 @@ func (k Reduce) rows(y, x []float32, outer, n int) {
 
 // planes reduces n rows of inner elements to one.
 func (k Reduce) planes(y, x []float32, n, inner int) {
+	if n == 0 {
+		fillWith(y, k.strided(nil, 0, 1))
+		return
+	}
 	op := addRows
 	switch k {
 	case ReduceMax:
@@ -75,10 +79,6 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 		for i := range y {
 			y[i] = k.strided(x[i:], n, inner)
 		}
-		return
-	}
-	if n == 0 {
-		fillWith(y, k.strided(nil, 0, 1))
 		return
 	}
 	copy(y, x)
