@@ -1,0 +1,206 @@
+// Package onnx reads ONNX files into graphs.
+//
+// It takes nothing in a file on trust: lengths are checked before anything is
+// allocated for them, nesting and counts are bounded, names must be defined
+// once and nodes must not depend on themselves. A file that breaks a rule gives
+// a graph.LoadError; what is valid but not implemented is collected in
+// graph.Graph.Missing, so that graph.NewSession can list it together with the
+// missing operators.
+//
+// Source: onnx.proto3 of ONNX 1.18 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
+package onnx
+
+import (
+	"slices"
+
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+const (
+	maxDepth = 16      // graphs within attributes within graphs
+	maxItems = 1 << 19 // nodes, attributes, tensors and values together
+)
+
+// reader is the state of reading one file.
+type reader struct {
+	opsets map[string]int
+	missed []string
+	items  int
+	depth  int
+}
+
+// missing notes something that is not implemented.
+func (r *reader) missing(what string) {
+	if len(r.missed) < 1000 && !slices.Contains(r.missed, what) {
+		r.missed = append(r.missed, what)
+	}
+}
+
+// item counts something that takes memory beyond its bytes in the file.
+func (r *reader) item() error {
+	r.items++
+	if r.items > maxItems {
+		return graph.Load("onnx: the model has more than ", maxItems, " nodes, attributes and values")
+	}
+	return nil
+}
+
+// Read parses an ONNX model. The graph's weights are b's bytes where these are
+// aligned, so b must not change afterwards.
+func Read(b []byte) (*graph.Graph, error) {
+	if len(b) == 0 {
+		return nil, graph.Load("onnx: the file is empty")
+	}
+	r := &reader{opsets: map[string]int{}}
+	var body []byte
+	m := open(b, "model")
+	for m.next() {
+		switch m.num {
+		case 7:
+			if m.want(bytes) {
+				body = m.data
+			}
+		case 8:
+			if m.want(bytes) {
+				if err := r.opset(m.data); err != nil {
+					return nil, err
+				}
+			}
+		case 25:
+			r.missing("functions of the model's own")
+		}
+	}
+	if m.err != nil {
+		if body == nil && len(r.opsets) == 0 {
+			return nil, graph.Load("onnx: this is no ONNX model: ", m.err)
+		}
+		return nil, m.err
+	}
+	if body == nil {
+		return nil, graph.Load("onnx: this is no ONNX model: the ", len(b), " bytes hold no graph")
+	}
+	g, err := r.graph(body, nil)
+	if err != nil {
+		return nil, err
+	}
+	g.Opsets, g.Missing = r.opsets, r.missed
+	return g, nil
+}
+
+// opset reads an OperatorSetIdProto.
+func (r *reader) opset(b []byte) error {
+	domain, version := "", int64(0)
+	m := open(b, "opset import")
+	for m.next() {
+		switch m.num {
+		case 1:
+			domain = domainName(m.str())
+		case 2:
+			version = m.num64()
+		}
+	}
+	if m.err != nil {
+		return m.err
+	}
+	if err := r.item(); err != nil {
+		return err
+	}
+	if version < 1 || version > 1<<30 {
+		return graph.Load("onnx: opset ", version, " of domain ", text.Quote(domain), " is imported")
+	}
+	if have, ok := r.opsets[domain]; ok && have != int(version) {
+		return graph.Load("onnx: domain ", text.Quote(domain), " is imported as opset ", have, " and ", version)
+	}
+	r.opsets[domain] = int(version)
+	return nil
+}
+
+// domainName is the short name of an operator domain.
+func domainName(d string) string {
+	if d == "ai.onnx" {
+		return ""
+	}
+	return d
+}
+
+// valueInfo reads a ValueInfoProto.
+func (r *reader) valueInfo(b []byte) (*graph.Value, error) {
+	if err := r.item(); err != nil {
+		return nil, err
+	}
+	v := &graph.Value{}
+	m := open(b, "value")
+	for m.next() {
+		switch m.num {
+		case 1:
+			v.Name = m.str()
+		case 2:
+			if m.want(bytes) {
+				m.err = r.typeOf(m.data, v)
+			}
+		}
+	}
+	if m.err == nil && v.Name == "" {
+		return nil, graph.Load("onnx: an input or output has no name")
+	}
+	return v, m.err
+}
+
+// typeOf reads a TypeProto. Types that are no tensors leave v.Type Undefined.
+func (r *reader) typeOf(b []byte, v *graph.Value) error {
+	m := open(b, "type")
+	for m.next() {
+		if m.num != 1 || !m.want(bytes) {
+			continue
+		}
+		t := open(m.data, "tensor type")
+		for t.next() {
+			switch t.num {
+			case 1:
+				v.Type = r.dtype(t.num64())
+			case 2:
+				if t.want(bytes) {
+					v.Known, v.Dims = true, nil
+					t.err = r.shape(t.data, v)
+				}
+			}
+		}
+		if t.err != nil {
+			return t.err
+		}
+	}
+	return m.err
+}
+
+// shape reads a TensorShapeProto.
+func (r *reader) shape(b []byte, v *graph.Value) error {
+	m := open(b, "shape")
+	for m.next() {
+		if m.num != 1 || !m.want(bytes) {
+			continue
+		}
+		d := graph.Dim{Size: -1}
+		f := open(m.data, "dimension")
+		for f.next() {
+			switch f.num {
+			case 1:
+				n := f.num64()
+				if n > 1<<40 {
+					return graph.Load("onnx: ", text.Quote(v.Name), " has a dimension of ", n)
+				}
+				d.Size = int(max(n, -1)) // negative: some exporters' way to say unknown
+			case 2:
+				d.Symbol = f.str()
+			}
+		}
+		if f.err != nil {
+			return f.err
+		}
+		if len(v.Dims) == maxRank {
+			return graph.Load("onnx: ", text.Quote(v.Name), " has more than ", maxRank, " dimensions")
+		}
+		v.Dims = append(v.Dims, d)
+	}
+	return m.err
+}
