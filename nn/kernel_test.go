@@ -1,0 +1,326 @@
+package nn
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+)
+
+// The kernels against their scalar twins, in one binary: the same bits, nothing
+// written outside. In wasm this is assembly against Go; elsewhere (and with the
+// tag purego) the kernel forwards to the twin and the test holds the twin to its
+// bounds. A kernel that is not in this table does not exist.
+
+// kernelCase draws arguments for one call and returns it twice over: kernel and
+// twin, each on its own outputs.
+type kernelCase func(c *kernelCall)
+
+// kernelCall collects the operands of one call.
+type kernelCall struct {
+	r        *rand.Rand
+	operands []*testkit.Operand
+	pairs    [][2]*testkit.Operand // outputs of the kernel and of the twin
+	seed     uint64
+}
+
+// in returns an input of n elements at any alignment.
+func (c *kernelCall) in(n int) []float32 {
+	c.seed++
+	o := testkit.Input("input", someValues(c.seed, n), c.r.IntN(4))
+	c.operands = append(c.operands, o)
+	return o.S
+}
+
+// finite is in without values whose sums would all be NaN.
+func (c *kernelCall) finite(n int) []float32 {
+	o := testkit.Input("input", testkit.Normal(c.r, n, 0.5, 2), c.r.IntN(4))
+	c.operands = append(c.operands, o)
+	return o.S
+}
+
+// either is finite mostly.
+func (c *kernelCall) either(n int) []float32 {
+	if c.r.IntN(4) == 0 {
+		return c.in(n)
+	}
+	return c.finite(n)
+}
+
+// out returns an output for the kernel and one for the twin, with the same
+// contents and alignment.
+func (c *kernelCall) out(n int) (kernel, twin *float32) {
+	x := testkit.Normal(c.r, n, 0, 1)
+	offset := c.r.IntN(4)
+	a, b := testkit.InOut("output", x, offset), testkit.InOut("the twin's output", x, offset)
+	c.pairs = append(c.pairs, [2]*testkit.Operand{a, b})
+	return ptr(a.S), ptr(b.S)
+}
+
+// size draws a length near the edges of lanes and unrolled loops.
+func (c *kernelCall) size(most int) int {
+	if c.r.IntN(3) == 0 {
+		return min(8*c.r.IntN(most/8+1)+c.r.IntN(3), most)
+	}
+	return c.r.IntN(most + 1)
+}
+
+func unaryCase(kernel, twin func(y, x *float32, n int)) kernelCase {
+	return func(c *kernelCall) {
+		n := c.size(70)
+		x := ptr(c.in(n))
+		y, z := c.out(n)
+		kernel(y, x, n)
+		twin(z, x, n)
+	}
+}
+
+func binaryCase(kernel, twin binaryKernel) kernelCase {
+	return func(c *kernelCall) {
+		rows, cols := c.size(6), c.size(40)
+		step := func() (int, int) {
+			s := [][2]int{{cols, 1}, {0, 1}, {1, 0}, {0, 0}, {cols + 3, 1}, {2, 0}}[c.r.IntN(6)]
+			return s[0], s[1]
+		}
+		as, ac := step()
+		bs, bc := step()
+		a, b := ptr(c.in(span(rows, as, span(cols, ac, 1)))), ptr(c.in(span(rows, bs, span(cols, bc, 1))))
+		y, z := c.out(rows * cols)
+		kernel(y, a, as, ac, b, bs, bc, rows, cols)
+		twin(z, a, as, ac, b, bs, bc, rows, cols)
+	}
+}
+
+func rowsCase(kernel, twin func(y, x *float32, rows, cols int)) kernelCase {
+	return func(c *kernelCall) {
+		rows, cols := c.r.IntN(4), rowLength(c)
+		x := ptr(c.either(rows * cols))
+		y, z := c.out(rows)
+		kernel(y, x, rows, cols)
+		twin(z, x, rows, cols)
+	}
+}
+
+func sumCase(kernel, twin func(y, x *float32, rows, cols int, factor float64)) kernelCase {
+	return func(c *kernelCall) {
+		f := []float64{1, 1.0 / 3}[c.r.IntN(2)]
+		rowsCase(func(y, x *float32, rows, cols int) { kernel(y, x, rows, cols, f) },
+			func(y, x *float32, rows, cols int) { twin(y, x, rows, cols, f) })(c)
+	}
+}
+
+func rowLength(c *kernelCall) int {
+	if c.r.IntN(4) == 0 {
+		return 1000 + c.r.IntN(1100) // more than one block
+	}
+	return c.size(70)
+}
+
+// offsets draws n offsets below most.
+func (c *kernelCall) offsets(n, most int) []int32 {
+	s := make([]int32, n)
+	for i := range s {
+		s[i] = int32(c.r.IntN(most))
+	}
+	return s
+}
+
+func (c *kernelCall) clamp() (lo, hi float32) {
+	return []Clamp{NoClamp, ReLU, ReLU6, {-1, 1}}[c.r.IntN(4)].bounds()
+}
+
+func tapsCase(c *kernelCall, run func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int)) {
+	rows, cols, nt := c.size(5), c.size(45), c.r.IntN(10)
+	ldy, ldx := cols+c.r.IntN(3), cols+c.r.IntN(9)
+	const far = 30
+	taps := c.offsets(nt, far)
+	x := ptr(c.either(far + span(rows, ldx, cols)))
+	y, z := c.out(span(rows, ldy, cols))
+	run(false, y, ldy, x, ldx, ptr32(taps), nt, rows, cols)
+	run(true, z, ldy, x, ldx, ptr32(taps), nt, rows, cols)
+}
+
+var kernelTable = map[string]kernelCase{
+	"gemmTiles": func(c *kernelCall) {
+		mp, np, k := c.r.IntN(4), c.r.IntN(4), c.size(40)
+		as, bs, ldc := k*gemmMR+c.r.IntN(2)*5, k*gemmNR+c.r.IntN(2)*3, np*gemmNR+c.r.IntN(4)
+		a, b := ptr(c.either(span(mp, as, k*gemmMR))), ptr(c.either(span(np, bs, k*gemmNR)))
+		for start := startZero; start <= startC; start++ {
+			lo, hi := c.clamp()
+			bias := ptr(c.finite([]int{0, mp * gemmMR, np * gemmNR, 0}[start]))
+			y, z := c.out(span(mp*gemmMR, ldc, np*gemmNR))
+			gemmTiles(y, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
+			gemmTilesScalar(z, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
+		}
+	},
+	"gemmRow": func(c *kernelCall) {
+		np, k, astep := c.r.IntN(11), c.size(40), []int{1, gemmMR, 7}[c.r.IntN(3)]
+		bs := k*gemmNR + c.r.IntN(2)*3
+		a, b := ptr(c.either(span(k, astep, 1))), ptr(c.either(span(np, bs, k*gemmNR)))
+		for start := startZero; start <= startC; start++ {
+			lo, hi := c.clamp()
+			bias := ptr(c.finite([]int{0, 1, np * gemmNR, 0}[start]))
+			y, z := c.out(np * gemmNR)
+			gemmRow(y, a, astep, b, bs, k, np, start, bias, lo, hi)
+			gemmRowScalar(z, a, astep, b, bs, k, np, start, bias, lo, hi)
+		}
+	},
+	"gemmCol": func(c *kernelCall) {
+		mp, k, bstep := c.r.IntN(20), c.size(40), []int{1, gemmNR, 7}[c.r.IntN(3)]
+		as := k*gemmMR + c.r.IntN(2)*3
+		a, b := ptr(c.either(span(mp, as, k*gemmMR))), ptr(c.either(span(k, bstep, 1)))
+		for start := startZero; start <= startC; start++ {
+			lo, hi := c.clamp()
+			bias := ptr(c.finite([]int{0, mp * gemmMR, 1, 0}[start]))
+			y, z := c.out(mp * gemmMR)
+			gemmCol(y, a, as, b, bstep, k, mp, start, bias, lo, hi)
+			gemmColScalar(z, a, as, b, bstep, k, mp, start, bias, lo, hi)
+		}
+	},
+	"packCols": func(c *kernelCall) {
+		k, np := c.size(20), c.r.IntN(6)
+		ds, lds := k*gemmNR+c.r.IntN(2)*3, np*gemmNR+c.r.IntN(5)
+		x := ptr(c.in(span(k, lds, np*gemmNR)))
+		y, z := c.out(span(np, ds, k*gemmNR))
+		packCols(y, ds, x, lds, k, np)
+		packColsScalar(z, ds, x, lds, k, np)
+	},
+	"packPixels": func(c *kernelCall) {
+		np, nt := c.r.IntN(5), c.size(20)
+		const far = 50
+		pixels := c.offsets(np*gemmNR, far)
+		for i := range pixels { // runs of neighbours that begin anywhere
+			if i > 0 && c.r.IntN(9) > 0 && pixels[i-1]+1 < far {
+				pixels[i] = pixels[i-1] + 1
+			}
+		}
+		x := ptr(c.in(2 * far))
+		taps := ptr32(c.offsets(nt, far))
+		y, z := c.out(np * nt * gemmNR)
+		packPixels(y, x, taps, nt, ptr32(pixels), np)
+		packPixelsScalar(z, x, taps, nt, ptr32(pixels), np)
+	},
+	"transpose": func(c *kernelCall) {
+		rows, cols := c.size(19), c.size(19)
+		ldd, lds := rows+c.r.IntN(4), cols+c.r.IntN(4)
+		x := ptr(c.in(span(rows, lds, cols)))
+		y, z := c.out(span(cols, ldd, rows))
+		transpose(y, ldd, x, lds, rows, cols)
+		transposeScalar(z, ldd, x, lds, rows, cols)
+	},
+	"unzip": func(c *kernelCall) {
+		n := c.size(40)
+		x := ptr(c.in(2 * n))
+		even, evenTwin := c.out(n)
+		odd, oddTwin := c.out(n)
+		unzip(even, odd, x, n)
+		unzipScalar(evenTwin, oddTwin, x, n)
+	},
+	"depthwise": func(c *kernelCall) {
+		lo, hi := c.clamp()
+		w := ptr(c.finite(10))
+		tapsCase(c, func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int) {
+			f := depthwise
+			if twin {
+				f = depthwiseScalar
+			}
+			f(y, ldy, x, ldx, taps, w, nt, rows, cols, 0.5, lo, hi)
+		})
+	},
+	"maxTaps": func(c *kernelCall) {
+		tapsCase(c, func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int) {
+			f := maxTaps
+			if twin {
+				f = maxTapsScalar
+			}
+			f(y, ldy, x, ldx, taps, nt, rows, cols)
+		})
+	},
+	"addRows": binaryCase(addRows, addRowsScalar),
+	"subRows": binaryCase(subRows, subRowsScalar),
+	"mulRows": binaryCase(mulRows, mulRowsScalar),
+	"divRows": binaryCase(divRows, divRowsScalar),
+	"maxRows": binaryCase(maxRows, maxRowsScalar),
+	"minRows": binaryCase(minRows, minRowsScalar),
+	"clipN": func(c *kernelCall) {
+		lo, hi := c.clamp()
+		unaryCase(func(y, x *float32, n int) { clipN(y, x, n, lo, hi) },
+			func(y, x *float32, n int) { clipNScalar(y, x, n, lo, hi) })(c)
+	},
+	"absN":  unaryCase(absN, absNScalar),
+	"negN":  unaryCase(negN, negNScalar),
+	"sqrtN": unaryCase(sqrtN, sqrtNScalar),
+	"leakyN": unaryCase(func(y, x *float32, n int) { leakyN(y, x, n, 0.1) },
+		func(y, x *float32, n int) { leakyNScalar(y, x, n, 0.1) }),
+	"hardSigmoidN": unaryCase(func(y, x *float32, n int) { hardSigmoidN(y, x, n, 0.2, 0.5) },
+		func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 0.2, 0.5) }),
+	"hardSwishN": unaryCase(func(y, x *float32, n int) { hardSwishN(y, x, n, 0.2, 0.5) },
+		func(y, x *float32, n int) { hardSwishNScalar(y, x, n, 0.2, 0.5) }),
+	"expN":       unaryCase(expN, expNScalar),
+	"sigmoidN":   unaryCase(sigmoidN, sigmoidNScalar),
+	"siluN":      unaryCase(siluN, siluNScalar),
+	"tanhN":      unaryCase(tanhN, tanhNScalar),
+	"erfN":       unaryCase(erfN, erfNScalar),
+	"geluN":      unaryCase(geluN, geluNScalar),
+	"geluTanhN":  unaryCase(geluTanhN, geluTanhNScalar),
+	"sumRows":    sumCase(sumRows, sumRowsScalar),
+	"squareRows": sumCase(squareRows, squareRowsScalar),
+	"rowMax":     rowsCase(rowMax, rowMaxScalar),
+	"rowMin":     rowsCase(rowMin, rowMinScalar),
+	"softmaxRows": func(c *kernelCall) {
+		rows, cols := c.r.IntN(4), rowLength(c)
+		x := ptr(c.either(rows * cols))
+		y, z := c.out(rows * cols)
+		softmaxRows(y, x, rows, cols)
+		softmaxRowsScalar(z, x, rows, cols)
+	},
+}
+
+func TestKernelBits(t *testing.T) {
+	rounds := 300
+	if testing.Short() {
+		rounds = 40
+	}
+	for name, draw := range kernelTable {
+		t.Run(name, func(t *testing.T) {
+			for round := range rounds {
+				c := &kernelCall{r: testkit.Rand(uint64(round)), seed: uint64(round) << 8}
+				draw(c)
+				at := fmt.Sprintf("%s, round %d", name, round)
+				for i, p := range c.pairs {
+					testkit.SameBits(t, p[1].S, p[0].S, "%s, output %d", at, i)
+					p[0].Check(t, "%s", at)
+					p[1].Check(t, "%s", at)
+				}
+				for _, o := range c.operands {
+					o.Check(t, "%s", at)
+				}
+				if t.Failed() {
+					t.FailNow()
+				}
+			}
+		})
+	}
+}
+
+// The elementwise kernels and softmax may work in place.
+func TestKernelInPlace(t *testing.T) {
+	for _, n := range []int{1, 3, 4, 6, 17, 33} {
+		x := someValues(uint64(n), n)
+		for name, run := range map[string]func(y, x *float32){
+			"expN":        func(y, x *float32) { expN(y, x, n) },
+			"tanhN":       func(y, x *float32) { tanhN(y, x, n) },
+			"clipN":       func(y, x *float32) { clipN(y, x, n, -1, 1) },
+			"hardSwishN":  func(y, x *float32) { hardSwishN(y, x, n, 0.2, 0.5) },
+			"softmaxRows": func(y, x *float32) { softmaxRows(y, x, 1, n) },
+			"addRows":     func(y, x *float32) { addRows(y, x, 0, 1, x, 0, 1, 1, n) },
+		} {
+			want := make([]float32, n)
+			run(ptr(want), ptr(x))
+			got := append([]float32(nil), x...)
+			run(ptr(got), ptr(got))
+			testkit.SameBits(t, want, got, "%s of %d in place", name, n)
+		}
+	}
+}
