@@ -1,0 +1,60 @@
+// Package bridge is what JavaScript holds of the module, without a word of
+// JavaScript: handles for resident memory and sessions, the frame that carries a
+// call's operands, and the status that goes back. Both lanes of package wasm end
+// here, and being plain Go it is fuzzed natively.
+package bridge
+
+import "github.com/normwasm/normwasm/internal/slab"
+
+// Version is the module's, the same as the npm package's.
+const Version = "0.1.0"
+
+// Bridge is the state behind one module instance. It serves one call at a time,
+// as JavaScript makes them.
+type Bridge struct {
+	handles  table
+	inUse    int // bytes of live tensors
+	tensors  int
+	sessions int
+	all      []*session // live sessions, for Memory
+
+	scratch Handle // the slab that plain arrays are copied into, 0 before the first
+	frame   []int32
+	dims    []int // decoded shapes, reused from call to call
+	layers  cache[layerKey, *layerPlan]
+	batches cache[batchKey, *batchPlan]
+
+	failure []byte // the latest error's text
+}
+
+// FrameSize is the number of int32 in the frame.
+const FrameSize = 4096
+
+// New returns an empty bridge.
+func New() *Bridge {
+	return &Bridge{frame: slab.View[int32](slab.New(FrameSize * 4))}
+}
+
+// Frame is the memory that a caller writes a call's integers into and reads
+// descriptors from. Its address never changes.
+func (b *Bridge) Frame() []int32 { return b.frame }
+
+// Memory is what live tensors and sessions hold.
+type Memory struct {
+	InUse    int // bytes
+	Tensors  int
+	Sessions int
+	Scratch  int // bytes kept for copying plain arrays; not part of InUse
+}
+
+// Memory counts.
+func (b *Bridge) Memory() Memory {
+	m := Memory{InUse: b.inUse, Tensors: b.tensors, Sessions: b.sessions}
+	for _, s := range b.all {
+		m.InUse += s.bytes()
+	}
+	if s, err := b.block(b.scratch); err == nil {
+		m.Scratch = len(s.bytes)
+	}
+	return m
+}

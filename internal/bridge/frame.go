@@ -1,0 +1,79 @@
+package bridge
+
+import "github.com/normwasm/normwasm/internal/text"
+
+// reader takes a call's integers off the frame. The first failure sticks.
+//
+// An operand is three integers: handle, offset and count, the last two in
+// elements. A shape or a list of axes is its length and its elements.
+type reader struct {
+	b    *Bridge
+	at   int
+	dims int // of b.dims, how much is used
+	err  error
+}
+
+// maxRank bounds shapes, so that decoding one allocates nothing.
+const maxRank = 32
+
+func (b *Bridge) read() reader {
+	if b.dims == nil {
+		b.dims = make([]int, 2*maxRank)
+	}
+	return reader{b: b}
+}
+
+func (r *reader) int() int {
+	if r.at == len(r.b.frame) {
+		if r.err == nil {
+			r.err = &Error{Invalid, "bridge: the frame ends before its last operand"}
+		}
+		return 0
+	}
+	r.at++
+	return int(r.b.frame[r.at-1])
+}
+
+func (r *reader) floats() []float32 {
+	h, offset, count := Handle(r.int()), r.int(), r.int()
+	if r.err != nil {
+		return nil
+	}
+	var s []float32
+	s, r.err = r.b.Floats(h, offset, count)
+	return s
+}
+
+// list reads a list; length -1 gives nil.
+func (r *reader) list(name string) []int {
+	n := r.int()
+	if r.err != nil || n == -1 {
+		return nil
+	}
+	if n < 0 || n > maxRank || n > len(r.b.dims)-r.dims {
+		r.err = &Error{BadShape, text.Join("bridge: ", name, " has ", n, " entries, want at most ", maxRank)}
+		return nil
+	}
+	list := r.b.dims[r.dims : r.dims+n : r.dims+n]
+	r.dims += n
+	for i := range list {
+		list[i] = r.int()
+	}
+	return list
+}
+
+// writer puts descriptors on the frame for the caller to read.
+type writer struct {
+	frame []int32
+	at    int
+	full  bool
+}
+
+func (w *writer) int(v int) {
+	if w.at == len(w.frame) {
+		w.full = true
+		return
+	}
+	w.frame[w.at] = int32(v)
+	w.at++
+}

@@ -1,0 +1,101 @@
+package bridge
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/norm"
+)
+
+// Status is what a call gives back: OK, or the class of the error whose text
+// Failure holds. The numbers are part of the module's interface.
+type Status int32
+
+const (
+	OK          Status = 0
+	Invalid     Status = 1 // a value outside what the operation is defined for
+	BadShape    Status = 2 // a length, rank, axis or dimension does not fit
+	BadModel    Status = 3 // a model could not be read
+	Unsupported Status = 4 // operators, attributes or types that are not implemented
+	Disposed    Status = 5 // use after dispose or release
+	NoMemory    Status = 6 // more memory than the limit
+	Internal    Status = 7 // a fault of normwasm
+)
+
+// Error is an error that knows its status.
+type Error struct {
+	Status Status
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Classify gives an error its status and its text as JavaScript shows it.
+func Classify(err error) (Status, string) {
+	var own *Error
+	var shape *norm.ShapeError
+	var value *norm.ValueError
+	var graphShape *graph.ShapeError
+	var load *graph.LoadError
+	var unsupported *graph.UnsupportedError
+	var released *graph.ReleasedError
+	switch {
+	case err == nil:
+		return OK, ""
+	case errors.As(err, &own):
+		return own.Status, own.Text
+	case errors.As(err, &shape):
+		return BadShape, text.Join("norm: ", shape.Op, ": ", optionNames(shape.Detail))
+	case errors.As(err, &value):
+		return Invalid, text.Join("norm: ", value.Op, ": ", optionNames(value.Detail))
+	case errors.As(err, &graphShape):
+		return BadShape, graphShape.Error()
+	case errors.As(err, &load):
+		return BadModel, load.Error()
+	case errors.As(err, &unsupported):
+		return Unsupported, unsupported.Error()
+	case errors.As(err, &released):
+		return Disposed, released.Error()
+	}
+	return Internal, err.Error()
+}
+
+// optionNames puts the option's name where norm names its argument, which comes
+// first in its texts.
+func optionNames(detail string) string {
+	for _, n := range [...][2]string{{"gamma ", "scale "}, {"beta ", "bias "}, {"y ", "out "}, {"rstd ", "invStdDev "}} {
+		if rest, ok := strings.CutPrefix(detail, n[0]); ok {
+			return n[1] + rest
+		}
+	}
+	return detail
+}
+
+// Fail keeps an error's text for Failure and returns its status.
+func (b *Bridge) Fail(err error) Status {
+	if err == nil {
+		return OK
+	}
+	status, message := Classify(err)
+	b.failure = append(b.failure[:0], message...)
+	return status
+}
+
+// Failure is the text of the latest error that went through Fail.
+func (b *Bridge) Failure() []byte { return b.failure }
+
+// Caught makes an error of a recovered panic. The engine's own errors never
+// come this way.
+func Caught(p any) error {
+	switch p := p.(type) {
+	case nil:
+		return nil
+	case error:
+		return &Error{Internal, text.Join("bridge: internal error: ", p)}
+	case string:
+		return &Error{Internal, text.Join("bridge: internal error: ", p)}
+	}
+	return &Error{Internal, "bridge: internal error"}
+}

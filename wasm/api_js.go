@@ -1,0 +1,409 @@
+package main
+
+import (
+	"syscall/js"
+
+	"github.com/normwasm/normwasm/internal/bridge"
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/norm"
+)
+
+// entry is one function of the API object. doc is what a reader in the console
+// sees as the function's `doc` property and in help().
+type entry struct {
+	name string
+	doc  string
+	call func(args []js.Value) (any, error)
+}
+
+const overview = `normwasm: normalization kernels and a small ONNX runtime, in Go.
+
+Every function of this object takes plain values and returns its result. None
+throws: a failure is returned as an Error with name (NormError, ShapeError,
+LoadError, UnsupportedError, DisposedError), code and status.
+
+A tensor is resident memory: a plain object { handle, address, type, shape },
+address being where its elements are in exports.mem. A Float32Array given in its
+place is copied. A session is a handle, a number.
+`
+
+var entries = []entry{
+	{"help", `help(name?: string): string
+What this object has, or what the function of this name does.`, nil},
+	{"memory", `memory(): { inUse, tensors, sessions, scratch }
+Bytes that live tensors and sessions hold, how many there are, and the bytes kept
+for copying plain arrays.`, memory},
+	{"tensor", `tensor(shape: number[], data?: Float32Array): tensor
+A resident float32 tensor with a copy of data, or zeros. Dispose of it.`, tensor},
+	{"read", `read(t: tensor): Float32Array
+A copy of a tensor's elements.`, read},
+	{"write", `write(t: tensor, data: Float32Array): undefined
+Replaces a tensor's elements; data has as many.`, write},
+	{"dispose", `dispose(t: tensor): undefined
+Frees a tensor. Its handle is never given out again.`, dispose},
+	{"layerNorm", `layerNorm(x, options?): Float32Array or tensor, as x is
+y = scale·(x − mean)/√(var + epsilon) + bias over options.axes (default: the last;
+any set, in any order, negative ones count from the end).
+options: shape (number[]; needed when x is a Float32Array of more than one
+dimension), axes, epsilon (1e-5), scale, bias (with the dimensions of axes in the
+order given), residual (x's shape; added first), mean, invStdDev (outputs: one
+element for each group), out (takes the result; may be x).
+x, scale, bias, residual, mean, invStdDev and out are each a Float32Array or a
+tensor.`, layerNormCall},
+	{"batchNorm", `batchNorm(x, options): Float32Array or tensor, as x is
+Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel.
+options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
+('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
+channel axis itself), epsilon (1e-5), activation ('relu' or 'relu6'), out.`, batchNormCall},
+	{"open", `open(model: Uint8Array, options?): session
+Reads an ONNX model. options: graphOptimizationLevel ('all', the default, or
+'none'), freeDimensionOverrides ({ name: size }).`, open},
+	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
+inputs and outputs: [{ name, type, shape }], where shape is null when the model
+does not say and has the name of each symbolic dimension. ops: [{ op, count }]
+after optimization.`, describe},
+	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
+Runs a session. data is a typed array of the input's type (float16 as
+Uint16Array, bool as Uint8Array, int64 as BigInt64Array).`, run},
+	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
+Runs a session and says how long each node took.`, profile},
+	{"release", `release(s: session): undefined
+Ends a session and frees its memory.`, release},
+	{"exit", `exit(): undefined
+Ends the module. Nothing may be called afterwards.`, exit},
+}
+
+// newAPI makes the API object.
+func newAPI() js.Value {
+	api := jsObject.New()
+	api.Set("version", bridge.Version)
+	api.Set("doc", overview)
+	for _, e := range entries {
+		call := e.call
+		if e.name == "help" {
+			call = help
+		}
+		f := js.FuncOf(func(_ js.Value, args []js.Value) (result any) {
+			// A panic that leaves this function ends the module.
+			defer func() {
+				if p := recover(); p != nil {
+					result = errorValue(caught(p))
+				}
+			}()
+			v, err := call(args)
+			if err != nil {
+				return errorValue(err)
+			}
+			return v
+		})
+		f.Set("doc", e.doc)
+		api.Set(e.name, f)
+	}
+	return api
+}
+
+// caught makes an error of a panic. What JavaScript throws at syscall/js (an
+// array whose buffer is detached, an option that cannot be read) is the caller's.
+func caught(p any) error {
+	switch p := p.(type) {
+	case js.Error:
+		return invalid("wasm: an argument cannot be read: ", p.Value.Call("toString").String())
+	case *js.ValueError:
+		return invalid("wasm: an argument has the wrong type: ", p.Error())
+	}
+	return bridge.Caught(p)
+}
+
+// arg is argument i, undefined beyond the list.
+func arg(args []js.Value, i int) js.Value {
+	if i < len(args) {
+		return args[i]
+	}
+	return js.Undefined()
+}
+
+func help(args []js.Value) (any, error) {
+	if name := arg(args, 0); !isNone(name) {
+		for _, e := range entries {
+			if e.name == name.String() {
+				return e.doc, nil
+			}
+		}
+		return nil, invalid("wasm: there is no function ", name.String())
+	}
+	all := overview
+	for _, e := range entries {
+		all += "\n" + e.doc + "\n"
+	}
+	return all, nil
+}
+
+func memory([]js.Value) (any, error) {
+	m := state.Memory()
+	o := jsObject.New()
+	o.Set("inUse", m.InUse)
+	o.Set("tensors", m.Tensors)
+	o.Set("sessions", m.Sessions)
+	o.Set("scratch", m.Scratch)
+	return o, nil
+}
+
+func tensor(args []js.Value) (any, error) {
+	shape, err := integers(arg(args, 0), "shape")
+	if err != nil {
+		return nil, err
+	}
+	return newTensor(shape, arg(args, 1))
+}
+
+// newTensor makes a tensor object with a copy of data, or of zeros.
+func newTensor(shape []int, data js.Value) (any, error) {
+	n := 1
+	for i, d := range shape {
+		if d < 0 || (d > 0 && n > bridge.MaxBytes/4/d) {
+			return nil, badShape("wasm: dimension ", i, " of ", shape, " is negative or too large")
+		}
+		n *= d
+	}
+	h, err := state.Alloc(n * 4)
+	if err != nil {
+		return nil, err
+	}
+	if !isNone(data) {
+		if err := fill(h, data, n); err != nil {
+			state.Free(h)
+			return nil, err
+		}
+	}
+	b, err := state.Bytes(h)
+	if err != nil {
+		return nil, err
+	}
+	t := jsObject.New()
+	t.Set("handle", uint32(h))
+	t.Set("address", int(slab.Addr(b)))
+	t.Set("type", "float32")
+	t.Set("shape", array(shape, same))
+	return t, nil
+}
+
+// fill copies a Float32Array of n elements into a slab.
+func fill(h bridge.Handle, data js.Value, n int) error {
+	if data.Type() != js.TypeObject || !data.InstanceOf(jsFloat32) {
+		return invalid("wasm: data is not a Float32Array")
+	}
+	if have := data.Length(); have != n {
+		return badShape("wasm: data has ", have, " elements, want ", n)
+	}
+	b, err := state.Bytes(h)
+	if err == nil && n > 0 {
+		js.CopyBytesToGo(b, bytesOf(data))
+	}
+	return err
+}
+
+// handle decodes a tensor's handle.
+func handle(v js.Value) (bridge.Handle, error) {
+	h, err := integer(option(v, "handle"), "handle")
+	return bridge.Handle(h), err
+}
+
+func read(args []js.Value) (any, error) {
+	s, _, err := tensorOperand(arg(args, 0), "t")
+	if err != nil {
+		return nil, err
+	}
+	return float32Array(s), nil
+}
+
+func write(args []js.Value) (any, error) {
+	h, err := handle(arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	b, err := state.Bytes(h)
+	if err != nil {
+		return nil, err
+	}
+	return nil, fill(h, arg(args, 1), len(b)/4)
+}
+
+func dispose(args []js.Value) (any, error) {
+	h, err := handle(arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	return nil, state.Free(h)
+}
+
+func exit([]js.Value) (any, error) {
+	select {
+	case quit <- struct{}{}:
+	default:
+	}
+	return nil, nil
+}
+
+// call collects a normalization's operands and hands its result back.
+type call struct {
+	options js.Value
+	shape   []int
+	outputs []output
+	err     error
+}
+
+// output is an array that receives elements after the call.
+type output struct {
+	to   js.Value
+	from []float32
+}
+
+// in decodes an input. The first error sticks.
+func (c *call) in(name string) []float32 {
+	if c.err != nil {
+		return nil
+	}
+	var s []float32
+	s, _, c.err = operand(option(c.options, name), name)
+	return s
+}
+
+// out decodes an output and remembers to write it back when it is an array.
+func (c *call) out(name string) []float32 {
+	s := c.in(name)
+	if to := option(c.options, name); s != nil && to.InstanceOf(jsFloat32) {
+		c.outputs = append(c.outputs, output{to, s})
+	}
+	return s
+}
+
+// start decodes x, its shape and where the result goes, which result returns.
+func (c *call) start(x, options js.Value) (from, to []float32, result any) {
+	c.options = options
+	if isNone(x) {
+		c.err = invalid("wasm: x is missing")
+		return
+	}
+	var own []int
+	if from, own, c.err = operand(x, "x"); c.err != nil {
+		return
+	}
+	if c.shape, c.err = integers(option(options, "shape"), "shape"); c.err != nil {
+		return
+	}
+	if c.shape == nil {
+		c.shape = own
+	}
+	if c.shape == nil {
+		c.shape = []int{len(from)}
+	}
+	if given := option(options, "out"); !isNone(given) {
+		to = c.out("out")
+		return from, to, given
+	}
+	if x.InstanceOf(jsFloat32) {
+		// x was copied, and the kernels work in place.
+		y := jsFloat32.New(len(from))
+		c.outputs = append(c.outputs, output{y, from})
+		return from, from, y
+	}
+	if result, c.err = newTensor(c.shape, js.Undefined()); c.err == nil {
+		to, _, c.err = tensorOperand(result.(js.Value), "out")
+	}
+	return from, to, result
+}
+
+// finish writes the outputs back, or lets go of a result that failed.
+func (c *call) finish(result any, err error) (any, error) {
+	if c.err != nil {
+		err = c.err
+	}
+	if err != nil {
+		if v, ok := result.(js.Value); ok && isNone(option(c.options, "out")) && v.Get("handle").Type() == js.TypeNumber {
+			state.Free(bridge.Handle(v.Get("handle").Int()))
+		}
+		return nil, err
+	}
+	for _, o := range c.outputs {
+		if len(o.from) > 0 {
+			js.CopyBytesToJS(bytesOf(o.to), slab.Bytes(o.from))
+		}
+	}
+	return result, nil
+}
+
+const defaultEpsilon = 1e-5
+
+func layerNormCall(args []js.Value) (any, error) {
+	var c call
+	var a bridge.LayerNorm
+	var result any
+	a.X, a.Y, result = c.start(arg(args, 0), arg(args, 1))
+	if c.err != nil {
+		return c.finish(result, nil)
+	}
+	a.Shape = c.shape
+	a.Scale, a.Bias, a.Residual = c.in("scale"), c.in("bias"), c.in("residual")
+	a.Mean, a.InvStdDev = c.out("mean"), c.out("invStdDev")
+	if c.err == nil {
+		a.Axes, c.err = integers(option(c.options, "axes"), "axes")
+	}
+	if c.err == nil {
+		a.Epsilon, c.err = number(option(c.options, "epsilon"), "epsilon", defaultEpsilon)
+	}
+	if c.err != nil {
+		return c.finish(result, nil)
+	}
+	return c.finish(result, state.LayerNorm(&a))
+}
+
+func batchNormCall(args []js.Value) (any, error) {
+	var c call
+	var a bridge.BatchNorm
+	var result any
+	a.X, a.Y, result = c.start(arg(args, 0), arg(args, 1))
+	if c.err != nil {
+		return c.finish(result, nil)
+	}
+	a.Shape = c.shape
+	a.Scale, a.Bias = c.in("scale"), c.in("bias")
+	a.Mean, a.Variance = c.in("mean"), c.in("variance")
+	if c.err == nil {
+		c.err = batchOptions(&a, c.options)
+	}
+	if c.err != nil {
+		return c.finish(result, nil)
+	}
+	return c.finish(result, state.BatchNorm(&a))
+}
+
+func batchOptions(a *bridge.BatchNorm, options js.Value) (err error) {
+	if layout := option(options, "layout"); !isNone(layout) {
+		switch layout.String() {
+		case "nchw":
+			a.Layout = norm.NCHW
+		case "nhwc":
+			a.Layout = norm.NHWC
+		default:
+			return invalid("wasm: layout is ", layout.String(), ", want nchw or nhwc")
+		}
+	}
+	if axis := option(options, "axis"); !isNone(axis) {
+		a.ByAxis = true
+		if a.Axis, err = integer(axis, "axis"); err != nil {
+			return err
+		}
+	}
+	if activation := option(options, "activation"); !isNone(activation) {
+		switch activation.String() {
+		case "relu":
+			a.Activation = norm.ReLU
+		case "relu6":
+			a.Activation = norm.ReLU6
+		default:
+			return invalid("wasm: activation is ", activation.String(), ", want relu or relu6")
+		}
+	}
+	a.Epsilon, err = number(option(options, "epsilon"), "epsilon", defaultEpsilon)
+	return err
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"github.com/normwasm/normwasm/internal/bridge"
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// The fast lane: functions of numbers that return a bridge.Status, or a handle or
+// address where 0 says failure. The text of the latest failure is at
+// failureAddress, failureLength bytes of UTF-8. What does not fit into numbers
+// travels on the frame, an array of int32 at frameAddress; internal/bridge says
+// what each call has there.
+//
+// An export must not block: no channel, no lock, no sleep, nothing of syscall/js
+// that waits. Each recovers, because an instance that panicked goes on answering.
+
+//go:wasmexport frameAddress
+func frameAddress() uint32 { return uint32(slab.Addr(slab.Bytes(state.Frame()))) }
+
+//go:wasmexport failureAddress
+func failureAddress() uint32 { return uint32(slab.Addr(state.Failure())) }
+
+//go:wasmexport failureLength
+func failureLength() uint32 { return uint32(len(state.Failure())) }
+
+// alloc makes a zeroed slab and returns its handle.
+//
+//go:wasmexport alloc
+func alloc(bytes uint32) (handle uint32) {
+	defer caughtHandle(&handle)
+	h, err := state.Alloc(int(bytes))
+	state.Fail(err)
+	return uint32(h)
+}
+
+// scratch returns the handle of a slab of at least so many bytes whose contents
+// last until the next call.
+//
+//go:wasmexport scratch
+func scratch(bytes uint32) (handle uint32) {
+	defer caughtHandle(&handle)
+	h, err := state.Scratch(int(bytes))
+	state.Fail(err)
+	return uint32(h)
+}
+
+// address returns where a slab's bytes are; they do not move.
+//
+//go:wasmexport address
+func address(handle uint32) (at uint32) {
+	defer caughtHandle(&at)
+	b, err := state.Bytes(bridge.Handle(handle))
+	state.Fail(err)
+	return uint32(slab.Addr(b))
+}
+
+//go:wasmexport free
+func free(handle uint32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.Free(bridge.Handle(handle))))
+}
+
+// layerNorm runs the call that the frame holds (bridge.LayerNormFrame).
+//
+//go:wasmexport layerNorm
+func layerNorm(epsilon float64) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.LayerNormFrame(epsilon)))
+}
+
+// batchNorm runs the call that the frame holds (bridge.BatchNormFrame).
+//
+//go:wasmexport batchNorm
+func batchNorm(epsilon float64) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.BatchNormFrame(epsilon)))
+}
+
+// sessionPrepare plans a session's run for the shapes on the frame and leaves
+// where its inputs have to be written (bridge.PrepareFrame).
+//
+//go:wasmexport sessionPrepare
+func sessionPrepare(session uint32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.PrepareFrame(bridge.Handle(session))))
+}
+
+// sessionExec runs it and leaves where the outputs are (bridge.ExecFrame).
+//
+//go:wasmexport sessionExec
+func sessionExec(session uint32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
+}
+
+func caughtStatus(status *int32) {
+	if p := recover(); p != nil {
+		*status = int32(state.Fail(bridge.Caught(p)))
+	}
+}
+
+func caughtHandle(handle *uint32) {
+	if p := recover(); p != nil {
+		*handle = 0
+		state.Fail(bridge.Caught(p))
+	}
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"syscall/js"
+
+	"github.com/normwasm/normwasm/internal/bridge"
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+func open(args []js.Value) (any, error) {
+	model, options := arg(args, 0), arg(args, 1)
+	if model.Type() != js.TypeObject || !model.InstanceOf(jsBytes) {
+		// The wrapper streams a model into a tensor's slab and passes that.
+		h, err := handle(model)
+		if err != nil {
+			return nil, invalid("wasm: model is neither a Uint8Array nor a tensor")
+		}
+		return openSlab(h, options)
+	}
+	h, err := state.Alloc(model.Length())
+	if err != nil {
+		return nil, err
+	}
+	b, err := state.Bytes(h)
+	if err != nil {
+		return nil, err
+	}
+	js.CopyBytesToGo(b, model)
+	return openSlab(h, options)
+}
+
+func openSlab(h bridge.Handle, options js.Value) (any, error) {
+	o, err := sessionOptions(options)
+	if err != nil {
+		state.Free(h)
+		return nil, err
+	}
+	s, err := state.Open(h, o)
+	if err != nil {
+		return nil, err
+	}
+	return uint32(s), nil
+}
+
+func sessionOptions(options js.Value) (o graph.Options, err error) {
+	if level := option(options, "graphOptimizationLevel"); !isNone(level) {
+		switch level.String() {
+		case "all", "none":
+			o.Optimize = level.String()
+		default:
+			return o, invalid("wasm: graphOptimizationLevel is ", level.String(), ", want all or none")
+		}
+	}
+	overrides := option(options, "freeDimensionOverrides")
+	if isNone(overrides) {
+		return o, nil
+	}
+	names := jsObject.Call("keys", overrides)
+	o.FreeDims = map[string]int{}
+	for i := range names.Length() {
+		name := names.Index(i).String()
+		if o.FreeDims[name], err = integer(overrides.Get(name), "freeDimensionOverrides."+name); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func session(v js.Value) (bridge.Handle, error) {
+	h, err := integer(v, "session")
+	return bridge.Handle(h), err
+}
+
+func describe(args []js.Value) (any, error) {
+	h, err := session(arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	d, err := state.Describe(h)
+	if err != nil {
+		return nil, err
+	}
+	o := jsObject.New()
+	o.Set("inputs", array(d.Inputs, infoValue))
+	o.Set("outputs", array(d.Outputs, infoValue))
+	o.Set("ops", array(d.Ops, func(c graph.OpCount) any {
+		v := jsObject.New()
+		v.Set("op", c.Op)
+		v.Set("count", c.N)
+		return v
+	}))
+	o.Set("bytes", d.Bytes)
+	return o, nil
+}
+
+func infoValue(in graph.Info) any {
+	v := jsObject.New()
+	v.Set("name", in.Name)
+	v.Set("type", in.Type.String())
+	v.Set("shape", nil)
+	if in.Known {
+		v.Set("shape", array(in.Dims, func(d graph.Dim) any {
+			if d.Size >= 0 {
+				return d.Size
+			}
+			return d.Symbol
+		}))
+	}
+	return v
+}
+
+func run(args []js.Value) (any, error) {
+	h, err := feed(args)
+	if err != nil {
+		return nil, err
+	}
+	list, err := state.Exec(h)
+	if err != nil {
+		return nil, err
+	}
+	return results(h, list)
+}
+
+func profile(args []js.Value) (any, error) {
+	h, err := feed(args)
+	if err != nil {
+		return nil, err
+	}
+	clock := js.Global().Get("performance")
+	now := func() float64 { return clock.Call("now").Float() }
+	start := now()
+	list, times, err := state.ExecProfiled(h, now)
+	if err != nil {
+		return nil, err
+	}
+	total := now() - start
+	outputs, err := results(h, list)
+	if err != nil {
+		return nil, err
+	}
+	o := jsObject.New()
+	o.Set("outputs", outputs)
+	o.Set("nodes", array(times, func(t graph.StepTime) any {
+		v := jsObject.New()
+		v.Set("name", t.Name)
+		v.Set("op", t.Op)
+		v.Set("ms", t.Ms)
+		return v
+	}))
+	o.Set("totalMs", total)
+	return o, nil
+}
+
+// feed prepares a session for the feeds and writes them.
+func feed(args []js.Value) (bridge.Handle, error) {
+	h, err := session(arg(args, 0))
+	if err != nil {
+		return 0, err
+	}
+	d, err := state.Describe(h)
+	if err != nil {
+		return 0, err
+	}
+	dims := make([][]int, len(d.Inputs))
+	data := make([]js.Value, len(d.Inputs))
+	for i, in := range d.Inputs {
+		f := option(arg(args, 1), in.Name)
+		if isNone(f) {
+			return 0, invalid("wasm: feeds lack input ", text.Quote(in.Name))
+		}
+		if dims[i], err = integers(f.Get("shape"), in.Name+".shape"); err != nil {
+			return 0, err
+		}
+		data[i] = f.Get("data")
+		if dims[i] == nil {
+			dims[i] = []int{data[i].Length()}
+		}
+		if int(in.Type) >= len(arrays) || arrays[in.Type] == "" {
+			return 0, &graph.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
+		}
+		if !data[i].InstanceOf(js.Global().Get(arrays[in.Type])) {
+			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", arrays[in.Type])
+		}
+	}
+	list, err := state.Prepare(h, dims)
+	if err != nil {
+		return 0, err
+	}
+	for i, t := range list {
+		if have := data[i].Length(); have != t.Len() {
+			return 0, badShape("wasm: the data of input ", text.Quote(d.Inputs[i].Name), " has ", have, " elements, want ", t.Len(), " for shape ", dims[i])
+		}
+		if len(t.Data) > 0 {
+			js.CopyBytesToGo(t.Data, bytesOf(data[i]))
+		}
+	}
+	return h, nil
+}
+
+func results(h bridge.Handle, list []*graph.Tensor) (any, error) {
+	d, err := state.Describe(h)
+	if err != nil {
+		return nil, err
+	}
+	o := jsObject.New()
+	for i, t := range list {
+		data, err := typedArray(t)
+		if err != nil {
+			return nil, err
+		}
+		v := jsObject.New()
+		v.Set("type", t.Type.String())
+		v.Set("shape", array(t.Dims, same))
+		v.Set("data", data)
+		o.Set(d.Outputs[i].Name, v)
+	}
+	return o, nil
+}
+
+func release(args []js.Value) (any, error) {
+	h, err := session(arg(args, 0))
+	if err != nil {
+		return nil, err
+	}
+	return nil, state.Release(h)
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"syscall/js"
+
+	"github.com/normwasm/normwasm/internal/bridge"
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// The constructors are looked up once: js.Global is the host's object for this
+// module and need not be the page's.
+var (
+	jsObject  = js.Global().Get("Object")
+	jsArray   = js.Global().Get("Array")
+	jsError   = js.Global().Get("Error")
+	jsBytes   = js.Global().Get("Uint8Array")
+	jsFloat32 = js.Global().Get("Float32Array")
+)
+
+func invalid(parts ...any) error {
+	return &bridge.Error{Status: bridge.Invalid, Text: text.Join(parts...)}
+}
+func badShape(parts ...any) error {
+	return &bridge.Error{Status: bridge.BadShape, Text: text.Join(parts...)}
+}
+
+// codes are the errors' `code` properties and names by status.
+var codes = [...]struct{ code, name string }{
+	bridge.OK:          {"", ""},
+	bridge.Invalid:     {"INVALID_VALUE", "NormError"},
+	bridge.BadShape:    {"INVALID_SHAPE", "ShapeError"},
+	bridge.BadModel:    {"INVALID_MODEL", "LoadError"},
+	bridge.Unsupported: {"UNSUPPORTED", "UnsupportedError"},
+	bridge.Disposed:    {"DISPOSED", "DisposedError"},
+	bridge.NoMemory:    {"OUT_OF_MEMORY", "NormError"},
+	bridge.Internal:    {"INTERNAL", "NormError"},
+}
+
+// errorValue is what a failed call returns.
+func errorValue(err error) js.Value {
+	status, message := bridge.Classify(err)
+	e := jsError.New(message)
+	e.Set("name", codes[status].name)
+	e.Set("code", codes[status].code)
+	e.Set("status", int(status))
+	return e
+}
+
+// isNone says whether an option is left out.
+func isNone(v js.Value) bool { return v.IsUndefined() || v.IsNull() }
+
+// option is v's property, undefined where v is.
+func option(v js.Value, name string) js.Value {
+	if isNone(v) {
+		return js.Undefined()
+	}
+	return v.Get(name)
+}
+
+// integer decodes a JavaScript number that has to be a whole one.
+func integer(v js.Value, name string) (int, error) {
+	if v.Type() != js.TypeNumber {
+		return 0, invalid("wasm: ", name, " is ", v.Type().String(), ", want a whole number")
+	}
+	f := v.Float()
+	if f != float64(int64(f)) || f > 1<<53 || f < -1<<53 {
+		return 0, badShape("wasm: ", name, " is ", f, ", want a whole number")
+	}
+	return int(f), nil
+}
+
+// integers decodes an array of whole numbers; undefined gives nil.
+func integers(v js.Value, name string) ([]int, error) {
+	if isNone(v) {
+		return nil, nil
+	}
+	if v.Type() != js.TypeObject {
+		return nil, invalid("wasm: ", name, " is ", v.Type().String(), ", want an array of whole numbers")
+	}
+	length, err := integer(v.Get("length"), "the length of "+name)
+	if err != nil {
+		return nil, err
+	}
+	const most = 64
+	if length < 0 || length > most {
+		return nil, badShape("wasm: ", name, " has ", length, " entries, want at most ", most)
+	}
+	list := make([]int, length)
+	for i := range list {
+		if list[i], err = integer(v.Index(i), text.Join(name, "[", i, "]")); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// number decodes an optional number.
+func number(v js.Value, name string, otherwise float64) (float64, error) {
+	switch {
+	case isNone(v):
+		return otherwise, nil
+	case v.Type() != js.TypeNumber:
+		return 0, invalid("wasm: ", name, " is ", v.Type().String(), ", want a number")
+	}
+	return v.Float(), nil
+}
+
+// operand decodes a Float32Array, which is copied, or a tensor, which is not.
+// shape is the tensor's. undefined gives nil.
+func operand(v js.Value, name string) (s []float32, shape []int, err error) {
+	switch {
+	case isNone(v):
+		return nil, nil, nil
+	case v.Type() == js.TypeObject && v.InstanceOf(jsFloat32):
+		s, err = floats(v, name)
+		return s, nil, err
+	case v.Type() == js.TypeObject && v.Get("handle").Type() == js.TypeNumber:
+		return tensorOperand(v, name)
+	}
+	return nil, nil, invalid("wasm: ", name, " is neither a Float32Array nor a tensor")
+}
+
+func tensorOperand(v js.Value, name string) (s []float32, shape []int, err error) {
+	h, err := integer(v.Get("handle"), name+".handle")
+	if err != nil {
+		return nil, nil, err
+	}
+	if shape, err = integers(v.Get("shape"), name+".shape"); err != nil {
+		return nil, nil, err
+	}
+	b, err := state.Bytes(bridge.Handle(h))
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err = state.Floats(bridge.Handle(h), 0, len(b)/4)
+	return s, shape, err
+}
+
+// bytesOf views a typed array's memory as a Uint8Array.
+func bytesOf(v js.Value) js.Value {
+	return jsBytes.New(v.Get("buffer"), v.Get("byteOffset"), v.Get("byteLength"))
+}
+
+// floats copies a Float32Array.
+func floats(v js.Value, name string) ([]float32, error) {
+	n := v.Length()
+	if n == 0 {
+		return make([]float32, 0), nil
+	}
+	if n*4 > bridge.MaxBytes {
+		return nil, &bridge.Error{Status: bridge.NoMemory, Text: text.Join("wasm: ", name, " has ", n, " elements; the limit is ", bridge.MaxBytes, " bytes")}
+	}
+	b := slab.New(n * 4)
+	js.CopyBytesToGo(b, bytesOf(v))
+	return slab.View[float32](b), nil
+}
+
+// float32Array makes a Float32Array of s.
+func float32Array(s []float32) js.Value {
+	a := jsFloat32.New(len(s))
+	if len(s) > 0 {
+		js.CopyBytesToJS(bytesOf(a), slab.Bytes(s))
+	}
+	return a
+}
+
+// arrays are the constructors by element type; a bool is a byte.
+var arrays = [...]string{
+	graph.Float32: "Float32Array", graph.Uint8: "Uint8Array", graph.Int8: "Int8Array", graph.Uint16: "Uint16Array",
+	graph.Int16: "Int16Array", graph.Int32: "Int32Array", graph.Int64: "BigInt64Array", graph.Bool: "Uint8Array",
+	graph.Float16: "Uint16Array", graph.Float64: "Float64Array", graph.Uint32: "Uint32Array", graph.Uint64: "BigUint64Array",
+}
+
+// typedArray makes a typed array of a tensor's elements.
+func typedArray(t *graph.Tensor) (js.Value, error) {
+	if int(t.Type) >= len(arrays) || arrays[t.Type] == "" {
+		return js.Undefined(), &graph.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
+	}
+	a := js.Global().Get(arrays[t.Type]).New(t.Len())
+	if len(t.Data) > 0 {
+		js.CopyBytesToJS(bytesOf(a), t.Data)
+	}
+	return a, nil
+}
+
+// array makes a JavaScript array.
+func array[T any](list []T, item func(T) any) js.Value {
+	a := jsArray.New(len(list))
+	for i, v := range list {
+		a.SetIndex(i, item(v))
+	}
+	return a
+}
+
+func same[T any](v T) any { return v }
