@@ -22,14 +22,19 @@
 //
 // LayerNorm looks along an example: it compares an example's features with each
 // other. BatchNorm looks down a feature: it compares one feature between examples.
-// γ and β belong to the features in both. With an image there is space as well,
-// and "●" are the elements that share one mean:
+// γ and β belong to the features in both. Images add the axes of space. One mean
+// runs over the axes marked ●; there is one for every index along those marked ○:
 //
-//	           N C H W          shape        LayerNorm over       BatchNorm, channel axis
-//	one mean:  ○ ● ● ●          [N C H W]    [1 2 3]
-//	           ○ ● ○ ○          [N C H W]    [1] (ConvNeXt)
-//	           ● ○ ● ●          [N C H W]                         1 (NCHW)
-//	           ● ● ● ○          [N H W C]                         3 (NHWC)
+//	N C H W
+//	○ ● ● ●   LayerNorm over [1 2 3]: one mean an example
+//	○ ● ○ ○   LayerNorm over [1]: one mean a pixel (ConvNeXt)
+//	● ○ ● ●   BatchNorm, channel axis 1 (NCHW): one mean a channel
+//
+//	N H W C
+//	○ ○ ○ ●   LayerNorm over [3]: one mean a pixel
+//	● ● ● ○   BatchNorm, channel axis 3 (NHWC): one mean a channel
+//
+// Side by side:
 //
 //	                     LayerNorm                   BatchNorm
 //	statistics from      the data, each time         the batch in training, then frozen:
@@ -74,7 +79,7 @@
 //     starts from the mean itself;
 //   - rows whose squares overflow or underflow float32 (3e38, denormals) are
 //     recognised and taken in float64. A row of equal values gives exactly β;
-//   - NaN and ±Inf spoil their own row or channel element and nothing else.
+//   - NaN and ±Inf spoil their own row (LayerNorm) or element (BatchNorm) only.
 //
 // Measured against exact statistics, the worst over the tests' rows:
 //

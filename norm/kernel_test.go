@@ -136,6 +136,17 @@ func kernelRows() []testkit.Row {
 		}
 	}
 	rows = append(rows, testkit.HardRows()...)
+	for _, n := range testkit.Sizes() {
+		// Large values that cancel: the mean is what the order of the additions left.
+		r := testkit.Rand(uint64(n))
+		x := testkit.Normal(r, n, 0, 1)
+		for i := 0; i+3 < n; i += 4 {
+			x[i] = float32(1e17 * r.NormFloat64())
+			x[i+1] = -x[i]
+		}
+		r.Shuffle(n, func(i, j int) { x[i], x[j] = x[j], x[i] })
+		rows = append(rows, testkit.Row{Name: "cancelling", X: x})
+	}
 	for _, at := range []int{0, 5, 16, 17, 50, 66} {
 		for _, v := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
 			x := testkit.Normal(testkit.Rand(3), 67, 0, 1)

@@ -113,20 +113,16 @@ func exactLayerNormRow(y, x, gamma, beta []float32, epsilon float64) (mu, rstd f
 		sum += float64(e)
 	}
 	mu = sum / n
-	var squares, rest float64
+	var squares float64
 	for _, e := range x {
 		d := float64(e) - mu
 		squares += float64(d * d)
-		rest += d
 	}
-	// rest would be 0 without rounding; its square corrects what μ is off by.
-	v := max(0, squares/n-float64((rest/n)*(rest/n))) + epsilon
+	v := squares/n + epsilon
 	rstd = 1 / math.Sqrt(v)
 	for i, e := range x {
 		t := float64(e) - mu
-		if v == 0 {
-			t = 0 // a constant row: the limit ε → 0 and not 0·∞
-		} else {
+		if v != 0 { // else equal values: t is 0 and stays so, the limit ε → 0 and not 0·∞
 			t *= rstd
 		}
 		if gamma != nil {
