@@ -22,17 +22,17 @@ func (r *reader) attribute(b []byte, s *scope) (name string, a *graph.Attr, err 
 		case 1:
 			name = m.str()
 		case 2:
-			m.want(fixed32)
+			m.want(kindFixed32)
 			a.F, seen = math.Float32frombits(uint32(m.bits)), int64(graph.AttrFloat)
 		case 3:
 			a.I, seen = m.num64(), int64(graph.AttrInt)
 		case 4:
 			a.S, seen = m.str(), int64(graph.AttrString)
 		case 5:
-			m.want(bytes)
+			m.want(kindBytes)
 			tensor, seen = m.data, int64(graph.AttrTensor)
 		case 6:
-			m.want(bytes)
+			m.want(kindBytes)
 			body, seen = m.data, int64(graph.AttrGraph)
 		case 7:
 			a.Floats, seen = m.floats(a.Floats), int64(graph.AttrFloats)

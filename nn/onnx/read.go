@@ -58,11 +58,11 @@ func Read(b []byte) (*graph.Graph, error) {
 	for m.next() {
 		switch m.num {
 		case 7:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				body = m.data
 			}
 		case 8:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				if err := r.opset(m.data); err != nil {
 					return nil, err
 				}
@@ -136,7 +136,7 @@ func (r *reader) valueInfo(b []byte) (*graph.Value, error) {
 		case 1:
 			v.Name = m.str()
 		case 2:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				m.err = r.typeOf(m.data, v)
 			}
 		}
@@ -151,7 +151,7 @@ func (r *reader) valueInfo(b []byte) (*graph.Value, error) {
 func (r *reader) typeOf(b []byte, v *graph.Value) error {
 	m := open(b, "type")
 	for m.next() {
-		if m.num != 1 || !m.want(bytes) {
+		if m.num != 1 || !m.want(kindBytes) {
 			continue
 		}
 		t := open(m.data, "tensor type")
@@ -160,7 +160,7 @@ func (r *reader) typeOf(b []byte, v *graph.Value) error {
 			case 1:
 				v.Type = r.dtype(t.num64())
 			case 2:
-				if t.want(bytes) {
+				if t.want(kindBytes) {
 					v.Known, v.Dims = true, nil
 					t.err = r.shape(t.data, v)
 				}
@@ -177,7 +177,7 @@ func (r *reader) typeOf(b []byte, v *graph.Value) error {
 func (r *reader) shape(b []byte, v *graph.Value) error {
 	m := open(b, "shape")
 	for m.next() {
-		if m.num != 1 || !m.want(bytes) {
+		if m.num != 1 || !m.want(kindBytes) {
 			continue
 		}
 		d := graph.Dim{Size: -1}

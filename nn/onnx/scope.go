@@ -59,7 +59,7 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 	for m.next() {
 		switch m.num {
 		case 1:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				var n *node
 				if n, m.err = r.node(m.data); m.err == nil {
 					nodes = append(nodes, n)
@@ -68,11 +68,11 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 		case 2:
 			g.Name = m.str()
 		case 5:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				m.err = r.initializer(m.data, s)
 			}
 		case 11, 12:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				var v *graph.Value
 				if v, m.err = r.valueInfo(m.data); m.err == nil && m.num == 11 {
 					inputs = append(inputs, v)
@@ -160,7 +160,7 @@ func (r *reader) node(b []byte) (*node, error) {
 		case 4:
 			n.Op = m.str()
 		case 5:
-			if m.want(bytes) {
+			if m.want(kindBytes) {
 				n.attrs = append(n.attrs, m.data)
 			}
 		case 7:

@@ -66,7 +66,7 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 		case 8:
 			name = m.str()
 		case 9:
-			m.want(bytes)
+			m.want(kindBytes)
 			raw, hasRaw = m.data, true
 		case 10:
 			doubles = m.doubles(doubles)

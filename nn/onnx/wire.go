@@ -15,10 +15,10 @@ import (
 type kind uint8
 
 const (
-	varint  kind = 0
-	fixed64 kind = 1
-	bytes   kind = 2
-	fixed32 kind = 5
+	kindVarint  kind = 0
+	kindFixed64 kind = 1
+	kindBytes   kind = 2
+	kindFixed32 kind = 5
 )
 
 // field is one field of a message: bits for numbers, data for bytes.
@@ -51,14 +51,14 @@ func (m *message) next() bool {
 	m.rest = m.rest[n:]
 	m.field = field{num: int(tag >> 3), kind: kind(tag & 7)}
 	switch m.kind {
-	case varint:
+	case kindVarint:
 		if m.bits, n = uvarint(m.rest); n == 0 {
 			return m.damaged(text.Join("field ", m.num))
 		}
 		m.rest = m.rest[n:]
-	case fixed32, fixed64:
+	case kindFixed32, kindFixed64:
 		size := 4
-		if m.kind == fixed64 {
+		if m.kind == kindFixed64 {
 			size = 8
 		}
 		if len(m.rest) < size {
@@ -68,7 +68,7 @@ func (m *message) next() bool {
 			m.bits |= uint64(m.rest[i]) << (8 * i)
 		}
 		m.rest = m.rest[size:]
-	case bytes:
+	case kindBytes:
 		size, n := uvarint(m.rest)
 		if n == 0 || size > uint64(len(m.rest)-n) {
 			m.err = graph.Load("onnx: the file is truncated or damaged: field ", m.num, " of a ", m.what, " should have ",
@@ -98,13 +98,13 @@ func (m *message) want(k kind) bool {
 
 // str is the current field as a string.
 func (m *message) str() string {
-	m.want(bytes)
+	m.want(kindBytes)
 	return string(m.data)
 }
 
 // num64 is the current field as an integer.
 func (m *message) num64() int64 {
-	m.want(varint)
+	m.want(kindVarint)
 	return int64(m.bits)
 }
 
@@ -125,10 +125,10 @@ func uvarint(b []byte) (v uint64, n int) {
 
 // numbers appends the current field, a repeated integer that may be packed.
 func (m *message) numbers(list []int64) []int64 {
-	if m.kind == varint {
+	if m.kind == kindVarint {
 		return append(list, int64(m.bits))
 	}
-	if !m.want(bytes) {
+	if !m.want(kindBytes) {
 		return list
 	}
 	count := 0
@@ -152,10 +152,10 @@ func (m *message) numbers(list []int64) []int64 {
 
 // floats appends the current field, a repeated float that may be packed.
 func (m *message) floats(list []float32) []float32 {
-	if m.kind == fixed32 {
+	if m.kind == kindFixed32 {
 		return append(list, math.Float32frombits(uint32(m.bits)))
 	}
-	if !m.want(bytes) || len(m.data)%4 != 0 {
+	if !m.want(kindBytes) || len(m.data)%4 != 0 {
 		m.damaged(text.Join("field ", m.num))
 		return list
 	}
@@ -168,10 +168,10 @@ func (m *message) floats(list []float32) []float32 {
 
 // doubles appends the current field, a repeated double that may be packed.
 func (m *message) doubles(list []float64) []float64 {
-	if m.kind == fixed64 {
+	if m.kind == kindFixed64 {
 		return append(list, math.Float64frombits(m.bits))
 	}
-	if !m.want(bytes) || len(m.data)%8 != 0 {
+	if !m.want(kindBytes) || len(m.data)%8 != 0 {
 		m.damaged(text.Join("field ", m.num))
 		return list
 	}
