@@ -112,8 +112,9 @@ func (c *Conv) multiply(y, x []float32, l *lattice, oh, ow int, scratch []float3
 			l.taps(b.taps, cg)
 			if !l.direct {
 				planes := mem.take(cg * l.len)
+				pad(planes, 0)
 				for ch := range cg {
-					l.spread(planes[ch*l.len:][:l.len], b.data[ch*plane:][:plane], 0)
+					l.spread(planes[ch*l.len:][:l.len], b.data[ch*plane:][:plane])
 				}
 				b.data = planes
 			}
@@ -130,12 +131,13 @@ func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float
 	taps := mem.takeInts(k)
 	l.taps(taps, 1)
 	spread := mem.take(l.scratchLen(1))
+	pad(spread, 0)
 	lo, hi := c.clamp.bounds()
 	plane, each := l.h*l.w, s.OutChannels/s.Groups
 	for g := range s.Groups {
 		in := x[g*plane:][:plane]
 		if !l.direct {
-			l.spread(spread, in, 0)
+			l.spread(spread, in)
 			in = spread
 		}
 		for o := g * each; o < (g+1)*each; o++ {

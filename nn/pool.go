@@ -54,10 +54,11 @@ func (p Pool) Max(y, x []float32, planes, h, w int, scratch []float32) {
 	taps := mem.takeInts(p.KernelH * p.KernelW)
 	l.taps(taps, 1)
 	spread := mem.take(l.scratchLen(1))
+	pad(spread, float32(math.Inf(-1)))
 	for i := range planes {
 		in := x[i*h*w:][:h*w]
 		if !l.direct {
-			l.spread(spread, in, float32(math.Inf(-1)))
+			l.spread(spread, in)
 			in = spread
 		}
 		maxTaps(ptr(y[i*oh*ow:][:oh*ow]), ow, ptr(in), l.rowStep(), ptr32(taps), len(taps), oh, ow)
@@ -79,11 +80,12 @@ func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
 	ones := mem.take(len(taps))
 	fillWith(ones, 1)
 	spread := mem.take(l.scratchLen(1))
+	pad(spread, 0)
 	lo, hi := NoClamp.bounds()
 	for i := range planes {
 		in, out := x[i*h*w:][:h*w], y[i*oh*ow:][:oh*ow]
 		if !l.direct {
-			l.spread(spread, in, 0)
+			l.spread(spread, in)
 			in = spread
 		}
 		depthwise(ptr(out), ow, ptr(in), l.rowStep(), ptr32(taps), ptr(ones), len(taps), oh, ow, 0, lo, hi)
@@ -93,23 +95,33 @@ func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
 
 // divide turns sums into means.
 func (p Pool) divide(y []float32, h, w, oh, ow int) {
-	whole := float32(p.KernelH * p.KernelW)
+	// The places from left on, up to right, have whole windows in their row.
+	left, right := 0, ow
+	for left < ow && p.count(left, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight) < p.KernelW {
+		left++
+	}
+	for right > left && p.count(right-1, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight) < p.KernelW {
+		right--
+	}
 	for r := range oh {
-		nh := p.count(r*p.StrideH-p.PadTop, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
+		nh := p.count(r, p.StrideH, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
 		row := y[r*ow:][:ow]
-		for c := range row {
-			nw := p.count(c*p.StrideW-p.PadLeft, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight)
-			if n := nh * nw; n > 0 {
-				row[c] /= float32(n)
-			} else {
-				row[c] /= whole
+		for _, side := range [2][2]int{{0, left}, {right, ow}} {
+			for c := side[0]; c < side[1]; c++ {
+				nw := p.count(c, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight)
+				row[c] /= float32(max(nh*nw, 1)) // a place that covers nothing stays 0
 			}
+		}
+		n := float32(max(nh*p.KernelW, 1))
+		if right > left {
+			divRows(ptr(row[left:]), ptr(row[left:]), 0, 1, &n, 0, 0, 1, right-left)
 		}
 	}
 }
 
-// count is how many of a window's elements on one axis, from index i on, count.
-func (p Pool) count(i, kernel, dilation, n, before, after int) int {
+// count is how many of a window's elements on one axis count at place o.
+func (p Pool) count(o, stride, kernel, dilation, n, before, after int) int {
+	i := o*stride - before
 	low, high := 0, n
 	if p.CountPad {
 		low, high = -before, n+after

@@ -110,65 +110,54 @@ func (l *lattice) pixels(dst []int32, q, count, ow int) {
 	}
 }
 
-// spread copies the plane x into dst, padded with fill and dealt to phases.
-func (l *lattice) spread(dst, x []float32, fill float32) {
-	g := l.window
-	top := min(g.PadTop, l.rows)
-	below := min(top+l.h, l.rows)
-	for p := range l.phases {
-		plane := dst[p*l.rows*l.pitch:][:l.rows*l.pitch]
-		fillWith(plane[:top*l.pitch], fill)
-		fillWith(plane[below*l.pitch:], fill)
+// pad fills dst, a plane of the lattice, for spread: what spread leaves alone is
+// the border, which is the same for all planes that pass through dst.
+func pad(dst []float32, fill float32) {
+	if fill == 0 {
+		clear(dst)
+		return
 	}
-	left := g.PadLeft
-	n := max(min(l.w, l.cols-left), 0)
-	for i := top; i < below; i++ {
-		in := x[(i-top)*l.w:][:n]
+	fillWith(dst, fill)
+}
+
+// spread copies the plane x into the middle of dst, dealt to phases.
+func (l *lattice) spread(dst, x []float32) {
+	top, left := l.window.PadTop, l.window.PadLeft
+	n := min(l.w, l.cols-left)
+	if n <= 0 {
+		return
+	}
+	for i := range min(l.h, l.rows-top) {
+		in := x[i*l.w:][:n]
+		at := (top + i) * l.pitch
 		switch l.phases {
 		case 1:
-			row := dst[i*l.pitch:][:l.pitch]
-			fillWith(row[:min(left, len(row))], fill)
-			if n > 0 {
-				copy(row[left:], in)
-			}
-			fillWith(row[min(left+n, len(row)):], fill)
+			copy(dst[at+left:], in)
 		case 2:
-			l.unzipRow(dst, in, i, fill)
+			l.unzipRow(dst[at:], in)
 		default:
-			for p := range l.phases {
-				fillWith(dst[(p*l.rows+i)*l.pitch:][:l.pitch], fill)
-			}
 			for j, v := range in {
 				j += left
-				dst[((j%l.phases)*l.rows+i)*l.pitch+j/l.phases] = v
+				dst[at+j%l.phases*l.rows*l.pitch+j/l.phases] = v
 			}
 		}
 	}
 }
 
-// unzipRow is the row step of spread for two phases.
-func (l *lattice) unzipRow(dst, in []float32, i int, fill float32) {
+// unzipRow is the row step of spread for two phases; dst begins at the row of
+// the first.
+func (l *lattice) unzipRow(dst, in []float32) {
 	left := l.window.PadLeft
-	first := dst[i*l.pitch:][:l.pitch]
-	second := dst[(l.rows+i)*l.pitch:][:l.pitch]
-	// The plane's element 0 lies in phase left%2.
-	even, odd := first, second
-	evenAt, oddAt := left/2, left/2
+	even, odd := left/2, l.rows*l.pitch+left/2
 	if left%2 == 1 {
-		even, odd = second, first
-		oddAt++
+		even, odd = odd, left/2+1
 	}
 	pairs := len(in) / 2
-	evens := len(in) - pairs
-	fillWith(even[:min(evenAt, len(even))], fill)
-	fillWith(even[min(evenAt+evens, len(even)):], fill)
-	fillWith(odd[:min(oddAt, len(odd))], fill)
-	fillWith(odd[min(oddAt+pairs, len(odd)):], fill)
 	if pairs > 0 {
-		unzip(ptr(even[evenAt:]), ptr(odd[oddAt:]), ptr(in), pairs)
+		unzip(ptr(dst[even:][:pairs]), ptr(dst[odd:][:pairs]), ptr(in), pairs)
 	}
-	if evens > pairs {
-		even[evenAt+pairs] = in[2*pairs]
+	if len(in)%2 == 1 {
+		dst[even+pairs] = in[2*pairs]
 	}
 }
 
