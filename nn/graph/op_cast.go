@@ -4,11 +4,19 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 )
 
 func init() {
-	register("Cast", 6, "to saturate", nil, planCast)
+	register("Cast", 6, "to saturate", checkCast, planCast)
 	register("CastLike", 15, "saturate", nil, planCastLike)
+}
+
+func checkCast(n *Node) string {
+	if to := n.Int("to", 0); to <= 0 || to > int64(Uint64) || !storedTypes.has(DType(to)) {
+		return text.Join("to=", to)
+	}
+	return ""
 }
 
 // planCast: saturate counts only for the 8-bit float types, which are reported

@@ -36,8 +36,10 @@ func checkWindow(n *Node) string {
 	if k, ok := n.Ints("kernel_shape"); ok && len(k) > 2 {
 		return "over more than 2 dimensions"
 	}
-	if w := n.In(1); w != nil && w.Const != nil && len(w.Const.Dims) > 4 {
-		return "over more than 2 dimensions"
+	for _, v := range n.Inputs {
+		if v != nil && (v.Known && len(v.Dims) > 4 || v.Const != nil && len(v.Const.Dims) > 4) {
+			return "over more than 2 dimensions"
+		}
 	}
 	if a := n.Attrs["auto_pad"]; a != nil {
 		switch a.S {

@@ -9,8 +9,8 @@ import (
 
 func init() {
 	register("MaxPool", 1, "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", checkMaxPool, planPool)
-	register("AveragePool", 7, "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", checkPool, planPool)
-	register("LpPool", 2, "auto_pad ceil_mode dilations kernel_shape p pads strides", checkPool, planPool)
+	register("AveragePool", 7, "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", checkWindow, planPool)
+	register("LpPool", 2, "auto_pad ceil_mode dilations kernel_shape p pads strides", checkWindow, planPool)
 	register("GlobalAveragePool", 1, "", nil, planGlobalPool)
 	register("GlobalMaxPool", 1, "", nil, planGlobalPool)
 }
@@ -19,14 +19,6 @@ func checkMaxPool(n *Node) string {
 	if n.Out(1) != nil {
 		return "with indices"
 	}
-	return checkPool(n)
-}
-
-func checkPool(n *Node) string {
-	if k, ok := n.Ints("kernel_shape"); ok && len(k) > 2 {
-		return "over more than 2 dimensions"
-	}
-	// checkWindow would take a pool's second input for weights; it has none.
 	return checkWindow(n)
 }
 

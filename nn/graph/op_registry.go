@@ -24,9 +24,11 @@ func register(name string, since int, attrs string, check func(n *Node) string, 
 				return "attribute " + missing
 			}
 			if check != nil {
-				return check(n)
+				if why := check(n); why != "" {
+					return why
+				}
 			}
-			return ""
+			return checkTypes(n)
 		},
 		plan: plan,
 	}

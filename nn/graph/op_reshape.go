@@ -10,7 +10,7 @@ func init() {
 	register("Unsqueeze", 1, "axes", nil, planUnsqueeze)
 	register("Shape", 1, "start end", nil, planShape)
 	register("Size", 1, "", nil, planSize)
-	register("Dropout", 7, "ratio seed", nil, planDropout)
+	register("Dropout", 7, "ratio seed", checkDropout, planDropout)
 }
 
 // view declares output 0 as input 0 under other dimensions.
@@ -186,6 +186,21 @@ func planSize(c *Call) error {
 	t.Int64s()[0] = int64(c.In(0).Len())
 	c.OutHost(0, t)
 	return nil
+}
+
+func checkDropout(n *Node) string {
+	mode, ratio := n.In(2), n.In(1)
+	switch {
+	case mode == nil:
+	case mode.Const == nil:
+		return "training_mode that is computed"
+	case mode.Const.Len() == 1 && mode.Const.Ints()[0] != 0:
+		zero := ratio != nil && ratio.Const != nil && ratio.Const.Type == Float32 && ratio.Const.Len() == 1 && ratio.Const.Float32s()[0] == 0
+		if !zero {
+			return "training_mode=1"
+		}
+	}
+	return ""
 }
 
 // planDropout: y = x, as at inference. The mask, where asked for, is all true.
