@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir, totalmem } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
@@ -17,9 +17,10 @@ const usage = `node bench/run.mjs [options]
   --rounds N          samples of each contender (default 40)
   --sample MS         least length of a sample (default 25)
   --baselines         leave normwasm out
+  --package DIR       the built package to measure (default js/)
   --no-write          print, but leave results.json and the README alone
   CHROMIUM            (environment) path of the browser, default /usr/bin/chromium
-Partial runs (--only, --baselines) are printed and not written.`;
+Partial runs (--only, --baselines, --package) are printed and not written.`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '40' },
     sample: { type: 'string', default: '25' },
     baselines: { type: 'boolean', default: false },
+    package: { type: 'string' },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -39,7 +41,7 @@ if (flags.help) {
 const here = dirname(fileURLToPath(import.meta.url));
 const root = dirname(here);
 const modules = join(here, 'node_modules');
-const packageRoot = join(root, 'js');
+const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400 };
 const groups = ['layernorm', 'batchnorm', 'call', 'models', 'sizes'];
@@ -123,7 +125,7 @@ if (only.includes('sizes')) {
   for (const s of results.sizes) console.log(`${s.name.padEnd(34)} ${(s.brotli / 1000).toFixed(0).padStart(7)} KB brotli  ${s.files.map((f) => f.name).join(' + ')}`);
 }
 
-if (!flags['no-write'] && !flags.baselines && only.length === groups.length) {
+if (!flags['no-write'] && !flags.baselines && !flags.package && only.length === groups.length) {
   await writeFile(join(here, 'results.json'), `${JSON.stringify(round(results), undefined, 2)}\n`);
   const readme = join(root, 'README.md');
   await writeFile(readme, fill(await readFile(readme, 'utf8'), table(results)));

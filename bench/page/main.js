@@ -52,7 +52,11 @@ async function layerNormKernel(dims, plan) {
   return compare([...own, t], chains, rows * cols, plan);
 }
 
-const bothChains = (o) => Promise.all([ort.chains(o), ...engines.slice(0, 1).map((e) => normwasm.chains(e.api, o))]);
+async function bothChains(o) {
+  const chains = [await ort.chains(o)];
+  for (const e of engines.slice(0, 1)) chains.push(await normwasm.chains(e.api, o));
+  return chains;
+}
 
 async function compare(direct, chains, elements, plan) {
   for (const c of chains) await c.verify();

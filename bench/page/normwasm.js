@@ -1,5 +1,6 @@
 // normwasm through its public API. The server shows the package under one path
 // for each variant, so that each has its own module graph and its own runtime.
+import { makeChains } from './chains.js';
 
 /** @returns {Promise<{ variant: string, api: any, runtime: any }>} */
 export async function start(entry, variant) {
