@@ -18,6 +18,8 @@ type entry struct {
 
 const overview = `normwasm: normalization kernels and a small ONNX runtime, in Go.
 
+version is the module's, simd whether its kernels are vectorized.
+
 Every function of this object takes plain values and returns its result. None
 throws: a failure is returned as an Error with name (NormError, ShapeError,
 LoadError, UnsupportedError, DisposedError), code and status.
@@ -55,8 +57,10 @@ Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each chann
 options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
 ('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
 channel axis itself), epsilon (1e-5), activation ('relu' or 'relu6'), out.`, batchNormCall},
-	{"open", `open(model: Uint8Array, options?): session
-Reads an ONNX model. options: graphOptimizationLevel ('all', the default, or
+	{"open", `open(model, options?): session
+Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
+its address on and that the session takes over. options: bytes (the file's length
+in a tensor; default: all of it), graphOptimizationLevel ('all', the default, or
 'none'), freeDimensionOverrides ({ name: size }).`, open},
 	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
 inputs and outputs: [{ name, type, shape }], where shape is null when the model
@@ -77,6 +81,7 @@ Ends the module. Nothing may be called afterwards.`, exit},
 func newAPI() js.Value {
 	api := jsObject.New()
 	api.Set("version", bridge.Version)
+	api.Set("simd", simd)
 	api.Set("doc", overview)
 	for _, e := range entries {
 		call := e.call

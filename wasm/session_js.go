@@ -11,7 +11,6 @@ import (
 func open(args []js.Value) (any, error) {
 	model, options := arg(args, 0), arg(args, 1)
 	if model.Type() != js.TypeObject || !model.InstanceOf(jsBytes) {
-		// The wrapper streams a model into a tensor's slab and passes that.
 		h, err := handle(model)
 		if err != nil {
 			return nil, invalid("wasm: model is neither a Uint8Array nor a tensor")
@@ -32,11 +31,15 @@ func open(args []js.Value) (any, error) {
 
 func openSlab(h bridge.Handle, options js.Value) (any, error) {
 	o, err := sessionOptions(options)
+	bytes := -1
+	if given := option(options, "bytes"); err == nil && !isNone(given) {
+		bytes, err = integer(given, "bytes")
+	}
 	if err != nil {
 		state.Free(h)
 		return nil, err
 	}
-	s, err := state.Open(h, o)
+	s, err := state.Open(h, bytes, o)
 	if err != nil {
 		return nil, err
 	}

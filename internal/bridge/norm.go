@@ -3,6 +3,8 @@ package bridge
 import (
 	"slices"
 
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -72,6 +74,12 @@ func (b *Bridge) LayerNorm(a *LayerNorm) error {
 	if err != nil {
 		return err
 	}
+	if err := apart("LayerNorm", a.Y, pair{a.X, "x"}, pair{a.Residual, "residual"}); err != nil {
+		return err
+	}
+	if err := separate("LayerNorm", a.Y, pair{a.Scale, "scale"}, pair{a.Bias, "bias"}, pair{a.Mean, "mean"}, pair{a.InvStdDev, "invStdDev"}); err != nil {
+		return err
+	}
 	return p.layer.Forward(a.Y, a.Mean, a.InvStdDev, a.X, a.Residual, a.Scale, a.Bias)
 }
 
@@ -88,7 +96,45 @@ func (b *Bridge) BatchNorm(a *BatchNorm) error {
 	if err != nil {
 		return err
 	}
+	if err := apart("BatchNorm", a.Y, pair{a.X, "x"}); err != nil {
+		return err
+	}
 	return p.batch.Forward(a.Y, a.X, a.Mean, a.Variance, a.Scale, a.Bias)
+}
+
+// pair is an operand with its name.
+type pair struct {
+	s    []float32
+	name string
+}
+
+// apart refuses an output that lies across an operand which it may only be equal
+// to: resident tensors are passed as they are, so that callers can make them meet.
+func apart(op string, y []float32, operands ...pair) error {
+	for _, o := range operands {
+		if overlap(y, o.s) && &y[0] != &o.s[0] {
+			return &Error{Invalid, text.Join("norm: ", op, ": out overlaps ", o.name, " without being the same")}
+		}
+	}
+	return nil
+}
+
+// separate refuses an output that shares memory with an operand.
+func separate(op string, y []float32, operands ...pair) error {
+	for _, o := range operands {
+		if overlap(y, o.s) {
+			return &Error{Invalid, text.Join("norm: ", op, ": out and ", o.name, " are the same memory")}
+		}
+	}
+	return nil
+}
+
+func overlap(a, b []float32) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	from, to := slab.Addr(slab.Bytes(a)), slab.Addr(slab.Bytes(b))
+	return from < to+uintptr(4*len(b)) && to < from+uintptr(4*len(a))
 }
 
 var lastAxis = []int{-1}

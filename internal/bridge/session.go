@@ -4,6 +4,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/onnx"
 )
 
 // session is a model that JavaScript holds, with the run prepared last.
@@ -16,9 +17,10 @@ type session struct {
 
 func (s *session) bytes() int { return s.engine.Bytes() }
 
-// Open makes a session of the model in slab h and takes the slab over: h names
-// nothing afterwards, whether Open succeeds or not.
-func (b *Bridge) Open(h Handle, o graph.Options) (Handle, error) {
+// Open makes a session of the model in the first n bytes of slab h, all of them
+// when n is -1, and takes the slab over: h names nothing afterwards, whether Open
+// succeeds or not.
+func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	model, err := b.block(h)
 	if err != nil {
 		return 0, err
@@ -27,7 +29,13 @@ func (b *Bridge) Open(h Handle, o graph.Options) (Handle, error) {
 		return 0, &Error{Invalid, "bridge: a model in the scratch slab would not last"}
 	}
 	b.release(h, model)
-	g, err := readModel(model.bytes)
+	if n == -1 {
+		n = len(model.bytes)
+	}
+	if n < 0 || n > len(model.bytes) {
+		return 0, &Error{BadShape, text.Join("bridge: a model of ", n, " bytes in a slab of ", len(model.bytes))}
+	}
+	g, err := onnx.Read(model.bytes[:n:n])
 	if err != nil {
 		return 0, err
 	}

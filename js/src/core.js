@@ -1,0 +1,237 @@
+// One running instance of the module: its exports, memory and API object, and
+// whether it still lives.
+import { createGo } from '../dist/go-runtime.js';
+import { DisposedError, LoadError, NormError, fromStatus } from './errors.js';
+import { reason } from './loader.js';
+import { Memory } from './memory.js';
+
+/**
+ * The exports of wasm/export_js.go.
+ * @typedef {object} Exports
+ * @property {WebAssembly.Memory} mem
+ * @property {() => number} frameAddress
+ * @property {() => number} failureAddress
+ * @property {() => number} failureLength
+ * @property {(bytes: number) => number} alloc
+ * @property {(bytes: number) => number} scratch
+ * @property {(handle: number) => number} address
+ * @property {(handle: number) => number} free
+ * @property {(epsilon: number) => number} layerNorm
+ * @property {(epsilon: number) => number} batchNorm
+ * @property {(session: number) => number} sessionPrepare
+ * @property {(session: number) => number} sessionExec
+ */
+
+/** The number of int32 in the frame, as in internal/bridge. */
+export const frameSize = 4096;
+
+export class Core {
+  /** Why the instance can no longer be used. @type {string | undefined} */
+  #ended;
+  /** @type {(why: string) => void} */ #onEnd;
+  #scratchHandle = 0;
+  #scratchAddress = 0;
+  #scratchBytes = 0;
+
+  /**
+   * @param {Exports} exports
+   * @param {any} api
+   * @param {import('../index.js').Variant | undefined} variant
+   * @param {(why: string) => void} onEnd
+   */
+  constructor(exports, api, variant, onEnd) {
+    this.#onEnd = onEnd;
+    this.exports = exports;
+    /** The syscall/js lane: every operation, documented in itself. */
+    this.api = api;
+    this.memory = new Memory(exports.mem);
+    /** Where the frame starts, as an index of int32. */
+    this.frame = exports.frameAddress() >>> 2;
+    this.variant = variant ?? this.#probe();
+  }
+
+  /**
+   * Starts a compiled module.
+   * @param {WebAssembly.Module} module
+   * @param {import('../index.js').Variant | undefined} variant
+   * @param {(why: string) => void} onEnd
+   */
+  static async start(module, variant, onEnd) {
+    const { go, global } = createGo();
+    /** @type {any} */
+    let api;
+    /** @type {Core | undefined} */
+    let core;
+    let code = 0;
+    global.normwasm = (/** @type {any} */ object) => {
+      api = object;
+    };
+    go.argv = ['normwasm'];
+    go.env = {};
+    // Called in the midst of the call that kills the program, so that this call
+    // already can tell.
+    go.exit = (/** @type {number} */ status) => {
+      code = status;
+      core?.end(status === 0 ? 'the runtime was disposed' : `the runtime died (exit ${status}); the console has Go's message`);
+    };
+    /** @type {WebAssembly.Instance} */
+    let instance;
+    try {
+      instance = await WebAssembly.instantiate(module, go.importObject);
+    } catch (cause) {
+      throw new LoadError(`the module does not start: ${reason(cause)}`, 'START_FAILED', { cause });
+    }
+    if (typeof instance.exports.run !== 'function' || typeof instance.exports.frameAddress !== 'function') {
+      throw new LoadError(`the module is not normwasm's: it exports ${Object.keys(instance.exports).slice(0, 8).join(', ') || 'nothing'}`, 'NOT_A_MODULE');
+    }
+    /** @type {unknown} */
+    let failed;
+    go.run(instance).then(
+      () => core?.end('the runtime ended'),
+      (/** @type {unknown} */ error) => {
+        failed = error;
+        core?.end(`the runtime died: ${reason(error)}`);
+      },
+    );
+    if (api === undefined) {
+      await Promise.resolve();
+      throw new LoadError(`the module ended before it was ready (exit ${code}${failed ? `: ${reason(failed)}` : ''})`, 'START_FAILED', { cause: failed });
+    }
+    core = new Core(/** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), api, variant, onEnd);
+    return core;
+  }
+
+  get ended() {
+    return this.#ended;
+  }
+
+  /** @param {string} why */
+  end(why) {
+    if (this.#ended !== undefined) return;
+    this.#ended = why;
+    this.#onEnd(why);
+  }
+
+  /** @returns {never} */
+  #gone() {
+    throw new DisposedError(`normwasm: ${this.#ended}; init() starts a new one`);
+  }
+
+  /** Throws unless the instance lives. */
+  check() {
+    if (this.#ended !== undefined) this.#gone();
+  }
+
+  /**
+   * Runs an export that returns a status, and throws what it says.
+   * @param {'layerNorm' | 'batchNorm' | 'sessionPrepare' | 'sessionExec' | 'free'} name
+   * @param {number} argument
+   */
+  call(name, argument) {
+    if (this.#ended !== undefined) this.#gone();
+    let status;
+    try {
+      status = this.exports[name](argument);
+    } catch (cause) {
+      this.#crashed(cause);
+    }
+    if (this.#ended !== undefined) this.#gone();
+    if (status !== 0) throw this.#failure(status);
+  }
+
+  /**
+   * A slab's handle and address.
+   * @param {number} bytes
+   */
+  alloc(bytes) {
+    const handle = this.#handle('alloc', bytes);
+    return { handle, address: this.exports.address(handle) >>> 0 };
+  }
+
+  /**
+   * The handle of the scratch slab, once it has so many bytes.
+   * @param {number} bytes
+   */
+  scratch(bytes) {
+    if (bytes > this.#scratchBytes) {
+      this.#scratchHandle = this.#handle('scratch', bytes);
+      this.#scratchAddress = this.exports.address(this.#scratchHandle) >>> 0;
+      this.#scratchBytes = bytes;
+    }
+    return this.#scratchHandle;
+  }
+
+  get scratchAddress() {
+    return this.#scratchAddress;
+  }
+
+  /**
+   * @param {'alloc' | 'scratch'} name
+   * @param {number} bytes
+   */
+  #handle(name, bytes) {
+    this.check();
+    if (bytes > 0xffffffff) throw new NormError(`normwasm: ${bytes} bytes are more than WebAssembly's memory can have`, 'OUT_OF_MEMORY');
+    let handle = 0;
+    try {
+      handle = this.exports[name](bytes) >>> 0;
+    } catch (cause) {
+      this.#crashed(cause);
+    }
+    this.check();
+    if (handle === 0) throw fromStatus(6, this.#text());
+    return handle;
+  }
+
+  /**
+   * Calls a function of the API object, and throws the error that it returns.
+   * @param {string} name
+   * @param {...unknown} args
+   */
+  invoke(name, ...args) {
+    this.check();
+    let result;
+    try {
+      result = this.api[name](...args);
+    } catch (cause) {
+      this.#crashed(cause);
+    }
+    if (this.#ended !== undefined && name !== 'exit') this.#gone();
+    if (result instanceof Error) throw fromStatus(/** @type {any} */ (result).status, result.message);
+    return result;
+  }
+
+  /**
+   * An exception out of the module leaves it in no state to go on.
+   * @param {unknown} cause
+   * @returns {never}
+   */
+  #crashed(cause) {
+    this.end(`the runtime crashed: ${reason(cause)}`);
+    throw new DisposedError(`normwasm: ${this.#ended}; init() starts a new one`, 'DISPOSED', { cause });
+  }
+
+  #text() {
+    return this.memory.text(this.exports.failureAddress() >>> 0, this.exports.failureLength());
+  }
+
+  /** @param {number} status */
+  #failure(status) {
+    return fromStatus(status, this.#text());
+  }
+
+  /**
+   * Which variant a module is that came without a name: whether its kernels round
+   * the product (1 + 2⁻¹²)² − (1 + 2⁻¹¹), which is 2⁻²⁴ when they do not.
+   * @returns {import('../index.js').Variant}
+   */
+  #probe() {
+    if (!this.api.simd) return 'scalar';
+    const one = new Float32Array(64).fill(1 + 2 ** -12);
+    const y = this.invoke('batchNorm', one, {
+      shape: [1, 1, 64], epsilon: 0, mean: new Float32Array(1), variance: new Float32Array([1]),
+      scale: new Float32Array([1 + 2 ** -12]), bias: new Float32Array([-1 - 2 ** -11]),
+    });
+    return y[0] === 0 ? 'simd' : 'relaxed';
+  }
+}

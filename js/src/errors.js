@@ -1,0 +1,85 @@
+// The error classes, and how the module's status numbers become them.
+
+/** Every failure is one of these, with a stable `code` and the numbers in question in its message. */
+export class NormError extends Error {
+  /**
+   * @param {string} message
+   * @param {string} [code]
+   * @param {ErrorOptions} [options]
+   */
+  constructor(message, code = 'INVALID_VALUE', options) {
+    super(message, options);
+    /** @type {string} */
+    this.code = code;
+  }
+}
+
+/** A length, rank, axis or dimension does not fit. */
+export class ShapeError extends NormError {
+  /** @param {string} message @param {string} [code] @param {ErrorOptions} [options] */
+  constructor(message, code = 'INVALID_SHAPE', options) {
+    super(message, code, options);
+  }
+}
+
+/** The module or a model could not be fetched, read or compiled. */
+export class LoadError extends NormError {
+  /** @param {string} message @param {string} [code] @param {ErrorOptions} [options] */
+  constructor(message, code = 'LOAD_FAILED', options) {
+    super(message, code, options);
+  }
+}
+
+/** An operator, attribute or type that is not implemented. */
+export class UnsupportedError extends NormError {
+  /** @param {string} message @param {string} [code] @param {ErrorOptions} [options] */
+  constructor(message, code = 'UNSUPPORTED', options) {
+    super(message, code, options);
+  }
+}
+
+/** Use after dispose() or release(), or after the runtime died. */
+export class DisposedError extends NormError {
+  /** @param {string} message @param {string} [code] @param {ErrorOptions} [options] */
+  constructor(message, code = 'DISPOSED', options) {
+    super(message, code, options);
+  }
+}
+
+// On the prototypes, where Error has it, and not lost to a minifier.
+for (const [name, Class] of Object.entries({ NormError, ShapeError, LoadError, UnsupportedError, DisposedError })) {
+  Object.defineProperty(Class.prototype, 'name', { value: name, configurable: true, writable: true });
+}
+
+/** By status of internal/bridge. @type {readonly [typeof NormError, string][]} */
+const byStatus = [
+  [NormError, 'INTERNAL'],
+  [NormError, 'INVALID_VALUE'],
+  [ShapeError, 'INVALID_SHAPE'],
+  [LoadError, 'INVALID_MODEL'],
+  [UnsupportedError, 'UNSUPPORTED'],
+  [DisposedError, 'DISPOSED'],
+  [NormError, 'OUT_OF_MEMORY'],
+  [NormError, 'INTERNAL'],
+];
+
+/**
+ * @param {number} status
+ * @param {string} message
+ */
+export function fromStatus(status, message) {
+  const [Class, code] = byStatus[status] ?? byStatus[0];
+  return new Class(message, code);
+}
+
+/**
+ * The error of an operation that its caller aborted; the signal's reason is its cause.
+ * @param {AbortSignal} signal
+ * @param {string} what
+ */
+export function aborted(signal, what) {
+  const error = new LoadError(`${what} was aborted`, 'ABORTED', { cause: signal.reason });
+  // The name by which web code tells an abort from a failure.
+  Object.defineProperty(error, 'name', { value: 'AbortError', configurable: true });
+  return error;
+}

@@ -1,0 +1,312 @@
+// Finding, fetching and compiling: the only place that fetches anything.
+import { LoadError, UnsupportedError, aborted } from './errors.js';
+
+/** @typedef {import('../index.js').Variant} Variant */
+/** @typedef {import('../index.js').InitOptions} InitOptions */
+/** @typedef {(loaded: number, total?: number) => void} Progress */
+
+/** From the fastest to the one that runs everywhere. @type {readonly Variant[]} */
+const variants = ['relaxed', 'simd', 'scalar'];
+
+// Literal URLs, so that bundlers find the files.
+/** @type {Record<Variant, () => URL>} */
+const packaged = {
+  relaxed: () => new URL('../dist/normwasm.relaxed.wasm', import.meta.url),
+  simd: () => new URL('../dist/normwasm.simd.wasm', import.meta.url),
+  scalar: () => new URL('../dist/normwasm.scalar.wasm', import.meta.url),
+};
+
+// One function () → v128 each: i32.const 0, i8x16.splat; and three of these into f32x4.relaxed_madd.
+const probes = {
+  simd: [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11],
+  relaxed: [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0,
+    65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 133, 2, 11],
+};
+
+/** @param {Variant} variant */
+function supports(variant) {
+  return variant === 'scalar' || WebAssembly.validate(new Uint8Array(probes[variant]));
+}
+
+/**
+ * @param {'auto' | Variant} wanted
+ * @returns {Variant}
+ */
+export function chooseVariant(wanted) {
+  if (wanted === 'auto') return /** @type {Variant} */ (variants.find(supports));
+  if (!variants.includes(wanted)) throw new UnsupportedError(`init: variant is ${JSON.stringify(wanted)}, want 'auto', ${variants.map((v) => `'${v}'`).join(', ')}`);
+  if (!supports(wanted)) throw new UnsupportedError(`init: variant '${wanted}' needs WebAssembly ${wanted === 'simd' ? '' : 'relaxed '}SIMD, which this engine does not have`);
+  return wanted;
+}
+
+/**
+ * Fetches and compiles the module of a variant.
+ * @param {Variant} variant
+ * @param {InitOptions} options
+ * @returns {Promise<WebAssembly.Module>}
+ */
+export async function loadModule(variant, options) {
+  const { wasmURL, signal, onProgress } = options;
+  const url = wasmURL === undefined ? packaged[variant]() : resolve(wasmURL, variant);
+  /** @type {Progress | undefined} */
+  const progress = onProgress && ((loaded, total) => onProgress({ phase: 'download', loaded, total }));
+  if (signal?.aborted) throw aborted(signal, `loading ${url}`);
+  if (isNodeFile(url)) {
+    const bytes = await readFile(url);
+    progress?.(bytes.length, bytes.length);
+    onProgress?.({ phase: 'compile', loaded: bytes.length, total: bytes.length });
+    return compile(bytes, new Meter(String(url), bytes.length).count(bytes));
+  }
+
+  const response = await request(url, signal);
+  const direct = !progress && /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
+  if (direct && WebAssembly.compileStreaming) {
+    // The response itself, so that the engine can take compiled code from its cache.
+    try {
+      return await WebAssembly.compileStreaming(response);
+    } catch {
+      if (signal?.aborted) throw aborted(signal, `loading ${url}`);
+      // What was wrong shows when the bytes are read; or a second try succeeds.
+      return compileResponse(await request(url, signal), url, options, progress);
+    }
+  }
+  return compileResponse(response, url, options, progress);
+}
+
+/**
+ * Compiles whatever the server calls it, and says what it was when it was no module.
+ * @param {Response} response
+ * @param {URL} url
+ * @param {InitOptions} options
+ * @param {Progress} [progress]
+ */
+async function compileResponse(response, url, { signal, onProgress }, progress) {
+  const meter = new Meter(String(url), expectedLength(response), response, progress);
+  /** @type {Uint8Array<ArrayBuffer>} */
+  let bytes;
+  try {
+    bytes = await meter.read(response);
+  } catch (cause) {
+    if (signal?.aborted) throw aborted(signal, `loading ${url}`);
+    throw meter.explain(cause);
+  }
+  onProgress?.({ phase: 'compile', loaded: bytes.length, total: bytes.length });
+  return compile(bytes, meter);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @param {Meter} meter
+ */
+async function compile(bytes, meter) {
+  if (meter.isTruncated || !meter.isModule) throw meter.explain();
+  try {
+    return await WebAssembly.compile(bytes);
+  } catch (cause) {
+    throw meter.explain(cause);
+  }
+}
+
+/**
+ * A model's bytes as a stream, and how many there will be when that is known.
+ * @param {string | URL | Request} source
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Response>}
+ */
+export async function openModel(source, signal) {
+  const url = source instanceof URL || typeof source === 'string' ? resolve(source) : undefined;
+  if (url && isNodeFile(url)) {
+    const bytes = await readFile(url);
+    return new Response(bytes, { headers: { 'content-length': String(bytes.length) } });
+  }
+  return request(url ?? /** @type {Request} */ (source), signal);
+}
+
+/**
+ * @param {URL | Request} source
+ * @param {AbortSignal} [signal]
+ */
+async function request(source, signal) {
+  const name = source instanceof URL ? String(source) : source.url;
+  /** @type {Response} */
+  let response;
+  try {
+    response = await fetch(source, signal ? { signal } : undefined);
+  } catch (cause) {
+    if (signal?.aborted) throw aborted(signal, `loading ${name}`);
+    throw new LoadError(`cannot fetch ${name}: ${reason(cause)}`, 'FETCH_FAILED', { cause });
+  }
+  checkStatus(response, name);
+  return response;
+}
+
+/**
+ * @param {Response} response
+ * @param {string} name
+ */
+export function checkStatus(response, name) {
+  if (response.ok) return;
+  response.body?.cancel().catch(() => {});
+  throw new LoadError(`${name} answered ${response.status}${response.statusText && ' ' + response.statusText}` +
+    ` (content-type ${response.headers.get('content-type') ?? 'not given'})`, 'HTTP_STATUS');
+}
+
+/**
+ * How many bytes the body will have; unknown when the server compresses on the way.
+ * @param {Response} response
+ */
+export function expectedLength(response) {
+  const length = response.headers.get('content-length');
+  const encoding = response.headers.get('content-encoding');
+  return length !== null && (encoding === null || encoding === 'identity') ? Number(length) : undefined;
+}
+
+/** Counts the bytes of a download and remembers its beginning, to say what came when it was not what was wanted. */
+export class Meter {
+  received = 0;
+  head = new Uint8Array(0);
+
+  /**
+   * @param {string} name
+   * @param {number} [total]
+   * @param {Response} [response]
+   * @param {Progress} [progress]
+   */
+  constructor(name, total, response, progress) {
+    this.name = name;
+    this.total = total;
+    this.type = response?.headers.get('content-type') ?? undefined;
+    this.status = response?.status;
+    this.progress = progress;
+  }
+
+  /** @param {Uint8Array} chunk */
+  count(chunk) {
+    if (this.head.length < 64) {
+      const head = new Uint8Array(Math.min(64, this.head.length + chunk.length));
+      head.set(this.head);
+      head.set(chunk.subarray(0, head.length - this.head.length), this.head.length);
+      this.head = head;
+    }
+    this.received += chunk.length;
+    this.progress?.(this.received, this.total);
+    return this;
+  }
+
+  /**
+   * Reads a body to its end.
+   * @param {Response} response
+   */
+  async read(response) {
+    if (!response.body) {
+      const bytes = new Uint8Array(await response.arrayBuffer());
+      this.count(bytes);
+      return bytes;
+    }
+    /** @type {Uint8Array[]} */
+    const chunks = [];
+    const reader = response.body.getReader();
+    for (let step = await reader.read(); !step.done; step = await reader.read()) {
+      chunks.push(step.value);
+      this.count(step.value);
+    }
+    const bytes = new Uint8Array(this.received);
+    let at = 0;
+    for (const chunk of chunks) {
+      bytes.set(chunk, at);
+      at += chunk.length;
+    }
+    return bytes;
+  }
+
+  get isTruncated() {
+    return this.total !== undefined && this.received < this.total;
+  }
+
+  get isModule() {
+    return [0, 97, 115, 109].every((byte, i) => this.head[i] === byte);
+  }
+
+  get isHTML() {
+    return /^\s*<(!doctype|html|\?xml|head|body|!--)/i.test(new TextDecoder().decode(this.head));
+  }
+
+  /**
+   * @param {unknown} [cause]
+   * @param {string} [want]
+   */
+  explain(cause, want = 'a WebAssembly module') {
+    const origin = [
+      this.status !== undefined && `status ${this.status}`,
+      this.status !== undefined && `content-type ${this.type ?? 'not given'}`,
+      `${this.received}${this.total === undefined ? '' : ` of ${this.total}`} bytes`,
+    ].filter(Boolean).join(', ');
+    const options = cause === undefined ? undefined : { cause };
+    if (this.isHTML) {
+      return new LoadError(`${this.name} is an HTML page, not ${want}: the file is missing, or the server sends its start page instead (${origin})`, 'NOT_A_MODULE', options);
+    }
+    if (this.isTruncated || (cause instanceof Error && !(cause instanceof WebAssembly.CompileError))) {
+      return new LoadError(`the download of ${this.name} was interrupted (${origin})${cause === undefined ? '' : `: ${reason(cause)}`}`, 'INTERRUPTED', options);
+    }
+    if (this.received === 0) return new LoadError(`${this.name} is empty (${origin})`, 'NOT_A_MODULE', options);
+    if (!this.isModule && want === 'a WebAssembly module') {
+      return new LoadError(`${this.name} is not ${want}: it begins with ${[...this.head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')} (${origin})`, 'NOT_A_MODULE', options);
+    }
+    return new LoadError(`${this.name} cannot be compiled: it is damaged or incomplete (${origin})${cause === undefined ? '' : `: ${reason(cause)}`}`, 'COMPILE_FAILED', options);
+  }
+}
+
+/** @param {unknown} cause */
+export function reason(cause) {
+  if (!(cause instanceof Error)) return String(cause);
+  // Node's fetch hides what happened one level down.
+  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
+}
+
+/**
+ * A URL as the page, the worker or the process understands it. A base URL that
+ * ends with a slash holds the packaged files.
+ * @param {string | URL} where
+ * @param {Variant} [variant]
+ */
+function resolve(where, variant) {
+  const url = where instanceof URL ? where : parse(where);
+  return variant && url.pathname.endsWith('/') ? new URL(`normwasm.${variant}.wasm`, url) : url;
+}
+
+/** @param {string} text */
+function parse(text) {
+  const base = globalThis.document?.baseURI ?? globalThis.location?.href;
+  try {
+    if (base !== undefined) return new URL(text, base);
+    return /^[a-z][a-z+.-]+:/i.test(text) ? new URL(text) : new URL(encodeURI(text).replace(/[?#]/g, encodeURIComponent), `file://${node()?.cwd()}/`);
+  } catch (cause) {
+    throw new LoadError(`${JSON.stringify(text)} is not a URL`, 'FETCH_FAILED', { cause });
+  }
+}
+
+/** Node's process object. @returns {{ cwd(): string, versions: { node?: string } } | undefined} */
+function node() {
+  const process = /** @type {any} */ (globalThis).process;
+  return typeof process?.versions?.node === 'string' ? process : undefined;
+}
+
+/** @param {URL} url */
+function isNodeFile(url) {
+  return url.protocol === 'file:' && node() !== undefined;
+}
+
+/**
+ * @param {URL} url
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function readFile(url) {
+  // In a variable, so that bundlers for the browser let it be.
+  const module = 'node:fs/promises';
+  try {
+    const fs = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
+    return await fs.readFile(url);
+  } catch (cause) {
+    throw new LoadError(`cannot read ${url}: ${reason(cause)}`, 'FETCH_FAILED', { cause });
+  }
+}

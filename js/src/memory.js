@@ -1,0 +1,48 @@
+// The module's memory. Nothing else touches its buffer: growth detaches every view,
+// so views are checked, and made anew, right before each use.
+
+const decoder = new TextDecoder();
+
+export class Memory {
+  /** @type {WebAssembly.Memory} */ #memory;
+  #f32 = new Float32Array(0);
+  #i32 = new Int32Array(0);
+  #u8 = new Uint8Array(0);
+
+  /** @param {WebAssembly.Memory} mem */
+  constructor(mem) {
+    this.#memory = mem;
+  }
+
+  // A detached view has length 0, the memory never has.
+
+  get f32() {
+    return this.#f32.length === 0 ? (this.#f32 = new Float32Array(this.buffer)) : this.#f32;
+  }
+
+  get i32() {
+    return this.#i32.length === 0 ? (this.#i32 = new Int32Array(this.buffer)) : this.#i32;
+  }
+
+  get u8() {
+    return this.#u8.length === 0 ? (this.#u8 = new Uint8Array(this.buffer)) : this.#u8;
+  }
+
+  get buffer() {
+    const mem = this.#memory;
+    return mem.buffer;
+  }
+
+  get size() {
+    return this.buffer.byteLength;
+  }
+
+  /**
+   * A copy of UTF-8 text.
+   * @param {number} address
+   * @param {number} length
+   */
+  text(address, length) {
+    return decoder.decode(this.u8.subarray(address, address + length));
+  }
+}

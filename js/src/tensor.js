@@ -1,0 +1,289 @@
+// Tensors: a JavaScript array with dimensions, or memory of the module.
+import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
+import { live } from './runtime.js';
+
+/** @typedef {import('../index.js').DataType} DataType */
+/** @typedef {import('./core.js').Core} Core */
+
+/**
+ * Array classes by type, and the types' numbers in ONNX.
+ * @type {Record<Exclude<DataType, 'string'>, { array: any, number: number }>}
+ */
+const types = {
+  float32: { array: Float32Array, number: 1 },
+  uint8: { array: Uint8Array, number: 2 },
+  int8: { array: Int8Array, number: 3 },
+  uint16: { array: Uint16Array, number: 4 },
+  int16: { array: Int16Array, number: 5 },
+  int32: { array: Int32Array, number: 6 },
+  int64: { array: BigInt64Array, number: 7 },
+  bool: { array: Uint8Array, number: 9 },
+  float16: { array: Uint16Array, number: 10 },
+  float64: { array: Float64Array, number: 11 },
+  uint32: { array: Uint32Array, number: 12 },
+  uint64: { array: BigUint64Array, number: 13 },
+};
+
+/** @type {Map<number, DataType>} */
+const typeByNumber = new Map(Object.entries(types).map(([name, t]) => [t.number, /** @type {DataType} */ (name)]));
+
+/** @param {number} number of ONNX's TensorProto.DataType */
+export function typeName(number) {
+  return typeByNumber.get(number);
+}
+
+/** @param {DataType} type */
+export function arrayClass(type) {
+  return type === 'string' ? undefined : types[type]?.array;
+}
+
+/**
+ * A slab of the module's memory, shared by a tensor and its reshaped ones.
+ */
+class Storage {
+  refs = 1;
+
+  /**
+   * @param {Core} core
+   * @param {number} bytes
+   */
+  constructor(core, bytes) {
+    this.core = core;
+    this.bytes = bytes;
+    const { handle, address } = core.alloc(bytes);
+    this.handle = handle;
+    this.address = address;
+  }
+
+  release() {
+    if (--this.refs === 0 && this.core.ended === undefined) this.core.call('free', this.handle);
+  }
+}
+
+/** A safety net for tensors that nobody disposed of. @type {FinalizationRegistry<Storage>} */
+const lost = new FinalizationRegistry((storage) => storage.release());
+
+export class Tensor {
+  /** @type {DataType} */ #type;
+  /** @type {readonly number[]} */ #dims;
+  #size = 0;
+  /** On the cpu. @type {any} */ #array;
+  /** In the module. @type {Storage | undefined} */ #storage;
+  #disposed = false;
+
+  /**
+   * @param {DataType} type
+   * @param {any} data
+   * @param {readonly number[]} [dims]
+   */
+  constructor(type, data, dims) {
+    if (!(type in types) && type !== 'string') throw new UnsupportedError(`Tensor: type ${JSON.stringify(type)} is none of ${Object.keys(types).join(', ')}, string`);
+    this.#type = type;
+    if (data instanceof Storage) {
+      this.#storage = data;
+      this.#dims = Object.freeze([...(dims ?? [])]);
+      this.#size = product(this.#dims);
+      lost.register(this, data, this);
+      return;
+    }
+    this.#array = toArray(type, data);
+    this.#dims = dims === undefined ? Object.freeze([this.#array.length]) : checkDims(dims, 'Tensor: dims');
+    this.#size = product(this.#dims);
+    if (this.#array.length !== this.#size) {
+      throw new ShapeError(`Tensor: data has ${this.#array.length} elements, want ${this.#size} for dims [${this.#dims.join(' ')}]`);
+    }
+  }
+
+  /**
+   * @param {readonly number[]} dims
+   * @param {{ location?: 'cpu' | 'wasm' }} [options]
+   */
+  static zeros(dims, { location = 'cpu' } = {}) {
+    const shape = checkDims(dims, 'Tensor.zeros: dims');
+    if (location === 'cpu') return new Tensor('float32', new Float32Array(product(shape)), shape);
+    if (location !== 'wasm') throw new NormError(`Tensor.zeros: location is ${JSON.stringify(location)}, want 'cpu' or 'wasm'`);
+    return resident(live('Tensor.zeros'), 'float32', shape);
+  }
+
+  get type() {
+    return this.#type;
+  }
+
+  get dims() {
+    return this.#dims;
+  }
+
+  get size() {
+    return this.#size;
+  }
+
+  get location() {
+    return this.#storage || (this.#disposed && this.#array === undefined) ? 'wasm' : 'cpu';
+  }
+
+  get data() {
+    const storage = this.storage('Tensor.data');
+    if (!storage) return this.#array;
+    const Class = arrayClass(this.#type);
+    return new Class(storage.core.memory.buffer, storage.address, this.#size);
+  }
+
+  async getData() {
+    return this.#storage ? this.data.slice() : this.data;
+  }
+
+  toWasm() {
+    if (this.storage('Tensor.toWasm')) return this;
+    if (this.#type === 'string') throw new UnsupportedError('Tensor.toWasm: tensors of type string stay on the cpu');
+    const copy = resident(live('Tensor.toWasm'), this.#type, this.#dims);
+    const source = attached(this.#array, 'Tensor.toWasm: data', this.#size);
+    copy.data.set(/** @type {any} */ (source));
+    return copy;
+  }
+
+  /** @param {readonly number[]} dims */
+  reshape(dims) {
+    const storage = this.storage('Tensor.reshape');
+    const shape = checkDims(dims, 'Tensor.reshape: dims');
+    if (product(shape) !== this.#size) {
+      throw new ShapeError(`Tensor.reshape: dims [${shape.join(' ')}] have ${product(shape)} elements, the tensor [${this.#dims.join(' ')}] has ${this.#size}`);
+    }
+    if (!storage) return new Tensor(this.#type, this.#array, shape);
+    storage.refs++;
+    return new Tensor(this.#type, storage, shape);
+  }
+
+  dispose() {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    if (this.#storage) {
+      lost.unregister(this);
+      this.#storage.release();
+      this.#storage = undefined;
+    } else {
+      this.#array = new (arrayClass(this.#type) ?? Array)(0);
+    }
+  }
+
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.dispose();
+  }
+
+  /**
+   * Where the elements are in the module; undefined for a tensor on the cpu.
+   * @param {string} what is being done, for the error
+   */
+  storage(what) {
+    if (this.#disposed) throw new DisposedError(`${what}: the tensor [${this.#dims.join(' ')}] was disposed`);
+    this.#storage?.core.check();
+    return this.#storage;
+  }
+}
+
+/**
+ * A tensor of zeros in the module.
+ * @param {Core} core
+ * @param {DataType} type
+ * @param {readonly number[]} dims
+ */
+export function resident(core, type, dims) {
+  return new Tensor(type, new Storage(core, product(dims) * arrayClass(type).BYTES_PER_ELEMENT), dims);
+}
+
+/**
+ * Frozen dimensions, each a whole number of at least 0.
+ * @param {readonly number[]} dims
+ * @param {string} name
+ * @returns {readonly number[]}
+ */
+export function checkDims(dims, name) {
+  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) throw new NormError(`${name} is ${describe(dims)}, want an array of whole numbers`);
+  const copy = [...dims];
+  let size = 1;
+  for (const [i, d] of copy.entries()) {
+    if (!Number.isInteger(d) || d < 0 || d > 0x7fffffff) throw new ShapeError(`${name}[${i}] is ${String(d)}, want a whole number from 0 to 2147483647`);
+    size *= d;
+  }
+  if (size > 2 ** 40) throw new ShapeError(`${name} [${copy.join(' ')}] have ${size} elements, more than memory can hold`);
+  return Object.freeze(copy);
+}
+
+/** @param {readonly number[]} dims */
+export function product(dims) {
+  let size = 1;
+  for (const d of dims) size *= d;
+  return size;
+}
+
+/**
+ * Throws when the array's buffer is gone, or has shrunk below size elements.
+ * @template {{ length: number, buffer: ArrayBufferLike }} A
+ * @param {A} array
+ * @param {string} name
+ * @param {number} [size]
+ * @returns {A}
+ */
+export function attached(array, name, size) {
+  if (array.length !== 0 && (size === undefined || array.length === size)) return array;
+  if (size === 0 || size === undefined) {
+    if (array.buffer.byteLength > 0 || !isDetached(array.buffer)) return array;
+  }
+  throw new NormError(`${name} is detached: its buffer was transferred or replaced`, 'DETACHED');
+}
+
+/** @param {ArrayBufferLike} buffer */
+function isDetached(buffer) {
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/**
+ * The array that holds a tensor's elements: the given one where its class fits.
+ * @param {DataType} type
+ * @param {any} data
+ */
+function toArray(type, data) {
+  const given = ArrayBuffer.isView(data);
+  if (type === 'string') {
+    if (!Array.isArray(data) || !data.every((s) => typeof s === 'string')) throw new NormError(`Tensor: data of type string is ${describe(data)}, want an array of strings`);
+    return data;
+  }
+  const Class = arrayClass(type);
+  if (given) {
+    if (is(data, Class.name)) return attached(/** @type {any} */ (data), 'Tensor: data');
+    if (type === 'float16' && is(data, 'Float16Array')) return new Uint16Array(data.buffer, data.byteOffset, /** @type {any} */ (data).length);
+    if (type === 'bool' && is(data, 'Uint8ClampedArray')) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    throw new NormError(`Tensor: data of type ${type} is ${describe(data)}, want a ${Class.name} or a plain array`);
+  }
+  if (data === null || typeof data !== 'object' || !Number.isInteger(data.length)) throw new NormError(`Tensor: data is ${describe(data)}, want a ${Class.name} or a plain array`);
+  try {
+    return type === 'int64' || type === 'uint64' ? Class.from(data, BigInt) : Class.from(data);
+  } catch (cause) {
+    throw new NormError(`Tensor: data does not convert to ${type}: ${cause instanceof Error ? cause.message : cause}`, 'INVALID_VALUE', { cause });
+  }
+}
+
+/**
+ * Whether a typed array is of this class, of whatever frame it comes from.
+ * @param {any} array
+ * @param {string} name
+ */
+export function is(array, name) {
+  return array[Symbol.toStringTag] === name;
+}
+
+/**
+ * What a value is, for an error.
+ * @param {any} value
+ */
+export function describe(value) {
+  if (value === null || value === undefined) return String(value);
+  if (ArrayBuffer.isView(value)) return `a ${/** @type {any} */ (value)[Symbol.toStringTag] ?? 'DataView'}`;
+  if (Array.isArray(value)) return 'a plain array';
+  if (typeof value === 'object') return `an object of class ${value.constructor?.name ?? 'null'}`;
+  return `a ${typeof value}`;
+}
