@@ -333,28 +333,52 @@ func (l *LayerNorm) moveRuns(t, row []float32, dir direction) {
 	}
 }
 
-// moveLanes carries m rows whose elements lie side by side: a transposition, in
-// tiles of sixteen columns so that both sides use whole cache lines.
+// moveLanes carries m rows whose elements lie side by side: a transposition, four
+// columns at a time, so that a row's part of the scratch is written in one piece and
+// the tensor is read along its cache lines.
 func (l *LayerNorm) moveLanes(t, rows []float32, m int, dir direction) {
-	const tile = 16
-	for c := 0; c < len(l.columns); c += tile {
-		offsets := l.columns[c:min(c+tile, len(l.columns))]
-		for lane := range m {
-			part := rows[lane*l.cols+c:][:len(offsets)]
+	c := 0
+	for ; c+4 <= len(l.columns); c += 4 {
+		offsets := l.columns[c : c+4 : c+4]
+		t0 := t[offsets[0]:][:m]
+		t1 := t[offsets[1]:][:len(t0)]
+		t2 := t[offsets[2]:][:len(t0)]
+		t3 := t[offsets[3]:][:len(t0)]
+		at := c
+		switch dir {
+		case gather:
+			for i := range t0 {
+				part := rows[at : at+4 : at+4]
+				part[0], part[1], part[2], part[3] = t0[i], t1[i], t2[i], t3[i]
+				at += l.cols
+			}
+		case gatherAdd:
+			for i := range t0 {
+				part := rows[at : at+4 : at+4]
+				part[0], part[1], part[2], part[3] = part[0]+t0[i], part[1]+t1[i], part[2]+t2[i], part[3]+t3[i]
+				at += l.cols
+			}
+		case scatter:
+			for i := range t0 {
+				part := rows[at : at+4 : at+4]
+				t0[i], t1[i], t2[i], t3[i] = part[0], part[1], part[2], part[3]
+				at += l.cols
+			}
+		}
+	}
+	for ; c < len(l.columns); c++ {
+		column := t[l.columns[c]:][:m]
+		at := c
+		for i := range column {
 			switch dir {
 			case gather:
-				for i, offset := range offsets {
-					part[i] = t[offset+lane]
-				}
+				rows[at] = column[i]
 			case gatherAdd:
-				for i, offset := range offsets {
-					part[i] += t[offset+lane]
-				}
+				rows[at] += column[i]
 			case scatter:
-				for i, offset := range offsets {
-					t[offset+lane] = part[i]
-				}
+				column[i] = rows[at]
 			}
+			at += l.cols
 		}
 	}
 }

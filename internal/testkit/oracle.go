@@ -19,17 +19,16 @@ func rounded(v *big.Float) float64 {
 // Moments returns mean and biased variance of x with all the digits that matter.
 // x must be finite and not empty.
 func Moments(x []float32) (mean, variance *big.Float) {
-	n := exact(float64(len(x)))
-	mean = exact(0)
+	n, d, square := exact(float64(len(x))), exact(0), exact(0)
+	mean, variance = exact(0), exact(0)
 	for _, e := range x {
-		mean.Add(mean, exact(float64(e)))
+		mean.Add(mean, d.SetFloat64(float64(e)))
 	}
 	mean.Quo(mean, n)
-	variance = exact(0)
 	for _, e := range x {
-		d := exact(float64(e))
+		d.SetFloat64(float64(e))
 		d.Sub(d, mean)
-		variance.Add(variance, d.Mul(d, d))
+		variance.Add(variance, square.Mul(d, d))
 	}
 	return mean, variance.Quo(variance, n)
 }
@@ -62,16 +61,16 @@ func LayerNormRow(x, gamma, beta []float32, epsilon float64) Normalized {
 	v.Add(v, variance)
 	r.Mean[0] = rounded(mean)
 	r.Rstd[0] = math.Inf(1)
-	root := exact(0)
+	root := rounded(exact(0).Sqrt(v))
 	if v.Sign() > 0 {
-		root.Sqrt(v)
-		r.Rstd[0] = rounded(new(big.Float).SetPrec(precision).Quo(exact(1), root))
+		r.Rstd[0] = 1 / root
 	}
+	d := exact(0)
 	for i, e := range x {
-		d := exact(float64(e))
+		d.SetFloat64(float64(e))
 		d.Sub(d, mean)
 		if v.Sign() > 0 {
-			r.XHat[i] = rounded(d.Quo(d, root))
+			r.XHat[i] = rounded(d) / root
 		}
 		g, b := 1.0, 0.0
 		if gamma != nil {
