@@ -29,9 +29,10 @@ type segment struct {
 
 	// An unfinished plan goes on from rest once the value of wait is known. The
 	// continuations are kept by that value.
-	rest *planner
-	wait *place
-	next map[string]*segment
+	rest   *planner
+	wait   *place
+	next   map[string]*segment
+	latest *segment // what followed the last time
 }
 
 const (
@@ -225,7 +226,7 @@ func (r *Run) unbind() {
 	}
 	r.stale = true
 	r.first.bind(nil)
-	r.first.next = nil
+	r.first.next, r.first.latest = nil, nil
 	r.out = r.first.out
 }
 
@@ -285,6 +286,29 @@ func (r *Run) Exec() (err error) {
 	}
 	r.out = g.out
 	return nil
+}
+
+// Ops counts the steps that each Exec runs, by operator, in order of first
+// occurrence. What was computed while planning is not among them.
+func (r *Run) Ops() []OpCount {
+	var list []OpCount
+	for g := r.first; g != nil; g = g.latest {
+		for i := range g.steps {
+			list = counted(list, g.steps[i].node.Op)
+		}
+	}
+	return list
+}
+
+// counted adds one to op's count.
+func counted(list []OpCount, op string) []OpCount {
+	for i := range list {
+		if list[i].Op == op {
+			list[i].N++
+			return list
+		}
+	}
+	return append(list, OpCount{op, 1})
 }
 
 // StepTime is one step of a profiled run.
@@ -352,6 +376,7 @@ func (g *segment) advance() (*segment, error) {
 	cached := len(value.Data) <= maxNextKey && value.Type != String
 	if cached {
 		if next := g.next[string(value.Data)]; next != nil {
+			g.latest = next
 			return next, nil
 		}
 	}
@@ -362,6 +387,7 @@ func (g *segment) advance() (*segment, error) {
 	}
 	next.arena = slab.New(next.size)
 	next.bind(next.arena)
+	g.latest = next
 	if cached {
 		if g.next == nil || len(g.next) == maxNext {
 			g.next = map[string]*segment{}

@@ -102,25 +102,15 @@ type OpCount struct {
 
 // Ops counts the nodes by operator, as they are after optimization, in order of
 // first occurrence; the branches of an If count both.
-func (s *Session) Ops() []OpCount {
-	var list []OpCount
-	at := map[string]int{}
-	var count func(nodes []*Node)
-	count = func(nodes []*Node) {
-		for _, n := range nodes {
-			i, ok := at[n.Op]
-			if !ok {
-				i = len(list)
-				at[n.Op] = i
-				list = append(list, OpCount{Op: n.Op})
-			}
-			list[i].N++
-			for _, g := range n.Subgraphs() {
-				count(g.Nodes)
-			}
+func (s *Session) Ops() []OpCount { return opsOf(nil, s.graph.Nodes) }
+
+func opsOf(list []OpCount, nodes []*Node) []OpCount {
+	for _, n := range nodes {
+		list = counted(list, n.Op)
+		for _, g := range n.Subgraphs() {
+			list = opsOf(list, g.Nodes)
 		}
 	}
-	count(s.graph.Nodes)
 	return list
 }
 

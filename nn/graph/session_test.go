@@ -522,6 +522,8 @@ func TestProfile(t *testing.T) {
 	times, err := exec(t, s, 1, 2).ExecProfiled(func() float64 { clock += 1.5; return clock })
 	require.NoError(t, err)
 	assert.Equal(t, []StepTime{{"n_Inc", "Inc", 1.5}}, times)
+	assert.Equal(t, []OpCount{{"Inc", 1}}, s.runs[0].Ops())
+	assert.Equal(t, []OpCount{{"Flat", 1}, {"Inc", 1}}, s.Ops())
 }
 
 // Many small buffers, beyond those that are placed with care, still get distinct

@@ -46,8 +46,9 @@ func (r *reader) item() error {
 	return nil
 }
 
-// Read parses an ONNX model. The graph's weights are b's bytes where these are
-// aligned, so b must not change afterwards.
+// Read parses an ONNX model and takes over b: the graph's weights stay in it,
+// moved by a few bytes where they have to be aligned, so that a model is in
+// memory once. b cannot be read again and must not change.
 func Read(b []byte) (*graph.Graph, error) {
 	if len(b) == 0 {
 		return nil, graph.Load("onnx: the file is empty")

@@ -240,16 +240,16 @@ func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
 			v.Const, v.Type = t, t.Type
 		}
 	}
-	sorted, err := sort(kept)
+	sorted, err := ordered(kept)
 	for _, n := range sorted {
 		g.Nodes = append(g.Nodes, n.Node)
 	}
 	return err
 }
 
-// sort returns the nodes in an order in which each comes after what it uses; the
+// ordered returns the nodes in an order in which each comes after what it uses; the
 // given one, when it is such.
-func sort(nodes []*node) ([]*node, error) {
+func ordered(nodes []*node) ([]*node, error) {
 	maker := map[*graph.Value]int{}
 	for i, n := range nodes {
 		for _, v := range n.Outputs {
@@ -260,20 +260,20 @@ func sort(nodes []*node) ([]*node, error) {
 	}
 	waits := make([]int, len(nodes)) // how many uses of node i are not yet made
 	users := make([][]int, len(nodes))
-	ordered := true
+	inOrder := true
 	for i, n := range nodes {
 		for _, v := range slices.Concat(n.Inputs, n.deps) {
 			if v == nil {
 				continue
 			}
 			if j, ok := maker[v]; ok {
-				ordered = ordered && j < i
+				inOrder = inOrder && j < i
 				waits[i]++
 				users[j] = append(users[j], i)
 			}
 		}
 	}
-	if ordered {
+	if inOrder {
 		return nodes, nil
 	}
 	var ready []int

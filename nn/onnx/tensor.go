@@ -117,7 +117,7 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 		have, unit = len(raw), "bytes"
 		n *= size
 		if have == n {
-			t.Data = placed(raw, size)
+			t.Data = placed(b, raw, size)
 		}
 	case t.Type == graph.Float32:
 		have = len(floats)
@@ -144,15 +144,23 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 	return t, name, nil
 }
 
-// placed returns raw itself when it is aligned for elements of this size, else
-// a copy.
-func placed(raw []byte, size int) []byte {
-	if len(raw) == 0 || slab.Addr(raw)%uintptr(size) == 0 {
-		return raw
+// placed returns raw, a field of the message b, aligned for elements of this
+// size: moved down over the tag and length before it, which have been read, or
+// copied where there is no room.
+func placed(b, raw []byte, size int) []byte {
+	if len(raw) == 0 {
+		return nil
 	}
-	c := slab.New(len(raw))
-	copy(c, raw)
-	return c
+	at := int(slab.Addr(raw) - slab.Addr(b))
+	by := int(slab.Addr(raw) % uintptr(size))
+	if by > at {
+		c := slab.New(len(raw))
+		copy(c, raw)
+		return c
+	}
+	to := b[at-by : at-by+len(raw) : at-by+len(raw)]
+	copy(to, raw)
+	return to
 }
 
 // narrowed stores the low bytes of each number.
