@@ -13267,6 +13267,10 @@ TEXT ·rowMax(SB), NOSPLIT, $0-32
 			// m1 is V1
 			// m2 is V2
 			// m3 is V3
+			// m4 is V4
+			// m5 is V5
+			// m6 is V6
+			// m7 is V7
 			// left is R3
 			I64Load cols+24(FP)
 			Set R3
@@ -13278,8 +13282,16 @@ TEXT ·rowMax(SB), NOSPLIT, $0-32
 			Set V2
 			V128Const $-36028792732385280, $-36028792732385280
 			Set V3
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V4
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V5
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V6
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V7
 			Get R3
-			I64Const $16
+			I64Const $32
 			I64GeS
 			If
 				Loop
@@ -13307,16 +13319,40 @@ TEXT ·rowMax(SB), NOSPLIT, $0-32
 					V128Load $48
 					F32x4Max
 					Set V3
+					Get V4
 					Get R1
-					I64Const $64
+					I32WrapI64
+					V128Load $64
+					F32x4Max
+					Set V4
+					Get V5
+					Get R1
+					I32WrapI64
+					V128Load $80
+					F32x4Max
+					Set V5
+					Get V6
+					Get R1
+					I32WrapI64
+					V128Load $96
+					F32x4Max
+					Set V6
+					Get V7
+					Get R1
+					I32WrapI64
+					V128Load $112
+					F32x4Max
+					Set V7
+					Get R1
+					I64Const $128
 					I64Add
 					Set R1
 					Get R3
-					I64Const $-16
+					I64Const $-32
 					I64Add
 					Set R3
 					Get R3
-					I64Const $16
+					I64Const $32
 					I64GeS
 					BrIf $0
 				End
@@ -13347,11 +13383,31 @@ TEXT ·rowMax(SB), NOSPLIT, $0-32
 				End
 			End
 			Get V0
-			Get V1
+			Get V4
 			F32x4Max
+			Set V0
+			Get V1
+			Get V5
+			F32x4Max
+			Set V1
 			Get V2
+			Get V6
+			F32x4Max
+			Set V2
+			Get V3
+			Get V7
+			F32x4Max
+			Set V3
+			Get V0
+			Get V2
+			F32x4Max
+			Set V0
+			Get V1
 			Get V3
 			F32x4Max
+			Set V1
+			Get V0
+			Get V1
 			F32x4Max
 			Set V0
 			Get V0
@@ -13432,6 +13488,10 @@ TEXT ·rowMin(SB), NOSPLIT, $0-32
 			// m1 is V1
 			// m2 is V2
 			// m3 is V3
+			// m4 is V4
+			// m5 is V5
+			// m6 is V6
+			// m7 is V7
 			// left is R3
 			I64Load cols+24(FP)
 			Set R3
@@ -13443,8 +13503,16 @@ TEXT ·rowMin(SB), NOSPLIT, $0-32
 			Set V2
 			V128Const $9187343241974906880, $9187343241974906880
 			Set V3
+			V128Const $9187343241974906880, $9187343241974906880
+			Set V4
+			V128Const $9187343241974906880, $9187343241974906880
+			Set V5
+			V128Const $9187343241974906880, $9187343241974906880
+			Set V6
+			V128Const $9187343241974906880, $9187343241974906880
+			Set V7
 			Get R3
-			I64Const $16
+			I64Const $32
 			I64GeS
 			If
 				Loop
@@ -13472,16 +13540,40 @@ TEXT ·rowMin(SB), NOSPLIT, $0-32
 					V128Load $48
 					F32x4Min
 					Set V3
+					Get V4
 					Get R1
-					I64Const $64
+					I32WrapI64
+					V128Load $64
+					F32x4Min
+					Set V4
+					Get V5
+					Get R1
+					I32WrapI64
+					V128Load $80
+					F32x4Min
+					Set V5
+					Get V6
+					Get R1
+					I32WrapI64
+					V128Load $96
+					F32x4Min
+					Set V6
+					Get V7
+					Get R1
+					I32WrapI64
+					V128Load $112
+					F32x4Min
+					Set V7
+					Get R1
+					I64Const $128
 					I64Add
 					Set R1
 					Get R3
-					I64Const $-16
+					I64Const $-32
 					I64Add
 					Set R3
 					Get R3
-					I64Const $16
+					I64Const $32
 					I64GeS
 					BrIf $0
 				End
@@ -13512,11 +13604,31 @@ TEXT ·rowMin(SB), NOSPLIT, $0-32
 				End
 			End
 			Get V0
-			Get V1
+			Get V4
 			F32x4Min
+			Set V0
+			Get V1
+			Get V5
+			F32x4Min
+			Set V1
 			Get V2
+			Get V6
+			F32x4Min
+			Set V2
+			Get V3
+			Get V7
+			F32x4Min
+			Set V3
+			Get V0
+			Get V2
+			F32x4Min
+			Set V0
+			Get V1
 			Get V3
 			F32x4Min
+			Set V1
+			Get V0
+			Get V1
 			F32x4Min
 			Set V0
 			Get V0
@@ -13613,6 +13725,10 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 			// m1 is V1
 			// m2 is V2
 			// m3 is V3
+			// m4 is V4
+			// m5 is V5
+			// m6 is V6
+			// m7 is V7
 			// left is R7
 			Get R3
 			Set R7
@@ -13624,8 +13740,16 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 			Set V2
 			V128Const $-36028792732385280, $-36028792732385280
 			Set V3
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V4
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V5
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V6
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V7
 			Get R7
-			I64Const $16
+			I64Const $32
 			I64GeS
 			If
 				Loop
@@ -13633,36 +13757,60 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 					Get R4
 					I32WrapI64
 					V128Load $0
-					F32x4Max
+					F32x4Pmax
 					Set V0
 					Get V1
 					Get R4
 					I32WrapI64
 					V128Load $16
-					F32x4Max
+					F32x4Pmax
 					Set V1
 					Get V2
 					Get R4
 					I32WrapI64
 					V128Load $32
-					F32x4Max
+					F32x4Pmax
 					Set V2
 					Get V3
 					Get R4
 					I32WrapI64
 					V128Load $48
-					F32x4Max
+					F32x4Pmax
 					Set V3
+					Get V4
 					Get R4
-					I64Const $64
+					I32WrapI64
+					V128Load $64
+					F32x4Pmax
+					Set V4
+					Get V5
+					Get R4
+					I32WrapI64
+					V128Load $80
+					F32x4Pmax
+					Set V5
+					Get V6
+					Get R4
+					I32WrapI64
+					V128Load $96
+					F32x4Pmax
+					Set V6
+					Get V7
+					Get R4
+					I32WrapI64
+					V128Load $112
+					F32x4Pmax
+					Set V7
+					Get R4
+					I64Const $128
 					I64Add
 					Set R4
 					Get R7
-					I64Const $-16
+					I64Const $-32
 					I64Add
 					Set R7
 					Get R7
-					I64Const $16
+					I64Const $32
 					I64GeS
 					BrIf $0
 				End
@@ -13676,7 +13824,7 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 					Get R4
 					I32WrapI64
 					V128Load $0
-					F32x4Max
+					F32x4Pmax
 					Set V0
 					Get R4
 					I64Const $16
@@ -13693,12 +13841,32 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 				End
 			End
 			Get V0
+			Get V4
+			F32x4Pmax
+			Set V0
 			Get V1
-			F32x4Max
+			Get V5
+			F32x4Pmax
+			Set V1
 			Get V2
+			Get V6
+			F32x4Pmax
+			Set V2
 			Get V3
-			F32x4Max
-			F32x4Max
+			Get V7
+			F32x4Pmax
+			Set V3
+			Get V0
+			Get V2
+			F32x4Pmax
+			Set V0
+			Get V1
+			Get V3
+			F32x4Pmax
+			Set V1
+			Get V0
+			Get V1
+			F32x4Pmax
 			Set V0
 			Get V0
 			F32x4ExtractLane $0, $0

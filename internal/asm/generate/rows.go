@@ -91,20 +91,25 @@ func sums(file *asm.File) {
 }
 
 // extreme leaves the largest (or smallest) element of a row in best and x
-// behind the row. The order does not matter to the result.
+// behind the row. The order does not matter to the result; eight accumulators,
+// as each waits for a maximum of eight instructions.
 func extreme(f *asm.Func, x asm.Ptr, cols asm.Int, best asm.F32, identity float64,
 	vector func(v, w asm.V) asm.V, scalar func(x, y asm.F32) asm.F32) {
 	f.Scope(func() {
-		m, left := f.NewVs("m", 4), f.NewInt("left")
+		m, left := f.NewVs("m", 8), f.NewInt("left")
 		left.Set(cols)
 		for _, v := range m {
 			v.Set(f.ConstBits(math.Float32bits(float32(identity))))
 		}
 		f.Sweep(asm.Sweep{
-			Left: left, Pointers: []asm.Ptr{x}, Unroll: 4,
+			Left: left, Pointers: []asm.Ptr{x}, Unroll: len(m),
 			Vector: func(u int) { m[u].Set(vector(m[u], x.V(int64(16*u)))) },
 		})
-		m[0].Set(vector(vector(m[0], m[1]), vector(m[2], m[3])))
+		for n := len(m) / 2; n > 0; n /= 2 {
+			for i := range n {
+				m[i].Set(vector(m[i], m[n+i]))
+			}
+		}
 		best.Set(scalar(scalar(m[0].Lane(0), m[0].Lane(1)), scalar(m[0].Lane(2), m[0].Lane(3))))
 		f.Take(left, 1, func() {
 			best.Set(scalar(best, x.F32(0)))
@@ -147,7 +152,9 @@ func softmaxRows(file *asm.File) {
 			f.If(cols.GtConst(0).Not(), func() { f.Leave() })
 			f.Take(rows, 1, func() {
 				in.Set(x)
-				extreme(f, in, cols, best, math.Inf(-1), asm.V.Max, asm.F32.Max)
+				// pmax passes NaNs over, and here it may: one of them spoils the
+				// sum, and so the row, in any case. Nor does a zero's sign show.
+				extreme(f, in, cols, best, math.Inf(-1), asm.V.PMax, asm.F32.Max)
 				in.Set(x)
 				out.Set(y)
 				left.Set(cols)
