@@ -85,8 +85,8 @@ func init() {
 	describe(float32Only, 0, -1, like(0), `Conv ConvTranspose Gemm BatchNormalization LayerNormalization InstanceNormalization
 		GroupNormalization RMSNormalization`)
 	describe(float32Only, 0, 1, like(0), `LeakyRelu Elu Selu Celu ThresholdedRelu HardSigmoid HardSwish Shrink Gelu Swish PRelu
-		Softmax LogSoftmax Hardmax AveragePool LpPool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN
-		Resize Upsample`)
+		Softmax LogSoftmax Hardmax AveragePool LpPool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN`)
+	describe(storedTypes, 0, 1, like(0), "Resize Upsample")
 }
 
 // checkTypes returns which type the node takes or gives that is not implemented,
