@@ -210,8 +210,8 @@ func (b *BatchNorm) sized(name string, s []float32, size int) error {
 	return checkLength(batchOp, name, s, size, "x ", b.shape)
 }
 
-// applyExact serves calls with HARD channels: those in float64, the others by the
-// kernels' own arithmetic, so that no channel shows what its neighbours are like.
+// applyExact serves calls with HARD channels: those in float64, the others plane by
+// plane with the kernel, so that no channel shows what its neighbours are like.
 func (b *BatchNorm) applyExact(y, x []float32) {
 	at := 0
 	for range b.outer {
@@ -220,14 +220,15 @@ func (b *BatchNorm) applyExact(y, x []float32) {
 			if b.period > 0 {
 				i = c * b.inner
 			}
-			m, a, beta := b.mean[i], b.scale[i], b.beta[i]
+			if !b.hard[c] {
+				batchNormPlanes(&y[at], &x[at], &b.mean[i], &b.scale[i], &b.beta[i], 1, 1, b.inner, int(b.activation))
+				at += b.inner
+				continue
+			}
+			m, a, beta := float64(b.mean[i]), b.exact[c], float64(b.beta[i])
 			from, to := x[at:at+b.inner], y[at:at+b.inner]
 			for j, e := range from {
-				v := float32((e-m)*a) + beta
-				if b.hard[c] {
-					v = float32(float64((float64(e)-float64(m))*b.exact[c]) + float64(beta))
-				}
-				to[j] = clampScalar(v, int(b.activation))
+				to[j] = clampScalar(float32(float64((float64(e)-m)*a)+beta), int(b.activation))
 			}
 			at += b.inner
 		}
