@@ -35,7 +35,9 @@ type Spec struct {
 func (s *Spec) Len() int { return Elements(s.Dims) }
 
 // Args are a step's operands, bound to memory once after planning. In and Out
-// have the node's arity; an omitted operand is nil.
+// have the node's arity; an omitted operand is nil. A step that meets data which
+// it cannot work with panics with an error that says what and why; the run
+// returns it with the node's name.
 type Args struct {
 	In, Out []*Tensor
 	Scratch []byte // aligned, contents undefined at the start of each run

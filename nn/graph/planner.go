@@ -232,14 +232,24 @@ func (p *planner) finish(c *Call) error {
 		p.known += bytes
 		st.bind()
 		st.args.Scratch = newScratch(c.scratch)
-		st.run(&st.args)
-		return nil
+		return st.once()
 	}
 	if c.scratch > 0 {
 		st.scratch = &buffer{size: c.scratch, first: len(p.steps), last: len(p.steps)}
 		p.buffers = append(p.buffers, st.scratch)
 	}
 	p.steps = append(p.steps, st)
+	return nil
+}
+
+// once runs a step while planning.
+func (st *step) once() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = stopped(st.node, p)
+		}
+	}()
+	st.run(&st.args)
 	return nil
 }
 

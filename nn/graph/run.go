@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"runtime"
 	"slices"
 
 	"github.com/normwasm/normwasm/internal/slab"
@@ -351,23 +352,31 @@ func (r *Run) gone() error {
 	return &ReleasedError{"graph: Exec: the run's memory went to another run; Prepare it again"}
 }
 
-// caught is recovered with the name of the step.
+// caught turns a panic of the current step into the error of Exec.
 func (r *Run) caught(err *error) {
-	p := recover()
-	if p == nil {
-		return
+	if p := recover(); p != nil {
+		if r.current == nil {
+			*err = Load("graph: the run failed")
+			return
+		}
+		*err = stopped(r.current.node, p)
 	}
-	what := "a step"
-	if r.current != nil {
-		what = plain(r.current.node.Op) + " " + text.Quote(r.current.node.Name)
+}
+
+// stopped is the error of a step that panicked with p. A step that meets data
+// which it cannot work with (an index beyond the table) panics with an error
+// that says so; anything else is a fault of the operator.
+func stopped(n *Node, p any) error {
+	name := plain(n.Op) + " " + text.Quote(n.Name)
+	switch p := p.(type) {
+	case runtime.Error:
+		return Load("graph: ", name, " failed: ", p)
+	case error:
+		return Shape("graph: ", name, ": ", p)
+	case string:
+		return Load("graph: ", name, " failed: ", p)
 	}
-	if e, ok := p.(error); ok {
-		*err = Load("graph: ", what, " failed: ", e)
-	} else if e, ok := p.(string); ok {
-		*err = Load("graph: ", what, " failed: ", e)
-	} else {
-		*err = Load("graph: ", what, " failed")
-	}
+	return Load("graph: ", name, " failed")
 }
 
 // advance plans, or finds again, what follows a segment that has run.

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 
@@ -109,6 +110,11 @@ func init() {
 	add("Panic", func(c *Call) error {
 		same(c)
 		c.Run(func(a *Args) { _ = a.In[0].Data[len(a.In[0].Data)] })
+		return nil
+	})
+	add("Refuse", func(c *Call) error {
+		same(c)
+		c.Run(func(a *Args) { panic(errors.New("an element is odd")) })
 		return nil
 	})
 	add("PanicPlan", func(c *Call) error { panic("no such thing") })
@@ -462,6 +468,7 @@ func TestFailuresAreErrors(t *testing.T) {
 	for name, want := range map[string]string{
 		"PanicPlan": "no such thing",
 		"Panic":     `Panic "n_Panic" failed: runtime error: index out of range [8] with length 8`,
+		"Refuse":    `graph: Refuse "n_Refuse": an element is odd`,
 		"Huge":      `Huge "n_Huge": output 0 would have dimensions [1099511627776 1099511627776]`,
 		"Sink":      `Sink "n_Sink": the operator gives no step`,
 	} {
