@@ -27,7 +27,8 @@ if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye
 if (!(await exists(join(engine, 'src', 'index.js')))) missing(`${relative(process.cwd(), engine)}/src/index.js`, 'It is the npm package of this repository.');
 if (!(await exists(join(engine, 'dist')))) missing(`${relative(process.cwd(), engine)}/dist`, 'Run `make build` first.');
 
-await rm(out, { recursive: true, force: true });
+// Screenshots of the tests stay; everything else is made anew.
+for (const name of await readdir(out).catch(() => [])) if (name !== 'screens') await rm(join(out, name), { recursive: true });
 await cp(join(here, 'src'), out, { recursive: true });
 await cp(join(engine, 'src'), join(out, 'normwasm', 'src'), { recursive: true });
 await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
@@ -80,7 +81,7 @@ async function twin(path) {
 }
 
 const files = (await readdir(out, { recursive: true, withFileTypes: true }))
-  .filter((f) => f.isFile() && compressible.has(extname(f.name)))
+  .filter((f) => f.isFile() && !(f.parentPath ?? f.path).endsWith('screens') && compressible.has(extname(f.name)))
   .map((f) => join(f.parentPath ?? f.path, f.name));
 const done = await Promise.all(files.map(async (f) => [f, await twin(f)]));
 

@@ -152,6 +152,41 @@ export const samples = [
     },
   },
   {
+    name: 'Typewriter',
+    text: 'A tired ribbon, still legible',
+    paint(canvas, g) {
+      shade(g, 720, 220, '#efe6d2', '#d9cbb0');
+      const roll = dice(19);
+      g.fillStyle = '#22242c';
+      g.font = FACES.mono(36);
+      [...'A tired ribbon, still legible'].forEach((letter, i) => {
+        g.globalAlpha = 0.38 + 0.55 * roll();
+        g.fillText(letter, 44 + i * 21.8, 122 + Math.round(roll() * 4 - 2));
+      });
+      g.globalAlpha = 1;
+      grain(canvas, 22, 19);
+    },
+  },
+  {
+    name: 'Label, held askew',
+    text: 'Keep dry and read level',
+    paint(canvas, g) {
+      shade(g, 720, 220, '#c9a77c', '#8e6d48');
+      g.translate(360, 110);
+      g.rotate((-5.5 * Math.PI) / 180);
+      g.fillStyle = '#fbfaf6';
+      g.beginPath();
+      g.roundRect(-330, -52, 660, 104, 8);
+      g.fill();
+      g.fillStyle = '#1d1d1f';
+      g.textAlign = 'center';
+      g.font = FACES.bold(44);
+      g.fillText('Keep dry and read level', 0, 15);
+      g.setTransform(1, 0, 0, 1, 0, 0);
+      grain(canvas, 14, 17);
+    },
+  },
+  {
     name: 'Two lines',
     text: 'The first line is the title',
     paint(canvas, g) {

@@ -1,7 +1,5 @@
 // Fetches the page's own files with progress, and says plainly what went wrong when one does not arrive.
 
-export class DownloadError extends Error {}
-
 /**
  * @param {string} path
  * @param {(loaded: number) => void} onProgress bytes after decompression
@@ -12,11 +10,11 @@ export async function download(path, onProgress) {
   try {
     response = await fetch(url);
   } catch {
-    throw new DownloadError(`${path} could not be fetched: the connection failed.`);
+    throw new Error(`${path} could not be fetched: the connection failed.`);
   }
-  if (!response.ok) throw new DownloadError(`${path} could not be fetched: the server answered ${response.status}.`);
+  if (!response.ok) throw new Error(`${path} could not be fetched: the server answered ${response.status}.`);
   if (/text\/html/.test(response.headers.get('content-type') ?? '')) {
-    throw new DownloadError(`${path} is missing: the server sent a web page in its place.`);
+    throw new Error(`${path} is missing: the server sent a web page in its place.`);
   }
   if (!response.body) return new Uint8Array(await response.arrayBuffer());
   const parts = [];
@@ -30,7 +28,7 @@ export async function download(path, onProgress) {
       onProgress(loaded);
     }
   } catch {
-    throw new DownloadError(`${path} broke off after ${loaded.toLocaleString('en')} bytes.`);
+    throw new Error(`${path} broke off after ${loaded.toLocaleString('en')} bytes.`);
   }
   const bytes = new Uint8Array(loaded);
   let at = 0;

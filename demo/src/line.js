@@ -33,6 +33,53 @@ export function findLines(picture) {
     .map((b) => pad(b, scale, picture));
 }
 
+// A hand-held picture leans a little; more than this is meant, or no text.
+const MAX_TILT = 14;
+
+/**
+ * How far the lines lean, in degrees clockwise; 0 when they do not or when it cannot be told. Sheared by the right
+ * angle, the strokes of a line fall into the fewest rows: the sum of squares over the rows is at its largest.
+ * @param {Picture} picture
+ */
+export function tilt(picture) {
+  const scale = Math.max(1, picture.width / LOOK_WIDTH, picture.height / LOOK_HEIGHT);
+  const { lum, width, height } = shrink(picture, scale);
+  const edge = strokes(lum, width, height);
+  if (!edge) return 0;
+  dropFrames(edge, width, height);
+  const xs = [], ys = [];
+  for (let i = 0; i < edge.length; i++) {
+    if (edge[i]) {
+      xs.push(i % width);
+      ys.push(Math.floor(i / width));
+    }
+  }
+  // What is about as wide as high has no direction of its own.
+  if (xs.length < 60 || xs.reduce((a, x) => Math.max(a, x), 0) - xs.reduce((a, x) => Math.min(a, x), width) < 60) return 0;
+  const rows = new Float64Array(height + 2 * width);
+  const sharpness = (degrees) => {
+    const slope = Math.tan((degrees * Math.PI) / 180);
+    rows.fill(0);
+    for (let i = 0; i < xs.length; i++) rows[Math.round(ys[i] - xs[i] * slope) + width]++;
+    let sum = 0;
+    for (const n of rows) sum += n * n;
+    return sum;
+  };
+  let best = 0, most = sharpness(0);
+  const level = most;
+  for (const [step, reach] of [[1, MAX_TILT], [0.25, 0.75]]) {
+    const middle = best;
+    for (let d = middle - reach; d <= middle + reach; d += step) {
+      const s = sharpness(d);
+      if (s > most) {
+        most = s;
+        best = d;
+      }
+    }
+  }
+  return Math.abs(best) >= 0.75 && most > level * 1.12 ? best : 0;
+}
+
 /** The line with the most writing in it. @param {Box[]} lines */
 export function mainLine(lines) {
   let best = 0;

@@ -83,6 +83,33 @@ export function resample(picture, box, width, height) {
   return { data: out, width, height };
 }
 
+/**
+ * Turned about its middle, counter-clockwise by `degrees`; what comes in at the corners repeats the nearest edge.
+ * @param {Picture} picture
+ * @param {number} degrees
+ */
+export function rotate({ data, width, height }, degrees) {
+  const cos = Math.cos((degrees * Math.PI) / 180), sin = Math.sin((degrees * Math.PI) / 180);
+  const out = new Uint8ClampedArray(data.length);
+  const mx = (width - 1) / 2, my = (height - 1) / 2;
+  for (let y = 0, o = 0; y < height; y++) {
+    for (let x = 0; x < width; x++, o += 4) {
+      const u = Math.max(0, Math.min(width - 1, mx + (x - mx) * cos - (y - my) * sin));
+      const v = Math.max(0, Math.min(height - 1, my + (x - mx) * sin + (y - my) * cos));
+      const left = Math.min(width - 1, Math.floor(u)), top = Math.min(height - 1, Math.floor(v));
+      const fx = u - left, fy = v - top;
+      const a = (top * width + left) * 4;
+      const right = left + 1 < width ? 4 : 0, below = top + 1 < height ? width * 4 : 0;
+      for (let c = 0; c < 4; c++) {
+        const upper = data[a + c] * (1 - fx) + data[a + right + c] * fx;
+        const lower = data[a + below + c] * (1 - fx) + data[a + below + right + c] * fx;
+        out[o + c] = upper * (1 - fy) + lower * fy;
+      }
+    }
+  }
+  return { data: out, width, height };
+}
+
 /** Turned by 180°: the pixels in reverse order. */
 export function turn({ data, width, height }) {
   const out = new Float32Array(data.length);

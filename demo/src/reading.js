@@ -27,7 +27,7 @@ const place = (element, box, { width, height }) => {
   element.style.height = `${(100 * box.height) / height}%`;
 };
 
-/** @param {(index: number) => void} onLine another line was chosen */
+/** @param {any} message @param {(index: number) => void} onLine another line was chosen */
 export function showPicture({ bitmap, lines, index, width, height }, onLine) {
   const frame = $('picture');
   const had = frame.contains(document.activeElement);
@@ -45,7 +45,7 @@ export function showPicture({ bitmap, lines, index, width, height }, onLine) {
   $('lines-hint').hidden = !several;
 }
 
-export function showStraight({ bitmap, upsideDown, turned, unsure, windows, bothWays }) {
+export function showStraight({ bitmap, upsideDown, turned, unsure, lean, windows, bothWays }) {
   paint($('strip').querySelector('canvas'), bitmap);
   $('needle').style.transform = `rotate(${turned ? 180 : 0}deg)`;
   const looks = windows > 1 ? `, from ${windows} looks along the line` : '';
@@ -54,6 +54,7 @@ export function showStraight({ bitmap, upsideDown, turned, unsure, windows, both
     unsure
       ? `The direction network hesitated (${percent(upsideDown)} upside down), so the line was read both ways and the surer reading was kept (${percent(Math.max(...bothWays))} against ${percent(Math.min(...bothWays))}).`
       : `The direction network is ${percent(turned ? upsideDown : 1 - upsideDown)} sure${looks}.`,
+    lean ? ` Before that the picture was levelled by ${Math.abs(lean).toFixed(1).replace('.0', '')}°.` : '',
   );
 }
 
@@ -84,6 +85,8 @@ export function showText(result, truth) {
     ? `${compared}${percent(mean)} sure on average; least of ${visible(least.text)}, ${percent(least.confidence)}.`
     : 'The reading network saw no characters here.';
   describe();
+  $('echo').hidden = !characters.length;
+  $('echo').lastChild.textContent = result.text;
   $('announce').textContent = characters.length ? `Read: ${result.text}. ${summary}` : summary;
 }
 

@@ -9,10 +9,10 @@
 //   toy     { id, rows, cols, x, mean, variance }     toy { id, batch, layer }
 
 import { init, InferenceSession, Tensor, layerNorm, batchNorm } from './engine.js';
-import { download, transfers, DownloadError } from './files.js';
-import { findLines, mainLine } from './line.js';
+import { download, transfers } from './files.js';
+import { findLines, mainLine, tilt } from './line.js';
 import { alphabet, clsInputs, cutStrip, decode, direction, recInput, sureness, turn } from './ocr.js';
-import { toRGBA } from './pixels.js';
+import { rotate, toRGBA } from './pixels.js';
 
 const CLS = 'models/ch_ppocr_mobile_v2.0_cls_infer.onnx';
 const REC = 'models/ch_PP-OCRv4_rec_infer.onnx';
@@ -23,9 +23,10 @@ const MAX_PIXELS = 6e6;
 
 const say = (type, body = {}, transfer = []) => postMessage({ type, ...body }, transfer);
 
-/** @type {{ runtime: any, cls: any, rec: any, letters: string[], bytes: Record<string, Uint8Array> } | undefined} */
+/** @type {{ runtime: any, cls: any, rec: any, letters: string[], bytes: Record<string, Uint8Array>,
+ *   written?: Record<string, string[]> } | undefined} */
 let engine;
-/** @type {{ picture: ImageData, lines: import('./pixels.js').Box[], trim: number } | undefined} */
+/** @type {{ picture: ImageData, lines: import('./pixels.js').Box[], lean: number, trim: number } | undefined} */
 let latest;
 /** What the latest reading fed to the networks, for `inspect`. */
 let fed;
@@ -77,16 +78,21 @@ async function open(image) {
 }
 
 async function read({ id, image }) {
-  const picture = await open(image);
+  let picture = await open(image);
   const begin = performance.now();
+  const lean = tilt(picture);
+  if (lean) {
+    const { data, width, height } = rotate(picture, lean);
+    picture = new ImageData(data, width, height);
+  }
   const lines = findLines(picture);
-  latest = { picture, lines, trim: performance.now() - begin };
+  latest = { picture, lines, lean, trim: performance.now() - begin };
   await readLine({ id, index: mainLine(lines) });
 }
 
 async function readLine({ id, index }) {
   if (!engine || !latest) return;
-  const { picture, lines, trim } = latest;
+  const { picture, lines, lean, trim } = latest;
   const bitmap = await createImageBitmap(picture);
   say('picture', { id, bitmap, lines, index, width: picture.width, height: picture.height }, [bitmap]);
   const box = lines[index];
@@ -117,7 +123,7 @@ async function readLine({ id, index }) {
   }
   if (verdict.turned) strip = turn(strip);
   const shown = await createImageBitmap(new ImageData(toRGBA(strip), strip.width, strip.height));
-  say('straight', { id, bitmap: shown, ...verdict, windows: windows.length, bothWays }, [shown]);
+  say('straight', { id, bitmap: shown, ...verdict, lean, windows: windows.length, bothWays }, [shown]);
 
   fed = { cls: windows[0], rec: reading.input };
   say('text', {
@@ -169,6 +175,7 @@ async function inspect({ id }) {
   }
   say('inspected', { id, networks });
   if (engine.written) return;
+  /** @type {Record<string, string[]>} */
   const written = {};
   for (const name of /** @type {const} */ (['cls', 'rec'])) {
     const plain = await InferenceSession.create(engine.bytes[name], { graphOptimizationLevel: 'none' });
@@ -202,7 +209,9 @@ onmessage = ({ data }) => {
       await does[data.type](data);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      if (data.type === 'start') say('failed', { message, code: error?.code ?? (error instanceof DownloadError ? 'DOWNLOAD' : '') });
+      if (data.type === 'start') say('failed', { message });
+      // A reading stands without its profile, and the page without its lesson.
+      else if (data.type === 'inspect' || data.type === 'toy') console.warn(`${data.type}: ${message}`);
       else say('problem', { id: data.id, message });
     }
   });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findLines, mainLine } from '../src/line.js';
+import { findLines, mainLine, tilt } from '../src/line.js';
+import { rotate } from '../src/pixels.js';
 
 /** Paper with bars for letters: dark uprights of 3 pixels, 5 pixels apart. */
 function paper(width, height, lines, { ink = 20, ground = 240, draw = () => {} } = {}) {
@@ -75,6 +76,19 @@ test('a picture larger than needed gives boxes in its own pixels', () => {
   const found = findLines(paper(3000, 1600, [big]));
   assert.equal(found.length, 1);
   assert.ok(found[0].y <= 700 && found[0].y + found[0].height >= 900);
+});
+
+test('a leaning picture is measured and levelled, an upright one left alone', () => {
+  const two = [{ x: 60, y: 60, tall: 24, letters: 50 }, { x: 60, y: 110, tall: 20, letters: 46 }];
+  const straight = paper(520, 200, two);
+  assert.equal(tilt(straight), 0);
+  assert.equal(tilt(paper(520, 200, [])), 0);
+  for (const lean of [-9, -3, 2, 6, 12]) {
+    const found = tilt(rotate(straight, -lean));
+    assert.ok(Math.abs(found - lean) <= 0.75, `${lean}° measured as ${found}°`);
+    const level = findLines(rotate(rotate(straight, -lean), found));
+    assert.equal(level.length, 2, `${lean}°`);
+  }
 });
 
 test('every box lies inside its picture, whatever the pixels', () => {
