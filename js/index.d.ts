@@ -1,0 +1,196 @@
+// normwasm: normalization kernels and a small ONNX runtime in WebAssembly SIMD.
+//
+// Option names follow WebNN (scale, bias, epsilon, axes, layout); sessions and tensors follow
+// onnxruntime-common. Arrays are row-major; shapes are numbers of elements, never bytes.
+
+// ---- start-up ---------------------------------------------------------------------------------
+
+/** The builds of the module: `scalar` runs everywhere, `simd` needs WebAssembly SIMD and gives the
+ *  same bits, `relaxed` needs relaxed SIMD and rounds multiply-adds once instead of twice. */
+export type Variant = 'relaxed' | 'simd' | 'scalar';
+
+export interface InitOptions {
+  /** Where the .wasm is; the default finds the packaged file next to the module (browser and Node).
+   *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default.
+   *  In Node a string without a scheme is a file's path. */
+  wasmURL?: string | URL;
+  /** A compiled module, for hosts that forbid compiling bytes at run time. */
+  wasmModule?: WebAssembly.Module;
+  /** 'auto' (default) takes the fastest variant that this engine validates. One that it does not
+   *  validate is an {@link UnsupportedError}. */
+  variant?: 'auto' | Variant;
+  /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED` and name `AbortError`;
+   *  its cause is the signal's reason. */
+  signal?: AbortSignal;
+  /** `loaded` and `total` are bytes while downloading and compiling; `total` is absent when the server does not tell
+   *  (or compresses on the way). 'model' is the download of {@link InferenceSession.create}. */
+  onProgress?(p: { phase: 'download' | 'compile' | 'start' | 'model'; loaded: number; total?: number }): void;
+}
+
+/** Loads and starts the module. Idempotent: the same promise while it is loading or loaded (later options then do not
+ *  count); a failed start can be tried again, and so can one whose runtime was disposed or died.
+ *
+ *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page,
+ *  a truncated or empty file, something that does not compile. A wrong content-type does no harm. */
+export function init(options?: InitOptions): Promise<Runtime>;
+
+export interface Runtime {
+  /** The package's and the module's version. */
+  readonly version: string;
+  readonly variant: Variant;
+  /** Bytes: the wasm memory's size (it never shrinks), what live tensors and sessions hold, and how many there are. */
+  memory(): { total: number; inUse: number; tensors: number; sessions: number };
+  /** Ends the module. Everything that it holds says {@link DisposedError} from then on; `init` starts a new one. */
+  dispose(): void;
+}
+
+// ---- tensors ----------------------------------------------------------------------------------
+
+export type DataType = 'float32' | 'float64' | 'float16' | 'int8' | 'uint8' | 'int16' | 'uint16'
+  | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool' | 'string';
+
+/** The array that each type's elements come in. float16 has its bits in a Uint16Array, bool a byte of 0 or 1. */
+export interface DataTypeMap {
+  float32: Float32Array; float64: Float64Array; float16: Uint16Array;
+  int8: Int8Array; uint8: Uint8Array; int16: Int16Array; uint16: Uint16Array;
+  int32: Int32Array; uint32: Uint32Array; int64: BigInt64Array; uint64: BigUint64Array;
+  bool: Uint8Array; string: string[];
+}
+
+/** A tensor whose type is not known at compile time is taken to hold float32, as most do. */
+type DataOf<T extends DataType> = 0 extends 1 & T ? Float32Array : DataTypeMap[T];
+
+/** onnxruntime-common's Tensor: row-major data with dims. `location` is 'cpu' (a JS array) or 'wasm'
+ *  (resident in the module's memory; no copy when it is passed back in). */
+export class Tensor<T extends DataType = any> {
+  /** A tensor on the cpu. A typed array of the type's class is kept, not copied; plain arrays are converted.
+   *  `dims` default to the data's length; a scalar has `[]`.
+   *  @throws {ShapeError} when data does not have as many elements as dims say
+   *  @throws {NormError} when data is of another class, or detached */
+  constructor(type: T, data: ArrayLike<number> | ArrayLike<bigint> | ArrayBufferView | string[], dims?: readonly number[]);
+  /** A float32 tensor of zeros; `location` defaults to 'cpu', 'wasm' needs {@link init} first. */
+  static zeros(dims: readonly number[], options?: { location?: 'cpu' | 'wasm' }): Tensor<'float32'>;
+  readonly type: T;
+  readonly dims: readonly number[];
+  /** The number of elements: the product of dims. */
+  readonly size: number;
+  readonly location: 'cpu' | 'wasm';
+  /** The elements. For 'wasm' tensors a fresh view on each read, never a detached one; it may become one with the next
+   *  call, when the module's memory grows.
+   *  @throws {DisposedError} after dispose, or when the runtime is gone */
+  readonly data: DataOf<T>;
+  /** The elements: of a 'wasm' tensor a copy, otherwise the array itself. */
+  getData(): Promise<DataOf<T>>;
+  /** A resident copy; a tensor that is resident already returns itself. Dispose of it when it is done with. */
+  toWasm(): Tensor<T>;
+  /** The same elements under other dims of the same product. Resident memory is shared, and freed with the last
+   *  tensor that uses it. */
+  reshape(dims: readonly number[]): Tensor<T>;
+  /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+// ---- normalization, inference: synchronous once init() has resolved ---------------------------
+
+/** `x` is a Float32Array with `shape`, or a Tensor (then no `shape`). The result is of x's kind. */
+export type Operand = Float32Array | Tensor;
+export interface Common {
+  /** The dimensions of a Float32Array `x`; default: one, its length. */
+  shape?: readonly number[];
+  /** Added to the variance; finite, at least 0. */
+  epsilon?: number;
+  /** Takes the result and is returned, in place of a new array or tensor; as many elements as x. It may be x itself
+   *  (or `residual`), and must not share memory with anything else. */
+  out?: Operand;
+}
+export interface Affine { scale?: Operand; bias?: Operand }
+
+/** y = scale·(x − mean)/√(var + ε) + bias over `axes` (default: the last; any set, in any order, negative counts from the end;
+ *  [] normalizes each element with itself: y = bias). scale and bias have the dimensions of `axes` in the order given. ε = 1e-5.
+ *
+ *  `residual` (x's shape) is added to x first. `mean` and `invStdDev`, when given, receive each group's mean and
+ *  1/√(var + ε): x's shape with 1 at each of the axes. var is the biased variance. Dimensions of 0 are legal and give
+ *  zero elements. NaN and ±Inf make their own group NaN.
+ *  @throws {ShapeError} when a length, axis or dimension does not fit
+ *  @throws {NormError} for an epsilon that is NaN, infinite or negative, or an operand of another class or detached
+ *  @throws {DisposedError} for a disposed tensor or runtime */
+export function layerNorm<T extends Operand>(x: T, o?: Common & Affine & {
+  axes?: readonly number[]; residual?: Operand; mean?: Operand; invStdDev?: Operand;
+}): T;
+
+/** Inference: per channel with the given statistics, y = scale·(x − mean)/√(variance + ε) + bias, then `activation`.
+ *  layout 'nchw' (default; channel is axis 1, any rank ≥ 2) or 'nhwc' (last);
+ *  `axis` names the channel axis itself, for any rank ≥ 1. ε = 1e-5. mean, variance, scale and bias have one element a
+ *  channel. NaN passes through the activations.
+ *  @throws {ShapeError} when a length, axis or dimension does not fit
+ *  @throws {NormError} for a negative or NaN variance or epsilon, or an operand of another class or detached
+ *  @throws {DisposedError} for a disposed tensor or runtime */
+export function batchNorm<T extends Operand>(x: T, o: Common & Affine & {
+  mean: Operand; variance: Operand; layout?: 'nchw' | 'nhwc'; axis?: number; activation?: 'relu' | 'relu6';
+}): T;
+
+// ---- models: the subset of onnxruntime-common's InferenceSession that small models use ---------
+
+/** An ONNX file. A string is a URL (in Node also a file's path). */
+export type ModelSource = string | URL | Request | Response | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array>;
+
+/** The options of {@link init} count when this session is the first to start the module. */
+export interface SessionOptions extends InitOptions {
+  /** true: an own worker with its own module, so that the page never blocks. A number: that many, sharing a queue. */
+  worker?: boolean | number;
+  /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. */
+  graphOptimizationLevel?: 'none' | 'all';
+  /** Sizes for symbolic dimensions, when known beforehand. */
+  freeDimensionOverrides?: Record<string, number>;
+  /** Keep these outputs resident. */
+  preferredOutputLocation?: 'cpu' | 'wasm';
+}
+
+export interface ValueMetadata {
+  readonly name: string;
+  readonly type: DataType;
+  /** A string names a dimension that is not fixed. */
+  readonly shape: readonly (number | string)[];
+}
+
+export class InferenceSession {
+  private constructor();
+  /** Reads and optimizes a model, and starts the module where that is not done yet.
+   *  @throws {LoadError} when the model cannot be fetched, is truncated or is no ONNX file
+   *  @throws {UnsupportedError} that lists every operator, attribute and type that is not implemented */
+  static create(model: ModelSource, options?: SessionOptions): Promise<InferenceSession>;
+  readonly inputNames: readonly string[]; readonly outputNames: readonly string[];
+  readonly inputMetadata: readonly ValueMetadata[];
+  readonly outputMetadata: readonly ValueMetadata[];
+  /** How often each operator occurs, after optimization. */
+  readonly operators: readonly { op: string; count: number }[];
+  /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
+   *  copied in before run returns its promise.
+   *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
+   *  @throws {ShapeError} for dims that the model does not take
+   *  @throws {DisposedError} after release */
+  run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. */
+  profile(feeds: Readonly<Record<string, Tensor>>): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
+  /** Frees the session's memory. Idempotent. */
+  release(): Promise<void>;
+}
+export interface RunOptions { signal?: AbortSignal }
+
+// ---- errors -----------------------------------------------------------------------------------
+
+/** Every failure is one of these, with a stable `code` and a message that gives the numbers and the names in question.
+ *
+ *  NormError itself has the codes `INVALID_VALUE`, `DETACHED` (an array whose buffer is gone), `NOT_INITIALIZED`,
+ *  `OUT_OF_MEMORY` and `INTERNAL`. */
+export class NormError extends Error { readonly code: string }
+/** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
+export class ShapeError extends NormError {}
+/** The module or a model could not be fetched, read or compiled: `FETCH_FAILED`, `HTTP_STATUS`, `NOT_A_MODULE`,
+ *  `INTERRUPTED`, `COMPILE_FAILED`, `START_FAILED`, `VERSION_MISMATCH`, `INVALID_MODEL`, `ABORTED`, `LOAD_FAILED`. */
+export class LoadError extends NormError {}
+/** An operator, attribute or type that is not implemented: `UNSUPPORTED`; all of them are listed. */
+export class UnsupportedError extends NormError {}
+/** Use after dispose() or release(), or after the runtime died: `DISPOSED`. */
+export class DisposedError extends NormError {}

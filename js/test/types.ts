@@ -1,0 +1,33 @@
+// Checked by tsc, never run: code as users write it against the published types.
+import { DisposedError, InferenceSession, LoadError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, init, layerNorm } from 'normwasm';
+import type { Runtime, Variant } from 'normwasm';
+
+export async function use(signal: AbortSignal): Promise<number> {
+  const runtime: Runtime = await init({ variant: 'auto', signal, onProgress: ({ phase, loaded, total }) => void [phase, loaded, total] });
+  const variant: Variant = runtime.variant;
+  const array: Float32Array = layerNorm(new Float32Array(8), { shape: [2, 4], axes: [-1], epsilon: 1e-6 });
+  using resident = Tensor.zeros([2, 4], { location: 'wasm' });
+  const same: Tensor<'float32'> = layerNorm(resident, { scale: array.subarray(4), residual: resident, out: resident });
+  batchNorm(same, { mean: array, variance: array, layout: 'nhwc', activation: 'relu6' });
+  // @ts-expect-error mean and variance are needed
+  batchNorm(same, { layout: 'nhwc' });
+  // @ts-expect-error no such layout
+  batchNorm(same, { mean: array, variance: array, layout: 'hwc' });
+
+  const ids = new Tensor('int64', [1n, 2n], [1, 2]);
+  const big: BigInt64Array = ids.data;
+  const feeds: Record<string, Tensor> = { ids, mask: new Tensor('bool', [true, false].map(Number)) };
+  const session = await InferenceSession.create(new URL('model.onnx', 'https://example.org/'), { freeDimensionOverrides: { batch: 1 } });
+  const results = await session.run(feeds, ['logits'], { signal });
+  const logits: Float32Array = results['logits']!.data;
+  await session.run(feeds, { signal });
+  const first: number | string | undefined = session.inputMetadata[0]?.shape[0];
+  await session.release();
+  try {
+    runtime.dispose();
+  } catch (error) {
+    if (error instanceof ShapeError || error instanceof LoadError || error instanceof UnsupportedError || error instanceof DisposedError) throw error;
+    if (error instanceof NormError) console.log(error.code, error.message, variant, big, first);
+  }
+  return logits.length;
+}
