@@ -34,8 +34,10 @@ export function table(results) {
     const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
     const dims = c.dims.join('×');
     const nhwc = by['normwasm nhwc'];
+    const out = by['normwasm out'];
     // tfjs has channels last only: it is compared with the same layout.
     lines.push(row(`${c.name}, ${dims}`, by.normwasm, by['onnxruntime-web'], nhwc ? undefined : by['tfjs-wasm']));
+    if (out) lines.push(row(`${c.name}, ${dims}, result array given`, out, by['onnxruntime-web']));
     if (nhwc) lines.push(row(`${c.name}, the same, channels last`, nhwc, undefined, by['tfjs-wasm']));
   }
   if (results.sizes) {

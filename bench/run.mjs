@@ -49,13 +49,13 @@ const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
 const cases = [
-  { group: 'layernorm', name: 'LayerNorm kernel', dims: [64, 768], run: 'layerNormKernel' },
-  { group: 'layernorm', name: 'LayerNorm kernel', dims: [2048, 768], run: 'layerNormKernel' },
-  { group: 'layernorm', name: 'LayerNorm kernel', dims: [128, 64], run: 'layerNormKernel' },
-  { group: 'batchnorm', name: 'BatchNorm kernel', dims: [1, 64, 56, 56], run: 'batchNormKernel' },
-  { group: 'batchnorm', name: 'BatchNorm kernel', dims: [8, 32, 32, 32], run: 'batchNormKernel' },
-  { group: 'call', name: 'LayerNorm call', dims: [128, 64], run: 'layerNormCall' },
-  { group: 'models', name: 'PP-OCRv4 text reader', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
+  { group: 'layernorm', name: 'LayerNorm', dims: [64, 768], run: 'layerNormKernel' },
+  { group: 'layernorm', name: 'LayerNorm', dims: [2048, 768], run: 'layerNormKernel' },
+  { group: 'layernorm', name: 'LayerNorm', dims: [128, 64], run: 'layerNormKernel' },
+  { group: 'batchnorm', name: 'BatchNorm', dims: [1, 64, 56, 56], run: 'batchNormKernel' },
+  { group: 'batchnorm', name: 'BatchNorm', dims: [8, 32, 32, 32], run: 'batchNormKernel' },
+  { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
+  { group: 'models', name: 'PP-OCRv4 text recognition', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
   { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },
 ].filter((c) => only.includes(c.group));
 
@@ -177,7 +177,8 @@ function print(name, dims, measured) {
   console.log(`\n${name} ${dims.join('×')}`);
   for (const r of measured) {
     const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
+    const extra = (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
     const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)}` : '';
-    console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}`);
+    console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}`);
   }
 }

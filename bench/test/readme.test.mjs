@@ -19,7 +19,7 @@ test('the Go example', () => {
   assert.match(out, /^\[-1\.22\d* 0 1\.22\d* -1\.22\d* 0 1\.22\d*\]\n\[0 0 0\.99\d* 0 0 0\.99\d*\] <nil>\n$/);
 });
 
-const built = existsSync(join(root, 'js/dist/normwasm.simd.wasm')) && existsSync(model);
+const built = ['normwasm.simd.wasm', 'go-runtime.js'].every((f) => existsSync(join(root, 'js/dist', f))) && existsSync(model);
 test('the JavaScript example', { skip: !built && 'run make build first' }, () => {
   const entry = pathToFileURL(join(root, 'js/src/index.js')).href;
   mkdirSync(join(bench, 'dist'), { recursive: true });
