@@ -1,0 +1,318 @@
+package bridge
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/norm"
+)
+
+// status runs err through Fail as an export does.
+func status(t *testing.T, b *Bridge, err error) Status {
+	t.Helper()
+	s := b.Fail(err)
+	if s != OK {
+		require.NotEmpty(t, b.Failure())
+	}
+	return s
+}
+
+// put allocates a slab with these elements.
+func put(t *testing.T, b *Bridge, s ...float32) Handle {
+	t.Helper()
+	h, err := b.Alloc(4 * len(s))
+	require.NoError(t, err)
+	bytes, err := b.Bytes(h)
+	require.NoError(t, err)
+	copy(bytes, slab.Bytes(s))
+	return h
+}
+
+// whole is an operand that takes all of a slab of n elements.
+func whole(h Handle, n int) []int { return []int{int(int32(h)), 0, n} }
+
+var absent = []int{0, 0, 0}
+
+// frame writes the lists one after another.
+func frame(b *Bridge, lists ...[]int) {
+	at := 0
+	for _, l := range lists {
+		for _, v := range l {
+			b.Frame()[at] = int32(v)
+			at++
+		}
+	}
+}
+
+func TestHandles(t *testing.T) {
+	b := New()
+	first := put(t, b, 1, 2, 3)
+	assert.Equal(t, Memory{InUse: 12, Tensors: 1}, b.Memory())
+	require.NoError(t, b.Free(first))
+	assert.Equal(t, Memory{}, b.Memory())
+
+	second := put(t, b, 4)
+	assert.Equal(t, first&maxIndex, second&maxIndex, "the slot is used again")
+	assert.NotEqual(t, first, second)
+	for name, h := range map[string]Handle{"stale": first, "zero": 0, "never made": 77, "far": maxIndex, "all bits": math.MaxUint32} {
+		_, err := b.Bytes(h)
+		assert.Equal(t, Disposed, status(t, b, err), name)
+		assert.Equal(t, Disposed, status(t, b, b.Free(h)), name)
+		assert.Equal(t, Disposed, status(t, b, b.Release(h)), name)
+		_, err = b.Exec(h)
+		assert.Equal(t, Disposed, status(t, b, err), name)
+	}
+	assert.Equal(t, Memory{InUse: 4, Tensors: 1}, b.Memory(), "failures change nothing")
+	assert.Equal(t, Invalid, status(t, b, b.Release(second)), "a tensor is no session")
+	assert.Contains(t, string(b.Failure()), "does not name a session")
+}
+
+// A handle must not come back however often its slot is used.
+func TestHandlesNeverReturn(t *testing.T) {
+	var tab table
+	seen := map[Handle]bool{}
+	for range 3 * lastGeneration {
+		h := tab.put(1)
+		require.NotZero(t, h)
+		require.False(t, seen[h], "handle %d is given out again", h)
+		seen[h] = true
+		tab.drop(h)
+	}
+	assert.Len(t, tab.slots, 3)
+}
+
+func TestAllocLimits(t *testing.T) {
+	b := New()
+	for _, n := range []int{-1, MaxBytes + 1, math.MaxInt} {
+		_, err := b.Alloc(n)
+		assert.Equal(t, NoMemory, status(t, b, err), n)
+		if n >= 0 {
+			_, err = b.Scratch(n)
+			assert.Equal(t, NoMemory, status(t, b, err), n)
+		}
+	}
+	b.inUse = MaxBytes - 10
+	_, err := b.Alloc(11)
+	assert.Equal(t, NoMemory, status(t, b, err))
+	assert.Contains(t, string(b.Failure()), "11 bytes wanted beside the 1073741814 in use")
+	_, err = b.Alloc(10)
+	assert.NoError(t, err)
+}
+
+func TestScratch(t *testing.T) {
+	b := New()
+	small, err := b.Scratch(100)
+	require.NoError(t, err)
+	again, err := b.Scratch(1 << 16)
+	require.NoError(t, err)
+	assert.Equal(t, small, again, "it was large enough")
+	large, err := b.Scratch(1<<16 + 1)
+	require.NoError(t, err)
+	assert.NotEqual(t, small, large)
+	_, err = b.Floats(small, 0, 1)
+	assert.Equal(t, Disposed, status(t, b, err))
+	s, err := b.Floats(large, 0, 1<<14+1)
+	require.NoError(t, err)
+	assert.Len(t, s, 1<<14+1)
+	assert.Equal(t, Invalid, status(t, b, b.Free(large)))
+	assert.Zero(t, b.Memory().InUse, "scratch is not a tensor's")
+	assert.NotZero(t, b.Memory().Scratch)
+}
+
+func TestFloats(t *testing.T) {
+	b := New()
+	h := put(t, b, 1, 2, 3, 4)
+	s, err := b.Floats(h, 1, 2)
+	require.NoError(t, err)
+	assert.Equal(t, []float32{2, 3}, s)
+	s, err = b.Floats(h, 4, 0)
+	require.NoError(t, err)
+	assert.True(t, s != nil && len(s) == 0, "an operand without elements is there all the same")
+	s, err = b.Floats(0, 7, 7)
+	require.NoError(t, err)
+	assert.Nil(t, s)
+	for _, bad := range [][2]int{{0, 5}, {4, 1}, {5, 0}, {-1, 2}, {0, -1}, {math.MaxInt32, math.MaxInt32}, {math.MinInt32, math.MaxInt32}} {
+		_, err := b.Floats(h, bad[0], bad[1])
+		assert.Equal(t, BadShape, status(t, b, err), bad)
+	}
+}
+
+func TestLayerNormFrame(t *testing.T) {
+	b := New()
+	x := []float32{1, 2, 3, 4, 5, 7, 9, 20}
+	scale, bias, residual := []float32{1, 2, 3, 4}, []float32{-1, 0, 1, 2}, []float32{1, 1, 2, 2, 3, 3, 4, 4}
+	want := make([]float32, 8)
+	mean, rstd := make([]float32, 2), make([]float32, 2)
+	require.NoError(t, norm.LayerNormAxes(want, mean, rstd, x, residual, scale, bias, []int{2, 4}, []int{1}, 1e-5))
+
+	hx, hs, hb, hr, hy, hm := put(t, b, x...), put(t, b, scale...), put(t, b, bias...), put(t, b, residual...), put(t, b, make([]float32, 8)...), put(t, b, 0, 0, 0, 0)
+	frame(b, whole(hy, 8), whole(hx, 8), whole(hs, 4), whole(hb, 4), whole(hr, 8),
+		[]int{int(hm), 0, 2}, []int{int(hm), 2, 2}, []int{2, 2, 4}, []int{-1})
+	for range 2 { // the second call finds the preparation
+		require.NoError(t, b.LayerNormFrame(1e-5))
+		y, _ := b.Floats(hy, 0, 8)
+		assert.Equal(t, want, y)
+		stats, _ := b.Floats(hm, 0, 4)
+		assert.Equal(t, append(append([]float32{}, mean...), rstd...), stats)
+	}
+	assert.Len(t, b.layers.plans, 1)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { b.LayerNormFrame(1e-5) }))
+
+	// In place, over the first axis.
+	require.NoError(t, norm.LayerNormAxes(want, nil, nil, x, nil, nil, nil, []int{2, 4}, []int{0}, 1e-5))
+	frame(b, whole(hx, 8), whole(hx, 8), absent, absent, absent, absent, absent, []int{2, 2, 4}, []int{1, -2})
+	require.NoError(t, b.LayerNormFrame(1e-5))
+	got, _ := b.Floats(hx, 0, 8)
+	assert.Equal(t, want, got)
+}
+
+func TestLayerNormFrameErrors(t *testing.T) {
+	b := New()
+	x, y, four := put(t, b, make([]float32, 8)...), put(t, b, make([]float32, 8)...), put(t, b, 1, 1, 1, 1)
+	gone := put(t, b, 1)
+	require.NoError(t, b.Free(gone))
+	shape, last := []int{2, 2, 4}, []int{-1}
+	call := func(y, x, scale []int, rest ...[]int) func() {
+		return func() {
+			frame(b, append([][]int{y, x, scale, absent, absent, absent, absent}, rest...)...)
+		}
+	}
+	tests := []struct {
+		name    string
+		call    func()
+		epsilon float64
+		status  Status
+		text    string
+	}{
+		{"wrong length", call(whole(y, 8), whole(x, 7), absent, shape, last), 0, BadShape, "x has 7 elements, want 8 (x [2 4])"},
+		{"wrong scale", call(whole(y, 8), whole(x, 8), whole(four, 3), shape, last), 0, BadShape, "norm: LayerNorm: scale has 3 elements, want 4"},
+		{"wrong out", call(whole(y, 4), whole(x, 8), absent, shape, last), 0, BadShape, "out has 4 elements, want 8"},
+		{"missing x", call(whole(y, 8), absent, absent, shape, last), 0, BadShape, "x has 0 elements"},
+		{"beyond the slab", call(whole(y, 8), whole(x, 9), absent, shape, last), 0, BadShape, "outside a slab of 8"},
+		{"disposed", call(whole(y, 8), whole(x, 8), whole(gone, 1), shape, last), 0, Disposed, "no live tensor"},
+		{"axis", call(whole(y, 8), whole(x, 8), absent, shape, []int{1, 2}), 0, BadShape, "axis 2 is out of range"},
+		{"axis twice", call(whole(y, 8), whole(x, 8), absent, shape, []int{2, 1, -1}), 0, BadShape, "twice"},
+		{"scalar without axes", call(whole(y, 1), whole(x, 1), absent, []int{0}, last), 0, BadShape, "x [] has no axes"},
+		{"negative dimension", call(whole(y, 8), whole(x, 8), absent, []int{2, -2, -4}, last), 0, BadShape, "negative"},
+		{"immense", call(whole(y, 8), whole(x, 8), absent, []int{5, math.MaxInt32, math.MaxInt32, math.MaxInt32, 2, 2}, last), 0, BadShape, "more elements than memory can hold"},
+		{"rank", call(whole(y, 8), whole(x, 8), absent, []int{33}), 0, BadShape, "33 entries"},
+		{"negative rank", call(whole(y, 8), whole(x, 8), absent, []int{-2}), 0, BadShape, "-2 entries"},
+		{"negative epsilon", call(whole(y, 8), whole(x, 8), absent, shape, last), -1, Invalid, "epsilon is -1"},
+		{"epsilon", call(whole(y, 8), whole(x, 8), absent, shape, last), math.NaN(), Invalid, "epsilon is NaN"},
+		{"overlap", call([]int{int(x), 4, 4}, []int{int(x), 2, 4}, absent, []int{1, 4}, last), 0, Invalid, "out overlaps x"},
+		{"out is scale", call(whole(four, 4), []int{int(x), 0, 4}, whole(four, 4), []int{1, 4}, last), 0, Invalid, "out and scale are the same memory"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.call()
+			assert.Equal(t, tt.status, status(t, b, b.LayerNormFrame(tt.epsilon)))
+			assert.Contains(t, string(b.Failure()), tt.text)
+		})
+	}
+}
+
+func TestBatchNormFrame(t *testing.T) {
+	b := New()
+	x := []float32{-1, 2, -3, 4, 5, -6, 7, 8}
+	mean, variance, scale, bias := []float32{1, 2}, []float32{4, 9}, []float32{2, 3}, []float32{0.5, 1}
+	hx, hy := put(t, b, x...), put(t, b, make([]float32, 8)...)
+	hm, hv, hs, hb := put(t, b, mean...), put(t, b, variance...), put(t, b, scale...), put(t, b, bias...)
+	tests := []struct {
+		name string
+		tail []int // layout, axis, activation
+		axis int
+		act  norm.Activation
+	}{
+		{"nchw", []int{0, 99, 0}, 1, norm.Linear},
+		{"nhwc", []int{1, 99, 1}, 2, norm.ReLU},
+		{"axis 0", []int{2, 0, 2}, 0, norm.ReLU6},
+		{"axis -1", []int{2, -1, 0}, -1, norm.Linear},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			n, err := norm.NewBatchNorm([]int{2, 2, 2}, tt.axis, 1e-3, tt.act)
+			require.NoError(t, err)
+			want := make([]float32, 8)
+			require.NoError(t, n.Forward(want, x, mean, variance, scale, bias))
+			frame(b, whole(hy, 8), whole(hx, 8), whole(hs, 2), whole(hb, 2), whole(hm, 2), whole(hv, 2), []int{3, 2, 2, 2}, tt.tail)
+			require.NoError(t, b.BatchNormFrame(1e-3))
+			y, _ := b.Floats(hy, 0, 8)
+			assert.Equal(t, want, y)
+			assert.Zero(t, testing.AllocsPerRun(10, func() { b.BatchNormFrame(1e-3) }))
+		})
+	}
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{1, 8}, []int{0, 0, 0})
+	assert.Equal(t, BadShape, status(t, b, b.BatchNormFrame(0)))
+	assert.Contains(t, string(b.Failure()), "rank 1, want at least 2")
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2}, []int{0, 0, 3})
+	assert.Equal(t, Invalid, status(t, b, b.BatchNormFrame(0)))
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), absent, []int{2, 4, 2}, []int{0, 0, 0})
+	assert.Equal(t, BadShape, status(t, b, b.BatchNormFrame(0)))
+	assert.Contains(t, string(b.Failure()), "variance has 0 elements, want 2")
+}
+
+func TestCacheKeepsTheLatest(t *testing.T) {
+	b := New()
+	a := LayerNorm{Epsilon: 1e-5}
+	for n := 1; n <= 2*cached; n++ {
+		a.Shape, a.X, a.Y = []int{n}, make([]float32, n), make([]float32, n)
+		require.NoError(t, b.LayerNorm(&a))
+	}
+	require.Len(t, b.layers.plans, cached)
+	assert.Equal(t, []int{2 * cached}, b.layers.plans[0].key.shape)
+	a.Shape[0] = 5 // the cache must not hold the caller's slice
+	assert.Equal(t, []int{2 * cached}, b.layers.plans[0].key.shape)
+}
+
+func TestCaught(t *testing.T) {
+	caught := func(f func()) (err error) {
+		defer func() { err = Caught(recover()) }()
+		f()
+		return nil
+	}
+	assert.NoError(t, caught(func() {}))
+	for _, f := range []func(){
+		func() { panic("told") }, func() { var s []int; _ = s[len(s)] }, func() { panic(3) },
+	} {
+		s, message := Classify(caught(f))
+		assert.Equal(t, Internal, s)
+		assert.True(t, strings.HasPrefix(message, "bridge: internal error"), message)
+	}
+}
+
+// FuzzFrame makes calls out of arbitrary bytes. Whatever the frame says, a call
+// ends with a status, and memory that it was not given keeps its contents.
+func FuzzFrame(f *testing.F) {
+	f.Add([]byte("\x00\x01\x00\x08\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x02\x04\xff"), 1e-5, false)
+	f.Add([]byte{1, 2, 3}, math.NaN(), true)
+	f.Fuzz(func(t *testing.T, in []byte, epsilon float64, batch bool) {
+		b := New()
+		operand := put(t, b, make([]float32, 16)...)
+		guard := put(t, b, 7, 7, 7, 7)
+		handles := []int{0, int(operand), int(guard) | 1<<28, 99, -1}
+		for i, c := range in {
+			v := int(int8(c))
+			if i < 21 && i%3 == 0 {
+				v = handles[int(c)%len(handles)]
+			}
+			b.Frame()[i%FrameSize] = int32(v)
+		}
+		var err error
+		if batch {
+			err = b.BatchNormFrame(epsilon)
+		} else {
+			err = b.LayerNormFrame(epsilon)
+		}
+		s := b.Fail(err)
+		require.NotEqual(t, Internal, s, string(b.Failure()))
+		kept, err := b.Floats(guard, 0, 4)
+		require.NoError(t, err)
+		require.Equal(t, []float32{7, 7, 7, 7}, kept)
+		require.Equal(t, Memory{InUse: 80, Tensors: 2}, b.Memory())
+	})
+}

@@ -1,0 +1,208 @@
+package bridge
+
+import (
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// A few lines of protobuf: enough to write a model by hand.
+func field(number int, content []byte) []byte {
+	b := binary.AppendUvarint(nil, uint64(number<<3|2))
+	b = binary.AppendUvarint(b, uint64(len(content)))
+	return append(b, content...)
+}
+
+func varint(number int, v uint64) []byte {
+	return binary.AppendUvarint(binary.AppendUvarint(nil, uint64(number<<3)), v)
+}
+
+func join(parts ...[]byte) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+// value declares an input or output of shape [n 2].
+func value(number int, name string, dtype uint64) []byte {
+	dims := join(field(1, field(2, []byte("n"))), field(1, varint(1, 2)))
+	return field(number, join(field(1, []byte(name)), field(2, field(1, join(varint(1, dtype), field(2, dims))))))
+}
+
+// model computes y = op(x).
+func model(op string, dtype uint64) []byte {
+	node := field(1, join(field(1, []byte("x")), field(2, []byte("y")), field(4, []byte(op))))
+	g := join(node, field(2, []byte("g")), value(11, "x", dtype), value(12, "y", dtype))
+	return join(varint(1, 8), field(8, varint(2, 17)), field(7, g))
+}
+
+func load(t *testing.T, b *Bridge, file []byte) Handle {
+	t.Helper()
+	h, err := b.Alloc(len(file))
+	require.NoError(t, err)
+	bytes, err := b.Bytes(h)
+	require.NoError(t, err)
+	copy(bytes, file)
+	return h
+}
+
+func TestSession(t *testing.T) {
+	b := New()
+	file := load(t, b, model("Relu", 1))
+	s, err := b.Open(file, -1, graph.Options{})
+	require.NoError(t, err)
+	assert.Equal(t, Disposed, status(t, b, b.Free(file)), "the session took the slab over")
+	assert.Equal(t, 1, b.Memory().Sessions)
+	assert.Zero(t, b.Memory().Tensors)
+
+	d, err := b.Describe(s)
+	require.NoError(t, err)
+	require.Len(t, d.Inputs, 1)
+	assert.Equal(t, "x", d.Inputs[0].Name)
+	assert.Equal(t, []graph.Dim{{Size: -1, Symbol: "n"}, {Size: 2}}, d.Inputs[0].Dims)
+	assert.Equal(t, []graph.OpCount{{Op: "Relu", N: 1}}, d.Ops)
+
+	assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), "Exec before Prepare")
+	for _, n := range []int{3, 1, 0} {
+		frame(b, []int{2, n, 2})
+		require.NoError(t, b.PrepareFrame(s))
+		assert.EqualValues(t, n*8, b.Frame()[1])
+		in, err := b.Prepare(s, [][]int{{n, 2}})
+		require.NoError(t, err)
+		for i := range in[0].Float32s() {
+			in[0].Float32s()[i] = float32(i - 2)
+		}
+		require.NoError(t, b.ExecFrame(s))
+		assert.Equal(t, []int32{1, 2, int32(n), 2}, b.Frame()[:4])
+		assert.EqualValues(t, n*8, b.Frame()[5])
+		out, times, err := b.ExecProfiled(s, func() float64 { return 0 })
+		require.NoError(t, err)
+		assert.Len(t, times, 1)
+		for i, v := range out[0].Float32s() {
+			assert.Equal(t, max(0, float32(i-2)), v)
+		}
+	}
+	for name, tt := range map[string]struct {
+		ints   []int
+		status Status
+	}{
+		"rank":          {[]int{1, 2}, BadShape},
+		"size":          {[]int{2, 1, 3}, BadShape},
+		"negative":      {[]int{2, -1, 2}, BadShape},
+		"immense":       {[]int{2, 1 << 30, 2}, BadShape},
+		"negative rank": {[]int{-1}, BadShape},
+		"immense rank":  {[]int{1 << 30}, BadShape},
+	} {
+		frame(b, tt.ints)
+		assert.Equal(t, tt.status, status(t, b, b.PrepareFrame(s)), name)
+		assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), "nothing is prepared after a failure")
+	}
+
+	require.NoError(t, b.Release(s))
+	assert.Equal(t, Disposed, status(t, b, b.Release(s)))
+	assert.Equal(t, Disposed, status(t, b, b.ExecFrame(s)))
+	assert.Equal(t, Memory{}, b.Memory())
+}
+
+func TestOpenErrors(t *testing.T) {
+	good := model("Relu", 1)
+	tests := []struct {
+		name   string
+		file   []byte
+		bytes  int
+		status Status
+		text   string
+	}{
+		{"empty", nil, -1, BadModel, ""},
+		{"HTML", []byte("<!doctype html><title>x</title>"), -1, BadModel, ""},
+		{"truncated", good[:len(good)-5], -1, BadModel, ""},
+		{"operator", model("NoSuchOperator", 1), -1, Unsupported, "NoSuchOperator"},
+		{"more than the slab", good, len(good) + 1, BadShape, "in a slab of"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := New()
+			h, err := b.Open(load(t, b, tt.file), tt.bytes, graph.Options{})
+			assert.Zero(t, h)
+			assert.Equal(t, tt.status, status(t, b, err), string(b.Failure()))
+			assert.Contains(t, string(b.Failure()), tt.text)
+			assert.Equal(t, Memory{}, b.Memory(), "nothing stays behind")
+		})
+	}
+	b := New()
+	scratch, err := b.Scratch(10)
+	require.NoError(t, err)
+	_, err = b.Open(scratch, -1, graph.Options{})
+	assert.Equal(t, Invalid, status(t, b, err))
+	_, err = b.Open(scratch+1<<indexBits, -1, graph.Options{})
+	assert.Equal(t, Disposed, status(t, b, err))
+}
+
+// Bytes behind the model's length are not the model's.
+func TestOpenPart(t *testing.T) {
+	b := New()
+	good := model("Relu", 1)
+	s, err := b.Open(load(t, b, append(good, "rest of a larger slab"...)), len(good), graph.Options{})
+	require.NoError(t, err)
+	require.NoError(t, b.Release(s))
+}
+
+func TestModelsOpenAndClose(t *testing.T) {
+	data := os.Getenv("NORMWASM_DATA")
+	if data == "" {
+		data = "../../../shared/data"
+	}
+	file, err := os.ReadFile(filepath.Join(data, "models/nano-gpt-sort/nano-gpt-sort.onnx"))
+	if err != nil {
+		t.Skip("the model data is absent: ", err)
+	}
+	b := New()
+	for range 3 {
+		s, err := b.Open(load(t, b, file), -1, graph.Options{})
+		require.NoError(t, err)
+		in, err := b.Prepare(s, [][]int{{1, 6}})
+		require.NoError(t, err)
+		assert.Len(t, in, 1)
+		out, err := b.Exec(s)
+		require.NoError(t, err)
+		assert.NotEmpty(t, slab.View[float32](out[0].Data))
+		assert.Greater(t, b.Memory().InUse, len(file)/2)
+		require.NoError(t, b.Release(s))
+		assert.Equal(t, Memory{}, b.Memory())
+	}
+}
+
+// FuzzSession opens arbitrary bytes as a model and runs it for arbitrary shapes.
+func FuzzSession(f *testing.F) {
+	f.Add(model("Relu", 1), []byte{2, 3, 2})
+	f.Add(model("Neg", 7), []byte{2, 0, 2})
+	f.Add(model("Shape", 1), []byte{1, 2})
+	f.Add(join(varint(1, 8), field(7, nil)), []byte{})
+	f.Fuzz(func(t *testing.T, file, shape []byte) {
+		b := New()
+		s, err := b.Open(load(t, b, file), -1, graph.Options{MaxBytes: 1 << 24})
+		if err != nil {
+			require.NotEqual(t, Internal, b.Fail(err), string(b.Failure()))
+			require.Equal(t, Memory{}, b.Memory())
+			return
+		}
+		for i, v := range shape {
+			b.Frame()[i%FrameSize] = int32(int8(v))
+		}
+		if err = b.PrepareFrame(s); err == nil {
+			err = b.ExecFrame(s)
+		}
+		require.NotEqual(t, Internal, b.Fail(err), string(b.Failure()))
+		require.NoError(t, b.Release(s))
+		require.Equal(t, Memory{}, b.Memory())
+	})
+}
