@@ -19,7 +19,9 @@ func withSign(x, s float32) float32 {
 }
 
 func expOf(x float32) float32 {
-	x = max(min(x, expMax), expMin)
+	if !(x > expMin && x < expMax) {
+		x = max(min(x, expMax), expMin)
+	}
 	z := float32(x*log2e) + expMagic
 	n := z - expMagic
 	i := int32(math.Float32bits(z)) - expMagicBits

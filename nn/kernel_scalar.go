@@ -75,14 +75,14 @@ func dot8(c, s *[8]float32, a []float32, astep int, b []float32, lo, hi float32)
 		c7 += float32(x * w[7])
 		b = b[8:]
 	}
-	c[0] = min(max(c0, lo), hi)
-	c[1] = min(max(c1, lo), hi)
-	c[2] = min(max(c2, lo), hi)
-	c[3] = min(max(c3, lo), hi)
-	c[4] = min(max(c4, lo), hi)
-	c[5] = min(max(c5, lo), hi)
-	c[6] = min(max(c6, lo), hi)
-	c[7] = min(max(c7, lo), hi)
+	c[0] = clampOf(c0, lo, hi)
+	c[1] = clampOf(c1, lo, hi)
+	c[2] = clampOf(c2, lo, hi)
+	c[3] = clampOf(c3, lo, hi)
+	c[4] = clampOf(c4, lo, hi)
+	c[5] = clampOf(c5, lo, hi)
+	c[6] = clampOf(c6, lo, hi)
+	c[7] = clampOf(c7, lo, hi)
 }
 
 func gemmRowScalar(c, a *float32, astep int, b *float32, bs int, k, np int,
@@ -136,7 +136,7 @@ func gemmColScalar(c, a *float32, as int, b *float32, bstep int, k, mp int,
 			s[3] += float32(w[3] * x)
 		}
 		for r := range s {
-			ct[r] = min(max(s[r], lo), hi)
+			ct[r] = clampOf(s[r], lo, hi)
 		}
 	}
 }
@@ -212,7 +212,7 @@ func depthwiseScalar(y *float32, ldy int, x *float32, ldx int, taps *int32, w *f
 			}
 		}
 		for c, v := range out {
-			out[c] = min(max(v, lo), hi)
+			out[c] = clampOf(v, lo, hi)
 		}
 	}
 }
@@ -232,7 +232,7 @@ func maxTapsScalar(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int
 		for _, t := range tv {
 			in := xs[r*ldx+int(t):][:len(out)]
 			for c, v := range in {
-				out[c] = max(out[c], v)
+				out[c] = larger(out[c], v)
 			}
 		}
 	}

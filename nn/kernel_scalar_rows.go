@@ -72,7 +72,7 @@ func rowMaxScalar(y, x *float32, rows, cols int) {
 func maxOf(row []float32) float32 {
 	m := float32(math.Inf(-1))
 	for _, v := range row {
-		m = max(m, v)
+		m = larger(m, v)
 	}
 	return m
 }
@@ -82,7 +82,7 @@ func rowMinScalar(y, x *float32, rows, cols int) {
 	for r := range ys {
 		m := float32(math.Inf(1))
 		for _, v := range xs[r*cols:][:cols] {
-			m = min(m, v)
+			m = smaller(m, v)
 		}
 		ys[r] = m
 	}
