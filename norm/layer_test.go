@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
 	"runtime"
@@ -247,4 +248,85 @@ func TestLayerNormRowsAllocatesNothing(t *testing.T) {
 		_ = LayerNormRows(y, mean, rstd, x, nil, p, p, rows, cols, 1e-5)
 		_ = LayerNormRows(y, nil, nil, x, x, p, nil, rows, cols, 1e-5)
 	}))
+}
+
+// Means and deviations of any size against each other, with samples that mislead
+// the shift in some rows.
+func TestLayerNormOnRandomConditioning(t *testing.T) {
+	r := testkit.Rand(11)
+	var output, stat testkit.Worst
+	rows := 3000
+	if testing.Short() || runtime.GOARCH == "wasm" {
+		rows = 500
+	}
+	for i := range rows {
+		n := 1 + r.IntN(400)
+		mean := r.NormFloat64() * math.Pow(10, 30*r.Float64()-15)
+		x := testkit.Normal(r, n, mean, math.Abs(mean)*math.Pow(10, 14*r.Float64()-9))
+		if i%3 == 0 && n >= 16 {
+			for _, at := range []int{0, n / 16 * 4, n / 16 * 8, n / 16 * 12} {
+				x[at+r.IntN(4)] *= float32(math.Pow(10, 6*r.Float64()-3))
+			}
+		}
+		epsilon := []float64{0, 1e-5, 1e-12}[i%3]
+		want := testkit.LayerNormRow(x, nil, nil, epsilon)
+		y, _, rstd := layerNorm(t, x, nil, nil, epsilon)
+		if want.Rstd[0] < math.MaxFloat32 {
+			stat.Add(testkit.RelativeError(float64(rstd), want.Rstd[0]), "row %d: %d elements around %g, ε %g", i, n, mean, epsilon)
+		}
+		for k := range y {
+			output.Add(math.Abs(float64(y[k])-want.Y[k])/max(1, math.Abs(want.Y[k])), "row %d at %d: %d elements around %g, ε %g: %v, want %v", i, k, n, mean, epsilon, y[k], want.Y[k])
+		}
+	}
+	t.Logf("worst error of y: %v of max(1, |y|); of rstd: %v relative", output, stat)
+	assert.LessOrEqual(t, output.Figure, 2e-5, output.Where)
+	assert.LessOrEqual(t, stat.Figure, 1e-6, stat.Where)
+}
+
+// Any float32 values at all, by their bits: where the true result is finite, so is
+// ours, and it is right; where the input is not, the row is NaN.
+func FuzzLayerNormRows(f *testing.F) {
+	bits := func(values ...float32) (b []byte) {
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		return b
+	}
+	for i, row := range testkit.HardRows() {
+		if len(row.X) <= 300 {
+			f.Add(bits(row.X...), uint8(i))
+		}
+	}
+	f.Add(bits(1, 2, float32(math.Inf(1))), uint8(0))
+	f.Add(bits(float32(math.NaN()), 2), uint8(1))
+	f.Fuzz(func(t *testing.T, data []byte, choice uint8) {
+		n := len(data) / 4
+		if n == 0 || n > 600 {
+			t.Skip()
+		}
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		epsilon := []float64{0, 1e-5, 1e-12, 1e-30, 1e-90, 1e-300, 1, 1e10, 1e300}[choice%9]
+		want := testkit.LayerNormRow(x, nil, nil, epsilon)
+		in, y := testkit.Input("x", x, int(choice/9)%4), testkit.Output("y", n, int(choice/36)%4)
+		stats := make([]float32, 2)
+		require.NoError(t, LayerNormRows(y.S, stats[:1], stats[1:], in.S, nil, nil, nil, 1, n, epsilon))
+		for i, v := range y.S {
+			require.True(t, testkit.Same(v, want.Y[i], 2e-5*max(1, math.Abs(want.Y[i]))), "%v over √(%v + %v) at %d is %v, want %v", x[i], want.Rstd[0], epsilon, i, v, want.Y[i])
+		}
+		require.True(t, testkit.Same(stats[0], want.Mean[0], 2*testkit.ULP(want.Mean[0])+1e-12*math.Abs(want.Mean[0])) || math.IsNaN(want.Y[0]) || largest(x)*1e-9 > math.Abs(want.Mean[0]),
+			"mean is %v, want %v", stats[0], want.Mean[0])
+		require.True(t, testkit.Same(stats[1], want.Rstd[0], 1e-5*want.Rstd[0]+math.SmallestNonzeroFloat32), "rstd is %v, want %v", stats[1], want.Rstd[0])
+		in.Check(t, "%d elements", n)
+		y.Check(t, "%d elements", n)
+	})
+}
+
+func largest(x []float32) (m float64) {
+	for _, e := range x {
+		m = max(m, math.Abs(float64(e)))
+	}
+	return m
 }
