@@ -25,7 +25,7 @@ func init() {
 }
 
 // float32Kernels are the operators that nn has kernels for.
-var float32Kernels = map[string]rowKernel[float32, float32]{
+var float32Kernels = map[string]rowKernel[float32]{
 	"Add": nn.Add, "Sub": nn.Sub, "Mul": nn.Mul, "Div": nn.Div, "Max": nn.Max, "Min": nn.Min,
 	"Sum": nn.Add, "Mean": nn.Add,
 }
@@ -68,31 +68,13 @@ func planArithmetic(c *Call) error {
 	}
 	c.Out(0, t, out...)
 	inPlaceLike(c, t, out, 0, 1)
-	if f := float32Kernels[op]; f != nil && t == Float32 {
-		stepBinary(c, out, f)
-		return nil
-	}
-	switch t {
-	case Float32:
-		stepBinary(c, out, eachPair(floatPair[float32](op)))
-	case Float64:
-		stepBinary(c, out, eachPair(floatPair[float64](op)))
-	case Int8:
-		stepBinary(c, out, eachPair(intPair[int8](op)))
-	case Int16:
-		stepBinary(c, out, eachPair(intPair[int16](op)))
-	case Int32:
-		stepBinary(c, out, eachPair(intPair[int32](op)))
-	case Int64:
-		stepBinary(c, out, eachPair(intPair[int64](op)))
-	case Uint8:
-		stepBinary(c, out, eachPair(intPair[uint8](op)))
-	case Uint16:
-		stepBinary(c, out, eachPair(intPair[uint16](op)))
-	case Uint32:
-		stepBinary(c, out, eachPair(intPair[uint32](op)))
-	case Uint64:
-		stepBinary(c, out, eachPair(intPair[uint64](op)))
+	switch f := float32Kernels[op]; {
+	case f != nil && t == Float32:
+		stepFloats(c, out, f)
+	case floatTypes.has(t):
+		stepPairs(c, out, t, floatPair(op))
+	default:
+		stepPairs(c, out, t, intPair(op, t == Uint64))
 	}
 	return nil
 }
@@ -110,83 +92,87 @@ func needSame(c *Call, s types, inputs ...int) error {
 	return nil
 }
 
-// floatPair is the function behind an operator. The explicit conversions keep a
-// platform from contracting a product with a sum.
-func floatPair[T float32 | float64](op string) func(a, b T) T {
+// floatPair is the function behind an operator.
+func floatPair(op string) func(a, b float64) float64 {
 	switch op {
 	case "Add", "Sum", "Mean":
-		return func(a, b T) T { return a + b }
+		return func(a, b float64) float64 { return a + b }
 	case "Sub":
-		return func(a, b T) T { return a - b }
+		return func(a, b float64) float64 { return a - b }
 	case "Mul":
-		return func(a, b T) T { return a * b }
+		return func(a, b float64) float64 { return a * b }
 	case "Div":
-		return func(a, b T) T { return a / b }
+		return func(a, b float64) float64 { return a / b }
 	case "Max":
-		return func(a, b T) T { return max(a, b) }
+		return func(a, b float64) float64 { return max(a, b) }
 	case "Min":
-		return func(a, b T) T { return min(a, b) }
-	case "Remainder":
-		return func(a, b T) T { return T(math.Mod(float64(a), float64(b))) }
+		return func(a, b float64) float64 { return min(a, b) }
 	}
-	return nil
+	return math.Mod
 }
 
-type integer interface {
-	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
-}
-
-// intPair is the function behind an operator on integers. A division by zero,
-// which ONNX leaves undefined, gives 0.
-func intPair[T integer](op string) func(a, b T) T {
+// intPair is the function behind an operator on integers. Sums, products and
+// bits are the same for signed and unsigned numbers; the rest matters for uint64
+// alone, as the others are widened. A division by zero, which ONNX leaves
+// undefined, gives 0.
+func intPair(op string, unsigned bool) func(a, b int64) int64 {
 	switch op {
-	case "Add", "Sum":
-		return func(a, b T) T { return a + b }
+	case "Add":
+		return func(a, b int64) int64 { return a + b }
 	case "Sub":
-		return func(a, b T) T { return a - b }
+		return func(a, b int64) int64 { return a - b }
 	case "Mul":
-		return func(a, b T) T { return a * b }
-	case "Div":
-		return func(a, b T) T {
-			if b == 0 {
-				return 0
-			}
-			return a / b
-		}
-	case "Remainder": // has the dividend's sign
-		return func(a, b T) T {
-			if b == 0 {
-				return 0
-			}
-			return a % b
-		}
-	case "Modulo": // has the divisor's sign
-		return func(a, b T) T {
-			if b == 0 {
-				return 0
-			}
-			m := a % b
-			if m != 0 && (m < 0) != (b < 0) {
-				m += b
-			}
-			return m
-		}
-	case "Max":
-		return func(a, b T) T { return max(a, b) }
-	case "Min":
-		return func(a, b T) T { return min(a, b) }
+		return func(a, b int64) int64 { return a * b }
 	case "ShiftLeft":
-		return func(a, b T) T { return a << uint64(b) }
+		return func(a, b int64) int64 { return a << uint64(b) }
 	case "ShiftRight":
-		return func(a, b T) T { return a >> uint64(b) }
+		return func(a, b int64) int64 { return int64(uint64(a) >> uint64(b)) }
 	case "BitwiseAnd":
-		return func(a, b T) T { return a & b }
+		return func(a, b int64) int64 { return a & b }
 	case "BitwiseOr":
-		return func(a, b T) T { return a | b }
+		return func(a, b int64) int64 { return a | b }
 	case "BitwiseXor":
-		return func(a, b T) T { return a ^ b }
+		return func(a, b int64) int64 { return a ^ b }
+	case "Max":
+		return func(a, b int64) int64 {
+			if before(a, b, unsigned) {
+				return b
+			}
+			return a
+		}
+	case "Min":
+		return func(a, b int64) int64 {
+			if before(a, b, unsigned) {
+				return a
+			}
+			return b
+		}
 	}
-	return nil
+	return func(a, b int64) int64 {
+		switch {
+		case b == 0:
+			return 0
+		case op == "Div" && unsigned:
+			return int64(uint64(a) / uint64(b))
+		case op == "Div":
+			return a / b
+		case unsigned:
+			return int64(uint64(a) % uint64(b))
+		}
+		m := a % b
+		if op == "Modulo" && m != 0 && (m < 0) != (b < 0) {
+			m += b // Modulo has the divisor's sign, Remainder the dividend's
+		}
+		return m
+	}
+}
+
+// before says a < b.
+func before(a, b int64, unsigned bool) bool {
+	if unsigned {
+		return uint64(a) < uint64(b)
+	}
+	return a < b
 }
 
 // planVariadic folds any number of operands from the left into the output.
@@ -223,62 +209,67 @@ func planVariadic(c *Call) error {
 		inPlaceLike(c, t, out, 0, 1)
 	}
 	op := c.Node.Op
-	switch t {
-	case Float32:
-		div := 0
-		if op == "Mean" {
-			div = n
-		}
+	switch {
+	case t == Float32:
 		foldOperands(c, out, float32Kernels[op], func(y []float32) {
-			if div > 0 {
-				f := [1]float32{float32(div)}
-				nn.Div(y, y, len(y), 1, f[:], 0, 0, 1, len(y))
+			if op == "Mean" {
+				count := [1]float32{float32(n)}
+				nn.Div(y, y, 0, 1, count[:], 0, 0, 1, len(y))
 			}
 		})
-	case Float64:
-		foldOperands(c, out, eachPair(floatPair[float64](op)), func(y []float64) {
+	case t == Float64:
+		foldOperands(c, out, eachPair(floatPair(op)), func(y []float64) {
 			if op == "Mean" {
 				for i := range y {
 					y[i] /= float64(n)
 				}
 			}
 		})
-	case Int8:
-		foldOperands(c, out, eachPair(intPair[int8](op)), nil)
-	case Int16:
-		foldOperands(c, out, eachPair(intPair[int16](op)), nil)
-	case Int32:
-		foldOperands(c, out, eachPair(intPair[int32](op)), nil)
-	case Int64:
-		foldOperands(c, out, eachPair(intPair[int64](op)), nil)
-	case Uint8:
-		foldOperands(c, out, eachPair(intPair[uint8](op)), nil)
-	case Uint16:
-		foldOperands(c, out, eachPair(intPair[uint16](op)), nil)
-	case Uint32:
-		foldOperands(c, out, eachPair(intPair[uint32](op)), nil)
-	case Uint64:
-		foldOperands(c, out, eachPair(intPair[uint64](op)), nil)
+	case n == 2:
+		stepPairs(c, out, t, intPair(op, t == Uint64))
+	case t == Int64 || t == Uint64:
+		foldOperands(c, out, eachPair(intPair(op, t == Uint64)), func([]int64) {})
+	default:
+		foldNarrow(c, out, eachPair(intPair(op, false)))
 	}
 	return nil
 }
 
-func foldOperands[T slab.Elem](c *Call, out []int, f rowKernel[T, T], finish func(y []T)) {
-	first := newBroadcast(out, c.In(0).Dims, c.In(1).Dims)
-	var rest []*broadcast
-	for i := 2; i < c.NumIn(); i++ {
-		rest = append(rest, newBroadcast(out, out, c.In(i).Dims))
-	}
+func foldOperands[T float32 | wideElem](c *Call, out []int, f rowKernel[T], finish func(y []T)) {
+	walks := foldWalks(c, out)
 	c.Run(func(a *Args) {
 		y := slab.View[T](a.Out[0].Data)
-		walkRows(first, f, y, slab.View[T](a.In[0].Data), slab.View[T](a.In[1].Data), 0)
-		for i, w := range rest {
-			walkRows(w, f, y, y, slab.View[T](a.In[i+2].Data), 0)
+		x := slab.View[T](a.In[0].Data)
+		for i, w := range walks {
+			walkRows(w, f, y, x, slab.View[T](a.In[i+1].Data), 0)
+			x = y
 		}
-		if finish != nil {
-			finish(y)
-		}
+		finish(y)
 	})
+}
+
+// foldNarrow is foldOperands of narrower integers.
+func foldNarrow(c *Call, out []int, f rowKernel[int64]) {
+	walks := foldWalks(c, out)
+	w := newWide[int64](c, c.NumIn(), c.In(0).Type, Elements(out))
+	c.Run(func(a *Args) {
+		y, x := w.out(a), w.in(a, 0)
+		for i, walk := range walks {
+			walkRows(walk, f, y, x, w.in(a, i+1), 0)
+			x = y
+		}
+		w.done(a)
+	})
+}
+
+// foldWalks gives the walks of inputs 0 and 1, then of the result so far and
+// each further input.
+func foldWalks(c *Call, out []int) []*broadcast {
+	walks := []*broadcast{newBroadcast(out, c.In(0).Dims, c.In(1).Dims)}
+	for i := 2; i < c.NumIn(); i++ {
+		walks = append(walks, newBroadcast(out, out, c.In(i).Dims))
+	}
+	return walks
 }
 
 // planPow: y = x^e. The result has x's type, whatever the exponent's is.
@@ -301,30 +292,9 @@ func planPow(c *Call) error {
 	c.Out(0, x.Type, out...)
 	inPlaceLike(c, x.Type, out, 0)
 	if x.Type == Float32 && e.Type == Float32 {
-		stepBinary(c, out, nn.Pow)
-		return nil
+		stepFloats(c, out, nn.Pow)
+	} else {
+		stepPairs(c, out, x.Type, math.Pow)
 	}
-	return powMixed(c, out)
-}
-
-// powMixed computes the rarer types through float64.
-func powMixed(c *Call, out []int) error {
-	x, e := c.In(0), c.In(1)
-	loadX, loadE, store := converter(Float64, x.Type), converter(Float64, e.Type), converter(x.Type, Float64)
-	w := newBroadcast(out, x.Dims, e.Dims)
-	nx, ne, n := x.Len()*8, e.Len()*8, Elements(out)*8
-	f := eachPair(math.Pow)
-	c.Scratch(nx + ne + n)
-	if n == 0 {
-		c.Run(func(*Args) {})
-		return nil
-	}
-	c.Run(func(a *Args) {
-		bx, be, by := a.Scratch[:nx], a.Scratch[nx:nx+ne], a.Scratch[nx+ne:nx+ne+n]
-		loadX(bx, a.In[0].Data)
-		loadE(be, a.In[1].Data)
-		walkRows(w, f, slab.View[float64](by), slab.View[float64](bx), slab.View[float64](be), 0)
-		store(a.Out[0].Data, by)
-	})
 	return nil
 }

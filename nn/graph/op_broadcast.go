@@ -97,11 +97,11 @@ func (b *broadcast) empty() bool {
 //	y[r*cols+c] = f(a[r*as+c*ac], b[r*bs+c*bc])
 //
 // ac and bc are 0 or 1.
-type rowKernel[T, O slab.Elem] func(y []O, a []T, as, ac int, b []T, bs, bc, rows, cols int)
+type rowKernel[T slab.Elem] func(y []T, a []T, as, ac int, b []T, bs, bc, rows, cols int)
 
 // walkRows calls the kernel for each pair of inner dimensions. y is contiguous;
 // it returns how many elements of y were written.
-func walkRows[T, O slab.Elem](w *broadcast, f rowKernel[T, O], y []O, a, b []T, level int) int {
+func walkRows[T slab.Elem](w *broadcast, f rowKernel[T], y, a, b []T, level int) int {
 	n, as, bs := w.dims[level], w.steps[0][level], w.steps[1][level]
 	if level == len(w.dims)-2 {
 		cols := w.dims[level+1]
@@ -115,30 +115,14 @@ func walkRows[T, O slab.Elem](w *broadcast, f rowKernel[T, O], y []O, a, b []T, 
 	return done
 }
 
-// eachPair makes a rowKernel of a function of two elements.
-func eachPair[T, O slab.Elem](f func(a, b T) O) rowKernel[T, O] {
-	return func(y []O, a []T, as, ac int, b []T, bs, bc, rows, cols int) {
-		for r := range rows {
-			i, j := r*as, r*bs
-			row := y[r*cols:][:cols]
-			for k := range row {
-				row[k] = f(a[i], b[j])
-				i, j = i+ac, j+bc
-			}
-		}
-	}
-}
-
-// stepBinary sets the step Out[0] = f(In[0], In[1]).
-func stepBinary[T, O slab.Elem](c *Call, out []int, f rowKernel[T, O]) {
+// stepFloats sets the step Out[0] = f(In[0], In[1]) of float32.
+func stepFloats(c *Call, out []int, f rowKernel[float32]) {
 	w := newBroadcast(out, c.In(0).Dims, c.In(1).Dims)
 	if w.empty() {
 		c.Run(func(*Args) {})
 		return
 	}
-	c.Run(func(a *Args) {
-		walkRows(w, f, slab.View[O](a.Out[0].Data), slab.View[T](a.In[0].Data), slab.View[T](a.In[1].Data), 0)
-	})
+	c.Run(func(a *Args) { walkRows(w, f, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), 0) })
 }
 
 // inPlaceLike lets output 0 take the memory of the inputs listed that have its

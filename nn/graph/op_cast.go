@@ -161,7 +161,7 @@ func load[D int64 | float64, S slab.Elem](dst []D, src []byte) {
 
 func storeInts(t DType) func(dst []byte, src []int64) {
 	switch t {
-	case Int8, Uint8:
+	case Int8, Uint8, Bool:
 		return store[uint8]
 	case Int16, Uint16:
 		return store[uint16]
@@ -171,7 +171,7 @@ func storeInts(t DType) func(dst []byte, src []int64) {
 	return store[int64]
 }
 
-func store[D integer](dst []byte, src []int64) {
+func store[D slab.Elem](dst []byte, src []int64) {
 	d := slab.View[D](dst)
 	for i, v := range src {
 		d[i] = D(v)

@@ -38,52 +38,42 @@ func planCompare(c *Call) error {
 		return err
 	}
 	c.Out(0, Bool, out...)
-	switch c.In(0).Type {
-	case Float32:
-		stepBinary(c, out, comparison[float32](op))
-	case Float64:
-		stepBinary(c, out, comparison[float64](op))
-	case Int8:
-		stepBinary(c, out, comparison[int8](op))
-	case Int16:
-		stepBinary(c, out, comparison[int16](op))
-	case Int32:
-		stepBinary(c, out, comparison[int32](op))
-	case Int64:
-		stepBinary(c, out, comparison[int64](op))
-	case Uint8:
-		stepBinary(c, out, comparison[uint8](op))
-	case Uint16:
-		stepBinary(c, out, comparison[uint16](op))
-	case Uint32:
-		stepBinary(c, out, comparison[uint32](op))
-	case Uint64:
-		stepBinary(c, out, comparison[uint64](op))
-	case Bool:
-		stepBinary(c, out, eachPair(func(a, b uint8) uint8 { return truth((a != 0) == (b != 0)) }))
+	if t := c.In(0).Type; floatTypes.has(t) {
+		stepPairs(c, out, Bool, comparison[float64](op, t))
+	} else {
+		stepPairs(c, out, Bool, comparison[int64](op, t))
 	}
 	return nil
 }
 
-func truth(b bool) uint8 {
+func truth[T wideElem | uint8](b bool) T {
 	if b {
 		return 1
 	}
 	return 0
 }
 
-func comparison[T slab.Elem](op string) rowKernel[T, uint8] {
+// comparison gives 1 where it holds. t tells what the integers were.
+func comparison[T wideElem](op string, t DType) func(a, b T) T {
+	if t == Uint64 && op != "Equal" {
+		// Flipping the highest bit gives unsigned numbers the order of signed ones.
+		signed := comparison[int64](op, Int64)
+		return func(a, b T) T { return T(signed(int64(a)^math.MinInt64, int64(b)^math.MinInt64)) }
+	}
 	switch op {
 	case "Equal":
-		return eachPair(func(a, b T) uint8 { return truth(a == b) })
+		if t == Bool {
+			return func(a, b T) T { return truth[T]((a != 0) == (b != 0)) }
+		}
+		return func(a, b T) T { return truth[T](a == b) }
 	case "Less":
-		return eachPair(func(a, b T) uint8 { return truth(a < b) })
+		return func(a, b T) T { return truth[T](a < b) }
 	case "Greater":
-		return eachPair(func(a, b T) uint8 { return truth(a > b) })
+		return func(a, b T) T { return truth[T](a > b) }
 	case "LessOrEqual":
-		return eachPair(func(a, b T) uint8 { return truth(a <= b) })
+		return func(a, b T) T { return truth[T](a <= b) }
 	}
-	return eachPair(func(a, b T) uint8 { return truth(a >= b) })
+	return func(a, b T) T { return truth[T](a >= b) }
 }
 
 func planLogic(c *Call) error {
@@ -95,15 +85,16 @@ func planLogic(c *Call) error {
 		return err
 	}
 	c.Out(0, Bool, out...)
-	inPlaceLike(c, Bool, out, 0, 1)
-	switch c.Node.Op {
-	case "And":
-		stepBinary(c, out, eachPair(func(a, b uint8) uint8 { return truth(a != 0 && b != 0) }))
-	case "Or":
-		stepBinary(c, out, eachPair(func(a, b uint8) uint8 { return truth(a != 0 || b != 0) }))
-	default:
-		stepBinary(c, out, eachPair(func(a, b uint8) uint8 { return truth((a != 0) != (b != 0)) }))
-	}
+	op := c.Node.Op
+	stepPairs(c, out, Bool, func(a, b int64) int64 {
+		switch op {
+		case "And":
+			return truth[int64](a != 0 && b != 0)
+		case "Or":
+			return truth[int64](a != 0 || b != 0)
+		}
+		return truth[int64]((a != 0) != (b != 0))
+	})
 	return nil
 }
 
@@ -117,7 +108,7 @@ func planNot(c *Call) error {
 	c.Run(func(a *Args) {
 		y := a.Out[0].Data
 		for i, v := range a.In[0].Data {
-			y[i] = truth(v == 0)
+			y[i] = truth[uint8](v == 0)
 		}
 	})
 	return nil
@@ -206,7 +197,7 @@ func planTest(c *Call, f func(v float64) bool) error {
 		y := a.Out[0].Data
 		for i := range y {
 			load(v, src[i*size:(i+1)*size])
-			y[i] = truth(f(v[0]))
+			y[i] = truth[uint8](f(v[0]))
 		}
 	})
 	return nil

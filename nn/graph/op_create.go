@@ -218,23 +218,19 @@ func planCumSum(c *Call) error {
 	}
 	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
 	c.Out(0, c.In(0).Type, dims...)
-	switch c.In(0).Type {
-	case Float32:
-		stepCumSum[float32](c, outer, n, inner)
-	case Float64:
+	if floatTypes.has(c.In(0).Type) {
 		stepCumSum[float64](c, outer, n, inner)
-	case Int32, Uint32:
-		stepCumSum[uint32](c, outer, n, inner)
-	default:
-		stepCumSum[uint64](c, outer, n, inner)
+	} else {
+		stepCumSum[int64](c, outer, n, inner)
 	}
 	return nil
 }
 
-func stepCumSum[T slab.Elem](c *Call, outer, n, inner int) {
+func stepCumSum[T wideElem](c *Call, outer, n, inner int) {
 	exclusive, reverse := c.Node.Int("exclusive", 0) != 0, c.Node.Int("reverse", 0) != 0
+	w := newWide[T](c, 1, c.In(0).Type, outer*n*inner)
 	c.Run(func(a *Args) {
-		x, y := slab.View[T](a.In[0].Data), slab.View[T](a.Out[0].Data)
+		x, y := w.in(a, 0), w.out(a)
 		for o := range outer {
 			for i := range inner {
 				var sum T
@@ -253,6 +249,7 @@ func stepCumSum[T slab.Elem](c *Call, outer, n, inner int) {
 				}
 			}
 		}
+		w.done(a)
 	})
 }
 
@@ -421,7 +418,7 @@ func padConstant(c *Call, dims, out, before []int) error {
 // planTopK: k is an attribute up to opset 9, an input from 10 on. Equal elements
 // keep their order.
 func planTopK(c *Call) error {
-	if err := need(c, 0, numberTypes); err != nil {
+	if err := need(c, 0, orderedTypes); err != nil {
 		return err
 	}
 	var k int64
@@ -452,27 +449,10 @@ func planTopK(c *Call) error {
 	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
 	largest := c.Node.Int("largest", 1) != 0
 	top := &topK{k: int(k), outer: outer, n: n, inner: inner, largest: largest, heap: make([]int, k)}
-	switch c.In(0).Type {
-	case Float32:
-		stepTopK[float32](c, top)
-	case Float64:
+	if floatTypes.has(c.In(0).Type) {
 		stepTopK[float64](c, top)
-	case Int8:
-		stepTopK[int8](c, top)
-	case Int16:
-		stepTopK[int16](c, top)
-	case Int32:
-		stepTopK[int32](c, top)
-	case Int64:
+	} else {
 		stepTopK[int64](c, top)
-	case Uint8:
-		stepTopK[uint8](c, top)
-	case Uint16:
-		stepTopK[uint16](c, top)
-	case Uint32:
-		stepTopK[uint32](c, top)
-	case Uint64:
-		stepTopK[uint64](c, top)
 	}
 	return nil
 }
@@ -483,13 +463,15 @@ type topK struct {
 	heap               []int // indices, the worst of them first
 }
 
-func stepTopK[T slab.Elem](c *Call, t *topK) {
+func stepTopK[T wideElem](c *Call, t *topK) {
+	size := c.In(0).Type.Size()
+	w := newWide[T](c, 1, Int64, 0) // values are copied as they are
 	c.Run(func(a *Args) {
-		x := slab.View[T](a.In[0].Data)
-		var values []T
+		x, from := w.in(a, 0), a.In[0].Data
+		var values []byte
 		var indices []int64
 		if a.Out[0] != nil {
-			values = slab.View[T](a.Out[0].Data)
+			values = a.Out[0].Data
 		}
 		if len(a.Out) > 1 && a.Out[1] != nil {
 			indices = a.Out[1].Int64s()
@@ -500,7 +482,7 @@ func stepTopK[T slab.Elem](c *Call, t *topK) {
 				for q, j := range t.heap {
 					at := (o*t.k+q)*t.inner + i
 					if values != nil {
-						values[at] = x[(o*t.n+j)*t.inner+i]
+						copy(values[at*size:(at+1)*size], from[((o*t.n+j)*t.inner+i)*size:])
 					}
 					if indices != nil {
 						indices[at] = int64(j)
@@ -512,7 +494,7 @@ func stepTopK[T slab.Elem](c *Call, t *topK) {
 }
 
 // topOf leaves in t.heap the indices of the k best elements, best first.
-func topOf[T slab.Elem](t *topK, x []T) {
+func topOf[T wideElem](t *topK, x []T) {
 	h := t.heap
 	for j := range t.n {
 		switch {
@@ -535,7 +517,7 @@ func topOf[T slab.Elem](t *topK, x []T) {
 }
 
 // better says that element i goes before j. NaN counts as largest.
-func better[T slab.Elem](t *topK, x []T, i, j int) bool {
+func better[T wideElem](t *topK, x []T, i, j int) bool {
 	a, b := x[i*t.inner], x[j*t.inner]
 	if a == b || a != a && b != b {
 		return i < j
@@ -544,7 +526,7 @@ func better[T slab.Elem](t *topK, x []T, i, j int) bool {
 }
 
 // sink restores the heap of m indices, whose root is the worst, below r.
-func sink[T slab.Elem](t *topK, x []T, r, m int) {
+func sink[T wideElem](t *topK, x []T, r, m int) {
 	h := t.heap
 	for {
 		child := 2*r + 1

@@ -228,25 +228,25 @@ func scatterStep(c *Call) (f func(dst, src []byte), err error) {
 	}
 	op := map[string]string{"add": "Add", "mul": "Mul", "max": "Max", "min": "Min"}[r]
 	switch t := c.In(0).Type; t {
-	case Float32:
-		return combine(floatPair[float32](op)), nil
-	case Float64:
-		return combine(floatPair[float64](op)), nil
-	case Int32:
-		return combine(intPair[int32](op)), nil
-	case Int64:
-		return combine(intPair[int64](op)), nil
+	case Float32, Float64:
+		return combine(t, loadFloats(t), storeFloats(t), floatPair(op)), nil
+	case Int32, Int64:
+		return combine(t, loadInts(t), storeInts(t), intPair(op, false)), nil
 	default:
 		return nil, unsupported(c, "reduction=", r, " of type ", t.String())
 	}
 }
 
-func combine[T slab.Elem](f func(a, b T) T) func(dst, src []byte) {
+// combine computes in T, in which sums and products of two float32 still round
+// to the same float32.
+func combine[T wideElem](t DType, load func(dst []T, src []byte), store func(dst []byte, src []T), f func(a, b T) T) func(dst, src []byte) {
+	size, v := t.Size(), make([]T, 2)
 	return func(dst, src []byte) {
-		s := slab.View[T](src)
-		d := slab.View[T](dst[:len(src)])
-		for i, v := range s {
-			d[i] = f(d[i], v)
+		for ; len(src) > 0; dst, src = dst[size:], src[size:] {
+			load(v[:1], dst[:size])
+			load(v[1:], src[:size])
+			v[0] = f(v[0], v[1])
+			store(dst[:size], v[:1])
 		}
 	}
 }

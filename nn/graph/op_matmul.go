@@ -67,17 +67,10 @@ func planMatMul(c *Call) error {
 		if clamp != nn.NoClamp {
 			return unsupported(c, "type ", t.String())
 		}
-		switch t {
-		case Float64:
-			plainMatMul[float64](c, w, m, k, n)
-		case Int32:
-			plainMatMul[int32](c, w, m, k, n)
-		case Int64:
-			plainMatMul[int64](c, w, m, k, n)
-		case Uint32:
-			plainMatMul[uint32](c, w, m, k, n)
-		case Uint64:
-			plainMatMul[uint64](c, w, m, k, n)
+		if t == Float64 {
+			plainMatMul[float64](c, w, m, k, n, Elements(out))
+		} else {
+			plainMatMul[int64](c, w, m, k, n, Elements(out))
 		}
 		return nil
 	}
@@ -145,13 +138,15 @@ func matrices(w *broadcast, g *nn.Gemm, y, a, b, scratch []float32, level int) i
 }
 
 // plainMatMul is for the types that nn has no product of.
-func plainMatMul[T slab.Elem](c *Call, w *broadcast, m, k, n int) {
-	c.Run(func(args *Args) {
-		plainMatrices(w, slab.View[T](args.Out[0].Data), slab.View[T](args.In[0].Data), slab.View[T](args.In[1].Data), m, k, n, 0)
+func plainMatMul[T wideElem](c *Call, walk *broadcast, m, k, n, size int) {
+	w := newWide[T](c, 2, c.In(0).Type, size)
+	c.Run(func(a *Args) {
+		plainMatrices(walk, w.out(a), w.in(a, 0), w.in(a, 1), m, k, n, 0)
+		w.done(a)
 	})
 }
 
-func plainMatrices[T slab.Elem](w *broadcast, y, a, b []T, m, k, n, level int) int {
+func plainMatrices[T wideElem](w *broadcast, y, a, b []T, m, k, n, level int) int {
 	as, bs, done := w.steps[0][level]*m*k, w.steps[1][level]*k*n, 0
 	for q := range w.dims[level] {
 		if level < len(w.dims)-1 {

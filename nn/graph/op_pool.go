@@ -70,12 +70,8 @@ func planPool(c *Call) error {
 			return c.Fail("p is ", p)
 		}
 		c.Run(func(a *Args) { lpPool(a.Out[0].Float32s(), a.In[0].Float32s(), pool, planes, h, w, float64(p)) })
-	case t == Float64:
-		stepMaxPool[float64](c, pool, planes, h, w, math.Inf(-1))
-	case t == Uint8:
-		stepMaxPool[uint8](c, pool, planes, h, w, 0)
-	case t == Int8:
-		stepMaxPool[int8](c, pool, planes, h, w, math.MinInt8)
+	case t != Float32:
+		stepMaxPool(c, pool, planes, h, w)
 	default:
 		f := nn.Pool.Max
 		if op == "AveragePool" {
@@ -105,16 +101,25 @@ func eachUnder(p *nn.Pool, h, w, r, q int, f func(at int)) {
 	}
 }
 
-func stepMaxPool[T slab.Elem](c *Call, p nn.Pool, planes, h, w int, lowest T) {
+// stepMaxPool is for the other types, whose elements a float64 holds exactly.
+func stepMaxPool(c *Call, p nn.Pool, planes, h, w int) {
 	oh, ow := p.OutSize(h, w)
+	lowest := math.Inf(-1)
+	switch c.In(0).Type {
+	case Uint8:
+		lowest = 0
+	case Int8:
+		lowest = math.MinInt8
+	}
+	wide := newWide[float64](c, 1, c.In(0).Type, planes*oh*ow)
 	c.Run(func(a *Args) {
-		x, y := slab.View[T](a.In[0].Data), slab.View[T](a.Out[0].Data)
+		x, y := wide.in(a, 0), wide.out(a)
 		for i := range y {
-			plane := x[i/(oh*ow)*h*w:]
-			best := lowest
+			plane, best := x[i/(oh*ow)*h*w:], lowest
 			eachUnder(&p, h, w, i/ow%oh, i%ow, func(at int) { best = max(best, plane[at]) })
 			y[i] = best
 		}
+		wide.done(a)
 	})
 }
 

@@ -71,9 +71,9 @@ func reducedAxes(c *Call) (r reduction, identity bool, err error) {
 
 func planReduce(c *Call) error {
 	kind := reductions[c.Node.Op]
-	set := typeSet(Float32, Float64, Int32, Int64, Uint32, Uint64)
+	set := typeSet(Float32, Float64, Int32, Int64, Uint32)
 	if kind == nn.ReduceMax || kind == nn.ReduceMin {
-		set = numberTypes
+		set = orderedTypes
 	}
 	if err := need(c, 0, set); err != nil {
 		return err
@@ -99,25 +99,10 @@ func planReduce(c *Call) error {
 	if in.Len() == 0 && (kind == nn.ReduceMax || kind == nn.ReduceMin || kind == nn.ReduceMean) && !floatTypes.has(in.Type) {
 		return c.Fail("there is no element to reduce in ", in.Dims)
 	}
-	switch in.Type {
-	case Float64:
+	if in.Type == Float64 {
 		reducePlain[float64](c, in.Dims, r.kept, kind)
-	case Int8:
-		reducePlain[int8](c, in.Dims, r.kept, kind)
-	case Int16:
-		reducePlain[int16](c, in.Dims, r.kept, kind)
-	case Int32:
-		reducePlain[int32](c, in.Dims, r.kept, kind)
-	case Int64:
+	} else {
 		reducePlain[int64](c, in.Dims, r.kept, kind)
-	case Uint8:
-		reducePlain[uint8](c, in.Dims, r.kept, kind)
-	case Uint16:
-		reducePlain[uint16](c, in.Dims, r.kept, kind)
-	case Uint32:
-		reducePlain[uint32](c, in.Dims, r.kept, kind)
-	case Uint64:
-		reducePlain[uint64](c, in.Dims, r.kept, kind)
 	}
 	return nil
 }
@@ -180,9 +165,8 @@ func reduceFloats(c *Call, dims []int, kept []bool, kind nn.Reduce) {
 	})
 }
 
-// reducePlain is for the types that nn has no reductions of: integers sum and
-// multiply in their own type, the rest goes through float64.
-func reducePlain[T slab.Elem](c *Call, dims []int, kept []bool, kind nn.Reduce) {
+// reducePlain is for the types that nn has no reductions of.
+func reducePlain[T wideElem](c *Call, dims []int, kept []bool, kind nn.Reduce) {
 	size, keep := blocksOf(dims, kept)
 	strides := rowMajor(size)
 	var outer, outerStep, inner, innerStep []int
@@ -194,13 +178,13 @@ func reducePlain[T slab.Elem](c *Call, dims []int, kept []bool, kind nn.Reduce) 
 		}
 	}
 	n := Elements(inner)
-	floats := c.In(0).Type == Float64
+	w := newWide[T](c, 1, c.In(0).Type, Elements(outer))
 	c.Run(func(a *Args) {
-		x, y := slab.View[T](a.In[0].Data), slab.View[T](a.Out[0].Data)
+		x, y := w.in(a, 0), w.out(a)
 		for i := range y {
-			base := offsetOf(i, outer, outerStep)
-			y[i] = reduceOne(x, base, n, inner, innerStep, kind, floats)
+			y[i] = reduceOne(x, offsetOf(i, outer, outerStep), n, inner, innerStep, kind)
 		}
+		w.done(a)
 	})
 }
 
@@ -214,7 +198,7 @@ func offsetOf(index int, dims, steps []int) int {
 	return off
 }
 
-func reduceOne[T slab.Elem](x []T, base, n int, dims, steps []int, kind nn.Reduce, floats bool) T {
+func reduceOne[T wideElem](x []T, base, n int, dims, steps []int, kind nn.Reduce) T {
 	var acc T
 	switch kind {
 	case nn.ReduceProd:
@@ -268,9 +252,6 @@ func reduceOne[T slab.Elem](x []T, base, n int, dims, steps []int, kind nn.Reduc
 		if n == 0 {
 			return T(math.NaN()) // floats only: integers were refused
 		}
-		if floats {
-			return T(float64(acc) / float64(n))
-		}
 		return acc / T(n)
 	case nn.ReduceL2:
 		return T(math.Sqrt(wide))
@@ -284,7 +265,7 @@ func reduceOne[T slab.Elem](x []T, base, n int, dims, steps []int, kind nn.Reduc
 
 // planArg gives the index of the largest or smallest element along an axis.
 func planArg(c *Call) error {
-	if err := need(c, 0, numberTypes); err != nil {
+	if err := need(c, 0, orderedTypes); err != nil {
 		return err
 	}
 	in := c.In(0)
@@ -320,43 +301,28 @@ func planArg(c *Call) error {
 		})
 		return nil
 	}
-	// Other types: compared as float64, or as int64 where that could merge two.
-	ints := intTypes.has(in.Type)
-	loadF, loadI := loadFloats(in.Type), loadInts(in.Type)
-	flip := int64(0)
-	if in.Type == Uint64 {
-		flip = math.MinInt64 // keeps the order of unsigned numbers
-	}
 	smallest := c.Node.Op == "ArgMin"
-	vf, vi, size := make([]float64, 1), make([]int64, 1), in.Type.Size()
+	if in.Type == Float64 {
+		argPlain[float64](c, n, inner, Elements(out), smallest, last)
+	} else {
+		argPlain[int64](c, n, inner, Elements(out), smallest, last)
+	}
+	return nil
+}
+
+func argPlain[T wideElem](c *Call, n, inner, count int, smallest, last bool) {
+	w := newWide[T](c, 1, Int64, 0)
 	c.Run(func(a *Args) {
-		y, x := a.Out[0].Int64s(), a.In[0].Data
-		for i := range y {
-			best, topF, topI := 0, 0.0, int64(0)
-			for k := range n {
-				at := (i/inner*n*inner + k*inner + i%inner) * size
-				more, same := false, false
-				if ints {
-					loadI(vi, x[at:at+size])
-					v := vi[0] ^ flip
-					more, same = v > topI && !smallest || v < topI && smallest, v == topI
-					if k == 0 || more {
-						topI = v
-					}
-				} else {
-					loadF(vf, x[at:at+size])
-					v := vf[0]
-					more, same = v > topF && !smallest || v < topF && smallest, v == topF
-					if k == 0 || more {
-						topF = v
-					}
-				}
-				if k == 0 || more || same && last {
+		x, y := w.in(a, 0), a.Out[0].Int64s()
+		for i := range count {
+			at, best := i/inner*n*inner+i%inner, 0
+			for k := 1; k < n; k++ {
+				v, top := x[at+k*inner], x[at+best*inner]
+				if smallest && v < top || !smallest && v > top || last && v == top {
 					best = k
 				}
 			}
 			y[i] = int64(best)
 		}
 	})
-	return nil
 }

@@ -36,7 +36,7 @@ func describe(takes types, first, count int, result func(n *Node) DType, ops str
 
 func init() {
 	float32Only := typeSet(Float32)
-	wide := typeSet(Float32, Float64, Int32, Int64, Uint32, Uint64)
+	sums := typeSet(Float32, Float64, Int32, Int64, Uint32)
 	describe(storedTypes, 0, 1, like(0), `Identity Reshape Flatten Squeeze Unsqueeze Dropout Transpose Slice Expand Tile Split
 		DepthToSpace SpaceToDepth Gather GatherElements GatherND ScatterElements Scatter ScatterND Compress Trilu Pad`)
 	describe(storedTypes, 0, -1, like(0), "Concat")
@@ -59,10 +59,12 @@ func init() {
 		return like(0)(n)
 	}, "EyeLike")
 	describe(typeSet(Float32, Float64, Int16, Int32, Int64), 0, 3, like(0), "Range")
-	describe(wide, 0, 1, like(0), "CumSum ReduceSum ReduceMean ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp")
-	describe(wide, 0, 2, like(0), "MatMul")
-	describe(numberTypes, 0, 1, like(0), "ReduceMax ReduceMin TopK Abs Neg Sign Clip")
-	describe(numberTypes, 0, 1, always(Int64), "ArgMax ArgMin")
+	describe(sums|typeSet(Uint64), 0, 1, like(0), "CumSum")
+	describe(sums, 0, 1, like(0), "ReduceSum ReduceMean ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp")
+	describe(sums|typeSet(Uint64), 0, 2, like(0), "MatMul")
+	describe(orderedTypes, 0, 1, like(0), "ReduceMax ReduceMin TopK")
+	describe(orderedTypes, 0, 1, always(Int64), "ArgMax ArgMin")
+	describe(numberTypes, 0, 1, like(0), "Abs Neg Sign Clip")
 	describe(numberTypes, 0, 2, like(0), "Add Sub Mul Div Mod")
 	describe(numberTypes, 0, -1, like(0), "Max Min")
 	describe(floatTypes, 0, -1, like(0), "Sum Mean")

@@ -111,19 +111,19 @@ var functions = map[string]unary{
 	"Round":      {nn.Round, math.RoundToEven},
 	"Sin":        {nn.Sin, math.Sin},
 	"Cos":        {nn.Cos, math.Cos},
-	"Tan":        wide(math.Tan),
-	"Asin":       wide(math.Asin),
-	"Acos":       wide(math.Acos),
-	"Atan":       wide(math.Atan),
-	"Sinh":       wide(math.Sinh),
-	"Cosh":       wide(math.Cosh),
-	"Asinh":      wide(math.Asinh),
-	"Acosh":      wide(math.Acosh),
-	"Atanh":      wide(math.Atanh),
+	"Tan":        through64(math.Tan),
+	"Asin":       through64(math.Asin),
+	"Acos":       through64(math.Acos),
+	"Atan":       through64(math.Atan),
+	"Sinh":       through64(math.Sinh),
+	"Cosh":       through64(math.Cosh),
+	"Asinh":      through64(math.Asinh),
+	"Acosh":      through64(math.Acosh),
+	"Atanh":      through64(math.Atanh),
 }
 
-// wide computes float32 through float64.
-func wide(f func(float64) float64) unary {
+// through64 computes float32 through float64.
+func through64(f func(float64) float64) unary {
 	narrow := func(v float32) float32 { return float32(f(float64(v))) }
 	return unary{func(y, x []float32) { nn.Map(y, x, narrow) }, f}
 }
@@ -147,16 +147,6 @@ func planUnary(c *Call, f unary) error {
 	return nil
 }
 
-// stepEach computes f of each element.
-func stepEach[T slab.Elem](c *Call, f func(v T) T) {
-	c.Run(func(a *Args) {
-		y := slab.View[T](a.Out[0].Data)
-		for i, v := range slab.View[T](a.In[0].Data) {
-			y[i] = f(v)
-		}
-	})
-}
-
 func planRelu(c *Call) error {
 	if err := need(c, 0, signedTypes); err != nil {
 		return err
@@ -164,18 +154,12 @@ func planRelu(c *Call) error {
 	in := c.In(0)
 	c.Out(0, in.Type, cloneDims(in.Dims)...)
 	c.InPlace(0, 0)
-	switch in.Type {
-	case Float32:
+	switch {
+	case in.Type == Float32:
 		c.Run(func(a *Args) { nn.Relu(a.Out[0].Float32s(), a.In[0].Float32s()) })
-	case Float64:
+	case in.Type == Float64:
 		stepEach(c, func(v float64) float64 { return max(v, 0) })
-	case Int8:
-		stepEach(c, func(v int8) int8 { return max(v, 0) })
-	case Int16:
-		stepEach(c, func(v int16) int16 { return max(v, 0) })
-	case Int32:
-		stepEach(c, func(v int32) int32 { return max(v, 0) })
-	case Int64:
+	default:
 		stepEach(c, func(v int64) int64 { return max(v, 0) })
 	}
 	return nil
@@ -189,11 +173,11 @@ func planSigned(c *Call) error {
 	in, op := c.In(0), c.Node.Op
 	c.Out(0, in.Type, cloneDims(in.Dims)...)
 	c.InPlace(0, 0)
-	switch in.Type {
-	case Float32:
+	switch {
+	case in.Type == Float32:
 		f := map[string]func(y, x []float32){"Abs": nn.Abs, "Neg": nn.Neg, "Sign": nn.Sign}[op]
 		c.Run(func(a *Args) { f(a.Out[0].Float32s(), a.In[0].Float32s()) })
-	case Float64:
+	case in.Type == Float64:
 		switch op {
 		case "Abs":
 			stepEach(c, math.Abs)
@@ -202,49 +186,29 @@ func planSigned(c *Call) error {
 		default:
 			stepEach(c, sign[float64])
 		}
-	case Int8:
-		signed[int8](c)
-	case Int16:
-		signed[int16](c)
-	case Int32:
-		signed[int32](c)
-	case Int64:
-		signed[int64](c)
-	case Uint8:
-		signed[uint8](c)
-	case Uint16:
-		signed[uint16](c)
-	case Uint32:
-		signed[uint32](c)
-	case Uint64:
-		signed[uint64](c)
+	default:
+		unsigned := in.Type == Uint64
+		stepEach(c, func(v int64) int64 {
+			switch {
+			case op == "Neg" || op == "Abs" && v < 0 && !unsigned:
+				return -v
+			case op == "Abs":
+				return v
+			case unsigned && v != 0:
+				return 1
+			}
+			return sign(v)
+		})
 	}
 	return nil
 }
 
-func signed[T integer](c *Call) {
-	switch c.Node.Op {
-	case "Abs":
-		stepEach(c, func(v T) T {
-			if v < 0 {
-				return -v
-			}
-			return v
-		})
-	case "Neg":
-		stepEach(c, func(v T) T { return -v })
-	default:
-		stepEach(c, sign[T])
-	}
-}
-
-func sign[T integer | float64](v T) T {
+func sign[T wideElem](v T) T {
 	switch {
 	case v > 0:
 		return 1
 	case v < 0:
-		var zero T
-		return zero - 1
+		return -1
 	}
 	return v
 }
@@ -256,13 +220,12 @@ func planBitwiseNot(c *Call) error {
 	in := c.In(0)
 	c.Out(0, in.Type, cloneDims(in.Dims)...)
 	c.InPlace(0, 0)
-	stepBytes := func(a *Args) {
+	c.Run(func(a *Args) {
 		y := a.Out[0].Data
 		for i, v := range a.In[0].Data {
 			y[i] = ^v
 		}
-	}
-	c.Run(stepBytes)
+	})
 	return nil
 }
 
@@ -288,8 +251,8 @@ func planClip(c *Call, lo, hi float32) error {
 			return c.Fail("input ", i, " is ", b.Type.String(), " with dimensions ", b.Dims, ", want one ", in.Type.String())
 		}
 	}
-	switch in.Type {
-	case Float32:
+	switch {
+	case in.Type == Float32:
 		c.Run(func(a *Args) {
 			l, h := lo, hi
 			if b := optional(a, 1); b != nil {
@@ -300,44 +263,40 @@ func planClip(c *Call, lo, hi float32) error {
 			}
 			nn.Clip(a.Out[0].Float32s(), a.In[0].Float32s(), l, h)
 		})
-	case Float64:
-		stepClip[float64](c)
-	case Int8:
-		stepClip[int8](c)
-	case Int16:
-		stepClip[int16](c)
-	case Int32:
-		stepClip[int32](c)
-	case Int64:
-		stepClip[int64](c)
-	case Uint8:
-		stepClip[uint8](c)
-	case Uint16:
-		stepClip[uint16](c)
-	case Uint32:
-		stepClip[uint32](c)
-	case Uint64:
-		stepClip[uint64](c)
+	case in.Type == Float64:
+		stepClip(c, func(a, b float64) bool { return a < b })
+	case in.Type == Uint64:
+		stepClip(c, func(a, b int64) bool { return uint64(a) < uint64(b) })
+	default:
+		stepClip(c, func(a, b int64) bool { return a < b })
 	}
 	return nil
 }
 
-func stepClip[T slab.Elem](c *Call) {
+// stepClip clips other types than float32, which less compares.
+func stepClip[T wideElem](c *Call, less func(a, b T) bool) {
+	w := newWide[T](c, 1, c.In(0).Type, c.In(0).Len())
+	load := loader[T](c.In(0).Type)
+	bound := make([]T, 1)
 	c.Run(func(a *Args) {
-		y := slab.View[T](a.Out[0].Data)
-		copy(y, slab.View[T](a.In[0].Data))
-		if len(a.In) > 1 && a.In[1] != nil {
-			lo := slab.View[T](a.In[1].Data)[0]
-			for i, v := range y {
-				y[i] = max(v, lo)
+		y := w.out(a)
+		copy(y, w.in(a, 0))
+		for i := 1; i < len(a.In) && i <= 2; i++ {
+			if a.In[i] == nil {
+				continue
+			}
+			if load != nil {
+				load(bound, a.In[i].Data)
+			} else {
+				bound[0] = slab.View[T](a.In[i].Data)[0]
+			}
+			for k, v := range y {
+				if i == 1 && less(v, bound[0]) || i == 2 && less(bound[0], v) {
+					y[k] = bound[0]
+				}
 			}
 		}
-		if len(a.In) > 2 && a.In[2] != nil {
-			hi := slab.View[T](a.In[2].Data)[0]
-			for i, v := range y {
-				y[i] = min(v, hi)
-			}
-		}
+		w.done(a)
 	})
 }
 
@@ -355,6 +314,6 @@ func planPRelu(c *Call) error {
 	}
 	c.Out(0, Float32, out...)
 	inPlaceLike(c, Float32, out, 0)
-	stepBinary(c, out, nn.PRelu)
+	stepFloats(c, out, nn.PRelu)
 	return nil
 }
