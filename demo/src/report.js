@@ -56,10 +56,12 @@ function describe(path) {
   return 'Alphabet';
 }
 
+// The browser's clock ticks in tenths of a millisecond: nothing finer is known about a single node.
+const tick = (t) => (t < 0.1 ? 'under 0.1 ms' : ms(t).replace(/(\.\d)\d ms/, '$1 ms'));
 const isBatch = (op) => /batch.?norm/i.test(op);
 const isLayer = (op) => /layer.?norm/i.test(op);
 const count = (ops, is) => ops.filter(is).length;
-// Constants and casts of shapes are how a file is written down; they are no work.
+// Constants are how a file is written down; they are no work.
 const isWork = (op) => op !== 'Constant' && op !== 'Identity';
 
 /** @param {Record<'cls' | 'rec', { run: { nodes: { op: string, ms: number }[], totalMs: number }, written?: string[] }>} networks */
@@ -85,11 +87,11 @@ export function showNetworks(networks) {
   layer.className = 'layer';
   const normMs = (run) => run.nodes.filter((n) => isBatch(n.op) || isLayer(n.op)).reduce((sum, n) => sum + n.ms, 0);
   $('networks').replaceChildren(
-    row('Nodes in the file', ...cells(({ written }) => (written ? String(written.length) : wait))),
+    row('Nodes as written', ...cells(({ written }) => (written ? String(written.length) : wait))),
     row('Nodes that ran', ...cells(({ ops }) => String(ops.length))),
     batch,
     layer,
-    row('Time in normalization', ...cells(({ run }) => `${ms(normMs(run))} of ${ms(run.totalMs)}`)),
+    row('Time in normalization', ...cells(({ run }) => `${tick(normMs(run))} of ${tick(run.totalMs)}`)),
   );
   $('ops').replaceChildren(...['Direction', 'Reading'].map((title, i) => make('div', null, make('h3', null, `${title}: where the time goes`), top(both[i].run))));
 }
@@ -110,6 +112,6 @@ function top(run) {
   return make('ul', { className: 'ops' }, ...shown.map(([op, s]) =>
     make('li', { className: isLayer(op) ? 'layer' : isBatch(op) ? 'batch' : '' },
       make('span', null, `${op} × ${s.n}`),
-      make('span', null, ms(s.ms)),
+      make('span', null, tick(s.ms)),
       make('progress', { className: 'bar', max: most, value: s.ms, 'aria-hidden': 'true' }))));
 }
