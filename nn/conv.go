@@ -46,7 +46,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 	size := roundUp(og, gemmMR) * k
 	c.panels = make([]float32, s.Groups*size)
 	for g := range s.Groups {
-		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false)
+		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false, 1)
 	}
 	return c
 }

@@ -22,7 +22,7 @@ func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvT
 	size := roundUp(m, gemmMR) * cg
 	c.panels = make([]float32, s.Groups*size)
 	for g := range s.Groups {
-		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true)
+		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true, 1)
 	}
 	return c
 }

@@ -108,17 +108,18 @@ func (g *Gemm) run(y, a []float32, b *right, scratch []float32) {
 		}
 	} else {
 		p.a, p.astep = s.take(roundUp(g.M, gemmMR)*g.K), gemmMR
-		packA(p.a, a, lda, g.M, g.K, g.TransA)
-		if scaled && len(p.a) > 0 {
-			mulRows(ptr(p.a), ptr(p.a), 0, 1, &g.Alpha, 0, 0, 1, len(p.a))
+		alpha := float32(1)
+		if scaled {
+			alpha = g.Alpha
 		}
+		packA(p.a, a, lda, g.M, g.K, g.TransA, alpha)
 	}
 	p.run(y, b, &s)
 }
 
-// packA lays out a left operand of m rows in panels [k][4], the last padded
-// with 0.
-func packA(dst, a []float32, lda, m, k int, trans bool) {
+// packA lays out a left operand of m rows, times alpha, in panels [k][4], the
+// last padded with 0.
+func packA(dst, a []float32, lda, m, k int, trans bool, alpha float32) {
 	if k == 0 {
 		return
 	}
@@ -128,12 +129,18 @@ func packA(dst, a []float32, lda, m, k int, trans bool) {
 		if rows < gemmMR {
 			clear(panel)
 		}
-		if !trans {
+		switch {
+		case !trans:
 			transpose(ptr(panel), gemmMR, ptr(a[i*lda:]), lda, rows, k)
+		case rows == gemmMR:
+			// The product by a scalar is the copy of a column as well.
+			mulRows(ptr(panel), ptr(a[i:]), lda, 1, &alpha, 0, 0, k, gemmMR)
 			continue
+		default:
+			copyRows(panel, gemmMR, a[i:], lda, k, rows)
 		}
-		for t := range k {
-			copy(panel[t*gemmMR:], a[t*lda+i:][:rows])
+		if alpha != 1 {
+			mulRows(ptr(panel), ptr(panel), 0, 1, &alpha, 0, 0, 1, len(panel))
 		}
 	}
 }
@@ -171,9 +178,7 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 		if rest > 0 {
 			last := dst[full*kc*gemmNR:][:kc*gemmNR]
 			clear(last)
-			for t := range kc {
-				copy(last[t*gemmNR:], src[t*b.ld+full*gemmNR:][:rest])
-			}
+			copyRows(last, gemmNR, src[full*gemmNR:], b.ld, kc, rest)
 		}
 	case rightTransposed:
 		for j := 0; j < nc; j += gemmNR {
@@ -370,8 +375,13 @@ func (p *product) column(c []float32, b *right, s *arena) bool {
 	return true
 }
 
+// copyRows copies a few columns: too few for the built-in copy, whose call would
+// take longer.
 func copyRows(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for r := range rows {
-		copy(dst[r*ldd:][:cols], src[r*lds:])
+		d, s := dst[r*ldd:][:cols], src[r*lds:][:cols]
+		for c, v := range s {
+			d[c] = v
+		}
 	}
 }
