@@ -12,6 +12,9 @@ func ULP(v float64) float64 {
 	if v > math.MaxFloat32 {
 		v = math.MaxFloat32
 	}
+	if v == 0 {
+		return math.SmallestNonzeroFloat32
+	}
 	_, exponent := math.Frexp(v) // v = f·2^exponent, ½ ≤ f < 1
 	return math.Ldexp(1, max(exponent-24, -149))
 }
