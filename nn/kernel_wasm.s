@@ -117,29 +117,37 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 						If
 							Get R9
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V4
 							Get V4
 							Set V5
 							Get R9
 							I32WrapI64
-							F32Load $4
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
 							Set V6
 							Get V6
 							Set V7
 							Get R9
 							I32WrapI64
-							F32Load $8
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
 							Set V8
 							Get V8
 							Set V9
 							Get R9
 							I32WrapI64
-							F32Load $12
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
 							Set V10
 							Get V10
 							Set V11
@@ -279,8 +287,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V13
 							Get R12
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -296,8 +306,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V5
 							Get R12
 							I32WrapI64
-							F32Load $4
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -313,8 +325,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V7
 							Get R12
 							I32WrapI64
-							F32Load $8
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -330,8 +344,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V9
 							Get R12
 							I32WrapI64
-							F32Load $12
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -355,8 +371,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V13
 							Get R12
 							I32WrapI64
-							F32Load $16
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Nearest
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -372,8 +390,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V5
 							Get R12
 							I32WrapI64
-							F32Load $20
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Mul
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -389,8 +409,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V7
 							Get R12
 							I32WrapI64
-							F32Load $24
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Copysign
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -406,8 +428,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V9
 							Get R12
 							I32WrapI64
-							F32Load $28
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F64Floor
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -431,8 +455,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V13
 							Get R12
 							I32WrapI64
-							F32Load $32
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F64Add
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -448,8 +474,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V5
 							Get R12
 							I32WrapI64
-							F32Load $36
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F64Min
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -465,8 +493,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V7
 							Get R12
 							I32WrapI64
-							F32Load $40
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I32TruncF32S
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -482,8 +512,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V9
 							Get R12
 							I32WrapI64
-							F32Load $44
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64ExtendI32S
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -507,8 +539,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V13
 							Get R12
 							I32WrapI64
-							F32Load $48
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64TruncF64S
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -524,8 +558,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V5
 							Get R12
 							I32WrapI64
-							F32Load $52
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32ConvertI64S
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -541,8 +577,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V7
 							Get R12
 							I32WrapI64
-							F32Load $56
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F64ConvertI32U
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -558,8 +596,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V9
 							Get R12
 							I32WrapI64
-							F32Load $60
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I32ReinterpretF32
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -606,8 +646,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V13
 							Get R12
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -623,8 +665,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V5
 							Get R12
 							I32WrapI64
-							F32Load $4
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -640,8 +684,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V7
 							Get R12
 							I32WrapI64
-							F32Load $8
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -657,8 +703,10 @@ TEXT ·gemmTiles(SB), NOSPLIT, $0-96
 							Set V9
 							Get R12
 							I32WrapI64
-							F32Load $12
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
 							Set V14
 							Get V14
 							Get V12
@@ -930,43 +978,59 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				If
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V4
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V7
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V8
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V9
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V10
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V11
 					Br $1
 				End
@@ -1106,8 +1170,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R9
@@ -1179,8 +1245,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R9
@@ -1252,8 +1320,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R9
@@ -1325,8 +1395,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R9
@@ -1429,8 +1501,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R9
@@ -1651,13 +1725,17 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				If
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V4
 					Get R7
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Br $1
 				End
@@ -1716,8 +1794,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get V6
 					Get R9
@@ -1741,8 +1821,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get V6
 					Get R9
@@ -1766,8 +1848,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get V6
 					Get R9
@@ -1791,8 +1875,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get V6
 					Get R9
@@ -1835,8 +1921,10 @@ TEXT ·gemmRow(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get V6
 					Get R9
@@ -2032,43 +2120,59 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				If
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V4
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V6
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V7
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V8
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V9
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V10
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V11
 					Br $1
 				End
@@ -2194,8 +2298,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R7
@@ -2269,8 +2375,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R7
@@ -2344,8 +2452,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R7
@@ -2419,8 +2529,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R7
@@ -2541,8 +2653,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V12
 					Get V12
 					Get R7
@@ -2794,8 +2908,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				If
 					Get R6
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V4
 					Br $1
 				End
@@ -2830,8 +2946,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get V5
 					Get R7
@@ -2849,8 +2967,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get V5
 					Get R7
@@ -2868,8 +2988,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get V5
 					Get R7
@@ -2887,8 +3009,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 					Set R1
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get V5
 					Get R7
@@ -2925,8 +3049,10 @@ TEXT ·gemmCol(SB), NOSPLIT, $0-80
 				Loop
 					Get R1
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Set V5
 					Get V5
 					Get R7
@@ -4208,8 +4334,10 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 							Set R11
 							Get R0
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get V0
 							Get R11
@@ -4405,8 +4533,10 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 							Set R11
 							Get R0
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get V0
 							Get R11
@@ -4553,8 +4683,10 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 							Set R11
 							Get R0
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get V0
 							Get R11
@@ -4641,14 +4773,18 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 							Set R11
 							Get R0
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get V0
 							Get R11
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Mul
 							Get V6
 							F32x4Add
@@ -5096,8 +5232,10 @@ TEXT ·maxTaps(SB), NOSPLIT, $0-64
 							Get V1
 							Get R10
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Max
 							Set V1
 							Get R7
@@ -8968,8 +9106,10 @@ TEXT ·clipN(SB), NOSPLIT, $0-32
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V4
 			Get R0
 			I32WrapI64
@@ -9114,8 +9254,10 @@ TEXT ·absN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V0
 			Get R0
 			I32WrapI64
@@ -9253,8 +9395,10 @@ TEXT ·negN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V0
 			Get R0
 			I32WrapI64
@@ -9374,8 +9518,10 @@ TEXT ·sqrtN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V0
 			Get R0
 			I32WrapI64
@@ -9550,8 +9696,10 @@ TEXT ·leakyN(SB), NOSPLIT, $0-28
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V2
 			Get R0
 			I32WrapI64
@@ -9754,8 +9902,10 @@ TEXT ·hardSigmoidN(SB), NOSPLIT, $0-32
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V4
 			Get R0
 			I32WrapI64
@@ -9971,8 +10121,10 @@ TEXT ·hardSwishN(SB), NOSPLIT, $0-32
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V4
 			Get R0
 			I32WrapI64
@@ -10186,8 +10338,10 @@ TEXT ·expN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			Get V10
@@ -10488,8 +10642,10 @@ TEXT ·sigmoidN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			F32x4Abs
@@ -10803,8 +10959,10 @@ TEXT ·siluN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			F32x4Abs
@@ -11165,8 +11323,10 @@ TEXT ·tanhN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			Get V15
@@ -11633,8 +11793,10 @@ TEXT ·erfN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			Get V15
@@ -12179,8 +12341,10 @@ TEXT ·geluN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			V128Const $4554552040939128051, $4554552040939128051
@@ -12631,8 +12795,10 @@ TEXT ·geluTanhN(SB), NOSPLIT, $0-24
 		Loop
 			Get R1
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V15
 			Get V15
 			Get V15
@@ -14078,8 +14244,10 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 				Loop
 					Get R4
 					I32WrapI64
-					F32Load $0
-					F32x4Splat
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
 					Get V0
 					F32x4Sub
 					Get V11

@@ -1770,18 +1770,24 @@ TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 			Set R6
 			Get R3
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V0
 			Get R4
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V1
 			Get R5
 			I32WrapI64
-			F32Load $0
-			F32x4Splat
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
 			Set V2
 			Get R3
 			I64Const $4
@@ -2004,8 +2010,10 @@ TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 							I32WrapI64
 							Get R1
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Get V0
 							F32x4Sub
 							Get V1
@@ -2218,8 +2226,10 @@ TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 							I32WrapI64
 							Get R1
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Get V0
 							F32x4Sub
 							Get V1
@@ -2413,8 +2423,10 @@ TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 						I32WrapI64
 						Get R1
 						I32WrapI64
-						F32Load $0
-						F32x4Splat
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
 						Get V0
 						F32x4Sub
 						Get V1
@@ -2713,24 +2725,32 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 						Loop
 							Get R6
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get R0
 							I32WrapI64
 							Get R1
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Get R4
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Sub
 							Get R5
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Mul
 							Get V0
 							F32x4Add
@@ -2958,24 +2978,32 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 						Loop
 							Get R6
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Set V0
 							Get R0
 							I32WrapI64
 							Get R1
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							Get R4
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Sub
 							Get R5
 							I32WrapI64
-							F32Load $0
-							F32x4Splat
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
 							F32x4Mul
 							Get V0
 							F32x4Add
@@ -3192,24 +3220,32 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					Loop
 						Get R6
 						I32WrapI64
-						F32Load $0
-						F32x4Splat
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
 						Set V0
 						Get R0
 						I32WrapI64
 						Get R1
 						I32WrapI64
-						F32Load $0
-						F32x4Splat
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
 						Get R4
 						I32WrapI64
-						F32Load $0
-						F32x4Splat
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
 						F32x4Sub
 						Get R5
 						I32WrapI64
-						F32Load $0
-						F32x4Splat
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
 						F32x4Mul
 						Get V0
 						F32x4Add

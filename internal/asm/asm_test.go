@@ -45,8 +45,10 @@ func TestWorkarounds(t *testing.T) {
 			[]string{"Get R0", "I32WrapI64", "V128Load $32", "Set V0"}, "V128Load $0, $32"},
 		{"lane second", func(f *asm.Func, p asm.Ptr) { f.NewF32("e").Set(p.V(0).Lane(2)) },
 			[]string{"F32x4ExtractLane $0, $2"}, "F32x4ExtractLane $2"},
-		{"splat of a load", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.Splat(12)) },
-			[]string{"F32Load $12", "F32x4Splat"}, "V128Load32Splat"},
+		{"splat with its argument spelled out", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.Splat(12)) },
+			[]string{"V128Load32Splat", "Unreachable", "F32Neg", "Unreachable", "Set V0"}, "V128Load32Splat $12"},
+		{"splat of a load", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.Splat(68)) },
+			[]string{"F32Load $68", "F32x4Splat"}, "V128Load32Splat"},
 		{"constant in brackets", func(f *asm.Func, _ asm.Ptr) { f.NewF32("e").Set(f.ConstF32(1)) },
 			[]string{"F32Const $(1.0)", "Set F0"}, "F32Const $1"},
 		{"lanes permuted by a swizzle", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.V(0).PromoteHigh()) },
@@ -131,6 +133,16 @@ func TestMultiplyAddBytes(t *testing.T) {
 	})
 	require.Equal(t, 3, file.MulAdds())
 	assert.Equal(t, 3, contractible(assemble(t, file)))
+}
+
+func TestSplatBytes(t *testing.T) {
+	for offset := 0; offset <= 64; offset += 4 {
+		file := asm.NewFile("p", "wasm", "test", "doc")
+		file.Func("func f(dst *float32)", "doc", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("dst").Splat(int64(offset))) })
+		// wrap, load32_splat, alignment 0, the offset, local.set
+		want := []byte{0xa7, 0xfd, 0x09, 0x00, 0x80 | byte(offset), 0x00, 0x21}
+		assert.True(t, bytes.Contains(assemble(t, file), want), "offset %d", offset)
+	}
 }
 
 func contractible(code []byte) int {

@@ -35,10 +35,16 @@ func TestLaneOperationsTakeTheirLane(t *testing.T) {
 	assert.Equal(t, []float32{4, 1, 2, 3}, dst)
 	replaceLanes(&dst[0], &src[0])
 	assert.Equal(t, []float32{1, 6, 3, 4}, dst)
-	splat(&dst[0], &src[0])
-	assert.Equal(t, []float32{3, 3, 3, 3}, dst)
 	permute(&dst[0], &src[0])
 	assert.Equal(t, []float32{4, 2, 1, 1}, dst)
+}
+
+func TestSplatAtEveryOffset(t *testing.T) {
+	src, dst := counting(20), make([]float32, 80)
+	splats(&dst[0], &src[0])
+	for i, x := range dst {
+		assert.Equal(t, src[i/4], x, "lane %d of %d", i%4, i/4)
+	}
 }
 
 func TestPromotions(t *testing.T) {

@@ -24,10 +24,10 @@ func lanes(dst, src *float32)
 //go:noescape
 func replaceLanes(dst, src *float32)
 
-// splat is dst[0:4] = src[2] four times.
+// splats is dst[4i:4i+4] = src[i] four times, for 20 elements.
 //
 //go:noescape
-func splat(dst, src *float32)
+func splats(dst, src *float32)
 
 // permute is dst[0:4] = src[3], src[1], src[0], src[0].
 //

@@ -104,8 +104,8 @@ TEXT ·replaceLanes(SB), NOSPLIT, $0-16
 	V128Store $0, $0
 	RET
 
-// func splat(dst, src *float32)
-TEXT ·splat(SB), NOSPLIT, $0-16
+// func splats(dst, src *float32)
+TEXT ·splats(SB), NOSPLIT, $0-16
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -116,9 +116,176 @@ TEXT ·splat(SB), NOSPLIT, $0-16
 	I32WrapI64
 	Get R1
 	I32WrapI64
-	F32Load $8
-	F32x4Splat
+	V128Load32Splat
+	Unreachable
+	I64DivU
+	Unreachable
 	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F32Load $68
+	F32x4Splat
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F32Load $72
+	F32x4Splat
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F32Load $76
+	F32x4Splat
+	V128Store $0, $304
 	RET
 
 // func permute(dst, src *float32)

@@ -35,8 +35,13 @@ func testKernels() *asm.File {
 			x := f.Ptr("src")
 			f.Ptr("dst").StoreV(0, x.V(0).WithLane(1, x.F32(20)))
 		})
-	file.Func("func splat(dst, src *float32)", "splat is dst[0:4] = src[2] four times.",
-		func(f *asm.Func) { f.Ptr("dst").StoreV(0, f.Ptr("src").Splat(8)) })
+	file.Func("func splats(dst, src *float32)", "splats is dst[4i:4i+4] = src[i] four times, for 20 elements.",
+		func(f *asm.Func) {
+			y, x := f.Ptr("dst"), f.Ptr("src")
+			for i := range int64(20) {
+				y.StoreV(16*i, x.Splat(4*i))
+			}
+		})
 	file.Func("func permute(dst, src *float32)", "permute is dst[0:4] = src[3], src[1], src[0], src[0].",
 		func(f *asm.Func) { f.Ptr("dst").StoreV(0, f.Ptr("src").V(0).Permute(3, 1, 0, 0)) })
 	file.Func("func promote(dst *float64, src *float32)", "promote is dst[i] = float64(src[i]) for four elements.",
