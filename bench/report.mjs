@@ -51,7 +51,7 @@ export function table(results) {
     '',
     `${results.date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
       + `normwasm ${versions.normwasm} (variant ${results.variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}. `
-      + `Medians of ${Math.max(...results.cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`,
+      + `Medians of up to ${Math.max(...results.cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`,
   );
   return lines.join('\n');
 }

@@ -43,7 +43,7 @@ const root = dirname(here);
 const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
-const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400 };
+const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
 const groups = ['layernorm', 'batchnorm', 'call', 'models', 'sizes'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);

@@ -4,10 +4,10 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
 
-/** The package's own modules: everything in src, wasm_exec.js included. */
+/** The package's own modules: everything in src, and Go's wasm_exec.js in its wrapping. */
 async function sources(packageRoot) {
   const files = await readdir(join(packageRoot, 'src'), { recursive: true });
-  return files.filter((f) => f.endsWith('.js') && !f.endsWith('.test.js')).sort().map((f) => join(packageRoot, 'src', f));
+  return files.filter((f) => f.endsWith('.js') && !f.endsWith('.test.js')).sort().map((f) => join(packageRoot, 'src', f)).concat(join(packageRoot, 'dist/go-runtime.js'));
 }
 
 /**

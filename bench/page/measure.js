@@ -16,11 +16,14 @@ async function time(run, times) {
   return performance.now() - start;
 }
 
+const fewest = 9; // rounds that a slow contender takes part in at least
+
 /**
  * @param {Contender[]} contenders
- * @param {{ rounds: number, sampleMs: number, warmMs: number }} plan
+ * @param {{ rounds: number, sampleMs: number, warmMs: number, budgetMs: number }} plan
+ *   A contender that has spent its budget leaves the later rounds to the others.
  */
-export async function measure(contenders, { rounds, sampleMs, warmMs }) {
+export async function measure(contenders, { rounds, sampleMs, warmMs, budgetMs }) {
   const seen = [];
   for (const c of contenders) {
     const coldMs = await time(c.run, 1);
@@ -35,13 +38,16 @@ export async function measure(contenders, { rounds, sampleMs, warmMs }) {
       await breathe();
     }
     const perRun = last / times;
-    seen.push({ ...c, coldMs, times: Math.max(1, Math.ceil(sampleMs / perRun)), samples: [] });
+    seen.push({ ...c, coldMs, times: Math.max(1, Math.ceil(sampleMs / perRun)), spent: 0, samples: [] });
   }
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < seen.length; i++) {
       const c = seen[(i + round) % seen.length];
+      if (c.spent > budgetMs && round >= fewest) continue;
       await breathe();
-      c.samples.push((await time(c.run, c.times)) / c.times);
+      const spent = await time(c.run, c.times);
+      c.spent += spent;
+      c.samples.push(spent / c.times);
     }
   }
   return seen.map(({ name, coldMs, times, samples }) => ({

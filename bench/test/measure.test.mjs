@@ -29,12 +29,14 @@ test('each contender gives one sample a round, long enough', async (t) => {
       clock += ms * times;
     },
   });
-  const got = await measure([takes('a', 0.5), takes('b', 2)], { rounds: 4, sampleMs: 7, warmMs: 20 });
+  const got = await measure([takes('a', 0.5), takes('b', 2)], { rounds: 4, sampleMs: 7, warmMs: 20, budgetMs: 1000 });
   assert.deepEqual(got, [
     { name: 'a', coldMs: 0.5, timesPerSample: 14, samples: [0.5, 0.5, 0.5, 0.5] },
     { name: 'b', coldMs: 2, timesPerSample: 4, samples: [2, 2, 2, 2] },
   ]);
   assert.equal(order.slice(-8).join(''), 'abbaabba');
+  const slow = await measure([takes('a', 1), takes('slow', 300)], { rounds: 12, sampleMs: 1, warmMs: 1, budgetMs: 1000 });
+  assert.deepEqual(slow.map((s) => s.samples.length), [12, 9]);
 });
 
 test('references', () => {
