@@ -1,12 +1,19 @@
 package graph
 
-import "github.com/normwasm/normwasm/internal/text"
+import (
+	"strings"
+
+	"github.com/normwasm/normwasm/internal/text"
+)
 
 // The ONNX opset versions that are implemented.
 const (
 	minOpset = 7
 	maxOpset = 23
 )
+
+// maxOperands bounds a node's inputs, and its outputs.
+const maxOperands = 1 << 16
 
 // check returns an UnsupportedError that lists everything in the graph and its
 // subgraphs that is not implemented, or nil.
@@ -96,4 +103,48 @@ func plain(name string) string {
 		}
 	}
 	return name
+}
+
+// needs is how many inputs an ONNX operator cannot be without; others need one.
+var needs = map[string]int{}
+
+func init() {
+	for n, ops := range map[int]string{
+		2: `Add Sub Mul Div Mod Pow Equal Less Greater LessOrEqual GreaterOrEqual And Or Xor BitShift BitwiseAnd BitwiseOr
+			BitwiseXor MatMul Gemm Conv ConvTranspose Gather GatherElements GatherND Expand Tile PRelu Compress CastLike
+			CumSum LayerNormalization RMSNormalization Reshape`,
+		3: "Where OneHot Range ScatterElements ScatterND Scatter InstanceNormalization GroupNormalization",
+		5: "BatchNormalization",
+	} {
+		for _, op := range strings.Fields(ops) {
+			needs[op] = n
+		}
+	}
+}
+
+// complete checks that every node has the inputs that its operator cannot be
+// without, so that the optimizer can rely on them.
+func complete(nodes []*Node) error {
+	for _, n := range nodes {
+		want := max(needs[n.Op], 1)
+		if n.Domain != "" || n.Op == "Constant" {
+			want = 0
+		}
+		have := 0
+		for have < want && n.In(have) != nil {
+			have++
+		}
+		if have < want {
+			return Load("graph: ", plain(n.Op), " ", text.Quote(n.Name), " has no input ", have, "; it needs ", want)
+		}
+		if len(n.Outputs) == 0 || len(n.Outputs) > maxOperands || len(n.Inputs) > maxOperands {
+			return Load("graph: ", plain(n.Op), " ", text.Quote(n.Name), " has ", len(n.Inputs), " inputs and ", len(n.Outputs), " outputs")
+		}
+		for _, g := range n.Subgraphs() {
+			if err := complete(g.Nodes); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }

@@ -46,6 +46,9 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 	if err := check(g); err != nil {
 		return nil, err
 	}
+	if err := complete(g.Nodes); err != nil {
+		return nil, err
+	}
 	s = &Session{graph: g, maxBytes: o.MaxBytes, prepared: map[preparedKey]any{}}
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes

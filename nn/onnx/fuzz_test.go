@@ -2,9 +2,12 @@ package onnx
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -201,10 +204,10 @@ func wellFormed(t *testing.T, g *graph.Graph, defined map[*graph.Value]bool) {
 	}
 }
 
-// FuzzSession takes a file all the way to a run with small inputs. Whatever is
+// FuzzModel takes a file all the way to a run with small inputs. Whatever is
 // wrong with it has to be found by a check: a panic that was caught counts as a
 // failure here.
-func FuzzSession(f *testing.F) {
+func FuzzModel(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, sizes byte) {
 		for _, level := range []string{"none", "all"} {
@@ -261,6 +264,100 @@ func run(t *testing.T, g *graph.Graph, sizes byte, level string) {
 		if size := tensor.Type.Size(); size > 0 {
 			require.Equal(t, tensor.Len()*size, len(tensor.Data), out.Name)
 		}
+	}
+}
+
+// FuzzNodes takes valid nodes and changes what bytes name: an attribute's
+// number, a constant's element, its dimensions, an operand, the opset.
+func FuzzNodes(f *testing.F) {
+	files := seeds()
+	rnd := rand.New(rand.NewPCG(17, 19))
+	for i := range files {
+		for n := range 8 {
+			b := make([]byte, 1+5*n)
+			for k := range b {
+				b[k] = byte(rnd.Uint32())
+			}
+			b[0] = byte(i)
+			f.Add(b)
+		}
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 {
+			return
+		}
+		for _, level := range []string{"none", "all"} {
+			g, err := Read(owned(files[int(b[0])%len(files)]))
+			require.NoError(t, err)
+			sizes := byte(len(b)*7) | 1
+			for rest := b[1:]; len(rest) >= 5; rest = rest[5:] {
+				mutate(g, rest)
+			}
+			run(t, g, sizes, level)
+		}
+	})
+}
+
+// absurd are numbers that a file may hold.
+var absurd = []int64{0, 1, 2, 3, -1, -2, 4, 6, 7, 100, -100, math.MaxInt32, math.MinInt32, 1 << 31, 1 << 40, 1 << 62, math.MaxInt64, math.MinInt64}
+
+// mutate changes one thing, which five bytes choose.
+func mutate(g *graph.Graph, b []byte) {
+	n := g.Nodes[int(b[0])%len(g.Nodes)]
+	number := absurd[int(b[3])%len(absurd)]
+	at := func(length int) int { return int(b[4]) % length }
+	name := ""
+	if len(n.Attrs) > 0 {
+		names := slices.Sorted(maps.Keys(n.Attrs))
+		name = names[int(b[2])%len(names)]
+	}
+	var v *graph.Value
+	if len(n.Inputs) > 0 {
+		v = n.Inputs[int(b[2])%len(n.Inputs)]
+	}
+	switch b[1] % 9 {
+	case 0, 1:
+		if a := n.Attrs[name]; a != nil {
+			a.I, a.F = number, float32(number)
+			if len(a.Ints) > 0 {
+				a.Ints[at(len(a.Ints))] = number
+			}
+		}
+	case 2:
+		if a := n.Attrs[name]; a != nil {
+			if a.Ints = append(a.Ints, number); b[4]&1 == 0 {
+				a.Ints = a.Ints[:len(a.Ints)/2]
+			}
+		}
+	case 3:
+		delete(n.Attrs, name)
+	case 4:
+		if v != nil && v.Const != nil && v.Type == graph.Int64 && v.Const.Len() > 0 {
+			v.Const.Int64s()[at(v.Const.Len())] = number
+		}
+	case 5: // another constant: fewer elements, a scalar, other dimensions
+		if v != nil && v.Const != nil {
+			t := graph.NewTensor(v.Type, [][]int{{}, {1}, {2}, {0}, {3, 1}, {4, 2, 3, 3}, {1, 4, 1, 1}, {2, 0}}[at(8)]...)
+			copy(t.Data, v.Const.Data)
+			v.Const = t
+		}
+	case 6: // an operand less, or omitted, or one more
+		switch {
+		case len(n.Inputs) == 0:
+		case b[4]%3 == 0:
+			n.Inputs = n.Inputs[:len(n.Inputs)-1]
+		case b[4]%3 == 1:
+			n.Inputs[int(b[2])%len(n.Inputs)] = nil
+		default:
+			n.Inputs = append(n.Inputs, n.Inputs[0])
+		}
+	case 7:
+		if len(n.Inputs) > 0 {
+			n.Inputs[int(b[2])%len(n.Inputs)] = n.Inputs[int(b[4])%len(n.Inputs)]
+		}
+	case 8:
+		n.Version = 7 + int(b[3])%17
+		n.Outputs = append(n.Outputs, &graph.Value{Name: "more"})
 	}
 }
 
