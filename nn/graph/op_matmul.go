@@ -203,7 +203,7 @@ func planGemm(c *Call) error {
 		if err != nil || !sameDims(sum, out) {
 			return c.Fail("c has dimensions ", bias.Dims, ", which do not broadcast to ", out)
 		}
-		if beta == 1 && !zero && bias.Len() == g.N && bias.Dims[len(bias.Dims)-1] == g.N {
+		if beta == 1 && !zero && bias.Len() == g.N && (len(bias.Dims) == 0 || bias.Dims[len(bias.Dims)-1] == g.N) {
 			g.Start = nn.FromColumn
 		} else {
 			add = newBroadcast(out, bias.Dims, nil)
