@@ -8,16 +8,16 @@ import { luminance } from './pixels.js';
 /** @typedef {import('./pixels.js').Box} Box */
 
 // Looking is done on a smaller copy: faster, and noise averages out.
-const LOOK_WIDTH = 1200;
-const LOOK_HEIGHT = 800;
+const LOOK_PIXELS = 1e6;
+// A page of text is more than one can choose from; of a thicket of leaves, little is writing anyway.
+const MAX_LINES = 60;
 
 /**
  * @param {Picture} picture
  * @returns {Box[]} lines from top to bottom, padded as the recognition network expects; empty for a blank picture
  */
 export function findLines(picture) {
-  const scale = Math.max(1, picture.width / LOOK_WIDTH, picture.height / LOOK_HEIGHT);
-  const { lum, width, height } = shrink(picture, scale);
+  const { lum, width, height, scale } = shrink(picture);
   const edge = strokes(lum, width, height);
   if (!edge) return [];
   dropFrames(edge, width, height);
@@ -28,7 +28,10 @@ export function findLines(picture) {
     for (const part of columns(edge, width, band)) boxes.push(grow(edge, width, height, part));
   }
   const tallest = Math.max(0, ...boxes.map((b) => b.height));
+  const area = (b) => b.width * b.height;
+  const enough = boxes.length > MAX_LINES ? area([...boxes].sort((a, b) => area(b) - area(a))[MAX_LINES - 1]) : 0;
   return boxes
+    .filter((b) => area(b) >= enough)
     .filter((b) => b.height >= 5 && b.height >= tallest * 0.2 && b.width >= b.height * 0.08)
     .map((b) => pad(b, scale, picture));
 }
@@ -42,8 +45,7 @@ const MAX_TILT = 14;
  * @param {Picture} picture
  */
 export function tilt(picture) {
-  const scale = Math.max(1, picture.width / LOOK_WIDTH, picture.height / LOOK_HEIGHT);
-  const { lum, width, height } = shrink(picture, scale);
+  const { lum, width, height } = shrink(picture);
   const edge = strokes(lum, width, height);
   if (!edge) return 0;
   dropFrames(edge, width, height);
@@ -89,9 +91,10 @@ export function mainLine(lines) {
   return best;
 }
 
-function shrink(picture, scale) {
+function shrink(picture) {
+  const scale = Math.max(1, Math.sqrt((picture.width * picture.height) / LOOK_PIXELS));
   const full = luminance(picture);
-  if (scale === 1) return { lum: full, width: picture.width, height: picture.height };
+  if (scale === 1) return { lum: full, width: picture.width, height: picture.height, scale };
   const width = Math.max(1, Math.round(picture.width / scale));
   const height = Math.max(1, Math.round(picture.height / scale));
   const sum = new Float32Array(width * height);
@@ -105,7 +108,7 @@ function shrink(picture, scale) {
     }
   }
   for (let i = 0; i < sum.length; i++) sum[i] /= count[i];
-  return { lum: sum, width, height };
+  return { lum: sum, width, height, scale };
 }
 
 /** 1 where brightness changes strongly along the row, else 0; undefined when nothing does. */

@@ -87,7 +87,7 @@ const hears = {
     $('loading').hidden = true;
     $('result').hidden = true;
     $('failed').hidden = false;
-    $('failed-text').textContent = `${message} Check the connection, then try again; what has arrived already is kept by the browser.`;
+    $('failed-text').textContent = `${message.replace(/[.!]?$/, '.')} Check the connection, then try again; what has arrived already is kept by the browser.`;
   },
 
   picture(message) {

@@ -91,6 +91,13 @@ test('a leaning picture is measured and levelled, an upright one left alone', ()
   }
 });
 
+test('a very wide picture is not shrunk until nothing is left', () => {
+  const low = { x: 100, y: 18, tall: 24, letters: 60 };
+  const found = findLines(paper(9000, 60, [low]));
+  assert.equal(found.length, 1);
+  holds(found[0], low);
+});
+
 test('every box lies inside its picture, whatever the pixels', () => {
   let seed = 1;
   const roll = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
