@@ -1,0 +1,86 @@
+// Data of the tests: a seeded generator, float64 oracles, and models written by hand.
+
+/** Uniform numbers in [-1, 1), the same on every machine (mulberry32). @param {number} seed */
+export function random(seed) {
+  let a = seed >>> 0;
+  return () => {
+    a = (a + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(a ^ (a >>> 15), a | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 31) - 1;
+  };
+}
+
+/** @param {number} n @param {number} seed @param {number} [spread] @param {number} [offset] */
+export function floats(n, seed, spread = 2, offset = 0) {
+  const next = random(seed);
+  return Float32Array.from({ length: n }, () => next() * spread + offset);
+}
+
+/** LayerNorm over the last axis, straight from the formula, in float64. */
+export function layerNormOracle(x, cols, { scale, bias, residual, epsilon = 1e-5 } = {}) {
+  const y = new Float64Array(x.length);
+  const rows = cols ? x.length / cols : 0;
+  for (let r = 0; r < rows; r++) {
+    const row = Array.from({ length: cols }, (_, i) => (residual ? Math.fround(x[r * cols + i] + residual[r * cols + i]) : x[r * cols + i]));
+    const mean = row.reduce((sum, v) => sum + v, 0) / cols;
+    const variance = row.reduce((sum, v) => sum + (v - mean) ** 2, 0) / cols;
+    row.forEach((v, i) => {
+      y[r * cols + i] = ((v - mean) / Math.sqrt(variance + epsilon)) * (scale ? scale[i] : 1) + (bias ? bias[i] : 0);
+    });
+  }
+  return y;
+}
+
+/** BatchNorm of [outer channels inner] in float64. */
+export function batchNormOracle(x, channels, inner, { scale, bias, mean, variance, epsilon = 1e-5, activation }) {
+  return Float64Array.from(x, (v, i) => {
+    const c = Math.floor(i / inner) % channels;
+    const y = ((v - mean[c]) / Math.sqrt(variance[c] + epsilon)) * (scale ? scale[c] : 1) + (bias ? bias[c] : 0);
+    return activation === 'relu6' ? Math.min(Math.max(y, 0), 6) : activation === 'relu' ? Math.max(y, 0) : y;
+  });
+}
+
+/** The largest difference in units of (1 + |want|). */
+export function distance(got, want) {
+  if (got.length !== want.length) return Infinity;
+  let worst = 0;
+  for (let i = 0; i < want.length; i++) {
+    const d = Math.abs(got[i] - want[i]) / (1 + Math.abs(want[i]));
+    if (!(d <= worst)) worst = Number.isNaN(d) && Number.isNaN(got[i]) && Number.isNaN(want[i]) ? worst : Number.isNaN(d) ? Infinity : d;
+  }
+  return worst;
+}
+
+// Protobuf, as much as a small ONNX model needs.
+const number = (v) => {
+  const out = [];
+  for (; v > 127; v = Math.floor(v / 128)) out.push((v & 127) | 128);
+  return [...out, v];
+};
+const varint = (id, v) => [...number(id * 8), ...number(v)];
+const bytes = (id, content) => [...number(id * 8 + 2), ...number(content.length), ...content];
+const text = (id, s) => bytes(id, [...new TextEncoder().encode(s)]);
+const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, bytes(1, [...varint(1, type), ...bytes(2, dims.flatMap((d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d))))]))]);
+
+/**
+ * A model of the given nodes: { op, inputs, outputs }. Inputs and outputs are [name, type number, dims].
+ */
+export function model({ nodes, inputs, outputs, opset = 17 }) {
+  const graph = [
+    ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op)])),
+    ...text(2, 'graph'),
+    ...inputs.flatMap((i) => value(11, ...i)),
+    ...outputs.flatMap((o) => value(12, ...o)),
+  ];
+  return Uint8Array.from([...varint(1, 8), ...bytes(8, varint(2, opset)), ...bytes(7, graph)]);
+}
+
+/** y = relu(x) and z = x + x, with x [n 3]. */
+export function twoOutputs() {
+  return model({
+    nodes: [{ op: 'Relu', inputs: ['x'], outputs: ['y'] }, { op: 'Add', inputs: ['x', 'x'], outputs: ['z'] }],
+    inputs: [['x', 1, ['n', 3]]],
+    outputs: [['y', 1, ['n', 3]], ['z', 1, ['n', 3]]],
+  });
+}

@@ -1,0 +1,176 @@
+// Two lanes, one arithmetic: every operation through the API object (syscall/js)
+// and through the package (exports), bit for bit; and the same bits from the
+// scalar and the SIMD variant.
+import assert from 'node:assert/strict';
+import { after, describe, test } from 'node:test';
+import { InferenceSession, Tensor, batchNorm, init, layerNorm } from 'normwasm';
+import { live } from '../src/runtime.js';
+import { floats, twoOutputs } from './data.mjs';
+
+const bits = (array) => new Uint32Array(array.buffer, array.byteOffset, array.length);
+const stats = (n) => ({ mean: floats(n, 21), variance: floats(n, 22).map((v) => v * v + 0.1), scale: floats(n, 23), bias: floats(n, 24) });
+
+/** @type {[string, 'layerNorm' | 'batchNorm', Float32Array, object][]} */
+const calls = [
+  ['defaults', 'layerNorm', floats(100, 1), {}],
+  ['rows', 'layerNorm', floats(64 * 768, 2, 3, 50), { shape: [64, 768], scale: floats(768, 3), bias: floats(768, 4) }],
+  ['residual', 'layerNorm', floats(35, 5), { shape: [5, 7], residual: floats(35, 6), epsilon: 1e-12 }],
+  ['axes', 'layerNorm', floats(120, 7), { shape: [2, 3, 4, 5], axes: [3, 1], scale: floats(15, 8) }],
+  ['no axes', 'layerNorm', floats(6, 9), { shape: [2, 3], axes: [], bias: floats(1, 10) }],
+  ['hard rows', 'layerNorm', Float32Array.of(40000, 40001, 40002, 40003, 1e30, 1e-30, -1e30, 1, NaN, 1, 2, 3, 5e-42, 1e-41, 0, -5e-42), { shape: [4, 4] }],
+  ['no elements', 'layerNorm', new Float32Array(0), { shape: [0, 3] }],
+  ['channels first', 'batchNorm', floats(2 * 3 * 35, 11), { shape: [2, 3, 5, 7], ...stats(3) }],
+  ['channels last', 'batchNorm', floats(2 * 3 * 35, 12), { shape: [2, 5, 7, 3], layout: 'nhwc', ...stats(3), activation: 'relu' }],
+  ['by axis', 'batchNorm', floats(24, 13, 20), { shape: [4, 6], axis: 0, ...stats(4), epsilon: 1e-3, activation: 'relu6' }],
+];
+const byName = { layerNorm, batchNorm };
+/** What each variant computed, by call. */
+const seen = {};
+
+for (const variant of ['scalar', 'simd']) {
+  describe(variant, () => {
+    let runtime;
+    const core = () => live('test');
+    const start = async () => (runtime ??= await init({ variant }));
+    after(() => runtime.dispose());
+
+    test('what the API object says of itself', async () => {
+      await start();
+      const { api } = core();
+      assert.equal(api.version, runtime.version);
+      assert.equal(api.simd, variant === 'simd');
+      assert.match(api.doc, /None\s+throws/);
+      const functions = Object.keys(api).filter((name) => typeof api[name] === 'function');
+      assert.deepEqual(functions.sort(), ['batchNorm', 'describe', 'dispose', 'exit', 'help', 'layerNorm', 'memory', 'open', 'profile', 'read', 'release', 'run', 'tensor', 'write']);
+      for (const name of functions) {
+        assert.ok(api[name].doc.startsWith(`${name}(`), name);
+        assert.equal(api.help(name), api[name].doc);
+        assert.ok(api.help().includes(api[name].doc));
+      }
+      const { code, name, status } = api.help('nothing');
+      assert.deepEqual([code, name, status], ['INVALID_VALUE', 'NormError', 1]);
+    });
+
+    for (const [name, operation, x, options] of calls) {
+      test(`${operation}: ${name}`, async () => {
+        await start();
+        const { api } = core();
+        const plain = byName[operation](x, options);
+        assert.deepEqual(bits(api[operation](x, options)), bits(plain), 'arrays');
+
+        // Resident, by both lanes; the API object takes shapes from its tensors.
+        const shape = options.shape ?? [x.length];
+        const tensor = new Tensor('float32', x, shape).toWasm();
+        const { shape: _, ...rest } = options;
+        const y = byName[operation](tensor, rest);
+        assert.deepEqual(bits(y.data), bits(plain), 'resident');
+        const t = api.tensor(shape, x);
+        const z = api[operation](t, rest);
+        assert.deepEqual([...z.shape], shape);
+        assert.deepEqual(bits(api.read(z)), bits(plain), 'resident by the API object');
+        assert.equal(api[operation](t, { ...rest, out: t }), t);
+        assert.deepEqual(bits(api.read(t)), bits(plain), 'in place');
+        const out = new Float32Array(x.length);
+        assert.equal(api[operation](x, { ...options, out }), out);
+        assert.deepEqual(bits(out), bits(plain));
+        for (const own of [tensor, y]) own.dispose();
+        for (const own of [t, z]) assert.equal(api.dispose(own), undefined);
+
+        if (seen[name]) assert.deepEqual(bits(plain), seen[name], 'scalar and simd');
+        seen[name] = bits(plain);
+      });
+    }
+
+    test('layerNorm’s second results', async () => {
+      await start();
+      const x = floats(40, 31, 2, 9);
+      const one = { mean: new Float32Array(4), invStdDev: new Float32Array(4) };
+      const other = { mean: new Float32Array(4), invStdDev: new Float32Array(4) };
+      layerNorm(x, { shape: [4, 10], ...one });
+      core().api.layerNorm(x, { shape: [4, 10], ...other });
+      assert.deepEqual(bits(one.mean), bits(other.mean));
+      assert.deepEqual(bits(one.invStdDev), bits(other.invStdDev));
+      assert.notEqual(one.mean[0], 0);
+    });
+
+    test('tensors', async () => {
+      await start();
+      const { api, memory } = core();
+      const t = api.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
+      assert.deepEqual([t.type, [...t.shape]], ['float32', [2, 2]]);
+      assert.deepEqual([...new Float32Array(memory.buffer, t.address, 4)], [1, 2, 3, 4]);
+      assert.equal(t.address % 64, 0);
+      assert.equal(api.write(t, Float32Array.of(5, 6, 7, 8)), undefined);
+      assert.deepEqual([...api.read(t)], [5, 6, 7, 8]);
+      assert.equal(api.memory().tensors, 1);
+      assert.equal(api.memory().inUse, 16);
+      assert.equal(api.dispose(t), undefined);
+      assert.equal(api.dispose(t).code, 'DISPOSED');
+      assert.equal(api.read(t).code, 'DISPOSED');
+      assert.equal(api.write(t, new Float32Array(4)).code, 'DISPOSED');
+      assert.equal(api.memory().tensors, 0);
+    });
+
+    test('sessions', async () => {
+      await start();
+      const { api } = core();
+      const file = twoOutputs();
+      const s = api.open(file, { graphOptimizationLevel: 'none', freeDimensionOverrides: { n: 2 } });
+      const d = api.describe(s);
+      assert.deepEqual(d.inputs, [{ name: 'x', type: 'float32', shape: [2, 3] }]);
+      assert.deepEqual(d.ops, [{ op: 'Relu', count: 1 }, { op: 'Add', count: 1 }]);
+      const data = floats(6, 41);
+      const feeds = { x: { shape: [2, 3], data } };
+      const plain = api.run(s, feeds);
+      const profiled = api.profile(s, feeds);
+      assert.deepEqual(profiled.outputs, plain);
+      assert.deepEqual(profiled.nodes.map((n) => n.op), ['Relu', 'Add']);
+      assert.ok(profiled.totalMs >= 0);
+
+      const session = await InferenceSession.create(file);
+      const results = await session.run({ x: new Tensor('float32', data, [2, 3]) });
+      for (const name of ['y', 'z']) {
+        assert.deepEqual(bits(results[name].data), bits(plain[name].data));
+        assert.deepEqual([...results[name].dims], plain[name].shape);
+        assert.equal(results[name].type, plain[name].type);
+      }
+      await session.release();
+      assert.equal(api.memory().sessions, 1);
+      assert.equal(api.release(s), undefined);
+      assert.equal(api.release(s).code, 'DISPOSED');
+      assert.equal(api.run(s, feeds).code, 'DISPOSED');
+      assert.equal(api.memory().sessions, 0);
+    });
+
+    test('failures are returned by one lane and thrown by the other, in the same words', async () => {
+      await start();
+      const { api } = core();
+      const x = new Float32Array(8);
+      const two = new Float32Array(2);
+      const detached = new Float32Array(8);
+      structuredClone(detached.buffer, { transfer: [detached.buffer] });
+      for (const [operation, options] of [
+        ['layerNorm', { shape: [3, 3] }], ['layerNorm', { scale: two }], ['layerNorm', { axes: [3] }], ['layerNorm', { epsilon: -1 }], ['layerNorm', { epsilon: NaN }],
+        ['layerNorm', { out: two }], ['layerNorm', { residual: two }], ['batchNorm', { mean: two, variance: two }], ['batchNorm', { shape: [2, 4], mean: two, variance: two }],
+      ]) {
+        const error = api[operation](x, options);
+        assert.ok(error instanceof Error, JSON.stringify(options));
+        assert.throws(() => byName[operation](x, options), { name: error.name, code: error.code, message: error.message });
+      }
+      for (const wrong of [
+        api.layerNorm(), api.layerNorm([1, 2]), api.layerNorm(new Float64Array(2)), api.layerNorm(x, { scale: 5 }), api.layerNorm(x, { axes: 'last' }),
+        api.layerNorm(x, { shape: [1.5] }), api.layerNorm(x, { epsilon: 'small' }), api.layerNorm({ handle: 12345 }), api.layerNorm(detached, { shape: [8] }),
+        api.batchNorm(x, { layout: 'hwc', mean: x, variance: x }), api.batchNorm(x, { activation: 'gelu', mean: x, variance: x }), api.batchNorm(x),
+        api.tensor('2'), api.tensor([-1]), api.tensor([2], new Float32Array(3)), api.tensor([1 << 20, 1 << 20]), api.read({}), api.read(), api.write(), api.dispose(5),
+        api.open(), api.open(new Uint8Array(10)), api.open(twoOutputs(), { graphOptimizationLevel: 'some' }), api.open(twoOutputs(), { freeDimensionOverrides: { n: 'x' } }),
+        api.describe(77), api.describe('x'), api.run(), api.release(0), api.layerNorm(x, { get shape() { throw new Error('a getter that fails'); } }),
+      ]) {
+        assert.ok(wrong instanceof Error, String(wrong));
+        assert.notEqual(wrong.code, 'INTERNAL', wrong.message);
+        assert.ok(wrong.message.length > 10);
+      }
+      assert.deepEqual({ ...api.memory(), scratch: 0 }, { inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
+      assert.deepEqual(layerNorm(new Float32Array(2)), new Float32Array(2), 'and the module is well');
+    });
+  });
+}

@@ -1,0 +1,78 @@
+// A web server that serves the package as a site does, and misbehaves on demand.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm', '.onnx': 'application/octet-stream' };
+const html = '<!doctype html><html><head><title>Start page</title></head><body>All routes lead here.</body></html>';
+
+/** What a page needs that allows no more than the package needs. */
+const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'";
+
+/** Go's start-up script, as a plain script includes it. */
+export function wasmExec() {
+  const goroot = execFileSync('go', ['env', 'GOROOT'], { cwd: root, encoding: 'utf8', env: { ...process.env, GOTOOLCHAIN: process.env.GOTOOLCHAIN ?? 'go1.27.4' } }).trim();
+  return readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8');
+}
+
+/**
+ * Faults by the path's first segment; the rest names a file of the package.
+ * @type {Record<string, (response: import('node:http').ServerResponse, file: Buffer) => void>}
+ */
+const faults = {
+  octets: (r, file) => r.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': file.length }).end(file),
+  untyped: (r, file) => r.writeHead(200, {}).end(file),
+  text: (r, file) => r.writeHead(200, { 'content-type': 'text/html' }).end(file),
+  page: (r) => r.writeHead(200, { 'content-type': 'text/html' }).end(html),
+  pageAsWasm: (r) => r.writeHead(200, { 'content-type': 'application/wasm' }).end(html),
+  missing: (r) => r.writeHead(404, { 'content-type': 'text/html' }).end(html),
+  broken: (r) => r.writeHead(503).end(),
+  empty: (r) => r.writeHead(200, { 'content-type': 'application/wasm' }).end(),
+  garbage: (r, file) => r.writeHead(200, { 'content-type': 'application/wasm' }).end(Buffer.from(file).fill(0x2a)),
+  half: (r, file) => r.writeHead(200, { 'content-type': 'application/wasm' }).end(file.subarray(0, file.length >> 1)),
+  interrupted: (r, file) => {
+    r.writeHead(200, { 'content-type': 'application/wasm', 'content-length': file.length });
+    r.write(file.subarray(0, file.length >> 1), () => r.destroy());
+  },
+  interruptedOctets: (r, file) => {
+    r.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': file.length });
+    r.write(file.subarray(0, file.length >> 1), () => r.destroy());
+  },
+  stalled: (r, file) => {
+    r.writeHead(200, { 'content-type': 'application/wasm', 'content-length': file.length });
+    r.write(file.subarray(0, 4096));
+  },
+};
+
+/** @returns {Promise<{ url: string, requests: string[], close(): void }>} */
+export async function serve() {
+  /** @type {string[]} */
+  const requests = [];
+  const server = createServer((request, response) => {
+    const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
+    requests.push(path);
+    if (path === '/') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><title>normwasm</title>');
+    if (path === '/favicon.ico') return response.writeHead(204).end();
+    if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
+    if (path === '/wasm_exec.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(wasmExec());
+    const [, first, rest] = /^\/([^/]*)\/?(.*)$/.exec(path) ?? [];
+    const fault = faults[first];
+    const file = join(root, fault ? rest : path);
+    if (!file.startsWith(root) || (!existsSync(file) && first !== 'missing')) return response.writeHead(404).end();
+    if (fault) return fault(response, existsSync(file) ? readFileSync(file) : Buffer.alloc(0));
+    // A worker has the policy of its own response.
+    return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': policy }).end(readFileSync(file));
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}

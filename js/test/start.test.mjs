@@ -1,0 +1,207 @@
+// Start-up in Node: variants, faults, retries, the runtime's end.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { after, afterEach, before, test } from 'node:test';
+import { DisposedError, InferenceSession, LoadError, NormError, Tensor, UnsupportedError, init, layerNorm } from 'normwasm';
+import { live } from '../src/runtime.js';
+import { distance, layerNormOracle, twoOutputs } from './data.mjs';
+import { serve } from './server.mjs';
+
+const dist = new URL('../dist/', import.meta.url);
+const one = new Float32Array([1, 2, 3, 4]);
+let server;
+/** The runtime that a test started. */
+let runtime;
+const start = async (options) => (runtime = await init(options));
+
+before(async () => {
+  server = await serve();
+});
+after(() => server.close());
+afterEach(() => {
+  runtime?.dispose();
+  runtime = undefined;
+});
+
+test('before init, functions say what is missing', async () => {
+  // This test file is a process of its own: nothing was started before.
+  const expected = { name: 'NormError', code: 'NOT_INITIALIZED', message: /await init\(\) first/ };
+  assert.throws(() => layerNorm(one), expected);
+  assert.throws(() => Tensor.zeros([2], { location: 'wasm' }), expected);
+});
+
+test('init is one promise while it is loading and loaded', async () => {
+  const first = init();
+  assert.equal(init({ variant: 'scalar' }), first);
+  runtime = await first;
+  assert.equal(init(), first);
+  assert.equal(await init(), runtime);
+  assert.equal(runtime.version, JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8')).version);
+  assert.ok(['simd', 'relaxed'].includes(runtime.variant));
+  const memory = runtime.memory();
+  assert.ok(memory.total > 1e6);
+  assert.deepEqual(memory, { total: memory.total, inUse: 0, tensors: 0, sessions: 0 });
+});
+
+for (const variant of ['scalar', 'simd']) {
+  test(`variant ${variant} by name`, async () => {
+    assert.equal((await start({ variant })).variant, variant);
+    assert.ok(distance(layerNorm(one), layerNormOracle(one, 4)) < 1e-6);
+  });
+  test(`variant ${variant} is told from the file itself`, async () => {
+    assert.equal((await start({ wasmURL: new URL(`normwasm.${variant}.wasm`, dist) })).variant, variant);
+  });
+}
+
+test('a variant that does not exist', async () => {
+  await assert.rejects(init({ variant: 'turbo' }), { name: 'UnsupportedError', message: /"turbo".*'relaxed', 'simd', 'scalar'/ });
+});
+
+test('no global is added, changed or left', async () => {
+  const snapshot = () => new Map(Reflect.ownKeys(globalThis).map((key) => [key, Object.getOwnPropertyDescriptor(globalThis, key)?.value]));
+  const before = snapshot();
+  await start();
+  layerNorm(one);
+  assert.deepEqual([...snapshot().keys()], [...before.keys()]);
+  for (const [key, value] of snapshot()) assert.equal(value, before.get(key), String(key));
+});
+
+const sources = {
+  'a URL': () => new URL('normwasm.simd.wasm', dist),
+  'a file name': () => new URL('normwasm.simd.wasm', dist).pathname,
+  'a folder': () => dist,
+  'a folder on a server': () => `${server.url}/dist/`,
+  'a server, right type': () => `${server.url}/dist/normwasm.simd.wasm`,
+  'a server, application/octet-stream': () => `${server.url}/octets/dist/normwasm.simd.wasm`,
+  'a server, text/html': () => `${server.url}/text/dist/normwasm.simd.wasm`,
+  'a server, no type': () => `${server.url}/untyped/dist/normwasm.simd.wasm`,
+};
+for (const [name, source] of Object.entries(sources)) {
+  for (const watched of [false, true]) {
+    test(`loads from ${name}${watched ? ', with progress' : ''}`, async () => {
+      const seen = [];
+      await start({ wasmURL: source(), onProgress: watched ? (p) => seen.push(p) : undefined });
+      assert.deepEqual(layerNorm(new Float32Array(4)), new Float32Array(4));
+      if (!watched) return;
+      const size = (await readFile(new URL('normwasm.simd.wasm', dist))).length;
+      assert.deepEqual([...new Set(seen.map((p) => p.phase))], ['download', 'compile', 'start']);
+      const downloads = seen.filter((p) => p.phase === 'download');
+      assert.ok(downloads.every((p, i) => i === 0 || p.loaded >= downloads[i - 1].loaded));
+      // Of what auto takes here, the relaxed file has the same size.
+      assert.equal(downloads.at(-1).loaded, size);
+      assert.ok(downloads.every((p) => p.total === undefined || p.total === size));
+      if (/octet|file/.test(name)) assert.equal(downloads[0].total, size);
+    });
+  }
+}
+
+test('a compiled module', async () => {
+  const wasmModule = await WebAssembly.compile(await readFile(new URL('normwasm.scalar.wasm', dist)));
+  assert.equal((await start({ wasmModule })).variant, 'scalar');
+});
+
+const faults = {
+  page: [/is an HTML page, not a WebAssembly module/, 'NOT_A_MODULE', /status 200, content-type text\/html, \d+ bytes/],
+  pageAsWasm: [/is an HTML page/, 'NOT_A_MODULE', /content-type application\/wasm/],
+  missing: [/answered 404 Not Found/, 'HTTP_STATUS', /text\/html/],
+  broken: [/answered 503/, 'HTTP_STATUS', /not given/],
+  empty: [/is empty/, 'NOT_A_MODULE', /0 bytes/],
+  garbage: [/begins with 2a 2a 2a 2a/, 'NOT_A_MODULE', /bytes/],
+  half: [/damaged or incomplete/, 'COMPILE_FAILED', /\d{6,} bytes/],
+  interrupted: [/was interrupted/, 'INTERRUPTED', /\d+ of \d+ bytes/],
+  interruptedOctets: [/was interrupted/, 'INTERRUPTED', /\d+ of \d+ bytes/],
+};
+for (const [fault, [what, code, detail]] of Object.entries(faults)) {
+  for (const watched of [false, true]) {
+    test(`${fault}${watched ? ', with progress' : ''}: the error says so, and a later init works`, async () => {
+      const wasmURL = `${server.url}/${fault}/dist/normwasm.simd.wasm`;
+      const error = await init({ wasmURL, onProgress: watched ? () => {} : undefined }).then(() => assert.fail('started'), (e) => e);
+      assert.ok(error instanceof LoadError && error instanceof NormError, String(error));
+      assert.equal(error.code, code, error.message);
+      assert.match(error.message, what);
+      assert.match(error.message, detail);
+      assert.ok(error.message.includes(wasmURL), error.message);
+      await start();
+      assert.equal(layerNorm(new Float32Array(1))[0], 0);
+    });
+  }
+}
+
+test('no server, no file, no URL, no module', async () => {
+  await assert.rejects(init({ wasmURL: 'http://127.0.0.1:9/x.wasm' }), { name: 'LoadError', code: 'FETCH_FAILED', message: /cannot fetch http:\/\/127\.0\.0\.1:9\/x\.wasm/ });
+  await assert.rejects(init({ wasmURL: 'nowhere/x.wasm' }), { name: 'LoadError', code: 'FETCH_FAILED', message: /cannot read file:.*nowhere\/x\.wasm.*ENOENT/ });
+  await assert.rejects(init({ wasmURL: 'http://[' }), { name: 'LoadError', message: /is not a URL/ });
+  await assert.rejects(init({ wasmModule: /** @type {any} */ ({}) }), { name: 'LoadError', message: /not a WebAssembly\.Module/ });
+  const other = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
+  await assert.rejects(init({ wasmModule: other }), { name: 'LoadError', code: 'NOT_A_MODULE', message: /not normwasm's: it exports nothing/ });
+});
+
+test('an aborted start', async () => {
+  const stop = new AbortController();
+  const pending = init({ wasmURL: `${server.url}/stalled/dist/normwasm.simd.wasm`, signal: stop.signal });
+  setTimeout(() => stop.abort(new Error('changed my mind')), 50);
+  const error = await pending.then(() => assert.fail('started'), (e) => e);
+  assert.ok(error instanceof LoadError);
+  assert.equal(error.name, 'AbortError');
+  assert.equal(error.code, 'ABORTED');
+  assert.equal(error.cause.message, 'changed my mind');
+  await assert.rejects(init({ signal: AbortSignal.abort() }), { code: 'ABORTED' });
+  await start();
+});
+
+test('after dispose everything says so, and init starts anew', async () => {
+  await start();
+  const old = runtime;
+  const tensor = new Tensor('float32', one).toWasm();
+  const other = tensor.reshape([2, 2]);
+  const session = await InferenceSession.create(twoOutputs());
+  const x = new Tensor('float32', new Float32Array(3), [1, 3]);
+  old.dispose();
+  old.dispose();
+  const disposed = { name: 'DisposedError', code: 'DISPOSED', message: /the runtime was disposed/ };
+  assert.throws(() => layerNorm(one), disposed);
+  assert.throws(() => tensor.data, disposed);
+  assert.throws(() => other.reshape([4]), disposed);
+  assert.throws(() => old.memory(), disposed);
+  await assert.rejects(session.run({ x }), disposed);
+  await assert.rejects(session.profile({ x }), disposed);
+  await session.release();
+  tensor.dispose();
+
+  await start();
+  assert.notEqual(runtime, old);
+  assert.deepEqual(layerNorm(new Float32Array(2)), new Float32Array(2));
+  assert.throws(() => layerNorm(other), disposed);
+  assert.equal(runtime.memory().tensors, 0);
+});
+
+test('a crash inside the module ends it for good', async (t) => {
+  t.mock.method(console, 'log', () => {}); // Go's last words
+  t.mock.method(console, 'warn', () => {});
+  await start();
+  const tensor = Tensor.zeros([4], { location: 'wasm' });
+  const core = live('test');
+  core.memory.u8.fill(0xff);
+  assert.throws(() => layerNorm(one), DisposedError);
+  assert.throws(() => layerNorm(one), { name: 'DisposedError', message: /the runtime (crashed|died)/ });
+  assert.throws(() => tensor.data, DisposedError);
+  assert.throws(() => runtime.memory(), DisposedError);
+  tensor.dispose();
+  await start();
+  assert.deepEqual(layerNorm(new Float32Array(2)), new Float32Array(2));
+});
+
+test('an engine without SIMD takes the scalar module', async (t) => {
+  const validate = WebAssembly.validate;
+  t.mock.method(WebAssembly, 'validate', (bytes) => bytes.length > 1000 && validate(bytes));
+  await assert.rejects(init({ variant: 'simd' }), (e) => e instanceof UnsupportedError && /needs WebAssembly SIMD/.test(e.message));
+  assert.equal((await start()).variant, 'scalar');
+});
+
+test('a process that is done ends although the module runs', async () => {
+  const { execFileSync } = await import('node:child_process');
+  const script = `import { init, layerNorm } from 'normwasm'; await init(); console.log(layerNorm(new Float32Array(3)).length)`;
+  const began = performance.now();
+  assert.equal(execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: new URL('..', import.meta.url), encoding: 'utf8', timeout: 60_000 }), '3\n');
+  assert.ok(performance.now() - began < 30_000);
+});
