@@ -31,7 +31,7 @@ const wrapped = `${header}${licence && '//\n' + licence}
 const realm = globalThis;
 
 /** What the module finds on its global object. */
-const names = ['Object', 'Array', 'Error', 'Date', 'Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array',
+const names = ['Object', 'Array', 'Reflect', 'Error', 'Date', 'Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array',
   'Uint32Array', 'BigInt64Array', 'BigUint64Array', 'Float32Array', 'Float64Array', 'performance', 'crypto', 'TextEncoder', 'TextDecoder'];
 
 /** Makes a fresh Go instance and the object that its program sees as global. */

@@ -96,8 +96,11 @@ func newAPI() js.Value {
 				}
 			}()
 			v, err := call(args)
-			if err != nil {
+			switch {
+			case err != nil:
 				return errorValue(err)
+			case v == nil:
+				return js.Undefined()
 			}
 			return v
 		})

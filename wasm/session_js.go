@@ -63,7 +63,7 @@ func sessionOptions(options js.Value) (o graph.Options, err error) {
 	o.FreeDims = map[string]int{}
 	for i := range names.Length() {
 		name := names.Index(i).String()
-		if o.FreeDims[name], err = integer(overrides.Get(name), "freeDimensionOverrides."+name); err != nil {
+		if o.FreeDims[name], err = integer(property(overrides, name), "freeDimensionOverrides."+name); err != nil {
 			return o, err
 		}
 	}
@@ -172,18 +172,18 @@ func feed(args []js.Value) (bridge.Handle, error) {
 		if isNone(f) {
 			return 0, invalid("wasm: feeds lack input ", text.Quote(in.Name))
 		}
-		if dims[i], err = integers(f.Get("shape"), in.Name+".shape"); err != nil {
+		if dims[i], err = integers(property(f, "shape"), in.Name+".shape"); err != nil {
 			return 0, err
 		}
-		data[i] = f.Get("data")
-		if dims[i] == nil {
-			dims[i] = []int{data[i].Length()}
-		}
+		data[i] = property(f, "data")
 		if int(in.Type) >= len(arrays) || arrays[in.Type] == "" {
 			return 0, &graph.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
 		}
-		if !data[i].InstanceOf(js.Global().Get(arrays[in.Type])) {
+		if data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(arrays[in.Type])) {
 			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", arrays[in.Type])
+		}
+		if dims[i] == nil {
+			dims[i] = []int{data[i].Length()}
 		}
 	}
 	list, err := state.Prepare(h, dims)

@@ -12,6 +12,7 @@ import (
 // The constructors are looked up once: js.Global is the host's object for this
 // module and need not be the page's.
 var (
+	jsReflect = js.Global().Get("Reflect")
 	jsObject  = js.Global().Get("Object")
 	jsArray   = js.Global().Get("Array")
 	jsError   = js.Global().Get("Error")
@@ -56,8 +57,12 @@ func option(v js.Value, name string) js.Value {
 	if isNone(v) {
 		return js.Undefined()
 	}
-	return v.Get(name)
+	return property(v, name)
 }
+
+// property reads from a caller's object. What a getter throws must not unwind the
+// module's stack, as it would from Get: this way it becomes a panic.
+func property(v js.Value, key any) js.Value { return jsReflect.Call("get", v, key) }
 
 // integer decodes a JavaScript number that has to be a whole one.
 func integer(v js.Value, name string) (int, error) {
@@ -79,7 +84,7 @@ func integers(v js.Value, name string) ([]int, error) {
 	if v.Type() != js.TypeObject {
 		return nil, invalid("wasm: ", name, " is ", v.Type().String(), ", want an array of whole numbers")
 	}
-	length, err := integer(v.Get("length"), "the length of "+name)
+	length, err := integer(property(v, "length"), "the length of "+name)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func integers(v js.Value, name string) ([]int, error) {
 	}
 	list := make([]int, length)
 	for i := range list {
-		if list[i], err = integer(v.Index(i), text.Join(name, "[", i, "]")); err != nil {
+		if list[i], err = integer(property(v, i), text.Join(name, "[", i, "]")); err != nil {
 			return nil, err
 		}
 	}
@@ -116,18 +121,18 @@ func operand(v js.Value, name string) (s []float32, shape []int, err error) {
 	case v.Type() == js.TypeObject && v.InstanceOf(jsFloat32):
 		s, err = floats(v, name)
 		return s, nil, err
-	case v.Type() == js.TypeObject && v.Get("handle").Type() == js.TypeNumber:
+	case v.Type() == js.TypeObject && property(v, "handle").Type() == js.TypeNumber:
 		return tensorOperand(v, name)
 	}
 	return nil, nil, invalid("wasm: ", name, " is neither a Float32Array nor a tensor")
 }
 
 func tensorOperand(v js.Value, name string) (s []float32, shape []int, err error) {
-	h, err := integer(v.Get("handle"), name+".handle")
+	h, err := integer(option(v, "handle"), name+".handle")
 	if err != nil {
 		return nil, nil, err
 	}
-	if shape, err = integers(v.Get("shape"), name+".shape"); err != nil {
+	if shape, err = integers(option(v, "shape"), name+".shape"); err != nil {
 		return nil, nil, err
 	}
 	b, err := state.Bytes(bridge.Handle(h))
