@@ -4291,6 +4291,303 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 			I64Load cols+64(FP)
 			Set R6
 			Get R6
+			I64Const $40
+			I64GeS
+			If
+				Loop
+					// acc0 is V6
+					// acc1 is V7
+					// acc2 is V8
+					// acc3 is V9
+					// acc4 is V10
+					// acc5 is V11
+					// acc6 is V12
+					// acc7 is V13
+					// acc8 is V14
+					// acc9 is V15
+					Get V1
+					Set V6
+					Get V1
+					Set V7
+					Get V1
+					Set V8
+					Get V1
+					Set V9
+					Get V1
+					Set V10
+					Get V1
+					Set V11
+					Get V1
+					Set V12
+					Get V1
+					Set V13
+					Get V1
+					Set V14
+					Get V1
+					Set V15
+					I64Load taps+32(FP)
+					Set R8
+					I64Load nt+48(FP)
+					Set R7
+					I64Load weights+40(FP)
+					Set R0
+					Get R7
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R10
+							Get R8
+							I32WrapI64
+							I64Load32S $0
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R11
+							Get R0
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V0
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $32
+							F32x4Mul
+							Get V8
+							F32x4Add
+							Set V8
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $48
+							F32x4Mul
+							Get V9
+							F32x4Add
+							Set V9
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $64
+							F32x4Mul
+							Get V10
+							F32x4Add
+							Set V10
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $80
+							F32x4Mul
+							Get V11
+							F32x4Add
+							Set V11
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $96
+							F32x4Mul
+							Get V12
+							F32x4Add
+							Set V12
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $112
+							F32x4Mul
+							Get V13
+							F32x4Add
+							Set V13
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $128
+							F32x4Mul
+							Get V14
+							F32x4Add
+							Set V14
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $144
+							F32x4Mul
+							Get V15
+							F32x4Add
+							Set V15
+							Get R8
+							I64Const $4
+							I64Add
+							Set R8
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-1
+							I64Add
+							Set R7
+							Get R7
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R9
+					I32WrapI64
+					Get V6
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V7
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $16
+					Get R9
+					I32WrapI64
+					Get V8
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $32
+					Get R9
+					I32WrapI64
+					Get V9
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $48
+					Get R9
+					I32WrapI64
+					Get V10
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $64
+					Get R9
+					I32WrapI64
+					Get V11
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $80
+					Get R9
+					I32WrapI64
+					Get V12
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $96
+					Get R9
+					I32WrapI64
+					Get V13
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $112
+					Get R9
+					I32WrapI64
+					Get V14
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $128
+					Get R9
+					I32WrapI64
+					Get V15
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $144
+					Get R9
+					I64Const $160
+					I64Add
+					Set R9
+					Get R10
+					I64Const $160
+					I64Add
+					Set R10
+					Get R6
+					I64Const $-40
+					I64Add
+					Set R6
+					Get R6
+					I64Const $40
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
 			I64Const $24
 			I64GeS
 			If
@@ -4655,6 +4952,119 @@ TEXT ·depthwise(SB), NOSPLIT, $0-84
 				End
 			End
 			Get R6
+			I64Const $8
+			I64GeS
+			If
+				Loop
+					// acc0 is V6
+					// acc1 is V7
+					Get V1
+					Set V6
+					Get V1
+					Set V7
+					I64Load taps+32(FP)
+					Set R8
+					I64Load nt+48(FP)
+					Set R7
+					I64Load weights+40(FP)
+					Set R0
+					Get R7
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R10
+							Get R8
+							I32WrapI64
+							I64Load32S $0
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R11
+							Get R0
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V0
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get V0
+							Get R11
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get R8
+							I64Const $4
+							I64Add
+							Set R8
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-1
+							I64Add
+							Set R7
+							Get R7
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R9
+					I32WrapI64
+					Get V6
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V7
+					Get V2
+					F32x4Pmax
+					Get V4
+					F32x4Add
+					Get V3
+					F32x4Pmin
+					Get V5
+					V128Or
+					V128Store $0, $16
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R6
+					I64Const $-8
+					I64Add
+					Set R6
+					Get R6
+					I64Const $8
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
 			I64Const $4
 			I64GeS
 			If
@@ -4900,6 +5310,190 @@ TEXT ·maxTaps(SB), NOSPLIT, $0-64
 			I64Load cols+56(FP)
 			Set R5
 			Get R5
+			I64Const $40
+			I64GeS
+			If
+				Loop
+					// acc0 is V1
+					// acc1 is V2
+					// acc2 is V3
+					// acc3 is V4
+					// acc4 is V5
+					// acc5 is V6
+					// acc6 is V7
+					// acc7 is V8
+					// acc8 is V9
+					// acc9 is V10
+					Get V0
+					Set V1
+					Get V0
+					Set V2
+					Get V0
+					Set V3
+					Get V0
+					Set V4
+					Get V0
+					Set V5
+					Get V0
+					Set V6
+					Get V0
+					Set V7
+					Get V0
+					Set V8
+					Get V0
+					Set V9
+					Get V0
+					Set V10
+					I64Load taps+32(FP)
+					Set R7
+					I64Load nt+40(FP)
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R9
+							Get R7
+							I32WrapI64
+							I64Load32S $0
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R10
+							Get V1
+							Get R10
+							I32WrapI64
+							V128Load $0
+							F32x4Max
+							Set V1
+							Get V2
+							Get R10
+							I32WrapI64
+							V128Load $16
+							F32x4Max
+							Set V2
+							Get V3
+							Get R10
+							I32WrapI64
+							V128Load $32
+							F32x4Max
+							Set V3
+							Get V4
+							Get R10
+							I32WrapI64
+							V128Load $48
+							F32x4Max
+							Set V4
+							Get V5
+							Get R10
+							I32WrapI64
+							V128Load $64
+							F32x4Max
+							Set V5
+							Get V6
+							Get R10
+							I32WrapI64
+							V128Load $80
+							F32x4Max
+							Set V6
+							Get V7
+							Get R10
+							I32WrapI64
+							V128Load $96
+							F32x4Max
+							Set V7
+							Get V8
+							Get R10
+							I32WrapI64
+							V128Load $112
+							F32x4Max
+							Set V8
+							Get V9
+							Get R10
+							I32WrapI64
+							V128Load $128
+							F32x4Max
+							Set V9
+							Get V10
+							Get R10
+							I32WrapI64
+							V128Load $144
+							F32x4Max
+							Set V10
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R6
+							I64Const $-1
+							I64Add
+							Set R6
+							Get R6
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I32WrapI64
+					Get V1
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V2
+					V128Store $0, $16
+					Get R8
+					I32WrapI64
+					Get V3
+					V128Store $0, $32
+					Get R8
+					I32WrapI64
+					Get V4
+					V128Store $0, $48
+					Get R8
+					I32WrapI64
+					Get V5
+					V128Store $0, $64
+					Get R8
+					I32WrapI64
+					Get V6
+					V128Store $0, $80
+					Get R8
+					I32WrapI64
+					Get V7
+					V128Store $0, $96
+					Get R8
+					I32WrapI64
+					Get V8
+					V128Store $0, $112
+					Get R8
+					I32WrapI64
+					Get V9
+					V128Store $0, $128
+					Get R8
+					I32WrapI64
+					Get V10
+					V128Store $0, $144
+					Get R8
+					I64Const $160
+					I64Add
+					Set R8
+					Get R9
+					I64Const $160
+					I64Add
+					Set R9
+					Get R5
+					I64Const $-40
+					I64Add
+					Set R5
+					Get R5
+					I64Const $40
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R5
 			I64Const $24
 			I64GeS
 			If
@@ -5133,6 +5727,86 @@ TEXT ·maxTaps(SB), NOSPLIT, $0-64
 					Set R5
 					Get R5
 					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R5
+			I64Const $8
+			I64GeS
+			If
+				Loop
+					// acc0 is V1
+					// acc1 is V2
+					Get V0
+					Set V1
+					Get V0
+					Set V2
+					I64Load taps+32(FP)
+					Set R7
+					I64Load nt+40(FP)
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R9
+							Get R7
+							I32WrapI64
+							I64Load32S $0
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R10
+							Get V1
+							Get R10
+							I32WrapI64
+							V128Load $0
+							F32x4Max
+							Set V1
+							Get V2
+							Get R10
+							I32WrapI64
+							V128Load $16
+							F32x4Max
+							Set V2
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R6
+							I64Const $-1
+							I64Add
+							Set R6
+							Get R6
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I32WrapI64
+					Get V1
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V2
+					V128Store $0, $16
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R5
+					I64Const $-8
+					I64Add
+					Set R5
+					Get R5
+					I64Const $8
 					I64GeS
 					BrIf $0
 				End
