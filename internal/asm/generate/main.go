@@ -3,6 +3,8 @@
 // -check it writes nothing and fails, naming the files that differ.
 package main
 
+//go:generate go run .
+
 import (
 	"bytes"
 	"flag"
