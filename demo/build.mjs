@@ -59,22 +59,30 @@ const compress = promisify(brotliCompress);
 const effort = (path, size) => (extname(path) === '.onnx' ? 5 : size > 8e6 ? 5 : 11);
 const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx']);
 
+/** Two files of the same bytes wait for one compression. @type {Map<string, Promise<Buffer>>} */
+const running = new Map();
+
+async function squeeze(bytes, quality, kept) {
+  const known = await readFile(kept).catch(() => undefined);
+  if (known) return known;
+  const small = await compress(bytes, {
+    params: {
+      [constants.BROTLI_PARAM_QUALITY]: quality,
+      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
+      [constants.BROTLI_PARAM_LGWIN]: 24,
+    },
+  });
+  await writeFile(kept, small);
+  return small;
+}
+
 async function twin(path) {
   const bytes = await readFile(path);
   if (bytes.length < 1024) return undefined;
   const quality = effort(path, bytes.length);
   const kept = join(cache, `${createHash('sha256').update(bytes).digest('hex')}-${quality}.br`);
-  let small = await readFile(kept).catch(() => undefined);
-  if (!small) {
-    small = await compress(bytes, {
-      params: {
-        [constants.BROTLI_PARAM_QUALITY]: quality,
-        [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-        [constants.BROTLI_PARAM_LGWIN]: 24,
-      },
-    });
-    await writeFile(kept, small);
-  }
+  if (!running.has(kept)) running.set(kept, squeeze(bytes, quality, kept));
+  const small = /** @type {Buffer} */ (await running.get(kept));
   if (small.length >= bytes.length) return undefined;
   await writeFile(`${path}.br`, small);
   return [bytes.length, small.length];

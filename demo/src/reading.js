@@ -34,6 +34,7 @@ export function showPicture({ bitmap, lines, index, width, height }, onLine) {
   paint(frame.querySelector('canvas'), bitmap);
   frame.querySelectorAll('button, i').forEach((e) => e.remove());
   const several = lines.length > 1;
+  frame.classList.toggle('many', lines.length > 6);
   lines.forEach((box, i) => {
     const mark = several
       ? make('button', { type: 'button', 'aria-pressed': i === index, 'aria-label': `Read line ${i + 1} of ${lines.length}`, onclick: () => onLine(i) })

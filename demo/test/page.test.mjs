@@ -331,6 +331,12 @@ for (const colorScheme of ['light', 'dark']) {
       await page.screenshot({ path: join(screens, `${width}-${colorScheme}.png`), fullPage: true });
       await upon(() => page.getByRole('button', { name: 'Note, upside down' }).click());
       assert.ok((await overflow()) <= 0);
+      if (width > 600) {
+        const covers = () => page.evaluate(() => document.querySelector('.read').getBoundingClientRect().bottom - document.querySelector('.ran').getBoundingClientRect().top);
+        await page.evaluate(() => scrollTo(0, 1400));
+        assert.ok((await covers()) < 0, 'the reading that stays in sight does not cover what follows');
+        await page.evaluate(() => scrollTo(0, 0));
+      }
       if (width < 600) assert.ok(await page.evaluate(() => document.querySelector('#text').getBoundingClientRect().top < innerHeight), 'a picked sample brings the reading into sight');
       await page.screenshot({ path: join(screens, `${width}-${colorScheme}-sample.png`) });
     });
