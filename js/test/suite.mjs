@@ -1,0 +1,67 @@
+// What the browser tests run, in the page and in a worker: plain numbers go in and out.
+
+/** @param {{ source?: string, asModule?: boolean, variant?: string }} options */
+export async function run({ source, asModule, variant }) {
+  const names = () => Reflect.ownKeys(globalThis).map(String);
+  const before = new Set(names());
+  const { InferenceSession, Tensor, batchNorm, init, layerNorm } = await import('/src/index.js');
+  const { floats, twoOutputs } = await import('/test/data.mjs');
+  const started = performance.now();
+  const phases = new Set();
+  const options = { variant, onProgress: (p) => phases.add(p.phase) };
+  if (asModule) options.wasmModule = await WebAssembly.compile(await (await fetch(source)).arrayBuffer());
+  else if (source) options.wasmURL = source;
+  const runtime = await init(options);
+  const ms = performance.now() - started;
+
+  const x = floats(64 * 768, 1, 2, 3);
+  const scale = floats(768, 2);
+  const bias = floats(768, 3);
+  const stats = { mean: floats(64, 4), variance: floats(64, 5).map((v) => v * v + 0.1), scale: floats(64, 6), bias: floats(64, 7) };
+  const layer = layerNorm(x, { shape: [64, 768], scale, bias });
+  const resident = new Tensor('float32', x, [1, 64, 24, 32]).toWasm();
+  const batch = batchNorm(resident, { ...stats, activation: 'relu' });
+  const batchData = [...batch.data];
+  resident.dispose();
+  batch.dispose();
+  const session = await InferenceSession.create(new Blob([twoOutputs()]));
+  const { y, z } = await session.run({ x: new Tensor('float32', x.subarray(0, 30), [10, 3]) });
+  await session.release();
+  let failure;
+  try {
+    layerNorm(x, { shape: [3, 3] });
+  } catch (error) {
+    failure = `${error.name} ${error.code} ${error.message}`;
+  }
+  const memory = runtime.memory();
+  const kind = runtime.variant;
+  runtime.dispose();
+  return {
+    variant: kind, phases: [...phases], ms, failure, memory: { ...memory, total: memory.total > 0 },
+    layer: [...layer], batch: batchData, y: [...y.data], z: [...z.data],
+    globals: names().filter((name) => !before.has(name)),
+  };
+}
+
+/** The message of a start that fails, and whether the next one works. @param {string} wasmURL */
+export async function fail(wasmURL) {
+  const { init, layerNorm } = await import('/src/index.js');
+  const error = await init({ wasmURL }).then(() => undefined, (e) => e);
+  const runtime = await init();
+  const ok = layerNorm(new Float32Array(4)).every((v) => v === 0);
+  runtime.dispose();
+  return { name: error?.name, code: error?.code, message: error?.message, ok };
+}
+
+/** Runs an ONNX model for one input; the first outputs' elements. @param {{ model: string, shape: number[], seed: number }} options */
+export async function infer({ model, shape, seed }) {
+  const { InferenceSession, Tensor, init } = await import('/src/index.js');
+  const runtime = await init();
+  const { floats } = await import('/test/data.mjs');
+  const session = await InferenceSession.create(model);
+  const x = new Tensor('float32', floats(shape.reduce((a, b) => a * b), seed, 1), shape);
+  const results = await session.run({ [session.inputNames[0]]: x });
+  await session.release();
+  runtime.dispose();
+  return [...results[session.outputNames[0]].data];
+}
