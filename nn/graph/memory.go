@@ -16,7 +16,7 @@ type buffer struct {
 	first, last int
 	offset      int
 	into        *buffer // the buffer whose memory this one takes over
-	settled     bool    // an earlier segment's: it has its memory already
+	settled     bool    // its segment is laid out: it has its memory
 }
 
 // root is the buffer that has b's memory.
@@ -64,7 +64,7 @@ func (st *step) yields(i, o, j int) bool {
 		return false
 	}
 	b := in.buf.root()
-	if b.settled || b.last != i || b.first == i || in.buf.size != st.out[o].buf.size || in.buf.size == 0 {
+	if b.last != i || in.buf.size != st.out[o].buf.size || in.buf.size == 0 {
 		return false
 	}
 	for _, other := range st.out {

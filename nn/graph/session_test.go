@@ -69,6 +69,33 @@ func init() {
 		})
 		return nil
 	})
+	// Twins are in0 + 1 and in0 + 2; either may take in0's memory, not both.
+	add("Twins", func(c *Call) error {
+		same(c)
+		c.Out(1, Float32, c.In(0).Dims...)
+		c.InPlace(0, 0)
+		c.InPlace(1, 0)
+		c.Run(func(a *Args) {
+			in, one, two := a.In[0].Float32s(), a.Out[0].Float32s(), a.Out[1].Float32s()
+			for i, v := range in {
+				one[i], two[i] = v+1, v+2
+			}
+		})
+		return nil
+	})
+	// Mirror is in0 + the reverse of in1, in place of in0 where in1 is not the same
+	// memory seen otherwise.
+	add("Mirror", func(c *Call) error {
+		same(c)
+		c.InPlace(0, 0)
+		c.Run(func(a *Args) {
+			x, y, out := a.In[0].Float32s(), a.In[1].Float32s(), a.Out[0].Float32s()
+			for i := range out {
+				out[i] = x[i] + y[len(y)-1-i]
+			}
+		})
+		return nil
+	})
 	// Flat is the input as a vector, its own memory.
 	add("Flat", func(c *Call) error {
 		c.Out(0, Float32, c.In(0).Len())
@@ -289,6 +316,24 @@ func TestInPlaceSavesMemory(t *testing.T) {
 	assert.Equal(t, float32(10), r.Out(0).Float32s()[1023])
 	assert.Equal(t, float32(0), r.In(0).Float32s()[0], "the caller's input stays")
 	assert.Equal(t, 2*4096, s.Bytes())
+}
+
+func TestInPlaceIsRefusedWhereItWouldHurt(t *testing.T) {
+	b, x := newBuild()
+	v := b.op("Inc", x)
+	one, two := &Value{Name: "one"}, &Value{Name: "two"}
+	b.g.Nodes = append(b.g.Nodes, &Node{Op: "Twins", Domain: "test", Version: 1, Inputs: []*Value{v}, Outputs: []*Value{one, two}})
+	r := exec(t, session(t, b.out(b.op("Inc", one)), Options{}), 1, 2, 3)
+	assert.Equal(t, []float32{4, 5, 6}, r.Out(0).Float32s(), "an unused output does not write over a used one")
+
+	b, x = newBuild()
+	v = b.op("Inc", x)
+	s := session(t, b.out(b.op("Mirror", v, b.op("Flat", v))), Options{})
+	r, err := s.Prepare([][]int{{3, 1}})
+	require.NoError(t, err)
+	copy(r.In(0).Float32s(), []float32{1, 2, 3})
+	require.NoError(t, r.Exec())
+	assert.Equal(t, []float32{6, 6, 6}, r.Out(0).Float32s(), "other dimensions of the same memory")
 }
 
 func TestOutputsAreTheCallersOwn(t *testing.T) {
