@@ -224,10 +224,14 @@ func storeFloats(t DType) func(dst []byte, src []float64) {
 	ints := storeInts(t)
 	block := make([]int64, 64)
 	return func(dst []byte, src []float64) {
-		for i, v := range src {
-			block[i] = toInt64(v)
+		for len(src) > 0 {
+			n := min(len(src), len(block))
+			for i, v := range src[:n] {
+				block[i] = toInt64(v)
+			}
+			ints(dst, block[:n])
+			dst, src = dst[n*t.Size():], src[n:]
 		}
-		ints(dst, block[:len(src)])
 	}
 }
 
