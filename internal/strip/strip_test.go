@@ -1,0 +1,121 @@
+package strip
+
+import (
+	"bytes"
+	"compress/flate"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// program builds testdata/program for wasm.
+func program(t *testing.T) []byte {
+	t.Helper()
+	if runtime.GOOS == "js" {
+		t.Skip("a browser cannot run the Go toolchain")
+	}
+	file := filepath.Join(t.TempDir(), "program.wasm")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "testdata/program/main.go")
+	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	out, err := build.CombinedOutput()
+	require.NoError(t, err, string(out))
+	module, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return module
+}
+
+// run executes a module in Node and returns what it prints.
+func run(t *testing.T, module []byte) string {
+	t.Helper()
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("skipped: node is not installed")
+	}
+	file := filepath.Join(t.TempDir(), "run.wasm")
+	require.NoError(t, os.WriteFile(file, module, 0o644))
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	require.NoError(t, err)
+	cmd := exec.Command("node", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), file)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
+
+// packed is how many bytes the module takes on the wire, deflated.
+func packed(t *testing.T, module []byte) int {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.BestCompression)
+	require.NoError(t, err)
+	_, err = w.Write(module)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	return b.Len()
+}
+
+func TestStrippedProgramBehaves(t *testing.T) {
+	module := program(t)
+	stripped, err := Lines(module)
+	require.NoError(t, err)
+	assert.Less(t, packed(t, stripped), packed(t, module)*9/10)
+
+	want := run(t, module)
+	require.Contains(t, want, "in main.main has line true")
+	got := run(t, stripped)
+	assert.Equal(t, strings.Replace(want, "has line true", "has line false", 1), got)
+
+	again, err := Lines(stripped)
+	require.NoError(t, err)
+	assert.True(t, bytes.Equal(stripped, again), "a second time changes nothing")
+}
+
+func TestDataSectionSurvives(t *testing.T) {
+	memory := make([]byte, 10_000)
+	for i := range memory {
+		if i%97 == 5 || i > 4000 && i < 4500 || i == len(memory)-1 {
+			memory[i] = byte(i%255 + 1)
+		}
+	}
+	copy(memory[200:900], make([]byte, 700))
+	got, err := readData(writeData(memory))
+	require.NoError(t, err)
+	assert.Equal(t, memory, got)
+}
+
+func TestOtherModulesAreErrors(t *testing.T) {
+	header := "\x00asm\x01\x00\x00\x00"
+	segment := "\x00\x41\x08\x0b\x02hi"
+	for name, c := range map[string]struct{ module, want string }{
+		"nothing":           {"", "not a WebAssembly module"},
+		"text":              {"<!doctype html>", "not a WebAssembly module"},
+		"no data":           {header, "no data section"},
+		"section too long":  {header + "\x0b\x7f", "ends beyond"},
+		"data count":        {header + "\x0c\x01\x00", "counts its data segments"},
+		"no function table": {header + "\x0b\x08\x01" + segment, "no function table"},
+		"passive segment":   {header + "\x0b\x04\x01\x01\x01a", "want 0x0"},
+		"truncated segment": {header + "\x0b\x06\x01\x00\x41\x08\x0b\x09", "ends early"},
+		"trailing bytes":    {header + "\x0b\x09\x01" + segment + "\x00", "behind the last"},
+		"far address":       {header + "\x0b\x0a\x01\x00\x41\xff\xff\xff\xff\x03\x0b\x00", "outside the first"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Lines([]byte(c.module))
+			require.Error(t, err)
+			assert.Contains(t, err.Error(), c.want)
+		})
+	}
+}
+
+func FuzzLines(f *testing.F) {
+	f.Add([]byte("\x00asm\x01\x00\x00\x00\x0b\x09\x01\x00\x41\x08\x0b\x02hi"))
+	header := append([]byte("\x00asm\x01\x00\x00\x00\x0b\x60\x01\x00\x41\x00\x0b\x58"), magic...)
+	f.Add(append(header, make([]byte, 80)...))
+	f.Fuzz(func(t *testing.T, module []byte) {
+		_, _ = Lines(module) // errors are fine, panics are not
+	})
+}
