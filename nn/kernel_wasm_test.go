@@ -271,6 +271,8 @@ func TestUnaryBits(t *testing.T) {
 		"leaky": {func(y, x *float32, n int) { leakyN(y, x, n, 0.01) }, func(y, x *float32, n int) { leakyNScalar(y, x, n, 0.01) }},
 		"hardSigmoid": {func(y, x *float32, n int) { hardSigmoidN(y, x, n, 0.2, 0.5) },
 			func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 0.2, 0.5) }},
+		"hardSigmoid from -0": {func(y, x *float32, n int) { hardSigmoidN(y, x, n, 1, float32(math.Copysign(0, -1))) },
+			func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 1, float32(math.Copysign(0, -1))) }},
 		"hardSwish": {func(y, x *float32, n int) { hardSwishN(y, x, n, 1./6, 0.5) },
 			func(y, x *float32, n int) { hardSwishNScalar(y, x, n, 1./6, 0.5) }},
 	}

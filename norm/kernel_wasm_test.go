@@ -64,8 +64,14 @@ var rowKinds = map[string]func(r *rand.Rand, i int) float32{
 	"infinite": func(r *rand.Rand, i int) float32 {
 		return []float32{float32(r.NormFloat64()), float32(math.Inf(1))}[i%5/4]
 	},
-	"outlier":   func(r *rand.Rand, i int) float32 { return []float32{1e6, float32(r.NormFloat64())}[min(i, 1)] },
-	"bits":      func(r *rand.Rand, _ int) float32 { return math.Float32frombits(r.Uint32()) },
+	"outlier": func(r *rand.Rand, i int) float32 { return []float32{1e6, float32(r.NormFloat64())}[min(i, 1)] },
+	"bits":    func(r *rand.Rand, _ int) float32 { return math.Float32frombits(r.Uint32()) },
+	// On either side of where a variance is too small or too large for float32.
+	"tiny": func(r *rand.Rand, i int) float32 {
+		return float32(math.Pow(10, -14.9-float64(i%2)) * (1 + r.Float64()))
+	},
+	"small":     func(r *rand.Rand, i int) float32 { return float32(1e-15 * (0.3 - float64(i%2))) },
+	"huge":      func(r *rand.Rand, i int) float32 { return float32(2e18 * (1 - 2*float64(i%2))) },
 	"two steps": func(r *rand.Rand, i int) float32 { return []float32{-3e4, 1e4}[min(i/5, 1)] },
 }
 
