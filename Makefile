@@ -19,11 +19,18 @@ FUZZTIME ?= 5s
 
 build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
 
-$(DIST)/normwasm.scalar.wasm: $(GO_SRC)
-	$(WASM) go build -trimpath -tags purego -ldflags='-s -w' -o $@ ./wasm
+# Small rather than fast where it does not count: what is inlined is there twice.
+# norm and nn hold the inner loops and keep their inlining.
+MODULE  := github.com/normwasm/normwasm
+COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/norm= -gcflags=$(MODULE)/nn=
 
-$(DIST)/normwasm.simd.wasm: $(GO_SRC)
-	$(WASM) go build -trimpath -ldflags='-s -w' -o $@ ./wasm
+$(DIST)/normwasm.scalar.wasm: $(GO_SRC) Makefile
+	$(WASM) go build $(COMPACT) -tags purego -o $@ ./wasm
+	go run ./internal/strip/cmd/strip $@
+
+$(DIST)/normwasm.simd.wasm: $(GO_SRC) Makefile
+	$(WASM) go build $(COMPACT) -o $@ ./wasm
+	go run ./internal/strip/cmd/strip $@
 
 $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
 	go run ./internal/relax/cmd/relax $< $@
