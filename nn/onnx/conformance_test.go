@@ -1,0 +1,81 @@
+package onnx
+
+import (
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// Every case of the ONNX project's tests of normalizations, from the file to the
+// output. Those in training mode are refused.
+func TestConformance(t *testing.T) {
+	dir := testkit.DataDir(t, "conformance", "onnx-norm")
+	type file struct {
+		File       string
+		Rtol, Atol float64
+	}
+	var manifest struct {
+		Cases []struct {
+			Name, Model     string
+			Inputs, Outputs []file
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &manifest))
+	require.NotEmpty(t, manifest.Cases)
+	tensor := func(t *testing.T, f file) *graph.Tensor {
+		b, err := os.ReadFile(filepath.Join(dir, f.File))
+		require.NoError(t, err)
+		got, _, err := (&reader{}).tensor(b)
+		require.NoError(t, err)
+		return got
+	}
+	for _, c := range manifest.Cases {
+		for _, level := range []string{"none", "all"} {
+			t.Run(c.Name+"/"+level, func(t *testing.T) {
+				b, err := os.ReadFile(filepath.Join(dir, c.Model))
+				require.NoError(t, err)
+				g, err := Read(b)
+				require.NoError(t, err)
+				s, err := graph.NewSession(g, graph.Options{Optimize: level})
+				if strings.HasSuffix(c.Name, "training_mode") {
+					assert.ErrorContains(t, err, "training_mode")
+					return
+				}
+				require.NoError(t, err)
+				var inputs []*graph.Tensor
+				var dims [][]int
+				for _, f := range c.Inputs {
+					in := tensor(t, f)
+					inputs, dims = append(inputs, in), append(dims, in.Dims)
+				}
+				r, err := s.Prepare(dims)
+				require.NoError(t, err)
+				for i, in := range inputs {
+					require.Equal(t, in.Type, r.In(i).Type)
+					copy(r.In(i).Data, in.Data)
+				}
+				require.NoError(t, r.Exec())
+				for i, f := range c.Outputs {
+					want, got := tensor(t, f), r.Out(i)
+					require.Equal(t, want.Dims, got.Dims)
+					require.Equal(t, graph.Float32, got.Type)
+					for k, w := range want.Float32s() {
+						require.LessOrEqual(t, math.Abs(float64(got.Float32s()[k])-float64(w)), f.Atol+f.Rtol*math.Abs(float64(w)),
+							"output %d, element %d: %v, want %v", i, k, got.Float32s()[k], w)
+					}
+				}
+			})
+		}
+	}
+}
