@@ -147,21 +147,23 @@ func TestSoftmax(t *testing.T) {
 				Softmax(y.S, x.S, 3, n, inner, scratch.S)
 				LogSoftmax(logs.S, x.S, 3, n, inner, scratch.S)
 				name := fmt.Sprintf("[3 %d %d] × %v", n, inner, scale)
-				for i := range x.S {
-					o, c := i/(n*inner), i%inner
+				for i := range 3 * inner { // each column
+					at := i/inner*n*inner + i%inner
 					top, total := math.Inf(-1), 0.0
 					for j := range n {
-						top = math.Max(top, float64(x.S[(o*n+j)*inner+c]))
+						top = math.Max(top, float64(x.S[at+j*inner]))
 					}
 					for j := range n {
-						total += math.Exp(float64(x.S[(o*n+j)*inner+c]) - top)
+						total += math.Exp(float64(x.S[at+j*inner]) - top)
 					}
-					want := math.Exp(float64(x.S[i])-top) / total
-					// x − m is rounded before it is an exponent.
-					distance := top - float64(x.S[i])
-					require.True(t, testkit.Same(y.S[i], want, (5e-7+distance*0x1p-24)*want+2e-45), "%s: %v, want %v", name, y.S[i], want)
-					log := float64(x.S[i]) - top - math.Log(total)
-					require.True(t, testkit.Same(logs.S[i], log, 3e-7*(1+math.Abs(log))), "%s: log %v, want %v", name, logs.S[i], log)
+					for k := at; k < at+n*inner; k += inner {
+						want := math.Exp(float64(x.S[k])-top) / total
+						// x − m is rounded before it is an exponent.
+						distance := top - float64(x.S[k])
+						require.True(t, testkit.Same(y.S[k], want, (5e-7+distance*0x1p-24)*want+2e-45), "%s: %v, want %v", name, y.S[k], want)
+						log := float64(x.S[k]) - top - math.Log(total)
+						require.True(t, testkit.Same(logs.S[k], log, 3e-7*(1+math.Abs(log))), "%s: log %v, want %v", name, logs.S[k], log)
+					}
 				}
 				for _, op := range []*testkit.Operand{x, y, logs, scratch} {
 					op.Check(t, "%s", name)
