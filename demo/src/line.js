@@ -12,15 +12,28 @@ const LOOK_PIXELS = 1e6;
 // A page of text is more than one can choose from; of a thicket of leaves, little is writing anyway.
 const MAX_LINES = 60;
 
+/** @typedef {{ edge: Uint8Array | undefined, width: number, height: number, scale: number }} Look */
+
 /**
+ * Where strokes are, in a copy `scale` times smaller; no edge at all for a blank picture.
  * @param {Picture} picture
- * @returns {Box[]} lines from top to bottom, padded as the recognition network expects; empty for a blank picture
+ * @returns {Look}
  */
-export function findLines(picture) {
+export function look(picture) {
   const { lum, width, height, scale } = shrink(picture);
   const edge = strokes(lum, width, height);
+  if (edge) dropFrames(edge, width, height);
+  return { edge, width, height, scale };
+}
+
+/**
+ * @param {Picture} picture
+ * @param {Look} [seen] when it has been looked at already
+ * @returns {Box[]} lines from top to bottom, padded as the recognition network expects; empty for a blank picture
+ */
+export function findLines(picture, seen = look(picture)) {
+  const { edge, width, height, scale } = seen;
   if (!edge) return [];
-  dropFrames(edge, width, height);
 
   /** @type {Box[]} */
   const boxes = [];
@@ -42,13 +55,10 @@ const MAX_TILT = 14;
 /**
  * How far the lines lean, in degrees clockwise; 0 when they do not or when it cannot be told. Sheared by the right
  * angle, the strokes of a line fall into the fewest rows: the sum of squares over the rows is at its largest.
- * @param {Picture} picture
+ * @param {Look} seen
  */
-export function tilt(picture) {
-  const { lum, width, height } = shrink(picture);
-  const edge = strokes(lum, width, height);
+export function tilt({ edge, width, height }) {
   if (!edge) return 0;
-  dropFrames(edge, width, height);
   const xs = [], ys = [];
   for (let i = 0; i < edge.length; i++) {
     if (edge[i]) {

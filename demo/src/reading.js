@@ -5,7 +5,7 @@ import { $, make, percent, plural } from './dom.js';
 const STEP = 8; // columns of the strip a recognition step stands for
 
 const grade = (c) => (c >= 0.98 ? 'sure' : c >= 0.85 ? 'fair' : 'unsure');
-const visible = (text) => (text === ' ' ? 'space' : `“${text}”`);
+const visible = (text) => (text === '' ? 'nothing at all' : text === ' ' ? 'space' : `“${text}”`);
 
 /** @type {{ text: string, confidence: number, step: number, other: { text: string, confidence: number } }[]} */
 let characters = [];
@@ -115,7 +115,7 @@ function describe() {
     detail.textContent = summary;
     return;
   }
-  detail.replaceChildren(make('b', null, c.text === ' ' ? 'space' : c.text), ` ${percent(c.confidence)}; next best `, make('b', null, c.other.text === ' ' ? 'space' : c.other.text), ` ${percent(c.other.confidence)}`);
+  detail.replaceChildren(make('b', null, visible(c.text)), ` ${percent(c.confidence)}; next best ${visible(c.other.text)} ${percent(c.other.confidence)}`);
 }
 
 function select(i) {

@@ -57,7 +57,7 @@ function describe(path) {
 }
 
 // The browser's clock ticks in tenths of a millisecond: nothing finer is known about a single node.
-const tick = (t) => (t < 0.1 ? 'under 0.1 ms' : ms(t).replace(/(\.\d)\d ms/, '$1 ms'));
+const tick = (t) => (t < 0.1 ? '< 0.1 ms' : ms(t).replace(/(\.\d)\d ms/, '$1 ms'));
 const isBatch = (op) => /batch.?norm/i.test(op);
 const isLayer = (op) => /layer.?norm/i.test(op);
 const count = (ops, is) => ops.filter(is).length;

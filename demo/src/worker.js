@@ -10,7 +10,7 @@
 
 import { init, InferenceSession, Tensor, layerNorm, batchNorm } from './engine.js';
 import { download, transfers } from './files.js';
-import { findLines, mainLine, tilt } from './line.js';
+import { findLines, look, mainLine, tilt } from './line.js';
 import { alphabet, clsInputs, cutStrip, decode, direction, recInput, sureness, turn } from './ocr.js';
 import { rotate, toRGBA } from './pixels.js';
 
@@ -70,7 +70,7 @@ function warmUp() {
     for (let x = 40; x < 440; x++) if (x % 9 < 3) stripes.data.fill(0, (y * width + x) * 4, (y * width + x) * 4 + 3);
   }
   for (let i = 0; i < 3; i++) {
-    tilt(stripes);
+    tilt(look(stripes));
     const box = findLines(stripes)[0];
     clsInputs(stripes, box);
     recInput(cutStrip(stripes, box));
@@ -98,12 +98,14 @@ async function open(image) {
 async function read({ id, image }) {
   let picture = await open(image);
   const begin = performance.now();
-  const lean = tilt(picture);
+  let seen = look(picture);
+  const lean = tilt(seen);
   if (lean) {
     const { data, width, height } = rotate(picture, lean);
     picture = new ImageData(data, width, height);
+    seen = look(picture);
   }
-  const lines = findLines(picture);
+  const lines = findLines(picture, seen);
   latest = { picture, lines, lean, trim: performance.now() - begin };
   await readLine({ id, index: mainLine(lines) });
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { findLines, mainLine, tilt } from '../src/line.js';
+import { findLines, look, mainLine, tilt as tiltOf } from '../src/line.js';
 import { rotate } from '../src/pixels.js';
 
 /** Paper with bars for letters: dark uprights of 3 pixels, 5 pixels apart. */
@@ -23,6 +23,8 @@ const holds = (box, { x, y, tall, letters }) => {
   assert.ok(box.x + box.width >= x + letters * 8 - 5, 'right edge inside the box');
   assert.ok(box.y + box.height >= y + tall && box.y + box.height <= y + tall * 1.4, `bottom ${box.y + box.height} for ${y + tall}`);
 };
+
+const tilt = (picture) => tiltOf(look(picture));
 
 const line = { x: 40, y: 60, tall: 24, letters: 30 };
 

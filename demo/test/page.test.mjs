@@ -219,10 +219,10 @@ test('everything is reached and used by keyboard alone', async (t) => {
   await tabTo('Enamel sign');
   assert.equal(await upon(() => page.keyboard.press('Enter')), 'GAUSS LANE 1777');
   await tabTo('c0');
-  assert.match((await page.textContent('#detail')) ?? '', /^G \d+(\.\d)? %; next best /);
+  assert.match((await page.textContent('#detail')) ?? '', /^“G” \d+(\.\d)? %; next best .+ \d+(\.\d)? %$/);
   await page.keyboard.press('ArrowRight');
   assert.equal(await focused(), 'c1');
-  assert.match((await page.textContent('#detail')) ?? '', /^A \d+/);
+  assert.match((await page.textContent('#detail')) ?? '', /^“A” \d+/);
   assert.match((await page.getAttribute('#c1', 'aria-label')) ?? '', /^A, \d+(\.\d)? %$/);
   assert.equal(await page.getAttribute('#c1', 'aria-selected'), 'true');
   assert.ok(await page.locator('#mark').isVisible(), 'the place in the strip is marked');
