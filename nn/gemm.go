@@ -375,11 +375,11 @@ func (p *product) column(c []float32, b *right, s *arena) bool {
 	return true
 }
 
-// copyRows copies a few columns: too few for the built-in copy, whose call would
-// take longer.
+// copyRows copies a few columns.
 func copyRows(dst []float32, ldd int, src []float32, lds, rows, cols int) {
 	for r := range rows {
 		d, s := dst[r*ldd:][:cols], src[r*lds:][:cols]
+		//lint:ignore S1001 the built-in copy is a call in wasm, longer than a few elements take
 		for c, v := range s {
 			d[c] = v
 		}
