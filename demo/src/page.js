@@ -259,7 +259,11 @@ addEventListener('paste', (event) => {
   brought(file);
 });
 
-$('retry').addEventListener('click', start);
+$('retry').addEventListener('click', () => {
+  // A build that this browser cannot run would fail again.
+  $('variant').value = 'auto';
+  start();
+});
 $('variant').addEventListener('change', start);
 const askToy = wireToy((message) => ready && worker?.postMessage(message));
 wireText();

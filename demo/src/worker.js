@@ -32,13 +32,13 @@ let latest;
 let fed;
 
 async function start({ variant }) {
-  const sizes = await (await fetch(new URL('./files.json', import.meta.url))).json().catch(() => ({}));
+  // Without the sizes the bars only count up.
+  const sizes = await fetch(new URL('./files.json', import.meta.url)).then((r) => r.json()).catch(() => ({}));
   const follow = (path) => (loaded) => say('progress', { file: path, loaded, total: sizes[path] });
   const fetched = [CLS, REC, KEYS].map((path) => download(path, follow(path)));
   // Whatever fails first is reported; the others must not end as unhandled rejections.
   for (const f of fetched) f.catch(() => {});
-  warmUp();
-  const runtime = await init({
+  const starting = init({
     variant,
     onProgress: ({ phase, loaded, total }) => {
       // A compressed response tells the compressed length: the build's own figure is the one to measure against.
@@ -47,6 +47,8 @@ async function start({ variant }) {
       else say('progress', { file: ENGINE, loaded: whole ?? loaded, total: whole });
     },
   });
+  warmUp();
+  const runtime = await starting;
   const wasm = `normwasm/dist/normwasm.${runtime.variant}.wasm`;
   const [clsBytes, recBytes, keyBytes] = await Promise.all(fetched);
   const cls = await InferenceSession.create(clsBytes);
@@ -229,7 +231,8 @@ onmessage = ({ data }) => {
       await does[data.type](data);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
-      if (data.type === 'start') say('failed', { message });
+      // Nothing comes after the runtime's death but a new start.
+      if (data.type === 'start' || error?.code === 'DISPOSED') say('failed', { message });
       // A reading stands without its profile, and the page without its lesson.
       else if (data.type === 'inspect' || data.type === 'toy') console.warn(`${data.type}: ${message}`);
       else say('problem', { id: data.id, message });

@@ -20,9 +20,11 @@ before(async () => {
   await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), ...(engine ? ['--engine', engine] : [])]);
   await mkdir(screens, { recursive: true });
   site = await serve({ root: join(demo, 'dist') });
-  const system = process.env.CHROMIUM ?? '/usr/bin/chromium';
+  const known = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `/usr/bin/${name}`);
+  const there = await Promise.all(known.map((path) => access(path).then(() => path, () => '')));
   browser = await chromium.launch({
-    executablePath: await access(system).then(() => system, () => undefined),
+    executablePath: process.env.CHROMIUM ?? there.find(Boolean),
+    timeout: 60_000,
     args: ['--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
   });
