@@ -3,9 +3,13 @@ package graph
 // foldBudget is how many bytes constant folding may still make.
 type foldBudget struct{ left int }
 
-// foldLimit is the size up to which a folded value may be larger than what it
-// is made of.
-const foldLimit = 4 << 20
+// A folded value may have foldLimit bytes, or twice those that it is made of; all
+// of them together a bit more than the model has, so that no small file can make
+// loading long.
+const (
+	foldLimit = 1 << 20
+	foldTotal = 32 << 20
+)
 
 // fold computes the nodes whose inputs are all constants, once, and removes
 // them. Nodes that would inflate the model stay (a ConstantOfShape of many
@@ -39,7 +43,7 @@ func (s *Session) foldNode(n *Node, b *foldBudget) bool {
 		}
 		from += len(v.Const.Data)
 	}
-	p := &planner{session: s, values: map[*Value]*place{}, limit: min(max(foldLimit, 4*from), b.left), dry: true}
+	p := &planner{session: s, values: map[*Value]*place{}, limit: min(max(foldLimit, 2*from), b.left), dry: true}
 	if !p.try(n) {
 		return false
 	}

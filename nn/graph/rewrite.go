@@ -116,8 +116,12 @@ func (r *rewriter) release(n *Node) {
 			continue
 		}
 		users := r.users[v]
-		for i, u := range users {
-			if u == n {
+		if len(users) > 0 && users[0] == n { // passes go through long lists in order, and back
+			r.users[v] = users[1:]
+			continue
+		}
+		for i := len(users) - 1; i >= 0; i-- {
+			if users[i] == n {
 				users[i] = users[len(users)-1]
 				r.users[v] = users[:len(users)-1]
 				break

@@ -64,11 +64,12 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 		}
 	}
 	if o.Optimize != "none" {
-		s.fold(g, &foldBudget{left: s.maxBytes / 4})
+		budget := &foldBudget{left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, map[*Tensor]bool{}))}
+		s.fold(g, budget)
 		if err := optimize(g); err != nil {
 			return nil, err
 		}
-		s.fold(g, &foldBudget{left: s.maxBytes / 4})
+		s.fold(g, budget)
 	}
 	s.weights = constantBytes(g, map[*Tensor]bool{})
 	return s, nil

@@ -196,6 +196,11 @@ func TestOCRModels(t *testing.T) {
 					require.InDelta(t, got[0][k], got[1][k], 1e-4, "%v element %d", dims, k)
 				}
 			}
+			run, err := full.Prepare([][]int{c.dims[0]})
+			require.NoError(t, err)
+			held := full.Bytes()
+			assert.Zero(t, testing.AllocsPerRun(2, func() { _ = run.Exec() }), "a run allocates nothing")
+			assert.Equal(t, held, full.Bytes())
 			if strings.Contains(c.file, "rec") {
 				assert.Equal(t, 5, counts["LayerNormalization"], "the five spelled-out LayerNorms are recognised")
 			}
