@@ -230,9 +230,9 @@ onmessage = ({ data }) => {
     try {
       await does[data.type](data);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const { message, code } = error instanceof Error ? /** @type {any} */ (error) : { message: String(error) };
       // Nothing comes after the runtime's death but a new start.
-      if (data.type === 'start' || error?.code === 'DISPOSED') say('failed', { message });
+      if (data.type === 'start' || code === 'DISPOSED') say('failed', { message });
       // A reading stands without its profile, and the page without its lesson.
       else if (data.type === 'inspect' || data.type === 'toy') console.warn(`${data.type}: ${message}`);
       else say('problem', { id: data.id, message });
