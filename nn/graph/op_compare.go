@@ -133,44 +133,45 @@ func planWhere(c *Call) error {
 		return nil
 	}
 	inPlaceLike(c, t, out, 1, 2)
-	switch t.Size() {
-	case 1:
-		stepWhere[uint8](c, w)
-	case 2:
-		stepWhere[uint16](c, w)
-	case 4:
-		stepWhere[uint32](c, w)
-	case 8:
-		stepWhere[uint64](c, w)
-	}
+	size := t.Size()
+	c.Run(func(a *Args) { where(w, a.Out[0].Data, a.In[0].Data, a.In[1].Data, a.In[2].Data, size, 0) })
 	return nil
 }
 
-func stepWhere[T slab.Elem](c *Call, w *broadcast) {
-	c.Run(func(a *Args) {
-		where(w, slab.View[T](a.Out[0].Data), a.In[0].Data, slab.View[T](a.In[1].Data), slab.View[T](a.In[2].Data), 0)
-	})
+// where chooses elements of size bytes; it returns how many bytes of y it wrote.
+func where(w *broadcast, y, cond, a, b []byte, size, level int) int {
+	n, cs, as, bs := w.dims[level], w.steps[0][level], w.steps[1][level], w.steps[2][level]
+	switch {
+	case level < len(w.dims)-1:
+		done := 0
+		for i := range n {
+			done += where(w, y[done:], cond[i*cs:], a[i*as*size:], b[i*bs*size:], size, level+1)
+		}
+		return done
+	case size == 4:
+		whereWords(slab.View[uint32](y[:4*n]), cond, slab.View[uint32](a), slab.View[uint32](b), cs, as, bs)
+	default:
+		for k := range n {
+			if cond[k*cs] != 0 {
+				copy(y[k*size:(k+1)*size], a[k*as*size:])
+			} else {
+				copy(y[k*size:(k+1)*size], b[k*bs*size:])
+			}
+		}
+	}
+	return n * size
 }
 
-func where[T slab.Elem](w *broadcast, y []T, cond []byte, a, b []T, level int) int {
-	n, cs, as, bs := w.dims[level], w.steps[0][level], w.steps[1][level], w.steps[2][level]
-	if level == len(w.dims)-1 {
-		p, i, j := 0, 0, 0
-		for k := range y[:n] {
-			if cond[p] != 0 {
-				y[k] = a[i]
-			} else {
-				y[k] = b[j]
-			}
-			p, i, j = p+cs, i+as, j+bs
+func whereWords(y []uint32, cond []byte, a, b []uint32, cs, as, bs int) {
+	p, i, j := 0, 0, 0
+	for k := range y {
+		if cond[p] != 0 {
+			y[k] = a[i]
+		} else {
+			y[k] = b[j]
 		}
-		return n
+		p, i, j = p+cs, i+as, j+bs
 	}
-	done := 0
-	for i := range n {
-		done += where(w, y[done:], cond[i*cs:], a[i*as:], b[i*bs:], level+1)
-	}
-	return done
 }
 
 func planIsNaN(c *Call) error {

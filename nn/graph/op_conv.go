@@ -265,7 +265,9 @@ func fillBias(a *Args, images, channels, plane int, clamp nn.Clamp) {
 		if clamp != nn.NoClamp {
 			v = min(max(v, clamp.Lo), clamp.Hi)
 		}
-		fill(y[i*plane:(i+1)*plane], v)
+		for k := range y[i*plane : (i+1)*plane] {
+			y[i*plane+k] = v
+		}
 	}
 }
 

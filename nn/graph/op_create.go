@@ -322,17 +322,7 @@ func planPad(c *Call) error {
 			sources[axis] = append(sources[axis], mirrored(i-before[axis], dims[axis], mode)*steps[axis])
 		}
 	}
-	switch t.Size() {
-	case 1:
-		stepSources[uint8](c, sources)
-	case 2:
-		stepSources[uint16](c, sources)
-	case 4:
-		stepSources[uint32](c, sources)
-	case 8:
-		stepSources[uint64](c, sources)
-	}
-	return nil
+	return stepSources(c, sources)
 }
 
 // mirrored brings an index outside [0, n) back into it.
@@ -351,26 +341,28 @@ func mirrored(i, n int, mode string) int {
 	return i
 }
 
-func stepSources[T slab.Elem](c *Call, sources [][]int) {
-	c.Run(func(a *Args) {
-		copySources(slab.View[T](a.Out[0].Data), slab.View[T](a.In[0].Data), sources, 0)
-	})
+// stepSources sets the step that takes each output element from the sum of its
+// axes' offsets.
+func stepSources(c *Call, sources [][]int) error {
+	size := c.In(0).Type.Size()
+	c.Run(func(a *Args) { copySources(a.Out[0].Data, a.In[0].Data, sources, 0, size) })
+	return nil
 }
 
-func copySources[T slab.Elem](y, x []T, sources [][]int, base int) int {
+func copySources(y, x []byte, sources [][]int, base, size int) int {
 	if len(sources) == 0 {
-		y[0] = x[base]
-		return 1
-	}
-	if len(sources) == 1 {
-		for i, s := range sources[0] {
-			y[i] = x[base+s]
-		}
-		return len(sources[0])
+		return copy(y, x[base*size:(base+1)*size])
 	}
 	done := 0
+	if len(sources) == 1 {
+		for _, s := range sources[0] {
+			at := (base + s) * size
+			done += copy(y[done:], x[at:at+size])
+		}
+		return done
+	}
 	for _, s := range sources[0] {
-		done += copySources(y[done:], x, sources[1:], base+s)
+		done += copySources(y[done:], x, sources[1:], base+s, size)
 	}
 	return done
 }

@@ -3,7 +3,6 @@ package graph
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn"
 )
 
@@ -417,23 +416,9 @@ func planSpaceToDepth(c *Call) error {
 		[]int{n, b, b, ch, h, w}, []int{ch * plane, dims[3], 1, plane, b * dims[3], b}, 0)
 }
 
-// fillTensor sets all elements of dst, of the given size in bytes, to the
-// element value.
+// fillTensor repeats value over dst.
 func fillTensor(dst, value []byte) {
-	switch len(value) {
-	case 1:
-		fill(dst, value[0])
-	case 2:
-		fill(slab.View[uint16](dst), slab.View[uint16](value)[0])
-	case 4:
-		fill(slab.View[uint32](dst), slab.View[uint32](value)[0])
-	case 8:
-		fill(slab.View[uint64](dst), slab.View[uint64](value)[0])
-	}
-}
-
-func fill[T slab.Elem](dst []T, v T) {
-	for i := range dst {
-		dst[i] = v
+	for n := copy(dst, value); n < len(dst); n *= 2 {
+		copy(dst[n:], dst[:n])
 	}
 }

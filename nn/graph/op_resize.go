@@ -297,17 +297,7 @@ func resizeNearest(c *Call, r resizing) error {
 			sources[axis] = append(sources[axis], int(min(max(i, 0), float64(dims[axis]-1)))*steps[axis])
 		}
 	}
-	switch c.In(0).Type.Size() {
-	case 1:
-		stepSources[uint8](c, sources)
-	case 2:
-		stepSources[uint16](c, sources)
-	case 4:
-		stepSources[uint32](c, sources)
-	case 8:
-		stepSources[uint64](c, sources)
-	}
-	return nil
+	return stepSources(c, sources)
 }
 
 // resizePass interpolates one axis.
@@ -389,7 +379,9 @@ func (p *resizePass) run(y, x []float32) {
 		for j := range p.m {
 			to := y[(o*p.m+j)*p.inner:][:p.inner]
 			if p.beyond != nil && p.beyond[j] {
-				fill(to, p.value)
+				for q := range to {
+					to[q] = p.value
+				}
 				continue
 			}
 			from := x[o*p.n*p.inner:]

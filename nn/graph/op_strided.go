@@ -10,29 +10,39 @@ type strided struct {
 	src, dst []int // elements from one index to the next
 	srcAt    int   // first element
 	dstAt    int
-	size     int // bytes of an element: 1, 2, 4 or 8
+	words    bool // words of 4 bytes are moved, not bytes
+	unit     int  // words or bytes of an element
 }
 
-// newStrided collapses the walk to the fewest dimensions. srcAt and dstAt are
-// set by the caller where they are not 0.
+// newStrided collapses the walk to the fewest dimensions. Elements of 8 and of 2
+// bytes are pairs of words and of bytes. srcAt and dstAt are set by the caller
+// where they are not 0.
 func newStrided(size int, dims, src, dst []int) *strided {
-	p := &strided{size: size}
-	for i, n := range dims {
-		if n == 1 {
-			continue
-		}
-		last := len(p.dims) - 1
-		if last >= 0 && p.src[last] == src[i]*n && p.dst[last] == dst[i]*n {
-			p.dims[last] *= n
-			p.src[last], p.dst[last] = src[i], dst[i]
-			continue
-		}
-		p.dims, p.src, p.dst = append(p.dims, n), append(p.src, src[i]), append(p.dst, dst[i])
+	p := &strided{words: size >= 4, unit: size}
+	if p.words {
+		p.unit = size / 4
 	}
+	for i, n := range dims {
+		p.dim(n, src[i]*p.unit, dst[i]*p.unit)
+	}
+	p.dim(p.unit, 1, 1)
 	if len(p.dims) == 0 {
 		p.dims, p.src, p.dst = []int{1}, []int{1}, []int{1}
 	}
 	return p
+}
+
+func (p *strided) dim(n, src, dst int) {
+	if n == 1 {
+		return
+	}
+	last := len(p.dims) - 1
+	if last >= 0 && p.src[last] == src*n && p.dst[last] == dst*n {
+		p.dims[last] *= n
+		p.src[last], p.dst[last] = src, dst
+		return
+	}
+	p.dims, p.src, p.dst = append(p.dims, n), append(p.src, src), append(p.dst, dst)
 }
 
 // run copies. It allocates nothing.
@@ -42,15 +52,11 @@ func (p *strided) run(dst, src []byte) {
 			return
 		}
 	}
-	switch p.size {
-	case 1:
-		stridedCopy(p, dst, src, 0, p.dstAt, p.srcAt)
-	case 2:
-		stridedCopy(p, slab.View[uint16](dst), slab.View[uint16](src), 0, p.dstAt, p.srcAt)
-	case 4:
-		stridedCopy(p, slab.View[uint32](dst), slab.View[uint32](src), 0, p.dstAt, p.srcAt)
-	case 8:
-		stridedCopy(p, slab.View[uint64](dst), slab.View[uint64](src), 0, p.dstAt, p.srcAt)
+	d, s := p.dstAt*p.unit, p.srcAt*p.unit
+	if p.words {
+		stridedCopy(p, slab.View[uint32](dst), slab.View[uint32](src), 0, d, s)
+	} else {
+		stridedCopy(p, dst, src, 0, d, s)
 	}
 }
 

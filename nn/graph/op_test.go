@@ -1,0 +1,497 @@
+package graph_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// node is one operator call to test.
+type node struct {
+	op, domain string
+	version    int // of the opset; 0 is 13
+	attrs      map[string]*graph.Attr
+	in         []*graph.Tensor // nil for an omitted one
+	outs       int             // 0 is one
+	constant   bool            // inputs are the model's constants; the first is fed all the same
+}
+
+func (n node) graph() *graph.Graph {
+	if n.version == 0 {
+		n.version = 13
+	}
+	g := &graph.Graph{Opsets: map[string]int{"": max(n.version, 7)}}
+	call := &graph.Node{Name: "n", Op: n.op, Domain: n.domain, Version: n.version, Attrs: n.attrs}
+	for i, x := range n.in {
+		if x == nil {
+			call.Inputs = append(call.Inputs, nil)
+			continue
+		}
+		v := &graph.Value{Name: "x", Type: x.Type}
+		if n.constant && i > 0 {
+			v.Const = x
+		} else {
+			g.Inputs = append(g.Inputs, v)
+		}
+		call.Inputs = append(call.Inputs, v)
+	}
+	for range max(n.outs, 1) {
+		v := &graph.Value{Name: "y"}
+		call.Outputs = append(call.Outputs, v)
+		g.Outputs = append(g.Outputs, v)
+	}
+	g.Nodes = []*graph.Node{call}
+	return g
+}
+
+// try runs the node by itself.
+func (n node) try() ([]*graph.Tensor, error) {
+	s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none"})
+	if err != nil {
+		return nil, err
+	}
+	var dims [][]int
+	var feeds []*graph.Tensor
+	for i, x := range n.in {
+		if x != nil && !(n.constant && i > 0) {
+			dims, feeds = append(dims, x.Dims), append(feeds, x)
+		}
+	}
+	r, err := s.Prepare(dims)
+	if err != nil {
+		return nil, err
+	}
+	for i, x := range feeds {
+		copy(r.In(i).Data, x.Data)
+	}
+	if err := r.Exec(); err != nil {
+		return nil, err
+	}
+	var out []*graph.Tensor
+	for i := range n.graph().Outputs {
+		out = append(out, r.Out(i))
+	}
+	return out, nil
+}
+
+// run runs the node with all inputs fed and with all but the first constant,
+// which are different ways through many operators, and returns what both give.
+func (n node) run(t *testing.T) []*graph.Tensor {
+	t.Helper()
+	fed, err := n.try()
+	require.NoError(t, err, n.op)
+	n.constant = true
+	constant, err := n.try()
+	require.NoError(t, err, n.op)
+	for i := range fed {
+		require.Equal(t, fed[i].Dims, constant[i].Dims, "%s, output %d with constant inputs", n.op, i)
+		require.Equal(t, fed[i].Data, constant[i].Data, "%s, output %d with constant inputs", n.op, i)
+	}
+	return fed
+}
+
+func f32(dims []int, v ...float32) *graph.Tensor {
+	x := graph.NewTensor(graph.Float32, dims...)
+	copy(x.Float32s(), v)
+	return x
+}
+
+func i64(dims []int, v ...int64) *graph.Tensor {
+	x := graph.NewTensor(graph.Int64, dims...)
+	copy(x.Int64s(), v)
+	return x
+}
+
+func list(v ...int64) *graph.Tensor { return i64([]int{len(v)}, v...) }
+
+func bools(dims []int, v ...byte) *graph.Tensor {
+	x := graph.NewTensor(graph.Bool, dims...)
+	copy(x.Data, v)
+	return x
+}
+
+func random(seed uint64, dims ...int) *graph.Tensor {
+	r := rand.New(rand.NewPCG(seed, 1))
+	x := graph.NewTensor(graph.Float32, dims...)
+	for i := range x.Float32s() {
+		x.Float32s()[i] = float32(r.NormFloat64())
+	}
+	return x
+}
+
+func integer(i int64) *graph.Attr        { return &graph.Attr{Kind: graph.AttrInt, I: i} }
+func float(f float32) *graph.Attr        { return &graph.Attr{Kind: graph.AttrFloat, F: f} }
+func text(s string) *graph.Attr          { return &graph.Attr{Kind: graph.AttrString, S: s} }
+func integers(v ...int64) *graph.Attr    { return &graph.Attr{Kind: graph.AttrInts, Ints: v} }
+func floats(v ...float32) *graph.Attr    { return &graph.Attr{Kind: graph.AttrFloats, Floats: v} }
+func tensor(x *graph.Tensor) *graph.Attr { return &graph.Attr{Kind: graph.AttrTensor, T: x} }
+func attrs(kv ...any) map[string]*graph.Attr {
+	m := map[string]*graph.Attr{}
+	for i := 0; i < len(kv); i += 2 {
+		m[kv[i].(string)] = kv[i+1].(*graph.Attr)
+	}
+	return m
+}
+
+// at is the element of x at index, whose dimensions of 1 repeat and whose
+// leading dimensions may be missing.
+func at(x *graph.Tensor, index []int) int {
+	off := 0
+	for i, n := range x.Dims {
+		off *= n
+		if n > 1 {
+			off += index[len(index)-len(x.Dims)+i]
+		}
+	}
+	return off
+}
+
+// each calls f for every index over dims, in row-major order.
+func each(dims []int, f func(index []int, k int)) {
+	index := make([]int, len(dims))
+	for k := range graph.Elements(dims) {
+		rest := k
+		for i := len(dims) - 1; i >= 0; i-- {
+			index[i] = rest % dims[i]
+			rest /= dims[i]
+		}
+		f(index, k)
+	}
+}
+
+// near holds got to float64 values, relative to their size.
+func near(t *testing.T, want []float64, got *graph.Tensor, tolerance float64, what string) {
+	t.Helper()
+	require.Equal(t, graph.Float32, got.Type, what)
+	require.Len(t, got.Float32s(), len(want), what)
+	for i, w := range want {
+		g := float64(got.Float32s()[i])
+		if g == w || math.IsNaN(g) && math.IsNaN(w) {
+			continue
+		}
+		require.LessOrEqual(t, math.Abs(g-w), tolerance*(1+math.Abs(w)), "%s, element %d: got %v, want %v", what, i, g, w)
+	}
+}
+
+func TestBroadcasting(t *testing.T) {
+	shapes := []struct{ a, b, want []int }{
+		{[]int{3}, []int{3}, []int{3}},
+		{[]int{}, []int{}, []int{}},
+		{[]int{2, 3, 4}, []int{}, []int{2, 3, 4}},
+		{[]int{2, 3, 4}, []int{4}, []int{2, 3, 4}},
+		{[]int{2, 3, 4}, []int{3, 1}, []int{2, 3, 4}},
+		{[]int{2, 1, 4}, []int{3, 1}, []int{2, 3, 4}},
+		{[]int{1}, []int{2, 1, 3}, []int{2, 1, 3}},
+		{[]int{2, 3, 4, 5}, []int{1, 3, 1, 1}, []int{2, 3, 4, 5}},
+		{[]int{2, 3, 4, 5}, []int{2, 1, 4, 1}, []int{2, 3, 4, 5}},
+		{[]int{5, 1, 1}, []int{1, 6}, []int{5, 1, 6}},
+		{[]int{0, 3}, []int{3}, []int{0, 3}},
+		{[]int{1, 3}, []int{0, 1}, []int{0, 3}},
+	}
+	ops := map[string]func(a, b float64) float64{
+		"Add": func(a, b float64) float64 { return a + b },
+		"Sub": func(a, b float64) float64 { return a - b },
+		"Mul": func(a, b float64) float64 { return a * b },
+		"Div": func(a, b float64) float64 { return a / b },
+		"Max": math.Max, "Min": math.Min, "PRelu": nil,
+	}
+	for op, f := range ops {
+		for i, s := range shapes {
+			a, b := random(uint64(i), s.a...), random(uint64(100+i), s.b...)
+			n := node{op: op, in: []*graph.Tensor{a, b}}
+			if op == "PRelu" {
+				if !assert.ObjectsAreEqual(s.a, s.want) {
+					_, err := n.try()
+					require.ErrorContains(t, err, "PRelu")
+					continue
+				}
+				f = func(a, b float64) float64 {
+					if a < 0 {
+						return a * b
+					}
+					return a
+				}
+			}
+			y := n.run(t)[0]
+			require.Equal(t, s.want, append([]int{}, y.Dims...), op)
+			want := make([]float64, y.Len())
+			each(s.want, func(index []int, k int) {
+				want[k] = f(float64(a.Float32s()[at(a, index)]), float64(b.Float32s()[at(b, index)]))
+			})
+			near(t, want, y, 1e-6, op)
+		}
+	}
+	_, err := node{op: "Add", in: []*graph.Tensor{random(1, 2, 3), random(1, 2)}}.try()
+	require.ErrorContains(t, err, `graph: Add "n": input 1 has dimensions [2], which do not broadcast to [2 3]`)
+}
+
+func TestVariadic(t *testing.T) {
+	a, b, c := random(1, 3, 1), random(2, 1, 4), random(3, 2, 3, 4)
+	ops := map[string]func(a, b, c float64) float64{
+		"Sum":  func(a, b, c float64) float64 { return a + b + c },
+		"Mean": func(a, b, c float64) float64 { return (a + b + c) / 3 },
+		"Max":  func(a, b, c float64) float64 { return max(a, b, c) },
+		"Min":  func(a, b, c float64) float64 { return min(a, b, c) },
+	}
+	for op, f := range ops {
+		y := node{op: op, in: []*graph.Tensor{a, b, c}}.run(t)[0]
+		want := make([]float64, 24)
+		each([]int{2, 3, 4}, func(index []int, k int) {
+			want[k] = f(float64(a.Float32s()[at(a, index)]), float64(b.Float32s()[at(b, index)]), float64(c.Float32s()[at(c, index)]))
+		})
+		near(t, want, y, 1e-6, op)
+		require.Equal(t, a.Data, node{op: op, in: []*graph.Tensor{a}}.run(t)[0].Data, op)
+	}
+	y := node{op: "Max", in: []*graph.Tensor{list(1, 5), list(3, 4), list(2, 9)}}.run(t)[0]
+	require.Equal(t, []int64{3, 9}, y.Int64s())
+}
+
+// TestIntegers goes through the types that are computed as int64 and stored
+// back, whose results wrap around.
+func TestIntegers(t *testing.T) {
+	cases := []struct {
+		op         string
+		a, b, want int64
+		t          graph.DType
+		attrs      map[string]*graph.Attr
+	}{
+		{op: "Add", t: graph.Int8, a: 127, b: 1, want: -128},
+		{op: "Add", t: graph.Uint8, a: 255, b: 2, want: 1},
+		{op: "Sub", t: graph.Uint16, a: 1, b: 2, want: 65535},
+		{op: "Mul", t: graph.Int32, a: 1 << 30, b: 4, want: 0},
+		{op: "Mul", t: graph.Int64, a: 1 << 40, b: -3, want: -3 << 40},
+		{op: "Div", t: graph.Int32, a: -7, b: 2, want: -3},
+		{op: "Div", t: graph.Int64, a: 7, b: 0, want: 0},
+		{op: "Div", t: graph.Int64, a: math.MinInt64, b: -1, want: math.MinInt64},
+		{op: "Div", t: graph.Uint64, a: -1, b: 2, want: math.MaxInt64},
+		{op: "Mod", t: graph.Int32, a: -7, b: 3, want: 2},
+		{op: "Mod", t: graph.Int32, a: 7, b: -3, want: -2},
+		{op: "Mod", t: graph.Int32, a: -7, b: 3, want: -1, attrs: attrs("fmod", integer(1))},
+		{op: "Mod", t: graph.Int64, a: 5, b: 0, want: 0},
+		{op: "Max", t: graph.Uint64, a: -1, b: 2, want: -1},
+		{op: "Min", t: graph.Uint64, a: -1, b: 2, want: 2},
+		{op: "Max", t: graph.Int16, a: -1, b: 2, want: 2},
+		{op: "Pow", t: graph.Int32, a: -3, b: 3, want: -27},
+		{op: "Less", t: graph.Uint64, a: -1, b: 2, want: 0},
+		{op: "Less", t: graph.Int64, a: -1, b: 2, want: 1},
+		{op: "GreaterOrEqual", t: graph.Uint64, a: -1, b: 2, want: 1},
+		{op: "LessOrEqual", t: graph.Int32, a: 2, b: 2, want: 1},
+		{op: "Greater", t: graph.Uint8, a: 200, b: 100, want: 1},
+		{op: "Equal", t: graph.Bool, a: 2, b: 1, want: 1},
+		{op: "Xor", t: graph.Bool, a: 2, b: 1, want: 0},
+		{op: "And", t: graph.Bool, a: 2, b: 1, want: 1},
+		{op: "BitShift", t: graph.Uint8, a: 129, b: 1, want: 2, attrs: attrs("direction", text("LEFT"))},
+		{op: "BitShift", t: graph.Uint64, a: -1, b: 63, want: 1, attrs: attrs("direction", text("RIGHT"))},
+	}
+	for _, c := range cases {
+		put := func(v int64) *graph.Tensor {
+			x := graph.NewTensor(c.t, 3)
+			wide := i64([]int{3}, v, v, v)
+			for i := range 3 { // little-endian: the low bytes come first
+				copy(x.Data[i*c.t.Size():(i+1)*c.t.Size()], wide.Data[i*8:])
+			}
+			return x
+		}
+		y := node{op: c.op, in: []*graph.Tensor{put(c.a), put(c.b)}, attrs: c.attrs}.run(t)[0]
+		require.Equal(t, []int64{c.want, c.want, c.want}, y.Ints(), "%s of %s: %d and %d", c.op, c.t, c.a, c.b)
+	}
+}
+
+func TestFunctions(t *testing.T) {
+	x := random(1, 3, 70)
+	copy(x.Float32s(), []float32{0, 1, -1, 0.5, -0.5, 2.5, -2.5, 1e-6, -1e-6, 20, -20})
+	sigmoid := func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }
+	below := func(v, y float64) float64 {
+		if v < 0 {
+			return y
+		}
+		return v
+	}
+	cases := []struct {
+		op      string
+		attrs   map[string]*graph.Attr
+		version int
+		f       func(v float64) float64
+	}{
+		{op: "Relu", f: func(v float64) float64 { return max(v, 0) }},
+		{op: "LeakyRelu", f: func(v float64) float64 { return below(v, 0.01*v) }},
+		{op: "LeakyRelu", attrs: attrs("alpha", float(0.5)), f: func(v float64) float64 { return below(v, 0.5*v) }},
+		{op: "Elu", f: func(v float64) float64 { return below(v, math.Expm1(v)) }},
+		{op: "Elu", attrs: attrs("alpha", float(2)), f: func(v float64) float64 { return below(v, 2*math.Expm1(v)) }},
+		{op: "Selu", f: func(v float64) float64 {
+			return 1.05070102214813232421875 * below(v, 1.67326319217681884765625*math.Expm1(v))
+		}},
+		{op: "Celu", attrs: attrs("alpha", float(2)), f: func(v float64) float64 { return max(v, 0) + min(0, 2*math.Expm1(v/2)) }},
+		{op: "ThresholdedRelu", f: func(v float64) float64 {
+			if v > 1 {
+				return v
+			}
+			return 0
+		}},
+		{op: "Sigmoid", f: sigmoid},
+		{op: "HardSigmoid", f: func(v float64) float64 { return min(max(float64(float32(0.2))*v+0.5, 0), 1) }},
+		{op: "HardSwish", version: 14, f: func(v float64) float64 { return v * min(max(v/6+0.5, 0), 1) }},
+		{op: "Tanh", f: math.Tanh},
+		{op: "Softplus", f: func(v float64) float64 { return math.Log1p(math.Exp(v)) }},
+		{op: "Softsign", f: func(v float64) float64 { return v / (1 + math.Abs(v)) }},
+		{op: "Mish", version: 18, f: func(v float64) float64 { return v * math.Tanh(math.Log1p(math.Exp(v))) }},
+		{op: "Gelu", version: 20, f: func(v float64) float64 { return v * 0.5 * math.Erfc(-v/math.Sqrt2) }},
+		{op: "Gelu", version: 20, attrs: attrs("approximate", text("tanh")), f: func(v float64) float64 {
+			return 0.5 * v * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))
+		}},
+		{op: "Shrink", attrs: attrs("bias", float(0.25), "lambd", float(1)), f: func(v float64) float64 {
+			switch {
+			case v < -1:
+				return v + 0.25
+			case v > 1:
+				return v - 0.25
+			}
+			return 0
+		}},
+		{op: "Erf", f: math.Erf}, {op: "Exp", f: math.Exp}, {op: "Log", f: math.Log}, {op: "Sqrt", f: math.Sqrt},
+		{op: "Reciprocal", f: func(v float64) float64 { return 1 / v }},
+		{op: "Abs", f: math.Abs}, {op: "Neg", f: func(v float64) float64 { return -v }},
+		{op: "Floor", f: math.Floor}, {op: "Ceil", f: math.Ceil}, {op: "Round", f: math.RoundToEven},
+		{op: "Sign", f: func(v float64) float64 {
+			switch {
+			case v > 0:
+				return 1
+			case v < 0:
+				return -1
+			}
+			return 0
+		}},
+		{op: "Sin", f: math.Sin}, {op: "Cos", f: math.Cos}, {op: "Tan", f: math.Tan},
+		{op: "Asin", f: math.Asin}, {op: "Acos", f: math.Acos}, {op: "Atan", f: math.Atan},
+		{op: "Sinh", f: math.Sinh}, {op: "Cosh", f: math.Cosh},
+		{op: "Asinh", f: math.Asinh}, {op: "Acosh", f: math.Acosh}, {op: "Atanh", f: math.Atanh},
+		{op: "Clip", version: 10, attrs: attrs("min", float(-0.5), "max", float(0.75)), f: func(v float64) float64 { return min(max(v, -0.5), 0.75) }},
+		{op: "Clip", version: 10, attrs: attrs("max", float(0.75)), f: func(v float64) float64 { return min(v, 0.75) }},
+		{op: "Clip", f: func(v float64) float64 { return v }},
+		{op: "Identity", f: func(v float64) float64 { return v }},
+		{op: "Dropout", f: func(v float64) float64 { return v }},
+	}
+	for _, c := range cases {
+		y := node{op: c.op, attrs: c.attrs, version: c.version, in: []*graph.Tensor{x}}.run(t)[0]
+		require.Equal(t, x.Dims, y.Dims)
+		want := make([]float64, x.Len())
+		for i, v := range x.Float32s() {
+			want[i] = c.f(float64(v))
+		}
+		near(t, want, y, 1e-6, c.op)
+		empty := node{op: c.op, attrs: c.attrs, version: c.version, in: []*graph.Tensor{f32([]int{2, 0})}}.run(t)[0]
+		require.Equal(t, []int{2, 0}, empty.Dims, c.op)
+	}
+	silu := node{op: "Silu", domain: graph.Internal, version: 1, in: []*graph.Tensor{x}}.run(t)[0]
+	want := make([]float64, x.Len())
+	for i, v := range x.Float32s() {
+		want[i] = float64(v) * sigmoid(float64(v))
+	}
+	near(t, want, silu, 1e-6, "Silu")
+}
+
+func TestClipBounds(t *testing.T) {
+	x := f32([]int{4}, -2, 0, 2, float32(math.NaN()))
+	nan := math.NaN()
+	run := func(lo, hi *graph.Tensor) *graph.Tensor {
+		return node{op: "Clip", in: []*graph.Tensor{x, lo, hi}}.run(t)[0]
+	}
+	near(t, []float64{-1, 0, 1, nan}, run(f32(nil, -1), f32(nil, 1)), 0, "both")
+	near(t, []float64{-2, 0, 1, nan}, run(nil, f32(nil, 1)), 0, "upper")
+	near(t, []float64{-1, 0, 2, nan}, run(f32(nil, -1), nil), 0, "lower")
+	near(t, []float64{1, 1, 1}, node{op: "Clip", in: []*graph.Tensor{f32([]int{3}, 0, 1, 5), f32(nil, 3), f32(nil, 1)}}.run(t)[0], 0, "crossed")
+	y := node{op: "Clip", in: []*graph.Tensor{list(-5, 5), i64(nil, -1), i64(nil, 1)}}.run(t)[0]
+	require.Equal(t, []int64{-1, 1}, y.Int64s())
+	_, err := node{op: "Clip", in: []*graph.Tensor{x, i64(nil, 1)}}.try()
+	require.ErrorContains(t, err, "input 1 is int64 with dimensions [], want one float32")
+}
+
+func TestPow(t *testing.T) {
+	x := f32([]int{6}, -2, 0, 0.5, 3, 1e10, 1e-20)
+	for _, e := range []float32{0, 1, 2, 3, 0.5, -1, 2.5, 4} {
+		y := node{op: "Pow", in: []*graph.Tensor{x, f32(nil, e)}}.run(t)[0]
+		for i, v := range x.Float32s() {
+			want := float64(float32(math.Pow(float64(v), float64(e))))
+			got := float64(y.Float32s()[i])
+			if math.IsNaN(want) {
+				require.True(t, math.IsNaN(got), "%v to the power %v", v, e)
+			} else if want != got {
+				require.InEpsilon(t, want, got, 3e-7, "%v to the power %v", v, e)
+			}
+		}
+	}
+	y := node{op: "Pow", in: []*graph.Tensor{x, list(2)}}.run(t)[0]
+	require.Equal(t, float32(4), y.Float32s()[0], "the exponent may have another type")
+}
+
+func TestCast(t *testing.T) {
+	kinds := []graph.DType{graph.Float32, graph.Uint8, graph.Int8, graph.Uint16, graph.Int16, graph.Int32, graph.Int64,
+		graph.Bool, graph.Float16, graph.Float64, graph.Uint32, graph.Uint64}
+	// Values that each type holds, beyond the 64 elements of a block.
+	wide := graph.NewTensor(graph.Float64, 150)
+	for i := range wide.Float64s() {
+		wide.Float64s()[i] = float64(i % 120)
+	}
+	cast := func(x *graph.Tensor, to graph.DType) *graph.Tensor {
+		return node{op: "Cast", attrs: attrs("to", integer(int64(to))), in: []*graph.Tensor{x}}.run(t)[0]
+	}
+	for _, from := range kinds {
+		x := cast(wide, from)
+		for _, to := range kinds {
+			y := cast(x, to)
+			require.Equal(t, to, y.Type)
+			back := cast(y, graph.Float64)
+			for i, v := range wide.Float64s() {
+				if v != 0 && (from == graph.Bool || to == graph.Bool) {
+					v = 1
+				}
+				require.Equal(t, v, back.Float64s()[i], "%s to %s", from, to)
+			}
+		}
+	}
+	odd := f32([]int{7}, -1.9, 1.9, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e19, -0.0)
+	require.Equal(t, []int64{-1, 1, 0, math.MaxInt64, math.MinInt64, math.MaxInt64, 0}, cast(odd, graph.Int64).Int64s())
+	require.Equal(t, []byte{1, 1, 1, 1, 1, 1, 0}, append([]byte{}, cast(odd, graph.Bool).Data...))
+	halves := map[float64]uint16{0: 0, 1: 0x3c00, -2: 0xc000, 65504: 0x7bff, 65519.99: 0x7bff, 65520: 0x7c00, math.Inf(-1): 0xfc00,
+		1.0 / (1 << 24): 1, 1.0 / (1 << 25): 0, 1.5 / (1 << 24): 2, 1.0 / (1 << 14): 0x0400, 1 + 1.0/2048: 0x3c00, 1 + 3.0/2048: 0x3c02,
+		2047.999: 0x6800, 1.0/(1<<14) - 1e-9: 0x0400}
+	for v, bits := range halves {
+		x := graph.NewTensor(graph.Float64, 1)
+		x.Float64s()[0] = v
+		h := cast(x, graph.Float16)
+		require.Equal(t, bits, uint16(h.Data[0])|uint16(h.Data[1])<<8, "%v as float16", v)
+	}
+	// Every float16 comes back from float32 as it was.
+	all := graph.NewTensor(graph.Float16, 1<<16)
+	for i := range 1 << 16 {
+		all.Data[2*i], all.Data[2*i+1] = byte(i), byte(i>>8)
+	}
+	back := cast(cast(all, graph.Float32), graph.Float16)
+	for i := range 1 << 16 {
+		if i&0x7c00 == 0x7c00 && i&0x3ff != 0 {
+			continue // NaN: any of them will do
+		}
+		require.Equal(t, all.Data[2*i:2*i+2], append([]byte{}, back.Data[2*i:2*i+2]...), "float16 bits %#x", i)
+	}
+}
+
+func TestWhereAndTests(t *testing.T) {
+	cond := bools([]int{2, 1}, 1, 0)
+	y := node{op: "Where", in: []*graph.Tensor{cond, f32([]int{3}, 1, 2, 3), f32([]int{1}, 9)}}.run(t)[0]
+	require.Equal(t, []float32{1, 2, 3, 9, 9, 9}, y.Float32s())
+	y = node{op: "Where", in: []*graph.Tensor{cond, list(1, 2), i64(nil, 7)}}.run(t)[0]
+	require.Equal(t, []int64{1, 2, 7, 7}, y.Int64s())
+	y = node{op: "Where", in: []*graph.Tensor{bools([]int{2}, 0, 5), bools([]int{2}, 1, 1), bools([]int{2}, 0, 0)}}.run(t)[0]
+	require.Equal(t, []byte{0, 1}, append([]byte{}, y.Data...))
+	odd := f32([]int{5}, 1, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0)
+	require.Equal(t, []int64{0, 1, 0, 0, 0}, node{op: "IsNaN", in: []*graph.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{0, 0, 1, 1, 0}, node{op: "IsInf", in: []*graph.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{0, 0, 1, 0, 0},
+		node{op: "IsInf", attrs: attrs("detect_negative", integer(0)), in: []*graph.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{1, 0}, node{op: "Not", in: []*graph.Tensor{bools([]int{2}, 0, 3)}}.run(t)[0].Ints())
+}
