@@ -3,7 +3,7 @@ package graph
 // foldBudget is how many bytes constant folding may still make.
 type foldBudget struct{ left int }
 
-// A folded value may have foldLimit bytes, or twice those that it is made of; all
+// A folded value may have foldLimit bytes, or four times those that it is made of; all
 // of them together a bit more than the model has, so that no small file can make
 // loading long.
 const (
@@ -43,7 +43,7 @@ func (s *Session) foldNode(n *Node, b *foldBudget) bool {
 		}
 		from += len(v.Const.Data)
 	}
-	p := &planner{session: s, values: map[*Value]*place{}, limit: min(max(foldLimit, 2*from), b.left), dry: true}
+	p := &planner{session: s, values: map[*Value]*place{}, limit: min(max(foldLimit, 4*from), b.left), dry: true}
 	if !p.try(n) {
 		return false
 	}

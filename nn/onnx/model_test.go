@@ -207,3 +207,33 @@ func TestOCRModels(t *testing.T) {
 		})
 	}
 }
+
+// Real models that were cut off or damaged are refused, or run; nothing crashes.
+func TestDamagedModels(t *testing.T) {
+	rnd := testkit.Rand(23)
+	for _, name := range []string{"crepe-tiny/crepe-tiny.onnx", "nano-gpt-sort/nano-gpt-sort.onnx", "magika-v3_3/model.onnx"} {
+		whole, err := os.ReadFile(testkit.DataDir(t, "models", name))
+		require.NoError(t, err)
+		for range 12 {
+			at := rnd.IntN(len(whole) - 200) // a model may end in fields that it can do without
+			_, err := Read(owned(whole[:at]))
+			var bad *graph.LoadError
+			require.ErrorAs(t, err, &bad, "%s cut at %d", name, at)
+		}
+		for range 60 {
+			b := owned(whole)
+			for range 1 + rnd.IntN(20) { // weights fill the middle: aim at the ends
+				at := rnd.IntN(min(20000, len(b)))
+				if rnd.IntN(2) == 0 {
+					at = len(b) - 1 - at
+				}
+				b[at] = byte(rnd.Uint32())
+			}
+			g, err := Read(b)
+			if !refused(t, err) {
+				_, err = graph.NewSession(g, graph.Options{})
+				refused(t, err)
+			}
+		}
+	}
+}
