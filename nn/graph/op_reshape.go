@@ -64,13 +64,23 @@ func planReshape(c *Call) error {
 	}
 	n := in.Len()
 	if infer >= 0 {
-		if known == 0 || n%known != 0 {
-			if known != 0 || n != 0 || allowZero {
-				return c.Fail("dimensions ", in.Dims, " do not fit the shape ", intsOf(want))
+		left := n
+		if known == 0 && n == 0 && !allowZero {
+			// An empty batch: what is left follows from the dimensions that are not 0.
+			left, known = 1, 1
+			for _, d := range in.Dims {
+				left *= max(d, 1)
 			}
-			known = 1 // nothing to spread: -1 becomes 0
+			for i, d := range dims {
+				if i != infer {
+					known = min(known*max(d, 1), dimLimit)
+				}
+			}
 		}
-		dims[infer] = n / known
+		if known == 0 || left%known != 0 {
+			return c.Fail("dimensions ", in.Dims, " do not fit the shape ", intsOf(want))
+		}
+		dims[infer] = left / known
 	}
 	if Elements(dims) != n {
 		return c.Fail("dimensions ", in.Dims, " do not fit the shape ", intsOf(want))
