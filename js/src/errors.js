@@ -73,6 +73,16 @@ export function fromStatus(status, message) {
 }
 
 /**
+ * An error as another thread had it.
+ * @param {string} name
+ * @param {string} code
+ * @param {string} message
+ */
+export function fromName(name, code, message) {
+  return new ({ ShapeError, LoadError, UnsupportedError, DisposedError }[name] ?? NormError)(message, code);
+}
+
+/**
  * The error of an operation that its caller aborted; the signal's reason is its cause.
  * @param {AbortSignal} signal
  * @param {string} what

@@ -144,7 +144,7 @@ test('feeds and fetches', async () => {
     [() => session.run({ x: x() }, { signal: AbortSignal.abort() }), LoadError, /aborted/],
     [() => session.profile({}), NormError, /input "x" is missing/],
     [() => InferenceSession.create(file, { preferredOutputLocation: 'gpu' }), NormError, /"gpu"/],
-    [() => InferenceSession.create(file, { graphOptimizationLevel: 'some' }), NormError, /some, want all or none/],
+    [() => InferenceSession.create(file, { graphOptimizationLevel: 'some' }), NormError, /"some", want 'all' or 'none'/],
     [() => InferenceSession.create(file, { freeDimensionOverrides: { n: -1 } }), ShapeError, /-1/],
   ];
   for (const [call, Class, message] of cases) {

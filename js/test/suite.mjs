@@ -27,6 +27,10 @@ export async function run({ source, asModule, variant }) {
   const session = await InferenceSession.create(new Blob([twoOutputs()]));
   const { y, z } = await session.run({ x: new Tensor('float32', x.subarray(0, 30), [10, 3]) });
   await session.release();
+  const remote = await InferenceSession.create(new Blob([twoOutputs()]), { worker: 2, variant: runtime.variant });
+  const [first, second] = await Promise.all([0, 30].map((at) => remote.run({ x: new Tensor('float32', x.subarray(at, at + 30), [10, 3]) })));
+  await remote.release();
+  const elsewhere = [...first.y.data, ...first.z.data].join() === [...y.data, ...z.data].join() && second.y.size === 30;
   let failure;
   try {
     layerNorm(x, { shape: [3, 3] });
@@ -37,7 +41,7 @@ export async function run({ source, asModule, variant }) {
   const kind = runtime.variant;
   runtime.dispose();
   return {
-    variant: kind, phases: [...phases], ms, failure, memory: { ...memory, total: memory.total > 0 },
+    variant: kind, phases: [...phases], ms, failure, elsewhere, memory: { ...memory, total: memory.total > 0 },
     layer: [...layer], batch: batchData, y: [...y.data], z: [...z.data],
     globals: names().filter((name) => !before.has(name)),
   };

@@ -1,0 +1,156 @@
+// Sessions in this thread's module.
+import { ShapeError, aborted } from './errors.js';
+import { SlabTarget, readModel } from './model.js';
+import { init, live } from './runtime.js';
+import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
+import { frameSize } from './core.js';
+
+/** @typedef {import('./core.js').Core} Core */
+/** @typedef {import('../index.js').SessionOptions} SessionOptions */
+
+export class Local {
+  /** @type {Core} */ #core;
+  #handle = 0;
+
+  /**
+   * @param {Core} core
+   * @param {number} handle
+   */
+  constructor(core, handle) {
+    this.#core = core;
+    this.#handle = handle;
+    this.description = core.invoke('describe', handle);
+  }
+
+  /**
+   * @param {import('../index.js').ModelSource} model
+   * @param {SessionOptions} options
+   */
+  static async create(model, options) {
+    await init(options);
+    const core = live('InferenceSession.create');
+    const target = new SlabTarget(core);
+    const bytes = await readModel(model, target, options);
+    if (options.signal?.aborted) {
+      target.drop();
+      throw aborted(options.signal, 'InferenceSession.create');
+    }
+    const handle = core.invoke('open', { handle: target.handle }, {
+      bytes,
+      graphOptimizationLevel: options.graphOptimizationLevel,
+      freeDimensionOverrides: options.freeDimensionOverrides,
+    });
+    return new Local(core, handle);
+  }
+
+  /** Throws unless the module lives. */
+  check() {
+    this.#core.check();
+  }
+
+  /** The module whose resident tensors may be fed; undefined for any. @returns {Core | undefined} */
+  get core() {
+    return this.#core;
+  }
+
+  /**
+   * @param {Tensor[]} tensors in the order of the inputs
+   * @param {readonly string[]} wanted
+   * @param {'cpu' | 'wasm'} location
+   */
+  async run(tensors, wanted, location) {
+    this.#feed(tensors);
+    this.#core.call('sessionExec', this.#handle);
+    return this.#fetch(wanted, location);
+  }
+
+  /** @param {Tensor[]} tensors */
+  async profile(tensors) {
+    /** @type {{ name: string }[]} */
+    const inputs = this.description.inputs;
+    const feeds = Object.fromEntries(inputs.map(({ name }, i) => {
+      const { dims, data, location } = tensors[i];
+      // A copy, for a view of the module's memory may be lost while planning.
+      return [name, { shape: [...dims], data: location === 'wasm' ? data.slice() : data }];
+    }));
+    const { nodes, totalMs } = this.#core.invoke('profile', this.#handle, feeds);
+    return { nodes, totalMs };
+  }
+
+  async release() {
+    if (this.#core.ended === undefined) this.#core.invoke('release', this.#handle);
+  }
+
+  /**
+   * Plans for the tensors' dimensions and copies them to where the plan wants them.
+   * @param {Tensor[]} tensors
+   */
+  #feed(tensors) {
+    const core = this.#core;
+    const what = (/** @type {number} */ i) => `InferenceSession.run: input ${JSON.stringify(this.description.inputs[i].name)}`;
+    // A view of the module's memory is lost when planning makes that grow.
+    const arrays = tensors.map((tensor) => {
+      if (tensor.location === 'wasm') return undefined;
+      const { data } = tensor;
+      return data.buffer === core.memory.buffer ? data.slice() : data;
+    });
+    let at = core.frame;
+    const { i32 } = core.memory;
+    for (const { dims } of tensors) {
+      if (at + 1 + dims.length > core.frame + frameSize) throw new ShapeError(`InferenceSession.run: the inputs have more dimensions together than ${frameSize}`);
+      i32[at++] = dims.length;
+      for (const d of dims) i32[at++] = d;
+    }
+    core.call('sessionPrepare', this.#handle);
+    const placed = core.memory.i32;
+    const { u8 } = core.memory;
+    tensors.forEach((tensor, i) => {
+      const address = placed[core.frame + 2 * i] >>> 0;
+      const bytes = placed[core.frame + 2 * i + 1];
+      const storage = tensor.storage(what(i));
+      if (storage) {
+        u8.copyWithin(address, storage.address, storage.address + bytes);
+        return;
+      }
+      const array = attached(arrays[i], what(i), tensor.size);
+      u8.set(new Uint8Array(array.buffer, array.byteOffset, bytes), address);
+    });
+  }
+
+  /**
+   * Takes the wanted outputs from where the frame says they are.
+   * @param {readonly string[]} wanted
+   * @param {'cpu' | 'wasm'} location
+   */
+  #fetch(wanted, location) {
+    const core = this.#core;
+    const { i32 } = core.memory;
+    let at = core.frame;
+    /** @type {Map<string, { type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number }>} */
+    const found = new Map();
+    for (const { name } of this.description.outputs) {
+      const type = /** @type {import('../index.js').DataType} */ (typeName(i32[at]));
+      const rank = i32[at + 1];
+      const dims = Object.freeze([...i32.subarray(at + 2, at + 2 + rank)]);
+      at += 2 + rank;
+      found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1] });
+      at += 2;
+    }
+    /** @type {Record<string, Tensor>} */
+    const results = {};
+    for (const name of wanted) {
+      const { type, dims, address, bytes } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
+      if (location === 'wasm') {
+        const tensor = resident(core, type, dims);
+        const { address: to } = /** @type {{ address: number }} */ (tensor.storage(name));
+        core.memory.u8.copyWithin(to, address, address + bytes);
+        results[name] = tensor;
+      } else {
+        const array = new (arrayClass(type))(product(dims));
+        new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
+        results[name] = new Tensor(type, array, dims);
+      }
+    }
+    return results;
+  }
+}

@@ -1,0 +1,182 @@
+// Models: from all that they can come as, into a slab of the module or into an array.
+import { LoadError, NormError, aborted } from './errors.js';
+import { Meter, checkStatus, expectedLength, openModel } from './loader.js';
+import { attached, describe, is } from './tensor.js';
+
+/** @typedef {import('./core.js').Core} Core */
+/** @typedef {import('../index.js').SessionOptions} SessionOptions */
+
+/**
+ * Where the bytes of a model go as they arrive.
+ * @typedef {object} Target
+ * @property {(capacity: number) => void} reserve makes room, keeping what was written
+ * @property {(chunk: Uint8Array, at: number) => void} write
+ * @property {() => void} drop lets go of everything
+ */
+
+/**
+ * Brings a model to its target and returns its length.
+ * @param {any} model
+ * @param {Target} target
+ * @param {SessionOptions} options
+ * @returns {Promise<number>}
+ */
+export async function readModel(model, target, { signal, onProgress }) {
+  const bytes = given(model);
+  if (bytes !== undefined) {
+    if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
+    target.reserve(bytes.length);
+    target.write(bytes, 0);
+    return bytes.length;
+  }
+  const progress = onProgress && ((/** @type {number} */ loaded, /** @type {number | undefined} */ total) => onProgress({ phase: 'model', loaded, total }));
+  /** @type {ReadableStream<Uint8Array> | null} */
+  let stream;
+  /** @type {Meter} */
+  let meter;
+  if (typeof model === 'string' || model instanceof URL || isA(model, 'Request')) {
+    const response = await openModel(model, signal);
+    meter = new Meter(model.url ?? String(model), expectedLength(response), response, progress);
+    stream = response.body;
+  } else if (isA(model, 'Response')) {
+    checkStatus(model, model.url || 'the model');
+    if (model.bodyUsed) throw new NormError('InferenceSession.create: the body of the Response was read already');
+    meter = new Meter(model.url || 'the model', expectedLength(model), model, progress);
+    stream = model.body;
+  } else if (isA(model, 'Blob')) {
+    meter = new Meter('the model', model.size, undefined, progress);
+    stream = model.stream();
+  } else if (isA(model, 'ReadableStream')) {
+    if (model.locked) throw new NormError('InferenceSession.create: the stream is locked to another reader');
+    meter = new Meter('the model', undefined, undefined, progress);
+    stream = model;
+  } else {
+    throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream`);
+  }
+  return drain(stream, meter, target, signal);
+}
+
+/**
+ * A model that is there as bytes already.
+ * @param {any} model
+ * @returns {Uint8Array | undefined}
+ */
+function given(model) {
+  if (Object.prototype.toString.call(model) === '[object ArrayBuffer]') return attached(new Uint8Array(model), 'InferenceSession.create: the model');
+  if (!ArrayBuffer.isView(model)) return undefined;
+  if (!is(model, 'Uint8Array')) throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a Uint8Array`);
+  return attached(/** @type {Uint8Array} */ (model), 'InferenceSession.create: the model');
+}
+
+/**
+ * By name rather than by class, for objects of other frames.
+ * @param {any} value
+ * @param {string} name
+ */
+function isA(value, name) {
+  const tag = Object.prototype.toString.call(value);
+  return tag === `[object ${name}]` || (name === 'Blob' && tag === '[object File]');
+}
+
+/**
+ * @param {ReadableStream<Uint8Array> | null} stream
+ * @param {Meter} meter
+ * @param {Target} target
+ * @param {AbortSignal} [signal]
+ */
+async function drain(stream, meter, target, signal) {
+  let capacity = meter.total ?? 1 << 16;
+  let length = 0;
+  const reader = stream?.getReader();
+  const stop = () => {
+    reader?.cancel(signal?.reason).catch(() => {});
+  };
+  signal?.addEventListener('abort', stop, { once: true });
+  try {
+    target.reserve(capacity);
+    for (let step = await reader?.read(); step && !step.done; step = await reader?.read()) {
+      const chunk = step.value;
+      if (!ArrayBuffer.isView(chunk) || !is(chunk, 'Uint8Array')) throw new NormError(`InferenceSession.create: the stream gave ${describe(chunk)}, want Uint8Array`);
+      if (length + chunk.length > capacity) {
+        // No length was known, or it was wrong.
+        capacity = Math.max(2 * capacity, length + chunk.length);
+        target.reserve(capacity);
+      }
+      target.write(chunk, length);
+      length += chunk.length;
+      meter.count(chunk);
+    }
+    if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
+    if (meter.isTruncated || meter.isHTML || length === 0) throw meter.explain(undefined, 'a model');
+    return length;
+  } catch (error) {
+    target.drop();
+    reader?.cancel().catch(() => {});
+    if (error instanceof NormError) throw error;
+    if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
+    throw error instanceof Error ? meter.explain(error, 'a model') : new LoadError(`loading ${meter.name} failed: ${String(error)}`);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** A slab of the module, which a session then takes over. @implements {Target} */
+export class SlabTarget {
+  #slab = { handle: 0, address: 0 };
+  #capacity = 0;
+
+  /** @param {Core} core */
+  constructor(core) {
+    this.core = core;
+  }
+
+  get handle() {
+    return this.#slab.handle;
+  }
+
+  /** @param {number} capacity */
+  reserve(capacity) {
+    const { core } = this;
+    const old = this.#slab;
+    this.#slab = core.alloc(capacity);
+    if (old.handle !== 0) {
+      core.memory.u8.copyWithin(this.#slab.address, old.address, old.address + this.#capacity);
+      core.call('free', old.handle);
+    }
+    this.#capacity = capacity;
+  }
+
+  /** @param {Uint8Array} chunk @param {number} at */
+  write(chunk, at) {
+    this.core.check();
+    const { u8 } = this.core.memory;
+    // A view of the module's own memory may have been lost to its growth.
+    u8.set(attached(chunk, 'InferenceSession.create: the model'), this.#slab.address + at);
+  }
+
+  drop() {
+    if (this.#slab.handle !== 0 && this.core.ended === undefined) this.core.call('free', this.#slab.handle);
+    this.#slab = { handle: 0, address: 0 };
+  }
+}
+
+/** An array, for a worker. @implements {Target} */
+export class ArrayTarget {
+  bytes = new Uint8Array(0);
+
+  /** @param {number} capacity */
+  reserve(capacity) {
+    const larger = new Uint8Array(capacity);
+    larger.set(this.bytes);
+    this.bytes = larger;
+  }
+
+  /** @param {Uint8Array} chunk @param {number} at */
+  write(chunk, at) {
+    this.bytes.set(chunk, at);
+  }
+
+  drop() {
+    this.bytes = new Uint8Array(0);
+  }
+}
