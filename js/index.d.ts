@@ -137,7 +137,9 @@ export type ModelSource = string | URL | Request | Response | Blob | ArrayBuffer
 
 /** The options of {@link init} count when this session is the first to start the module. */
 export interface SessionOptions extends InitOptions {
-  /** true: an own worker with its own module, so that the page never blocks. A number: that many, sharing a queue. */
+  /** true: an own worker with its own module, so that the page never blocks. A number: that many, sharing a queue.
+   *  Such sessions need no runtime in this thread, and its `memory()` does not count them; feeds are copied, outputs come
+   *  to the cpu. `release` ends the workers, and runs that are under way with them. A policy needs `worker-src 'self'`. */
   worker?: boolean | number;
   /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. */
   graphOptimizationLevel?: 'none' | 'all';

@@ -88,12 +88,7 @@ export class Local {
   #feed(tensors) {
     const core = this.#core;
     const what = (/** @type {number} */ i) => `InferenceSession.run: input ${JSON.stringify(this.description.inputs[i].name)}`;
-    // A view of the module's memory is lost when planning makes that grow.
-    const arrays = tensors.map((tensor) => {
-      if (tensor.location === 'wasm') return undefined;
-      const { data } = tensor;
-      return data.buffer === core.memory.buffer ? data.slice() : data;
-    });
+    const arrays = tensors.map(({ location, data }) => (location === 'wasm' ? undefined : core.memory.outside(data)));
     let at = core.frame;
     const { i32 } = core.memory;
     for (const { dims } of tensors) {

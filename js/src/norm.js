@@ -141,10 +141,8 @@ class Call {
     } else {
       throw new NormError(`${what} is ${describe(value)}, want a Float32Array or a Tensor`);
     }
-    // A view of the module's own memory is lost when that grows.
-    if (array.buffer !== this.core.memory.buffer) return array;
-    if (receives) throw new NormError(`${what} is a view of the module's memory: pass the tensor itself`);
-    return array.slice();
+    if (receives && this.core.memory.owns(array)) throw new NormError(`${what} is a view of the module's memory: pass the tensor itself`);
+    return this.core.memory.outside(array);
   }
 
   /**

@@ -124,8 +124,7 @@ export class Tensor {
   get data() {
     const storage = this.storage('Tensor.data');
     if (!storage) return this.#array;
-    const Class = arrayClass(this.#type);
-    return new Class(storage.core.memory.buffer, storage.address, this.#size);
+    return storage.core.memory.view(arrayClass(this.#type), storage.address, this.#size);
   }
 
   async getData() {

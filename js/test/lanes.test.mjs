@@ -98,7 +98,7 @@ for (const variant of ['scalar', 'simd']) {
       const { api, memory } = core();
       const t = api.tensor([2, 2], Float32Array.of(1, 2, 3, 4));
       assert.deepEqual([t.type, [...t.shape]], ['float32', [2, 2]]);
-      assert.deepEqual([...new Float32Array(memory.buffer, t.address, 4)], [1, 2, 3, 4]);
+      assert.deepEqual([...memory.view(Float32Array, t.address, 4)], [1, 2, 3, 4]);
       assert.equal(t.address % 64, 0);
       assert.equal(api.write(t, Float32Array.of(5, 6, 7, 8)), undefined);
       assert.deepEqual([...api.read(t)], [5, 6, 7, 8]);
