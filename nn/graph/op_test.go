@@ -32,7 +32,10 @@ func (n node) graph() *graph.Graph {
 			call.Inputs = append(call.Inputs, nil)
 			continue
 		}
-		v := &graph.Value{Name: "x", Type: x.Type}
+		v := &graph.Value{Name: "x", Type: x.Type, Known: true}
+		for _, d := range x.Dims {
+			v.Dims = append(v.Dims, graph.Dim{Size: d})
+		}
 		if n.constant && i > 0 {
 			v.Const = x
 		} else {
