@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/bridge"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -168,8 +169,11 @@ func tensor(args []js.Value) (any, error) {
 func newTensor(shape []int, data js.Value) (any, error) {
 	n := 1
 	for i, d := range shape {
-		if d < 0 || (d > 0 && n > bridge.MaxBytes/4/d) {
-			return nil, badShape("wasm: dimension ", i, " of ", shape, " is negative or too large")
+		if d < 0 {
+			return nil, badShape("wasm: dimension ", i, " of ", shape, " is negative")
+		}
+		if d > 0 && n > bridge.MaxBytes/4/d {
+			return nil, &bridge.Error{Status: bridge.NoMemory, Text: text.Join("wasm: a tensor ", shape, " takes more than the limit of ", bridge.MaxBytes, " bytes")}
 		}
 		n *= d
 	}

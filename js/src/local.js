@@ -61,7 +61,7 @@ export class Local {
   async run(tensors, wanted, location) {
     this.#feed(tensors);
     this.#core.call('sessionExec', this.#handle);
-    return this.#fetch(wanted, location);
+    return this.#collect(wanted, location);
   }
 
   /** @param {Tensor[]} tensors */
@@ -117,7 +117,7 @@ export class Local {
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} location
    */
-  #fetch(wanted, location) {
+  #collect(wanted, location) {
     const core = this.#core;
     const { i32 } = core.memory;
     let at = core.frame;
