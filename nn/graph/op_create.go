@@ -438,6 +438,10 @@ func planTopK(c *Call) error {
 	out[axis] = int(k)
 	c.Out(0, c.In(0).Type, out...)
 	c.Out(1, Int64, cloneDims(out)...)
+	if k == 0 {
+		c.Run(func(*Args) {})
+		return nil
+	}
 	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
 	largest := c.Node.Int("largest", 1) != 0
 	top := &topK{k: int(k), outer: outer, n: n, inner: inner, largest: largest, heap: make([]int, k)}

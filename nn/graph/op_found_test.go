@@ -1,5 +1,7 @@
 package graph
 
+// What the fuzz targets found in operators stays found.
+
 import (
 	"testing"
 
@@ -22,5 +24,19 @@ func TestIntegerPow(t *testing.T) {
 	require.NoError(t, r.Exec())
 	for i, v := range r.Out(0).Int64s() {
 		assert.Equal(t, int64(i*i), v)
+	}
+}
+
+// The largest none of nothing, from rows that have other columns.
+func TestTopKOfNothing(t *testing.T) {
+	x := &Value{Name: "x", Type: Float32}
+	n := &Node{Op: "TopK", Version: 9, Inputs: []*Value{x}, Outputs: []*Value{{Name: "v"}, {Name: "i"}},
+		Attrs: map[string]*Attr{"k": {Kind: AttrInt}, "axis": {Kind: AttrInt}}}
+	s := session(t, &Graph{Inputs: []*Value{x}, Nodes: []*Node{n}, Outputs: n.Outputs}, Options{})
+	for _, rows := range []int{0, 3} {
+		r, err := s.Prepare([][]int{{rows, 2}})
+		require.NoError(t, err)
+		require.NoError(t, r.Exec())
+		assert.Equal(t, []int{0, 2}, r.Out(0).Dims)
 	}
 }
