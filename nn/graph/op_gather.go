@@ -35,13 +35,14 @@ func indexReader(t DType) func(data []byte, k int) int64 {
 // cannot go on with one that is out of range: the session reports the panic as
 // the node's error.
 func placeOf(index int64, n int) int {
-	if index < 0 {
-		index += int64(n)
+	at := index
+	if at < 0 {
+		at += int64(n)
 	}
-	if index < 0 || index >= int64(n) {
+	if at < 0 || at >= int64(n) {
 		panic(errors.New(text.Join("an index is ", index, ", want one in [", -n, ", ", n-1, "]")))
 	}
-	return int(index)
+	return int(at)
 }
 
 // planGather: y[i…, j…, k…] = x[i…, indices[j…], k…].
