@@ -117,7 +117,7 @@ func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 	case beta != nil && len(beta) != n:
 		return b.mismatch("beta", beta)
 	}
-	if err := checkVariance(variance, b.epsilon); err != nil {
+	if err := checkVariance(batchOp, variance, b.epsilon); err != nil {
 		return err
 	}
 	if b.exact == nil {
@@ -249,13 +249,13 @@ func isHard(mean float32, scale float64) bool {
 	return !(math.Abs(float64(mean)) < meanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
 }
 
-func checkVariance(variance []float32, epsilon float64) error {
+func checkVariance(op string, variance []float32, epsilon float64) error {
 	for c, v := range variance {
 		if !(v >= 0) {
-			return valueError(batchOp, "variance of channel ", c, " is ", v, ", want at least 0")
+			return valueError(op, "variance of channel ", c, " is ", v, ", want at least 0")
 		}
 		if float64(v)+epsilon == 0 {
-			return valueError(batchOp, "variance of channel ", c, " and epsilon are both 0: there is nothing to divide by")
+			return valueError(op, "variance of channel ", c, " and epsilon are both 0: there is nothing to divide by")
 		}
 	}
 	return nil
@@ -275,7 +275,7 @@ func BatchNormScale(scale, variance, gamma []float32, epsilon float64) error {
 	if gamma != nil && len(gamma) != len(scale) {
 		return checkLength(batchOp, "gamma", gamma, len(scale), "one for each channel")
 	}
-	if err := checkVariance(variance, epsilon); err != nil {
+	if err := checkVariance(batchOp, variance, epsilon); err != nil {
 		return err
 	}
 	for c, v := range variance {

@@ -123,6 +123,150 @@ package norm
 //		clamp as above
 //		dst[i] = y
 //	}
+//
+// # rowMoments
+//
+//	func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
+//
+// is the first half of layerNormRows: steps 1 to 3 up to the range of v = var +
+// epsilon, HARD rows included. moments[2·row] = μ and moments[2·row+1] = var, in
+// f64; var is without epsilon, which only says what counts as HARD.
+//
+// # columnSums
+//
+//	func columnSums(sums *float64, src, shift *float32, count, period int)
+//
+// sums down the columns of a matrix with period columns, whose last row may be
+// short. sums has 2·period elements: S, then Q.
+//
+//	for j < period {
+//		S = 0 f64, Q = 0 f64, q = 0 f32
+//		for r = 0; r*period+j < count; r++ {
+//			x = src[r*period+j];  S = S + f64(x)
+//			d = x - shift[j];     q = q + d*d                    // f32, rounding d*d
+//			if r%16 == 15 { Q = Q + f64(q); q = 0 }
+//		}
+//		sums[j] = S;  sums[period+j] = Q + f64(q)
+//	}
+//
+// A lane is a column: nothing is folded across lanes.
+//
+// # rowPowers
+//
+//	func rowPowers(sums *float64, src *float32, rows, cols, p int)
+//
+// is Σ|x| (p = 1) or Σx² (p = 2) of each row, in the order of layerNormRows' Q:
+//
+//	q0 … q3 f32x4 = 0, Q0 Q1 f64x2 = 0
+//	for i < n/16 { q_k = q_k + t(v_k) for k = 0 … 3; if i%16 == 15 { fold } }
+//	for k < n%16/4 { q_k = q_k + t(v) };  fold               // fold as above
+//	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
+//	for each of the last n%4 elements { Q = Q + f64(t(x)) }
+//	t(x) = |x| or x*x, rounded to f32;  sums[row] = Q
+//
+// # rmsNormRows
+//
+//	func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
+//
+//	v = Q/f64(n) + epsilon with Q as in rowPowers, p = 2
+//	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD: as in layerNormRows }
+//	r = f32(1 / sqrt(v));  if rstd ≠ nil { rstd[row] = r }
+//	y = (x * r) * gamma                                      // gamma may be nil: left out
+//
+// # affinePlanes, affineRows
+//
+//	func affinePlanes(dst, src, params *float32, planes, inner, clamp int)
+//	func affineRows(dst, src, params *float32, count, period, clamp int)
+//
+// are batchNormPlanes and batchNormRows with a mean of two parts and one set of
+// parameters a plane (or column). params is [high | low | scale | beta], each with
+// planes (or period) elements:
+//
+//	y = ((x - high) - low) * scale + beta                    // f32; clamp as above
+//
+// Plane p takes params at p, element i of affineRows at i % period; count need
+// not be a multiple of period, and may be less.
+//
+// # siluRows
+//
+//	func siluRows(dst, src *float32, count int)
+//
+//	for i < count { dst[i] = src[i] * s(src[i]) }            // f32
+//	s(x): e = exp(-|x|);  s = (x < 0 ? e : 1) / (1 + e)
+//	exp(x): x = max(x, -105);                                // x ≤ 0; NaN stays
+//	        z = x*log2e + 12582912;  n = z - 12582912;  i = int32(bits z) - int32(bits 12582912)
+//	        r = (x - n*ln2Hi) - n*ln2Lo
+//	        g = 0.00139262134663;  g = g*r + 0.00836320297158;  g = g*r + 0.0416665544377
+//	        g = g*r + 0.16666576846;  g = g*r + 0.5;  p = ((r*r)*g + r) + 1
+//	        h = i >> 1;  exp = (p * 2^h) * 2^(i-h)           // 2^h: bits (h+127)<<23
+//
+// # responseBlock
+//
+//	func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
+//
+// is LocalResponseNorm of positions pixels of one example [channels inner]; src
+// and dst point at the first pixel of channel 0. squares is scratch with room for
+// channels·positions elements. beta is 0.5, 0.75 or 1 (Go takes others). In f64:
+//
+//	for c < channels, i < positions { squares[c*positions+i] = f64(src[c*inner+i])² }
+//	before = (size-1)/2;  after = size/2
+//	for c < channels, i < positions {
+//		s = 0; for k = max(c-before, 0) … min(c+after, channels-1) { s = s + squares[k*positions+i] }
+//		d = alpha*s + bias                                   // alpha is α/size
+//		beta 0.5: f = sqrt(d);  0.75: f = sqrt(d)*sqrt(sqrt(d));  1: f = d
+//		dst[c*inner+i] = f32(f64(src[c*inner+i]) / f)
+//	}
+//
+// # rowProducts
+//
+//	func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
+//
+// is the reduction of a backward pass along rows: sums[3·row …] = Σg, Σg·h, Σh.
+// gamma (cols elements) may be nil; mean and rstd have rows elements. f32 with
+// two vectors a sum:
+//
+//	h = (x - mean) * rstd;  g = dy * gamma                   // g = dy without gamma
+//	a0 a1 b0 b1 c0 c1 f32x4 = 0; A0 A1 B0 B1 C0 C1 f64x2 = 0
+//	for i < n/8 {
+//		k = 0, 1 with the vectors at 8i + 4k { a_k = a_k + g; b_k = b_k + g*h; c_k = c_k + h }
+//		if i%16 == 15 { fold }                               // after each 128 elements
+//	}
+//	if n%8 ≥ 4 { the vector at n/8*8, k = 0 };  fold
+//	fold: t = a0 + a1;  A0 += f64(t.low);  A1 += f64(t.high);  a0 a1 = 0;  b and c alike
+//	Σg = (A0[0] + A0[1]) + (A1[0] + A1[1]), the others alike
+//	for each of the last n%4 elements { Σg += f64(g); Σgh += f64(g*h); Σh += f64(h) }
+//
+// # gradPlanes, gradRows
+//
+//	func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)
+//	func gradRows(dst, dy, src, params *float32, count, period int)
+//
+// are the application of a backward pass. params is [mean | rstd | A | B | C | E],
+// each with planes (or period) elements; E is not read here. gamma (inner elements)
+// may be nil and exists for planes only. dst may be dy or src. In f32:
+//
+//	h = (x - mean) * rstd;  g = dy * gamma
+//	dst = (g*A - h*B) - C
+//
+// # columnProducts
+//
+//	func columnProducts(sums *float64, dy, src, params *float32, count, period int)
+//
+// is rowProducts down the columns, with params as in gradRows (mean and rstd are
+// read). sums has 3·period elements: all Σdy, all Σdy·h, all Σh. Per column:
+//
+//	h = (x - mean) * rstd;  a = a + dy;  b = b + dy*h;  c = c + h      // f32
+//	if r%16 == 15 { A = A + f64(a); B = …; C = …; a b c = 0 }          // and at the end
+//
+// # rowGradients
+//
+//	func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
+//
+// adds the gradients of gamma and beta to sums, 2·cols elements: for each column
+// j, with params as in gradPlanes (mean, rstd and E are read; one a row):
+//
+//	h = (x - mean) * rstd - E;  a = a + dy*h;  b = b + dy              // f32
+//	if r%16 == 15 { sums[j] += f64(a); sums[cols+j] += f64(b); a b = 0 }   // and at the end
 
 // The last argument of the BatchNorm kernels.
 const (

@@ -28,29 +28,13 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 	if rstd != nil {
 		rstds = unsafe.Slice(rstd, rows)
 	}
-	n := float64(cols)
 	for row := range rows {
 		x := xs[row*cols : (row+1)*cols : (row+1)*cols]
-		shift := rowShift(x)
-		sum, squares := rowSweep(x, shift)
-		mu := sum / n
-		c := mu - float64(shift)
-		cc := float64(c * c)
-		variance := squares/n - cc
-		if cc > float64(0.5*variance) {
-			shift = float32(mu)
-			_, squares = rowSweep(x, shift)
-			c = mu - float64(shift)
-			cc = float64(c * c)
-			variance = squares/n - cc
-			if cc > variance {
-				return row
-			}
-		}
-		v := variance + epsilon
-		if !(v >= varianceMin && v <= varianceMax) {
+		mu, variance, ok := rowMoment(x, epsilon)
+		if !ok {
 			return row
 		}
+		v := variance + epsilon
 		r := float32(1 / math.Sqrt(v))
 		high := float32(mu)
 		low := float32(mu - float64(high))
@@ -63,6 +47,29 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 		applyRow(ys[row*cols:(row+1)*cols:(row+1)*cols], x, g, b, high, low, r)
 	}
 	return rows
+}
+
+// rowMoment is steps 1 to 3 of layerNormRows; not ok says that the row is HARD.
+func rowMoment(x []float32, epsilon float64) (mu, variance float64, ok bool) {
+	n := float64(len(x))
+	shift := rowShift(x)
+	sum, squares := rowSweep(x, shift)
+	mu = sum / n
+	c := mu - float64(shift)
+	cc := float64(c * c)
+	variance = squares/n - cc
+	if cc > float64(0.5*variance) {
+		shift = float32(mu)
+		_, squares = rowSweep(x, shift)
+		c = mu - float64(shift)
+		cc = float64(c * c)
+		variance = squares/n - cc
+		if cc > variance {
+			return mu, variance, false
+		}
+	}
+	v := variance + epsilon
+	return mu, variance, v >= varianceMin && v <= varianceMax
 }
 
 // rowShift returns K of layerNormRows, a value near the mean of x.

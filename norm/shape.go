@@ -13,14 +13,35 @@ const (
 // Axis returns the channel axis of a tensor of the given rank, which has to be
 // at least 2. A *ShapeError says so otherwise.
 func (l Layout) Axis(rank int) (int, error) {
-	switch {
-	case rank < 2:
+	if rank < 2 {
 		return 0, shapeError("BatchNorm", "x has rank ", rank, ", want at least 2 (name the channel axis itself for less)")
-	case l == NHWC:
-		return rank - 1, nil
-	default:
-		return 1, nil
 	}
+	return l.axis(rank), nil
+}
+
+func (l Layout) axis(rank int) int {
+	if l == NHWC {
+		return rank - 1
+	}
+	return 1
+}
+
+// extents sees a tensor of at least two axes as N, C and the product of the others.
+func (l Layout) extents(op string, shape []int) (batch, channels, inner int, err error) {
+	if len(shape) < 2 {
+		return 0, 0, 0, shapeError(op, "x ", shape, " has rank ", len(shape), ", want at least 2 (examples and channels)")
+	}
+	if l != NCHW && l != NHWC {
+		return 0, 0, 0, valueError(op, "layout is ", int(l), ", want NCHW or NHWC (0 or 1)")
+	}
+	if _, err := elements(op, shape); err != nil {
+		return 0, 0, 0, err
+	}
+	channels = shape[l.axis(len(shape))]
+	if inner, err = elements(op, shape[1:]); err == nil && channels > 0 {
+		inner /= channels
+	}
+	return shape[0], channels, inner, err
 }
 
 // elements returns the number of elements of a tensor of this shape: 1 for rank

@@ -1,0 +1,259 @@
+package norm
+
+import "math"
+
+// grid is what BatchNorm in training, GroupNorm and InstanceNorm have in common, in
+// both layouts: a tensor seen as
+//
+//	[samples, outer, slots, inner]
+//
+// whose slots have a scale and a shift of their own. One group shares statistics:
+// all of outer and inner of share adjacent slots, within one sample.
+//
+//	             samples  outer   slots     inner  share
+//	BatchNorm    1        N       C         H·W    1      NCHW
+//	             1        N       C·H·W     1      H·W    NCHW, short planes
+//	             1        N·H·W   C         1      1      NHWC
+//	GroupNorm    N        1       C         H·W    C/g    NCHW
+//	             N        H·W     C         1      C/g    NHWC
+//	InstanceNorm as GroupNorm with share 1
+//
+// With inner 1 slots are columns of a matrix, otherwise planes. A grid owns the
+// scratch of its passes.
+type grid struct {
+	samples, outer, slots, inner, share int
+	repeat                              int // slots of one channel
+	groups                              int // of one sample
+	size                                int // elements of one sample
+	epsilon                             float64
+	activation                          Activation
+
+	column         columnTable // with inner 1
+	moments        []float64   // pairs, of contiguous rows
+	mean, variance []float64   // of the current sample's groups
+	rstd           []float64   // for a backward pass; 0 variance and ε give +Inf
+	rest           []float64   // E of each group, see gradPlanes
+	period         int         // of params: planes, or tiled columns
+	params         []float32   // what the kernels take, up to 6 arrays of period
+	sums           []float64   // Σdy, Σdy·x̂, Σh of each slot, as three arrays of period
+	triples        []float64   // the same of one row of planes, as the kernel gives them
+	hard           []bool      // groups that float32 does not carry safely
+	anyHard        bool
+	one            [6]float32 // params of a single plane
+}
+
+func newGrid(samples, outer, channels, inner, share int) *grid {
+	g := &grid{samples: samples, outer: outer, slots: channels, inner: inner, share: share, repeat: 1}
+	if outer > 1 && inner > 1 && inner < shortPlane {
+		g.slots, g.repeat, g.share, g.inner = channels*inner, inner, share*inner, 1
+	}
+	g.groups = g.slots / max(g.share, 1)
+	g.size = g.outer * g.slots * g.inner
+	return g
+}
+
+// allocate makes the scratch. It waits for operands that prove the shape.
+func (g *grid) allocate() {
+	if g.params != nil {
+		return
+	}
+	g.period = g.slots
+	if g.inner == 1 {
+		g.period = tiling(g.slots, g.outer)
+		g.column = columnTable{slots: g.slots, period: g.period, shift: make([]float32, g.period), sums: make([]float64, 2*g.period)}
+	}
+	all := make([]float64, 6*g.groups+3*g.period+3*g.slots)
+	take := func(n int) []float64 {
+		part := all[:n:n]
+		all = all[n:]
+		return part
+	}
+	g.moments = take(2 * g.groups)
+	g.mean, g.variance, g.rstd, g.rest = take(g.groups), take(g.groups), take(g.groups), take(g.groups)
+	g.sums, g.triples = take(3*g.period), take(3*g.slots)
+	g.params, g.hard = make([]float32, 6*g.period), make([]bool, g.groups)
+}
+
+// columns says whether slots are columns of a matrix.
+func (g *grid) columns() bool { return g.inner == 1 }
+
+// count is the number of values in a group.
+func (g *grid) count() int { return g.outer * g.share * g.inner }
+
+// span is a group's elements in a sample.
+func (g *grid) span(group int) span {
+	run := g.share * g.inner
+	return span{group * run, g.outer, run, g.slots * g.inner}
+}
+
+// statistics fills mean and variance from the sample x.
+func (g *grid) statistics(x []float32) {
+	run := g.share * g.inner
+	switch {
+	case g.outer > 1 && g.columns():
+		if g.share == 1 {
+			g.column.moments(g.mean, g.variance, x, g.epsilon)
+			return
+		}
+		// The columns' moments, where the sums of the backward pass stand later.
+		mean, variance := g.sums[:g.slots], g.sums[g.period:g.period+g.slots]
+		g.column.moments(mean, variance, x, g.epsilon)
+		for k := range g.groups {
+			mu, v := 0.0, 0.0
+			for i := range g.share {
+				s := k*g.share + i
+				mu, v = mergeMoment(i, mu, v, 1, mean[s], variance[s])
+			}
+			g.mean[k], g.variance[k] = mu, v
+		}
+	default:
+		for o := range g.outer {
+			contiguousMoments(g.moments, x[o*g.slots*g.inner:], g.groups, run, g.epsilon)
+			for k := range g.groups {
+				g.mean[k], g.variance[k] = mergeMoment(o, g.mean[k], g.variance[k], 1, g.moments[2*k], g.moments[2*k+1])
+			}
+		}
+	}
+	for k, v := range g.variance {
+		if v != v { // NaN and ±Inf as a plain sum has them
+			g.mean[k], g.variance[k] = exactMoments(x, g.span(k))
+		}
+	}
+}
+
+// at returns a channel's parameter, and other where there are none.
+func at(s []float32, c int, other float32) float32 {
+	if s == nil {
+		return other
+	}
+	return s[c]
+}
+
+// set writes value n of a slot's parameters.
+func (g *grid) set(n, slot int, value float64) { g.params[n*g.period+slot] = float32(value) }
+
+// tileParams repeats the slots' parameters over the period.
+func (g *grid) tileParams(n int) {
+	for i := range n {
+		tile(g.params[i*g.period:(i+1)*g.period], g.slots)
+	}
+}
+
+// normalize applies mean and variance to the sample x. y may be x.
+func (g *grid) normalize(y, x, gamma, beta []float32) {
+	g.anyHard = false
+	for k := range g.groups {
+		mu := g.mean[k]
+		high := float32(mu)
+		r := 1 / math.Sqrt(g.variance[k]+g.epsilon)
+		g.hard[k] = false
+		for s := k * g.share; s < (k+1)*g.share; s++ {
+			c := s / g.repeat
+			a := float64(at(gamma, c, 1)) * r
+			g.hard[k] = g.hard[k] || isHard(high, a)
+			g.set(0, s, mu)
+			g.set(1, s, mu-float64(high))
+			g.set(2, s, a)
+			g.set(3, s, float64(at(beta, c, 0)))
+		}
+		g.anyHard = g.anyHard || g.hard[k]
+	}
+	if g.anyHard {
+		for k, hard := range g.hard {
+			if hard {
+				g.exact(y, x, gamma, beta, k)
+			}
+		}
+	}
+	g.affine(y, x, g.activation)
+}
+
+// affine runs the affine kernels over a sample, but for the hard groups.
+func (g *grid) affine(y, x []float32, activation Activation) {
+	clamp := int(activation)
+	if activation == SiLU {
+		clamp = clampNone
+	}
+	if g.columns() {
+		step := len(x)
+		if activation == SiLU { // a part that the first-level cache still holds
+			step = max(1, residualBlock/g.period) * g.period
+		}
+		if g.anyHard {
+			step = g.slots
+		} else {
+			g.tileParams(4)
+		}
+		for from := 0; from < len(x); from += step {
+			for s, n := g.calm(0, min(step, len(x)-from)); n > 0; s, n = g.calm(s+n, g.slots) {
+				at := from + s
+				affineRows(&y[at], &x[at], &g.params[s], n, g.period, clamp)
+				activate(y[at:at+n], activation)
+			}
+		}
+		return
+	}
+	for o := range g.outer {
+		base := o * g.slots * g.inner
+		if !g.anyHard && activation != SiLU {
+			affinePlanes(&y[base], &x[base], &g.params[0], g.slots, g.inner, clamp)
+			continue
+		}
+		for s := range g.slots {
+			if g.anyHard && g.hard[s/g.share] {
+				continue
+			}
+			from, to := base+s*g.inner, base+(s+1)*g.inner
+			affinePlanes(&y[from], &x[from], g.single(s), 1, g.inner, clamp)
+			activate(y[from:to], activation)
+		}
+	}
+}
+
+// calm returns the next run of columns, from s on, that no hard group has. Where
+// there are no such groups it is all of the end columns, which may be several rows.
+func (g *grid) calm(s, end int) (from, n int) {
+	if !g.anyHard {
+		if s > 0 {
+			return s, 0
+		}
+		return 0, end
+	}
+	for s < end && g.hard[s/g.share] {
+		s++
+	}
+	for from = s; s < end && !g.hard[s/g.share]; s++ {
+	}
+	return from, s - from
+}
+
+// single returns the params of one slot alone.
+func (g *grid) single(slot int) *float32 {
+	for i := range g.one {
+		g.one[i] = g.params[i*g.period+slot]
+	}
+	return &g.one[0]
+}
+
+// exact normalizes one group in float64.
+func (g *grid) exact(y, x, gamma, beta []float32, group int) {
+	mu, v := g.mean[group], g.variance[group]+g.epsilon
+	s := g.span(group)
+	for b := range s.blocks {
+		from := s.base + b*s.stride
+		for i := range s.run {
+			c := (group*g.share + i/g.inner) / g.repeat
+			y[from+i] = activated(exactAffine(x[from+i], mu, v, at(gamma, c, 1), at(beta, c, 0)), g.activation)
+		}
+	}
+}
+
+// exactAffine is (x - mu)/√v·gamma + beta, rounded once. Equal values, whose v is 0,
+// give beta: the limit ε → 0 and not 0·∞.
+func exactAffine(x float32, mu, v float64, gamma, beta float32) float32 {
+	t := float64(x) - mu
+	if v != 0 {
+		t /= math.Sqrt(v)
+	}
+	return float32(float64(t*float64(gamma)) + float64(beta))
+}

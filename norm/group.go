@@ -1,0 +1,202 @@
+package norm
+
+import "math"
+
+const (
+	groupOp    = "GroupNorm"
+	instanceOp = "InstanceNorm"
+)
+
+// GroupNorm is group normalization of tensors of one shape: the channels of each
+// example are divided into groups of neighbours, and each group is normalized with
+// its own statistics,
+//
+//	y[n,c,i] = (x[n,c,i] - μ_ng)/√(σ²_ng + ε) · gamma[c] + beta[c],  g = ⌊c·groups/C⌋
+//
+// μ and σ² being those of all elements of the group's channels in example n. It owns
+// the scratch memory, so that neither pass allocates once it has run. One GroupNorm
+// serves one goroutine at a time.
+//
+// Source: Wu, He, "Group Normalization", arXiv:1803.08494, eq. 1 to 7.
+type GroupNorm struct {
+	Activation Activation // in the forward pass; Backward takes the gradient before it
+
+	op       string
+	shape    []int
+	channels int
+	groups   int
+	grid     *grid
+	sums     []float64
+}
+
+// InstanceNorm is GroupNorm with one channel a group: each channel of each example
+// has its own statistics.
+//
+// Source: Ulyanov, Vedaldi, Lempitsky, "Instance Normalization", arXiv:1607.08022, eq. 5.
+type InstanceNorm struct{ GroupNorm }
+
+// NewGroupNorm prepares group normalization of tensors of this shape, [N C …] or
+// [N … C] by layout, of rank 2 or more. Dimensions of 0 are legal. A number of groups
+// that does not divide the channels, or a wrong shape, is a *ShapeError; an epsilon
+// that is NaN, infinite or negative a *ValueError.
+func NewGroupNorm(shape []int, layout Layout, groups int, epsilon float64) (*GroupNorm, error) {
+	g := &GroupNorm{}
+	return g, g.init(groupOp, shape, layout, groups, epsilon)
+}
+
+// NewInstanceNorm prepares instance normalization of tensors of this shape, as
+// NewGroupNorm does.
+func NewInstanceNorm(shape []int, layout Layout, epsilon float64) (*InstanceNorm, error) {
+	i := &InstanceNorm{}
+	return i, i.init(instanceOp, shape, layout, 0, epsilon)
+}
+
+// init prepares g; groups 0 stands for as many as channels.
+func (g *GroupNorm) init(op string, shape []int, layout Layout, groups int, epsilon float64) error {
+	n, channels, inner, err := layout.extents(op, shape)
+	if err != nil {
+		return err
+	}
+	if op == instanceOp {
+		groups = channels
+	} else if groups < 1 || channels%groups != 0 {
+		return shapeError(op, "groups is ", groups, ", want a divisor of the ", channels, " channels of x ", shape)
+	}
+	if err := checkEpsilon(op, epsilon); err != nil {
+		return err
+	}
+	outer, share := 1, channels/max(groups, 1)
+	if layout == NHWC {
+		outer, inner = inner, 1
+	}
+	*g = GroupNorm{op: op, shape: append([]int(nil), shape...), channels: channels, groups: groups}
+	g.grid = newGrid(n, outer, channels, inner, share)
+	g.grid.epsilon = epsilon
+	return nil
+}
+
+// Stats is the number of elements of mean and rstd: one for each group of each example.
+func (g *GroupNorm) Stats() int { return g.grid.samples * g.groups }
+
+// Channels is the number of elements of gamma and beta.
+func (g *GroupNorm) Channels() int { return g.channels }
+
+// Forward normalizes x into y. mean and rstd receive each group's μ and 1/√(σ² + ε),
+// [N groups], which Backward needs; these two, gamma and beta may be nil. y may be x.
+// A wrong length is a *ShapeError, and nothing has been written then. A group of
+// equal values gives beta; NaN and ±Inf spoil their own group only.
+func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
+	if err := checkActivation(g.op, g.Activation); err != nil {
+		return err
+	}
+	if err := g.check("x", x, "y", y, mean, rstd, gamma, beta); err != nil {
+		return err
+	}
+	grid := g.grid
+	if len(x) == 0 {
+		fillNaN(mean) // of nothing
+		fillNaN(rstd)
+		return nil
+	}
+	grid.allocate()
+	grid.activation = g.Activation
+	for n := range grid.samples {
+		part := x[n*grid.size : (n+1)*grid.size]
+		grid.statistics(part)
+		for k := range grid.groups {
+			if mean != nil {
+				mean[n*g.groups+k] = float32(grid.mean[k])
+			}
+			if rstd != nil {
+				rstd[n*g.groups+k] = float32(1 / math.Sqrt(grid.variance[k]+grid.epsilon))
+			}
+		}
+		grid.normalize(y[n*grid.size:(n+1)*grid.size], part, gamma, beta)
+	}
+	return nil
+}
+
+// check compares the lengths of a pass's operands with the shape.
+func (g *GroupNorm) check(aName string, a []float32, bName string, b, mean, rstd, gamma, beta []float32) error {
+	size := g.grid.samples * g.grid.size
+	switch {
+	case len(a) != size:
+		return checkLength(g.op, aName, a, size, "x ", g.shape)
+	case len(b) != size:
+		return checkLength(g.op, bName, b, size, "x ", g.shape)
+	case mean != nil && len(mean) != g.Stats():
+		return checkLength(g.op, "mean", mean, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
+	case rstd != nil && len(rstd) != g.Stats():
+		return checkLength(g.op, "rstd", rstd, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
+	case gamma != nil && len(gamma) != g.channels:
+		return checkLength(g.op, "gamma", gamma, g.channels, "one for each channel")
+	case beta != nil && len(beta) != g.channels:
+		return checkLength(g.op, "beta", beta, g.channels, "one for each channel")
+	}
+	return nil
+}
+
+// Backward computes the gradients of Forward from dy (the gradient of y, before the
+// Activation where there is one), Forward's x, mean and rstd, and gamma. With n
+// elements in a group, m₁ = Σ γ·dy/n and m₂ = Σ γ·dy·x̂/n over it:
+//
+//	dx = (γ·dy - m₁ - x̂·m₂)/√(σ² + ε)
+//	dgamma[c] = Σ dy·x̂,  dbeta[c] = Σ dy     over all examples and elements of c
+//
+// dgamma, dbeta and gamma may be nil; dx may be dy or x. A wrong length is a
+// *ShapeError, and nothing has been written then.
+func (g *GroupNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float32) error {
+	if err := g.check("x", x, "dy", dy, mean, rstd, gamma, nil); err != nil {
+		return err
+	}
+	switch size := len(x); {
+	case len(dx) != size:
+		return checkLength(g.op, "dx", dx, size, "x ", g.shape)
+	case len(mean) != g.Stats():
+		return checkLength(g.op, "mean", mean, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
+	case len(rstd) != g.Stats():
+		return checkLength(g.op, "rstd", rstd, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
+	case dgamma != nil && len(dgamma) != g.channels:
+		return checkLength(g.op, "dgamma", dgamma, g.channels, "one for each channel")
+	case dbeta != nil && len(dbeta) != g.channels:
+		return checkLength(g.op, "dbeta", dbeta, g.channels, "one for each channel")
+	}
+	grid := g.grid
+	if len(x) == 0 {
+		clear(dgamma)
+		clear(dbeta)
+		return nil
+	}
+	grid.allocate()
+	if g.sums == nil {
+		g.sums = make([]float64, 2*g.channels)
+	}
+	clear(g.sums)
+	n := float64(grid.count())
+	for sample := range grid.samples {
+		from, to := sample*grid.size, (sample+1)*grid.size
+		for k := range grid.groups {
+			grid.mean[k], grid.rstd[k] = float64(mean[sample*g.groups+k]), float64(rstd[sample*g.groups+k])
+		}
+		grid.products(dy[from:to], x[from:to], false)
+		for k := range grid.groups {
+			var m1, m2 float64
+			for c := k * grid.share; c < (k+1)*grid.share; c++ {
+				a, b, scale := grid.sums[c], grid.sums[grid.period+c], float64(at(gamma, c, 1))
+				m1 += float64(scale * a)
+				m2 += float64(scale * b)
+				g.sums[c] += b
+				g.sums[g.channels+c] += a
+			}
+			grid.moments[2*k], grid.moments[2*k+1] = m1/n, m2/n
+		}
+		grid.differentiate(dx[from:to], dy[from:to], x[from:to], gamma)
+	}
+	for c := range dgamma {
+		dgamma[c] = float32(g.sums[c])
+	}
+	for c := range dbeta {
+		dbeta[c] = float32(g.sums[g.channels+c])
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package norm
+
+import (
+	"math"
+	"unsafe"
+)
+
+// The scalar twins of the kernels that apply statistics; kernel.go has each loop.
+
+// columns4 are the first four arrays of a kernel's params, n elements each.
+func columns4(params *float32, n int) (a, b, c, d []float32) {
+	p := unsafe.Slice(params, 4*n)
+	return p[:n:n], p[n : 2*n : 2*n], p[2*n : 3*n : 3*n], p[3*n:]
+}
+
+// affinePlanesScalar is affinePlanes; the comment in kernel.go is its loop.
+func affinePlanesScalar(dst, src, params *float32, planes, inner, clamp int) {
+	xs, ys := unsafe.Slice(src, planes*inner), unsafe.Slice(dst, planes*inner)
+	highs, lows, scales, betas := columns4(params, planes)
+	for p, high := range highs {
+		low, a, b := lows[p], scales[p], betas[p]
+		x := xs[p*inner : (p+1)*inner]
+		y := ys[p*inner : (p+1)*inner][:len(x)]
+		for i, e := range x {
+			y[i] = clampScalar(float32(((e-high)-low)*a)+b, clamp)
+		}
+	}
+}
+
+// affineRowsScalar is affineRows; the comment in kernel.go is its loop.
+func affineRowsScalar(dst, src, params *float32, count, period, clamp int) {
+	xs, ys := unsafe.Slice(src, count), unsafe.Slice(dst, count)
+	highs, lows, scales, betas := columns4(params, period)
+	for start := 0; start < count; start += period {
+		x := xs[start:min(start+period, count)]
+		n := len(x)
+		y, high, low, a, b := ys[start:][:n], highs[:n], lows[:n], scales[:n], betas[:n]
+		for i, e := range x {
+			y[i] = clampScalar(float32(((e-high[i])-low[i])*a[i])+b[i], clamp)
+		}
+	}
+}
+
+// siluRowsScalar is siluRows; the comment in kernel.go is its loop.
+func siluRowsScalar(dst, src *float32, count int) {
+	x, y := unsafe.Slice(src, count), unsafe.Slice(dst, count)
+	for i, e := range x {
+		y[i] = siluScalar(e)
+	}
+}
+
+func siluScalar(x float32) float32 {
+	e := expScalar(-magnitude(x))
+	top := float32(1)
+	if x < 0 {
+		top = e
+	}
+	return x * (top / (1 + e))
+}
+
+// expScalar is e^x for x ≤ 0, as siluRows has it: Cephes' polynomial around 0 and
+// a scaling in two steps, which gives denormal results their single rounding.
+func expScalar(x float32) float32 {
+	const (
+		log2e = 1.44269504
+		magic = 12582912 // 1.5·2²³
+		ln2Hi = 0.693359375
+		ln2Lo = -2.12194440e-4
+	)
+	if x < -105 {
+		x = -105
+	}
+	z := float32(x*log2e) + magic
+	n := z - magic
+	i := int32(math.Float32bits(z)) - int32(math.Float32bits(magic))
+	r := (x - float32(n*ln2Hi)) - float32(n*ln2Lo)
+	g := float32(0.00139262134663)
+	g = float32(g*r) + 0.00836320297158
+	g = float32(g*r) + 0.0416665544377
+	g = float32(g*r) + 0.16666576846
+	g = float32(g*r) + 0.5
+	p := (float32(float32(r*r)*g) + r) + 1
+	h := i >> 1
+	return float32(p*math.Float32frombits(uint32(h+127)<<23)) * math.Float32frombits(uint32(i-h+127)<<23)
+}
+
+// responseBlockScalar is responseBlock; the comment in kernel.go is its loop. It
+// takes any beta, by math.Pow.
+func responseBlockScalar(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
+	extent := (channels-1)*inner + positions
+	xs, ys, all := unsafe.Slice(src, extent), unsafe.Slice(dst, extent), unsafe.Slice(squares, channels*positions)
+	for c := range channels {
+		s := all[c*positions : (c+1)*positions]
+		for i, e := range xs[c*inner:][:len(s)] {
+			s[i] = float64(float64(e) * float64(e))
+		}
+	}
+	before, after := (size-1)/2, size/2
+	for c := range channels {
+		x, y := xs[c*inner:][:positions], ys[c*inner:][:positions]
+		window := all[max(c-before, 0)*positions : (min(c+after, channels-1)+1)*positions]
+		for i, e := range x {
+			var s float64
+			for k := i; k < len(window); k += positions {
+				s += window[k]
+			}
+			y[i] = float32(float64(e) / responsePower(float64(alpha*s)+bias, beta))
+		}
+	}
+}
+
+// responsePower is d^beta: by roots, which have one answer everywhere, where it can.
+func responsePower(d, beta float64) float64 {
+	switch beta {
+	case 0.5:
+		return math.Sqrt(d)
+	case 0.75:
+		r := math.Sqrt(d)
+		return r * math.Sqrt(r)
+	case 1:
+		return d
+	}
+	return math.Pow(d, beta)
+}

@@ -1,0 +1,184 @@
+package norm
+
+import "unsafe"
+
+// The scalar twins of the kernels of the backward passes; kernel.go has each loop.
+
+// rowProductsScalar is rowProducts; the comment in kernel.go is its loop.
+func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int) {
+	gs, xs := unsafe.Slice(dy, rows*cols), unsafe.Slice(src, rows*cols)
+	means, rstds, out := unsafe.Slice(mean, rows), unsafe.Slice(rstd, rows), unsafe.Slice(sums, 3*rows)
+	var scale []float32
+	if gamma != nil {
+		scale = unsafe.Slice(gamma, cols)
+	}
+	for row := range rows {
+		m, s := means[row], rstds[row]
+		x := xs[row*cols : (row+1)*cols]
+		g := gs[row*cols : (row+1)*cols][:len(x)]
+		var a, b, c [8]float32 // two vectors each
+		var A, B, C [4]float64
+		i := 0
+		for ; i+8 <= len(x); i += 8 {
+			for l, e := range x[i : i+8] {
+				h := float32((e - m) * s)
+				t := g[i+l]
+				if scale != nil {
+					t = float32(t * scale[i+l])
+				}
+				a[l] += t
+				b[l] += float32(t * h)
+				c[l] += h
+			}
+			if i%128 == 120 {
+				foldPair(&A, &a)
+				foldPair(&B, &b)
+				foldPair(&C, &c)
+			}
+		}
+		step := func(l int, e, t float32) (float32, float32) {
+			h := float32((e - m) * s)
+			if scale != nil {
+				t = float32(t * scale[l])
+			}
+			return t, h
+		}
+		if i+4 <= len(x) {
+			for l := range 4 {
+				t, h := step(i+l, x[i+l], g[i+l])
+				a[l] += t
+				b[l] += float32(t * h)
+				c[l] += h
+			}
+			i += 4
+		}
+		foldPair(&A, &a)
+		foldPair(&B, &b)
+		foldPair(&C, &c)
+		sa, sb, sc := (A[0]+A[1])+(A[2]+A[3]), (B[0]+B[1])+(B[2]+B[3]), (C[0]+C[1])+(C[2]+C[3])
+		for ; i < len(x); i++ {
+			t, h := step(i, x[i], g[i])
+			sa += float64(t)
+			sb += float64(float32(t * h))
+			sc += float64(h)
+		}
+		out[3*row], out[3*row+1], out[3*row+2] = sa, sb, sc
+	}
+}
+
+// foldPair is "fold" of rowProducts for one sum.
+func foldPair(total *[4]float64, v *[8]float32) {
+	for l := range 4 {
+		total[l] += float64(v[l] + v[l+4])
+	}
+	*v = [8]float32{}
+}
+
+// gradPlanesScalar is gradPlanes; the comment in kernel.go is its loop.
+func gradPlanesScalar(dst, dy, src, gamma, params *float32, planes, inner int) {
+	n := planes * inner
+	ds, gs, xs, p := unsafe.Slice(dst, n), unsafe.Slice(dy, n), unsafe.Slice(src, n), unsafe.Slice(params, 5*planes)
+	var scale []float32
+	if gamma != nil {
+		scale = unsafe.Slice(gamma, inner)
+	}
+	for k := range planes {
+		m, s, A, B, C := p[k], p[planes+k], p[2*planes+k], p[3*planes+k], p[4*planes+k]
+		x := xs[k*inner : (k+1)*inner]
+		g, d := gs[k*inner : (k+1)*inner][:len(x)], ds[k*inner : (k+1)*inner][:len(x)]
+		if scale == nil {
+			for i, e := range x {
+				h := float32((e - m) * s)
+				d[i] = (float32(g[i]*A) - float32(h*B)) - C
+			}
+			continue
+		}
+		scale := scale[:len(x)]
+		for i, e := range x {
+			h := float32((e - m) * s)
+			d[i] = (float32(float32(g[i]*scale[i])*A) - float32(h*B)) - C
+		}
+	}
+}
+
+// gradRowsScalar is gradRows; the comment in kernel.go is its loop.
+func gradRowsScalar(dst, dy, src, params *float32, count, period int) {
+	ds, gs, xs, p := unsafe.Slice(dst, count), unsafe.Slice(dy, count), unsafe.Slice(src, count), unsafe.Slice(params, 5*period)
+	for start := 0; start < count; start += period {
+		x := xs[start:min(start+period, count)]
+		n := len(x)
+		g, d := gs[start:][:n], ds[start:][:n]
+		m, s, A, B, C := p[:n], p[period:][:n], p[2*period:][:n], p[3*period:][:n], p[4*period:][:n]
+		for i, e := range x {
+			h := float32((e - m[i]) * s[i])
+			d[i] = (float32(g[i]*A[i]) - float32(h*B[i])) - C[i]
+		}
+	}
+}
+
+// chunkColumns is how many columns the twins take at a time: their sums stay in
+// the first-level cache.
+const chunkColumns = 64
+
+// columnProductsScalar is columnProducts; the comment in kernel.go is its loop.
+func columnProductsScalar(sums *float64, dy, src, params *float32, count, period int) {
+	gs, xs, p, out := unsafe.Slice(dy, count), unsafe.Slice(src, count), unsafe.Slice(params, 2*period), unsafe.Slice(sums, 3*period)
+	clear(out)
+	for from := 0; from < period; from += chunkColumns {
+		n := min(chunkColumns, period-from)
+		m, s := p[from:from+n], p[period+from:period+from+n]
+		var a, b, c [chunkColumns]float32
+		fold := func() {
+			for j := range n {
+				out[from+j] += float64(a[j])
+				out[period+from+j] += float64(b[j])
+				out[2*period+from+j] += float64(c[j])
+			}
+			a, b, c = [chunkColumns]float32{}, [chunkColumns]float32{}, [chunkColumns]float32{}
+		}
+		for r, start := 0, from; start < count; r, start = r+1, start+period {
+			x := xs[start:min(start+n, count)]
+			g, m, s := gs[start:][:len(x)], m[:len(x)], s[:len(x)]
+			for j, e := range x {
+				h := float32((e - m[j]) * s[j])
+				a[j&(chunkColumns-1)] += g[j]
+				b[j&(chunkColumns-1)] += float32(g[j] * h)
+				c[j&(chunkColumns-1)] += h
+			}
+			if r%16 == 15 {
+				fold()
+			}
+		}
+		fold()
+	}
+}
+
+// rowGradientsScalar is rowGradients; the comment in kernel.go is its loop.
+func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int) {
+	gs, xs, p, out := unsafe.Slice(dy, rows*cols), unsafe.Slice(src, rows*cols), unsafe.Slice(params, 6*rows), unsafe.Slice(sums, 2*cols)
+	for from := 0; from < cols; from += chunkColumns {
+		n := min(chunkColumns, cols-from)
+		var a, b [chunkColumns]float32
+		fold := func() {
+			for j := range n {
+				out[from+j] += float64(a[j])
+				out[cols+from+j] += float64(b[j])
+			}
+			a, b = [chunkColumns]float32{}, [chunkColumns]float32{}
+		}
+		for r := range rows {
+			m, s, rest := p[r], p[rows+r], p[5*rows+r]
+			x := xs[r*cols+from:][:n]
+			g := gs[r*cols+from:][:len(x)]
+			for j, e := range x {
+				h := float32((e-m)*s) - rest
+				a[j&(chunkColumns-1)] += float32(g[j] * h)
+				b[j&(chunkColumns-1)] += g[j]
+			}
+			if r%16 == 15 {
+				fold()
+			}
+		}
+		fold()
+	}
+}

@@ -1,0 +1,145 @@
+package norm
+
+import (
+	"math"
+	"unsafe"
+)
+
+// The scalar twins of the kernels that gather statistics; kernel.go has each loop.
+
+// rowMomentsScalar is rowMoments; the comment in kernel.go is its loop.
+func rowMomentsScalar(moments *float64, src *float32, rows, cols int, epsilon float64) (done int) {
+	xs, out := unsafe.Slice(src, rows*cols), unsafe.Slice(moments, 2*rows)
+	for row := range rows {
+		mu, variance, ok := rowMoment(xs[row*cols:(row+1)*cols:(row+1)*cols], epsilon)
+		if !ok {
+			return row
+		}
+		out[2*row], out[2*row+1] = mu, variance
+	}
+	return rows
+}
+
+// columnSumsScalar is columnSums; the comment in kernel.go is its loop.
+func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
+	xs, shifts, out := unsafe.Slice(src, count), unsafe.Slice(shift, period), unsafe.Slice(sums, 2*period)
+	clear(out)
+	const chunk = 64 // columns at a time: their sums stay in the first-level cache
+	var q [chunk]float32
+	for from := 0; from < period; from += chunk {
+		n := min(chunk, period-from)
+		k, s, t := shifts[from:from+n], out[from:from+n], out[period+from:period+from+n]
+		q = [chunk]float32{}
+		for r, start := 0, from; start < count; r, start = r+1, start+period {
+			x := xs[start:min(start+n, count)]
+			k, s := k[:len(x)], s[:len(x)]
+			for j, e := range x {
+				s[j] += float64(e)
+				d := e - k[j]
+				q[j&(chunk-1)] += float32(d * d)
+			}
+			if r%16 == 15 {
+				for j := range t {
+					t[j] += float64(q[j])
+				}
+				q = [chunk]float32{}
+			}
+		}
+		for j := range t {
+			t[j] += float64(q[j])
+		}
+	}
+}
+
+// rowPowersScalar is rowPowers; the comment in kernel.go is its loop.
+func rowPowersScalar(sums *float64, src *float32, rows, cols, p int) {
+	xs, out := unsafe.Slice(src, rows*cols), unsafe.Slice(sums, rows)
+	for row := range out {
+		out[row] = rowPower(xs[row*cols:(row+1)*cols:(row+1)*cols], p)
+	}
+}
+
+func rowPower(x []float32, p int) float64 {
+	var q [16]float32
+	var total [4]float64
+	n := len(x)
+	whole := n &^ 15
+	for start := 0; start < whole; start += 16 * foldSteps {
+		block := x[start:min(start+16*foldSteps, whole)]
+		for h := 0; h < 16; h += 8 {
+			var q0, q1, q2, q3, q4, q5, q6, q7 float32
+			for rest := block; len(rest) >= 16; rest = rest[16:] {
+				v := rest[h : h+8 : h+8]
+				q0 += powerScalar(v[0], p)
+				q1 += powerScalar(v[1], p)
+				q2 += powerScalar(v[2], p)
+				q3 += powerScalar(v[3], p)
+				q4 += powerScalar(v[4], p)
+				q5 += powerScalar(v[5], p)
+				q6 += powerScalar(v[6], p)
+				q7 += powerScalar(v[7], p)
+			}
+			q[h], q[h+1], q[h+2], q[h+3], q[h+4], q[h+5], q[h+6], q[h+7] = q0, q1, q2, q3, q4, q5, q6, q7
+		}
+		if len(block) == 16*foldSteps {
+			foldSquares(&total, &q)
+		}
+	}
+	i := whole
+	for ; i+4 <= n; i += 4 {
+		for l, e := range x[i : i+4] {
+			q[i-whole+l] += powerScalar(e, p)
+		}
+	}
+	foldSquares(&total, &q)
+	sum := (total[0] + total[1]) + (total[2] + total[3])
+	for _, e := range x[i:] {
+		sum += float64(powerScalar(e, p))
+	}
+	return sum
+}
+
+func powerScalar(x float32, p int) float32 {
+	if p == 1 {
+		return magnitude(x)
+	}
+	return float32(x * x)
+}
+
+// magnitude is |x|, by the sign bit: what f32x4.abs does to a NaN as well.
+func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+// rmsNormRowsScalar is rmsNormRows; the comment in kernel.go is its loop.
+func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
+	xs, ys := unsafe.Slice(src, rows*cols), unsafe.Slice(dst, rows*cols)
+	var g, rstds []float32
+	if gamma != nil {
+		g = unsafe.Slice(gamma, cols)
+	}
+	if rstd != nil {
+		rstds = unsafe.Slice(rstd, rows)
+	}
+	for row := range rows {
+		x, y := xs[row*cols:(row+1)*cols:(row+1)*cols], ys[row*cols:(row+1)*cols:(row+1)*cols]
+		v := rowPower(x, 2)/float64(cols) + epsilon
+		if !(v >= varianceMin && v <= varianceMax) {
+			return row
+		}
+		r := float32(1 / math.Sqrt(v))
+		if rstds != nil {
+			rstds[row] = r
+		}
+		y = y[:len(x)]
+		if g == nil {
+			for i, e := range x {
+				y[i] = e * r
+			}
+			continue
+		}
+		g := g[:len(x)]
+		for i, e := range x {
+			y[i] = float32(e*r) * g[i]
+		}
+	}
+	return rows
+}
