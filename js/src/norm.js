@@ -69,6 +69,10 @@ class Call {
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
   #operands = [0, 0, 0];
+  /** Where in scratch a result is that the call makes an array of; -1 for none. */
+  #fresh = -1;
+  /** Whether the result is a resident tensor that this call made. */
+  #owned = false;
   /** Elements of scratch. */
   #elements = 0;
   #at = 0;
@@ -159,20 +163,23 @@ class Call {
   begin() {
     const { core, x, options } = this;
     const [, , , handle, offset, count] = this.#operands;
-    this.owned = options.out === undefined || options.out === null;
-    if (!this.owned) this.result = options.out;
-    else if (!(x instanceof Tensor)) this.result = new Float32Array(count);
-    else if (handle === -1) this.result = new Tensor('float32', new Float32Array(count), x.dims);
-    else this.result = resident(core, 'float32', x.dims);
-
-    const array = this.#arrayOf('out', this.result, true);
-    if (array === undefined) {
-      this.#operands.splice(0, 3, this.result.storage('out').handle, 0, this.result.size);
+    const given = options.out ?? undefined;
+    if (given === undefined && handle === -1) {
+      // The new array is made of what stands in scratch after the call.
+      this.#fresh = offset;
+      this.#operands.splice(0, 3, -1, offset, count);
     } else {
-      const inPlace = handle === -1 && array.length === count;
-      const at = inPlace ? offset : this.#reserve(array.length);
-      this.#operands.splice(0, 3, -1, at, array.length);
-      this.#results.push([array, at]);
+      this.#owned = given === undefined;
+      this.result = this.#owned ? resident(core, 'float32', x.dims) : given;
+      const array = this.#arrayOf('out', this.result, true);
+      if (array === undefined) {
+        this.#operands.splice(0, 3, this.result.storage('out').handle, 0, this.result.size);
+      } else {
+        const inPlace = handle === -1 && array.length === count;
+        const at = inPlace ? offset : this.#reserve(array.length);
+        this.#operands.splice(0, 3, -1, at, array.length);
+        this.#results.push([array, at]);
+      }
     }
 
     const scratch = core.scratch(this.#elements * 4);
@@ -222,12 +229,14 @@ class Call {
     try {
       core.call(this.name, this.epsilon);
     } catch (error) {
-      if (this.owned && this.result instanceof Tensor) this.result.dispose();
+      if (this.#owned) this.result.dispose();
       throw error;
     }
     const base = core.scratchAddress >>> 2;
     const { f32 } = core.memory;
     for (const [array, at] of this.#results) array.set(f32.subarray(base + at, base + at + array.length));
-    return this.result;
+    if (this.#fresh < 0) return this.result;
+    const y = f32.slice(base + this.#fresh, base + this.#fresh + this.#operands[2]);
+    return this.x instanceof Tensor ? new Tensor('float32', y, this.x.dims) : y;
   }
 }
