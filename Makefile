@@ -20,16 +20,17 @@ FUZZTIME ?= 5s
 build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
 
 # Small rather than fast where it does not count: what is inlined is there twice.
-# norm and nn hold the inner loops and keep their inlining.
+# norm and nn hold the inner loops and keep their inlining. The allocator's
+# specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/norm= -gcflags=$(MODULE)/nn=
 
 $(DIST)/normwasm.scalar.wasm: $(GO_SRC) Makefile
-	$(WASM) go build $(COMPACT) -tags purego -o $@ ./wasm
+	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -tags purego -o $@ ./wasm
 	go run ./internal/strip/cmd/strip $@
 
 $(DIST)/normwasm.simd.wasm: $(GO_SRC) Makefile
-	$(WASM) go build $(COMPACT) -o $@ ./wasm
+	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -o $@ ./wasm
 	go run ./internal/strip/cmd/strip $@
 
 $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm

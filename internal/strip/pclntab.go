@@ -1,6 +1,7 @@
 package strip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,26 +15,33 @@ const magic = "\xf1\xff\xff\xff\x00\x00\x01\x08"
 const (
 	headerFuncs   = 8  // nfunc
 	headerNames   = 32 // funcnameOffset
+	headerUnits   = 40 // cuOffset
 	headerPctab   = 56 // pctabOffset
 	headerPcln    = 64 // pclnOffset
 	headerSize    = 72
-	funcPcsp      = 16 // of runtime._func
+	funcName      = 4 // of runtime._func
+	funcPcsp      = 16
 	funcPcfile    = 20
 	funcPcln      = 24
 	funcNpcdata   = 28
+	funcUnit      = 32
 	funcStartLine = 36
 	funcPcdata    = 44
 )
 
 // dropLines clears, in a module's memory, each function's tables of files and
-// lines. What the garbage collector and the unwinder read stays: stack depths,
-// pointer maps, the tree of inlined calls.
+// lines, the names of files, and those of functions that are not methods. What
+// the garbage collector and the unwinder read stays: stack depths, pointer maps,
+// the tree of inlined calls. So do the names of methods, which the runtime takes
+// apart when one is called through a nil pointer.
 func dropLines(memory []byte) error {
 	at, err := findHeader(memory)
 	if err != nil {
 		return err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
+	names := memory[at+field(headerNames) : at+field(headerUnits)]
+	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	pctab := memory[at+field(headerPctab) : at+field(headerPcln)]
 	pcln := memory[at+field(headerPcln):]
 	kept := make([]bool, len(pctab))
@@ -50,6 +58,12 @@ func dropLines(memory []byte) error {
 		if tables > (len(f)-funcPcdata)/4 {
 			return fmt.Errorf("strip: function %d has %d tables", i, tables)
 		}
+		name := names[min(uint64(binary.LittleEndian.Uint32(f[funcName:])), uint64(len(names))):]
+		if end := bytes.IndexByte(name, 0); end >= 0 && !bytes.ContainsRune(name[:end], ')') {
+			clear(name[:end])
+			clear(f[funcName : funcName+4])
+		}
+		clear(f[funcUnit : funcUnit+4])
 		clear(f[funcPcfile : funcPcln+4])
 		clear(f[funcStartLine : funcStartLine+4])
 		if err := keep(kept, pctab, binary.LittleEndian.Uint32(f[funcPcsp:])); err != nil {
@@ -79,7 +93,7 @@ func findHeader(memory []byte) (int, error) {
 		offset := func(off int) uint64 { return binary.LittleEndian.Uint64(memory[at+off:]) }
 		left := uint64(len(memory) - at)
 		ordered := offset(headerNames) == headerSize &&
-			offset(headerNames) <= offset(headerPctab) && offset(headerPctab) <= offset(headerPcln) && offset(headerPcln) <= left
+			offset(headerNames) <= offset(headerUnits) && offset(headerUnits) <= offset(headerPctab) && offset(headerPctab) <= offset(headerPcln) && offset(headerPcln) <= left
 		if !ordered || offset(headerFuncs) > (left-offset(headerPcln))/8 {
 			continue
 		}

@@ -1,10 +1,11 @@
 // Package strip makes a linked Go WebAssembly module smaller without touching
-// its code: it takes out the tables that map code to source lines, which only
-// tracebacks read, and writes the data section in fewer, larger segments.
+// its code: it takes out the tables that map code to source lines and to the
+// names of functions, which only tracebacks read, and writes the data section in
+// fewer, larger segments.
 //
-// Compressed, the line tables are a sixth of a module, and Go's linker has no
-// flag to leave them out: -s and -w drop symbols and DWARF alone. A stripped
-// program's tracebacks name functions and say "?" for the line.
+// Compressed, these tables are a sixth of a module, and Go's linker has no flag
+// to leave them out: -s and -w drop symbols and DWARF alone. A stripped program's
+// tracebacks name methods and say "?" for the line.
 //
 // The layout read here is that of runtime.pcHeader and runtime._func in Go
 // 1.20 and later; anything else is an error, never a guess.

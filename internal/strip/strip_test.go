@@ -66,9 +66,10 @@ func TestStrippedProgramBehaves(t *testing.T) {
 	assert.Less(t, packed(t, stripped), packed(t, module)*9/10)
 
 	want := run(t, module)
-	require.Contains(t, want, "in main.main has line true")
+	require.Contains(t, want, "name main.main line true")
+	require.Contains(t, want, "value method main.pair.String called using nil *pair pointer")
 	got := run(t, stripped)
-	assert.Equal(t, strings.Replace(want, "has line true", "has line false", 1), got)
+	assert.Equal(t, strings.Replace(want, "name main.main line true", "name  line false", 1), got)
 
 	again, err := Lines(stripped)
 	require.NoError(t, err)

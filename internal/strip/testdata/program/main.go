@@ -28,6 +28,21 @@ func fall(list []int, i int) (what string) {
 	return string(rune(list[i]))
 }
 
+type fmtStringer interface{ String() string }
+
+type pair struct{ a, b string }
+
+func (p pair) String() string { return p.a + p.b }
+
+// nilCall calls a value's method through a nil pointer: the runtime words its
+// panic by the method's name.
+func nilCall(s fmtStringer) (what string) {
+	defer func() {
+		what = recover().(error).Error()
+	}()
+	return s.String()
+}
+
 func main() {
 	println("deep", deep(5000))
 	println("recovered", fall([]int{1, 2}, 7))
@@ -54,6 +69,9 @@ func main() {
 		runtime.GC()
 	}
 	println("sum", sum)
+	var none *pair
+	var s fmtStringer = none
+	println("recovered", nilCall(s))
 	pc, _, line, _ := runtime.Caller(0)
-	println("in", strings.TrimPrefix(runtime.FuncForPC(pc).Name(), "command-line-arguments."), "has line", line > 0)
+	println("name", strings.TrimPrefix(runtime.FuncForPC(pc).Name(), "command-line-arguments."), "line", line > 0)
 }
