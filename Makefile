@@ -10,7 +10,7 @@ WASM   := GOOS=js GOARCH=wasm
 # Go's start-up code takes at most 8 KB of arguments and environment together.
 LEAN   := env -i PATH="$$PATH" HOME="$$HOME" GOTOOLCHAIN=$(GOTOOLCHAIN) $(WASM)
 # The packages whose tests run inside a browser as well.
-BROWSER_PKGS := ./internal/asm/... ./norm/... ./nn ./nn/graph ./wasm/...
+BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 5s
 

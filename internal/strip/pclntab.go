@@ -26,14 +26,17 @@ const (
 	funcNpcdata   = 28
 	funcUnit      = 32
 	funcStartLine = 36
+	funcNfuncdata = 43 // a byte
 	funcPcdata    = 44
 )
 
 // dropLines clears, in a module's memory, each function's tables of files and
-// lines, the names of files, and those of functions that are not methods. What
-// the garbage collector and the unwinder read stays: stack depths, pointer maps,
-// the tree of inlined calls. So do the names of methods, which the runtime takes
-// apart when one is called through a nil pointer.
+// lines, inlined calls, arguments to print and points where no signal may stop
+// it (wasm has no signals), the names of files, and those of functions. What the
+// garbage collector and the unwinder read stays: stack depths, pointer maps,
+// open-coded defers. So do the names of the runtime's own functions, by which it
+// knows its goroutines, and those of methods, which it takes apart when one is
+// called through a nil pointer.
 func dropLines(memory []byte) error {
 	at, err := findHeader(memory)
 	if err != nil {
@@ -59,7 +62,7 @@ func dropLines(memory []byte) error {
 			return fmt.Errorf("strip: function %d has %d tables", i, tables)
 		}
 		name := names[min(uint64(binary.LittleEndian.Uint32(f[funcName:])), uint64(len(names))):]
-		if end := bytes.IndexByte(name, 0); end >= 0 && !bytes.ContainsRune(name[:end], ')') {
+		if end := bytes.IndexByte(name, 0); end >= 0 && !bytes.ContainsRune(name[:end], ')') && !bytes.HasPrefix(name, []byte("runtime.")) {
 			clear(name[:end])
 			clear(f[funcName : funcName+4])
 		}
@@ -68,6 +71,16 @@ func dropLines(memory []byte) error {
 		clear(f[funcStartLine : funcStartLine+4])
 		if err := keep(kept, pctab, binary.LittleEndian.Uint32(f[funcPcsp:])); err != nil {
 			return err
+		}
+		for _, k := range []int{0, 2, 3} { // abi.PCDATA_UnsafePoint, InlTreeIndex, ArgLiveIndex
+			if k < tables {
+				clear(f[funcPcdata+4*k : funcPcdata+4*k+4])
+			}
+		}
+		for _, k := range []int{3, 5, 6} { // abi.FUNCDATA_InlTree, ArgInfo, ArgLiveInfo
+			if at := funcPcdata + 4*(tables+k); k < int(f[funcNfuncdata]) && at+4 <= len(f) {
+				binary.LittleEndian.PutUint32(f[at:], ^uint32(0)) // there is none
+			}
 		}
 		for k := range tables {
 			if err := keep(kept, pctab, binary.LittleEndian.Uint32(f[funcPcdata+4*k:])); err != nil {
