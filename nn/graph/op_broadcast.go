@@ -119,7 +119,7 @@ func walkRows[T slab.Elem](w *broadcast, f rowKernel[T], y, a, b []T, level int)
 func stepFloats(c *Call, out []int, f rowKernel[float32]) {
 	w := newBroadcast(out, c.In(0).Dims, c.In(1).Dims)
 	if w.empty() {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return
 	}
 	c.Run(func(a *Args) { walkRows(w, f, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), 0) })

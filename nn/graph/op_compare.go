@@ -26,13 +26,6 @@ func init() {
 
 func planCompare(c *Call) error {
 	op := c.Node.Op
-	set := numberTypes
-	if op == "Equal" {
-		set |= typeSet(Bool)
-	}
-	if err := needSame(c, set, 0, 1); err != nil {
-		return err
-	}
 	out, err := broadcastDims(c, 0, 1)
 	if err != nil {
 		return err
@@ -77,9 +70,6 @@ func comparison[T wideElem](op string, t DType) func(a, b T) T {
 }
 
 func planLogic(c *Call) error {
-	if err := needSame(c, typeSet(Bool), 0, 1); err != nil {
-		return err
-	}
 	out, err := broadcastDims(c, 0, 1)
 	if err != nil {
 		return err
@@ -99,12 +89,7 @@ func planLogic(c *Call) error {
 }
 
 func planNot(c *Call) error {
-	if err := need(c, 0, typeSet(Bool)); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
-	c.Out(0, Bool, dims...)
-	inPlaceLike(c, Bool, dims, 0)
+	sameOut(c)
 	c.Run(func(a *Args) {
 		y := a.Out[0].Data
 		for i, v := range a.In[0].Data {
@@ -118,9 +103,6 @@ func planWhere(c *Call) error {
 	if err := need(c, 0, typeSet(Bool)); err != nil {
 		return err
 	}
-	if err := needSame(c, storedTypes, 1, 2); err != nil {
-		return err
-	}
 	out, err := broadcastDims(c, 0, 1, 2)
 	if err != nil {
 		return err
@@ -129,7 +111,7 @@ func planWhere(c *Call) error {
 	c.Out(0, t, out...)
 	w := newBroadcast(out, c.In(0).Dims, c.In(1).Dims, c.In(2).Dims)
 	if w.empty() {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return nil
 	}
 	inPlaceLike(c, t, out, 1, 2)
@@ -186,11 +168,8 @@ func planIsInf(c *Call) error {
 }
 
 func planTest(c *Call, f func(v float64) bool) error {
-	if err := need(c, 0, floatTypes|typeSet(Float16)); err != nil {
-		return err
-	}
 	in := c.In(0)
-	c.Out(0, Bool, cloneDims(in.Dims)...)
+	c.Out(0, Bool, in.Dims...)
 	load, size := loadFloats(in.Type), in.Type.Size()
 	v := make([]float64, 1)
 	c.Run(func(a *Args) {

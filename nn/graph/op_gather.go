@@ -47,12 +47,6 @@ func placeOf(index int64, n int) int {
 
 // planGather: y[i…, j…, k…] = x[i…, indices[j…], k…].
 func planGather(c *Call) error {
-	if err := needAll(c, storedTypes, 0); err != nil {
-		return err
-	}
-	if c.In(0) == nil || c.In(1) == nil {
-		return c.Fail("two inputs are wanted")
-	}
 	if err := need(c, 1, indexTypes); err != nil {
 		return err
 	}
@@ -102,9 +96,6 @@ func (w *alongAxis) at(indices []byte, k int) int {
 // elementOperands checks data and indices of one rank, indices within data
 // beside the axis.
 func elementOperands(c *Call) (axis int, err error) {
-	if err := need(c, 0, storedTypes); err != nil {
-		return 0, err
-	}
 	if err := need(c, 1, indexTypes); err != nil {
 		return 0, err
 	}
@@ -128,7 +119,7 @@ func planGatherElements(c *Call) error {
 		return err
 	}
 	t := c.In(0).Type
-	c.Out(0, t, cloneDims(c.In(1).Dims)...)
+	c.Out(0, t, c.In(1).Dims...)
 	w, size := newAlongAxis(c, axis), t.Size()
 	c.Run(func(a *Args) {
 		for k := range w.count {
@@ -183,12 +174,6 @@ func (tu *tuples) at(indices []byte, k int) int {
 }
 
 func planGatherND(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
-	if c.In(1) == nil {
-		return c.Fail("indices are missing")
-	}
 	batch := c.Node.Int("batch_dims", 0)
 	if batch < 0 || batch > int64(len(c.In(0).Dims)) {
 		return c.Fail("batch_dims is ", batch)
@@ -257,7 +242,7 @@ func planScatterElements(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if err := needSame(c, storedTypes, 0, 2); err != nil {
+	if err := needLike(c, 2); err != nil {
 		return err
 	}
 	dims, idx, t := c.In(0).Dims, c.In(1).Dims, c.In(0).Type
@@ -268,7 +253,7 @@ func planScatterElements(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Out(0, t, cloneDims(dims)...)
+	c.Out(0, t, dims...)
 	w, size := newAlongAxis(c, axis), t.Size()
 	c.Run(func(a *Args) {
 		y, src := a.Out[0].Data, a.In[2].Data
@@ -281,11 +266,8 @@ func planScatterElements(c *Call) error {
 }
 
 func planScatterND(c *Call) error {
-	if err := needSame(c, storedTypes, 0, 2); err != nil {
+	if err := needLike(c, 2); err != nil {
 		return err
-	}
-	if c.In(1) == nil {
-		return c.Fail("indices are missing")
 	}
 	tu, err := tuplesOf(c, 0)
 	if err != nil {
@@ -300,7 +282,7 @@ func planScatterND(c *Call) error {
 	if err != nil {
 		return err
 	}
-	c.Out(0, t, cloneDims(dims)...)
+	c.Out(0, t, dims...)
 	n := tu.slice * t.Size()
 	c.Run(func(a *Args) {
 		y, src := a.Out[0].Data, a.In[2].Data
@@ -318,9 +300,6 @@ func planScatterND(c *Call) error {
 // planOneHot: values is [off, on]; an index out of range gives off alone.
 func planOneHot(c *Call) error {
 	if err := need(c, 0, intTypes|floatTypes); err != nil {
-		return err
-	}
-	if err := need(c, 2, storedTypes); err != nil {
 		return err
 	}
 	if c.In(2).Len() != 2 {
@@ -368,9 +347,6 @@ func planOneHot(c *Call) error {
 // planCompress keeps what condition is true for. The output's size depends on
 // the condition's value.
 func planCompress(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	if err := need(c, 1, typeSet(Bool)); err != nil {
 		return err
 	}
@@ -410,9 +386,6 @@ func planCompress(c *Call) error {
 // planNonZero gives the indices of what is not 0. Their number depends on the
 // input's value.
 func planNonZero(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	t, err := c.Host(0)
 	if err != nil {
 		return err

@@ -34,9 +34,6 @@ func stepStrided(c *Call, out, walk, src []int, at int) error {
 }
 
 func planTranspose(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	perm, given := c.Node.Ints("perm")
 	if !given {
@@ -80,9 +77,6 @@ func planTranspose(c *Call) error {
 // planSlice: starts, ends, axes and steps are attributes up to opset 9, inputs
 // from 10 on.
 func planSlice(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	starts, given, err := listArg(c, "starts", 1, 10)
 	if err != nil {
@@ -167,9 +161,6 @@ func sliceRange(start, end, step, n int64) (first, count int64) {
 }
 
 func planExpand(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	want, given, err := hostInts(c, 1)
 	if err != nil {
 		return err
@@ -201,9 +192,6 @@ func planExpand(c *Call) error {
 }
 
 func planTile(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	repeats, given, err := hostInts(c, 1)
 	if err != nil {
@@ -236,9 +224,6 @@ func planConcat(c *Call) error {
 	inputs := make([]int, n)
 	for i := range inputs {
 		inputs[i] = i
-	}
-	if err := needSame(c, storedTypes, inputs...); err != nil {
-		return err
 	}
 	first := c.In(0).Dims
 	axis, err := axisOf(c, c.Node.Int("axis", 0), len(first))
@@ -296,9 +281,6 @@ func copyRows(dst []byte, d, ds int, src []byte, s, ss, n, rows int) {
 // planSplit: split is an attribute up to opset 12 and an input from 13 on;
 // without it the parts are equal, and from opset 18 on the last may be smaller.
 func planSplit(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	axis, err := axisOf(c, c.Node.Int("axis", 0), len(dims))
 	if err != nil {
@@ -369,9 +351,6 @@ func checkDepthToSpace(n *Node) string {
 
 // blocks reads [N C H W] dimensions and the block size.
 func blocks(c *Call) (dims []int, b int, err error) {
-	if err := need(c, 0, storedTypes); err != nil {
-		return nil, 0, err
-	}
 	dims, size := c.In(0).Dims, c.Node.Int("blocksize", 0)
 	if len(dims) != 4 {
 		return nil, 0, c.Fail("the input has dimensions ", dims, ", want 4 of them")

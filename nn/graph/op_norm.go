@@ -62,10 +62,7 @@ func normActivation(n *Node) (norm.Activation, bool) {
 // planBatchNorm: inputs are x, scale, bias, mean and variance. momentum is for
 // training only.
 func planBatchNorm(c *Call) error {
-	if err := needSame(c, typeSet(Float32), 0, 1, 2, 3, 4); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	if len(dims) < 2 {
 		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
 	}
@@ -128,9 +125,6 @@ func newAffine(c *Call, i int, normalized []int) (*affine, error) {
 	if in == nil {
 		return nil, nil
 	}
-	if in.Type != Float32 {
-		return nil, unsupported(c, "type ", in.Type.String())
-	}
 	f := &affine{input: i, n: Elements(normalized)}
 	d := in.Dims
 	for len(d) > len(normalized) && d[0] == 1 {
@@ -185,14 +179,11 @@ func output(a *Args, i int) []float32 {
 
 // planLayerNorm: outputs are y, the mean and 1/√(variance + epsilon).
 func planLayerNorm(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
 	axis, rows, cols, err := rowsOf(c, -1)
 	if err != nil {
 		return err
 	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	c.Out(0, Float32, dims...)
 	c.Out(1, Float32, statDims(dims, axis)...)
 	c.Out(2, Float32, statDims(dims, axis)...)
@@ -217,10 +208,7 @@ func planLayerNorm(c *Call) error {
 // beta): LayerNormalization of x + residual, which is output 1 where that is
 // asked for.
 func planAddLayerNorm(c *Call) error {
-	if err := needSame(c, typeSet(Float32), 0, 1); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	if !sameDims(dims, c.In(1).Dims) {
 		return c.Fail("x has dimensions ", dims, " and the residual ", c.In(1).Dims)
 	}
@@ -260,9 +248,6 @@ func planAddLayerNorm(c *Call) error {
 
 // channelVectors checks that inputs 1 and 2 have n elements.
 func channelVectors(c *Call, n int) error {
-	if err := needSame(c, typeSet(Float32), 0, 1, 2); err != nil {
-		return err
-	}
 	for i := 1; i <= 2; i++ {
 		if d := c.In(i).Dims; len(d) != 1 || d[0] != n {
 			return c.Fail("input ", i, " has dimensions ", d, ", want [", n, "]")
@@ -272,9 +257,6 @@ func channelVectors(c *Call, n int) error {
 }
 
 func planInstanceNorm(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	if len(dims) < 2 {
 		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
@@ -285,9 +267,6 @@ func planInstanceNorm(c *Call) error {
 // planGroupNorm: scale and bias have an element for each group up to opset 20,
 // for each channel from 21 on.
 func planGroupNorm(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
 	dims, groups := c.In(0).Dims, c.Node.Int("num_groups", 0)
 	if len(dims) < 2 || groups < 1 || groups > int64(dims[1]) || dims[1]%int(groups) != 0 {
 		return c.Fail("num_groups is ", groups, " for x ", dims)
@@ -301,14 +280,14 @@ func planGroupNorm(c *Call) error {
 
 // groupNorm normalizes groups of channels; scale and bias have per elements.
 func groupNorm(c *Call, groups, per int) error {
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	if err := channelVectors(c, per); err != nil {
 		return err
 	}
 	c.Out(0, Float32, dims...)
 	c.InPlace(0, 0)
 	if Elements(dims) == 0 {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return nil
 	}
 	rows, cols, inner := dims[0]*groups, Elements(dims[1:])/groups, Elements(dims[1:])/per
@@ -327,22 +306,17 @@ func groupNorm(c *Call, groups, per int) error {
 
 // planRMSNorm: y = x/√(mean(x²) + epsilon)·scale.
 func planRMSNorm(c *Call) error {
-	if err := needSame(c, typeSet(Float32), 0, 1); err != nil {
-		return err
-	}
 	axis, rows, cols, err := rowsOf(c, -1)
 	if err != nil {
 		return err
 	}
-	dims := cloneDims(c.In(0).Dims)
-	c.Out(0, Float32, dims...)
-	c.InPlace(0, 0)
+	dims := sameOut(c).Dims
 	gamma, err := newAffine(c, 1, dims[axis:])
 	if err != nil {
 		return err
 	}
 	if rows*cols == 0 {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return nil
 	}
 	eps := float64(c.Node.Float("epsilon", 1e-5))
@@ -363,10 +337,7 @@ func planRMSNorm(c *Call) error {
 }
 
 func planMVN(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	list, given := c.Node.Ints("axes")
 	if !given {
 		list = []int64{0, 2, 3}
@@ -388,10 +359,7 @@ func planMVN(c *Call) error {
 // planLpNorm: x over the sum of |x|, or the root of the sum of squares, along an
 // axis; 0 where that is 0.
 func planLpNorm(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	axis, err := axisOf(c, c.Node.Int("axis", -1), len(dims))
 	if err != nil {
 		return err
@@ -430,10 +398,7 @@ func planLpNorm(c *Call) error {
 }
 
 func planLRN(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
-	dims := cloneDims(c.In(0).Dims)
+	dims := c.In(0).Dims
 	size := c.Node.Int("size", 0)
 	if len(dims) < 2 || size < 1 {
 		return c.Fail("size is ", size, " for x ", dims)

@@ -25,13 +25,6 @@ func checkMaxPool(n *Node) string {
 // planPool: storage_order only concerns the indices, which are not implemented.
 func planPool(c *Call) error {
 	op := c.Node.Op
-	if op == "MaxPool" {
-		if err := need(c, 0, typeSet(Float32, Float64, Uint8, Int8)); err != nil {
-			return err
-		}
-	} else if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	kernel, given := c.Node.Ints("kernel_shape")
 	if !given || len(dims) < 3 || len(kernel) != len(dims)-2 {
@@ -60,7 +53,7 @@ func planPool(c *Call) error {
 	planes := dims[0] * dims[1]
 	c.Out(0, c.In(0).Type, planeDims(dims, dims[1], oh, ow)...)
 	if c.err != nil || planes*oh*ow == 0 {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return nil
 	}
 	switch t := c.In(0).Type; {
@@ -135,9 +128,6 @@ func lpPool(y, x []float32, p nn.Pool, planes, h, w int, power float64) {
 }
 
 func planGlobalPool(c *Call) error {
-	if err := need(c, 0, typeSet(Float32)); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	if len(dims) < 2 {
 		return c.Fail("the input has dimensions ", dims, ", want at least 2 of them")

@@ -30,8 +30,24 @@ func register(name string, since int, attrs string, check func(n *Node) string, 
 			}
 			return checkTypes(n)
 		},
-		plan: plan,
+		plan: func(c *Call) error {
+			if err := checkOperands(c); err != nil {
+				return err
+			}
+			return plan(c)
+		},
 	}
+}
+
+// nothing is the step of what has no elements.
+func nothing(*Args) {}
+
+// sameOut declares output 0 as input 0 is, in whose memory it may be.
+func sameOut(c *Call) *Spec {
+	in := c.In(0)
+	c.Out(0, in.Type, in.Dims...)
+	c.InPlace(0, 0)
+	return in
 }
 
 func contains(list []string, s string) bool {
@@ -80,19 +96,6 @@ func need(c *Call, i int, s types) error {
 	}
 	if !s.has(in.Type) {
 		return unsupported(c, "type ", in.Type.String())
-	}
-	return nil
-}
-
-// needAll asks need of the inputs listed, skipping those that are omitted.
-func needAll(c *Call, s types, inputs ...int) error {
-	for _, i := range inputs {
-		if c.In(i) == nil {
-			continue
-		}
-		if err := need(c, i, s); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -22,16 +22,10 @@ func view(c *Call, dims []int) error {
 }
 
 func planIdentity(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
-	return view(c, cloneDims(c.In(0).Dims))
+	return view(c, c.In(0).Dims)
 }
 
 func planReshape(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	in := c.In(0)
 	want, given, err := hostInts(c, 1)
 	if err != nil {
@@ -97,9 +91,6 @@ func intsOf(list []int64) []int {
 }
 
 func planFlatten(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	dims := c.In(0).Dims
 	axis := c.Node.Int("axis", 1)
 	if axis < 0 {
@@ -112,9 +103,6 @@ func planFlatten(c *Call) error {
 }
 
 func planSqueeze(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	in := c.In(0)
 	axes, given, err := listArg(c, "axes", 1, 13)
 	if err != nil {
@@ -138,9 +126,6 @@ func planSqueeze(c *Call) error {
 }
 
 func planUnsqueeze(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	in := c.In(0)
 	axes, given, err := listArg(c, "axes", 1, 13)
 	if err != nil {
@@ -215,9 +200,6 @@ func checkDropout(n *Node) string {
 
 // planDropout: y = x, as at inference. The mask, where asked for, is all true.
 func planDropout(c *Call) error {
-	if err := need(c, 0, storedTypes); err != nil {
-		return err
-	}
 	if t := c.In(2); t != nil {
 		training, err := c.Host(2)
 		if err != nil {

@@ -129,16 +129,7 @@ func through64(f func(float64) float64) unary {
 }
 
 func planUnary(c *Call, f unary) error {
-	set := typeSet(Float32)
-	if f.f64 != nil {
-		set = floatTypes
-	}
-	if err := need(c, 0, set); err != nil {
-		return err
-	}
-	in := c.In(0)
-	c.Out(0, in.Type, cloneDims(in.Dims)...)
-	c.InPlace(0, 0)
+	in := sameOut(c)
 	if in.Type == Float32 {
 		c.Run(func(a *Args) { f.f32(a.Out[0].Float32s(), a.In[0].Float32s()) })
 		return nil
@@ -148,12 +139,7 @@ func planUnary(c *Call, f unary) error {
 }
 
 func planRelu(c *Call) error {
-	if err := need(c, 0, signedTypes); err != nil {
-		return err
-	}
-	in := c.In(0)
-	c.Out(0, in.Type, cloneDims(in.Dims)...)
-	c.InPlace(0, 0)
+	in := sameOut(c)
 	switch {
 	case in.Type == Float32:
 		c.Run(func(a *Args) { nn.Relu(a.Out[0].Float32s(), a.In[0].Float32s()) })
@@ -167,12 +153,7 @@ func planRelu(c *Call) error {
 
 // planSigned is Abs, Neg and Sign.
 func planSigned(c *Call) error {
-	if err := need(c, 0, numberTypes); err != nil {
-		return err
-	}
-	in, op := c.In(0), c.Node.Op
-	c.Out(0, in.Type, cloneDims(in.Dims)...)
-	c.InPlace(0, 0)
+	in, op := sameOut(c), c.Node.Op
 	switch {
 	case in.Type == Float32:
 		f := map[string]func(y, x []float32){"Abs": nn.Abs, "Neg": nn.Neg, "Sign": nn.Sign}[op]
@@ -214,12 +195,7 @@ func sign[T wideElem](v T) T {
 }
 
 func planBitwiseNot(c *Call) error {
-	if err := need(c, 0, intTypes); err != nil {
-		return err
-	}
-	in := c.In(0)
-	c.Out(0, in.Type, cloneDims(in.Dims)...)
-	c.InPlace(0, 0)
+	sameOut(c)
 	c.Run(func(a *Args) {
 		y := a.Out[0].Data
 		for i, v := range a.In[0].Data {
@@ -232,12 +208,7 @@ func planBitwiseNot(c *Call) error {
 // planClip: the bounds are attributes up to opset 10, inputs from 11 on. Where
 // the lower bound is above the upper one, the upper one wins.
 func planClip(c *Call, lo, hi float32) error {
-	if err := need(c, 0, numberTypes); err != nil {
-		return err
-	}
-	in := c.In(0)
-	c.Out(0, in.Type, cloneDims(in.Dims)...)
-	c.InPlace(0, 0)
+	in := sameOut(c)
 	if c.Node.Version < 11 {
 		if in.Type != Float32 {
 			return unsupported(c, "type ", in.Type.String())
@@ -302,9 +273,6 @@ func stepClip[T wideElem](c *Call, less func(a, b T) bool) {
 
 // planPRelu: the slope broadcasts to x.
 func planPRelu(c *Call) error {
-	if err := needSame(c, typeSet(Float32), 0, 1); err != nil {
-		return err
-	}
 	out, err := broadcastDims(c, 0, 1)
 	if err != nil {
 		return err

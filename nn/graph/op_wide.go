@@ -107,7 +107,7 @@ func (w *wide[T]) done(a *Args) {
 func stepPairs[T wideElem](c *Call, out []int, t DType, f func(a, b T) T) {
 	walk := newBroadcast(out, c.In(0).Dims, c.In(1).Dims)
 	if walk.empty() {
-		c.Run(func(*Args) {})
+		c.Run(nothing)
 		return
 	}
 	w, kernel := newWide[T](c, 2, t, Elements(out)), eachPair(f)
