@@ -4,12 +4,18 @@ package norm
 // and RMSNorm take it as their Activation; BatchNorm's inference does not.
 const SiLU Activation = ReLU6 + 1
 
-// activate applies SiLU in place; the clamps are the kernels' own.
+// activate applies an activation in place.
 func activate(y []float32, a Activation) {
-	if a == SiLU && len(y) > 0 {
+	switch {
+	case a == Linear || len(y) == 0:
+	case a == SiLU:
 		siluRows(&y[0], &y[0], len(y))
+	default:
+		affinePlanes(&y[0], &y[0], &same[0], 1, len(y), int(a))
 	}
 }
+
+var same = [4]float32{0, 0, 1, 0} // affinePlanes' params for y = x
 
 // activated applies any activation to one value.
 func activated(y float32, a Activation) float32 {

@@ -188,7 +188,7 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 			for s, n := g.calm(0, min(step, len(x)-from)); n > 0; s, n = g.calm(s+n, g.slots) {
 				at := from + s
 				affineRows(&y[at], &x[at], &g.params[s], n, g.period, clamp)
-				activate(y[at:at+n], activation)
+				g.finish(y[at:at+n], activation)
 			}
 		}
 		return
@@ -205,8 +205,15 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 			}
 			from, to := base+s*g.inner, base+(s+1)*g.inner
 			affinePlanes(&y[from], &x[from], g.single(s), 1, g.inner, clamp)
-			activate(y[from:to], activation)
+			g.finish(y[from:to], activation)
 		}
+	}
+}
+
+// finish applies the activation that the affine kernels do not have.
+func (g *grid) finish(y []float32, activation Activation) {
+	if activation == SiLU {
+		activate(y, SiLU)
 	}
 }
 

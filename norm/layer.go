@@ -28,7 +28,7 @@ const residualBlock = 4096
 //
 // Source: Ba, Kiros, Hinton, "Layer Normalization", arXiv:1607.06450, eq. 4.
 func LayerNormRows(y, mean, rstd, x, residual, gamma, beta []float32, rows, cols int, epsilon float64) error {
-	if rows < 0 || cols < 0 || (cols > 0 && rows > math.MaxInt/8/cols) {
+	if rows < 0 || cols < 0 || (cols > 0 && rows > maxElements/cols) {
 		return shapeError(layerOp, rows, " rows of ", cols, " columns are not a matrix that memory can hold")
 	}
 	size := rows * cols
@@ -58,82 +58,111 @@ func LayerNormRows(y, mean, rstd, x, residual, gamma, beta []float32, rows, cols
 	if rstd != nil && len(rstd) != rows {
 		return checkLength(layerOp, "rstd", rstd, rows, "one for each row")
 	}
-	layerNormChecked(y, mean, rstd, x, residual, gamma, beta, rows, cols, epsilon)
+	c := rowCall{y: y, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta, rows: rows, cols: cols, epsilon: epsilon}
+	c.run()
 	return nil
 }
 
-// layerNormChecked is LayerNormRows once its arguments are known to fit.
-func layerNormChecked(y, mean, rstd, x, residual, gamma, beta []float32, rows, cols int, epsilon float64) {
-	if rows == 0 {
+// rowCall is a normalization of rows whose arguments are known to fit: LayerNorm, or
+// RMSNorm with rms (then mean and beta are nil).
+type rowCall struct {
+	y, sum, mean, rstd, x, residual, gamma, beta []float32
+
+	rows, cols int
+	epsilon    float64
+	rms        bool
+	activation Activation
+}
+
+func (c *rowCall) run() {
+	if c.rows == 0 {
 		return
 	}
-	if cols == 0 {
-		fillNaN(mean) // the mean of nothing
-		fillNaN(rstd)
+	if c.cols == 0 {
+		fillNaN(c.mean) // the mean of nothing
+		fillNaN(c.rstd)
 		return
 	}
-	if residual == nil {
-		normalizeRows(y, mean, rstd, x, gamma, beta, rows, cols, epsilon)
+	if c.residual == nil && c.activation == Linear {
+		c.normalize(c.y, c.x, 0, c.rows)
 		return
 	}
-	step := max(1, residualBlock/cols)
-	for row := 0; row < rows; row += step {
-		n := min(step, rows-row)
-		from, to := row*cols, (row+n)*cols
-		addRows(&y[from], &x[from], &residual[from], n*cols)
-		normalizeRows(y[from:to], section(mean, row, n), section(rstd, row, n), y[from:to], gamma, beta, n, cols, epsilon)
+	step := max(1, residualBlock/c.cols)
+	for row := 0; row < c.rows; row += step {
+		n := min(step, c.rows-row)
+		from, to := row*c.cols, (row+n)*c.cols
+		y, x := c.y[from:to], c.x[from:to]
+		if c.residual != nil {
+			sum := y
+			if c.sum != nil {
+				sum = c.sum[from:to]
+			}
+			addRows(&sum[0], &x[0], &c.residual[from], n*c.cols)
+			x = sum
+		}
+		c.normalize(y, x, row, n)
+		activate(y, c.activation)
 	}
 }
 
-// normalizeRows runs the kernel, and takes the rows that it stops at in float64.
-func normalizeRows(y, mean, rstd, x, gamma, beta []float32, rows, cols int, epsilon float64) {
-	for row := 0; row < rows; row++ {
-		rest := rows - row
-		row += layerNormRows(&y[row*cols], &x[row*cols], pointer(gamma), pointer(beta),
-			pointer(section(mean, row, rest)), pointer(section(rstd, row, rest)), rest, cols, epsilon)
-		if row == rows {
+// normalize runs the kernel on n rows, whose statistics go to first and the following
+// ones, and takes the rows that it stops at in float64.
+func (c *rowCall) normalize(y, x []float32, first, n int) {
+	cols := c.cols
+	for row := 0; row < n; row++ {
+		rest := n - row
+		at := row * cols
+		mean, rstd := pointer(section(c.mean, first+row, rest)), pointer(section(c.rstd, first+row, rest))
+		if c.rms {
+			row += rmsNormRows(&y[at], &x[at], pointer(c.gamma), rstd, rest, cols, c.epsilon)
+		} else {
+			row += layerNormRows(&y[at], &x[at], pointer(c.gamma), pointer(c.beta), mean, rstd, rest, cols, c.epsilon)
+		}
+		if row == n {
 			return
 		}
-		mu, r := exactLayerNormRow(y[row*cols:(row+1)*cols], x[row*cols:(row+1)*cols], gamma, beta, epsilon)
-		if mean != nil {
-			mean[row] = float32(mu)
+		mu, r := c.exact(y[row*cols:(row+1)*cols], x[row*cols:(row+1)*cols])
+		if c.mean != nil {
+			c.mean[first+row] = float32(mu)
 		}
-		if rstd != nil {
-			rstd[row] = float32(r)
+		if c.rstd != nil {
+			c.rstd[first+row] = float32(r)
 		}
 	}
 }
 
-// exactLayerNormRow normalizes one HARD row (kernel.go) in float64: squares that
-// overflow or underflow float32, NaN and ±Inf as IEEE 754 has them.
-func exactLayerNormRow(y, x, gamma, beta []float32, epsilon float64) (mu, rstd float64) {
-	n := float64(len(x))
-	var sum float64
-	for _, e := range x {
-		sum += float64(e)
-	}
-	mu = sum / n
-	var squares float64
-	for _, e := range x {
-		d := float64(e) - mu
-		squares += float64(d * d)
-	}
-	v := squares/n + epsilon
+// exact normalizes one HARD row (kernel.go) in float64: squares that overflow or
+// underflow float32, NaN and ±Inf as IEEE 754 has them.
+func (c *rowCall) exact(y, x []float32) (mu, rstd float64) {
+	mu, v := exactRow(x, c.rms)
+	v += c.epsilon
 	rstd = 1 / math.Sqrt(v)
 	for i, e := range x {
 		t := float64(e) - mu
 		if v != 0 { // else equal values: t is 0 and stays so, the limit ε → 0 and not 0·∞
 			t *= rstd
 		}
-		if gamma != nil {
-			t *= float64(gamma[i])
+		if c.gamma != nil {
+			t *= float64(c.gamma[i])
 		}
-		if beta != nil {
-			t = float64(t) + float64(beta[i])
+		if c.beta != nil {
+			t = float64(t) + float64(c.beta[i])
 		}
 		y[i] = float32(t)
 	}
 	return mu, rstd
+}
+
+// exactRow returns mean and variance of a row in float64; with rms 0 and the mean of
+// the squares.
+func exactRow(x []float32, rms bool) (mean, variance float64) {
+	if !rms {
+		return exactMoments(x, span{0, 1, len(x), 0})
+	}
+	for _, e := range x {
+		variance += float64(float64(e) * float64(e))
+	}
+	return 0, variance / float64(len(x))
 }
 
 // section is s[from:from+n], and nil for nil.

@@ -3,9 +3,14 @@ package norm
 import "github.com/normwasm/normwasm/internal/text"
 
 // LayerNorm is layer normalization over chosen axes of tensors of one shape,
-// prepared once: it owns the scratch memory, so Forward allocates nothing. It
-// holds no parameters. One LayerNorm serves one goroutine at a time.
+// prepared once: it owns the scratch memory, so that Forward and Backward allocate
+// nothing once they have run. It holds no parameters. One LayerNorm serves one
+// goroutine at a time.
 type LayerNorm struct {
+	Activation Activation // in the forward pass; Backward takes the gradient before it
+
+	op          string
+	rms         bool
 	shape, axes []int // as given, axes resolved
 	epsilon     float64
 	rows, cols  int
@@ -19,6 +24,8 @@ type LayerNorm struct {
 	columns []int // offsets of a row's runs from its first element
 	block   int   // rows that the scratch holds
 	scratch []float32
+
+	backward rowGradient
 
 	// For axes that are not given in ascending order.
 	order       []int // order[i] is where the i-th parameter in memory order stands in gamma
@@ -43,25 +50,29 @@ const eagerCols = 1 << 20
 // An axis out of range or named twice, or a negative dimension, is a *ShapeError;
 // an epsilon that is NaN, infinite or negative a *ValueError.
 func NewLayerNorm(shape, axes []int, epsilon float64) (*LayerNorm, error) {
-	if _, err := elements(layerOp, shape); err != nil {
+	return newRows(layerOp, shape, axes, epsilon, false)
+}
+
+func newRows(op string, shape, axes []int, epsilon float64, rms bool) (*LayerNorm, error) {
+	if _, err := elements(op, shape); err != nil {
 		return nil, err
 	}
-	resolved, err := resolveAxes(layerOp, axes, shape)
+	resolved, err := resolveAxes(op, axes, shape)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkEpsilon(layerOp, epsilon); err != nil {
+	if err := checkEpsilon(op, epsilon); err != nil {
 		return nil, err
 	}
-	l := &LayerNorm{shape: append([]int(nil), shape...), axes: resolved, epsilon: epsilon, rows: 1, cols: 1}
+	l := &LayerNorm{op: op, rms: rms, shape: append([]int(nil), shape...), axes: resolved, epsilon: epsilon, rows: 1, cols: 1}
 	normalized := make([]bool, len(shape))
 	for _, a := range resolved {
 		normalized[a] = true
 	}
-	if l.rows, err = product(shape, normalized, false); err != nil {
+	if l.rows, err = product(op, shape, normalized, false); err != nil {
 		return nil, err
 	}
-	if l.cols, err = product(shape, normalized, true); err != nil {
+	if l.cols, err = product(op, shape, normalized, true); err != nil {
 		return nil, err
 	}
 	if l.rows == 0 || l.cols == 0 {
@@ -76,14 +87,14 @@ func NewLayerNorm(shape, axes []int, epsilon float64) (*LayerNorm, error) {
 
 // product multiplies the dimensions whose mark is want. With a dimension of 0
 // elsewhere the tensor has no elements, but these still have to fit an int.
-func product(shape []int, marks []bool, want bool) (int, error) {
+func product(op string, shape []int, marks []bool, want bool) (int, error) {
 	var some []int
 	for axis, d := range shape {
 		if marks[axis] == want {
 			some = append(some, d)
 		}
 	}
-	return elements(layerOp, some)
+	return elements(op, some)
 }
 
 // split merges neighbouring dimensions of one kind (kept or normalized), drops
@@ -211,12 +222,22 @@ func (l *LayerNorm) StatShape() []int {
 }
 
 // Forward computes y as LayerNormRows does, for each group of the prepared shape
-// and axes. gamma and beta have the dimensions of the axes in the order that
-// these were given in, mean and rstd StatShape's; all four and residual may be
-// nil. y may be the same slice as x or residual. A wrong length is a *ShapeError,
-// and nothing has been written then.
+// and axes, and applies Activation. gamma and beta have the dimensions of the axes in
+// the order that these were given in, mean and rstd StatShape's; all four and residual
+// may be nil. y may be the same slice as x or residual. A wrong length is a
+// *ShapeError, and nothing has been written then.
 func (l *LayerNorm) Forward(y, mean, rstd, x, residual, gamma, beta []float32) error {
+	return l.ForwardSum(y, nil, mean, rstd, x, residual, gamma, beta)
+}
+
+// ForwardSum is Forward that gives x + residual as well, which the next block of a
+// transformer adds to. sum may be nil, or the same slice as x or residual; it must
+// not be y.
+func (l *LayerNorm) ForwardSum(y, sum, mean, rstd, x, residual, gamma, beta []float32) error {
 	size := l.rows * l.cols
+	if err := checkActivation(l.op, l.Activation); err != nil {
+		return err
+	}
 	switch {
 	case len(x) != size:
 		return l.mismatch("x", x, size, "x ", l.shape)
@@ -224,6 +245,52 @@ func (l *LayerNorm) Forward(y, mean, rstd, x, residual, gamma, beta []float32) e
 		return l.mismatch("y", y, size, "x ", l.shape)
 	case residual != nil && len(residual) != size:
 		return l.mismatch("residual", residual, size, "x ", l.shape)
+	case sum != nil && len(sum) != size:
+		return l.mismatch("sum", sum, size, "x ", l.shape)
+	case sum != nil && residual == nil:
+		return shapeError(l.op, "there is a sum but no residual, want both or none")
+	}
+	if err := l.checkParameters(gamma, beta, mean, rstd); err != nil {
+		return err
+	}
+	c := rowCall{y: y, sum: sum, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta,
+		rows: l.rows, cols: l.cols, epsilon: l.epsilon, rms: l.rms, activation: l.Activation}
+	if size == 0 {
+		c.run()
+		return nil
+	}
+	if !l.allocated {
+		l.allocate()
+	}
+	if l.order != nil {
+		c.gamma, c.beta = reorder(l.gamma, gamma, l.order), reorder(l.beta, beta, l.order)
+	}
+	if !l.strided {
+		c.run()
+		return nil
+	}
+	c.residual, c.sum = nil, nil
+	for row := 0; row < l.rows; row += l.block {
+		n := min(l.block, l.rows-row)
+		rows := l.scratch[:n*l.cols]
+		l.move(x, rows, row, n, gather)
+		if residual != nil {
+			l.move(residual, rows, row, n, gatherAdd)
+		}
+		if sum != nil {
+			l.move(sum, rows, row, n, scatter)
+		}
+		c.y, c.x, c.rows = rows, rows, n
+		c.mean, c.rstd = section(mean, row, n), section(rstd, row, n)
+		c.run()
+		l.move(y, rows, row, n, scatter)
+	}
+	return nil
+}
+
+// checkParameters compares the lengths of what is not of x's shape.
+func (l *LayerNorm) checkParameters(gamma, beta, mean, rstd []float32) error {
+	switch {
 	case gamma != nil && len(gamma) != l.cols:
 		return l.mismatch("gamma", gamma, l.cols, l.normalized(), " of x ", l.shape)
 	case beta != nil && len(beta) != l.cols:
@@ -233,35 +300,11 @@ func (l *LayerNorm) Forward(y, mean, rstd, x, residual, gamma, beta []float32) e
 	case rstd != nil && len(rstd) != l.rows:
 		return l.mismatch("rstd", rstd, l.rows, "x ", l.shape, " but for ", l.normalized())
 	}
-	if size == 0 {
-		layerNormChecked(y, mean, rstd, x, nil, gamma, beta, l.rows, l.cols, l.epsilon)
-		return nil
-	}
-	if !l.allocated {
-		l.allocate()
-	}
-	if l.order != nil {
-		gamma, beta = reorder(l.gamma, gamma, l.order), reorder(l.beta, beta, l.order)
-	}
-	if !l.strided {
-		layerNormChecked(y, mean, rstd, x, residual, gamma, beta, l.rows, l.cols, l.epsilon)
-		return nil
-	}
-	for row := 0; row < l.rows; row += l.block {
-		n := min(l.block, l.rows-row)
-		rows := l.scratch[:n*l.cols]
-		l.move(x, row, n, gather)
-		if residual != nil {
-			l.move(residual, row, n, gatherAdd)
-		}
-		layerNormChecked(rows, section(mean, row, n), section(rstd, row, n), rows, nil, gamma, beta, n, l.cols, l.epsilon)
-		l.move(y, row, n, scatter)
-	}
 	return nil
 }
 
 func (l *LayerNorm) mismatch(name string, s []float32, want int, source ...any) error {
-	return checkLength(layerOp, name, s, want, source...)
+	return checkLength(l.op, name, s, want, source...)
 }
 
 // normalized describes the axes in an error.
@@ -295,7 +338,7 @@ const (
 )
 
 // move carries n rows, from row on, between the tensor t and the scratch.
-func (l *LayerNorm) move(t []float32, row, n int, dir direction) {
+func (l *LayerNorm) move(t, scratch []float32, row, n int, dir direction) {
 	for at := 0; at < n; {
 		lane := row % l.lanes
 		m := min(l.lanes-lane, n-at)
@@ -306,7 +349,7 @@ func (l *LayerNorm) move(t []float32, row, n int, dir direction) {
 			base += index % d.size * d.stride
 			index /= d.size
 		}
-		rows := l.scratch[at*l.cols : (at+m)*l.cols]
+		rows := scratch[at*l.cols : (at+m)*l.cols]
 		if l.lanes > 1 {
 			l.moveLanes(t[base:], rows, m, dir)
 		} else {

@@ -44,6 +44,10 @@ func (l Layout) extents(op string, shape []int) (batch, channels, inner int, err
 	return shape[0], channels, inner, err
 }
 
+// maxElements is what a tensor may have: its bytes must fit an int too, with room to
+// spare.
+const maxElements = math.MaxInt / 8
+
 // elements returns the number of elements of a tensor of this shape: 1 for rank
 // 0, and 0 as soon as one dimension is 0.
 func elements(op string, shape []int) (int, error) {
@@ -57,10 +61,9 @@ func elements(op string, shape []int) (int, error) {
 	if empty {
 		return 0, nil
 	}
-	const limit = math.MaxInt / 8 // bytes must fit an int too, with room to spare
 	size := 1
 	for _, d := range shape {
-		if size > limit/d {
+		if size > maxElements/d {
 			return 0, shapeError(op, "x ", shape, " has more elements than memory can hold")
 		}
 		size *= d

@@ -1,0 +1,180 @@
+package norm
+
+import "math"
+
+// rowGradient is the scratch of a backward pass over rows.
+type rowGradient struct {
+	second []float32 // for strided rows: dy, then dx
+	params []float32 // of a block, as gradPlanes has them
+	sums   []float64 // three of each row of a block
+	totals []float64 // Σdy·x̂ and Σdy of each column
+	hard   []bool    // rows of a block
+	one    [6]float32
+}
+
+// gradBlock is about how many elements a block of the backward pass has: x and dy
+// stay in the second-level cache between its three sweeps.
+const gradBlock = 1 << 14
+
+// Backward computes the gradients of Forward from dy (the gradient of y, before the
+// Activation where there is one), the x that was normalized (the sum, with a residual,
+// whose gradient dx is as well), Forward's mean and rstd, and gamma. With n elements in
+// a group:
+//
+//	g = dy·γ,  m₁ = Σ g/n,  m₂ = Σ g·x̂/n      over the group
+//	dx = (g - m₁ - x̂·m₂)/√(σ² + ε)
+//	dgamma = Σ dy·x̂,  dbeta = Σ dy            over the groups
+//
+// dgamma and dbeta have the dimensions of gamma; these three may be nil. dx may be
+// dy or x. A wrong length is a *ShapeError, and nothing has been written then.
+//
+// mean is a rounded number; what it lacks is found again in x, so that it does not
+// show where the mean is large against the deviation.
+func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float32) error {
+	size := l.rows * l.cols
+	switch {
+	case len(x) != size:
+		return l.mismatch("x", x, size, "x ", l.shape)
+	case len(dy) != size:
+		return l.mismatch("dy", dy, size, "x ", l.shape)
+	case len(dx) != size:
+		return l.mismatch("dx", dx, size, "x ", l.shape)
+	case dgamma != nil && len(dgamma) != l.cols:
+		return l.mismatch("dgamma", dgamma, l.cols, l.normalized(), " of x ", l.shape)
+	case dbeta != nil && len(dbeta) != l.cols:
+		return l.mismatch("dbeta", dbeta, l.cols, l.normalized(), " of x ", l.shape)
+	case mean == nil && !l.rms:
+		mean = empty
+	}
+	if rstd == nil {
+		rstd = empty
+	}
+	if err := l.checkParameters(gamma, nil, mean, rstd); err != nil {
+		return err
+	}
+	if size == 0 {
+		clear(dgamma)
+		clear(dbeta)
+		return nil
+	}
+	if !l.allocated {
+		l.allocate()
+	}
+	block := min(l.rows, max(16, gradBlock/l.cols&^15))
+	if l.strided {
+		block = l.block
+	}
+	b := &l.backward
+	if b.totals == nil {
+		b.totals = make([]float64, 2*l.cols)
+		b.params, b.sums, b.hard = make([]float32, 6*block), make([]float64, 3*block), make([]bool, block)
+		if l.strided {
+			b.second = make([]float32, block*l.cols)
+		}
+	}
+	clear(b.totals)
+	if l.order != nil {
+		gamma = reorder(l.gamma, gamma, l.order)
+	}
+	for row := 0; row < l.rows; row += block {
+		n := min(block, l.rows-row)
+		m, r := section(mean, row, n), rstd[row:row+n]
+		if !l.strided {
+			from, to := row*l.cols, (row+n)*l.cols
+			l.gradients(dx[from:to], dy[from:to], x[from:to], m, r, gamma)
+			continue
+		}
+		xs, ds := l.scratch[:n*l.cols], b.second[:n*l.cols]
+		l.move(x, xs, row, n, gather)
+		l.move(dy, ds, row, n, gather)
+		l.gradients(ds, ds, xs, m, r, gamma)
+		l.move(dx, ds, row, n, scatter)
+	}
+	for i := range l.cols {
+		at := i
+		if l.order != nil {
+			at = l.order[i]
+		}
+		if dgamma != nil {
+			dgamma[at] = float32(b.totals[i])
+		}
+		if dbeta != nil {
+			dbeta[at] = float32(b.totals[l.cols+i])
+		}
+	}
+	return nil
+}
+
+var empty = []float32{}
+
+// gradients is Backward for a block of contiguous rows.
+func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
+	b, rows, cols := &l.backward, len(rstd), l.cols
+	p := b.params[:6*rows]
+	clear(p)
+	copy(p, mean)
+	copy(p[rows:], rstd)
+	rowProducts(&b.sums[0], &dy[0], &x[0], pointer(gamma), &p[0], &p[rows], rows, cols)
+	hard := false
+	for k := range rows {
+		sum, product, deviation := b.sums[3*k], b.sums[3*k+1], b.sums[3*k+2]
+		m1, m2, rest := l.means(sum, product, deviation)
+		r := float64(rstd[k])
+		A, B, C := r, r*m2, r*(m1-float64(rest*m2))
+		p[2*rows+k], p[3*rows+k], p[4*rows+k], p[5*rows+k] = float32(A), float32(B), float32(C), float32(rest)
+		all := B + C
+		b.hard[k] = isHard(p[k], r) || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(all) <= math.MaxFloat32) || l.cancels()
+		hard = hard || b.hard[k]
+	}
+	if !hard {
+		rowGradients(&b.totals[0], &dy[0], &x[0], &p[0], rows, cols)
+		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
+		return
+	}
+	for k := range rows {
+		from, to := k*cols, (k+1)*cols
+		if b.hard[k] {
+			l.exactGradients(dx[from:to], dy[from:to], x[from:to], gamma)
+			continue
+		}
+		for i := range b.one {
+			b.one[i] = p[i*rows+k]
+		}
+		rowGradients(&b.totals[0], &dy[from], &x[from], &b.one[0], 1, cols)
+		gradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
+	}
+}
+
+// cancels says whether x̂ is the same whatever x is, but for ε: then of dx nothing is
+// left but ε's part, which float32 would not show.
+func (l *LayerNorm) cancels() bool { return l.rms && l.cols == 1 || !l.rms && l.cols == 2 }
+
+// means turns the sums of g, g·h and h into m₁, m₂ and the rest of h - x̂.
+func (l *LayerNorm) means(sum, product, deviation float64) (m1, m2, rest float64) {
+	n := float64(l.cols)
+	if l.rms {
+		return 0, product / n, 0
+	}
+	rest = deviation / n
+	return sum / n, (product - float64(rest*sum)) / n, rest
+}
+
+// exactGradients is Backward for one row in float64.
+func (l *LayerNorm) exactGradients(dx, dy, x, gamma []float32) {
+	mu, v := exactRow(x, l.rms)
+	r := 1 / math.Sqrt(v+l.epsilon)
+	var sum, product float64
+	for i, e := range x {
+		xhat, d := standard(e, mu, r), float64(dy[i])
+		l.backward.totals[i] += float64(d * xhat)
+		l.backward.totals[l.cols+i] += d
+		d *= float64(at(gamma, i, 1))
+		sum += d
+		product += float64(d * xhat)
+	}
+	m1, m2, _ := l.means(sum, product, 0)
+	for i, e := range x {
+		g := float64(dy[i]) * float64(at(gamma, i, 1))
+		dx[i] = float32(float64((g-m1)-float64(standard(e, mu, r)*m2)) * r)
+	}
+}
