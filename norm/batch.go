@@ -35,9 +35,10 @@ type BatchNorm struct {
 	mean, scale, beta []float32
 	period            int // 0 for the planes form
 
-	exact []float64 // gamma/√(variance + ε) of every channel
-	hard  []bool    // channels that float32 does not carry safely
-	any   bool      // whether there are any
+	exact []float64    // gamma/√(variance + ε) of every channel
+	hard  []bool       // channels that float32 does not carry safely
+	any   bool         // whether there are any
+	given [4][]float32 // what Prepare was called with, to know it again
 	ready bool
 }
 
@@ -149,8 +150,31 @@ func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 	tile(b.mean, n*repeat)
 	tile(b.scale, n*repeat)
 	tile(b.beta, n*repeat)
+	for i, s := range [...][]float32{mean, variance, gamma, beta} {
+		b.given[i] = append(b.given[i][:0], s...)
+	}
 	b.ready = true
 	return nil
+}
+
+// prepared says whether the latest Prepare had these very parameters. Statistics
+// at inference rarely change, and comparing them costs a tenth of the roots and
+// quotients of preparing them.
+func (b *BatchNorm) prepared(mean, variance, gamma, beta []float32) bool {
+	return b.ready && sameBits(b.given[0], mean) && sameBits(b.given[1], variance) &&
+		sameBits(b.given[2], gamma) && sameBits(b.given[3], beta)
+}
+
+func sameBits(a, b []float32) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i, v := range a {
+		if math.Float32bits(v) != math.Float32bits(b[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // tile repeats the first n elements of s over all of it.
@@ -196,8 +220,10 @@ func (b *BatchNorm) Forward(y, x, mean, variance, gamma, beta []float32) error {
 	case len(y) != size:
 		return b.sized("y", y, size)
 	}
-	if err := b.Prepare(mean, variance, gamma, beta); err != nil {
-		return err
+	if !b.prepared(mean, variance, gamma, beta) {
+		if err := b.Prepare(mean, variance, gamma, beta); err != nil {
+			return err
+		}
 	}
 	return b.Apply(y, x)
 }
