@@ -3,7 +3,6 @@ package graph
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn"
 )
 
@@ -18,10 +17,6 @@ func init() {
 	}
 	register("Mod", 10, "fmod", nil, planArithmetic)
 	register("Pow", 7, "", nil, planPow)
-	register("BitShift", 11, "direction", nil, planArithmetic)
-	for _, op := range []string{"BitwiseAnd", "BitwiseOr", "BitwiseXor"} {
-		register(op, 18, "", nil, planArithmetic)
-	}
 }
 
 // float32Kernels are the operators that nn has kernels for.
@@ -40,16 +35,6 @@ func planArithmetic(c *Call) error {
 			if floatTypes.has(t) {
 				return c.Fail("fmod=0 is for integers, the inputs are ", t.String())
 			}
-		}
-	}
-	if op == "BitShift" {
-		switch c.Node.Str("direction", "") {
-		case "LEFT":
-			op = "ShiftLeft"
-		case "RIGHT":
-			op = "ShiftRight"
-		default:
-			return c.Fail("direction is ", c.Node.Str("direction", ""), ", want LEFT or RIGHT")
 		}
 	}
 	out, err := broadcastDims(c, 0, 1)
@@ -88,9 +73,9 @@ func floatPair(op string) func(a, b float64) float64 {
 	return math.Mod
 }
 
-// intPair is the function behind an operator on integers. Sums, products and
-// bits are the same for signed and unsigned numbers; the rest matters for uint64
-// alone, as the others are widened. A division by zero, which ONNX leaves
+// intPair is the function behind an operator on integers. Sums and
+// products are the same for signed and unsigned numbers; the rest matters for
+// uint64 alone, as the others are widened. A division by zero, which ONNX leaves
 // undefined, gives 0.
 func intPair(op string, unsigned bool) func(a, b int64) int64 {
 	switch op {
@@ -100,16 +85,6 @@ func intPair(op string, unsigned bool) func(a, b int64) int64 {
 		return func(a, b int64) int64 { return a - b }
 	case "Mul":
 		return func(a, b int64) int64 { return a * b }
-	case "ShiftLeft":
-		return func(a, b int64) int64 { return a << uint64(b) }
-	case "ShiftRight":
-		return func(a, b int64) int64 { return int64(uint64(a) >> uint64(b)) }
-	case "BitwiseAnd":
-		return func(a, b int64) int64 { return a & b }
-	case "BitwiseOr":
-		return func(a, b int64) int64 { return a | b }
-	case "BitwiseXor":
-		return func(a, b int64) int64 { return a ^ b }
 	case "Max":
 		return func(a, b int64) int64 {
 			if before(a, b, unsigned) {
@@ -181,52 +156,45 @@ func planVariadic(c *Call) error {
 	op := c.Node.Op
 	switch {
 	case t == Float32:
-		foldOperands(c, out, float32Kernels[op], func(y []float32) {
-			if op == "Mean" {
-				count := [1]float32{float32(n)}
-				nn.Div(y, y, 0, 1, count[:], 0, 0, 1, len(y))
-			}
-		})
+		foldFloats(c, out)
 	case t == Float64:
-		foldOperands(c, out, eachPair(floatPair(op)), func(y []float64) {
-			if op == "Mean" {
-				for i := range y {
-					y[i] /= float64(n)
-				}
-			}
-		})
-	case n == 2:
-		stepPairs(c, out, t, intPair(op, t == Uint64))
-	case t == Int64 || t == Uint64:
-		foldOperands(c, out, eachPair(intPair(op, t == Uint64)), func([]int64) {})
+		foldWide(c, out, eachPair(floatPair(op)), op == "Mean")
 	default:
-		foldNarrow(c, out, eachPair(intPair(op, false)))
+		foldWide(c, out, eachPair(intPair(op, t == Uint64)), false)
 	}
 	return nil
 }
 
-func foldOperands[T float32 | wideElem](c *Call, out []int, f rowKernel[T], finish func(y []T)) {
-	walks := foldWalks(c, out)
+func foldFloats(c *Call, out []int) {
+	walks, f := foldWalks(c, out), float32Kernels[c.Node.Op]
+	count := []float32{float32(c.NumIn())}
+	mean := c.Node.Op == "Mean"
 	c.Run(func(a *Args) {
-		y := slab.View[T](a.Out[0].Data)
-		x := slab.View[T](a.In[0].Data)
+		y, x := a.Out[0].Float32s(), a.In[0].Float32s()
 		for i, w := range walks {
-			walkRows(w, f, y, x, slab.View[T](a.In[i+1].Data), 0)
+			walkRows(w, f, y, x, a.In[i+1].Float32s(), 0)
 			x = y
 		}
-		finish(y)
+		if mean {
+			nn.Div(y, y, 0, 1, count, 0, 0, 1, len(y))
+		}
 	})
 }
 
-// foldNarrow is foldOperands of narrower integers.
-func foldNarrow(c *Call, out []int, f rowKernel[int64]) {
-	walks := foldWalks(c, out)
-	w := newWide[int64](c, c.NumIn(), c.In(0).Type, Elements(out))
+// foldWide is foldFloats of the other types.
+func foldWide[T wideElem](c *Call, out []int, f rowKernel[T], mean bool) {
+	walks, n := foldWalks(c, out), T(c.NumIn())
+	w := newWide[T](c, c.NumIn(), c.In(0).Type, Elements(out))
 	c.Run(func(a *Args) {
 		y, x := w.out(a), w.in(a, 0)
 		for i, walk := range walks {
 			walkRows(walk, f, y, x, w.in(a, i+1), 0)
 			x = y
+		}
+		if mean {
+			for i := range y {
+				y[i] /= n
+			}
 		}
 		w.done(a)
 	})

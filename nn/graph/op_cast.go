@@ -55,15 +55,7 @@ func converter(to, from DType) func(dst, src []byte) {
 	case to == from:
 		return func(dst, src []byte) { copy(dst, src) }
 	case to == Float32 && from == Int64:
-		return convert[float32, int64]
-	case to == Float32 && from == Int32:
-		return convert[float32, int32]
-	case to == Float32 && (from == Uint8 || from == Bool):
-		return convert[float32, uint8]
-	case to == Int64 && from == Int32:
-		return convert[int64, int32]
-	case to == Int32 && from == Int64:
-		return convert[int32, int64]
+		return convert[float32, int64] // by way of float64 it would round twice
 	}
 	// Everything else goes through a block of int64 or float64, made here because
 	// a run allocates nothing.

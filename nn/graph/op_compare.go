@@ -53,20 +53,22 @@ func comparison[T wideElem](op string, t DType) func(a, b T) T {
 		signed := comparison[int64](op, Int64)
 		return func(a, b T) T { return T(signed(int64(a)^math.MinInt64, int64(b)^math.MinInt64)) }
 	}
-	switch op {
-	case "Equal":
-		if t == Bool {
-			return func(a, b T) T { return truth[T]((a != 0) == (b != 0)) }
+	return func(a, b T) T {
+		switch op {
+		case "Equal":
+			if t == Bool {
+				return truth[T]((a != 0) == (b != 0))
+			}
+			return truth[T](a == b)
+		case "Less":
+			return truth[T](a < b)
+		case "Greater":
+			return truth[T](a > b)
+		case "LessOrEqual":
+			return truth[T](a <= b)
 		}
-		return func(a, b T) T { return truth[T](a == b) }
-	case "Less":
-		return func(a, b T) T { return truth[T](a < b) }
-	case "Greater":
-		return func(a, b T) T { return truth[T](a > b) }
-	case "LessOrEqual":
-		return func(a, b T) T { return truth[T](a <= b) }
+		return truth[T](a >= b)
 	}
-	return func(a, b T) T { return truth[T](a >= b) }
 }
 
 func planLogic(c *Call) error {

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn"
 )
 
@@ -204,32 +205,32 @@ func planConv(c *Call) error {
 		c.Run(func(a *Args) { fillBias(a, planes, s.OutChannels, plane, clamp) })
 		return nil
 	}
-	bias := c.In(2)
-	if c.In(1).Host != nil && (bias == nil || bias.Host != nil) {
-		var b []float32
-		if bias != nil {
-			b = bias.Host.Float32s()
-		}
-		// Same pads depend on the input's size, so they are part of the key.
-		key := "conv"
-		if c.Node.Attrs["auto_pad"] != nil {
-			key = windowKey(s.Window)
-		}
-		conv := c.Prepared(key, func() any { return nn.PackConv(s, c.In(1).Host.Float32s(), b, clamp) }).(*nn.Conv)
-		c.Scratch(4 * conv.ScratchLen(height, width))
-		c.Run(func(a *Args) {
-			conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), x[0], height, width, slab.View[float32](a.Scratch))
-		})
-		return nil
-	}
-	// Weights that are computed have to be laid out anew in each run.
-	like := nn.PackConv(s, make([]float32, c.In(1).Len()), nil, clamp)
-	c.Scratch(4 * like.ScratchLen(height, width))
+	pack := func(weights, bias []float32) *nn.Conv { return nn.PackConv(s, weights, bias, clamp) }
+	known, weights, bias := hostWeights(c)
+	conv := c.Prepared(windowKey(s.Window, known), func() any { return pack(weights, bias) }).(*nn.Conv)
+	c.Scratch(4 * conv.ScratchLen(height, width))
 	c.Run(func(a *Args) {
-		conv := nn.PackConv(s, a.In[1].Float32s(), optional(a, 2), clamp)
+		conv := conv
+		if !known {
+			conv = pack(a.In[1].Float32s(), optional(a, 2))
+		}
 		conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), x[0], height, width, slab.View[float32](a.Scratch))
 	})
 	return nil
+}
+
+// hostWeights gives the values of weights and bias, which most networks know
+// before any run. Where they are computed, zeros stand for them, and each run
+// has to lay them out anew.
+func hostWeights(c *Call) (known bool, weights, bias []float32) {
+	w, b := c.In(1), c.In(2)
+	if w.Host == nil || b != nil && b.Host == nil {
+		return false, make([]float32, w.Len()), nil
+	}
+	if b != nil {
+		bias = b.Host.Float32s()
+	}
+	return true, w.Host.Float32s(), bias
 }
 
 // optional is input i's elements, nil where it is omitted.
@@ -240,12 +241,9 @@ func optional(a *Args, i int) []float32 {
 	return nil
 }
 
-func windowKey(w nn.Window) string {
-	b := []byte("conv ")
-	for _, v := range []int{w.PadTop, w.PadLeft, w.PadBottom, w.PadRight} {
-		b = append(b, byte(v), byte(v>>8), byte(v>>16))
-	}
-	return string(b)
+// windowKey tells packed weights apart whose pads follow from the input's size.
+func windowKey(w nn.Window, known bool) string {
+	return text.Join("conv ", known, []int{w.PadTop, w.PadLeft, w.PadBottom, w.PadRight})
 }
 
 // fillBias is a convolution without products.
@@ -341,23 +339,15 @@ func planConvTranspose(c *Call) error {
 		c.Run(func(a *Args) { fillBias(a, x[0], s.OutChannels, oh*ow, clamp) })
 		return nil
 	}
-	bias := c.In(2)
-	if c.In(1).Host != nil && (bias == nil || bias.Host != nil) && want[1] < 0 && auto != "SAME_UPPER" && auto != "SAME_LOWER" {
-		var b []float32
-		if bias != nil {
-			b = bias.Host.Float32s()
-		}
-		conv := c.Prepared("conv", func() any { return nn.PackConvTranspose(s, c.In(1).Host.Float32s(), b, clamp) }).(*nn.ConvTranspose)
-		c.Scratch(4 * conv.ScratchLen(height, width))
-		c.Run(func(a *Args) {
-			conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), x[0], height, width, oh, ow, slab.View[float32](a.Scratch))
-		})
-		return nil
-	}
-	like := nn.PackConvTranspose(s, make([]float32, c.In(1).Len()), nil, clamp)
-	c.Scratch(4 * like.ScratchLen(height, width))
+	pack := func(weights, bias []float32) *nn.ConvTranspose { return nn.PackConvTranspose(s, weights, bias, clamp) }
+	known, weights, bias := hostWeights(c)
+	conv := c.Prepared(windowKey(s.Window, known), func() any { return pack(weights, bias) }).(*nn.ConvTranspose)
+	c.Scratch(4 * conv.ScratchLen(height, width))
 	c.Run(func(a *Args) {
-		conv := nn.PackConvTranspose(s, a.In[1].Float32s(), optional(a, 2), clamp)
+		conv := conv
+		if !known {
+			conv = pack(a.In[1].Float32s(), optional(a, 2))
+		}
 		conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), x[0], height, width, oh, ow, slab.View[float32](a.Scratch))
 	})
 	return nil

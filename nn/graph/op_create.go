@@ -11,7 +11,6 @@ import (
 func init() {
 	register("ConstantOfShape", 9, "value", nil, planConstantOfShape)
 	register("Range", 11, "", nil, planRange)
-	register("EyeLike", 9, "dtype k", nil, planEyeLike)
 	register("Trilu", 14, "upper", nil, planTrilu)
 	register("CumSum", 11, "exclusive reverse", nil, planCumSum)
 	register("Pad", 2, "mode pads value", checkPad, planPad)
@@ -124,34 +123,6 @@ func rangeSize(n float64) int {
 		return int(n)
 	}
 	return -1
-}
-
-func planEyeLike(c *Call) error {
-	if c.In(0) == nil || len(c.In(0).Dims) != 2 {
-		return c.Fail("the input must be a matrix")
-	}
-	t := c.In(0).Type
-	if c.Node.Attrs["dtype"] != nil {
-		t = DType(c.Node.Int("dtype", 0))
-	}
-	if !storedTypes.has(t) {
-		return unsupported(c, "type ", t.String())
-	}
-	dims := cloneDims(c.In(0).Dims)
-	c.Out(0, t, dims...)
-	one := slab.New(t.Size())
-	converter(t, Bool)(one, []byte{1})
-	k := c.Node.Int("k", 0)
-	c.Run(func(a *Args) {
-		y, size := a.Out[0].Data, len(one)
-		clear(y)
-		for i := range dims[0] {
-			if j := int64(i) + k; j >= 0 && j < int64(dims[1]) {
-				copy(y[(i*dims[1]+int(j))*size:], one)
-			}
-		}
-	})
-	return nil
 }
 
 // planTrilu keeps, of each matrix, what is on and above (or below) diagonal k.
@@ -428,54 +399,36 @@ func planTopK(c *Call) error {
 		return nil
 	}
 	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
-	largest := c.Node.Int("largest", 1) != 0
-	top := &topK{k: int(k), outer: outer, n: n, inner: inner, largest: largest, heap: make([]int, k)}
-	if floatTypes.has(c.In(0).Type) {
-		stepTopK[float64](c, top)
-	} else {
-		stepTopK[int64](c, top)
-	}
-	return nil
-}
-
-type topK struct {
-	k, outer, n, inner int
-	largest            bool
-	heap               []int // indices, the worst of them first
-}
-
-func stepTopK[T wideElem](c *Call, t *topK) {
-	size := c.In(0).Type.Size()
-	w := newWide[T](c, 1, Int64, 0) // values are copied as they are
+	t := &topK{n: n, inner: inner, heap: make([]int, k)}
+	order, size := newKeys(c, c.Node.Int("largest", 1) == 0), c.In(0).Type.Size()
 	c.Run(func(a *Args) {
-		x, from := w.in(a, 0), a.In[0].Data
-		var values []byte
-		var indices []int64
-		if a.Out[0] != nil {
-			values = a.Out[0].Data
-		}
-		if len(a.Out) > 1 && a.Out[1] != nil {
-			indices = a.Out[1].Int64s()
-		}
-		for o := range t.outer {
-			for i := range t.inner {
-				topOf(t, x[o*t.n*t.inner+i:])
+		keys := order.of(a)
+		for o := range outer {
+			for i := range inner {
+				t.choose(keys[o*n*inner+i:])
 				for q, j := range t.heap {
-					at := (o*t.k+q)*t.inner + i
-					if values != nil {
-						copy(values[at*size:(at+1)*size], from[((o*t.n+j)*t.inner+i)*size:])
+					at := (o*len(t.heap)+q)*inner + i
+					if a.Out[0] != nil {
+						copy(a.Out[0].Data[at*size:(at+1)*size], a.In[0].Data[((o*n+j)*inner+i)*size:])
 					}
-					if indices != nil {
-						indices[at] = int64(j)
+					if len(a.Out) > 1 && a.Out[1] != nil {
+						a.Out[1].Int64s()[at] = int64(j)
 					}
 				}
 			}
 		}
 	})
+	return nil
 }
 
-// topOf leaves in t.heap the indices of the k best elements, best first.
-func topOf[T wideElem](t *topK, x []T) {
+// topK chooses the largest of n keys that lie inner apart.
+type topK struct {
+	n, inner int
+	heap     []int // indices, the worst of them first
+}
+
+// choose leaves in t.heap the indices of the best elements, best first.
+func (t *topK) choose(x []int64) {
 	h := t.heap
 	for j := range t.n {
 		switch {
@@ -483,41 +436,38 @@ func topOf[T wideElem](t *topK, x []T) {
 			h[j] = j
 			if j == len(h)-1 {
 				for r := len(h)/2 - 1; r >= 0; r-- {
-					sink(t, x, r, len(h))
+					t.sink(x, r, len(h))
 				}
 			}
-		case len(h) > 0 && better(t, x, j, h[0]):
+		case t.better(x, j, h[0]):
 			h[0] = j
-			sink(t, x, 0, len(h))
+			t.sink(x, 0, len(h))
 		}
 	}
 	for m := len(h) - 1; m > 0; m-- {
 		h[0], h[m] = h[m], h[0]
-		sink(t, x, 0, m)
+		t.sink(x, 0, m)
 	}
 }
 
-// better says that element i goes before j. NaN counts as largest.
-func better[T wideElem](t *topK, x []T, i, j int) bool {
+// better says that element i goes before j.
+func (t *topK) better(x []int64, i, j int) bool {
 	a, b := x[i*t.inner], x[j*t.inner]
-	if a == b || a != a && b != b {
-		return i < j
-	}
-	return (a > b || a != a) == t.largest
+	return a > b || a == b && i < j
 }
 
 // sink restores the heap of m indices, whose root is the worst, below r.
-func sink[T wideElem](t *topK, x []T, r, m int) {
+func (t *topK) sink(x []int64, r, m int) {
 	h := t.heap
 	for {
 		child := 2*r + 1
 		if child >= m {
 			return
 		}
-		if child+1 < m && better(t, x, h[child], h[child+1]) {
+		if child+1 < m && t.better(x, h[child], h[child+1]) {
 			child++
 		}
-		if !better(t, x, h[r], h[child]) {
+		if !t.better(x, h[r], h[child]) {
 			return
 		}
 		h[r], h[child] = h[child], h[r]

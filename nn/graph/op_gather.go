@@ -14,10 +14,8 @@ func init() {
 	register("GatherElements", 11, "axis", nil, planGatherElements)
 	register("GatherND", 11, "batch_dims", nil, planGatherND)
 	register("ScatterElements", 11, "axis reduction", checkScatter, planScatterElements)
-	register("Scatter", 9, "axis", nil, planScatterElements)
 	register("ScatterND", 11, "reduction", checkScatter, planScatterND)
 	register("OneHot", 9, "axis", nil, planOneHot)
-	register("Compress", 9, "axis", nil, planCompress)
 	register("NonZero", 9, "", nil, planNonZero)
 }
 
@@ -339,45 +337,6 @@ func planOneHot(c *Call) error {
 				continue
 			}
 			copy(y[((k/inner*n+int(p))*inner+k%inner)*size:], values[size:])
-		}
-	})
-	return nil
-}
-
-// planCompress keeps what condition is true for. The output's size depends on
-// the condition's value.
-func planCompress(c *Call) error {
-	if err := need(c, 1, typeSet(Bool)); err != nil {
-		return err
-	}
-	cond, err := c.Host(1)
-	if err != nil {
-		return err
-	}
-	dims, axis := c.In(0).Dims, 0
-	out := cloneDims(dims)
-	if c.Node.Attrs["axis"] == nil {
-		dims = []int{Elements(dims)}
-		out = []int{0}
-	} else if axis, err = axisOf(c, c.Node.Int("axis", 0), len(dims)); err != nil {
-		return err
-	}
-	var keep []int
-	for i, v := range cond.Data {
-		if v != 0 {
-			if i >= dims[axis] {
-				return c.Fail("the condition has ", cond.Len(), " elements for dimension ", axis, " of ", dims)
-			}
-			keep = append(keep, i)
-		}
-	}
-	out[axis] = len(keep)
-	t := c.In(0).Type
-	c.Out(0, t, out...)
-	outer, inner := Elements(dims[:axis]), Elements(dims[axis+1:])*t.Size()
-	c.Run(func(a *Args) {
-		for k, i := range keep {
-			copyRows(a.Out[0].Data, k*inner, len(keep)*inner, a.In[0].Data, i*inner, dims[axis]*inner, inner, outer)
 		}
 	})
 	return nil

@@ -48,7 +48,7 @@ func planMatMul(c *Call) error {
 	if !col {
 		out = append(out, n)
 	}
-	c.Out(0, c.In(0).Type, out...)
+	c.Out(0, Float32, out...)
 	// Where all matrices of a meet the same b, they are one tall matrix.
 	if Elements(b[:len(b)-2]) == 1 {
 		m *= Elements(lead)
@@ -60,17 +60,6 @@ func planMatMul(c *Call) error {
 		return nil
 	}
 	clamp, _ := fusedClamp(c.Node)
-	if t := c.In(0).Type; t != Float32 {
-		if clamp != nn.NoClamp {
-			return unsupported(c, "type ", t.String())
-		}
-		if t == Float64 {
-			plainMatMul[float64](c, w, m, k, n, Elements(out))
-		} else {
-			plainMatMul[int64](c, w, m, k, n, Elements(out))
-		}
-		return nil
-	}
 	g := &nn.Gemm{M: m, N: n, K: k, Clamp: clamp}
 	if c.In(2) != nil {
 		if c.In(2).Len() != n || len(lead) != 0 {
@@ -127,36 +116,6 @@ func matrices(w *broadcast, g *nn.Gemm, y, a, b, scratch []float32, level int) i
 		}
 		g.Run(y[done:done+g.M*g.N], a[i*as:], b[i*bs:], scratch)
 		done += g.M * g.N
-	}
-	return done
-}
-
-// plainMatMul is for the types that nn has no product of.
-func plainMatMul[T wideElem](c *Call, walk *broadcast, m, k, n, size int) {
-	w := newWide[T](c, 2, c.In(0).Type, size)
-	c.Run(func(a *Args) {
-		plainMatrices(walk, w.out(a), w.in(a, 0), w.in(a, 1), m, k, n, 0)
-		w.done(a)
-	})
-}
-
-func plainMatrices[T wideElem](w *broadcast, y, a, b []T, m, k, n, level int) int {
-	as, bs, done := w.steps[0][level]*m*k, w.steps[1][level]*k*n, 0
-	for q := range w.dims[level] {
-		if level < len(w.dims)-1 {
-			done += plainMatrices(w, y[done:], a[q*as:], b[q*bs:], m, k, n, level+1)
-			continue
-		}
-		for i := range m {
-			for j := range n {
-				var sum T
-				for t := range k {
-					sum += T(a[q*as+i*k+t] * b[q*bs+t*n+j])
-				}
-				y[done+i*n+j] = sum
-			}
-		}
-		done += m * n
 	}
 	return done
 }

@@ -13,7 +13,7 @@ import (
 func init() {
 	register("BatchNormalization", 7, "epsilon momentum spatial training_mode "+fusedAttrs, checkBatchNorm, planBatchNorm)
 	register("LayerNormalization", 1, "axis epsilon stash_type", checkStash, planLayerNorm)
-	register(Internal+".AddLayerNormalization", 1, "axis epsilon", nil, planAddLayerNorm)
+	register(Internal+".AddLayerNormalization", 1, "axis epsilon", nil, planLayerNorm)
 	register("InstanceNormalization", 6, "epsilon", nil, planInstanceNorm)
 	register("GroupNormalization", 18, "epsilon num_groups stash_type", checkStash, planGroupNorm)
 	register("RMSNormalization", 23, "axis epsilon stash_type", checkStash, planRMSNorm)
@@ -177,71 +177,47 @@ func output(a *Args, i int) []float32 {
 	return nil
 }
 
-// planLayerNorm: outputs are y, the mean and 1/√(variance + epsilon).
+// planLayerNorm: outputs are y, the mean and 1/√(variance + epsilon). The
+// optimizer's AddLayerNormalization(x, residual, gamma, beta) normalizes x +
+// residual, which is output 1 where that is asked for.
 func planLayerNorm(c *Call) error {
 	axis, rows, cols, err := rowsOf(c, -1)
 	if err != nil {
 		return err
 	}
-	dims := c.In(0).Dims
-	c.Out(0, Float32, dims...)
-	c.Out(1, Float32, statDims(dims, axis)...)
-	c.Out(2, Float32, statDims(dims, axis)...)
-	c.InPlace(0, 0)
-	gamma, err := newAffine(c, 1, dims[axis:])
+	dims := sameOut(c).Dims
+	add := 0
+	if c.Node.Domain == Internal {
+		add = 1
+		if c.In(1) == nil || !sameDims(dims, c.In(1).Dims) {
+			return c.Fail("x has dimensions ", dims, ", the residual has others")
+		}
+		c.Out(1, Float32, dims...)
+	} else {
+		c.Out(1, Float32, statDims(dims, axis)...)
+		c.Out(2, Float32, statDims(dims, axis)...)
+	}
+	gamma, err := newAffine(c, 1+add, dims[axis:])
 	if err != nil {
 		return err
 	}
-	beta, err := newAffine(c, 2, dims[axis:])
+	beta, err := newAffine(c, 2+add, dims[axis:])
 	if err != nil {
 		return err
 	}
 	eps := float64(c.Node.Float("epsilon", 1e-5))
 	c.Run(func(a *Args) {
-		must(norm.LayerNormRows(output(a, 0), output(a, 1), output(a, 2), a.In[0].Float32s(), nil,
-			gamma.of(a), beta.of(a), rows, cols, eps))
-	})
-	return nil
-}
-
-// planAddLayerNorm is the optimizer's AddLayerNormalization(x, residual, gamma,
-// beta): LayerNormalization of x + residual, which is output 1 where that is
-// asked for.
-func planAddLayerNorm(c *Call) error {
-	dims := c.In(0).Dims
-	if !sameDims(dims, c.In(1).Dims) {
-		return c.Fail("x has dimensions ", dims, " and the residual ", c.In(1).Dims)
-	}
-	axis, rows, cols, err := rowsOf(c, -1)
-	if err != nil {
-		return err
-	}
-	c.Out(0, Float32, dims...)
-	c.Out(1, Float32, cloneDims(dims)...)
-	gamma, err := newAffine(c, 2, dims[axis:])
-	if err != nil {
-		return err
-	}
-	beta, err := newAffine(c, 3, dims[axis:])
-	if err != nil {
-		return err
-	}
-	eps := float64(c.Node.Float("epsilon", 1e-5))
-	if c.Node.Out(1) != nil {
-		c.InPlace(1, 0)
-		c.InPlace(1, 1)
-		c.Run(func(a *Args) {
-			sum, n := a.Out[1].Float32s(), rows*cols
-			nn.Add(sum, a.In[0].Float32s(), 0, 1, a.In[1].Float32s(), 0, 1, 1, n)
-			must(norm.LayerNormRows(output(a, 0), nil, nil, sum, nil, gamma.of(a), beta.of(a), rows, cols, eps))
-		})
-		return nil
-	}
-	c.InPlace(0, 0)
-	c.InPlace(0, 1)
-	c.Run(func(a *Args) {
-		must(norm.LayerNormRows(output(a, 0), nil, nil, a.In[0].Float32s(), a.In[1].Float32s(),
-			gamma.of(a), beta.of(a), rows, cols, eps))
+		x, y := a.In[0].Float32s(), output(a, 0)
+		mean, rstd := output(a, 1), output(a, 2)
+		if add == 1 {
+			sum := mean
+			if mean, rstd = nil, nil; sum == nil {
+				sum = y
+			}
+			nn.Add(sum, x, 0, 1, a.In[1].Float32s(), 0, 1, 1, len(x))
+			x = sum
+		}
+		must(norm.LayerNormRows(y, mean, rstd, x, nil, gamma.of(a), beta.of(a), rows, cols, eps))
 	})
 	return nil
 }

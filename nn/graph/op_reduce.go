@@ -85,142 +85,139 @@ func planReduce(c *Call) error {
 		c.Run(nothing)
 		return nil
 	}
-	if in.Type == Float32 {
-		reduceFloats(c, in.Dims, r.kept, kind)
-		return nil
-	}
 	if in.Len() == 0 && (kind == nn.ReduceMax || kind == nn.ReduceMin || kind == nn.ReduceMean) && !floatTypes.has(in.Type) {
 		return c.Fail("there is no element to reduce in ", in.Dims)
 	}
-	if in.Type == Float64 {
-		reducePlain[float64](c, in.Dims, r.kept, kind)
-	} else {
-		reducePlain[int64](c, in.Dims, r.kept, kind)
+	switch in.Type {
+	case Float32:
+		reduceFloats(c, r.kept, kind)
+	case Float64:
+		reduceWide[float64](c, r.kept, kind)
+	default:
+		reduceWide[int64](c, r.kept, kind)
 	}
 	return nil
 }
 
-// blocksOf collapses dims to runs of kept and reduced ones; dimensions of 1 join
-// either.
-func blocksOf(dims []int, kept []bool) (size []int, keep []bool) {
-	for i, d := range dims {
-		switch last := len(size) - 1; {
-		case d == 1:
-		case last >= 0 && keep[last] == kept[i]:
-			size[last] *= d
-		default:
-			size, keep = append(size, d), append(keep, kept[i])
-		}
-	}
-	return size, keep
+// grouping is how the reduced elements lie: [rows, n, inner], of which n are
+// one result's, or scattered, and then gathered to rows of n first.
+type grouping struct {
+	rows, n, inner int
+	gather         *strided // nil where nothing is gathered
 }
 
-// reduceFloats reduces one block of axes at a time where there is one, else
-// gathers the reduced axes behind the kept ones first.
-func reduceFloats(c *Call, dims []int, kept []bool, kind nn.Reduce) {
-	size, keep := blocksOf(dims, kept)
-	at, count := -1, 0
-	for i, k := range keep {
-		if !k {
-			at, count = i, count+1
-		}
-	}
-	if count == 0 { // one element each
-		n := Elements(dims)
-		c.Run(func(a *Args) { kind.Run(a.Out[0].Float32s(), a.In[0].Float32s(), n, 1, 1) })
-		return
-	}
-	if count == 1 {
-		outer, n, inner := Elements(size[:at]), size[at], Elements(size[at+1:])
-		c.Run(func(a *Args) { kind.Run(a.Out[0].Float32s(), a.In[0].Float32s(), outer, n, inner) })
-		return
-	}
-	strides := rowMajor(size)
-	var walk, src []int
-	rows, n := 1, 1
-	for _, want := range []bool{true, false} {
-		for i, k := range keep {
-			if k == want {
-				walk, src = append(walk, size[i]), append(src, strides[i])
-				if k {
-					rows *= size[i]
-				} else {
-					n *= size[i]
-				}
+// groups finds a grouping of elements of the given size. Gathered ones have
+// inner = 1, as have all where flat is set.
+func groups(dims []int, kept []bool, size int, flat bool) grouping {
+	// Neighbours of one kind count as one dimension; those of 1 join either.
+	var sizes []int
+	var keep []bool
+	at, count := 0, 0
+	for i, d := range dims {
+		last := len(sizes) - 1
+		switch {
+		case d == 1:
+		case last >= 0 && keep[last] == kept[i]:
+			sizes[last] *= d
+		default:
+			sizes, keep = append(sizes, d), append(keep, kept[i])
+			if !kept[i] {
+				at, count = last+1, count+1
 			}
 		}
 	}
-	p := newStrided(4, walk, src, rowMajor(walk))
-	c.Scratch(4 * rows * n)
+	if count == 0 { // one element each
+		return grouping{rows: Elements(dims), n: 1, inner: 1}
+	}
+	g := grouping{rows: Elements(sizes[:at]), n: sizes[at], inner: Elements(sizes[at+1:])}
+	if count == 1 && (g.inner == 1 || !flat) {
+		return g
+	}
+	strides := rowMajor(sizes)
+	var walk, src []int
+	g = grouping{rows: 1, n: 1, inner: 1}
+	for _, want := range []bool{true, false} {
+		for i, k := range keep {
+			if k != want {
+				continue
+			}
+			walk, src = append(walk, sizes[i]), append(src, strides[i])
+			if k {
+				g.rows *= sizes[i]
+			} else {
+				g.n *= sizes[i]
+			}
+		}
+	}
+	g.gather = newStrided(size, walk, src, rowMajor(walk))
+	return g
+}
+
+func reduceFloats(c *Call, kept []bool, kind nn.Reduce) {
+	g := groups(c.In(0).Dims, kept, 4, false)
+	if g.gather != nil {
+		c.Scratch(4 * g.rows * g.n)
+	}
 	c.Run(func(a *Args) {
-		p.run(a.Scratch, a.In[0].Data)
-		kind.Run(a.Out[0].Float32s(), slab.View[float32](a.Scratch[:4*rows*n]), rows, n, 1)
+		x := a.In[0].Float32s()
+		if g.gather != nil {
+			g.gather.run(a.Scratch, a.In[0].Data)
+			x = slab.View[float32](a.Scratch[:4*g.rows*g.n])
+		}
+		kind.Run(a.Out[0].Float32s(), x, g.rows, g.n, g.inner)
 	})
 }
 
-// reducePlain is for the types that nn has no reductions of.
-func reducePlain[T wideElem](c *Call, dims []int, kept []bool, kind nn.Reduce) {
-	size, keep := blocksOf(dims, kept)
-	strides := rowMajor(size)
-	var outer, outerStep, inner, innerStep []int
-	for i, k := range keep {
-		if k {
-			outer, outerStep = append(outer, size[i]), append(outerStep, strides[i])
-		} else {
-			inner, innerStep = append(inner, size[i]), append(innerStep, strides[i])
-		}
+// reduceWide is for the types that nn has no reductions of.
+func reduceWide[T wideElem](c *Call, kept []bool, kind nn.Reduce) {
+	g := groups(c.In(0).Dims, kept, 8, true)
+	w := newWide[T](c, 1, c.In(0).Type, g.rows)
+	at := c.scratch
+	if g.gather != nil {
+		c.Scratch(at + 8*g.rows*g.n)
 	}
-	n := Elements(inner)
-	w := newWide[T](c, 1, c.In(0).Type, Elements(outer))
 	c.Run(func(a *Args) {
 		x, y := w.in(a, 0), w.out(a)
-		for i := range y {
-			y[i] = reduceOne(x, offsetOf(i, outer, outerStep), n, inner, innerStep, kind)
+		if g.gather != nil {
+			g.gather.run(a.Scratch[at:], slab.Bytes(x))
+			x = slab.View[T](a.Scratch[at:][:8*g.rows*g.n])
+		}
+		for r := range y {
+			y[r] = reduceRow(x[r*g.n:][:g.n], kind)
 		}
 		w.done(a)
 	})
 }
 
-// offsetOf turns a row-major index over dims into an offset by steps.
-func offsetOf(index int, dims, steps []int) int {
-	off := 0
-	for i := len(dims) - 1; i >= 0; i-- {
-		off += index % dims[i] * steps[i]
-		index /= dims[i]
-	}
-	return off
-}
-
-func reduceOne[T wideElem](x []T, base, n int, dims, steps []int, kind nn.Reduce) T {
+func reduceRow[T wideElem](x []T, kind nn.Reduce) T {
 	var acc T
 	switch kind {
 	case nn.ReduceProd:
 		acc = 1
-	case nn.ReduceMax, nn.ReduceMin:
-		if n == 0 {
-			if kind == nn.ReduceMax {
-				return T(math.Inf(-1))
-			}
-			return T(math.Inf(1))
-		}
-		acc = x[base]
+	case nn.ReduceMax:
+		acc = T(math.Inf(-1)) // of floats; integers have an element
+	case nn.ReduceMin:
+		acc = T(math.Inf(1))
 	}
 	wide, top := 0.0, math.Inf(-1)
 	if kind == nn.ReduceLogSumExp {
-		for k := range n {
-			top = max(top, float64(x[base+offsetOf(k, dims, steps)]))
+		for _, v := range x {
+			top = max(top, float64(v))
 		}
 		if math.IsInf(top, 0) {
 			return T(top)
 		}
 	}
-	for k := range n {
-		v := x[base+offsetOf(k, dims, steps)]
+	for k, v := range x {
 		switch kind {
 		case nn.ReduceMax:
-			acc = max(acc, v)
+			if acc = max(acc, v); k == 0 {
+				acc = v
+			}
 		case nn.ReduceMin:
-			acc = min(acc, v)
+			if acc = min(acc, v); k == 0 {
+				acc = v
+			}
 		case nn.ReduceProd:
 			acc *= v
 		case nn.ReduceSumSquare:
@@ -234,26 +231,32 @@ func reduceOne[T wideElem](x []T, base, n int, dims, steps []int, kind nn.Reduce
 			wide += float64(float64(v) * float64(v))
 		case nn.ReduceLogSumExp:
 			wide += math.Exp(float64(v) - top)
-		case nn.ReduceLogSum:
-			wide += float64(v)
 		default:
 			acc += v
 		}
 	}
+	n := T(len(x))
 	switch kind {
 	case nn.ReduceMean:
-		if n == 0 {
-			return T(math.NaN()) // floats only: integers were refused
-		}
-		return acc / T(n)
+		return acc / n // 0/0 of floats is NaN; integers have an element
 	case nn.ReduceL2:
 		return T(math.Sqrt(wide))
 	case nn.ReduceLogSum:
-		return T(math.Log(wide))
+		return T(math.Log(float64(acc)))
 	case nn.ReduceLogSumExp:
 		return T(top + math.Log(wide))
 	}
 	return acc
+}
+
+// offsetOf turns a row-major index over dims into an offset by steps.
+func offsetOf(index int, dims, steps []int) int {
+	off := 0
+	for i := len(dims) - 1; i >= 0; i-- {
+		off += index % dims[i] * steps[i]
+		index /= dims[i]
+	}
+	return off
 }
 
 // planArg gives the index of the largest or smallest element along an axis.
@@ -277,42 +280,74 @@ func planArg(c *Call) error {
 		return c.Fail("axis ", axis, " of ", in.Dims, " is empty")
 	}
 	last := c.Node.Int("select_last_index", 0) != 0
-	f := nn.ArgMax
-	if c.Node.Op == "ArgMin" {
-		f = nn.ArgMin
-	}
 	n, inner := in.Dims[axis], Elements(in.Dims[axis+1:])
-	if in.Type == Float32 {
-		c.Run(func(a *Args) {
-			x := a.In[0].Float32s()
-			for i := range a.Out[0].Int64s() {
-				a.Out[0].Int64s()[i] = int64(f(x[i/inner*n*inner+i%inner:], n, inner, last))
+	k := newKeys(c, c.Node.Op == "ArgMin")
+	c.Run(func(a *Args) {
+		keys := k.of(a)
+		for i := range a.Out[0].Int64s() {
+			at, best := i/inner*n*inner+i%inner, 0
+			for j := 1; j < n; j++ {
+				v, top := keys[at+j*inner], keys[at+best*inner]
+				if v > top || last && v == top {
+					best = j
+				}
 			}
-		})
-		return nil
-	}
-	smallest := c.Node.Op == "ArgMin"
-	if in.Type == Float64 {
-		argPlain[float64](c, n, inner, Elements(out), smallest, last)
-	} else {
-		argPlain[int64](c, n, inner, Elements(out), smallest, last)
-	}
+			a.Out[0].Int64s()[i] = int64(best)
+		}
+	})
 	return nil
 }
 
-func argPlain[T wideElem](c *Call, n, inner, count int, smallest, last bool) {
-	w := newWide[T](c, 1, Int64, 0)
-	c.Run(func(a *Args) {
-		x, y := w.in(a, 0), a.Out[0].Int64s()
-		for i := range count {
-			at, best := i/inner*n*inner+i%inner, 0
-			for k := 1; k < n; k++ {
-				v, top := x[at+k*inner], x[at+best*inner]
-				if smallest && v < top || !smallest && v > top || last && v == top {
-					best = k
-				}
+// keys are int64 in the order of input 0's elements, so that ordering is
+// compiled for one type. NaN counts as the first choice, as in NumPy.
+type keys struct {
+	floats  func(dst []float64, src []byte)
+	ints    func(dst []int64, src []byte)
+	n       int
+	reverse bool // the smallest element has the largest key
+	flip    int64
+}
+
+func newKeys(c *Call, reverse bool) *keys {
+	in := c.In(0)
+	k := &keys{n: in.Len(), reverse: reverse}
+	c.Scratch(8 * k.n)
+	if floatTypes.has(in.Type) {
+		k.floats = loadFloats(in.Type)
+		return k
+	}
+	k.ints = loadInts(in.Type)
+	if in.Type == Uint64 {
+		k.flip = math.MinInt64 // gives unsigned numbers the order of signed ones
+	}
+	return k
+}
+
+func (k *keys) of(a *Args) []int64 {
+	out := slab.View[int64](a.Scratch[:8*k.n])
+	if k.ints != nil {
+		k.ints(out, a.In[0].Data)
+		for i, v := range out {
+			if out[i] = v ^ k.flip; k.reverse {
+				out[i] = ^out[i]
 			}
-			y[i] = int64(best)
 		}
-	})
+		return out
+	}
+	wide := slab.View[float64](a.Scratch[:8*k.n])
+	k.floats(wide, a.In[0].Data)
+	for i, v := range wide {
+		key := int64(math.Float64bits(v + 0)) // + 0 makes -0 the same as 0
+		if key < 0 {
+			key ^= math.MaxInt64
+		}
+		if k.reverse {
+			key = ^key
+		}
+		if v != v {
+			key = math.MaxInt64
+		}
+		out[i] = key
+	}
+	return out
 }

@@ -80,8 +80,6 @@ var (
 	signedTypes = typeSet(Float32, Float64, Int8, Int16, Int32, Int64)
 	intTypes    = typeSet(Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64)
 	numberTypes = intTypes | floatTypes
-	// orderedTypes are those that can be compared once widened.
-	orderedTypes = numberTypes &^ typeSet(Uint64)
 	// storedTypes are those that operators can move around without computing.
 	storedTypes = numberTypes | typeSet(Bool, Float16)
 )

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	for _, op := range []string{"Softmax", "LogSoftmax", "Hardmax"} {
+	for _, op := range []string{"Softmax", "LogSoftmax"} {
 		register(op, 1, "axis", nil, planSoftmax)
 	}
 }
@@ -39,10 +39,6 @@ func planSoftmax(c *Call) error {
 		c.Run(nothing)
 		return nil
 	}
-	if c.Node.Op == "Hardmax" {
-		c.Run(func(a *Args) { hardmax(a.Out[0].Float32s(), a.In[0].Float32s(), outer, n, inner) })
-		return nil
-	}
 	f := nn.Softmax
 	if c.Node.Op == "LogSoftmax" {
 		f = nn.LogSoftmax
@@ -52,19 +48,4 @@ func planSoftmax(c *Call) error {
 		f(a.Out[0].Float32s(), a.In[0].Float32s(), outer, n, inner, slab.View[float32](a.Scratch))
 	})
 	return nil
-}
-
-// hardmax is 1 where the first maximum along the middle axis is, 0 elsewhere. y
-// may be x.
-func hardmax(y, x []float32, outer, n, inner int) {
-	for o := range outer {
-		for i := range inner {
-			at := o*n*inner + i
-			best := nn.ArgMax(x[at:], n, inner, false)
-			for k := range n {
-				y[at+k*inner] = 0
-			}
-			y[at+best*inner] = 1
-		}
-	}
 }

@@ -68,19 +68,12 @@ func init() {
 		return planUnary(c, unary{f32: nn.Gelu})
 	})
 	register(Internal+".Silu", 1, "", nil, func(c *Call) error { return planUnary(c, unary{f32: nn.Silu}) })
-	register("Swish", 24, "alpha", nil, func(c *Call) error {
-		alpha := c.Node.Float("alpha", 1)
-		return planUnary(c, unary{f32: func(y, x []float32) {
-			nn.Map(y, x, func(v float32) float32 { return float32(float64(v) / (1 + math.Exp(-float64(alpha)*float64(v)))) })
-		}})
-	})
 	register("Clip", 6, "min max", nil, func(c *Call) error { return planClip(c, -inf, inf) })
 	register("PRelu", 7, "", nil, planPRelu)
 	register("Relu", 6, "", nil, planRelu)
 	for _, name := range []string{"Abs", "Neg", "Sign"} {
 		register(name, 6, "", nil, planSigned)
 	}
-	register("BitwiseNot", 18, "", nil, planBitwiseNot)
 }
 
 func checkGelu(n *Node) string {
@@ -192,17 +185,6 @@ func sign[T wideElem](v T) T {
 		return -1
 	}
 	return v
-}
-
-func planBitwiseNot(c *Call) error {
-	sameOut(c)
-	c.Run(func(a *Args) {
-		y := a.Out[0].Data
-		for i, v := range a.In[0].Data {
-			y[i] = ^v
-		}
-	})
-	return nil
 }
 
 // planClip: the bounds are attributes up to opset 10, inputs from 11 on. Where
