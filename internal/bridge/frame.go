@@ -34,13 +34,23 @@ func (r *reader) int() int {
 	return int(r.b.frame[r.at-1])
 }
 
+// floats reads an operand; most are absent, and that is quickly told.
 func (r *reader) floats() []float32 {
-	h, offset, count := Handle(r.int()), r.int(), r.int()
 	if r.err != nil {
 		return nil
 	}
+	if len(r.b.frame)-r.at < 3 {
+		r.at = len(r.b.frame)
+		r.int() // says so
+		return nil
+	}
+	o := r.b.frame[r.at : r.at+3]
+	r.at += 3
+	if o[0] == 0 {
+		return nil
+	}
 	var s []float32
-	s, r.err = r.b.Floats(h, offset, count)
+	s, r.err = r.b.Floats(Handle(o[0]), int(o[1]), int(o[2]))
 	return s
 }
 

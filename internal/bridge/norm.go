@@ -112,7 +112,7 @@ type pair struct {
 // to: resident tensors are passed as they are, so that callers can make them meet.
 func apart(op string, y []float32, operands ...pair) error {
 	for _, o := range operands {
-		if overlap(y, o.s) && &y[0] != &o.s[0] {
+		if o.s != nil && slab.Overlap(y, o.s) && &y[0] != &o.s[0] {
 			return &Error{Invalid, text.Join("norm: ", op, ": out overlaps ", o.name, " without being the same")}
 		}
 	}
@@ -122,19 +122,11 @@ func apart(op string, y []float32, operands ...pair) error {
 // separate refuses an output that shares memory with an operand.
 func separate(op string, y []float32, operands ...pair) error {
 	for _, o := range operands {
-		if overlap(y, o.s) {
+		if o.s != nil && slab.Overlap(y, o.s) {
 			return &Error{Invalid, text.Join("norm: ", op, ": out and ", o.name, " are the same memory")}
 		}
 	}
 	return nil
-}
-
-func overlap(a, b []float32) bool {
-	if len(a) == 0 || len(b) == 0 {
-		return false
-	}
-	from, to := slab.Addr(slab.Bytes(a)), slab.Addr(slab.Bytes(b))
-	return from < to+uintptr(4*len(b)) && to < from+uintptr(4*len(a))
 }
 
 var lastAxis = []int{-1}

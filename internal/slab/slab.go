@@ -56,3 +56,12 @@ func Addr(b []byte) uintptr {
 	}
 	return uintptr(unsafe.Pointer(unsafe.SliceData(b)))
 }
+
+// Overlap says whether a and b share an element's memory.
+func Overlap(a, b []float32) bool {
+	if len(a) == 0 || len(b) == 0 {
+		return false
+	}
+	from, to := uintptr(unsafe.Pointer(&a[0])), uintptr(unsafe.Pointer(&b[0]))
+	return from < to+uintptr(4*len(b)) && to < from+uintptr(4*len(a))
+}
