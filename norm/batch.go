@@ -161,11 +161,11 @@ func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 // at inference rarely change, and comparing them costs a tenth of the roots and
 // quotients of preparing them.
 func (b *BatchNorm) prepared(mean, variance, gamma, beta []float32) bool {
-	return b.ready && sameBits(b.given[0], mean) && sameBits(b.given[1], variance) &&
-		sameBits(b.given[2], gamma) && sameBits(b.given[3], beta)
+	return b.ready && equalBits(b.given[0], mean) && equalBits(b.given[1], variance) &&
+		equalBits(b.given[2], gamma) && equalBits(b.given[3], beta)
 }
 
-func sameBits(a, b []float32) bool {
+func equalBits(a, b []float32) bool {
 	if len(a) != len(b) {
 		return false
 	}

@@ -61,28 +61,143 @@ func TestOnnxLayerNormalization(t *testing.T) {
 	}
 }
 
-func TestOnnxBatchNormalization(t *testing.T) {
-	run := 0
-	for _, c := range testkit.OnnxNormCases(t, "BatchNormalization") {
-		if c.Node.Int["training_mode"] != 0 {
-			continue
-		}
-		run++
+// input returns the i-th input of a case, with no elements where it is left out.
+func input(c testkit.Case, i int) testkit.Tensor {
+	if i < len(c.Node.Inputs) {
+		return c.Inputs[c.Node.Inputs[i]]
+	}
+	return testkit.Tensor{}
+}
+
+// number returns a float attribute of a case's node, or what it is by default.
+func number(c testkit.Case, name string, otherwise float32) float64 {
+	if v, given := c.Node.Float[name]; given {
+		return float64(v)
+	}
+	return float64(otherwise)
+}
+
+// integer is number for integers.
+func integer(c testkit.Case, name string, otherwise int) int {
+	if v, given := c.Node.Int[name]; given {
+		return int(v)
+	}
+	return otherwise
+}
+
+// conforms runs every case of an operator and compares all of its outputs.
+func conforms(t *testing.T, op string, want int, run func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32) {
+	t.Helper()
+	cases := testkit.OnnxNormCases(t, op)
+	require.Len(t, cases, want)
+	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
-			in := func(i int) testkit.Tensor { return c.Inputs[c.Node.Inputs[i]] }
-			epsilon, given := c.Node.Float["epsilon"]
-			if !given {
-				epsilon = 1e-5
+			got := run(t, c, input(c, 0))
+			require.GreaterOrEqual(t, len(got), len(c.Outputs))
+			for i, want := range c.Outputs {
+				closeTo(t, want, got[i], c.Rtol[i], c.Atol[i])
 			}
-			x := in(0)
-			axis, err := NCHW.Axis(len(x.Dims))
-			require.NoError(t, err)
-			plan, err := NewBatchNorm(x.Dims, axis, float64(epsilon), Linear)
-			require.NoError(t, err)
-			y := make([]float32, len(x.Float))
-			require.NoError(t, plan.Forward(y, x.Float, in(3).Float, in(4).Float, in(1).Float, in(2).Float))
-			closeTo(t, c.Outputs[0], y, c.Rtol[0], c.Atol[0])
 		})
 	}
-	assert.Equal(t, 2, run)
+}
+
+// In training mode the outputs are y and the new running statistics.
+func TestOnnxBatchNormalization(t *testing.T) {
+	training := 0
+	conforms(t, "BatchNormalization", 4, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		scale, bias, mean, variance := input(c, 1).Float, input(c, 2).Float, input(c, 3).Float, input(c, 4).Float
+		y, epsilon := make([]float32, len(x.Float)), number(c, "epsilon", 1e-5)
+		l, err := NewBatchNormLayer(len(scale), ONNX)
+		require.NoError(t, err)
+		l.Epsilon, l.Momentum = epsilon, number(c, "momentum", 0.9)
+		copy(l.Gamma, scale)
+		copy(l.Beta, bias)
+		copy(l.RunningMean, mean)
+		copy(l.RunningVar, variance)
+		train := integer(c, "training_mode", 0) == 1
+		require.NoError(t, l.Forward(y, x.Float, x.Dims, train, train))
+		if train {
+			training++
+			return [][]float32{y, l.RunningMean, l.RunningVar}
+		}
+		// Inference by both types.
+		plan, err := NewBatchNorm(x.Dims, NCHW.axis(len(x.Dims)), epsilon, Linear)
+		require.NoError(t, err)
+		plain := make([]float32, len(y))
+		require.NoError(t, plan.Forward(plain, x.Float, mean, variance, scale, bias))
+		assert.InDeltaSlice(t, plain, y, 1e-6)
+		return [][]float32{plain}
+	})
+	assert.Equal(t, 2, training)
+}
+
+func TestOnnxInstanceNormalization(t *testing.T) {
+	conforms(t, "InstanceNormalization", 2, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		plan, err := NewInstanceNorm(x.Dims, NCHW, number(c, "epsilon", 1e-5))
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, nil, nil, x.Float, input(c, 1).Float, input(c, 2).Float))
+		return [][]float32{y}
+	})
+}
+
+func TestOnnxGroupNormalization(t *testing.T) {
+	conforms(t, "GroupNormalization", 2, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		plan, err := NewGroupNorm(x.Dims, NCHW, integer(c, "num_groups", 0), number(c, "epsilon", 1e-5))
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, nil, nil, x.Float, input(c, 1).Float, input(c, 2).Float))
+		return [][]float32{y}
+	})
+}
+
+func TestOnnxRMSNormalization(t *testing.T) {
+	conforms(t, "RMSNormalization", 19, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		var axes []int
+		for a := (integer(c, "axis", -1) + len(x.Dims)) % len(x.Dims); a < len(x.Dims); a++ {
+			axes = append(axes, a)
+		}
+		plan, err := NewRMSNorm(x.Dims, axes, number(c, "epsilon", 1e-5))
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, nil, nil, x.Float, nil, input(c, 1).Float))
+		return [][]float32{y}
+	})
+}
+
+func TestOnnxLRN(t *testing.T) {
+	conforms(t, "LRN", 2, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		plan, err := NewLocalResponseNorm(x.Dims, integer(c, "size", 0), number(c, "alpha", 1e-4), number(c, "beta", 0.75), number(c, "bias", 1))
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, x.Float))
+		return [][]float32{y}
+	})
+}
+
+func TestOnnxLpNormalization(t *testing.T) {
+	conforms(t, "LpNormalization", 6, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		plan, err := NewLpNorm(x.Dims, integer(c, "axis", -1), integer(c, "p", 2), 0)
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, x.Float))
+		return [][]float32{y}
+	})
+}
+
+func TestOnnxMeanVarianceNormalization(t *testing.T) {
+	conforms(t, "MeanVarianceNormalization", 1, func(t *testing.T, c testkit.Case, x testkit.Tensor) [][]float32 {
+		axes := []int{0, 2, 3}
+		if given, ok := c.Node.Ints["axes"]; ok {
+			axes = axes[:0]
+			for _, a := range given {
+				axes = append(axes, int(a))
+			}
+		}
+		plan, err := NewMeanVarianceNorm(x.Dims, axes, 0)
+		require.NoError(t, err)
+		y := make([]float32, len(x.Float))
+		require.NoError(t, plan.Forward(y, nil, nil, x.Float, nil, nil, nil))
+		return [][]float32{y}
+	})
 }

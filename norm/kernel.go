@@ -212,7 +212,7 @@ package norm
 //	before = (size-1)/2;  after = size/2
 //	for c < channels, i < positions {
 //		s = 0; for k = max(c-before, 0) … min(c+after, channels-1) { s = s + squares[k*positions+i] }
-//		d = alpha*s + bias                                   // alpha is α/size
+//		d = (alpha/f64(size))*s + bias
 //		beta 0.5: f = sqrt(d);  0.75: f = sqrt(d)*sqrt(sqrt(d));  1: f = d
 //		dst[c*inner+i] = f32(f64(src[c*inner+i]) / f)
 //	}
@@ -267,6 +267,18 @@ package norm
 //
 //	h = (x - mean) * rstd - E;  a = a + dy*h;  b = b + dy              // f32
 //	if r%16 == 15 { sums[j] += f64(a); sums[cols+j] += f64(b); a b = 0 }   // and at the end
+//
+// # responseGradBlock
+//
+//	func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)
+//
+// is the backward pass of responseBlock, of any beta; scratch has room for
+// 3·channels·positions elements. dst may be dy or src. In f64, with d and f at
+// each element as in responseBlock:
+//
+//	t = f64(dy) * f64(x) / (f*d)
+//	u = sum of t over channels max(c-after, 0) … min(c+before, channels-1), from 0 upwards
+//	dst = f32(f64(dy)/f - ((2*alpha*beta/f64(size)) * f64(x)) * u)
 
 // The last argument of the BatchNorm kernels.
 const (

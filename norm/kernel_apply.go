@@ -104,7 +104,7 @@ func responseBlockScalar(dst, src *float32, squares *float64, channels, inner, p
 			for k := i; k < len(window); k += positions {
 				s += window[k]
 			}
-			y[i] = float32(float64(e) / responsePower(float64(alpha*s)+bias, beta))
+			y[i] = float32(float64(e) / responsePower(float64(alpha/float64(size)*s)+bias, beta))
 		}
 	}
 }

@@ -182,3 +182,38 @@ func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int)
 		fold()
 	}
 }
+
+// responseGradBlockScalar is responseGradBlock; the comment in kernel.go is its loop.
+func responseGradBlockScalar(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
+	extent, n := (channels-1)*inner+positions, channels*positions
+	xs, gs, ds, all := unsafe.Slice(src, extent), unsafe.Slice(dy, extent), unsafe.Slice(dst, extent), unsafe.Slice(scratch, 3*n)
+	squares, factors, terms := all[:n], all[n:2*n], all[2*n:]
+	for c := range channels {
+		for i, e := range xs[c*inner:][:positions] {
+			squares[c*positions+i] = float64(float64(e) * float64(e))
+		}
+	}
+	before, after := (size-1)/2, size/2
+	sum := func(s []float64, c, i, before, after int) (total float64) {
+		for k := max(c-before, 0); k <= min(c+after, channels-1); k++ {
+			total += s[k*positions+i]
+		}
+		return total
+	}
+	slope := 2 * alpha * beta / float64(size)
+	for c := range channels {
+		for i, e := range xs[c*inner:][:positions] {
+			d := float64(alpha/float64(size)*sum(squares, c, i, before, after)) + bias
+			f := responsePower(d, beta)
+			factors[c*positions+i] = f
+			terms[c*positions+i] = float64(gs[c*inner+i]) * float64(e) / (f * d)
+		}
+	}
+	for c := range channels {
+		for i := range positions {
+			at := c*inner + i
+			t := slope * float64(xs[at]) * sum(terms, c, i, after, before)
+			ds[at] = float32(float64(gs[at])/factors[c*positions+i] - float64(t))
+		}
+	}
+}

@@ -67,3 +67,8 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int) 
 func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) {
 	rowGradientsScalar(sums, dy, src, params, rows, cols)
 }
+
+// responseGradBlock forwards to responseGradBlockScalar; kernel.go has the loop.
+func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
+	responseGradBlockScalar(dst, dy, src, scratch, channels, inner, positions, size, alpha, beta, bias)
+}

@@ -437,7 +437,7 @@ func TestResponseBlockIsItsContract(t *testing.T) {
 						v := float64(data[k*inner+p])
 						s += v * v
 					}
-					d := float64(alpha*s) + bias
+					d := float64(alpha/float64(size)*s) + bias
 					f := d
 					if beta == 0.5 {
 						f = math.Sqrt(d)

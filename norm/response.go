@@ -1,0 +1,106 @@
+package norm
+
+const responseOp = "LocalResponseNorm"
+
+// LocalResponseNorm is local response normalization of tensors of one shape [N C …]:
+// every element is divided by what its neighbours among the channels amount to,
+//
+//	y[n,c,i] = x[n,c,i] / (bias + alpha/size · Σ_k x[n,k,i]²)^beta
+//	k from c - ⌊(size-1)/2⌋ to c + ⌊size/2⌋, where there are such channels
+//
+// There are no parameters to learn and no mean. All arithmetic is float64: only the
+// result is rounded. With beta 0.5, 0.75 or 1 the power is taken by square roots and
+// the kernel; others cost a math.Pow an element. It owns the scratch memory, so that
+// neither pass allocates once it has run. One LocalResponseNorm serves one goroutine
+// at a time.
+//
+// Source: Krizhevsky, Sutskever, Hinton, "ImageNet Classification with Deep
+// Convolutional Neural Networks" (2012), section 3.3; alpha/size as ONNX and PyTorch
+// have it (the paper and TensorFlow do not divide).
+type LocalResponseNorm struct {
+	shape                  []int
+	batch, channels, inner int
+	size                   int
+	alpha, beta, bias      float64 // alpha is α/size
+	positions              int     // pixels of a block
+	scratch                []float64
+}
+
+// responseElements is how many squares a block has: the first-level cache holds them.
+const responseElements = 2048
+
+// NewLocalResponseNorm prepares normalization of tensors of this shape, whose axis 1
+// counts channels. The usual numbers are size 5, alpha 1e-4, beta 0.75, bias 1 (ONNX's
+// defaults). A rank below 2 or a negative dimension is a *ShapeError; a size below 1, or
+// numbers that are not finite, a *ValueError.
+func NewLocalResponseNorm(shape []int, size int, alpha, beta, bias float64) (*LocalResponseNorm, error) {
+	n, channels, inner, err := NCHW.extents(responseOp, shape)
+	if err != nil {
+		return nil, err
+	}
+	if size < 1 {
+		return nil, valueError(responseOp, "size is ", size, ", want at least 1")
+	}
+	for i, v := range []float64{alpha, beta, bias} {
+		if v-v != 0 {
+			return nil, valueError(responseOp, []string{"alpha", "beta", "bias"}[i], " is ", v, ", want a finite number")
+		}
+	}
+	return &LocalResponseNorm{shape: append([]int(nil), shape...), batch: n, channels: channels, inner: inner, size: size,
+		alpha: alpha, beta: beta, bias: bias, positions: min(inner, max(4, responseElements/max(channels, 1)&^3))}, nil
+}
+
+// Forward normalizes x into y; y may be x. A wrong length is a *ShapeError.
+func (l *LocalResponseNorm) Forward(y, x []float32) error {
+	size := l.batch * l.channels * l.inner
+	if len(x) != size {
+		return checkLength(responseOp, "x", x, size, "x ", l.shape)
+	}
+	if len(y) != size {
+		return checkLength(responseOp, "y", y, size, "x ", l.shape)
+	}
+	kernel := responseBlock
+	if l.beta != 0.5 && l.beta != 0.75 && l.beta != 1 {
+		kernel = responseBlockScalar
+	}
+	l.blocks(size, 1, func(at, n int) {
+		kernel(&y[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
+	})
+	return nil
+}
+
+// Backward computes the gradient of Forward from dy and its x. With d = bias + alpha/size·Σx²,
+//
+//	dx[c] = dy[c]/d[c]^beta - 2·alpha·beta/size · x[c] · Σ_k dy[k]·x[k]/d[k]^(beta+1)
+//
+// over the channels k whose window has c in it. dx may be dy or x.
+func (l *LocalResponseNorm) Backward(dx, dy, x []float32) error {
+	size := l.batch * l.channels * l.inner
+	switch {
+	case len(x) != size:
+		return checkLength(responseOp, "x", x, size, "x ", l.shape)
+	case len(dy) != size:
+		return checkLength(responseOp, "dy", dy, size, "x ", l.shape)
+	case len(dx) != size:
+		return checkLength(responseOp, "dx", dx, size, "x ", l.shape)
+	}
+	l.blocks(size, 3, func(at, n int) {
+		responseGradBlock(&dx[at], &dy[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
+	})
+	return nil
+}
+
+// blocks calls run for each block of pixels, with scratch for some numbers an element.
+func (l *LocalResponseNorm) blocks(size, numbers int, run func(at, n int)) {
+	if size == 0 {
+		return
+	}
+	if need := numbers * l.channels * l.positions; len(l.scratch) < need {
+		l.scratch = make([]float64, need)
+	}
+	for example := range l.batch {
+		for p := 0; p < l.inner; p += l.positions {
+			run(example*l.channels*l.inner+p, min(l.positions, l.inner-p))
+		}
+	}
+}
