@@ -8,15 +8,13 @@ import (
 
 // Arithmetic of two operands, or of any number, with broadcasting.
 
-func init() {
-	for _, op := range []string{"Add", "Sub", "Mul", "Div"} {
-		register(op, 7, "", nil, planArithmetic)
-	}
-	for _, op := range []string{"Max", "Min", "Sum", "Mean"} {
-		register(op, 6, "", nil, planVariadic)
-	}
-	register("Mod", 10, "fmod", nil, planArithmetic)
-	register("Pow", 7, "", nil, planPow)
+func init() { enter(arithmetic) }
+
+var arithmetic = []entry{
+	{"Add Sub Mul Div", 7, "", nil, planArithmetic},
+	{"Mod", 10, "fmod", nil, planArithmetic},
+	{"Pow", 7, "", nil, planPow},
+	{"Max Min Sum Mean", 6, "", nil, planVariadic},
 }
 
 // float32Kernels are the operators that nn has kernels for.

@@ -7,9 +7,11 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-func init() {
-	register("Cast", 6, "to saturate", checkCast, planCast)
-	register("CastLike", 15, "saturate", nil, planCastLike)
+func init() { enter(casts) }
+
+var casts = []entry{
+	{"Cast", 6, "to saturate", checkCast, planCast},
+	{"CastLike", 15, "saturate", nil, planCastLike},
 }
 
 func checkCast(n *Node) string {

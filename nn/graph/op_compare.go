@@ -8,20 +8,16 @@ import (
 
 // Comparisons, logic and selection. A bool is a byte; any but 0 is true.
 
-func init() {
-	for _, op := range []string{"Equal", "Less", "Greater"} {
-		register(op, 7, "", nil, planCompare)
-	}
-	for _, op := range []string{"LessOrEqual", "GreaterOrEqual"} {
-		register(op, 12, "", nil, planCompare)
-	}
-	for _, op := range []string{"And", "Or", "Xor"} {
-		register(op, 7, "", nil, planLogic)
-	}
-	register("Not", 1, "", nil, planNot)
-	register("Where", 9, "", nil, planWhere)
-	register("IsNaN", 9, "", nil, planIsNaN)
-	register("IsInf", 10, "detect_negative detect_positive", nil, planIsInf)
+func init() { enter(comparisons) }
+
+var comparisons = []entry{
+	{"Equal Less Greater", 7, "", nil, planCompare},
+	{"LessOrEqual GreaterOrEqual", 12, "", nil, planCompare},
+	{"And Or Xor", 7, "", nil, planLogic},
+	{"Not", 1, "", nil, planNot},
+	{"Where", 9, "", nil, planWhere},
+	{"IsNaN", 9, "", nil, planIsNaN},
+	{"IsInf", 10, "detect_negative detect_positive", nil, planIsInf},
 }
 
 func planCompare(c *Call) error {
@@ -102,7 +98,7 @@ func planNot(c *Call) error {
 }
 
 func planWhere(c *Call) error {
-	if err := need(c, 0, typeSet(Bool)); err != nil {
+	if err := need(c, 0, boolOnly); err != nil {
 		return err
 	}
 	out, err := broadcastDims(c, 0, 1, 2)

@@ -8,10 +8,12 @@ import (
 	"github.com/normwasm/normwasm/nn"
 )
 
-func init() {
-	register("Conv", 1, "auto_pad dilations group kernel_shape pads strides "+fusedAttrs, checkWindow, planConv)
-	register("ConvTranspose", 1, "auto_pad dilations group kernel_shape output_padding output_shape pads strides "+fusedAttrs,
-		checkWindow, planConvTranspose)
+func init() { enter(convolutions) }
+
+var convolutions = []entry{
+	{"Conv", 1, "auto_pad dilations group kernel_shape pads strides " + fusedAttrs, checkWindow, planConv},
+	{"ConvTranspose", 1, "auto_pad dilations group kernel_shape output_padding output_shape pads strides " + fusedAttrs,
+		checkWindow, planConvTranspose},
 }
 
 // fusedAttrs are the attributes by which the optimizer says that an activation

@@ -8,13 +8,15 @@ import (
 
 // Operators that make values, or keep a part of them by position.
 
-func init() {
-	register("ConstantOfShape", 9, "value", nil, planConstantOfShape)
-	register("Range", 11, "", nil, planRange)
-	register("Trilu", 14, "upper", nil, planTrilu)
-	register("CumSum", 11, "exclusive reverse", nil, planCumSum)
-	register("Pad", 2, "mode pads value", checkPad, planPad)
-	register("TopK", 1, "axis k largest sorted", nil, planTopK)
+func init() { enter(makers) }
+
+var makers = []entry{
+	{"ConstantOfShape", 9, "value", nil, planConstantOfShape},
+	{"Range", 11, "", nil, planRange},
+	{"Trilu", 14, "upper", nil, planTrilu},
+	{"CumSum", 11, "exclusive reverse", nil, planCumSum},
+	{"Pad", 2, "mode pads value", checkPad, planPad},
+	{"TopK", 1, "axis k largest sorted", nil, planTopK},
 }
 
 func planConstantOfShape(c *Call) error {
@@ -55,63 +57,50 @@ func planConstantOfShape(c *Call) error {
 // planRange: start, limit and delta are scalars that the output's size depends
 // on.
 func planRange(c *Call) error {
+	var ints [3]int64
+	var floats [3]float64
 	t := c.In(0).Type
-	if !floatTypes.has(t) {
-		var v [3]int64
-		for i := range v {
-			if c.In(i).Len() != 1 {
-				return c.Fail("input ", i, " has dimensions ", c.In(i).Dims, ", want a scalar")
-			}
-			h, err := c.Host(i)
-			if err != nil {
-				return err
-			}
-			v[i] = h.Ints()[0]
-		}
-		start, limit, delta := v[0], v[1], v[2]
-		if delta == 0 {
-			return c.Fail("delta is 0")
-		}
-		n := rangeSize(math.Ceil((float64(limit) - float64(start)) / float64(delta)))
-		if n < 0 {
-			return c.Fail("a range from ", start, " to ", limit, " by ", delta, " is too long")
-		}
-		c.Out(0, t, n)
-		size, put := t.Size(), storeInts(t)
-		v1 := make([]int64, 1)
-		c.Run(func(a *Args) {
-			for i := range n {
-				v1[0] = start + int64(i)*delta
-				put(a.Out[0].Data[i*size:(i+1)*size], v1)
-			}
-		})
-		return nil
-	}
-	var v [3]float64
-	for i := range v {
+	for i := range ints {
 		var err error
-		if v[i], err = hostFloat(c, i, 0); err != nil {
+		if floats[i], err = hostFloat(c, i, 0); err != nil {
 			return err
 		}
+		if !floatTypes.has(t) {
+			h, _ := c.Host(i)
+			ints[i] = h.Ints()[0]
+		}
 	}
-	start, limit, delta := v[0], v[1], v[2]
-	n := rangeSize(math.Ceil((limit - start) / delta))
-	if delta == 0 || n < 0 {
-		return c.Fail("a range from ", start, " to ", limit, " by ", delta, " is too long")
+	span := floats[1] - floats[0]
+	if !floatTypes.has(t) && math.Abs(span) < 1<<62 {
+		span = float64(ints[1] - ints[0]) // which large numbers lose as floats
+	}
+	n := rangeSize(math.Ceil(span / floats[2]))
+	if n < 0 || floats[2] == 0 {
+		return c.Fail("there is no range from ", floats[0], " to ", floats[1], " by ", floats[2])
 	}
 	c.Out(0, t, n)
+	if floatTypes.has(t) {
+		stepRange(c, floats[0], floats[2])
+	} else {
+		stepRange(c, ints[0], ints[2])
+	}
+	return nil
+}
+
+func stepRange[T wideElem](c *Call, start, delta T) {
+	put, size, v := storer[T](c.In(0).Type), c.In(0).Type.Size(), make([]T, 1)
 	c.Run(func(a *Args) {
-		if t == Float32 {
-			for i := range a.Out[0].Float32s() {
-				a.Out[0].Float32s()[i] = float32(start) + float32(float32(i)*float32(delta))
+		y := a.Out[0].Data
+		for i := T(0); len(y) > 0; i++ {
+			v[0] = start + T(i*delta)
+			if put != nil {
+				put(y[:size], v)
+			} else {
+				copy(y, slab.Bytes(v))
 			}
-			return
-		}
-		for i := range a.Out[0].Float64s() {
-			a.Out[0].Float64s()[i] = start + float64(float64(i)*delta)
+			y = y[size:]
 		}
 	})
-	return nil
 }
 
 // rangeSize is -1 for what is no size.

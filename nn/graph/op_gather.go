@@ -9,17 +9,17 @@ import (
 
 // Operators whose indices are data.
 
-func init() {
-	register("Gather", 1, "axis", nil, planGather)
-	register("GatherElements", 11, "axis", nil, planGatherElements)
-	register("GatherND", 11, "batch_dims", nil, planGatherND)
-	register("ScatterElements", 11, "axis reduction", checkScatter, planScatterElements)
-	register("ScatterND", 11, "reduction", checkScatter, planScatterND)
-	register("OneHot", 9, "axis", nil, planOneHot)
-	register("NonZero", 9, "", nil, planNonZero)
-}
+func init() { enter(gathers) }
 
-var indexTypes = typeSet(Int32, Int64)
+var gathers = []entry{
+	{"Gather", 1, "axis", nil, planGather},
+	{"GatherElements", 11, "axis", nil, planGatherElements},
+	{"GatherND", 11, "batch_dims", nil, planGatherND},
+	{"ScatterElements", 11, "axis reduction", checkScatter, planScatterElements},
+	{"ScatterND", 11, "reduction", checkScatter, planScatterND},
+	{"OneHot", 9, "axis", nil, planOneHot},
+	{"NonZero", 9, "", nil, planNonZero},
+}
 
 // indexReader gives the function that reads index k of a list of int32 or int64.
 func indexReader(t DType) func(data []byte, k int) int64 {

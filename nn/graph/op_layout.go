@@ -8,15 +8,17 @@ import (
 
 // Operators that move elements to other places, without looking at them.
 
-func init() {
-	register("Transpose", 1, "perm", nil, planTranspose)
-	register("Slice", 1, "starts ends axes", nil, planSlice)
-	register("Expand", 8, "", nil, planExpand)
-	register("Tile", 6, "", nil, planTile)
-	register("Concat", 4, "axis", nil, planConcat)
-	register("Split", 2, "axis split num_outputs", nil, planSplit)
-	register("DepthToSpace", 1, "blocksize mode", checkDepthToSpace, planDepthToSpace)
-	register("SpaceToDepth", 1, "blocksize", nil, planSpaceToDepth)
+func init() { enter(layouts) }
+
+var layouts = []entry{
+	{"Transpose", 1, "perm", nil, planTranspose},
+	{"Slice", 1, "starts ends axes", nil, planSlice},
+	{"Expand", 8, "", nil, planExpand},
+	{"Tile", 6, "", nil, planTile},
+	{"Concat", 4, "axis", nil, planConcat},
+	{"Split", 2, "axis split num_outputs", nil, planSplit},
+	{"DepthToSpace", 1, "blocksize mode", checkDepthToSpace, planDepthToSpace},
+	{"SpaceToDepth", 1, "blocksize", nil, planSpaceToDepth},
 }
 
 // stepStrided declares output 0 and the step that copies into it, in order, the

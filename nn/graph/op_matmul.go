@@ -5,10 +5,11 @@ import (
 	"github.com/normwasm/normwasm/nn"
 )
 
-func init() {
-	register("MatMul", 1, fusedAttrs, checkActivation, planMatMul)
-	register(Internal+".MatMulAdd", 1, fusedAttrs, checkActivation, planMatMul)
-	register("Gemm", 7, "alpha beta transA transB "+fusedAttrs, checkActivation, planGemm)
+func init() { enter(products) }
+
+var products = []entry{
+	{"MatMul " + Internal + ".MatMulAdd", 1, fusedAttrs, checkActivation, planMatMul},
+	{"Gemm", 7, "alpha beta transA transB " + fusedAttrs, checkActivation, planGemm},
 }
 
 func checkActivation(n *Node) string {

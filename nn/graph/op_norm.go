@@ -10,16 +10,18 @@ import (
 
 // Normalizations. Package norm computes those that it has.
 
-func init() {
-	register("BatchNormalization", 7, "epsilon momentum spatial training_mode "+fusedAttrs, checkBatchNorm, planBatchNorm)
-	register("LayerNormalization", 1, "axis epsilon stash_type", checkStash, planLayerNorm)
-	register(Internal+".AddLayerNormalization", 1, "axis epsilon", nil, planLayerNorm)
-	register("InstanceNormalization", 6, "epsilon", nil, planInstanceNorm)
-	register("GroupNormalization", 18, "epsilon num_groups stash_type", checkStash, planGroupNorm)
-	register("RMSNormalization", 23, "axis epsilon stash_type", checkStash, planRMSNorm)
-	register("MeanVarianceNormalization", 9, "axes", nil, planMVN)
-	register("LpNormalization", 1, "axis p", nil, planLpNorm)
-	register("LRN", 1, "alpha beta bias size", nil, planLRN)
+func init() { enter(norms) }
+
+var norms = []entry{
+	{"BatchNormalization", 7, "epsilon momentum spatial training_mode " + fusedAttrs, checkBatchNorm, planBatchNorm},
+	{"LayerNormalization", 1, "axis epsilon stash_type", checkStash, planLayerNorm},
+	{Internal + ".AddLayerNormalization", 1, "axis epsilon", nil, planLayerNorm},
+	{"InstanceNormalization", 6, "epsilon", nil, planInstanceNorm},
+	{"GroupNormalization", 18, "epsilon num_groups stash_type", checkStash, planGroupNorm},
+	{"RMSNormalization", 23, "axis epsilon stash_type", checkStash, planRMSNorm},
+	{"MeanVarianceNormalization", 9, "axes", nil, planMVN},
+	{"LpNormalization", 1, "axis p", nil, planLpNorm},
+	{"LRN", 1, "alpha beta bias size", nil, planLRN},
 }
 
 func checkStash(n *Node) string {

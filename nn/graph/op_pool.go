@@ -7,12 +7,13 @@ import (
 	"github.com/normwasm/normwasm/nn"
 )
 
-func init() {
-	register("MaxPool", 1, "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", checkMaxPool, planPool)
-	register("AveragePool", 7, "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", checkWindow, planPool)
-	register("LpPool", 2, "auto_pad ceil_mode dilations kernel_shape p pads strides", checkWindow, planPool)
-	register("GlobalAveragePool", 1, "", nil, planGlobalPool)
-	register("GlobalMaxPool", 1, "", nil, planGlobalPool)
+func init() { enter(pools) }
+
+var pools = []entry{
+	{"MaxPool", 1, "auto_pad ceil_mode dilations kernel_shape pads storage_order strides", checkMaxPool, planPool},
+	{"AveragePool", 7, "auto_pad ceil_mode count_include_pad dilations kernel_shape pads strides", checkWindow, planPool},
+	{"LpPool", 2, "auto_pad ceil_mode dilations kernel_shape p pads strides", checkWindow, planPool},
+	{"GlobalAveragePool GlobalMaxPool", 1, "", nil, planGlobalPool},
 }
 
 func checkMaxPool(n *Node) string {

@@ -2,24 +2,21 @@ package graph
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn"
 )
 
-var reductions = map[string]nn.Reduce{
-	"ReduceSum": nn.ReduceSum, "ReduceMean": nn.ReduceMean, "ReduceMax": nn.ReduceMax, "ReduceMin": nn.ReduceMin,
-	"ReduceProd": nn.ReduceProd, "ReduceSumSquare": nn.ReduceSumSquare, "ReduceL1": nn.ReduceL1, "ReduceL2": nn.ReduceL2,
-	"ReduceLogSum": nn.ReduceLogSum, "ReduceLogSumExp": nn.ReduceLogSumExp,
-}
+// reductions are named after nn's kinds, in their order.
+const reductions = "ReduceSum ReduceMean ReduceMax ReduceMin ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceProd"
 
-func init() {
-	for op := range reductions {
-		register(op, 1, "axes keepdims noop_with_empty_axes", nil, planReduce)
-	}
-	for _, op := range []string{"ArgMax", "ArgMin"} {
-		register(op, 1, "axis keepdims select_last_index", nil, planArg)
-	}
+func init() { enter(reducers) }
+
+var reducers = []entry{
+	{reductions, 1, "axes keepdims noop_with_empty_axes", nil, planReduce},
+	{"ArgMax ArgMin", 1, "axis keepdims select_last_index", nil, planArg},
 }
 
 // reduction is the walk of a reduction: dims collapsed to alternating kept and
@@ -70,7 +67,7 @@ func reducedAxes(c *Call) (r reduction, identity bool, err error) {
 }
 
 func planReduce(c *Call) error {
-	kind := reductions[c.Node.Op]
+	kind := nn.Reduce(slices.Index(strings.Fields(reductions), c.Node.Op))
 	r, identity, err := reducedAxes(c)
 	if err != nil {
 		return err

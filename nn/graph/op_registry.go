@@ -1,42 +1,57 @@
 package graph
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-// register enters an operator. attrs lists, separated by spaces, every attribute
-// that the plan function honours: a node with any other is reported at load
-// rather than run as if the attribute were not there.
-func register(name string, since int, attrs string, check func(n *Node) string, plan func(c *Call) error) {
-	known := strings.Fields(attrs)
-	operators[name] = operator{
-		since: since,
-		check: func(n *Node) string {
-			missing := ""
-			for attr := range n.Attrs {
-				if !contains(known, attr) && (missing == "" || attr < missing) {
-					missing = attr
-				}
-			}
-			if missing != "" {
-				return "attribute " + missing
-			}
-			if check != nil {
-				if why := check(n); why != "" {
-					return why
-				}
-			}
-			return checkTypes(n)
-		},
-		plan: func(c *Call) error {
-			if err := checkOperands(c); err != nil {
-				return err
-			}
-			return plan(c)
-		},
+// entry describes operators that are planned by one function. The tables of
+// entries are data, which costs a small module less than calls would.
+type entry struct {
+	ops   string // names, separated by spaces
+	since int
+	// attrs lists every attribute that the plan function honours: a node with
+	// any other is reported at load rather than run as if it were not there.
+	attrs string
+	check func(n *Node) string
+	plan  func(c *Call) error
+}
+
+// enter puts entries into the table of operators.
+func enter(entries []entry) {
+	for i := range entries {
+		e := &entries[i]
+		for _, name := range strings.Fields(e.ops) {
+			operators[name] = operator{since: e.since, check: e.missing, plan: e.planned}
+		}
 	}
+}
+
+func (e *entry) missing(n *Node) string {
+	known, missing := strings.Fields(e.attrs), ""
+	for attr := range n.Attrs {
+		if !slices.Contains(known, attr) && (missing == "" || attr < missing) {
+			missing = attr
+		}
+	}
+	if missing != "" {
+		return "attribute " + missing
+	}
+	if e.check != nil {
+		if why := e.check(n); why != "" {
+			return why
+		}
+	}
+	return checkTypes(n)
+}
+
+func (e *entry) planned(c *Call) error {
+	if err := checkOperands(c); err != nil {
+		return err
+	}
+	return e.plan(c)
 }
 
 // nothing is the step of what has no elements.
@@ -50,15 +65,6 @@ func sameOut(c *Call) *Spec {
 	return in
 }
 
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
-}
-
 // unsupported is the error of a node that is valid ONNX but not implemented.
 func unsupported(c *Call, parts ...any) error {
 	return &UnsupportedError{Missing: []string{c.Node.Op + ": " + text.Join(parts...)}}
@@ -67,21 +73,16 @@ func unsupported(c *Call, parts ...any) error {
 // types is a set of element types.
 type types uint32
 
-func typeSet(list ...DType) types {
-	var s types
-	for _, t := range list {
-		s |= 1 << t
-	}
-	return s
-}
-
-var (
-	floatTypes  = typeSet(Float32, Float64)
-	signedTypes = typeSet(Float32, Float64, Int8, Int16, Int32, Int64)
-	intTypes    = typeSet(Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64)
-	numberTypes = intTypes | floatTypes
+const (
+	float32Only types = 1 << Float32
+	floatTypes        = float32Only | 1<<Float64
+	signedTypes       = floatTypes | 1<<Int8 | 1<<Int16 | 1<<Int32 | 1<<Int64
+	intTypes    types = 1<<Uint8 | 1<<Uint16 | 1<<Uint32 | 1<<Uint64 | 1<<Int8 | 1<<Int16 | 1<<Int32 | 1<<Int64
+	indexTypes  types = 1<<Int32 | 1<<Int64
+	numberTypes       = intTypes | floatTypes
+	boolOnly    types = 1 << Bool
 	// storedTypes are those that operators can move around without computing.
-	storedTypes = numberTypes | typeSet(Bool, Float16)
+	storedTypes = numberTypes | boolOnly | 1<<Float16
 )
 
 func (s types) has(t DType) bool { return s>>t&1 != 0 }

@@ -2,15 +2,17 @@ package graph
 
 // Operators that give the same elements other dimensions. They have no step.
 
-func init() {
-	register("Identity", 1, "", nil, planIdentity)
-	register("Reshape", 5, "allowzero", nil, planReshape)
-	register("Flatten", 1, "axis", nil, planFlatten)
-	register("Squeeze", 1, "axes", nil, planSqueeze)
-	register("Unsqueeze", 1, "axes", nil, planUnsqueeze)
-	register("Shape", 1, "start end", nil, planShape)
-	register("Size", 1, "", nil, planSize)
-	register("Dropout", 7, "ratio seed", checkDropout, planDropout)
+func init() { enter(views) }
+
+var views = []entry{
+	{"Identity", 1, "", nil, planIdentity},
+	{"Reshape", 5, "allowzero", nil, planReshape},
+	{"Flatten", 1, "axis", nil, planFlatten},
+	{"Squeeze", 1, "axes", nil, planSqueeze},
+	{"Unsqueeze", 1, "axes", nil, planUnsqueeze},
+	{"Shape", 1, "start end", nil, planShape},
+	{"Size", 1, "", nil, planSize},
+	{"Dropout", 7, "ratio seed", checkDropout, planDropout},
 }
 
 // view declares output 0 as input 0 under other dimensions.

@@ -7,10 +7,12 @@ import (
 	"github.com/normwasm/normwasm/nn"
 )
 
-func init() {
-	register("Resize", 10, `antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value
-		keep_aspect_ratio_policy mode nearest_mode`, checkResize, planResize)
-	register("Upsample", 7, "mode scales", checkResize, planResize)
+func init() { enter(resizes) }
+
+var resizes = []entry{
+	{"Resize", 10, "antialias axes coordinate_transformation_mode cubic_coeff_a exclude_outside extrapolation_value " +
+		"keep_aspect_ratio_policy mode nearest_mode", checkResize, planResize},
+	{"Upsample", 7, "mode scales", checkResize, planResize},
 }
 
 func checkResize(n *Node) string {
@@ -51,9 +53,9 @@ type resizing struct {
 // planResize interpolates along one axis after the other.
 func planResize(c *Call) error {
 	mode := c.Node.Str("mode", "nearest")
-	set := storedTypes
+	var set types = storedTypes
 	if mode != "nearest" {
-		set = typeSet(Float32)
+		set = float32Only
 	}
 	if err := need(c, 0, set); err != nil {
 		return err

@@ -5,10 +5,10 @@ import (
 	"github.com/normwasm/normwasm/nn"
 )
 
-func init() {
-	for _, op := range []string{"Softmax", "LogSoftmax"} {
-		register(op, 1, "axis", nil, planSoftmax)
-	}
+func init() { enter(softmaxes) }
+
+var softmaxes = []entry{
+	{"Softmax LogSoftmax", 1, "axis", nil, planSoftmax},
 }
 
 // planSoftmax: up to opset 12 the axes from axis (by default 1) on count as one;

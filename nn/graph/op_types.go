@@ -6,12 +6,13 @@ import "strings"
 // model's inputs and constants, so that everything missing can be listed; and by
 // the plan functions, which know them all.
 
-// signature is what an operator does with element types.
+// signature is what operators do with element types.
 type signature struct {
 	takes  types
 	first  int // the first input that must be one of takes
 	count  int // how many of them from there on
-	result func(n *Node) DType
+	result int // the outputs' type
+	ops    string
 }
 
 const (
@@ -19,78 +20,83 @@ const (
 	given = -2 // all inputs that are not omitted
 )
 
-var signatures = map[string]signature{}
+// Results: that of input 0, 1 or 2, or
+const (
+	resultInt64 = iota + 10
+	resultBool
+	resultTo    // what the attribute to says
+	resultValue // that of the attribute value
+)
 
-// like gives the type of input i.
-func like(i int) func(n *Node) DType {
-	return func(n *Node) DType {
-		if v := n.In(i); v != nil {
-			return v.Type
-		}
-		return Undefined
-	}
+const sums = floatTypes | 1<<Int32 | 1<<Int64 | 1<<Uint32
+
+var signatureTable = []signature{
+	{storedTypes, 0, 1, 0, "Identity Reshape Flatten Squeeze Unsqueeze Dropout Transpose Slice Expand Tile Split Pad Trilu " +
+		"DepthToSpace SpaceToDepth Gather GatherElements GatherND ScatterElements ScatterND Resize Upsample"},
+	{storedTypes, 0, every, 0, "Concat"},
+	{storedTypes, 0, 1, resultInt64, "NonZero"},
+	{^types(0), 0, 1, resultInt64, "Shape Size"},
+	{storedTypes, 1, 2, 1, "Where"},
+	{storedTypes, 2, 1, 2, "OneHot"},
+	{storedTypes, 0, 1, resultTo, "Cast"},
+	{storedTypes, 0, 1, 1, "CastLike"},
+	{storedTypes, 0, 0, resultValue, "ConstantOfShape"},
+	{floatTypes | 1<<Int16 | 1<<Int32 | 1<<Int64, 0, 3, 0, "Range"},
+	{sums | 1<<Uint64, 0, 1, 0, "CumSum"},
+	{sums, 0, 1, 0, "ReduceSum ReduceMean ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp"},
+	{sums | 1<<Int8 | 1<<Int16 | 1<<Uint8 | 1<<Uint16, 0, 1, 0, "ReduceMax ReduceMin"},
+	{numberTypes, 0, 1, 0, "TopK Abs Neg Sign Clip"},
+	{numberTypes, 0, 1, resultInt64, "ArgMax ArgMin"},
+	{numberTypes, 0, 2, 0, "Add Sub Mul Div Mod"},
+	{numberTypes, 0, every, 0, "Max Min"},
+	{floatTypes, 0, every, 0, "Sum Mean"},
+	{floatTypes | indexTypes, 0, 1, 0, "Pow"},
+	{numberTypes, 0, 2, resultBool, "Less Greater LessOrEqual GreaterOrEqual"},
+	{numberTypes | boolOnly, 0, 2, resultBool, "Equal"},
+	{boolOnly, 0, 2, resultBool, "And Or Xor"},
+	{boolOnly, 0, 1, resultBool, "Not"},
+	{floatTypes | 1<<Float16, 0, 1, resultBool, "IsNaN IsInf"},
+	{signedTypes, 0, 1, 0, "Relu"},
+	{floatTypes | 1<<Uint8 | 1<<Int8, 0, 1, 0, "MaxPool"},
+	{floatTypes, 0, 1, 0, "Sigmoid Tanh Erf Exp Log Sqrt Reciprocal Floor Ceil Round Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh"},
+	{float32Only, 0, given, 0, "Conv ConvTranspose Gemm BatchNormalization LayerNormalization InstanceNormalization GroupNormalization " +
+		"RMSNormalization " + Internal + ".MatMulAdd " + Internal + ".AddLayerNormalization"},
+	{float32Only, 0, 2, 0, "MatMul PRelu"},
+	{float32Only, 0, 1, 0, "LeakyRelu Elu Selu Celu ThresholdedRelu HardSigmoid HardSwish Shrink Gelu Softplus Softsign Mish " +
+		"Softmax LogSoftmax AveragePool LpPool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN " +
+		Internal + ".Silu"},
 }
 
-func always(t DType) func(n *Node) DType { return func(*Node) DType { return t } }
-
-func describe(takes types, first, count int, result func(n *Node) DType, ops string) {
-	for _, op := range strings.Fields(ops) {
-		signatures[op] = signature{takes, first, count, result}
-	}
-}
+var signatures = map[string]*signature{}
 
 func init() {
-	float32Only := typeSet(Float32)
-	sums := typeSet(Float32, Float64, Int32, Int64, Uint32)
-	describe(storedTypes, 0, 1, like(0), `Identity Reshape Flatten Squeeze Unsqueeze Dropout Transpose Slice Expand Tile Split
-		DepthToSpace SpaceToDepth Gather GatherElements GatherND ScatterElements ScatterND Trilu Pad`)
-	describe(storedTypes, 0, every, like(0), "Concat")
-	describe(storedTypes, 0, 1, always(Int64), "NonZero")
-	describe(^types(0), 0, 1, always(Int64), "Shape Size")
-	describe(storedTypes, 1, 2, like(1), "Where")
-	describe(storedTypes, 2, 1, like(2), "OneHot")
-	describe(storedTypes, 0, 1, func(n *Node) DType { return DType(n.Int("to", 0)) }, "Cast")
-	describe(storedTypes, 0, 1, like(1), "CastLike")
-	describe(storedTypes, 0, 0, func(n *Node) DType {
+	for i := range signatureTable {
+		s := &signatureTable[i]
+		for _, op := range strings.Fields(s.ops) {
+			signatures[op] = s
+		}
+	}
+}
+
+// resultOf is the type of n's outputs, as far as it is known.
+func (s *signature) resultOf(n *Node) DType {
+	switch s.result {
+	case resultInt64:
+		return Int64
+	case resultBool:
+		return Bool
+	case resultTo:
+		return DType(n.Int("to", 0))
+	case resultValue:
 		if a := n.Attrs["value"]; a != nil && a.T != nil {
 			return a.T.Type
 		}
 		return Float32
-	}, "ConstantOfShape")
-	describe(typeSet(Float32, Float64, Int16, Int32, Int64), 0, 3, like(0), "Range")
-	describe(sums|typeSet(Uint64), 0, 1, like(0), "CumSum")
-	describe(sums, 0, 1, like(0), "ReduceSum ReduceMean ReduceProd ReduceSumSquare ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp")
-	describe(float32Only, 0, 2, like(0), "MatMul")
-	describe(sums|typeSet(Int8, Int16, Uint8, Uint16), 0, 1, like(0), "ReduceMax ReduceMin")
-	describe(numberTypes, 0, 1, like(0), "TopK")
-	describe(numberTypes, 0, 1, always(Int64), "ArgMax ArgMin")
-	describe(numberTypes, 0, 1, like(0), "Abs Neg Sign Clip")
-	describe(numberTypes, 0, 2, like(0), "Add Sub Mul Div Mod")
-	describe(numberTypes, 0, every, like(0), "Max Min")
-	describe(floatTypes, 0, every, like(0), "Sum Mean")
-	describe(typeSet(Float32, Float64, Int32, Int64), 0, 1, like(0), "Pow")
-	describe(numberTypes, 0, 2, always(Bool), "Less Greater LessOrEqual GreaterOrEqual")
-	describe(numberTypes|typeSet(Bool), 0, 2, always(Bool), "Equal")
-	describe(typeSet(Bool), 0, 2, always(Bool), "And Or Xor")
-	describe(typeSet(Bool), 0, 1, always(Bool), "Not")
-	describe(floatTypes|typeSet(Float16), 0, 1, always(Bool), "IsNaN IsInf")
-	describe(signedTypes, 0, 1, like(0), "Relu")
-	describe(typeSet(Float32, Float64, Uint8, Int8), 0, 1, like(0), "MaxPool")
-	for name, f := range functions {
-		takes := float32Only
-		if f.f64 != nil {
-			takes = floatTypes
-		}
-		describe(takes, 0, 1, like(0), name)
 	}
-	describe(float32Only, 0, given, like(0), `Conv ConvTranspose Gemm BatchNormalization LayerNormalization InstanceNormalization
-		GroupNormalization RMSNormalization `+Internal+`.MatMulAdd`)
-	describe(float32Only, 0, 2, like(0), "PRelu")
-	describe(float32Only, 0, 1, like(0), Internal+".Silu")
-	describe(float32Only, 0, given, like(0), Internal+".AddLayerNormalization")
-	describe(float32Only, 0, 1, like(0), `LeakyRelu Elu Selu Celu ThresholdedRelu HardSigmoid HardSwish Shrink Gelu
-		Softmax LogSoftmax AveragePool LpPool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN`)
-	describe(storedTypes, 0, 1, like(0), "Resize Upsample")
+	if v := n.In(s.result); v != nil {
+		return v.Type
+	}
+	return Undefined
 }
 
 // inputs is the range of the inputs that s speaks of, n being there.
@@ -104,17 +110,14 @@ func (s *signature) inputs(n int) (from, to int) {
 // checkTypes returns which type the node takes or gives that is not implemented,
 // or "", and notes the outputs' type where the model does not say it.
 func checkTypes(n *Node) string {
-	s, ok := signatures[n.key()]
-	if !ok {
-		return ""
-	}
+	s := signatures[n.key()]
 	from, to := s.inputs(len(n.Inputs))
 	for i := from; i < to; i++ {
 		if v := n.In(i); v != nil && v.Type != Undefined && !s.takes.has(v.Type) {
 			return "type " + v.Type.String()
 		}
 	}
-	t := s.result(n)
+	t := s.resultOf(n)
 	if t != Undefined && t != Int64 && t != Bool && !s.takes.has(t) {
 		return "type " + t.String()
 	}

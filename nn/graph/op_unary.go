@@ -3,77 +3,137 @@ package graph
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn"
 )
 
-// Functions of one element. unary says how to compute one: f32 is the loop over
-// float32, f64 the function of a float64 where it is as cheap to have.
-type unary struct {
-	f32 func(y, x []float32)
-	f64 func(v float64) float64
-}
+// Functions of one element.
 
 func init() {
-	for name, f := range functions {
-		register(name, functionSince[name], "", nil, func(c *Call) error { return planUnary(c, f) })
+	enter(unaries)
+	for i := range functions {
+		f := &functions[i]
+		functionOf[f.op] = f
+		enter([]entry{{f.op, f.since, "", nil, planFunction}})
 	}
-	inf := float32(math.Inf(1))
-	register("LeakyRelu", 6, "alpha", nil, func(c *Call) error {
-		alpha := c.Node.Float("alpha", 0.01)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.LeakyRelu(y, x, alpha) }})
-	})
-	register("Elu", 6, "alpha", nil, func(c *Call) error {
-		alpha := c.Node.Float("alpha", 1)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.Elu(y, x, alpha) }})
-	})
-	register("Selu", 6, "alpha gamma", nil, func(c *Call) error {
-		alpha, gamma := c.Node.Float("alpha", 1.67326319217681884765625), c.Node.Float("gamma", 1.05070102214813232421875)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.Selu(y, x, alpha, gamma) }})
-	})
-	register("Celu", 12, "alpha", nil, func(c *Call) error {
-		alpha := c.Node.Float("alpha", 1)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.Celu(y, x, alpha) }})
-	})
-	register("ThresholdedRelu", 10, "alpha", nil, func(c *Call) error {
-		alpha := c.Node.Float("alpha", 1)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.ThresholdedRelu(y, x, alpha) }})
-	})
-	register("HardSigmoid", 6, "alpha beta", nil, func(c *Call) error {
-		alpha, beta := c.Node.Float("alpha", 0.2), c.Node.Float("beta", 0.5)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.HardSigmoid(y, x, alpha, beta) }})
-	})
-	register("HardSwish", 1, "alpha beta", nil, func(c *Call) error { // alpha and beta: the optimizer's
-		alpha, beta := c.Node.Float("alpha", 1.0/6), c.Node.Float("beta", 0.5)
-		return planUnary(c, unary{f32: func(y, x []float32) { nn.HardSwish(y, x, alpha, beta) }})
-	})
-	register("Shrink", 9, "bias lambd", nil, func(c *Call) error {
-		bias, lambda := c.Node.Float("bias", 0), c.Node.Float("lambd", 0.5)
-		return planUnary(c, unary{f32: func(y, x []float32) {
-			nn.Map(y, x, func(v float32) float32 {
-				switch {
-				case v < -lambda:
-					return v + bias
-				case v > lambda:
-					return v - bias
-				}
-				return 0
-			})
-		}})
-	})
-	register("Gelu", 20, "approximate", checkGelu, func(c *Call) error {
-		if c.Node.Str("approximate", "none") == "tanh" {
-			return planUnary(c, unary{f32: nn.GeluTanh})
+	for i := range activations {
+		f := &activations[i]
+		activationOf[f.op] = f
+		enter([]entry{{f.op, f.since, f.attrA + " " + f.attrB, nil, planActivation}})
+	}
+}
+
+var unaries = []entry{
+	{"Gelu", 20, "approximate", checkGelu, planGelu},
+	{"Clip", 6, "min max", nil, planClip},
+	{"PRelu", 7, "", nil, planPRelu},
+	{"Relu", 6, "", nil, planRelu},
+	{"Abs Neg Sign", 6, "", nil, planSigned},
+}
+
+// function is a function without parameters: the loop over float32, or nil
+// where there is only that of a float64, which serves both.
+type function struct {
+	op    string
+	since int
+	f32   func(y, x []float32)
+	f64   func(v float64) float64
+}
+
+var functionOf = map[string]*function{}
+
+var functions = []function{
+	{"Sigmoid", 6, nn.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
+	{"Tanh", 6, nn.Tanh, math.Tanh},
+	{"Softplus", 1, nn.Softplus, nil},
+	{"Softsign", 1, nn.Softsign, nil},
+	{"Mish", 18, nn.Mish, nil},
+	{Internal + ".Silu", 1, nn.Silu, nil},
+	{"Erf", 9, nn.Erf, math.Erf},
+	{"Exp", 6, nn.Exp, math.Exp},
+	{"Log", 6, nn.Log, math.Log},
+	{"Sqrt", 6, nn.Sqrt, math.Sqrt},
+	{"Reciprocal", 6, nn.Reciprocal, func(v float64) float64 { return 1 / v }},
+	{"Floor", 6, nil, math.Floor},
+	{"Ceil", 6, nil, math.Ceil},
+	{"Round", 11, nil, math.RoundToEven},
+	{"Sin", 7, nil, math.Sin},
+	{"Cos", 7, nil, math.Cos},
+	{"Tan", 7, nil, math.Tan},
+	{"Asin", 7, nil, math.Asin},
+	{"Acos", 7, nil, math.Acos},
+	{"Atan", 7, nil, math.Atan},
+	{"Sinh", 9, nil, math.Sinh},
+	{"Cosh", 9, nil, math.Cosh},
+	{"Asinh", 9, nil, math.Asinh},
+	{"Acosh", 9, nil, math.Acosh},
+	{"Atanh", 9, nil, math.Atanh},
+}
+
+// activation is a function with one or two parameters, attributes of the node.
+type activation struct {
+	op           string
+	since        int
+	attrA, attrB string
+	a, b         float32 // where the attributes are absent
+	f            func(y, x []float32, a, b float32)
+}
+
+var activationOf = map[string]*activation{}
+
+var activations = []activation{
+	{"LeakyRelu", 6, "alpha", "", 0.01, 0, func(y, x []float32, a, _ float32) { nn.LeakyRelu(y, x, a) }},
+	{"Elu", 6, "alpha", "", 1, 0, func(y, x []float32, a, _ float32) { nn.Elu(y, x, a) }},
+	{"Selu", 6, "alpha", "gamma", 1.67326319217681884765625, 1.05070102214813232421875, nn.Selu},
+	{"Celu", 12, "alpha", "", 1, 0, func(y, x []float32, a, _ float32) { nn.Celu(y, x, a) }},
+	{"ThresholdedRelu", 10, "alpha", "", 1, 0, func(y, x []float32, a, _ float32) { nn.ThresholdedRelu(y, x, a) }},
+	{"HardSigmoid", 6, "alpha", "beta", 0.2, 0.5, nn.HardSigmoid},
+	{"HardSwish", 14, "alpha", "beta", 1.0 / 6, 0.5, nn.HardSwish}, // with attributes it is the optimizer's
+	{"Shrink", 9, "bias", "lambd", 0, 0.5, shrink},
+}
+
+func shrink(y, x []float32, bias, lambda float32) {
+	for i, v := range x {
+		switch {
+		case v < -lambda:
+			y[i] = v + bias
+		case v > lambda:
+			y[i] = v - bias
+		default:
+			y[i] = 0
 		}
-		return planUnary(c, unary{f32: nn.Gelu})
-	})
-	register(Internal+".Silu", 1, "", nil, func(c *Call) error { return planUnary(c, unary{f32: nn.Silu}) })
-	register("Clip", 6, "min max", nil, func(c *Call) error { return planClip(c, -inf, inf) })
-	register("PRelu", 7, "", nil, planPRelu)
-	register("Relu", 6, "", nil, planRelu)
-	for _, name := range []string{"Abs", "Neg", "Sign"} {
-		register(name, 6, "", nil, planSigned)
 	}
+}
+
+func planActivation(c *Call) error {
+	f := activationOf[c.Node.Op]
+	a, b := c.Node.Float(f.attrA, f.a), c.Node.Float(f.attrB, f.b)
+	sameOut(c)
+	c.Run(func(args *Args) { f.f(args.Out[0].Float32s(), args.In[0].Float32s(), a, b) })
+	return nil
+}
+
+func planGelu(c *Call) error {
+	f := nn.Gelu
+	if c.Node.Str("approximate", "none") == "tanh" {
+		f = nn.GeluTanh
+	}
+	return stepFunction(c, f)
+}
+
+func stepFunction(c *Call, f func(y, x []float32)) error {
+	sameOut(c)
+	c.Run(func(a *Args) { f(a.Out[0].Float32s(), a.In[0].Float32s()) })
+	return nil
+}
+
+func planFunction(c *Call) error {
+	f := functionOf[c.Node.key()]
+	if c.In(0).Type == Float32 && f.f32 != nil {
+		return stepFunction(c, f.f32)
+	}
+	sameOut(c)
+	stepEach(c, f.f64)
+	return nil
 }
 
 func checkGelu(n *Node) string {
@@ -81,54 +141,6 @@ func checkGelu(n *Node) string {
 		return "approximate=" + a
 	}
 	return ""
-}
-
-// functionSince holds the opset of functions younger than the oldest supported.
-var functionSince = map[string]int{
-	"Sinh": 9, "Cosh": 9, "Asinh": 9, "Acosh": 9, "Atanh": 9, "Erf": 9, "Round": 11, "Mish": 18,
-}
-
-var functions = map[string]unary{
-	"Sigmoid":    {nn.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
-	"Tanh":       {nn.Tanh, math.Tanh},
-	"Softplus":   {f32: nn.Softplus},
-	"Softsign":   {f32: nn.Softsign},
-	"Mish":       {f32: nn.Mish},
-	"Erf":        {nn.Erf, math.Erf},
-	"Exp":        {nn.Exp, math.Exp},
-	"Log":        {nn.Log, math.Log},
-	"Sqrt":       {nn.Sqrt, math.Sqrt},
-	"Reciprocal": {nn.Reciprocal, func(v float64) float64 { return 1 / v }},
-	"Floor":      {nn.Floor, math.Floor},
-	"Ceil":       {nn.Ceil, math.Ceil},
-	"Round":      {nn.Round, math.RoundToEven},
-	"Sin":        {nn.Sin, math.Sin},
-	"Cos":        {nn.Cos, math.Cos},
-	"Tan":        through64(math.Tan),
-	"Asin":       through64(math.Asin),
-	"Acos":       through64(math.Acos),
-	"Atan":       through64(math.Atan),
-	"Sinh":       through64(math.Sinh),
-	"Cosh":       through64(math.Cosh),
-	"Asinh":      through64(math.Asinh),
-	"Acosh":      through64(math.Acosh),
-	"Atanh":      through64(math.Atanh),
-}
-
-// through64 computes float32 through float64.
-func through64(f func(float64) float64) unary {
-	narrow := func(v float32) float32 { return float32(f(float64(v))) }
-	return unary{func(y, x []float32) { nn.Map(y, x, narrow) }, f}
-}
-
-func planUnary(c *Call, f unary) error {
-	in := sameOut(c)
-	if in.Type == Float32 {
-		c.Run(func(a *Args) { f.f32(a.Out[0].Float32s(), a.In[0].Float32s()) })
-		return nil
-	}
-	stepEach(c, f.f64)
-	return nil
 }
 
 func planRelu(c *Call) error {
@@ -189,13 +201,14 @@ func sign[T wideElem](v T) T {
 
 // planClip: the bounds are attributes up to opset 10, inputs from 11 on. Where
 // the lower bound is above the upper one, the upper one wins.
-func planClip(c *Call, lo, hi float32) error {
+func planClip(c *Call) error {
 	in := sameOut(c)
+	inf := float32(math.Inf(1))
 	if c.Node.Version < 11 {
 		if in.Type != Float32 {
 			return unsupported(c, "type ", in.Type.String())
 		}
-		lo, hi = c.Node.Float("min", lo), c.Node.Float("max", hi)
+		lo, hi := c.Node.Float("min", -inf), c.Node.Float("max", inf)
 		c.Run(func(a *Args) { nn.Clip(a.Out[0].Float32s(), a.In[0].Float32s(), lo, hi) })
 		return nil
 	}
@@ -204,48 +217,42 @@ func planClip(c *Call, lo, hi float32) error {
 			return c.Fail("input ", i, " is ", b.Type.String(), " with dimensions ", b.Dims, ", want one ", in.Type.String())
 		}
 	}
-	switch {
-	case in.Type == Float32:
+	switch in.Type {
+	case Float32:
 		c.Run(func(a *Args) {
-			l, h := lo, hi
+			lo, hi := -inf, inf
 			if b := optional(a, 1); b != nil {
-				l = b[0]
+				lo = b[0]
 			}
 			if b := optional(a, 2); b != nil {
-				h = b[0]
+				hi = b[0]
 			}
-			nn.Clip(a.Out[0].Float32s(), a.In[0].Float32s(), l, h)
+			nn.Clip(a.Out[0].Float32s(), a.In[0].Float32s(), lo, hi)
 		})
-	case in.Type == Float64:
-		stepClip(c, func(a, b float64) bool { return a < b })
-	case in.Type == Uint64:
-		stepClip(c, func(a, b int64) bool { return uint64(a) < uint64(b) })
+	case Float64:
+		stepClip(c, floatPair("Max"), floatPair("Min"))
 	default:
-		stepClip(c, func(a, b int64) bool { return a < b })
+		stepClip(c, intPair("Max", in.Type == Uint64), intPair("Min", in.Type == Uint64))
 	}
 	return nil
 }
 
-// stepClip clips other types than float32, which less compares.
-func stepClip[T wideElem](c *Call, less func(a, b T) bool) {
-	w := newWide[T](c, 1, c.In(0).Type, c.In(0).Len())
-	load := loader[T](c.In(0).Type)
-	bound := make([]T, 1)
+// stepClip clips the other types: y = upper(lower(x, min), max).
+func stepClip[T wideElem](c *Call, lower, upper func(a, b T) T) {
+	w := newWide[T](c, min(c.NumIn(), 3), c.In(0).Type, c.In(0).Len())
 	c.Run(func(a *Args) {
 		y := w.out(a)
 		copy(y, w.in(a, 0))
-		for i := 1; i < len(a.In) && i <= 2; i++ {
+		for i := 1; i < len(w.load); i++ {
 			if a.In[i] == nil {
 				continue
 			}
-			if load != nil {
-				load(bound, a.In[i].Data)
-			} else {
-				bound[0] = slab.View[T](a.In[i].Data)[0]
-			}
+			bound := w.in(a, i)[0]
 			for k, v := range y {
-				if i == 1 && less(v, bound[0]) || i == 2 && less(bound[0], v) {
-					y[k] = bound[0]
+				if i == 1 {
+					y[k] = lower(v, bound)
+				} else {
+					y[k] = upper(v, bound)
 				}
 			}
 		}

@@ -66,6 +66,11 @@ func newWide[T wideElem](c *Call, inputs int, t DType, n int) *wide[T] {
 		}
 	}
 	for i := range inputs {
+		if c.In(i) == nil {
+			w.load = append(w.load, nil)
+			take(0, false)
+			continue
+		}
 		f := loader[T](c.In(i).Type)
 		w.load = append(w.load, f)
 		take(c.In(i).Len(), f != nil)
