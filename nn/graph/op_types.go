@@ -57,13 +57,12 @@ var signatureTable = []signature{
 	{boolOnly, 0, 1, resultBool, "Not"},
 	{floatTypes | 1<<Float16, 0, 1, resultBool, "IsNaN IsInf"},
 	{signedTypes, 0, 1, 0, "Relu"},
-	{floatTypes | 1<<Uint8 | 1<<Int8, 0, 1, 0, "MaxPool"},
 	{floatTypes, 0, 1, 0, "Sigmoid Tanh Erf Exp Log Sqrt Reciprocal Floor Ceil Round Sin Cos Tan Asin Acos Atan Sinh Cosh Asinh Acosh Atanh"},
 	{float32Only, 0, given, 0, "Conv ConvTranspose Gemm BatchNormalization LayerNormalization InstanceNormalization GroupNormalization " +
 		"RMSNormalization " + Internal + ".MatMulAdd " + Internal + ".AddLayerNormalization"},
 	{float32Only, 0, 2, 0, "MatMul PRelu"},
 	{float32Only, 0, 1, 0, "LeakyRelu Elu Selu Celu ThresholdedRelu HardSigmoid HardSwish Shrink Gelu Softplus Softsign Mish " +
-		"Softmax LogSoftmax AveragePool LpPool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN " +
+		"Softmax LogSoftmax MaxPool AveragePool GlobalAveragePool GlobalMaxPool MeanVarianceNormalization LpNormalization LRN " +
 		Internal + ".Silu"},
 }
 

@@ -260,7 +260,7 @@ func TestPools(t *testing.T) {
 		for _, ceil := range []int64{0, 1} {
 			places := g.places(x.Dims[2:], ceil == 1)
 			dims := append([]int{2, 3}, places...)
-			type sum struct{ top, total, power, valid, whole float64 }
+			type sum struct{ top, total, valid, whole float64 }
 			sums := make([]sum, graph.Elements(dims))
 			each(dims, func(i []int, k int) {
 				s := sum{top: math.Inf(-1)}
@@ -273,7 +273,7 @@ func TestPools(t *testing.T) {
 						return
 					}
 					v := float64(plane[at])
-					s.top, s.total, s.power, s.valid = max(s.top, v), s.total+v, s.power+math.Abs(v*v*v), s.valid+1
+					s.top, s.total, s.valid = max(s.top, v), s.total+v, s.valid+1
 				})
 				sums[k] = s
 			})
@@ -285,7 +285,6 @@ func TestPools(t *testing.T) {
 				"MaxPool":       {g.attrs(true), 12, func(s sum) float64 { return s.top }},
 				"AveragePool":   {g.attrs(true), 19, func(s sum) float64 { return s.total / max(s.valid, 1) }},
 				"AveragePool p": {g.attrs(true, "count_include_pad", integer(1)), 19, func(s sum) float64 { return s.total / s.whole }},
-				"LpPool":        {g.attrs(true, "p", integer(3)), 18, func(s sum) float64 { return math.Cbrt(s.power) }},
 			} {
 				c.attrs["ceil_mode"] = integer(ceil)
 				op := name
@@ -302,9 +301,7 @@ func TestPools(t *testing.T) {
 			}
 		}
 	}
-	bytes := numbered(graph.Uint8, 1, 1, 3, 3)
-	a := attrs("kernel_shape", integers(2, 2), "pads", integers(1, 1, 0, 0))
-	require.Equal(t, []int64{0, 1, 2, 3, 4, 5, 6, 7, 8}, node{op: "MaxPool", attrs: a, in: []*graph.Tensor{bytes}}.run(t)[0].Ints())
+	a := attrs("kernel_shape", integers(2, 2))
 	_, err := node{op: "MaxPool", attrs: a, outs: 2, in: []*graph.Tensor{x}}.try()
 	require.ErrorContains(t, err, "MaxPool with indices (opset 13)")
 	_, err = node{op: "MaxPool", in: []*graph.Tensor{x}}.try()
