@@ -35,9 +35,7 @@ func checkResize(n *Node) string {
 	default:
 		return "nearest_mode=" + m
 	}
-	switch m := n.Str("keep_aspect_ratio_policy", "stretch"); m {
-	case "stretch", "not_larger", "not_smaller":
-	default:
+	if m := n.Str("keep_aspect_ratio_policy", "stretch"); m != "stretch" {
 		return "keep_aspect_ratio_policy=" + m
 	}
 	return ""
@@ -172,7 +170,13 @@ func resizingOf(c *Call) (r resizing, err error) {
 		if len(sizes) != len(axes) {
 			return r, c.Fail("there are ", len(sizes), " sizes for ", len(axes), " axes")
 		}
-		return r, r.fit(c, axes, sizes)
+		for i, axis := range axes {
+			if sizes[i] < 0 || sizes[i] > dimLimit {
+				return r, c.Fail("size ", i, " is ", sizes[i])
+			}
+			r.out[axis], r.scale[axis] = int(sizes[i]), float64(sizes[i])/float64(dims[axis])
+		}
+		return r, nil
 	case len(scales) != len(axes):
 		return r, c.Fail("there are ", len(scales), " scales for ", len(axes), " axes")
 	}
@@ -185,35 +189,6 @@ func resizingOf(c *Call) (r resizing, err error) {
 		r.out[axis], r.scale[axis] = int(math.Floor(size)), float64(scales[i])
 	}
 	return r, nil
-}
-
-// fit sets the sizes asked for, or those of the same aspect ratio that the
-// policy makes of them.
-func (r *resizing) fit(c *Call, axes []int, sizes []int64) error {
-	dims := c.In(0).Dims
-	policy := c.Node.Str("keep_aspect_ratio_policy", "stretch")
-	common := math.NaN()
-	for i, axis := range axes {
-		if sizes[i] < 0 || sizes[i] > dimLimit {
-			return c.Fail("size ", i, " is ", sizes[i])
-		}
-		s := float64(sizes[i]) / float64(dims[axis])
-		r.out[axis], r.scale[axis] = int(sizes[i]), s
-		if i == 0 || policy == "not_larger" && s < common || policy == "not_smaller" && s > common {
-			common = s
-		}
-	}
-	if policy == "stretch" {
-		return nil
-	}
-	for _, axis := range axes {
-		size := math.Floor(common*float64(dims[axis]) + 0.5)
-		if !(size <= dimLimit) {
-			return c.Fail("sizes ", intsOf(sizes), " do not fit ", dims)
-		}
-		r.out[axis], r.scale[axis] = int(size), common
-	}
-	return nil
 }
 
 // hostFloats reads input i, a list of float32 that shapes depend on.
