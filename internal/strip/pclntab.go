@@ -13,30 +13,22 @@ const magic = "\xf1\xff\xff\xff\x00\x00\x01\x08"
 
 // Where the fields of runtime.pcHeader are, in bytes.
 const (
-	headerFuncs   = 8  // nfunc
-	headerNames   = 32 // funcnameOffset
-	headerUnits   = 40 // cuOffset
-	headerPctab   = 56 // pctabOffset
-	headerPcln    = 64 // pclnOffset
-	headerSize    = 72
-	funcName      = 4 // of runtime._func
-	funcPcsp      = 16
-	funcPcfile    = 20
-	funcPcln      = 24
-	funcNpcdata   = 28
-	funcUnit      = 32
-	funcStartLine = 36
-	funcNfuncdata = 43 // a byte
-	funcPcdata    = 44
+	headerFuncs = 8  // nfunc
+	headerNames = 32 // funcnameOffset
+	headerUnits = 40 // cuOffset
+	headerPctab = 56 // pctabOffset
+	headerPcln  = 64 // pclnOffset
+	headerSize  = 72
 )
 
 // dropLines clears, in a module's memory, each function's tables of files and
 // lines, inlined calls, arguments to print and points where no signal may stop
 // it (wasm has no signals), the names of files, and those of functions. What the
 // garbage collector and the unwinder read stays: stack depths, pointer maps,
-// open-coded defers. So do the names of the runtime's own functions, by which it
-// knows its goroutines, and those of methods, which it takes apart when one is
-// called through a nil pointer.
+// open-coded defers.
+//
+// What stays is written anew in its place, so that it compresses: the tables
+// without gaps, the functions at equal distances.
 func dropLines(memory []byte) error {
 	at, err := findHeader(memory)
 	if err != nil {
@@ -44,55 +36,23 @@ func dropLines(memory []byte) error {
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
-	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	pctab := memory[at+field(headerPctab) : at+field(headerPcln)]
 	pcln := memory[at+field(headerPcln):]
-	kept := make([]bool, len(pctab))
-	if len(kept) > 0 {
-		kept[0] = true // offset 0 means that there is no table
+	list, end, err := readFunctions(pcln, field(headerFuncs))
+	if err != nil {
+		return err
 	}
-	for i := range field(headerFuncs) {
-		entry := int(binary.LittleEndian.Uint32(pcln[8*i+4:])) // functab: pc, offset
-		if entry > len(pcln)-funcPcdata {
-			return fmt.Errorf("strip: function %d is at %d of %d bytes", i, entry, len(pcln))
-		}
-		f := pcln[entry:]
-		tables := int(binary.LittleEndian.Uint32(f[funcNpcdata:]))
-		if tables > (len(f)-funcPcdata)/4 {
-			return fmt.Errorf("strip: function %d has %d tables", i, tables)
-		}
-		name := names[min(uint64(binary.LittleEndian.Uint32(f[funcName:])), uint64(len(names))):]
-		if end := bytes.IndexByte(name, 0); end >= 0 && !bytes.ContainsRune(name[:end], ')') && !bytes.HasPrefix(name, []byte("runtime.")) {
-			clear(name[:end])
-			clear(f[funcName : funcName+4])
-		}
-		clear(f[funcUnit : funcUnit+4])
-		clear(f[funcPcfile : funcPcln+4])
-		clear(f[funcStartLine : funcStartLine+4])
-		if err := keep(kept, pctab, binary.LittleEndian.Uint32(f[funcPcsp:])); err != nil {
-			return err
-		}
-		for _, k := range []int{0, 2, 3} { // abi.PCDATA_UnsafePoint, InlTreeIndex, ArgLiveIndex
-			if k < tables {
-				clear(f[funcPcdata+4*k : funcPcdata+4*k+4])
-			}
-		}
-		for _, k := range []int{3, 5, 6} { // abi.FUNCDATA_InlTree, ArgInfo, ArgLiveInfo
-			if at := funcPcdata + 4*(tables+k); k < int(f[funcNfuncdata]) && at+4 <= len(f) {
-				binary.LittleEndian.PutUint32(f[at:], ^uint32(0)) // there is none
-			}
-		}
-		for k := range tables {
-			if err := keep(kept, pctab, binary.LittleEndian.Uint32(f[funcPcdata+4*k:])); err != nil {
-				return err
-			}
-		}
+	if err := dropNames(list, names); err != nil {
+		return err
 	}
-	for i := range pctab {
-		if !kept[i] {
-			pctab[i] = 0
-		}
+	if err := packTables(list, pctab); err != nil {
+		return err
 	}
+	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
+	if err := writeFunctions(list, pcln, end); err != nil {
+		return err
+	}
+	coarsen(memory, at, len(list))
 	return nil
 }
 
@@ -121,37 +81,103 @@ func findHeader(memory []byte) (int, error) {
 	return found, nil
 }
 
-// keep marks the table at offset: pairs of varints, a change of value and a
-// change of pc, up to a change of value that is 0 and not the first.
-func keep(kept []bool, pctab []byte, offset uint32) error {
-	if offset == 0 {
+// anyRuntime is the name of all the runtime's functions: it knows its own
+// goroutines by the package.
+const anyRuntime = "runtime.?"
+
+// dropNames clears all names but those that the runtime reads to decide
+// something: what panicwrap takes apart when a wrapper is called through a nil
+// pointer, and the two stubs of reflect whose frames are laid out by hand.
+func dropNames(list []function, names []byte) error {
+	kept := []byte{0} // offset 0 is no name
+	offsets := map[string]int{}
+	for i := range list {
+		f := &list[i]
+		name := names[min(uint64(f.field(funcName)), uint64(len(names))):]
+		if end := bytes.IndexByte(name, 0); end >= 0 {
+			name = name[:end]
+		}
+		s := string(name)
+		switch {
+		case f.head[funcID] == wrapperID && bytes.IndexByte(name, ')') >= 0:
+		case s == "reflect.makeFuncStub" || s == "reflect.methodValueCall":
+		case bytes.HasPrefix(name, []byte("runtime.")):
+			s = anyRuntime
+		default:
+			s = ""
+		}
+		if s != "" && offsets[s] == 0 {
+			offsets[s] = len(kept)
+			kept = append(append(kept, s...), 0)
+		}
+		binary.LittleEndian.PutUint32(f.head[funcName:], uint32(offsets[s]))
+	}
+	if len(kept) > len(names) {
+		return fmt.Errorf("strip: %d bytes of names do not fit into %d", len(kept), len(names))
+	}
+	clear(names[copy(names, kept):])
+	return nil
+}
+
+// packTables writes the tables that the functions refer to one behind the other,
+// each once, in the order of the functions.
+func packTables(list []function, pctab []byte) error {
+	packed := []byte{0} // offset 0 means that there is no table
+	offsets := map[string]int{}
+	move := func(b []byte) error {
+		table, err := tableAt(pctab, binary.LittleEndian.Uint32(b))
+		if err != nil || len(table) == 0 {
+			return err
+		}
+		at, ok := offsets[string(table)]
+		if !ok {
+			at = len(packed)
+			offsets[string(table)] = at
+			packed = append(packed, table...)
+		}
+		binary.LittleEndian.PutUint32(b, uint32(at))
 		return nil
+	}
+	for i := range list {
+		if err := move(list[i].head[funcPcsp:]); err != nil {
+			return err
+		}
+		for k := range list[i].pcdata {
+			if err := move(list[i].pcdata[k][:]); err != nil {
+				return err
+			}
+		}
+	}
+	if len(packed) > len(pctab) {
+		return fmt.Errorf("strip: %d bytes of tables do not fit into %d", len(packed), len(pctab))
+	}
+	clear(pctab[copy(pctab, packed):])
+	return nil
+}
+
+// tableAt is the table at offset: pairs of varints, a change of value and a
+// change of pc, up to a change of value that is 0 and not the first.
+func tableAt(pctab []byte, offset uint32) ([]byte, error) {
+	if offset == 0 {
+		return nil, nil
 	}
 	at := int(offset)
 	for first := true; ; first = false {
 		if at >= len(pctab) {
-			return fmt.Errorf("strip: the table at %d has no end", offset)
+			return nil, fmt.Errorf("strip: the table at %d has no end", offset)
 		}
 		value, n := binary.Uvarint(pctab[at:])
 		if n <= 0 {
-			return fmt.Errorf("strip: the table at %d is malformed", offset)
+			return nil, fmt.Errorf("strip: the table at %d is malformed", offset)
 		}
-		mark(kept, at, n)
 		at += n
 		if value == 0 && !first {
-			return nil
+			return pctab[offset:at], nil
 		}
 		_, n = binary.Uvarint(pctab[at:])
 		if n <= 0 {
-			return fmt.Errorf("strip: the table at %d is malformed", offset)
+			return nil, fmt.Errorf("strip: the table at %d is malformed", offset)
 		}
-		mark(kept, at, n)
 		at += n
-	}
-}
-
-func mark(kept []bool, at, n int) {
-	for i := at; i < at+n; i++ {
-		kept[i] = true
 	}
 }

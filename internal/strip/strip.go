@@ -1,14 +1,15 @@
 // Package strip makes a linked Go WebAssembly module smaller without touching
 // its code: it takes out the tables that map code to source lines and to the
-// names of functions, which only tracebacks read, and writes the data section in
-// fewer, larger segments.
+// names of functions, which only tracebacks read, lays out what is left of them
+// so that it compresses, and writes the data section in fewer, larger segments.
 //
-// Compressed, these tables are a sixth of a module, and Go's linker has no flag
+// Compressed, these tables are a fifth of a module, and Go's linker has no flag
 // to leave them out: -s and -w drop symbols and DWARF alone. A stripped program's
-// tracebacks name methods and say "?" for the line.
+// tracebacks have neither names nor lines.
 //
-// The layout read here is that of runtime.pcHeader and runtime._func in Go
-// 1.20 and later; anything else is an error, never a guess.
+// The layout read here is that of runtime.pcHeader, runtime._func and
+// runtime.moduledata in Go 1.27. A header that is not as expected and a table that
+// cannot be are errors, never guesses.
 package strip
 
 import (

@@ -63,7 +63,7 @@ func TestStrippedProgramBehaves(t *testing.T) {
 	module := program(t)
 	stripped, err := Lines(module)
 	require.NoError(t, err)
-	assert.Less(t, packed(t, stripped), packed(t, module)*9/10)
+	assert.Less(t, packed(t, stripped), packed(t, module)*5/6)
 
 	want := run(t, module)
 	require.Contains(t, want, "name main.main line true")

@@ -1,0 +1,47 @@
+package strip
+
+import "encoding/binary"
+
+// Where the fields of runtime.moduledata are, in bytes.
+const (
+	moduleHeader  = 0   // pcHeader
+	moduleNames   = 8   // funcnametab, a slice
+	moduleFuncs   = 128 // ftab, a slice
+	moduleBuckets = 152 // findfunctab
+	moduleFirst   = 160 // minpc
+	moduleLast    = 168 // maxpc
+	moduleSize    = 176
+)
+
+const (
+	bucketBytes = 20       // of a runtime.findfuncbucket: an index, then 16 bytes to add to it
+	bucketPCs   = 4096     // abi.FuncTabBucketSize
+	maxPCs      = 64 << 32 // a function has 65536, however few it needs
+
+	// coarse is how many functions share an index: the runtime searches from there.
+	coarse = 8
+)
+
+// coarsen lets the table by which the runtime finds the function of a pc point a
+// few functions too low: the search goes on from there, and the table, in which
+// every function has 16 entries, repeats itself eight times as often.
+func coarsen(memory []byte, header, funcs int) {
+	word := func(at int) uint64 { return binary.LittleEndian.Uint64(memory[at:]) }
+	pcln := uint64(header) + word(header+headerPcln)
+	for at := 0; at+moduleSize <= len(memory); at += 8 {
+		if word(at+moduleHeader) != uint64(header) || word(at+moduleNames) != uint64(header)+word(header+headerNames) ||
+			word(at+moduleFuncs) != pcln || word(at+moduleFuncs+8) != uint64(funcs)+1 {
+			continue
+		}
+		table, pcs := word(at+moduleBuckets), word(at+moduleLast)-word(at+moduleFirst)
+		if table <= pcln || table >= uint64(len(memory)) || pcs > maxPCs || pcs/bucketPCs > (uint64(len(memory))-table)/bucketBytes {
+			return
+		}
+		for b := memory[table:]; pcs >= bucketPCs; pcs -= bucketPCs {
+			i := binary.LittleEndian.Uint32(b)
+			binary.LittleEndian.PutUint32(b, i-i%coarse)
+			b = b[bucketBytes:]
+		}
+		return
+	}
+}
