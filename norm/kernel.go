@@ -37,23 +37,23 @@ package norm
 //	n < 16:  K = x[0]
 //
 //	// 2. One sweep.
-//	a0 … a3 f64x2 = 0, q0 … q3 f32x4 = 0, Q0 Q1 f64x2 = 0
+//	a0 a1 f64x2 = 0, q0 … q3 f32x4 = 0, Q0 Q1 f64x2 = 0
 //	for i = 0; i < n/16; i++ {
 //		v0 … v3 = x[16i : 16i+16]
-//		a0 += f64(v0.low) + f64(v2.low);   a1 += f64(v0.high) + f64(v2.high)  // the sum in the
-//		a2 += f64(v1.low) + f64(v3.low);   a3 += f64(v1.high) + f64(v3.high)  // bracket first
+//		a0 += ((f64(v0.low) + f64(v1.low)) + f64(v2.low)) + f64(v3.low)     // the sums in the
+//		a1 += ((f64(v0.high) + f64(v1.high)) + f64(v2.high)) + f64(v3.high) // brackets first
 //		for k = 0 … 3 { d = v_k - K; q_k = q_k + d*d }       // f32 lanewise, rounding d*d
 //		if i%16 == 15 { fold }                               // after each 256 elements
 //	}
 //	for k = 0; k < n%16/4; k++ {                             // tail vectors, at most three
 //		v = x[n/16*16 + 4k : … + 4]
-//		a_{2(k%2)} += f64(v.low); a_{2(k%2)+1} += f64(v.high)  // v0→a0,a1  v1→a2,a3  v2→a0,a1
+//		a0 += f64(v.low);  a1 += f64(v.high)
 //		d = v - K; q_k = q_k + d*d
 //	}
 //	fold                                                     // always, once more
 //	fold: q = (q0 + q1) + (q2 + q3)                          // f32 lanewise
 //	      Q0 += f64(q.low); Q1 += f64(q.high); q0 … q3 = 0
-//	a = (a0 + a2) + (a1 + a3)                                // f64 lanewise
+//	a = a0 + a1                                              // f64 lanewise
 //	S = a[0] + a[1]
 //	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
 //	for each of the last n%4 elements, in order {            // tail scalars, at most three

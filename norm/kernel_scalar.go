@@ -6,7 +6,7 @@ import (
 )
 
 // The scalar twins: see kernel.go for each loop. Lanes are walked in halves of
-// eight, so that the accumulators of one half stay in registers.
+// eight (two of each vector), so that the accumulators of one half stay in registers.
 
 // layerNormRowsScalar is layerNormRows; the comment in kernel.go is its loop.
 func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int) {
@@ -89,24 +89,22 @@ func rowShift(x []float32) float32 {
 
 // rowSweep returns S = Σx and Q = Σ(x−shift)² of layerNormRows.
 func rowSweep(x []float32, shift float32) (sum, squares float64) {
-	var a [8]float64  // a0 … a3: lanes (0,1) (2,3) (4,5) (6,7)
+	var a [4]float64  // a0, a1
 	var q [16]float32 // q0 … q3
 	var total [4]float64
 	n := len(x)
 	whole := n &^ 15
 	for start := 0; start < whole; start += 16 * foldSteps {
 		block := x[start:min(start+16*foldSteps, whole)]
-		for h := 0; h < 8; h += 4 {
-			a0, a1, a2, a3 := a[h], a[h+1], a[h+2], a[h+3]
+		for h := 0; h < 4; h += 2 {
+			a0, a1 := a[h], a[h+1]
 			var p0, p1, p2, p3, r0, r1, r2, r3 float32
 			for rest := block; len(rest) >= 16; rest = rest[16:] {
-				low, high := rest[h:h+4:h+4], rest[h+8:h+12:h+12]
-				x0, x1, x2, x3 := low[0], low[1], low[2], low[3]
-				y0, y1, y2, y3 := high[0], high[1], high[2], high[3]
-				a0 += float64(x0) + float64(y0)
-				a1 += float64(x1) + float64(y1)
-				a2 += float64(x2) + float64(y2)
-				a3 += float64(x3) + float64(y3)
+				v := rest[h : h+14 : h+14]
+				x0, x1, x2, x3 := v[0], v[4], v[8], v[12]
+				y0, y1, y2, y3 := v[1], v[5], v[9], v[13]
+				a0 += ((float64(x0) + float64(x1)) + float64(x2)) + float64(x3)
+				a1 += ((float64(y0) + float64(y1)) + float64(y2)) + float64(y3)
 				x0, x1, x2, x3 = x0-shift, x1-shift, x2-shift, x3-shift
 				y0, y1, y2, y3 = y0-shift, y1-shift, y2-shift, y3-shift
 				p0 += float32(x0 * x0)
@@ -118,9 +116,9 @@ func rowSweep(x []float32, shift float32) (sum, squares float64) {
 				r2 += float32(y2 * y2)
 				r3 += float32(y3 * y3)
 			}
-			a[h], a[h+1], a[h+2], a[h+3] = a0, a1, a2, a3
-			q[h], q[h+1], q[h+2], q[h+3] = p0, p1, p2, p3
-			q[h+8], q[h+9], q[h+10], q[h+11] = r0, r1, r2, r3
+			a[h], a[h+1] = a0, a1
+			q[h], q[h+4], q[h+8], q[h+12] = p0, p1, p2, p3
+			q[h+1], q[h+5], q[h+9], q[h+13] = r0, r1, r2, r3
 		}
 		if len(block) == 16*foldSteps {
 			foldSquares(&total, &q)
@@ -131,13 +129,13 @@ func rowSweep(x []float32, shift float32) (sum, squares float64) {
 		k := i - whole
 		v := x[i : i+4 : i+4]
 		for l, e := range v {
-			a[k&4+l] += float64(e)
+			a[l] += float64(e)
 			d := e - shift
 			q[k+l] += float32(d * d)
 		}
 	}
 	foldSquares(&total, &q)
-	sum = ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+	sum = (a[0] + a[2]) + (a[1] + a[3])
 	squares = (total[0] + total[1]) + (total[2] + total[3])
 	for ; i < n; i++ {
 		sum += float64(x[i])

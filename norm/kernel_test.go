@@ -48,7 +48,7 @@ func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32,
 		K = float32(((v[0] + v[1]) + (v[2] + v[3])) * 0.0625)
 	}
 	sweep := func(K float32) (S, Q float64) {
-		var a [4]f64x2
+		var a [2]f64x2
 		var q [4]f32x4
 		var Q0, Q1 f64x2
 		square := func(k int, v f32x4) {
@@ -64,10 +64,8 @@ func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32,
 		}
 		for i := range n / 16 {
 			v := [4]f32x4{load(16 * i), load(16*i + 4), load(16*i + 8), load(16*i + 12)}
-			a[0] = add2(a[0], add2(low(v[0]), low(v[2])))
-			a[1] = add2(a[1], add2(high(v[0]), high(v[2])))
-			a[2] = add2(a[2], add2(low(v[1]), low(v[3])))
-			a[3] = add2(a[3], add2(high(v[1]), high(v[3])))
+			a[0] = add2(a[0], add2(add2(add2(low(v[0]), low(v[1])), low(v[2])), low(v[3])))
+			a[1] = add2(a[1], add2(add2(add2(high(v[0]), high(v[1])), high(v[2])), high(v[3])))
 			for k := range v {
 				square(k, v[k])
 			}
@@ -77,12 +75,11 @@ func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32,
 		}
 		for k := range n % 16 / 4 {
 			v := load(n/16*16 + 4*k)
-			a[2*(k%2)] = add2(a[2*(k%2)], low(v))
-			a[2*(k%2)+1] = add2(a[2*(k%2)+1], high(v))
+			a[0], a[1] = add2(a[0], low(v)), add2(a[1], high(v))
 			square(k, v)
 		}
 		fold()
-		t := add2(add2(a[0], a[2]), add2(a[1], a[3]))
+		t := add2(a[0], a[1])
 		S = t[0] + t[1]
 		Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
 		for _, e := range x[n/4*4:] {

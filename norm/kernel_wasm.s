@@ -25,9 +25,13 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 	// mh is F0
 	// ml is F1
 	// rstd is F2
-	// mhBehind is F3
-	// mlBehind is F4
-	// rstdBehind is F5
+	// mhFirst is F3
+	// mlFirst is F4
+	// rstdFirst is F5
+	// mhSecond is F6
+	// mlSecond is F7
+	// rstdSecond is F8
+	// waiting is R6
 	Get R3
 	I64Const $0
 	I64GtS
@@ -45,42 +49,42 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 		I64Load rows+48(FP)
 		I64LtS
 		If
-			// shift is F6
+			// shift is F9
 			Get R3
 			I64Const $16
 			I64GeS
 			If
-				// quarter is R6
-				// quarters is R7
+				// quarter is R7
+				// quarters is R8
 				// sample is V0
 				Get R3
 				I64Const $4
 				I64ShrU
 				I64Const $4
 				I64Shl
-				Set R6
-				Get R0
-				Get R6
-				I64Add
 				Set R7
+				Get R0
+				Get R7
+				I64Add
+				Set R8
 				Get R0
 				I32WrapI64
 				V128Load $0
-				Get R7
+				Get R8
 				I32WrapI64
 				V128Load $0
 				F32x4Add
 				Set V0
+				Get R8
 				Get R7
-				Get R6
 				I64Add
-				Set R7
+				Set R8
 				Get V0
-				Get R7
+				Get R8
 				I32WrapI64
 				V128Load $0
+				Get R8
 				Get R7
-				Get R6
 				I64Add
 				I32WrapI64
 				V128Load $0
@@ -100,17 +104,17 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F32Add
 				F32Const $(0.0625)
 				F32Mul
-				Set F6
+				Set F9
 			Else
 				Get R0
 				I32WrapI64
 				F32Load $0
-				Set F6
+				Set F9
 			End
-			// x is R6
-			// left is R7
-			// pass is R8
-			// again is R9
+			// x is R7
+			// left is R8
+			// pass is R9
+			// again is R10
 			// sum is F16
 			// squares is F17
 			// n is F18
@@ -122,35 +126,35 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F64ConvertI64S
 			Set F18
 			I64Const $0
-			Set R8
+			Set R9
 			I64Const $1
 			Set R5
 			Loop
 				Get R0
-				Set R6
-				Get R3
 				Set R7
+				Get R3
+				Set R8
 				I64Const $0
-				Set R9
+				Set R10
 				// a0 is V0
 				// a1 is V1
-				// a2 is V2
-				// a3 is V3
-				// q0 is V4
-				// q1 is V5
-				// q2 is V6
-				// q3 is V7
-				// total0 is V8
-				// total1 is V9
-				// w0 is V10
-				// w1 is V11
-				// w2 is V12
-				// w3 is V13
-				// d is V14
-				// shiftV is V15
-				Get F6
+				// q0 is V2
+				// q1 is V3
+				// q2 is V4
+				// q3 is V5
+				// total0 is V6
+				// total1 is V7
+				// t0 is V8
+				// t1 is V9
+				// w is V10
+				// d is V11
+				// shiftV is V12
+				// one is V13
+				Get F9
 				F32x4Splat
-				Set V15
+				Set V12
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V13
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -167,479 +171,551 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Set V6
 				V128Const $0, $0
 				Set V7
-				V128Const $0, $0
-				Set V8
-				V128Const $0, $0
-				Set V9
-				// steps is R10
-				Get R7
+				// steps is R11
+				Get R8
 				I64Const $256
 				I64GeS
 				If
 					Loop
 						I64Const $16
-						Set R10
+						Set R11
 						Loop
-							Get R6
+							Get R7
 							I32WrapI64
 							V128Load $0
 							Set V10
-							Get R6
+							Get V10
+							F64x2PromoteLowF32x4
+							Set V8
+							Get R7
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
 							I32WrapI64
 							V128Load $16
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R7
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Copysign
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
 							Set V11
-							Get R6
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
 							I32WrapI64
 							V128Load $32
-							Set V12
-							Get R6
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R7
 							I32WrapI64
-							V128Load $48
-							Set V13
-							Get V0
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V12
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V0
-							Get V1
-							Get V10
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							Get V12
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V1
-							Get V2
-							Get V11
+							V128Load64Zero
+							Unreachable
+							I32TruncF32S
+							Unreachable
 							F64x2PromoteLowF32x4
 							Get V13
-							F64x2PromoteLowF32x4
+							F64x2Mul
+							Get V9
 							F64x2Add
-							F64x2Add
-							Set V2
-							Get V3
-							Get V11
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							Get V13
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							F64x2Add
-							Set V3
+							Set V9
 							Get V10
-							Get V15
+							Get V12
 							F32x4Sub
-							Set V14
-							Get V14
-							Get V14
+							Set V11
+							Get V11
+							Get V11
 							F32x4Mul
 							Get V4
 							F32x4Add
 							Set V4
-							Get V11
-							Get V15
+							Get R7
+							I32WrapI64
+							V128Load $48
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R7
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64ConvertI32U
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
 							F32x4Sub
-							Set V14
-							Get V14
-							Get V14
+							Set V11
+							Get V11
+							Get V11
 							F32x4Mul
 							Get V5
 							F32x4Add
 							Set V5
-							Get V12
-							Get V15
-							F32x4Sub
-							Set V14
-							Get V14
-							Get V14
-							F32x4Mul
-							Get V6
-							F32x4Add
-							Set V6
+							Get V8
 							Get V13
-							Get V15
-							F32x4Sub
-							Set V14
-							Get V14
-							Get V14
-							F32x4Mul
-							Get V7
-							F32x4Add
-							Set V7
-							Get R6
+							F64x2Mul
+							Get V0
+							F64x2Add
+							Set V0
+							Get V9
+							Get V13
+							F64x2Mul
+							Get V1
+							F64x2Add
+							Set V1
+							Get R7
 							I64Const $64
 							I64Add
-							Set R6
-							Get R10
+							Set R7
+							Get R11
 							I64Const $-1
 							I64Add
-							Set R10
-							Get R10
+							Set R11
+							Get R11
 							I64Eqz
 							I32Eqz
 							BrIf $0
 						End
+						Get V2
+						Get V3
+						F32x4Add
 						Get V4
 						Get V5
 						F32x4Add
+						F32x4Add
+						Set V11
 						Get V6
-						Get V7
-						F32x4Add
-						F32x4Add
-						Set V14
-						Get V8
-						Get V14
+						Get V11
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V8
-						Get V9
-						Get V14
+						Set V6
+						Get V7
+						Get V11
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V9
+						Set V7
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
 						V128Const $0, $0
 						Set V4
 						V128Const $0, $0
 						Set V5
-						V128Const $0, $0
-						Set V6
-						V128Const $0, $0
-						Set V7
-						Get R7
+						Get R8
 						I64Const $-256
 						I64Add
-						Set R7
-						Get R7
+						Set R8
+						Get R8
 						I64Const $256
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get R7
+				Get R8
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load $0
 						Set V10
-						Get R6
+						Get V10
+						F64x2PromoteLowF32x4
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Set V2
+						Get R7
 						I32WrapI64
 						V128Load $16
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F32Copysign
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
 						Set V11
-						Get R6
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R7
 						I32WrapI64
 						V128Load $32
-						Set V12
-						Get R6
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R7
 						I32WrapI64
-						V128Load $48
-						Set V13
-						Get V0
-						Get V10
-						F64x2PromoteLowF32x4
-						Get V12
-						F64x2PromoteLowF32x4
-						F64x2Add
-						F64x2Add
-						Set V0
-						Get V1
-						Get V10
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						Get V12
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						F64x2Add
-						Set V1
-						Get V2
-						Get V11
+						V128Load64Zero
+						Unreachable
+						I32TruncF32S
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V13
-						F64x2PromoteLowF32x4
+						F64x2Mul
+						Get V9
 						F64x2Add
-						F64x2Add
-						Set V2
-						Get V3
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						Get V13
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						F64x2Add
-						Set V3
+						Set V9
 						Get V10
-						Get V15
+						Get V12
 						F32x4Sub
-						Set V14
-						Get V14
-						Get V14
+						Set V11
+						Get V11
+						Get V11
 						F32x4Mul
 						Get V4
 						F32x4Add
 						Set V4
-						Get V11
-						Get V15
+						Get R7
+						I32WrapI64
+						V128Load $48
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F64ConvertI32U
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
 						F32x4Sub
-						Set V14
-						Get V14
-						Get V14
+						Set V11
+						Get V11
+						Get V11
 						F32x4Mul
 						Get V5
 						F32x4Add
 						Set V5
-						Get V12
-						Get V15
-						F32x4Sub
-						Set V14
-						Get V14
-						Get V14
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
+						Get V8
 						Get V13
-						Get V15
-						F32x4Sub
-						Set V14
-						Get V14
-						Get V14
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get R6
+						F64x2Mul
+						Get V0
+						F64x2Add
+						Set V0
+						Get V9
+						Get V13
+						F64x2Mul
+						Get V1
+						F64x2Add
+						Set V1
+						Get R7
 						I64Const $64
 						I64Add
-						Set R6
-						Get R7
+						Set R7
+						Get R8
 						I64Const $-16
 						I64Add
-						Set R7
-						Get R7
+						Set R8
+						Get R8
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get R7
+				Get R8
 				I64Const $4
 				I64GeS
 				If
-					Get R6
+					Get R7
 					I32WrapI64
 					V128Load $0
-					Set V14
+					Set V11
 					Get V0
-					Get V14
+					Get V11
 					F64x2PromoteLowF32x4
 					F64x2Add
 					Set V0
 					Get V1
-					Get V14
+					Get V11
 					V128Const $1084818905618843912, $1084818905618843912
 					I8x16Swizzle
 					F64x2PromoteLowF32x4
 					F64x2Add
 					Set V1
-					Get V14
-					Get V15
+					Get V11
+					Get V12
 					F32x4Sub
-					Set V14
-					Get V14
-					Get V14
+					Set V11
+					Get V11
+					Get V11
 					F32x4Mul
-					Get V4
+					Get V2
 					F32x4Add
-					Set V4
-					Get R6
+					Set V2
+					Get R7
 					I64Const $16
 					I64Add
-					Set R6
-					Get R7
+					Set R7
+					Get R8
 					I64Const $-4
 					I64Add
-					Set R7
-					Get R7
+					Set R8
+					Get R8
 					I64Const $4
 					I64GeS
 					If
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load $0
-						Set V14
-						Get V2
-						Get V14
+						Set V11
+						Get V0
+						Get V11
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V2
-						Get V3
-						Get V14
+						Set V0
+						Get V1
+						Get V11
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V3
-						Get V14
-						Get V15
+						Set V1
+						Get V11
+						Get V12
 						F32x4Sub
-						Set V14
-						Get V14
-						Get V14
+						Set V11
+						Get V11
+						Get V11
 						F32x4Mul
-						Get V5
+						Get V3
 						F32x4Add
-						Set V5
-						Get R6
+						Set V3
+						Get R7
 						I64Const $16
 						I64Add
-						Set R6
-						Get R7
+						Set R7
+						Get R8
 						I64Const $-4
 						I64Add
-						Set R7
-						Get R7
+						Set R8
+						Get R8
 						I64Const $4
 						I64GeS
 						If
-							Get R6
+							Get R7
 							I32WrapI64
 							V128Load $0
-							Set V14
+							Set V11
 							Get V0
-							Get V14
+							Get V11
 							F64x2PromoteLowF32x4
 							F64x2Add
 							Set V0
 							Get V1
-							Get V14
+							Get V11
 							V128Const $1084818905618843912, $1084818905618843912
 							I8x16Swizzle
 							F64x2PromoteLowF32x4
 							F64x2Add
 							Set V1
-							Get V14
-							Get V15
+							Get V11
+							Get V12
 							F32x4Sub
-							Set V14
-							Get V14
-							Get V14
+							Set V11
+							Get V11
+							Get V11
 							F32x4Mul
-							Get V6
+							Get V4
 							F32x4Add
-							Set V6
-							Get R6
+							Set V4
+							Get R7
 							I64Const $16
 							I64Add
-							Set R6
-							Get R7
+							Set R7
+							Get R8
 							I64Const $-4
 							I64Add
-							Set R7
+							Set R8
 						End
 					End
 				End
+				Get V2
+				Get V3
+				F32x4Add
 				Get V4
 				Get V5
 				F32x4Add
+				F32x4Add
+				Set V11
 				Get V6
-				Get V7
-				F32x4Add
-				F32x4Add
-				Set V14
-				Get V8
-				Get V14
+				Get V11
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V8
-				Get V9
-				Get V14
+				Set V6
+				Get V7
+				Get V11
 				V128Const $1084818905618843912, $1084818905618843912
 				I8x16Swizzle
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V9
+				Set V7
 				Get V0
-				Get V2
-				F64x2Add
 				Get V1
-				Get V3
 				F64x2Add
-				F64x2Add
-				Set V14
-				Get V14
+				Set V11
+				Get V11
 				F64x2ExtractLane $0, $0
-				Get V14
+				Get V11
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F16
-				Get V8
+				Get V6
 				F64x2ExtractLane $0, $0
-				Get V8
+				Get V6
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V9
+				Get V7
 				F64x2ExtractLane $0, $0
-				Get V9
+				Get V7
 				F64x2ExtractLane $0, $1
 				F64Add
 				F64Add
 				Set F17
-				// e is F7
-				Get R7
+				// e is F10
+				Get R8
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R6
+						Get R7
 						I32WrapI64
 						F32Load $0
-						Set F7
+						Set F10
 						Get F16
-						Get F7
+						Get F10
 						F64PromoteF32
 						F64Add
 						Set F16
-						Get F7
-						Get F6
+						Get F10
+						Get F9
 						F32Sub
-						Set F7
+						Set F10
 						Get F17
-						Get F7
-						Get F7
+						Get F10
+						Get F10
 						F32Mul
 						F64PromoteF32
 						F64Add
 						Set F17
-						Get R6
+						Get R7
 						I64Const $4
 						I64Add
-						Set R6
-						Get R7
+						Set R7
+						Get R8
 						I64Const $-1
 						I64Add
-						Set R7
-						Get R7
+						Set R8
+						Get R8
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -650,7 +726,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64Div
 				Set F19
 				Get F19
-				Get F6
+				Get F9
 				F64PromoteF32
 				F64Sub
 				Set F20
@@ -664,7 +740,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get F21
 				F64Sub
 				Set F22
-				Get R8
+				Get R9
 				I64Eqz
 				If
 					Get F21
@@ -675,11 +751,11 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					If
 						Get F19
 						F32DemoteF64
-						Set F6
-						I64Const $1
-						Set R8
+						Set F9
 						I64Const $1
 						Set R9
+						I64Const $1
+						Set R10
 					End
 				Else
 					Get F21
@@ -690,12 +766,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set R5
 					End
 				End
-				Get R9
+				Get R10
 				I64Eqz
 				I32Eqz
 				BrIf $0
 			End
-			Get R6
+			Get R7
 			Set R0
 			// v is F23
 			Get F22
@@ -761,790 +837,1253 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				End
 			End
 		End
-		Get R4
-		I64Const $0
-		I64GtS
+		Get R5
+		Get R6
+		I64LtS
 		If
-			// left is R6
-			// gamma is R7
+			Get R6
+			I64Const $2
+			I64Eq
 			I64Load gamma+16(FP)
-			Set R7
-			// beta is R8
+			I64Eqz
+			I32Eqz
+			I32And
 			I64Load beta+24(FP)
-			Set R8
-			// mhV is V0
-			// mlV is V1
-			// rstdV is V2
-			Get F3
-			F32x4Splat
-			Set V0
-			Get F4
-			F32x4Splat
-			Set V1
-			Get F5
-			F32x4Splat
-			Set V2
-			Get R3
-			Set R6
-			// betaV is V3
-			// betaS is F6
-			Get R7
+			I64Eqz
+			I32Eqz
+			I32And
+			If
+				// behindSecond is R7
+				// dstSecond is R8
+				// gamma is R9
+				I64Load gamma+16(FP)
+				Set R9
+				// beta is R10
+				I64Load beta+24(FP)
+				Set R10
+				// left is R11
+				Get R2
+				Get R3
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R7
+				Get R1
+				Get R3
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R8
+				Get R3
+				Set R11
+				// mhV0 is V0
+				// mhV1 is V1
+				// mlV0 is V2
+				// mlV1 is V3
+				// rstdV0 is V4
+				// rstdV1 is V5
+				Get F3
+				F32x4Splat
+				Set V0
+				Get F4
+				F32x4Splat
+				Set V2
+				Get F5
+				F32x4Splat
+				Set V4
+				Get F6
+				F32x4Splat
+				Set V1
+				Get F7
+				F32x4Splat
+				Set V3
+				Get F8
+				F32x4Splat
+				Set V5
+				// gammaV is V6
+				// betaV is V7
+				// gammaS is F9
+				// betaS is F10
+				Get R11
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R9
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get R10
+						I32WrapI64
+						V128Load $0
+						Set V7
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V2
+						F32x4Sub
+						Get V4
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Get V1
+						F32x4Sub
+						Get V3
+						F32x4Sub
+						Get V5
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $0
+						Get R9
+						I32WrapI64
+						V128Load $16
+						Set V6
+						Get R10
+						I32WrapI64
+						V128Load $16
+						Set V7
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Sub
+						Get V2
+						F32x4Sub
+						Get V4
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $16
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $16
+						Get V1
+						F32x4Sub
+						Get V3
+						F32x4Sub
+						Get V5
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $16
+						Get R9
+						I32WrapI64
+						V128Load $32
+						Set V6
+						Get R10
+						I32WrapI64
+						V128Load $32
+						Set V7
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						V128Load $32
+						Get V0
+						F32x4Sub
+						Get V2
+						F32x4Sub
+						Get V4
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $32
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $32
+						Get V1
+						F32x4Sub
+						Get V3
+						F32x4Sub
+						Get V5
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $32
+						Get R9
+						I32WrapI64
+						V128Load $48
+						Set V6
+						Get R10
+						I32WrapI64
+						V128Load $48
+						Set V7
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						V128Load $48
+						Get V0
+						F32x4Sub
+						Get V2
+						F32x4Sub
+						Get V4
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $48
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $48
+						Get V1
+						F32x4Sub
+						Get V3
+						F32x4Sub
+						Get V5
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $48
+						Get R2
+						I64Const $64
+						I64Add
+						Set R2
+						Get R7
+						I64Const $64
+						I64Add
+						Set R7
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R8
+						I64Const $64
+						I64Add
+						Set R8
+						Get R9
+						I64Const $64
+						I64Add
+						Set R9
+						Get R10
+						I64Const $64
+						I64Add
+						Set R10
+						Get R11
+						I64Const $-16
+						I64Add
+						Set R11
+						Get R11
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R11
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R9
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get R10
+						I32WrapI64
+						V128Load $0
+						Set V7
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V2
+						F32x4Sub
+						Get V4
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Get V1
+						F32x4Sub
+						Get V3
+						F32x4Sub
+						Get V5
+						F32x4Mul
+						Get V6
+						F32x4Mul
+						Get V7
+						F32x4Add
+						V128Store $0, $0
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R8
+						I64Const $16
+						I64Add
+						Set R8
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R10
+						I64Const $16
+						I64Add
+						Set R10
+						Get R11
+						I64Const $-4
+						I64Add
+						Set R11
+						Get R11
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R11
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R9
+						I32WrapI64
+						F32Load $0
+						Set F9
+						Get R10
+						I32WrapI64
+						F32Load $0
+						Set F10
+						Get R1
+						I32WrapI64
+						Get R2
+						I32WrapI64
+						F32Load $0
+						Get F3
+						F32Sub
+						Get F4
+						F32Sub
+						Get F5
+						F32Mul
+						Get F9
+						F32Mul
+						Get F10
+						F32Add
+						F32Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						F32Load $0
+						Get F6
+						F32Sub
+						Get F7
+						F32Sub
+						Get F8
+						F32Mul
+						Get F9
+						F32Mul
+						Get F10
+						F32Add
+						F32Store $0, $0
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R8
+						I64Const $4
+						I64Add
+						Set R8
+						Get R9
+						I64Const $4
+						I64Add
+						Set R9
+						Get R10
+						I64Const $4
+						I64Add
+						Set R10
+						Get R11
+						I64Const $-1
+						I64Add
+						Set R11
+						Get R11
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				Set R2
+				Get R8
+				Set R1
+				I64Const $0
+				Set R6
+			End
+			Get R6
 			I64Eqz
 			I32Eqz
 			If
-				Get R8
-				I64Eqz
-				I32Eqz
-				If
-					Get R6
-					I64Const $16
-					I64GeS
+				Loop
+					// left is R7
+					// gamma is R8
+					I64Load gamma+16(FP)
+					Set R8
+					// beta is R9
+					I64Load beta+24(FP)
+					Set R9
+					// mhV is V0
+					// mlV is V1
+					// rstdV is V2
+					Get F3
+					F32x4Splat
+					Set V0
+					Get F4
+					F32x4Splat
+					Set V1
+					Get F5
+					F32x4Splat
+					Set V2
+					Get R3
+					Set R7
+					// betaV is V3
+					// betaS is F9
+					Get R8
+					I64Eqz
+					I32Eqz
 					If
-						Loop
-							Get R8
-							I32WrapI64
-							V128Load $0
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
+						Get R9
+						I64Eqz
+						I32Eqz
+						If
 							Get R7
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $0
-							Get R8
-							I32WrapI64
-							V128Load $16
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $16
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $16
-							Get R8
-							I32WrapI64
-							V128Load $32
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $32
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $32
-							Get R8
-							I32WrapI64
-							V128Load $48
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $48
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $48
-							Get R2
-							I64Const $64
-							I64Add
-							Set R2
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R7
-							I64Const $64
-							I64Add
-							Set R7
-							Get R8
-							I64Const $64
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-16
-							I64Add
-							Set R6
-							Get R6
 							I64Const $16
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R8
-							I32WrapI64
-							V128Load $0
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $0
+									Get R9
+									I32WrapI64
+									V128Load $16
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $16
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $16
+									Get R9
+									I32WrapI64
+									V128Load $32
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $32
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $32
+									Get R9
+									I32WrapI64
+									V128Load $48
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $48
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $48
+									Get R2
+									I64Const $64
+									I64Add
+									Set R2
+									Get R1
+									I64Const $64
+									I64Add
+									Set R1
+									Get R8
+									I64Const $64
+									I64Add
+									Set R8
+									Get R9
+									I64Const $64
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-16
+									I64Add
+									Set R7
+									Get R7
+									I64Const $16
+									I64GeS
+									BrIf $0
+								End
+							End
 							Get R7
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $0
-							Get R2
-							I64Const $16
-							I64Add
-							Set R2
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R7
-							I64Const $16
-							I64Add
-							Set R7
-							Get R8
-							I64Const $16
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-4
-							I64Add
-							Set R6
-							Get R6
 							I64Const $4
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R8
-							I32WrapI64
-							F32Load $0
-							Set F6
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $0
+									Get R2
+									I64Const $16
+									I64Add
+									Set R2
+									Get R1
+									I64Const $16
+									I64Add
+									Set R1
+									Get R8
+									I64Const $16
+									I64Add
+									Set R8
+									Get R9
+									I64Const $16
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-4
+									I64Add
+									Set R7
+									Get R7
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
 							Get R7
-							I32WrapI64
-							F32Load $0
-							F32Mul
-							Get F6
-							F32Add
-							F32Store $0, $0
-							Get R2
-							I64Const $4
-							I64Add
-							Set R2
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R7
-							I64Const $4
-							I64Add
-							Set R7
-							Get R8
-							I64Const $4
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
 							I64Const $1
 							I64GeS
-							BrIf $0
-						End
-					End
-				Else
-					Get R6
-					I64Const $16
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									F32Load $0
+									Set F9
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									F32Load $0
+									Get F3
+									F32Sub
+									Get F4
+									F32Sub
+									Get F5
+									F32Mul
+									Get R8
+									I32WrapI64
+									F32Load $0
+									F32Mul
+									Get F9
+									F32Add
+									F32Store $0, $0
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+									Get R1
+									I64Const $4
+									I64Add
+									Set R1
+									Get R8
+									I64Const $4
+									I64Add
+									Set R8
+									Get R9
+									I64Const $4
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-1
+									I64Add
+									Set R7
+									Get R7
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						Else
 							Get R7
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							V128Store $0, $0
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $16
-							F32x4Mul
-							V128Store $0, $16
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $32
-							F32x4Mul
-							V128Store $0, $32
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get R7
-							I32WrapI64
-							V128Load $48
-							F32x4Mul
-							V128Store $0, $48
-							Get R2
-							I64Const $64
-							I64Add
-							Set R2
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R7
-							I64Const $64
-							I64Add
-							Set R7
-							Get R6
-							I64Const $-16
-							I64Add
-							Set R6
-							Get R6
 							I64Const $16
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F32x4Mul
+									V128Store $0, $0
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $16
+									F32x4Mul
+									V128Store $0, $16
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $32
+									F32x4Mul
+									V128Store $0, $32
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $48
+									F32x4Mul
+									V128Store $0, $48
+									Get R2
+									I64Const $64
+									I64Add
+									Set R2
+									Get R1
+									I64Const $64
+									I64Add
+									Set R1
+									Get R8
+									I64Const $64
+									I64Add
+									Set R8
+									Get R7
+									I64Const $-16
+									I64Add
+									Set R7
+									Get R7
+									I64Const $16
+									I64GeS
+									BrIf $0
+								End
+							End
 							Get R7
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							V128Store $0, $0
-							Get R2
-							I64Const $16
-							I64Add
-							Set R2
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R7
-							I64Const $16
-							I64Add
-							Set R7
-							Get R6
-							I64Const $-4
-							I64Add
-							Set R6
-							Get R6
 							I64Const $4
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F32x4Mul
+									V128Store $0, $0
+									Get R2
+									I64Const $16
+									I64Add
+									Set R2
+									Get R1
+									I64Const $16
+									I64Add
+									Set R1
+									Get R8
+									I64Const $16
+									I64Add
+									Set R8
+									Get R7
+									I64Const $-4
+									I64Add
+									Set R7
+									Get R7
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
 							Get R7
-							I32WrapI64
-							F32Load $0
-							F32Mul
-							F32Store $0, $0
-							Get R2
-							I64Const $4
-							I64Add
-							Set R2
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R7
-							I64Const $4
-							I64Add
-							Set R7
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
 							I64Const $1
 							I64GeS
-							BrIf $0
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									F32Load $0
+									Get F3
+									F32Sub
+									Get F4
+									F32Sub
+									Get F5
+									F32Mul
+									Get R8
+									I32WrapI64
+									F32Load $0
+									F32Mul
+									F32Store $0, $0
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+									Get R1
+									I64Const $4
+									I64Add
+									Set R1
+									Get R8
+									I64Const $4
+									I64Add
+									Set R8
+									Get R7
+									I64Const $-1
+									I64Add
+									Set R7
+									Get R7
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
 						End
-					End
-				End
-			Else
-				Get R8
-				I64Eqz
-				I32Eqz
-				If
-					Get R6
-					I64Const $16
-					I64GeS
-					If
-						Loop
-							Get R8
-							I32WrapI64
-							V128Load $0
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $0
-							Get R8
-							I32WrapI64
-							V128Load $16
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $16
-							Get R8
-							I32WrapI64
-							V128Load $32
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $32
-							Get R8
-							I32WrapI64
-							V128Load $48
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $48
-							Get R2
-							I64Const $64
-							I64Add
-							Set R2
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R8
-							I64Const $64
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-16
-							I64Add
-							Set R6
-							Get R6
+					Else
+						Get R9
+						I64Eqz
+						I32Eqz
+						If
+							Get R7
 							I64Const $16
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R8
-							I32WrapI64
-							V128Load $0
-							Set V3
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							Get V3
-							F32x4Add
-							V128Store $0, $0
-							Get R2
-							I64Const $16
-							I64Add
-							Set R2
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R8
-							I64Const $16
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-4
-							I64Add
-							Set R6
-							Get R6
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $0
+									Get R9
+									I32WrapI64
+									V128Load $16
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $16
+									Get R9
+									I32WrapI64
+									V128Load $32
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $32
+									Get R9
+									I32WrapI64
+									V128Load $48
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $48
+									Get R2
+									I64Const $64
+									I64Add
+									Set R2
+									Get R1
+									I64Const $64
+									I64Add
+									Set R1
+									Get R9
+									I64Const $64
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-16
+									I64Add
+									Set R7
+									Get R7
+									I64Const $16
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R7
 							I64Const $4
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R8
-							I32WrapI64
-							F32Load $0
-							Set F6
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
-							Get F6
-							F32Add
-							F32Store $0, $0
-							Get R2
-							I64Const $4
-							I64Add
-							Set R2
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R8
-							I64Const $4
-							I64Add
-							Set R8
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									Get V3
+									F32x4Add
+									V128Store $0, $0
+									Get R2
+									I64Const $16
+									I64Add
+									Set R2
+									Get R1
+									I64Const $16
+									I64Add
+									Set R1
+									Get R9
+									I64Const $16
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-4
+									I64Add
+									Set R7
+									Get R7
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R7
 							I64Const $1
 							I64GeS
-							BrIf $0
-						End
-					End
-				Else
-					Get R6
-					I64Const $16
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							V128Store $0, $0
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							V128Store $0, $16
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							V128Store $0, $32
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							V128Store $0, $48
-							Get R2
-							I64Const $64
-							I64Add
-							Set R2
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R6
-							I64Const $-16
-							I64Add
-							Set R6
-							Get R6
+							If
+								Loop
+									Get R9
+									I32WrapI64
+									F32Load $0
+									Set F9
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									F32Load $0
+									Get F3
+									F32Sub
+									Get F4
+									F32Sub
+									Get F5
+									F32Mul
+									Get F9
+									F32Add
+									F32Store $0, $0
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+									Get R1
+									I64Const $4
+									I64Add
+									Set R1
+									Get R9
+									I64Const $4
+									I64Add
+									Set R9
+									Get R7
+									I64Const $-1
+									I64Add
+									Set R7
+									Get R7
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						Else
+							Get R7
 							I64Const $16
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Sub
-							Get V2
-							F32x4Mul
-							V128Store $0, $0
-							Get R2
-							I64Const $16
-							I64Add
-							Set R2
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R6
-							I64Const $-4
-							I64Add
-							Set R6
-							Get R6
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									V128Store $0, $0
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									V128Store $0, $16
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									V128Store $0, $32
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									V128Store $0, $48
+									Get R2
+									I64Const $64
+									I64Add
+									Set R2
+									Get R1
+									I64Const $64
+									I64Add
+									Set R1
+									Get R7
+									I64Const $-16
+									I64Add
+									Set R7
+									Get R7
+									I64Const $16
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R7
 							I64Const $4
 							I64GeS
-							BrIf $0
-						End
-					End
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R2
-							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
-							F32Store $0, $0
-							Get R2
-							I64Const $4
-							I64Add
-							Set R2
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Sub
+									Get V2
+									F32x4Mul
+									V128Store $0, $0
+									Get R2
+									I64Const $16
+									I64Add
+									Set R2
+									Get R1
+									I64Const $16
+									I64Add
+									Set R1
+									Get R7
+									I64Const $-4
+									I64Add
+									Set R7
+									Get R7
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R7
 							I64Const $1
 							I64GeS
-							BrIf $0
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R2
+									I32WrapI64
+									F32Load $0
+									Get F3
+									F32Sub
+									Get F4
+									F32Sub
+									Get F5
+									F32Mul
+									F32Store $0, $0
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+									Get R1
+									I64Const $4
+									I64Add
+									Set R1
+									Get R7
+									I64Const $-1
+									I64Add
+									Set R7
+									Get R7
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
 						End
 					End
+					Get F6
+					Set F3
+					Get F7
+					Set F4
+					Get F8
+					Set F5
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Eqz
+					I32Eqz
+					BrIf $0
 				End
 			End
 		End
-		Get F0
-		Set F3
-		Get F1
-		Set F4
-		Get F2
-		Set F5
+		Get R6
+		I64Eqz
+		If
+			Get F0
+			Set F3
+			Get F1
+			Set F4
+			Get F2
+			Set F5
+		Else
+			Get F0
+			Set F6
+			Get F1
+			Set F7
+			Get F2
+			Set F8
+		End
+		Get R6
+		Get R5
+		I64Add
+		Set R6
 		Get R4
 		Get R5
 		I64Add

@@ -58,6 +58,10 @@ func TestWorkarounds(t *testing.T) {
 			v := f.NewVs("v", 3)
 			v[2].Set(v[0].MulAdd(v[1], v[2]))
 		}, []string{"Get V0", "Get V1", "F32x4Mul", "Get V2", "F32x4Add", "Set V2"}, "Relaxed"},
+		{"multiply-add of float64", func(f *asm.Func, p asm.Ptr) {
+			v := f.NewVs("v", 3)
+			v[2].Set(v[0].MulAddF64(v[1], v[2]))
+		}, []string{"Get V0", "Get V1", "F64x2Mul", "Get V2", "F64x2Add", "Set V2"}, "Relaxed"},
 		{"multiply-add in the other order", func(f *asm.Func, p asm.Ptr) {
 			v := f.NewVs("v", 3)
 			v[2].Set(v[0].MulAddApart(v[1], v[2]))
@@ -101,6 +105,9 @@ func TestMisuseStopsTheGenerator(t *testing.T) {
 		"argument of another type":         {"func f(src *float32)", func(f *asm.Func) { f.F32("src") }},
 		"negative offset":                  {"func f(src *float32)", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("src").V(-16)) }},
 		"accumulator that is no register":  {"func f(src *float32)", func(f *asm.Func) { v := f.NewV("v"); v.Set(v.MulAdd(v, v.Add(v))) }},
+		"half at an odd offset":            {"func f(src *float32)", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("src").Half(6)) }},
+		"half too far away":                {"func f(src *float32)", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("src").Half(68)) }},
+		"float64 accumulator that is none": {"func f(src *float32)", func(f *asm.Func) { v := f.NewV("v"); v.Set(v.MulAddF64(v, v.Add(v))) }},
 		"assignment to an expression":      {"func f(n int)", func(f *asm.Func) { f.Int("n").AddConst(1).Set(f.ConstInt(0)) }},
 		"seventeenth vector":               {"func f()", func(f *asm.Func) { f.NewVs("v", 17) }},
 		"no result":                        {"func f() int", func(f *asm.Func) { f.NewInt("i").Set(f.ConstInt(0)) }},
@@ -143,6 +150,11 @@ func TestSplatBytes(t *testing.T) {
 		// wrap, load32_splat, alignment 0, the offset, local.set
 		want := []byte{0xa7, 0xfd, 0x09, 0x00, 0x80 | byte(offset), 0x00, 0x21}
 		assert.True(t, bytes.Contains(assemble(t, file), want), "offset %d", offset)
+
+		file = asm.NewFile("p", "wasm", "test", "doc")
+		file.Func("func f(dst *float32)", "doc", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("dst").Half(int64(offset))) })
+		want[2] = 0x5d // load64_zero
+		assert.True(t, bytes.Contains(assemble(t, file), want), "half at offset %d", offset)
 	}
 }
 

@@ -264,8 +264,21 @@ func (p Ptr) Splat(offset int64) V {
 	if offset%4 != 0 || offset < 0 || int(offset/4) >= len(offsetBytes) {
 		return p.F32(offset).Splat()
 	}
-	load := p.then("I32WrapI64").then("V128Load32Splat").then("Unreachable") // 00
-	return V{load.then(offsetBytes[offset/4]).then("Unreachable")}           // 80|offset 00
+	return p.spelled("V128Load32Splat", offset)
+}
+
+// Half loads 8 bytes from p + offset, a multiple of 4 up to 64, and zeros above.
+// V8 makes one instruction of it and PromoteLow. The argument is spelled as in Splat.
+func (p Ptr) Half(offset int64) V {
+	if offset%4 != 0 || offset < 0 || int(offset/4) >= len(offsetBytes) {
+		panic("asm: offset that cannot be spelled")
+	}
+	return p.spelled("V128Load64Zero", offset)
+}
+
+func (p Ptr) spelled(op string, offset int64) V {
+	load := p.then("I32WrapI64").then(op).then("Unreachable")      // 00
+	return V{load.then(offsetBytes[offset/4]).then("Unreachable")} // 80|offset 00
 }
 
 // offsetBytes are instructions without operands whose opcodes are 80, 84 … c0.

@@ -59,6 +59,16 @@ func (v V) MulAdd(w, acc V) V {
 	return V{v.then("F32x4Mul", w.expr).then("F32x4Add", acc.expr)}
 }
 
+// MulAddF64 is v * w + acc in two float64, of which the relaxed build makes one
+// instruction as of MulAdd.
+func (v V) MulAddF64(w, acc V) V {
+	if acc.reg == "" {
+		panic("asm: MulAddF64 onto an expression")
+	}
+	acc.f.mulAdds++
+	return V{v.then("F64x2Mul", w.expr).then("F64x2Add", acc.expr)}
+}
+
 // MulAddApart is v * w + acc in an order that the relaxed build leaves alone.
 func (v V) MulAddApart(w, acc V) V {
 	return V{acc.then("F32x4Add", v.then("F32x4Mul", w.expr))}

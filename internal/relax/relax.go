@@ -6,8 +6,9 @@
 //
 //	f32x4.mul; local.get c; f32x4.add    →    nop nop nop; local.get c; f32x4.relaxed_madd
 //
-// in place: both arithmetic opcodes and the fused one are three bytes long, so
-// nothing moves, no section is re-encoded, and one binary yields two variants.
+// in place, and f64x2 alike: both arithmetic opcodes and the fused one are three
+// bytes long, so nothing moves, no section is re-encoded, and one binary yields
+// two variants.
 //
 // Only instructions that follow each other are taken. Control can enter a
 // sequence of WebAssembly instructions only after a loop, else or end, so no
@@ -19,7 +20,10 @@ package relax
 const (
 	f32x4Add         = 0xe4
 	f32x4Mul         = 0xe6
+	f64x2Add         = 0xf0
+	f64x2Mul         = 0xf2
 	f32x4RelaxedMadd = 0x105
+	f64x2RelaxedMadd = 0x107
 )
 
 const nop = 0x01
@@ -32,7 +36,7 @@ func Contract(module []byte) (int, error) {
 		var w window
 		return d.body(end, func(in instruction) {
 			if mul, ok := w.step(in); ok {
-				found = append(found, pair{mul, in.start})
+				found = append(found, pair{mul, in.start, w.madd})
 			}
 		})
 	})
@@ -41,19 +45,23 @@ func Contract(module []byte) (int, error) {
 	}
 	for _, p := range found {
 		copy(module[p.mul:], []byte{nop, nop, nop})
-		copy(module[p.add:], []byte{0xfd, f32x4RelaxedMadd&0x7f | 0x80, f32x4RelaxedMadd >> 7})
+		copy(module[p.add:], []byte{0xfd, byte(p.madd&0x7f | 0x80), byte(p.madd >> 7)})
 	}
 	return len(found), nil
 }
 
 // pair holds the offsets of a multiplication and of the addition that takes its
-// product.
-type pair struct{ mul, add int }
+// product, and the opcode for both.
+type pair struct {
+	mul, add int
+	madd     uint32
+}
 
 // window recognises the three instructions as they pass.
 type window struct {
-	state int // instructions of the pattern seen so far
-	mul   int // offset of the multiplication
+	state     int    // instructions of the pattern seen so far
+	mul       int    // offset of the multiplication
+	add, madd uint32 // the addition that belongs to it, and the opcode for both
 }
 
 // step takes the next instruction. When it is the addition of a multiply-add,
@@ -62,10 +70,12 @@ func (w *window) step(in instruction) (mul int, ok bool) {
 	switch {
 	case in.is(opNop):
 	case in.isSIMD(f32x4Mul) && in.size() == 3:
-		w.state, w.mul = 1, in.start
+		*w = window{1, in.start, f32x4Add, f32x4RelaxedMadd}
+	case in.isSIMD(f64x2Mul) && in.size() == 3:
+		*w = window{1, in.start, f64x2Add, f64x2RelaxedMadd}
 	case w.state == 1 && in.is(opLocalGet):
 		w.state = 2
-	case w.state == 2 && in.isSIMD(f32x4Add) && in.size() == 3:
+	case w.state == 2 && in.isSIMD(w.add) && in.size() == 3:
 		w.state = 0
 		return w.mul, true
 	default:

@@ -13,17 +13,20 @@ import (
 // Instructions as Go's assembler writes them: a stray nop follows two-byte
 // opcodes.
 var (
-	mul   = []byte{0xfd, 0xe6, 0x01, 0x01}
-	add   = []byte{0xfd, 0xe4, 0x01, 0x01}
-	madd  = []byte{0xfd, 0x85, 0x02, 0x01}
-	nops  = []byte{1, 1, 1, 1}
-	get   = []byte{0x20, 0x02}
-	tee   = []byte{0x22, 0x02}
-	set   = []byte{0x21, 0x02}
-	drop  = []byte{0x1a}
-	end   = []byte{0x0b}
-	block = []byte{0x02, 0x40}
-	loop  = []byte{0x03, 0x40}
+	mul    = []byte{0xfd, 0xe6, 0x01, 0x01}
+	add    = []byte{0xfd, 0xe4, 0x01, 0x01}
+	madd   = []byte{0xfd, 0x85, 0x02, 0x01}
+	mul64  = []byte{0xfd, 0xf2, 0x01, 0x01}
+	add64  = []byte{0xfd, 0xf0, 0x01, 0x01}
+	madd64 = []byte{0xfd, 0x87, 0x02, 0x01}
+	nops   = []byte{1, 1, 1, 1}
+	get    = []byte{0x20, 0x02}
+	tee    = []byte{0x22, 0x02}
+	set    = []byte{0x21, 0x02}
+	drop   = []byte{0x1a}
+	end    = []byte{0x0b}
+	block  = []byte{0x02, 0x40}
+	loop   = []byte{0x03, 0x40}
 )
 
 func seq(parts ...[]byte) []byte { return slices.Concat(parts...) }
@@ -58,6 +61,9 @@ func TestContract(t *testing.T) {
 		{"two", seq(mul, get, add, mul, get, add), seq(nops, get, madd, nops, get, madd), 2},
 		{"second product starts over", seq(mul, mul, get, add), seq(mul, nops, get, madd), 1},
 		{"first operand of a later product", seq(mul, get, mul, get, add), seq(mul, get, nops, get, madd), 1},
+		{"f64x2", seq(mul64, get, add64), seq(nops, get, madd64), 1},
+		{"f32x4 behind f64x2", seq(mul64, mul, get, add), seq(mul64, nops, get, madd), 1},
+		{"f64x2 behind f32x4", seq(mul, get, mul64, get, add64), seq(mul, get, nops, get, madd64), 1},
 		{"inside a block", seq(block, mul, get, add, drop, end), seq(block, nops, get, madd, drop, end), 1},
 		{name: "accumulator first", in: seq(get, get, get, mul, add)},
 		{name: "product kept by tee", in: seq(mul, tee, get, add)},
@@ -70,7 +76,8 @@ func TestContract(t *testing.T) {
 		{name: "tee in place of get", in: seq(mul, tee, add)},
 		{name: "global in place of local", in: seq(mul, []byte{0x23, 0x00}, add)},
 		{name: "subtraction", in: seq(mul, get, []byte{0xfd, 0xe5, 0x01, 0x01})},
-		{name: "f64x2", in: seq([]byte{0xfd, 0xf2, 0x01, 0x01}, get, []byte{0xfd, 0xf0, 0x01, 0x01})},
+		{name: "f32x4 product, f64x2 sum", in: seq(mul, get, add64)},
+		{name: "f64x2 product, f32x4 sum", in: seq(mul64, get, add)},
 		{name: "padded opcode", in: seq(mul, get, []byte{0xfd, 0xe4, 0x81, 0x00})},
 		{name: "bytes of a constant", in: seq([]byte{0xfd, 0x0c}, mul, get, add, make([]byte, 6), drop)},
 		{name: "bytes of a shuffle", in: seq([]byte{0xfd, 0x0d}, mul, get, add, make([]byte, 6), drop)},

@@ -4,8 +4,9 @@ import "github.com/normwasm/normwasm/internal/asm"
 
 // layerNormRows reads a row twice: sweep for the moments, apply for the result.
 // The moments end in a chain of two divisions and a root, some hundred cycles
-// in which nothing else of that row can go on. So a trip of the outer loop
-// sweeps row r and then applies row r-1, whose numbers are there by then.
+// in which nothing else of that row can go on. So rows are applied in pairs and
+// late: r-2 and r-1 after the sweep of row r, when their numbers are long there.
+// A pair loads gamma and beta once; loads are what bounds the application.
 func layerNormRows(file *asm.File) {
 	file.Func("func layerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)",
 		"layerNormRows normalizes rows until the first hard one; kernel.go has the loop.",
@@ -13,17 +14,28 @@ func layerNormRows(file *asm.File) {
 			k := layerNorm{
 				f: f, src: f.Ptr("src"), dst: f.Ptr("dst"), behind: f.Ptr("src"),
 				cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
-				mh: f.NewF32("mh"), ml: f.NewF32("ml"), rstd: f.NewF32("rstd"),
+				numbers: newNumbers(f, ""),
 			}
-			mh, ml, rstd := f.NewF32("mhBehind"), f.NewF32("mlBehind"), f.NewF32("rstdBehind")
+			first, second := newNumbers(f, "First"), newNumbers(f, "Second")
+			waiting := f.NewInt("waiting")
 			f.If(k.cols.GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
 			f.Do(func() {
 				k.ok.Set(f.ConstInt(0))
 				f.If(k.row.Lt(f.ArgInt("rows")), func() { f.Scope(k.moments) })
-				f.If(k.row.GtConst(0), func() { f.Scope(func() { k.apply(mh, ml, rstd) }) })
-				mh.Set(k.mh)
-				ml.Set(k.ml)
-				rstd.Set(k.rstd)
+				f.If(k.ok.Lt(waiting), func() { // two rows, or no more to come
+					gamma, beta := f.ArgPtr("gamma"), f.ArgPtr("beta")
+					f.If(waiting.EqConst(2).And(gamma.NotNil()).And(beta.NotNil()), func() {
+						f.Scope(func() { k.applyPair(first, second) })
+						waiting.Set(f.ConstInt(0))
+					})
+					f.While(waiting.NotZero, func() {
+						f.Scope(func() { k.apply(first) })
+						first.set(second)
+						waiting.Set(waiting.AddConst(-1))
+					})
+				})
+				f.IfElse(waiting.Zero(), func() { first.set(k.numbers) }, func() { second.set(k.numbers) })
+				waiting.Set(waiting.Add(k.ok))
 				k.row.Set(k.row.Add(k.ok))
 			}, func() asm.Bool { return k.ok.NotZero() })
 			f.Return(k.row)
@@ -34,7 +46,20 @@ type layerNorm struct {
 	f                *asm.Func
 	src, dst, behind asm.Ptr // behind is the row of src that apply reads
 	cols, row, ok    asm.Int
-	mh, ml, rstd     asm.F32 // what moments found
+	numbers          // what moments found
+}
+
+// numbers are what apply needs of a row.
+type numbers struct{ mh, ml, rstd asm.F32 }
+
+func newNumbers(f *asm.Func, suffix string) numbers {
+	return numbers{f.NewF32("mh" + suffix), f.NewF32("ml" + suffix), f.NewF32("rstd" + suffix)}
+}
+
+func (n numbers) set(m numbers) {
+	n.mh.Set(m.mh)
+	n.ml.Set(m.ml)
+	n.rstd.Set(m.rstd)
 }
 
 // moments leaves src behind the row and ok = 1 unless the row is hard.
@@ -95,29 +120,36 @@ func (k layerNorm) moments() {
 	})
 }
 
-// sweep adds a row up: x and left are consumed. Sixteen elements a trip are
-// enough: two or four times as many were slower in V8, by the registers they take.
+// sweep adds a row up: x and left are consumed. Three things made it fast in V8.
+// No more registers live than there are (15): one accumulator in memory is a chain
+// of a store, a load and a sum per trip, slower than all the rest. Sums in float64
+// as products with one, which are exact: contracted in the relaxed build they run
+// where the multiplier is, beside the conversions, which share the adder's ports.
+// And the upper halves converted from memory, without a shuffle.
 func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares asm.F64) {
 	f := k.f
 	zero := f.ZeroV()
-	a, q, total := f.NewVs("a", 4), f.NewVs("q", 4), f.NewVs("total", 2)
-	w, d, s := f.NewVs("w", 4), f.NewV("d"), f.NewV("shiftV")
+	a, q, total := f.NewVs("a", 2), f.NewVs("q", 4), f.NewVs("total", 2)
+	t, w, d, s, one := f.NewVs("t", 2), f.NewV("w"), f.NewV("d"), f.NewV("shiftV"), f.NewV("one")
 	s.Set(shift.Splat())
+	one.Set(f.ConstLanes(0, 0x3ff00000, 0, 0x3ff00000))
 	for _, v := range append(append(append([]asm.V{}, a...), q...), total...) {
 		v.Set(zero)
 	}
 	step := func() {
-		for i := range w {
-			w[i].Set(x.V(int64(16 * i)))
-		}
-		a[0].Set(a[0].AddF64(w[0].PromoteLow().AddF64(w[2].PromoteLow())))
-		a[1].Set(a[1].AddF64(w[0].PromoteHigh().AddF64(w[2].PromoteHigh())))
-		a[2].Set(a[2].AddF64(w[1].PromoteLow().AddF64(w[3].PromoteLow())))
-		a[3].Set(a[3].AddF64(w[1].PromoteHigh().AddF64(w[3].PromoteHigh())))
 		for i := range q {
-			d.Set(w[i].Sub(s))
+			w.Set(x.V(int64(16 * i)))
+			low, high := w.PromoteLow(), x.Half(int64(16*i+8)).PromoteLow()
+			if i > 0 {
+				low, high = low.MulAddF64(one, t[0]), high.MulAddF64(one, t[1])
+			}
+			t[0].Set(low)
+			t[1].Set(high)
+			d.Set(w.Sub(s))
 			q[i].Set(d.MulAdd(d, q[i]))
 		}
+		a[0].Set(t[0].MulAddF64(one, a[0]))
+		a[1].Set(t[1].MulAddF64(one, a[1]))
 		x.Advance(64)
 	}
 	fold := func() {
@@ -141,10 +173,9 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 	})
 	f.Take(left, 16, step)
 	tail := func(k int) {
-		j := 2 * (k % 2)
 		d.Set(x.V(0))
-		a[j].Set(a[j].AddF64(d.PromoteLow()))
-		a[j+1].Set(a[j+1].AddF64(d.PromoteHigh()))
+		a[0].Set(a[0].AddF64(d.PromoteLow()))
+		a[1].Set(a[1].AddF64(d.PromoteHigh()))
 		d.Set(d.Sub(s))
 		q[k].Set(d.MulAdd(d, q[k]))
 		x.Advance(16)
@@ -158,7 +189,7 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 		})
 	})
 	fold()
-	d.Set(a[0].AddF64(a[2]).AddF64(a[1].AddF64(a[3])))
+	d.Set(a[0].AddF64(a[1]))
 	sum.Set(d.LaneF64(0).Add(d.LaneF64(1)))
 	squares.Set(total[0].LaneF64(0).Add(total[0].LaneF64(1)).Add(total[1].LaneF64(0).Add(total[1].LaneF64(1))))
 	e := f.NewF32("e")
@@ -172,8 +203,8 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 }
 
 // apply writes one row of dst from behind, in the loop that its parameters ask for.
-func (k layerNorm) apply(mh, ml, rstd asm.F32) {
-	f := k.f
+func (k layerNorm) apply(row numbers) {
+	f, mh, ml, rstd := k.f, row.mh, row.ml, row.rstd
 	x, y, left := k.behind, k.dst, f.NewInt("left")
 	gamma, beta := f.Ptr("gamma"), f.Ptr("beta")
 	h, l, r := f.NewV("mhV"), f.NewV("mlV"), f.NewV("rstdV")
@@ -225,4 +256,42 @@ func (k layerNorm) apply(mh, ml, rstd asm.F32) {
 	}, func() {
 		f.IfElse(beta.NotNil(), func() { sweep(false, true) }, func() { sweep(false, false) })
 	})
+}
+
+// applyPair is apply for two rows, with gamma and beta: each loaded once for both.
+func (k layerNorm) applyPair(first, second numbers) {
+	f := k.f
+	rows := []numbers{first, second}
+	x, y := []asm.Ptr{k.behind, f.NewPtr("behindSecond")}, []asm.Ptr{k.dst, f.NewPtr("dstSecond")}
+	gamma, beta, left := f.Ptr("gamma"), f.Ptr("beta"), f.NewInt("left")
+	x[1].Set(x[0].Add(k.cols.Shl(2)))
+	y[1].Set(y[0].Add(k.cols.Shl(2)))
+	left.Set(k.cols)
+	h, l, r := f.NewVs("mhV", 2), f.NewVs("mlV", 2), f.NewVs("rstdV", 2)
+	for i, n := range rows {
+		h[i].Set(n.mh.Splat())
+		l[i].Set(n.ml.Splat())
+		r[i].Set(n.rstd.Splat())
+	}
+	g, b, gs, bs := f.NewV("gammaV"), f.NewV("betaV"), f.NewF32("gammaS"), f.NewF32("betaS")
+	f.Sweep(asm.Sweep{
+		Left: left, Pointers: []asm.Ptr{x[0], x[1], y[0], y[1], gamma, beta}, Unroll: 4,
+		Vector: func(u int) {
+			o := int64(16 * u)
+			g.Set(gamma.V(o))
+			b.Set(beta.V(o))
+			for i := range rows {
+				y[i].StoreV(o, x[i].V(o).Sub(h[i]).Sub(l[i]).Mul(r[i]).MulAdd(g, b))
+			}
+		},
+		Scalar: func() {
+			gs.Set(gamma.F32(0))
+			bs.Set(beta.F32(0))
+			for i, n := range rows {
+				y[i].StoreF32(0, x[i].F32(0).Sub(n.mh).Sub(n.ml).Mul(n.rstd).Mul(gs).Add(bs))
+			}
+		},
+	})
+	k.behind.Set(x[1])
+	k.dst.Set(y[1])
 }
