@@ -301,16 +301,22 @@ func copySources(y, x []byte, sources [][]int, base, size int) int {
 	if len(sources) == 0 {
 		return copy(y, x[base*size:(base+1)*size])
 	}
-	done := 0
-	if len(sources) == 1 {
-		for _, s := range sources[0] {
-			at := (base + s) * size
-			done += copy(y[done:], x[at:at+size])
+	list := sources[0]
+	if len(sources) == 1 && size == 4 {
+		from, to := slab.View[uint32](x)[base:], slab.View[uint32](y[:4*len(list)])
+		for i, s := range list {
+			to[i] = from[s]
 		}
-		return done
+		return 4 * len(list)
 	}
-	for _, s := range sources[0] {
-		done += copySources(y[done:], x, sources[1:], base+s, size)
+	done, last := 0, 0
+	for i, s := range list {
+		if i > 0 && s == list[i-1] { // the same again
+			done += copy(y[done:], y[done-last:done])
+			continue
+		}
+		last = copySources(y[done:], x, sources[1:], base+s, size)
+		done += last
 	}
 	return done
 }

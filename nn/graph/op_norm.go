@@ -1,8 +1,6 @@
 package graph
 
 import (
-	"math"
-
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn"
 	"github.com/normwasm/normwasm/norm"
@@ -144,11 +142,16 @@ func newAffine(c *Call, i int, normalized []int) (*affine, error) {
 		return nil, c.Fail("input ", i, " has dimensions ", in.Dims, ", want ", normalized)
 	}
 	if in.Len() != f.n {
-		f.p = newStrided(4, normalized, broadcastSteps(normalized, d), rowMajor(normalized))
-		f.at = c.scratch
-		c.Scratch(c.scratch + 4*f.n)
+		f.spread(c, normalized, broadcastSteps(normalized, d))
 	}
 	return f, nil
+}
+
+// spread makes f have dimensions dims, taken from the input with these steps.
+func (f *affine) spread(c *Call, dims, steps []int) {
+	f.p = newStrided(4, dims, steps, rowMajor(dims))
+	f.at = c.scratch
+	c.Scratch(c.scratch + 4*f.n)
 }
 
 func (f *affine) of(a *Args) []float32 {
@@ -258,26 +261,26 @@ func planGroupNorm(c *Call) error {
 
 // groupNorm normalizes groups of channels; scale and bias have per elements.
 func groupNorm(c *Call, groups, per int) error {
-	dims := c.In(0).Dims
 	if err := channelVectors(c, per); err != nil {
 		return err
 	}
-	c.Out(0, Float32, dims...)
-	c.InPlace(0, 0)
+	dims := sameOut(c).Dims
 	if Elements(dims) == 0 {
 		c.Run(nothing)
 		return nil
 	}
-	rows, cols, inner := dims[0]*groups, Elements(dims[1:])/groups, Elements(dims[1:])/per
-	eps := float64(c.Node.Float("epsilon", 1e-5))
+	gn, err := norm.NewGroupNorm(dims, norm.NCHW, groups, float64(c.Node.Float("epsilon", 1e-5)))
+	if err != nil {
+		return c.Fail(err)
+	}
+	channels := []int{groups, dims[1] / groups}
+	gamma, beta := &affine{input: 1, n: dims[1]}, &affine{input: 2, n: dims[1]}
+	if per != dims[1] {
+		gamma.spread(c, channels, []int{1, 0})
+		beta.spread(c, channels, []int{1, 0})
+	}
 	c.Run(func(a *Args) {
-		y, gamma, beta := a.Out[0].Float32s(), a.In[1].Float32s(), a.In[2].Float32s()
-		must(norm.LayerNormRows(y, nil, nil, a.In[0].Float32s(), nil, nil, nil, rows, cols, eps))
-		for i := range dims[0] {
-			image := y[i*per*inner:][:per*inner]
-			nn.Mul(image, image, inner, 1, gamma, 1, 0, per, inner)
-			nn.Add(image, image, inner, 1, beta, 1, 0, per, inner)
-		}
+		must(gn.Forward(a.Out[0].Float32s(), nil, nil, a.In[0].Float32s(), gamma.of(a), beta.of(a)))
 	})
 	return nil
 }
@@ -288,28 +291,13 @@ func planRMSNorm(c *Call) error {
 	if err != nil {
 		return err
 	}
-	dims := sameOut(c).Dims
-	gamma, err := newAffine(c, 1, dims[axis:])
+	gamma, err := newAffine(c, 1, sameOut(c).Dims[axis:])
 	if err != nil {
 		return err
 	}
-	if rows*cols == 0 {
-		c.Run(nothing)
-		return nil
-	}
 	eps := float64(c.Node.Float("epsilon", 1e-5))
 	c.Run(func(a *Args) {
-		x, y, g := a.In[0].Float32s(), a.Out[0].Float32s(), gamma.of(a)
-		for r := range rows {
-			row, sum := x[r*cols:][:cols], 0.0
-			for _, v := range row {
-				sum += float64(float64(v) * float64(v))
-			}
-			f := float32(1 / math.Sqrt(sum/float64(cols)+eps))
-			for i, v := range row {
-				y[r*cols+i] = float32(v*f) * g[i]
-			}
-		}
+		must(norm.RMSNormRows(a.Out[0].Float32s(), nil, a.In[0].Float32s(), gamma.of(a), rows, cols, eps))
 	})
 	return nil
 }
@@ -335,60 +323,34 @@ func planMVN(c *Call) error {
 }
 
 // planLpNorm: x over the sum of |x|, or the root of the sum of squares, along an
-// axis; 0 where that is 0.
+// axis.
 func planLpNorm(c *Call) error {
-	dims := c.In(0).Dims
+	dims := sameOut(c).Dims
 	axis, err := axisOf(c, c.Node.Int("axis", -1), len(dims))
 	if err != nil {
 		return err
 	}
-	p := c.Node.Int("p", 2)
-	if p != 1 && p != 2 {
-		return c.Fail("p is ", p, ", want 1 or 2")
+	lp, err := norm.NewLpNorm(dims, axis, int(c.Node.Int("p", 2)), 0)
+	if err != nil {
+		return c.Fail(err)
 	}
-	outer, n, inner := Elements(dims[:axis]), dims[axis], Elements(dims[axis+1:])
-	c.Out(0, Float32, dims...)
-	c.InPlace(0, 0)
-	c.Run(func(a *Args) {
-		x, y := a.In[0].Float32s(), a.Out[0].Float32s()
-		for i := range outer * inner {
-			at, sum := i/inner*n*inner+i%inner, 0.0
-			for k := range n {
-				v := math.Abs(float64(x[at+k*inner]))
-				if p == 2 {
-					v *= v
-				}
-				sum += v
-			}
-			if p == 2 {
-				sum = math.Sqrt(sum)
-			}
-			for k := range n {
-				v := 0.0
-				if sum != 0 {
-					v = float64(x[at+k*inner]) / sum
-				}
-				y[at+k*inner] = float32(v)
-			}
-		}
-	})
+	c.Run(func(a *Args) { must(lp.Forward(a.Out[0].Float32s(), a.In[0].Float32s())) })
 	return nil
 }
 
 func planLRN(c *Call) error {
-	dims := c.In(0).Dims
+	dims := sameOut(c).Dims
 	size := c.Node.Int("size", 0)
 	if len(dims) < 2 || size < 1 {
 		return c.Fail("size is ", size, " for x ", dims)
 	}
-	n, ch, inner := dims[0], dims[1], Elements(dims[2:])
-	s := int(min(size, 2*int64(ch)+1)) // a wider one sums the same channels
+	s := min(size, 2*int64(dims[1])+1) // a wider one sums the same channels
 	// The divisor is the size that was asked for.
-	alpha := c.Node.Float("alpha", 1e-4) * float32(float64(s)/float64(size))
-	beta, bias := c.Node.Float("beta", 0.75), c.Node.Float("bias", 1)
-	c.Out(0, Float32, dims...)
-	c.Run(func(a *Args) {
-		nn.LocalResponse(a.Out[0].Float32s(), a.In[0].Float32s(), n, ch, inner, s, alpha, beta, bias)
-	})
+	alpha := float64(c.Node.Float("alpha", 1e-4)) * float64(s) / float64(size)
+	lr, err := norm.NewLocalResponseNorm(dims, int(s), alpha, float64(c.Node.Float("beta", 0.75)), float64(c.Node.Float("bias", 1)))
+	if err != nil {
+		return c.Fail(err)
+	}
+	c.Run(func(a *Args) { must(lr.Forward(a.Out[0].Float32s(), a.In[0].Float32s())) })
 	return nil
 }
