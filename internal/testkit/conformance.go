@@ -129,6 +129,47 @@ func OnnxNormCases(t testing.TB, op string) []Case {
 	return cases
 }
 
+// nodeTests is where Debian's package libonnx-testdata puts the ONNX project's tests.
+const nodeTests = "/usr/share/libonnx-testdata/data/node"
+
+// NodeCases reads the ONNX project's own tests of one operator, models of a single
+// node, where Debian's package has put them, and skips the test where it is not
+// installed. They are held to that project's tolerance.
+func NodeCases(t testing.TB, op string) []Case {
+	t.Helper()
+	models, err := filepath.Glob(filepath.Join(nodeTests, "*norm*", "model.onnx"))
+	more, _ := filepath.Glob(filepath.Join(nodeTests, "*lrn*", "model.onnx"))
+	other, _ := filepath.Glob(filepath.Join(nodeTests, "*mvn*", "model.onnx"))
+	models = append(append(models, more...), other...)
+	if err != nil || len(models) == 0 {
+		t.Skipf("skipped: ONNX's node tests are not installed (Debian: libonnx-testdata)")
+	}
+	var cases []Case
+	for _, model := range models {
+		node, err := readModel(model)
+		if err != nil || node.Op != op {
+			continue // of several nodes, or another operator's
+		}
+		c := Case{Name: filepath.Base(filepath.Dir(model)), Node: node, Inputs: map[string]Tensor{}}
+		read := func(kind string, i int) Tensor {
+			tensor, err := readTensor(filepath.Join(filepath.Dir(model), "test_data_set_0", fmt.Sprintf("%s_%d.pb", kind, i)))
+			if err != nil {
+				t.Fatalf("%s: %v", c.Name, err)
+			}
+			return tensor
+		}
+		for i, name := range node.Inputs {
+			c.Inputs[name] = read("input", i)
+		}
+		for i := range node.Outputs {
+			c.Outputs = append(c.Outputs, read("output", i))
+			c.Rtol, c.Atol = append(c.Rtol, 1e-3), append(c.Atol, 1e-7)
+		}
+		cases = append(cases, c)
+	}
+	return cases
+}
+
 // fields calls visit for each field of a protobuf message: v for varints and
 // fixed numbers, b for what has a length.
 func fields(message []byte, visit func(field protowire.Number, v uint64, b []byte) error) error {
