@@ -132,7 +132,6 @@ func planGatherElements(c *Call) error {
 type tuples struct {
 	count   int   // of slices
 	slice   int   // elements of one
-	batch   int   // leading dimensions in step
 	perItem int   // slices for each index into those
 	extents []int // of the dimensions that a tuple indexes
 	steps   []int

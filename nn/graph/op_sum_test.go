@@ -450,3 +450,32 @@ func TestOtherNorms(t *testing.T) {
 	_, err := node{op: "LRN", in: []*graph.Tensor{x}}.try()
 	require.ErrorContains(t, err, "size is 0")
 }
+
+func TestNormsOfNothing(t *testing.T) {
+	for _, dims := range [][]int{{0, 4, 3}, {2, 4, 0}} {
+		x, channel, last := f32(dims), random(1, 4), random(2, dims[2])
+		for _, n := range []node{
+			{op: "BatchNormalization", in: []*graph.Tensor{x, channel, channel, channel, f32([]int{4}, 1, 1, 1, 1)}},
+			{op: "InstanceNormalization", in: []*graph.Tensor{x, channel, channel}},
+			{op: "GroupNormalization", version: 21, attrs: attrs("num_groups", integer(2)), in: []*graph.Tensor{x, channel, channel}},
+			{op: "LayerNormalization", version: 17, in: []*graph.Tensor{x, last, last}},
+			{op: "RMSNormalization", version: 23, in: []*graph.Tensor{x, last}},
+			{op: "MeanVarianceNormalization", attrs: attrs("axes", integers(0, 2)), in: []*graph.Tensor{x}},
+			{op: "LpNormalization", attrs: attrs("axis", integer(2)), in: []*graph.Tensor{x}},
+			{op: "LRN", attrs: attrs("size", integer(3)), in: []*graph.Tensor{x}},
+			{op: "Softmax", in: []*graph.Tensor{x}},
+			{op: "LogSoftmax", version: 11, in: []*graph.Tensor{x}},
+		} {
+			require.Equal(t, dims, n.run(t)[0].Dims, n.op)
+		}
+	}
+	x, none := f32([]int{2, 0, 3}), f32([]int{0})
+	for _, n := range []node{
+		{op: "BatchNormalization", in: []*graph.Tensor{x, none, none, none, none}},
+		{op: "InstanceNormalization", in: []*graph.Tensor{x, none, none}},
+		{op: "LRN", attrs: attrs("size", integer(3)), in: []*graph.Tensor{x}},
+		{op: "GlobalAveragePool", in: []*graph.Tensor{x}},
+	} {
+		require.Equal(t, 0, n.run(t)[0].Len(), n.op)
+	}
+}

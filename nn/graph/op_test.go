@@ -455,7 +455,7 @@ func TestCast(t *testing.T) {
 			}
 		}
 	}
-	odd := f32([]int{7}, -1.9, 1.9, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e19, -0.0)
+	odd := f32([]int{7}, -1.9, 1.9, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e19, float32(math.Copysign(0, -1)))
 	require.Equal(t, []int64{-1, 1, 0, math.MaxInt64, math.MinInt64, math.MaxInt64, 0}, cast(odd, graph.Int64).Int64s())
 	require.Equal(t, []byte{1, 1, 1, 1, 1, 1, 0}, append([]byte{}, cast(odd, graph.Bool).Data...))
 	halves := map[float64]uint16{0: 0, 1: 0x3c00, -2: 0xc000, 65504: 0x7bff, 65519.99: 0x7bff, 65520: 0x7c00, math.Inf(-1): 0xfc00,
