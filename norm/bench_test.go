@@ -86,3 +86,73 @@ func BenchmarkBatchNorm(b *testing.B) {
 		})
 	}
 }
+
+// Forward and backward of the larger family, in the shapes of ResNet, a diffusion
+// network and a small language model.
+func BenchmarkFamily(b *testing.B) {
+	type pass struct {
+		name            string
+		shape           []int
+		forward, gradOf func(y, dy, x []float32) error
+	}
+	var passes []pass
+	for _, layout := range []Layout{NCHW, NHWC} {
+		for _, s := range [][]int{{8, 64, 28, 28}, {8, 256, 7, 7}} {
+			n, c, h, w := s[0], s[1], s[2], s[3]
+			name, shape := "nchw", s
+			if layout == NHWC {
+				name, shape = "nhwc", []int{n, h, w, c}
+			}
+			name += "=" + strconv.Itoa(n) + "x" + strconv.Itoa(c) + "x" + strconv.Itoa(h*w)
+			l, err := NewBatchNormLayer(c, PyTorch)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l.Layout = layout
+			dg, db := make([]float32, c), make([]float32, c)
+			passes = append(passes, pass{name: "BatchNorm/" + name, shape: shape,
+				forward: func(y, _, x []float32) error { return l.Forward(y, x, shape, true, true) },
+				gradOf:  func(dx, dy, x []float32) error { return l.Backward(dx, dg, db, dy, x) }})
+			for _, groups := range []int{32, c} {
+				g, err := NewGroupNorm(shape, layout, groups, 1e-5)
+				if err != nil {
+					b.Fatal(err)
+				}
+				m, r := make([]float32, g.Stats()), make([]float32, g.Stats())
+				passes = append(passes, pass{name: "GroupNorm/groups=" + strconv.Itoa(groups) + "/" + name, shape: shape,
+					forward: func(y, _, x []float32) error { return g.Forward(y, m, r, x, dg, db) },
+					gradOf:  func(dx, dy, x []float32) error { return g.Backward(dx, dg, db, dy, x, m, r, dg) }})
+			}
+		}
+	}
+	rows := []int{256, 768}
+	layer, _ := NewLayerNorm(rows, []int{1}, 1e-5)
+	rms, _ := NewRMSNorm(rows, []int{1}, 1e-5)
+	lp, _ := NewLpNorm(rows, 1, 2, 0)
+	lrn, _ := NewLocalResponseNorm([]int{1, 96, 55, 55}, 5, 1e-4, 0.75, 1)
+	m, r, g, db := make([]float32, 256), make([]float32, 256), make([]float32, 768), make([]float32, 768)
+	passes = append(passes,
+		pass{name: "LayerNorm/rows=256/cols=768", shape: rows,
+			forward: func(y, _, x []float32) error { return layer.Forward(y, m, r, x, nil, g, db) },
+			gradOf:  func(dx, dy, x []float32) error { return layer.Backward(dx, g, db, dy, x, m, r, g) }},
+		pass{name: "RMSNorm/rows=256/cols=768", shape: rows,
+			forward: func(y, _, x []float32) error { return rms.Forward(y, nil, r, x, nil, g) },
+			gradOf:  func(dx, dy, x []float32) error { return rms.Backward(dx, g, dy, x, r, g) }},
+		pass{name: "LpNorm/rows=256/cols=768", shape: rows, forward: func(y, _, x []float32) error { return lp.Forward(y, x) }, gradOf: lp.Backward},
+		pass{name: "LocalResponseNorm/nchw=1x96x3025", shape: []int{1, 96, 55, 55}, forward: func(y, _, x []float32) error { return lrn.Forward(y, x) }, gradOf: lrn.Backward})
+	for _, p := range passes {
+		n := product64(p.shape)
+		x, dy, y := testkit.Normal(testkit.Rand(1), n, 0.1, 1), testkit.Normal(testkit.Rand(2), n, 0, 1), make([]float32, n)
+		for name, run := range map[string]func(y, dy, x []float32) error{"forward": p.forward, "backward": p.gradOf} {
+			if err := p.forward(y, dy, x); err != nil {
+				b.Fatal(err)
+			}
+			b.Run(p.name+"/"+name, func(b *testing.B) {
+				b.SetBytes(int64(8 * n)) // x read, y written; dy comes on top in a backward pass
+				for b.Loop() {
+					_ = run(y, dy, x)
+				}
+			})
+		}
+	}
+}
