@@ -111,7 +111,7 @@ func TestMakers(t *testing.T) {
 
 	for text, n := range map[string]node{
 		"the shape's element 0 is -1":                   {op: "ConstantOfShape", in: []*graph.Tensor{list(-1)}},
-		"more than 2147483648 elements":                 {op: "ConstantOfShape", in: []*graph.Tensor{list(1<<31, 1<<31)}},
+		"more than 2147483647 elements":                 {op: "ConstantOfShape", in: []*graph.Tensor{list(1<<31-1, 1<<31-1)}},
 		"value must have one element":                   {op: "ConstantOfShape", attrs: attrs("value", tensor(list())), in: []*graph.Tensor{list(1)}},
 		"there is no range from 1 to 2 by 0":            {op: "Range", in: []*graph.Tensor{i64(nil, 1), i64(nil, 2), i64(nil, 0)}},
 		"there is no range from -9.223372036854776e+18": {op: "Range", in: []*graph.Tensor{i64(nil, math.MinInt64), i64(nil, math.MaxInt64), i64(nil, 1)}},

@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"slices"
 	"strings"
 
@@ -211,7 +212,7 @@ func rowMajor(dims []int) []int {
 
 // dimLimit bounds one dimension and the number of elements of what an operator
 // makes, so that sizes read from a model cannot overflow.
-const dimLimit = 1 << 31
+const dimLimit = math.MaxInt32
 
 // checkDims fails for dimensions, computed from a model's numbers, that are
 // negative or absurdly large.

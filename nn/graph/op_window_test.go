@@ -352,7 +352,7 @@ func TestResizeLinear(t *testing.T) {
 		"antialias=1":                  {version: 18, attrs: attrs("antialias", integer(1)), in: []*graph.Tensor{x, nil, nil, list(1, 2, 2, 2)}},
 		"there are 2 sizes for 4 axes": {in: []*graph.Tensor{x, nil, nil, list(2, 2)}},
 		"scale 2 is NaN":               {in: []*graph.Tensor{x, nil, f32([]int{4}, 1, 1, float32(math.NaN()), 1)}},
-		"more than 2147483648":         {in: []*graph.Tensor{x, nil, nil, list(1<<30, 1<<30, 1, 1)}},
+		"more than 2147483647":         {in: []*graph.Tensor{x, nil, nil, list(1<<30, 1<<30, 1, 1)}},
 	} {
 		n.op = "Resize"
 		_, err := n.try()
