@@ -16,7 +16,6 @@ func init() { enter(reducers) }
 
 var reducers = []entry{
 	{reductions, 1, "axes keepdims noop_with_empty_axes", nil, planReduce},
-	{"ArgMax ArgMin", 1, "axis keepdims select_last_index", nil, planArg},
 }
 
 // reduction is the walk of a reduction: dims collapsed to alternating kept and
@@ -254,97 +253,4 @@ func offsetOf(index int, dims, steps []int) int {
 		index /= dims[i]
 	}
 	return off
-}
-
-// planArg gives the index of the largest or smallest element along an axis.
-func planArg(c *Call) error {
-	in := c.In(0)
-	axis, err := axisOf(c, c.Node.Int("axis", 0), len(in.Dims))
-	if err != nil {
-		return err
-	}
-	out := cloneDims(in.Dims)
-	out[axis] = 1
-	if c.Node.Int("keepdims", 1) == 0 {
-		out = append(out[:axis], out[axis+1:]...)
-	}
-	c.Out(0, Int64, out...)
-	if Elements(out) == 0 {
-		c.Run(nothing)
-		return nil
-	}
-	if in.Dims[axis] == 0 {
-		return c.Fail("axis ", axis, " of ", in.Dims, " is empty")
-	}
-	last := c.Node.Int("select_last_index", 0) != 0
-	n, inner := in.Dims[axis], Elements(in.Dims[axis+1:])
-	k := newKeys(c, c.Node.Op == "ArgMin")
-	c.Run(func(a *Args) {
-		keys := k.of(a)
-		for i := range a.Out[0].Int64s() {
-			at, best := i/inner*n*inner+i%inner, 0
-			for j := 1; j < n; j++ {
-				v, top := keys[at+j*inner], keys[at+best*inner]
-				if v > top || last && v == top {
-					best = j
-				}
-			}
-			a.Out[0].Int64s()[i] = int64(best)
-		}
-	})
-	return nil
-}
-
-// keys are int64 in the order of input 0's elements, so that ordering is
-// compiled for one type. NaN counts as the first choice, as in NumPy.
-type keys struct {
-	floats  func(dst []float64, src []byte)
-	ints    func(dst []int64, src []byte)
-	n       int
-	reverse bool // the smallest element has the largest key
-	flip    int64
-}
-
-func newKeys(c *Call, reverse bool) *keys {
-	in := c.In(0)
-	k := &keys{n: in.Len(), reverse: reverse}
-	c.Scratch(8 * k.n)
-	if floatTypes.has(in.Type) {
-		k.floats = loadFloats(in.Type)
-		return k
-	}
-	k.ints = loadInts(in.Type)
-	if in.Type == Uint64 {
-		k.flip = math.MinInt64 // gives unsigned numbers the order of signed ones
-	}
-	return k
-}
-
-func (k *keys) of(a *Args) []int64 {
-	out := slab.View[int64](a.Scratch[:8*k.n])
-	if k.ints != nil {
-		k.ints(out, a.In[0].Data)
-		for i, v := range out {
-			if out[i] = v ^ k.flip; k.reverse {
-				out[i] = ^out[i]
-			}
-		}
-		return out
-	}
-	wide := slab.View[float64](a.Scratch[:8*k.n])
-	k.floats(wide, a.In[0].Data)
-	for i, v := range wide {
-		key := int64(math.Float64bits(v + 0)) // + 0 makes -0 the same as 0
-		if key < 0 {
-			key ^= math.MaxInt64
-		}
-		if k.reverse {
-			key = ^key
-		}
-		if v != v {
-			key = math.MaxInt64
-		}
-		out[i] = key
-	}
-	return out
 }
