@@ -231,3 +231,80 @@ func FuzzAxis(f *testing.F) {
 		x.Check(t, "%v", shape)
 	})
 }
+
+// Gradients whose sums overflow float32 on the way, though what comes out does not.
+func TestHugeGradients(t *testing.T) {
+	const n = 64
+	r := testkit.Rand(1)
+	for _, c := range layouts(n) {
+		groups := groupsOf(c.shape, c.layout, c.groups)
+		if c.batch {
+			groups = testkit.ByChannel(c.shape, c.layout.axis(len(c.shape)))
+		}
+		x, dy, dx := testkit.Normal(r, 3*n, 0, 100), make([]float32, 3*n), make([]float32, 3*n)
+		seen := [3]int{}
+		for i := range dy {
+			g := groups.Group[i]
+			if dy[i] = float32(r.NormFloat64()); g == 1 {
+				dy[i] = []float32{3e38, 3e38, -3e38, -3e38}[seen[g]/8%4]
+			}
+			seen[g]++
+		}
+		if c.batch {
+			l, err := NewBatchNormLayer(3, ONNX)
+			require.NoError(t, err)
+			l.Layout = c.layout
+			require.NoError(t, l.Forward(make([]float32, 3*n), x, c.shape, true, false))
+			require.NoError(t, l.Backward(dx, nil, nil, dy, x))
+		} else {
+			plan := newGroup(t, c.shape, c.layout, c.groups, 1e-5)
+			m, s := make([]float32, 3), make([]float32, 3)
+			require.NoError(t, plan.Forward(make([]float32, 3*n), m, s, x, nil, nil))
+			require.NoError(t, plan.Backward(dx, nil, nil, dy, x, m, s, nil))
+		}
+		exact := groups.Normalize(x, nil, nil, 1e-5)
+		var m1, m2 [3]float64
+		for i, g := range groups.Group {
+			m1[g] += float64(dy[i]) / n
+			m2[g] += float64(dy[i]) * exact.XHat[i] / n
+		}
+		for i, g := range groups.Group {
+			want := (float64(dy[i]) - m1[g] - exact.XHat[i]*m2[g]) * exact.Rstd[g]
+			require.InDelta(t, want, dx[i], 1e-5*max(math.Abs(float64(dy[i])), math.Abs(exact.XHat[i]*m2[g]))*exact.Rstd[g], "%s at %d", c.name, i)
+		}
+	}
+}
+
+// With running statistics the data do not enter dx, whatever is in them.
+func TestFrozenGradientDoesNotSeeTheData(t *testing.T) {
+	for _, c := range trainingShapes {
+		n, size := c.shape[c.layout.axis(len(c.shape))], product64(c.shape)
+		l, err := NewBatchNormLayer(n, ONNX)
+		require.NoError(t, err)
+		l.Layout, l.Epsilon = c.layout, 0
+		for k := range n {
+			l.RunningVar[k] = 4
+			l.Gamma[k] = float32(k + 1)
+		}
+		x, dy, dx := testkit.Normal(testkit.Rand(1), size, 0, 1), testkit.Normal(testkit.Rand(2), size, 0, 1), make([]float32, size)
+		x[0], x[size-1] = float32(math.Inf(1)), float32(math.NaN())
+		require.NoError(t, l.Forward(dx, x, c.shape, false, false))
+		dgamma := make([]float32, n)
+		require.NoError(t, l.Backward(dx, dgamma, nil, dy, x))
+		groups := testkit.ByChannel(c.shape, c.layout.axis(len(c.shape)))
+		for i, v := range dx {
+			require.Equal(t, dy[i]*l.Gamma[groups.Channel[i]]/2, v, "%v at %d", c.shape, i)
+		}
+		assert.True(t, dgamma[n-1] != dgamma[n-1])
+	}
+}
+
+// Moments and Recompute take the scratch: what Backward would need is gone.
+func TestMomentsForgetTheForwardPass(t *testing.T) {
+	l, err := NewBatchNormLayer(2, ONNX)
+	require.NoError(t, err)
+	x := []float32{1, 2, 3, 4}
+	require.NoError(t, l.Forward(make([]float32, 4), x, []int{2, 2}, true, true))
+	require.NoError(t, l.Moments(NewMoments(2), x, []int{2, 2}))
+	assert.EqualError(t, l.Backward(make([]float32, 4), nil, nil, x, x), "norm: BatchNorm: Backward came before Forward: there are no statistics")
+}
