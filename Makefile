@@ -21,15 +21,18 @@ build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.
 
 # Small rather than fast where it does not count: what is inlined is there twice.
 # norm and nn hold the inner loops and keep their inlining. The allocator's
-# specialized variants and the newer garbage collector serve larger heaps.
+# specialized variants and the newer garbage collector serve larger heaps. go build
+# would leave a module that is up to date, but stripped already, as it is: hence rm.
 MODULE  := github.com/normwasm/normwasm
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/norm= -gcflags=$(MODULE)/nn=
 
 $(DIST)/normwasm.scalar.wasm: $(GO_SRC) Makefile
+	rm -f $@
 	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -tags purego -o $@ ./wasm
 	go run ./internal/strip/cmd/strip $@
 
 $(DIST)/normwasm.simd.wasm: $(GO_SRC) Makefile
+	rm -f $@
 	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -o $@ ./wasm
 	go run ./internal/strip/cmd/strip $@
 

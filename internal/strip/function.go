@@ -8,6 +8,7 @@ import (
 // Where the fields of runtime._func are, in bytes. Behind them are npcdata
 // offsets of tables, then nfuncdata offsets of data (^0: none).
 const (
+	funcEntry     = 0 // firstEntry + the function's position in the code section
 	funcName      = 4
 	funcPcsp      = 16
 	funcPcfile    = 20
@@ -21,6 +22,8 @@ const (
 )
 
 const (
+	firstEntry = 0x1000 // funcValueOffset of Go's linker
+
 	wrapperID = 23 // abi.FuncIDWrapper: a method called through a pointer or an interface
 
 	stackMapIndex = 1 // abi.PCDATA_StackMapIndex
@@ -45,6 +48,17 @@ type function struct {
 }
 
 func (f *function) field(off int) uint32 { return binary.LittleEndian.Uint32(f.head[off:]) }
+
+// forget drops the tables of a function that calls nothing and has no frame.
+func (f *function) forget() {
+	clear(f.head[funcPcsp : funcPcsp+4])
+	clear(f.pcdata)
+	f.data = f.data[:localData]
+	for k := range f.data {
+		binary.LittleEndian.PutUint32(f.data[k][:], noData)
+	}
+	f.head[funcNfuncdata] = localData
+}
 
 // readFunctions reads the functions of a table, without what is dropped, and
 // says where the last one ends.

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // magic starts runtime.pcHeader: abi.Go120PCLnTabMagic, two zeros, the quantum
@@ -21,18 +22,19 @@ const (
 	headerSize  = 72
 )
 
-// dropLines clears, in a module's memory, each function's tables of files and
+// packFunctions clears, in a module's memory, each function's tables of files and
 // lines, inlined calls, arguments to print and points where no signal may stop
 // it (wasm has no signals), the names of files, and those of functions. What the
 // garbage collector and the unwinder read stays: stack depths, pointer maps,
 // open-coded defers.
 //
 // What stays is written anew in its place, so that it compresses: the tables
-// without gaps, the functions at equal distances.
-func dropLines(memory []byte) error {
+// without gaps, the functions at equal distances. It returns new bodies for some of
+// the functions, by their position in the code section.
+func packFunctions(memory []byte) (map[int][]byte, error) {
 	at, err := findHeader(memory)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
@@ -40,20 +42,27 @@ func dropLines(memory []byte) error {
 	pcln := memory[at+field(headerPcln):]
 	list, end, err := readFunctions(pcln, field(headerFuncs))
 	if err != nil {
-		return err
+		return nil, err
+	}
+	instead := map[int][]byte{}
+	for i := range list {
+		if body := bodyInstead(nameAt(names, list[i].field(funcName))); body != nil {
+			instead[int(list[i].field(funcEntry))-firstEntry] = body
+			list[i].forget()
+		}
 	}
 	if err := dropNames(list, names); err != nil {
-		return err
+		return nil, err
 	}
 	if err := packTables(list, pctab); err != nil {
-		return err
+		return nil, err
 	}
 	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	if err := writeFunctions(list, pcln, end); err != nil {
-		return err
+		return nil, err
 	}
 	coarsen(memory, at, len(list))
-	return nil
+	return instead, nil
 }
 
 // findHeader returns where the one runtime.pcHeader is.
@@ -93,15 +102,11 @@ func dropNames(list []function, names []byte) error {
 	offsets := map[string]int{}
 	for i := range list {
 		f := &list[i]
-		name := names[min(uint64(f.field(funcName)), uint64(len(names))):]
-		if end := bytes.IndexByte(name, 0); end >= 0 {
-			name = name[:end]
-		}
-		s := string(name)
+		s := nameAt(names, f.field(funcName))
 		switch {
-		case f.head[funcID] == wrapperID && bytes.IndexByte(name, ')') >= 0:
+		case f.head[funcID] == wrapperID && strings.Contains(s, ")"):
 		case s == "reflect.makeFuncStub" || s == "reflect.methodValueCall":
-		case bytes.HasPrefix(name, []byte("runtime.")):
+		case strings.HasPrefix(s, "runtime."):
 			s = anyRuntime
 		default:
 			s = ""
@@ -117,6 +122,14 @@ func dropNames(list []function, names []byte) error {
 	}
 	clear(names[copy(names, kept):])
 	return nil
+}
+
+func nameAt(names []byte, offset uint32) string {
+	name := names[min(uint64(offset), uint64(len(names))):]
+	if end := bytes.IndexByte(name, 0); end >= 0 {
+		name = name[:end]
+	}
+	return string(name)
 }
 
 // packTables writes the tables that the functions refer to one behind the other,

@@ -1,11 +1,12 @@
-// Package strip makes a linked Go WebAssembly module smaller without touching
-// its code: it takes out the tables that map code to source lines and to the
-// names of functions, which only tracebacks read, lays out what is left of them
-// so that it compresses, and writes the data section in fewer, larger segments.
+// Package strip makes a linked Go WebAssembly module smaller. It takes out the
+// tables that map code to source lines and to the names of functions, which only
+// tracebacks read, lays out what is left of them so that it compresses, writes
+// the data section in fewer, larger segments, and empties those functions of the
+// runtime that nothing can call, or that only print tracebacks.
 //
-// Compressed, these tables are a fifth of a module, and Go's linker has no flag
-// to leave them out: -s and -w drop symbols and DWARF alone. A stripped program's
-// tracebacks have neither names nor lines.
+// Compressed, this is a quarter of a module, and Go's linker has no flag to leave
+// it out: -s and -w drop symbols and DWARF alone. A stripped program that fails
+// says why, without a traceback.
 //
 // The layout read here is that of runtime.pcHeader, runtime._func and
 // runtime.moduledata in Go 1.27. A header that is not as expected and a table that
@@ -18,13 +19,71 @@ import (
 	"fmt"
 )
 
-// Lines returns module without its line tables. module stays as it is.
-func Lines(module []byte) ([]byte, error) {
+// section is a part of a module.
+type section struct {
+	id      byte
+	content []byte
+}
+
+// Module returns module stripped. module stays as it is.
+func Module(module []byte) ([]byte, error) {
+	sections, err := split(module)
+	if err != nil {
+		return nil, err
+	}
+	var types, functions, code, data *section
+	for i := range sections {
+		s := &sections[i]
+		switch s.id {
+		case sectionType:
+			types = s
+		case sectionFunction:
+			functions = s
+		case sectionCode:
+			code = s
+		case sectionData:
+			data = s
+		case sectionDataCount:
+			return nil, errors.New("strip: the module counts its data segments, which Go's linker does not do")
+		}
+	}
+	if data == nil {
+		return nil, errors.New("strip: the module has no data section")
+	}
+	memory, err := readData(data.content)
+	if err != nil {
+		return nil, err
+	}
+	instead, err := packFunctions(memory)
+	if err != nil {
+		return nil, err
+	}
+	data.content = writeData(memory)
+	if len(instead) > 0 {
+		if types == nil || functions == nil || code == nil {
+			return nil, errors.New("strip: the module has no code")
+		}
+		if err := isGo(types.content, functions.content, instead); err != nil {
+			return nil, err
+		}
+		if code.content, err = replaceBodies(code.content, instead); err != nil {
+			return nil, err
+		}
+	}
+	out := append([]byte(nil), module[:8]...)
+	for _, s := range sections {
+		out = append(out, s.id)
+		out = binary.AppendUvarint(out, uint64(len(s.content)))
+		out = append(out, s.content...)
+	}
+	return out, nil
+}
+
+// split takes a module apart.
+func split(module []byte) (sections []section, err error) {
 	if len(module) < 8 || string(module[:4]) != "\x00asm" {
 		return nil, errors.New("strip: not a WebAssembly module")
 	}
-	out := append([]byte(nil), module[:8]...)
-	found := false
 	for at := 8; at < len(module); {
 		id := module[at]
 		size, n := binary.Uvarint(module[at+1:])
@@ -32,29 +91,8 @@ func Lines(module []byte) ([]byte, error) {
 		if n <= 0 || size > uint64(len(module)-body) {
 			return nil, fmt.Errorf("strip: offset %#x: section %d ends beyond the module", at, id)
 		}
-		next := body + int(size)
-		content := module[body:next]
-		switch id {
-		case sectionData:
-			memory, err := readData(content)
-			if err != nil {
-				return nil, err
-			}
-			if err := dropLines(memory); err != nil {
-				return nil, err
-			}
-			content = writeData(memory)
-			found = true
-		case sectionDataCount:
-			return nil, errors.New("strip: the module counts its data segments, which Go's linker does not do")
-		}
-		out = append(out, id)
-		out = binary.AppendUvarint(out, uint64(len(content)))
-		out = append(out, content...)
-		at = next
+		at = body + int(size)
+		sections = append(sections, section{id, module[body:at]})
 	}
-	if !found {
-		return nil, errors.New("strip: the module has no data section")
-	}
-	return out, nil
+	return sections, nil
 }

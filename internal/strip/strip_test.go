@@ -14,14 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// program builds testdata/program for wasm.
-func program(t *testing.T) []byte {
+// program builds a program of testdata for wasm.
+func program(t *testing.T, name string) []byte {
 	t.Helper()
 	if runtime.GOOS == "js" {
 		t.Skip("a browser cannot run the Go toolchain")
 	}
 	file := filepath.Join(t.TempDir(), "program.wasm")
-	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "testdata/program/main.go")
+	build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w", "-o", file, "testdata/"+name+"/main.go")
 	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
 	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
@@ -30,8 +30,8 @@ func program(t *testing.T) []byte {
 	return module
 }
 
-// run executes a module in Node and returns what it prints.
-func run(t *testing.T, module []byte) string {
+// run executes a module in Node and returns what it prints, and its exit code.
+func run(t *testing.T, module []byte) (string, int) {
 	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		t.Skip("skipped: node is not installed")
@@ -43,8 +43,10 @@ func run(t *testing.T, module []byte) string {
 	cmd := exec.Command("node", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), file)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	return string(out)
+	if _, exited := err.(*exec.ExitError); !exited {
+		require.NoError(t, err, string(out))
+	}
+	return string(out), cmd.ProcessState.ExitCode()
 }
 
 // packed is how many bytes the module takes on the wire, deflated.
@@ -60,20 +62,57 @@ func packed(t *testing.T, module []byte) int {
 }
 
 func TestStrippedProgramBehaves(t *testing.T) {
-	module := program(t)
-	stripped, err := Lines(module)
+	module := program(t, "program")
+	stripped, err := Module(module)
 	require.NoError(t, err)
 	assert.Less(t, packed(t, stripped), packed(t, module)*5/6)
 
-	want := run(t, module)
+	want, code := run(t, module)
+	require.Zero(t, code, want)
 	require.Contains(t, want, "name main.main line true")
 	require.Contains(t, want, "value method main.pair.String called using nil *pair pointer")
-	got := run(t, stripped)
+	got, code := run(t, stripped)
+	require.Zero(t, code, got)
 	assert.Equal(t, strings.Replace(want, "name main.main line true", "name  line false", 1), got)
 
-	again, err := Lines(stripped)
+	again, err := Module(stripped)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(stripped, again), "a second time changes nothing")
+}
+
+func TestStrippedProgramSaysWhyItFails(t *testing.T) {
+	module := program(t, "fatal")
+	stripped, err := Module(module)
+	require.NoError(t, err)
+	out, code := run(t, module)
+	assert.Equal(t, 2, code)
+	require.Contains(t, out, "goroutine 1 [running]")
+	want, _, _ := strings.Cut(out, "goroutine 1")
+	require.Contains(t, want, "the reason")
+	out, code = run(t, stripped)
+	assert.Equal(t, 2, code)
+	assert.Equal(t, strings.TrimSpace(want), strings.TrimSpace(out))
+}
+
+func TestOnlyNamedFunctionsAreEmptied(t *testing.T) {
+	for name, want := range map[string][]byte{
+		"runtime.traceLocker.GoStart":                    trap,
+		"runtime.traceLocker.ok":                         nil,
+		"runtime.(*traceBuf).byte":                       trap,
+		"runtime.traceStack":                             trap,
+		"runtime.traceAdvance.func1.1":                   trap,
+		"runtime.traceback1":                             nothing,
+		"runtime.traceback1.func1":                       trap,
+		"runtime.traceback":                              nil,
+		"runtime.tracebackPCs":                           nil,
+		"runtime.traceThreadDestroy":                     nil,
+		"runtime.schedtrace":                             nothing,
+		"runtime.schedule":                               nil,
+		"github.com/normwasm/normwasm/norm.NewLayerNorm": nil,
+		"": nil,
+	} {
+		assert.Equal(t, want, bodyInstead(name), name)
+	}
 }
 
 func TestDataSectionSurvives(t *testing.T) {
@@ -105,18 +144,18 @@ func TestOtherModulesAreErrors(t *testing.T) {
 		"far address":       {header + "\x0b\x0a\x01\x00\x41\xff\xff\xff\xff\x03\x0b\x00", "outside the first"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Lines([]byte(c.module))
+			_, err := Module([]byte(c.module))
 			require.Error(t, err)
 			assert.Contains(t, err.Error(), c.want)
 		})
 	}
 }
 
-func FuzzLines(f *testing.F) {
+func FuzzModule(f *testing.F) {
 	f.Add([]byte("\x00asm\x01\x00\x00\x00\x0b\x09\x01\x00\x41\x08\x0b\x02hi"))
 	header := append([]byte("\x00asm\x01\x00\x00\x00\x0b\x60\x01\x00\x41\x00\x0b\x58"), magic...)
 	f.Add(append(header, make([]byte, 80)...))
 	f.Fuzz(func(t *testing.T, module []byte) {
-		_, _ = Lines(module) // errors are fine, panics are not
+		_, _ = Module(module) // errors are fine, panics are not
 	})
 }

@@ -1,4 +1,4 @@
-// Command strip takes the line tables out of a Go WebAssembly module.
+// Command strip makes a Go WebAssembly module smaller.
 //
 //	strip FILE.wasm    # in place
 package main
@@ -26,7 +26,7 @@ func run(file string) error {
 	if err != nil {
 		return err
 	}
-	out, err := strip.Lines(module)
+	out, err := strip.Module(module)
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,121 @@
+package strip
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+const (
+	sectionType     = 1
+	sectionFunction = 3
+	sectionCode     = 10
+)
+
+// Go's linker keeps these functions of the runtime, because calls of them are
+// linked, but nothing makes the calls: each needs a feature that has to be
+// started by a package (runtime/trace, runtime/pprof, plugin, testing/synctest)
+// whose entry points the linker has found unused. A call would end the module.
+var unused = []string{
+	// The execution tracer: what runs behind traceEnabled() or a locker that is ok.
+	"runtime.traceAdvance", "runtime.traceLocker.", "runtime.traceWriter.", "runtime.traceEventWriter.",
+	"runtime.(*traceMap).", "runtime.(*traceRegionAlloc).", "runtime.(*traceStackTable).",
+	"runtime.(*traceStringTable).", "runtime.(*traceTypeTable).", "runtime.(*traceBuf).",
+	"runtime.traceStack", "runtime.traceReadCPU", "runtime.traceStopReadCPU", "runtime.traceSyncBatch",
+	"runtime.traceRegisterLabelsAndReasons", "runtime.makeTraceFrame", "runtime.dumpStacksRec",
+	"runtime.dumpTypesRec", "runtime.fpunwindExpand", "runtime.startPCForTrace", "runtime.goStatusToTraceGoStatus",
+	// Reading a CPU profile, and stacks for a profile of blocking.
+	"runtime.(*profBuf).", "runtime.fpTracebackPartialExpand",
+	// Types of several modules, which only plugins are.
+	"runtime.typesEqual",
+	// Goroutines in a test's bubble.
+	"runtime.(*synctestBubble).",
+	// What the silent functions call, and nothing else.
+	"runtime.traceback2", "runtime.printArgs", "runtime.printAncestorTracebackFuncInfo",
+	"runtime.printOneCgoTraceback", "runtime.(*hexdumper).",
+}
+
+// usedAll are functions that have a prefix of unused and are called all the same.
+var usedAll = []string{"runtime.traceLocker.ok"}
+
+// silent functions return nothing and only print: goroutines and their stacks
+// when the program ends, which without names and lines say nothing, and what
+// GODEBUG asks for. They return at once.
+var silent = map[string]bool{
+	"runtime.traceback1": true, "runtime.tracebacksomeothers": true, "runtime.tracebackHexdump": true,
+	"runtime.printAncestorTraceback": true, "runtime.printCgoTraceback": true, "runtime.goroutineheader": true,
+	"runtime.schedtrace": true, "runtime.printScavTrace": true, "runtime.dumpgstatus": true,
+	"runtime.hexdumpWords": true, "runtime.gcDumpObject": true, "runtime.checkFinalizersAndCleanups": true,
+}
+
+// Bodies without locals. A Go function returns by taking its return address off
+// the stack (global 0 is the stack pointer) and giving 0: it was not interrupted.
+var (
+	trap    = []byte{0, 0x00, 0x0b}                                                 // unreachable
+	nothing = []byte{0, 0x23, 0x00, 0x41, 0x08, 0x6a, 0x24, 0x00, 0x41, 0x00, 0x0b} // sp += 8; 0
+)
+
+// bodyInstead is what the function of this name becomes, nil when it stays.
+func bodyInstead(name string) []byte {
+	outer, _, _ := strings.Cut(name, ".func") // closures go with their function
+	if silent[name] {
+		return nothing
+	}
+	if silent[outer] {
+		return trap
+	}
+	for _, s := range usedAll {
+		if name == s {
+			return nil
+		}
+	}
+	for _, s := range unused {
+		if strings.HasSuffix(s, ".") && strings.HasPrefix(name, s) || outer == s {
+			return trap
+		}
+	}
+	return nil
+}
+
+// replaceBodies gives the functions of the code section that instead holds, by
+// their position in it, the bodies there.
+func replaceBodies(code []byte, instead map[int][]byte) ([]byte, error) {
+	r := reader{b: code}
+	count := r.uleb()
+	out := binary.AppendUvarint(nil, count)
+	for i := 0; uint64(i) < count && r.err == nil; i++ {
+		body := r.take(r.uleb())
+		if b, ok := instead[i]; ok {
+			body = b
+		}
+		out = append(binary.AppendUvarint(out, uint64(len(body))), body...)
+	}
+	if r.err != nil {
+		return nil, fmt.Errorf("strip: the code section is malformed: %w", r.err)
+	}
+	return out, nil
+}
+
+// isGo checks that the functions which get other bodies have the type of all
+// compiled Go functions: one i32 to one i32, the first type there is.
+func isGo(types, functions []byte, instead map[int][]byte) error {
+	r := reader{b: types}
+	r.uleb()
+	if string(r.take(5)) != "\x60\x01\x7f\x01\x7f" {
+		return errors.New("strip: the module's first type is not that of Go's functions")
+	}
+	r = reader{b: functions}
+	count := r.uleb()
+	for i := 0; uint64(i) < count && r.err == nil; i++ {
+		if typ := r.uleb(); typ != 0 && instead[i] != nil {
+			return fmt.Errorf("strip: function %d has type %d: not one of Go's", i, typ)
+		}
+	}
+	for i := range instead {
+		if i < 0 || uint64(i) >= count {
+			return fmt.Errorf("strip: function %d of %d", i, count)
+		}
+	}
+	return r.err
+}
