@@ -226,14 +226,14 @@ package norm
 // two vectors a sum:
 //
 //	h = (x - mean) * rstd;  g = dy * gamma                   // g = dy without gamma
-//	a0 a1 b0 b1 c0 c1 f32x4 = 0; A0 A1 B0 B1 C0 C1 f64x2 = 0
+//	a0 a1 b0 b1 c0 c1 f32x4 = 0; A B C f64x2 = 0
 //	for i < n/8 {
 //		k = 0, 1 with the vectors at 8i + 4k { a_k = a_k + g; b_k = b_k + g*h; c_k = c_k + h }
 //		if i%16 == 15 { fold }                               // after each 128 elements
 //	}
 //	if n%8 ≥ 4 { the vector at n/8*8, k = 0 };  fold
-//	fold: t = a0 + a1;  A0 += f64(t.low);  A1 += f64(t.high);  a0 a1 = 0;  b and c alike
-//	Σg = (A0[0] + A0[1]) + (A1[0] + A1[1]), the others alike
+//	fold: t = a0 + a1;  A += f64(t.low) + f64(t.high);  a0 a1 = 0;  b and c alike
+//	Σg = A[0] + A[1], the others alike
 //	for each of the last n%4 elements { Σg += f64(g); Σgh += f64(g*h); Σh += f64(h) }
 //
 // # gradPlanes, gradRows

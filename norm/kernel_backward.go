@@ -17,7 +17,7 @@ func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows,
 		x := xs[row*cols : (row+1)*cols]
 		g := gs[row*cols : (row+1)*cols][:len(x)]
 		var a, b, c [8]float32 // two vectors each
-		var A, B, C [4]float64
+		var A, B, C [2]float64
 		i := 0
 		for ; i+8 <= len(x); i += 8 {
 			for l, e := range x[i : i+8] {
@@ -55,7 +55,7 @@ func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows,
 		foldPair(&A, &a)
 		foldPair(&B, &b)
 		foldPair(&C, &c)
-		sa, sb, sc := (A[0]+A[1])+(A[2]+A[3]), (B[0]+B[1])+(B[2]+B[3]), (C[0]+C[1])+(C[2]+C[3])
+		sa, sb, sc := A[0]+A[1], B[0]+B[1], C[0]+C[1]
 		for ; i < len(x); i++ {
 			t, h := step(i, x[i], g[i])
 			sa += float64(t)
@@ -67,9 +67,9 @@ func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows,
 }
 
 // foldPair is "fold" of rowProducts for one sum.
-func foldPair(total *[4]float64, v *[8]float32) {
-	for l := range 4 {
-		total[l] += float64(v[l] + v[l+4])
+func foldPair(total *[2]float64, v *[8]float32) {
+	for l := range total {
+		total[l] += float64(v[l]+v[l+4]) + float64(v[l+2]+v[l+6])
 	}
 	*v = [8]float32{}
 }

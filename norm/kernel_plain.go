@@ -3,69 +3,9 @@ package norm
 // The plain names of kernels that have no assembly twin yet, on every target. A
 // kernel that gets one moves to kernel_other.go.
 
-// rowMoments forwards to rowMomentsScalar; kernel.go has the loop.
-func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int) {
-	return rowMomentsScalar(moments, src, rows, cols, epsilon)
-}
-
-// columnSums forwards to columnSumsScalar; kernel.go has the loop.
-func columnSums(sums *float64, src, shift *float32, count, period int) {
-	columnSumsScalar(sums, src, shift, count, period)
-}
-
-// rowPowers forwards to rowPowersScalar; kernel.go has the loop.
-func rowPowers(sums *float64, src *float32, rows, cols, p int) {
-	rowPowersScalar(sums, src, rows, cols, p)
-}
-
-// rmsNormRows forwards to rmsNormRowsScalar; kernel.go has the loop.
-func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
-	return rmsNormRowsScalar(dst, src, gamma, rstd, rows, cols, epsilon)
-}
-
-// affinePlanes forwards to affinePlanesScalar; kernel.go has the loop.
-func affinePlanes(dst, src, params *float32, planes, inner, clamp int) {
-	affinePlanesScalar(dst, src, params, planes, inner, clamp)
-}
-
-// affineRows forwards to affineRowsScalar; kernel.go has the loop.
-func affineRows(dst, src, params *float32, count, period, clamp int) {
-	affineRowsScalar(dst, src, params, count, period, clamp)
-}
-
-// siluRows forwards to siluRowsScalar; kernel.go has the loop.
-func siluRows(dst, src *float32, count int) {
-	siluRowsScalar(dst, src, count)
-}
-
 // responseBlock forwards to responseBlockScalar; kernel.go has the loop.
 func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
 	responseBlockScalar(dst, src, squares, channels, inner, positions, size, alpha, beta, bias)
-}
-
-// rowProducts forwards to rowProductsScalar; kernel.go has the loop.
-func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int) {
-	rowProductsScalar(sums, dy, src, gamma, mean, rstd, rows, cols)
-}
-
-// gradPlanes forwards to gradPlanesScalar; kernel.go has the loop.
-func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int) {
-	gradPlanesScalar(dst, dy, src, gamma, params, planes, inner)
-}
-
-// gradRows forwards to gradRowsScalar; kernel.go has the loop.
-func gradRows(dst, dy, src, params *float32, count, period int) {
-	gradRowsScalar(dst, dy, src, params, count, period)
-}
-
-// columnProducts forwards to columnProductsScalar; kernel.go has the loop.
-func columnProducts(sums *float64, dy, src, params *float32, count, period int) {
-	columnProductsScalar(sums, dy, src, params, count, period)
-}
-
-// rowGradients forwards to rowGradientsScalar; kernel.go has the loop.
-func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) {
-	rowGradientsScalar(sums, dy, src, params, rows, cols)
 }
 
 // responseGradBlock forwards to responseGradBlockScalar; kernel.go has the loop.

@@ -251,7 +251,7 @@ func TestColumnKernelsAreTheirContract(t *testing.T) {
 func modelProducts(dy, x, gamma []float32, mean, rstd float32) [3]float64 {
 	n := len(x)
 	var v [3][2][4]float32
-	var total [3][4]float64
+	var total [3][2]float64
 	terms := func(i int) [3]float32 {
 		h := float32((x[i] - mean) * rstd)
 		g := dy[i]
@@ -269,8 +269,8 @@ func modelProducts(dy, x, gamma []float32, mean, rstd float32) [3]float64 {
 	}
 	fold := func() {
 		for s := range 3 {
-			for l := range 4 {
-				total[s][l] += float64(v[s][0][l] + v[s][1][l])
+			for l := range 2 {
+				total[s][l] += float64(v[s][0][l]+v[s][1][l]) + float64(v[s][0][l+2]+v[s][1][l+2])
 			}
 		}
 		v = [3][2][4]float32{}
@@ -288,7 +288,7 @@ func modelProducts(dy, x, gamma []float32, mean, rstd float32) [3]float64 {
 	fold()
 	var sums [3]float64
 	for s := range sums {
-		sums[s] = (total[s][0] + total[s][1]) + (total[s][2] + total[s][3])
+		sums[s] = total[s][0] + total[s][1]
 	}
 	for i := n / 4 * 4; i < n; i++ {
 		for s, term := range terms(i) {

@@ -23,3 +23,63 @@ func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inn
 //
 //go:noescape
 func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)
+
+// rowMoments is the mean and the variance of rows until the first hard one; kernel.go has the loop.
+//
+//go:noescape
+func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
+
+// columnSums is Σx and Σ(x-shift)² of each column; kernel.go has the loop.
+//
+//go:noescape
+func columnSums(sums *float64, src, shift *float32, count, period int)
+
+// rowPowers is Σ|x| or Σx² of each row; kernel.go has the loop.
+//
+//go:noescape
+func rowPowers(sums *float64, src *float32, rows, cols, power int)
+
+// rmsNormRows normalizes rows until the first hard one; kernel.go has the loop.
+//
+//go:noescape
+func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
+
+// affinePlanes applies statistics to planes; kernel.go has the loop.
+//
+//go:noescape
+func affinePlanes(dst, src, params *float32, planes, inner, clamp int)
+
+// affineRows applies statistics to columns; kernel.go has the loop.
+//
+//go:noescape
+func affineRows(dst, src, params *float32, count, period, clamp int)
+
+// siluRows is y = x·sigmoid(x); kernel.go has the loop.
+//
+//go:noescape
+func siluRows(y, x *float32, n int)
+
+// rowProducts is Σg, Σg·h and Σh of each row; kernel.go has the loop.
+//
+//go:noescape
+func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
+
+// gradPlanes applies a backward pass to planes; kernel.go has the loop.
+//
+//go:noescape
+func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)
+
+// gradRows applies a backward pass to columns; kernel.go has the loop.
+//
+//go:noescape
+func gradRows(dst, dy, src, params *float32, count, period int)
+
+// columnProducts is Σdy, Σdy·h and Σh of each column; kernel.go has the loop.
+//
+//go:noescape
+func columnProducts(sums *float64, dy, src, params *float32, count, period int)
+
+// rowGradients adds Σdy·x̂ and Σdy of each column; kernel.go has the loop.
+//
+//go:noescape
+func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)

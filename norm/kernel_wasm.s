@@ -25,14 +25,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 	// mh is F0
 	// ml is F1
 	// rstd is F2
-	// mhFirst is F3
-	// mlFirst is F4
-	// rstdFirst is F5
-	// mhSecond is F6
-	// mlSecond is F7
-	// rstdSecond is F8
+	// number0First is F3
+	// number1First is F4
+	// number2First is F5
+	// number0Second is F6
+	// number1Second is F7
+	// number2Second is F8
 	// waiting is R6
-	Get R3
+	I64Load cols+56(FP)
 	I64Const $0
 	I64GtS
 	I32Eqz
@@ -49,6 +49,8 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 		I64Load rows+48(FP)
 		I64LtS
 		If
+			// mu is F16
+			// variance is F17
 			// shift is F9
 			Get R3
 			I64Const $16
@@ -115,16 +117,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			// left is R8
 			// pass is R9
 			// again is R10
-			// sum is F16
-			// squares is F17
-			// n is F18
-			// mu is F19
-			// c is F20
-			// cc is F21
-			// variance is F22
+			// sum is F18
+			// squares is F19
+			// n is F20
+			// c is F21
+			// cc is F22
 			Get R3
 			F64ConvertI64S
-			Set F18
+			Set F20
 			I64Const $0
 			Set R9
 			I64Const $1
@@ -668,7 +668,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get V11
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F16
+				Set F18
 				Get V6
 				F64x2ExtractLane $0, $0
 				Get V6
@@ -680,7 +680,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64x2ExtractLane $0, $1
 				F64Add
 				F64Add
-				Set F17
+				Set F19
 				// e is F10
 				Get R8
 				I64Const $1
@@ -691,22 +691,22 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I32WrapI64
 						F32Load $0
 						Set F10
-						Get F16
+						Get F18
 						Get F10
 						F64PromoteF32
 						F64Add
-						Set F16
+						Set F18
 						Get F10
 						Get F9
 						F32Sub
 						Set F10
-						Get F17
+						Get F19
 						Get F10
 						Get F10
 						F32Mul
 						F64PromoteF32
 						F64Add
-						Set F17
+						Set F19
 						Get R7
 						I64Const $4
 						I64Add
@@ -721,35 +721,35 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						BrIf $0
 					End
 				End
-				Get F16
 				Get F18
+				Get F20
 				F64Div
-				Set F19
-				Get F19
+				Set F16
+				Get F16
 				Get F9
 				F64PromoteF32
 				F64Sub
-				Set F20
-				Get F20
-				Get F20
-				F64Mul
 				Set F21
-				Get F17
-				Get F18
-				F64Div
 				Get F21
-				F64Sub
+				Get F21
+				F64Mul
 				Set F22
+				Get F19
+				Get F20
+				F64Div
+				Get F22
+				F64Sub
+				Set F17
 				Get R9
 				I64Eqz
 				If
-					Get F21
 					Get F22
+					Get F17
 					F64Const $(0.5)
 					F64Mul
 					F64Gt
 					If
-						Get F19
+						Get F16
 						F32DemoteF64
 						Set F9
 						I64Const $1
@@ -758,8 +758,8 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set R10
 					End
 				Else
-					Get F21
 					Get F22
+					Get F17
 					F64Gt
 					If
 						I64Const $0
@@ -774,7 +774,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Get R7
 			Set R0
 			// v is F23
-			Get F22
+			Get F17
 			F64Load epsilon+64(FP)
 			F64Add
 			Set F23
@@ -791,15 +791,17 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Set R5
 			End
 			F64Const $(1.0)
-			Get F23
+			Get F17
+			F64Load epsilon+64(FP)
+			F64Add
 			F64Sqrt
 			F64Div
 			F32DemoteF64
 			Set F2
-			Get F19
+			Get F16
 			F32DemoteF64
 			Set F0
-			Get F19
+			Get F16
 			Get F0
 			F64PromoteF32
 			F64Sub
@@ -847,10 +849,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			I64Load gamma+16(FP)
 			I64Eqz
 			I32Eqz
-			I32And
 			I64Load beta+24(FP)
 			I64Eqz
 			I32Eqz
+			I32And
 			I32And
 			If
 				// behindSecond is R7
@@ -3822,6 +3824,8188 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 				End
 			End
 			Get R2
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
+TEXT ·rowMoments(SB), NOSPLIT, $0-48
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// cols is R1
+	I64Load cols+24(FP)
+	Set R1
+	// row is R2
+	// ok is R3
+	// moments is R4
+	I64Load moments+0(FP)
+	Set R4
+	// mu is F16
+	// variance is F17
+	Get R2
+	I64Load rows+16(FP)
+	I64LtS
+	If
+		Loop
+			// shift is F0
+			Get R1
+			I64Const $16
+			I64GeS
+			If
+				// quarter is R5
+				// quarters is R6
+				// sample is V0
+				Get R1
+				I64Const $4
+				I64ShrU
+				I64Const $4
+				I64Shl
+				Set R5
+				Get R0
+				Get R5
+				I64Add
+				Set R6
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V0
+				Get R6
+				Get R5
+				I64Add
+				Set R6
+				Get V0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Get R6
+				Get R5
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				F32x4Add
+				Set V0
+				Get V0
+				F32x4ExtractLane $0, $0
+				Get V0
+				F32x4ExtractLane $0, $1
+				F32Add
+				Get V0
+				F32x4ExtractLane $0, $2
+				Get V0
+				F32x4ExtractLane $0, $3
+				F32Add
+				F32Add
+				F32Const $(0.0625)
+				F32Mul
+				Set F0
+			Else
+				Get R0
+				I32WrapI64
+				F32Load $0
+				Set F0
+			End
+			// x is R5
+			// left is R6
+			// pass is R7
+			// again is R8
+			// sum is F18
+			// squares is F19
+			// n is F20
+			// c is F21
+			// cc is F22
+			Get R1
+			F64ConvertI64S
+			Set F20
+			I64Const $0
+			Set R7
+			I64Const $1
+			Set R3
+			Loop
+				Get R0
+				Set R5
+				Get R1
+				Set R6
+				I64Const $0
+				Set R8
+				// a0 is V0
+				// a1 is V1
+				// q0 is V2
+				// q1 is V3
+				// q2 is V4
+				// q3 is V5
+				// total0 is V6
+				// total1 is V7
+				// t0 is V8
+				// t1 is V9
+				// w is V10
+				// d is V11
+				// shiftV is V12
+				// one is V13
+				Get F0
+				F32x4Splat
+				Set V12
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V13
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				V128Const $0, $0
+				Set V2
+				V128Const $0, $0
+				Set V3
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				// steps is R9
+				Get R6
+				I64Const $256
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R9
+						Loop
+							Get R5
+							I32WrapI64
+							V128Load $0
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Set V8
+							Get R5
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get R5
+							I32WrapI64
+							V128Load $16
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R5
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Copysign
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R5
+							I32WrapI64
+							V128Load $32
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R5
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I32TruncF32S
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get R5
+							I32WrapI64
+							V128Load $48
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R5
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64ConvertI32U
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V5
+							F32x4Add
+							Set V5
+							Get V8
+							Get V13
+							F64x2Mul
+							Get V0
+							F64x2Add
+							Set V0
+							Get V9
+							Get V13
+							F64x2Mul
+							Get V1
+							F64x2Add
+							Set V1
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R9
+							I64Const $-1
+							I64Add
+							Set R9
+							Get R9
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V2
+						Get V3
+						F32x4Add
+						Get V4
+						Get V5
+						F32x4Add
+						F32x4Add
+						Set V11
+						Get V6
+						Get V11
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V6
+						Get V7
+						Get V11
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V7
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						Get R6
+						I64Const $-256
+						I64Add
+						Set R6
+						Get R6
+						I64Const $256
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R5
+						I32WrapI64
+						V128Load $0
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Set V8
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Set V2
+						Get R5
+						I32WrapI64
+						V128Load $16
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F32Copysign
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R5
+						I32WrapI64
+						V128Load $32
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I32TruncF32S
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load $48
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F64ConvertI32U
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V8
+						Get V13
+						F64x2Mul
+						Get V0
+						F64x2Add
+						Set V0
+						Get V9
+						Get V13
+						F64x2Mul
+						Get V1
+						F64x2Add
+						Set V1
+						Get R5
+						I64Const $64
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-16
+						I64Add
+						Set R6
+						Get R6
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Set V11
+					Get V0
+					Get V11
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V0
+					Get V1
+					Get V11
+					V128Const $1084818905618843912, $1084818905618843912
+					I8x16Swizzle
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V1
+					Get V11
+					Get V12
+					F32x4Sub
+					Set V11
+					Get V11
+					Get V11
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R5
+					I64Const $16
+					I64Add
+					Set R5
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					If
+						Get R5
+						I32WrapI64
+						V128Load $0
+						Set V11
+						Get V0
+						Get V11
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V0
+						Get V1
+						Get V11
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V1
+						Get V11
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R5
+						I64Const $16
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						If
+							Get R5
+							I32WrapI64
+							V128Load $0
+							Set V11
+							Get V0
+							Get V11
+							F64x2PromoteLowF32x4
+							F64x2Add
+							Set V0
+							Get V1
+							Get V11
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							Set V1
+							Get V11
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get R5
+							I64Const $16
+							I64Add
+							Set R5
+							Get R6
+							I64Const $-4
+							I64Add
+							Set R6
+						End
+					End
+				End
+				Get V2
+				Get V3
+				F32x4Add
+				Get V4
+				Get V5
+				F32x4Add
+				F32x4Add
+				Set V11
+				Get V6
+				Get V11
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V6
+				Get V7
+				Get V11
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V7
+				Get V0
+				Get V1
+				F64x2Add
+				Set V11
+				Get V11
+				F64x2ExtractLane $0, $0
+				Get V11
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F18
+				Get V6
+				F64x2ExtractLane $0, $0
+				Get V6
+				F64x2ExtractLane $0, $1
+				F64Add
+				Get V7
+				F64x2ExtractLane $0, $0
+				Get V7
+				F64x2ExtractLane $0, $1
+				F64Add
+				F64Add
+				Set F19
+				// e is F1
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R5
+						I32WrapI64
+						F32Load $0
+						Set F1
+						Get F18
+						Get F1
+						F64PromoteF32
+						F64Add
+						Set F18
+						Get F1
+						Get F0
+						F32Sub
+						Set F1
+						Get F19
+						Get F1
+						Get F1
+						F32Mul
+						F64PromoteF32
+						F64Add
+						Set F19
+						Get R5
+						I64Const $4
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get F18
+				Get F20
+				F64Div
+				Set F16
+				Get F16
+				Get F0
+				F64PromoteF32
+				F64Sub
+				Set F21
+				Get F21
+				Get F21
+				F64Mul
+				Set F22
+				Get F19
+				Get F20
+				F64Div
+				Get F22
+				F64Sub
+				Set F17
+				Get R7
+				I64Eqz
+				If
+					Get F22
+					Get F17
+					F64Const $(0.5)
+					F64Mul
+					F64Gt
+					If
+						Get F16
+						F32DemoteF64
+						Set F0
+						I64Const $1
+						Set R7
+						I64Const $1
+						Set R8
+					End
+				Else
+					Get F22
+					Get F17
+					F64Gt
+					If
+						I64Const $0
+						Set R3
+					End
+				End
+				Get R8
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R5
+			Set R0
+			// v is F23
+			Get F17
+			F64Load epsilon+32(FP)
+			F64Add
+			Set F23
+			Get F23
+			F64Const $(1.0000000000000001e-30)
+			F64Ge
+			Get F23
+			F64Const $(1.0e+36)
+			F64Le
+			I32And
+			I32Eqz
+			If
+				I64Const $0
+				Set R3
+			End
+			Get R3
+			I64Eqz
+			If
+				Get SP
+				Get R2
+				I64Store done+40(FP)
+				RET
+			End
+			Get R4
+			I32WrapI64
+			Get F16
+			F64Store $0, $0
+			Get R4
+			I32WrapI64
+			Get F17
+			F64Store $0, $8
+			Get R4
+			I64Const $16
+			I64Add
+			Set R4
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Get R2
+			I64Load rows+16(FP)
+			I64LtS
+			BrIf $0
+		End
+	End
+	Get SP
+	Get R2
+	I64Store done+40(FP)
+	RET
+
+// func columnSums(sums *float64, src, shift *float32, count, period int)
+TEXT ·columnSums(SB), NOSPLIT, $0-40
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// left is R1
+	I64Load period+32(FP)
+	I64Const $1
+	I64Shl
+	I64Const $1
+	I64Shl
+	Set R1
+	Get R1
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Const $0, $0
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-4
+			I64Add
+			Set R1
+			Get R1
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			F32Const $(0.0)
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// src is R7
+	I64Load src+8(FP)
+	Set R7
+	// srcAt is R8
+	I64Load period+32(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load count+24(FP)
+	Set R3
+	// shift is R9
+	// sums is R10
+	// k0 is V0
+	// k1 is V1
+	// q0 is V2
+	// q1 is V3
+	// s0 is V4
+	// s1 is V5
+	// s2 is V6
+	// s3 is V7
+	// w is V8
+	// d is F0
+	// e is F1
+	// total is F16
+	// shiftS is F2
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load shift+16(FP)
+			Set R9
+			I64Load sums+0(FP)
+			Set R10
+			Get R0
+			I64Const $2
+			I64ShrU
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $4
+			I64Shl
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $8
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R2
+							Set R5
+							Get R9
+							I32WrapI64
+							V128Load $0
+							Set V0
+							V128Const $0, $0
+							Set V2
+							Get R10
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load $16
+							Set V5
+							Get R9
+							I32WrapI64
+							V128Load $16
+							Set V1
+							V128Const $0, $0
+							Set V3
+							Get R10
+							I32WrapI64
+							V128Load $32
+							Set V6
+							Get R10
+							I32WrapI64
+							V128Load $48
+							Set V7
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V4
+								Get V8
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V4
+								Get V5
+								Get R8
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V5
+								Get V8
+								Get V0
+								F32x4Sub
+								Set V8
+								Get V8
+								Get V8
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get R8
+								I32WrapI64
+								V128Load $16
+								Set V8
+								Get V6
+								Get V8
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V6
+								Get V7
+								Get R8
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Copysign
+								Unreachable
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V7
+								Get V8
+								Get V1
+								F32x4Sub
+								Set V8
+								Get V8
+								Get V8
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R10
+							I32WrapI64
+							Get V4
+							V128Store $0, $0
+							Get R10
+							I32WrapI64
+							Get V5
+							V128Store $0, $16
+							// squares is R11
+							Get R10
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I64Const $0
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Get V2
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Get V2
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R10
+							I32WrapI64
+							Get V6
+							V128Store $0, $32
+							Get R10
+							I32WrapI64
+							Get V7
+							V128Store $0, $48
+							// squares is R11
+							Get R10
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I64Const $32
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Get V3
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Get V3
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R9
+							I64Const $32
+							I64Add
+							Set R9
+							Get R10
+							I64Const $64
+							I64Add
+							Set R10
+							Get R1
+							I64Const $-8
+							I64Add
+							Set R1
+							Get R1
+							I64Const $8
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R2
+							Set R5
+							Get R9
+							I32WrapI64
+							V128Load $0
+							Set V0
+							V128Const $0, $0
+							Set V2
+							Get R10
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load $16
+							Set V5
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V4
+								Get V8
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V4
+								Get V5
+								Get R8
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								F64x2Add
+								Set V5
+								Get V8
+								Get V0
+								F32x4Sub
+								Set V8
+								Get V8
+								Get V8
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R10
+							I32WrapI64
+							Get V4
+							V128Store $0, $0
+							Get R10
+							I32WrapI64
+							Get V5
+							V128Store $0, $16
+							// squares is R11
+							Get R10
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I64Const $0
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Get V2
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Get V2
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R10
+							I64Const $32
+							I64Add
+							Set R10
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R2
+							Set R5
+							Get R9
+							I32WrapI64
+							F32Load $0
+							Set F2
+							Get R10
+							I32WrapI64
+							F64Load $0
+							Set F16
+							F32Const $(0.0)
+							Set F1
+							Loop
+								Get R8
+								I32WrapI64
+								F32Load $0
+								Set F0
+								Get F16
+								Get F0
+								F64PromoteF32
+								F64Add
+								Set F16
+								Get F0
+								Get F2
+								F32Sub
+								Set F0
+								Get F1
+								Get F0
+								Get F0
+								F32Mul
+								F32Add
+								Set F1
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R10
+							I32WrapI64
+							Get F16
+							F64Store $0, $0
+							Get R10
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I32WrapI64
+							Get R10
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I32WrapI64
+							F64Load $0
+							Get F1
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R10
+							I64Const $8
+							I64Add
+							Set R10
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R7
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func rowPowers(sums *float64, src *float32, rows, cols, power int)
+TEXT ·rowPowers(SB), NOSPLIT, $0-40
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// rows is R2
+	I64Load rows+16(FP)
+	Set R2
+	// left is R3
+	// sum is F16
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load cols+24(FP)
+			Set R3
+			I64Load power+32(FP)
+			I64Const $2
+			I64Eq
+			If
+				// q0 is V0
+				// q1 is V1
+				// q2 is V2
+				// q3 is V3
+				// total0 is V4
+				// total1 is V5
+				// w is V6
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				V128Const $0, $0
+				Set V2
+				V128Const $0, $0
+				Set V3
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				// steps is R4
+				Get R3
+				I64Const $256
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R4
+						Loop
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Set V6
+							Get V6
+							Get V6
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get R1
+							I32WrapI64
+							V128Load $16
+							Set V6
+							Get V6
+							Get V6
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get R1
+							I32WrapI64
+							V128Load $32
+							Set V6
+							Get V6
+							Get V6
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get R1
+							I32WrapI64
+							V128Load $48
+							Set V6
+							Get V6
+							Get V6
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R1
+							I64Const $64
+							I64Add
+							Set R1
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+							Get R4
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V0
+						Get V1
+						F32x4Add
+						Get V2
+						Get V3
+						F32x4Add
+						F32x4Add
+						Set V6
+						Get V4
+						Get V6
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V4
+						Get V5
+						Get V6
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V5
+						V128Const $0, $0
+						Set V0
+						V128Const $0, $0
+						Set V1
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						Get R3
+						I64Const $-256
+						I64Add
+						Set R3
+						Get R3
+						I64Const $256
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R3
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V0
+						F32x4Add
+						Set V0
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V1
+						F32x4Add
+						Set V1
+						Get R1
+						I32WrapI64
+						V128Load $32
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $48
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R3
+						I64Const $-16
+						I64Add
+						Set R3
+						Get R3
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Block
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V1
+					F32x4Add
+					Set V1
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+				End
+				Get V0
+				Get V1
+				F32x4Add
+				Get V2
+				Get V3
+				F32x4Add
+				F32x4Add
+				Set V6
+				Get V4
+				Get V6
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V4
+				Get V5
+				Get V6
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V5
+				Get V4
+				F64x2ExtractLane $0, $0
+				Get V4
+				F64x2ExtractLane $0, $1
+				F64Add
+				Get V5
+				F64x2ExtractLane $0, $0
+				Get V5
+				F64x2ExtractLane $0, $1
+				F64Add
+				F64Add
+				Set F16
+				// e is F0
+				Get R3
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R1
+						I32WrapI64
+						F32Load $0
+						Set F0
+						Get F0
+						Get F0
+						F32Mul
+						Set F0
+						Get F16
+						Get F0
+						F32Abs
+						F64PromoteF32
+						F64Add
+						Set F16
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R3
+						I64Const $-1
+						I64Add
+						Set R3
+						Get R3
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				// q0 is V0
+				// q1 is V1
+				// q2 is V2
+				// q3 is V3
+				// total0 is V4
+				// total1 is V5
+				// w is V6
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				V128Const $0, $0
+				Set V2
+				V128Const $0, $0
+				Set V3
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				// steps is R4
+				Get R3
+				I64Const $256
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R4
+						Loop
+							Get V0
+							Get R1
+							I32WrapI64
+							V128Load $0
+							F32x4Abs
+							F32x4Add
+							Set V0
+							Get V1
+							Get R1
+							I32WrapI64
+							V128Load $16
+							F32x4Abs
+							F32x4Add
+							Set V1
+							Get V2
+							Get R1
+							I32WrapI64
+							V128Load $32
+							F32x4Abs
+							F32x4Add
+							Set V2
+							Get V3
+							Get R1
+							I32WrapI64
+							V128Load $48
+							F32x4Abs
+							F32x4Add
+							Set V3
+							Get R1
+							I64Const $64
+							I64Add
+							Set R1
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+							Get R4
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V0
+						Get V1
+						F32x4Add
+						Get V2
+						Get V3
+						F32x4Add
+						F32x4Add
+						Set V6
+						Get V4
+						Get V6
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V4
+						Get V5
+						Get V6
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V5
+						V128Const $0, $0
+						Set V0
+						V128Const $0, $0
+						Set V1
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						Get R3
+						I64Const $-256
+						I64Add
+						Set R3
+						Get R3
+						I64Const $256
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R3
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get V0
+						Get R1
+						I32WrapI64
+						V128Load $0
+						F32x4Abs
+						F32x4Add
+						Set V0
+						Get V1
+						Get R1
+						I32WrapI64
+						V128Load $16
+						F32x4Abs
+						F32x4Add
+						Set V1
+						Get V2
+						Get R1
+						I32WrapI64
+						V128Load $32
+						F32x4Abs
+						F32x4Add
+						Set V2
+						Get V3
+						Get R1
+						I32WrapI64
+						V128Load $48
+						F32x4Abs
+						F32x4Add
+						Set V3
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R3
+						I64Const $-16
+						I64Add
+						Set R3
+						Get R3
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Block
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V1
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V1
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V2
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+				End
+				Get V0
+				Get V1
+				F32x4Add
+				Get V2
+				Get V3
+				F32x4Add
+				F32x4Add
+				Set V6
+				Get V4
+				Get V6
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V4
+				Get V5
+				Get V6
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V5
+				Get V4
+				F64x2ExtractLane $0, $0
+				Get V4
+				F64x2ExtractLane $0, $1
+				F64Add
+				Get V5
+				F64x2ExtractLane $0, $0
+				Get V5
+				F64x2ExtractLane $0, $1
+				F64Add
+				F64Add
+				Set F16
+				// e is F0
+				Get R3
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R1
+						I32WrapI64
+						F32Load $0
+						Set F0
+						Get F16
+						Get F0
+						F32Abs
+						F64PromoteF32
+						F64Add
+						Set F16
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R3
+						I64Const $-1
+						I64Add
+						Set R3
+						Get R3
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get F16
+			F64Store $0, $0
+			Get R0
+			I64Const $8
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
+TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// dst is R2
+	I64Load dst+0(FP)
+	Set R2
+	// cols is R3
+	I64Load cols+40(FP)
+	Set R3
+	// row is R4
+	// ok is R5
+	// rstd is F0
+	// number0First is F1
+	// number0Second is F2
+	// waiting is R6
+	I64Load cols+40(FP)
+	I64Const $0
+	I64GtS
+	I32Eqz
+	If
+		Get SP
+		I64Load rows+32(FP)
+		I64Store done+56(FP)
+		RET
+	End
+	Loop
+		I64Const $0
+		Set R5
+		Get R4
+		I64Load rows+32(FP)
+		I64LtS
+		If
+			// left is R7
+			// v is F16
+			Get R3
+			Set R7
+			// q0 is V0
+			// q1 is V1
+			// q2 is V2
+			// q3 is V3
+			// total0 is V4
+			// total1 is V5
+			// w is V6
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			V128Const $0, $0
+			Set V4
+			V128Const $0, $0
+			Set V5
+			// steps is R8
+			Get R7
+			I64Const $256
+			I64GeS
+			If
+				Loop
+					I64Const $16
+					Set R8
+					Loop
+						Get R0
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V0
+						F32x4Add
+						Set V0
+						Get R0
+						I32WrapI64
+						V128Load $16
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V1
+						F32x4Add
+						Set V1
+						Get R0
+						I32WrapI64
+						V128Load $32
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Set V2
+						Get R0
+						I32WrapI64
+						V128Load $48
+						Set V6
+						Get V6
+						Get V6
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R0
+						I64Const $64
+						I64Add
+						Set R0
+						Get R8
+						I64Const $-1
+						I64Add
+						Set R8
+						Get R8
+						I64Eqz
+						I32Eqz
+						BrIf $0
+					End
+					Get V0
+					Get V1
+					F32x4Add
+					Get V2
+					Get V3
+					F32x4Add
+					F32x4Add
+					Set V6
+					Get V4
+					Get V6
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V4
+					Get V5
+					Get V6
+					V128Const $1084818905618843912, $1084818905618843912
+					I8x16Swizzle
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V5
+					V128Const $0, $0
+					Set V0
+					V128Const $0, $0
+					Set V1
+					V128Const $0, $0
+					Set V2
+					V128Const $0, $0
+					Set V3
+					Get R7
+					I64Const $-256
+					I64Add
+					Set R7
+					Get R7
+					I64Const $256
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R7
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R0
+					I32WrapI64
+					V128Load $16
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V1
+					F32x4Add
+					Set V1
+					Get R0
+					I32WrapI64
+					V128Load $32
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R0
+					I32WrapI64
+					V128Load $48
+					Set V6
+					Get V6
+					Get V6
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Set V3
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R7
+					I64Const $-16
+					I64Add
+					Set R7
+					Get R7
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Block
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get V6
+				Get V6
+				F32x4Mul
+				Get V0
+				F32x4Add
+				Set V0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get V6
+				Get V6
+				F32x4Mul
+				Get V1
+				F32x4Add
+				Set V1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get V6
+				Get V6
+				F32x4Mul
+				Get V2
+				F32x4Add
+				Set V2
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+			End
+			Get V0
+			Get V1
+			F32x4Add
+			Get V2
+			Get V3
+			F32x4Add
+			F32x4Add
+			Set V6
+			Get V4
+			Get V6
+			F64x2PromoteLowF32x4
+			F64x2Add
+			Set V4
+			Get V5
+			Get V6
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			F64x2Add
+			Set V5
+			Get V4
+			F64x2ExtractLane $0, $0
+			Get V4
+			F64x2ExtractLane $0, $1
+			F64Add
+			Get V5
+			F64x2ExtractLane $0, $0
+			Get V5
+			F64x2ExtractLane $0, $1
+			F64Add
+			F64Add
+			Set F16
+			// e is F3
+			Get R7
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					F32Load $0
+					Set F3
+					Get F3
+					Get F3
+					F32Mul
+					Set F3
+					Get F16
+					Get F3
+					F32Abs
+					F64PromoteF32
+					F64Add
+					Set F16
+					Get R0
+					I64Const $4
+					I64Add
+					Set R0
+					Get R7
+					I64Const $-1
+					I64Add
+					Set R7
+					Get R7
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get F16
+			Get R3
+			F64ConvertI64S
+			F64Div
+			F64Load epsilon+48(FP)
+			F64Add
+			Set F16
+			I64Const $1
+			Set R5
+			// v is F17
+			Get F16
+			Set F17
+			Get F17
+			F64Const $(1.0000000000000001e-30)
+			F64Ge
+			Get F17
+			F64Const $(1.0e+36)
+			F64Le
+			I32And
+			I32Eqz
+			If
+				I64Const $0
+				Set R5
+			End
+			F64Const $(1.0)
+			Get F16
+			F64Sqrt
+			F64Div
+			F32DemoteF64
+			Set F0
+			Get R5
+			I64Eqz
+			I32Eqz
+			I64Load rstd+24(FP)
+			I64Eqz
+			I32Eqz
+			I32And
+			If
+				I64Load rstd+24(FP)
+				Get R4
+				I64Const $2
+				I64Shl
+				I64Add
+				I32WrapI64
+				Get F0
+				F32Store $0, $0
+			End
+		End
+		Get R5
+		Get R6
+		I64LtS
+		If
+			Get R6
+			I64Const $2
+			I64Eq
+			I64Load gamma+16(FP)
+			I64Eqz
+			I32Eqz
+			I32And
+			If
+				// behindSecond is R7
+				// dstSecond is R8
+				Get R1
+				Get R3
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R7
+				Get R2
+				Get R3
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R8
+				// left is R9
+				// gamma is R10
+				I64Load gamma+16(FP)
+				Set R10
+				// rstdV0 is V0
+				// rstdV1 is V1
+				// gammaV is V2
+				Get F1
+				F32x4Splat
+				Set V0
+				Get F2
+				F32x4Splat
+				Set V1
+				Get R3
+				Set R9
+				Get R9
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R10
+						I32WrapI64
+						V128Load $0
+						Set V2
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $0
+						Get R10
+						I32WrapI64
+						V128Load $16
+						Set V2
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $16
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $16
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $16
+						Get R10
+						I32WrapI64
+						V128Load $32
+						Set V2
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $32
+						Get V0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $32
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $32
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $32
+						Get R10
+						I32WrapI64
+						V128Load $48
+						Set V2
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $48
+						Get V0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $48
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $48
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $48
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R7
+						I64Const $64
+						I64Add
+						Set R7
+						Get R2
+						I64Const $64
+						I64Add
+						Set R2
+						Get R8
+						I64Const $64
+						I64Add
+						Set R8
+						Get R10
+						I64Const $64
+						I64Add
+						Set R10
+						Get R9
+						I64Const $-16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R9
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R10
+						I32WrapI64
+						V128Load $0
+						Set V2
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						V128Store $0, $0
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R8
+						I64Const $16
+						I64Add
+						Set R8
+						Get R10
+						I64Const $16
+						I64Add
+						Set R10
+						Get R9
+						I64Const $-4
+						I64Add
+						Set R9
+						Get R9
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R9
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						F32Load $0
+						Get F1
+						F32Mul
+						Get R10
+						I32WrapI64
+						F32Load $0
+						F32Mul
+						F32Store $0, $0
+						Get R8
+						I32WrapI64
+						Get R7
+						I32WrapI64
+						F32Load $0
+						Get F2
+						F32Mul
+						Get R10
+						I32WrapI64
+						F32Load $0
+						F32Mul
+						F32Store $0, $0
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R8
+						I64Const $4
+						I64Add
+						Set R8
+						Get R10
+						I64Const $4
+						I64Add
+						Set R10
+						Get R9
+						I64Const $-1
+						I64Add
+						Set R9
+						Get R9
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				Set R1
+				Get R8
+				Set R2
+				I64Const $0
+				Set R6
+			End
+			Get R6
+			I64Eqz
+			I32Eqz
+			If
+				Loop
+					// left is R7
+					// gamma is R8
+					I64Load gamma+16(FP)
+					Set R8
+					// rstdV0 is V0
+					// gammaV is V1
+					Get F1
+					F32x4Splat
+					Set V0
+					Get R3
+					Set R7
+					Get R8
+					I64Eqz
+					I32Eqz
+					If
+						Get R7
+						I64Const $16
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V1
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Mul
+								Get V1
+								F32x4Mul
+								V128Store $0, $0
+								Get R8
+								I32WrapI64
+								V128Load $16
+								Set V1
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Mul
+								Get V1
+								F32x4Mul
+								V128Store $0, $16
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V1
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Mul
+								Get V1
+								F32x4Mul
+								V128Store $0, $32
+								Get R8
+								I32WrapI64
+								V128Load $48
+								Set V1
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Mul
+								Get V1
+								F32x4Mul
+								V128Store $0, $48
+								Get R1
+								I64Const $64
+								I64Add
+								Set R1
+								Get R2
+								I64Const $64
+								I64Add
+								Set R2
+								Get R8
+								I64Const $64
+								I64Add
+								Set R8
+								Get R7
+								I64Const $-16
+								I64Add
+								Set R7
+								Get R7
+								I64Const $16
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V1
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Mul
+								Get V1
+								F32x4Mul
+								V128Store $0, $0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R2
+								I64Const $16
+								I64Add
+								Set R2
+								Get R8
+								I64Const $16
+								I64Add
+								Set R8
+								Get R7
+								I64Const $-4
+								I64Add
+								Set R7
+								Get R7
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								F32Load $0
+								Get F1
+								F32Mul
+								Get R8
+								I32WrapI64
+								F32Load $0
+								F32Mul
+								F32Store $0, $0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R2
+								I64Const $4
+								I64Add
+								Set R2
+								Get R8
+								I64Const $4
+								I64Add
+								Set R8
+								Get R7
+								I64Const $-1
+								I64Add
+								Set R7
+								Get R7
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					Else
+						Get R7
+						I64Const $16
+						I64GeS
+						If
+							Loop
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Mul
+								V128Store $0, $0
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Mul
+								V128Store $0, $16
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Mul
+								V128Store $0, $32
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Mul
+								V128Store $0, $48
+								Get R1
+								I64Const $64
+								I64Add
+								Set R1
+								Get R2
+								I64Const $64
+								I64Add
+								Set R2
+								Get R7
+								I64Const $-16
+								I64Add
+								Set R7
+								Get R7
+								I64Const $16
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Mul
+								V128Store $0, $0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R2
+								I64Const $16
+								I64Add
+								Set R2
+								Get R7
+								I64Const $-4
+								I64Add
+								Set R7
+								Get R7
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R2
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								F32Load $0
+								Get F1
+								F32Mul
+								F32Store $0, $0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R2
+								I64Const $4
+								I64Add
+								Set R2
+								Get R7
+								I64Const $-1
+								I64Add
+								Set R7
+								Get R7
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+					Get F2
+					Set F1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+			End
+		End
+		Get R6
+		I64Eqz
+		If
+			Get F0
+			Set F1
+		Else
+			Get F0
+			Set F2
+		End
+		Get R6
+		Get R5
+		I64Add
+		Set R6
+		Get R4
+		Get R5
+		I64Add
+		Set R4
+		Get R5
+		I64Eqz
+		I32Eqz
+		BrIf $0
+	End
+	Get SP
+	Get R4
+	I64Store done+56(FP)
+	RET
+
+// func affinePlanes(dst, src, params *float32, planes, inner, clamp int)
+TEXT ·affinePlanes(SB), NOSPLIT, $0-48
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// params is R2
+	I64Load params+16(FP)
+	Set R2
+	// planes is R3
+	I64Load planes+24(FP)
+	Set R3
+	// step is R4
+	// left is R5
+	// high is V0
+	// low is V1
+	// scale is V2
+	// beta is V3
+	// atLeast is V4
+	// atMost is V5
+	F32Const $(0.0)
+	I32Const $-8388608
+	F32ReinterpretI32
+	I64Load clamp+40(FP)
+	I64Const $1
+	I64GeS
+	Select
+	F32x4Splat
+	Set V4
+	F32Const $(6.0)
+	I32Const $2139095040
+	F32ReinterpretI32
+	I64Load clamp+40(FP)
+	I64Const $2
+	I64GeS
+	Select
+	F32x4Splat
+	Set V5
+	Get R3
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Get R4
+			I64Const $0
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R2
+			Get R4
+			I64Const $1
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V1
+			Get R2
+			Get R4
+			I64Const $2
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V2
+			Get R2
+			Get R4
+			I64Const $3
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V3
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			I64Load inner+32(FP)
+			Set R5
+			Get R5
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					V128Store $0, $0
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $16
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					V128Store $0, $16
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $32
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					V128Store $0, $32
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $48
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					V128Store $0, $48
+					Get R1
+					I64Const $64
+					I64Add
+					Set R1
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R5
+					I64Const $-16
+					I64Add
+					Set R5
+					Get R5
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R5
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					V128Store $0, $0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R0
+					I64Const $16
+					I64Add
+					Set R0
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Sub
+					Get V2
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Get V4
+					F32x4Pmax
+					Get V5
+					F32x4Pmin
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R0
+					I64Const $4
+					I64Add
+					Set R0
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func affineRows(dst, src, params *float32, count, period, clamp int)
+TEXT ·affineRows(SB), NOSPLIT, $0-48
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dst is R7
+	I64Load dst+0(FP)
+	Set R7
+	// dstAt is R8
+	// src is R9
+	I64Load src+8(FP)
+	Set R9
+	// srcAt is R10
+	I64Load period+32(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load count+24(FP)
+	Set R3
+	// params is R11
+	// atLeast is V0
+	// atMost is V1
+	F32Const $(0.0)
+	I32Const $-8388608
+	F32ReinterpretI32
+	I64Load clamp+40(FP)
+	I64Const $1
+	I64GeS
+	Select
+	F32x4Splat
+	Set V0
+	F32Const $(6.0)
+	I32Const $2139095040
+	F32ReinterpretI32
+	I64Load clamp+40(FP)
+	I64Const $2
+	I64GeS
+	Select
+	F32x4Splat
+	Set V1
+	// param0 is V2
+	// param1 is V3
+	// param2 is V4
+	// param3 is V5
+	// param0 is V6
+	// param1 is V7
+	// param2 is V8
+	// param3 is V9
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load params+16(FP)
+			Set R11
+			Get R0
+			I64Const $2
+			I64ShrU
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $4
+			I64Shl
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $8
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R11
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R11
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R11
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V5
+							Get R11
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V6
+							Get R11
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V7
+							Get R11
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V8
+							Get R11
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V9
+							Loop
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V2
+								F32x4Sub
+								Get V3
+								F32x4Sub
+								Get V4
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $16
+								Get V6
+								F32x4Sub
+								Get V7
+								F32x4Sub
+								Get V8
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $16
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R9
+							I64Const $32
+							I64Add
+							Set R9
+							Get R11
+							I64Const $32
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-8
+							I64Add
+							Set R1
+							Get R1
+							I64Const $8
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R11
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R11
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R11
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V5
+							Loop
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V2
+								F32x4Sub
+								Get V3
+								F32x4Sub
+								Get V4
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R11
+							I64Const $16
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V2
+							Get R11
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V3
+							Get R11
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V4
+							Get R11
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V5
+							Loop
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V2
+								F32x4Sub
+								Get V3
+								F32x4Sub
+								Get V4
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R9
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func siluRows(y, x *float32, n int)
+TEXT ·siluRows(SB), NOSPLIT, $0-24
+	// const is V0
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V0
+	// const is V1
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V1
+	// const is V2
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V2
+	// const is V3
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V3
+	// const is V4
+	V128Const $4230719113132411038, $4230719113132411038
+	Set V4
+	// const is V5
+	V128Const $4325995313279600081, $4325995313279600081
+	Set V5
+	// const is V6
+	V128Const $4407522708928768653, $4407522708928768653
+	Set V6
+	// const is V7
+	V128Const $4479580169839487598, $4479580169839487598
+	Set V7
+	// const is V8
+	V128Const $4539628425446424576, $4539628425446424576
+	Set V8
+	// const is V9
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V9
+	// const is V10
+	V128Const $-4408461081973751808, $-4408461081973751808
+	Set V10
+	// arg is V11
+	// r is V12
+	// g is V13
+	// n is V14
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V15
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V15
+			Get V15
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			Get V10
+			F32x4Pmax
+			Set V11
+			Get V11
+			Get V0
+			F32x4Mul
+			Get V1
+			F32x4Add
+			Set V12
+			Get V12
+			Get V1
+			F32x4Sub
+			Set V14
+			Get V11
+			Get V14
+			Get V2
+			F32x4Mul
+			F32x4Sub
+			Get V14
+			Get V3
+			F32x4Mul
+			F32x4Sub
+			Set V11
+			Get V12
+			Get V1
+			I32x4Sub
+			Set V14
+			Get V4
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V11
+			F32x4Add
+			Get V9
+			F32x4Add
+			Set V13
+			Get V14
+			I32Const $1
+			I32x4ShrS
+			Set V12
+			Get V13
+			Get V12
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Get V14
+			Get V12
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get R0
+			I32WrapI64
+			Get V15
+			Get V13
+			Get V9
+			Get V15
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V9
+			Get V13
+			F32x4Add
+			F32x4Div
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V15
+			Get V15
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			Get V10
+			F32x4Pmax
+			Set V11
+			Get V11
+			Get V0
+			F32x4Mul
+			Get V1
+			F32x4Add
+			Set V12
+			Get V12
+			Get V1
+			F32x4Sub
+			Set V14
+			Get V11
+			Get V14
+			Get V2
+			F32x4Mul
+			F32x4Sub
+			Get V14
+			Get V3
+			F32x4Mul
+			F32x4Sub
+			Set V11
+			Get V12
+			Get V1
+			I32x4Sub
+			Set V14
+			Get V4
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V11
+			F32x4Add
+			Get V9
+			F32x4Add
+			Set V13
+			Get V14
+			I32Const $1
+			I32x4ShrS
+			Set V12
+			Get V13
+			Get V12
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Get V14
+			Get V12
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get R0
+			I32WrapI64
+			Get V15
+			Get V13
+			Get V9
+			Get V15
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V9
+			Get V13
+			F32x4Add
+			F32x4Div
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
+TEXT ·rowProducts(SB), NOSPLIT, $0-64
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// src is R2
+	I64Load src+16(FP)
+	Set R2
+	// rows is R3
+	I64Load rows+48(FP)
+	Set R3
+	// gamma is R4
+	// mean is R5
+	I64Load mean+32(FP)
+	Set R5
+	// rstd is R6
+	I64Load rstd+40(FP)
+	Set R6
+	// left is R7
+	// m is V0
+	// s is V1
+	// h is V2
+	// g is V3
+	// lanesG0 is V4
+	// lanesG1 is V5
+	// lanesGH0 is V6
+	// lanesGH1 is V7
+	// lanesH0 is V8
+	// lanesH1 is V9
+	// total0 is V10
+	// total1 is V11
+	// total2 is V12
+	// sumG is F16
+	// sumGH is F17
+	// sumH is F18
+	// product is F0
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R5
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R6
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V1
+			Get R5
+			I64Const $4
+			I64Add
+			Set R5
+			Get R6
+			I64Const $4
+			I64Add
+			Set R6
+			I64Load gamma+24(FP)
+			Set R4
+			Get R4
+			I64Eqz
+			I32Eqz
+			If
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
+				V128Const $0, $0
+				Set V10
+				V128Const $0, $0
+				Set V11
+				V128Const $0, $0
+				Set V12
+				I64Load cols+56(FP)
+				Set R7
+				// steps is R8
+				Get R7
+				I64Const $128
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R8
+						Loop
+							Get R2
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Set V2
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Get R4
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Set V3
+							Get V4
+							Get V3
+							F32x4Add
+							Set V4
+							Get V3
+							Get V2
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get V8
+							Get V2
+							F32x4Add
+							Set V8
+							Get R2
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Set V2
+							Get R1
+							I32WrapI64
+							V128Load $16
+							Get R4
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							Set V3
+							Get V5
+							Get V3
+							F32x4Add
+							Set V5
+							Get V3
+							Get V2
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get V9
+							Get V2
+							F32x4Add
+							Set V9
+							Get R2
+							I64Const $32
+							I64Add
+							Set R2
+							Get R1
+							I64Const $32
+							I64Add
+							Set R1
+							Get R4
+							I64Const $32
+							I64Add
+							Set R4
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V4
+						Get V5
+						F32x4Add
+						Set V3
+						Get V10
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V10
+						Get V6
+						Get V7
+						F32x4Add
+						Set V3
+						Get V11
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V11
+						Get V8
+						Get V9
+						F32x4Add
+						Set V3
+						Get V12
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V12
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						V128Const $0, $0
+						Set V6
+						V128Const $0, $0
+						Set V7
+						V128Const $0, $0
+						Set V8
+						V128Const $0, $0
+						Set V9
+						Get R7
+						I64Const $-128
+						I64Add
+						Set R7
+						Get R7
+						I64Const $128
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				I64Const $8
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get R4
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Set V3
+						Get V4
+						Get V3
+						F32x4Add
+						Set V4
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V8
+						Get V2
+						F32x4Add
+						Set V8
+						Get R2
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Get R4
+						I32WrapI64
+						V128Load $16
+						F32x4Mul
+						Set V3
+						Get V5
+						Get V3
+						F32x4Add
+						Set V5
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V9
+						Get V2
+						F32x4Add
+						Set V9
+						Get R2
+						I64Const $32
+						I64Add
+						Set R2
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+						Get R4
+						I64Const $32
+						I64Add
+						Set R4
+						Get R7
+						I64Const $-8
+						I64Add
+						Set R7
+						Get R7
+						I64Const $8
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get R4
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Set V3
+						Get V4
+						Get V3
+						F32x4Add
+						Set V4
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V8
+						Get V2
+						F32x4Add
+						Set V8
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R4
+						I64Const $16
+						I64Add
+						Set R4
+						Get R7
+						I64Const $-4
+						I64Add
+						Set R7
+						Get R7
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get V4
+				Get V5
+				F32x4Add
+				Set V3
+				Get V10
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V10
+				Get V6
+				Get V7
+				F32x4Add
+				Set V3
+				Get V11
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V11
+				Get V8
+				Get V9
+				F32x4Add
+				Set V3
+				Get V12
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V12
+				Get V10
+				F64x2ExtractLane $0, $0
+				Get V10
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F16
+				Get V11
+				F64x2ExtractLane $0, $0
+				Get V11
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F17
+				Get V12
+				F64x2ExtractLane $0, $0
+				Get V12
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F18
+				Get R7
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4Mul
+						Set V3
+						Get V3
+						Get V2
+						F32x4Mul
+						F32x4ExtractLane $0, $0
+						Set F0
+						Get F16
+						Get V3
+						F32x4ExtractLane $0, $0
+						F64PromoteF32
+						F64Add
+						Set F16
+						Get F17
+						Get F0
+						F64PromoteF32
+						F64Add
+						Set F17
+						Get F18
+						Get V2
+						F32x4ExtractLane $0, $0
+						F64PromoteF32
+						F64Add
+						Set F18
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R4
+						I64Const $4
+						I64Add
+						Set R4
+						Get R7
+						I64Const $-1
+						I64Add
+						Set R7
+						Get R7
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
+				V128Const $0, $0
+				Set V10
+				V128Const $0, $0
+				Set V11
+				V128Const $0, $0
+				Set V12
+				I64Load cols+56(FP)
+				Set R7
+				// steps is R8
+				Get R7
+				I64Const $128
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R8
+						Loop
+							Get R2
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Set V2
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get V4
+							Get V3
+							F32x4Add
+							Set V4
+							Get V3
+							Get V2
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get V8
+							Get V2
+							F32x4Add
+							Set V8
+							Get R2
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Set V2
+							Get R1
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get V5
+							Get V3
+							F32x4Add
+							Set V5
+							Get V3
+							Get V2
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get V9
+							Get V2
+							F32x4Add
+							Set V9
+							Get R2
+							I64Const $32
+							I64Add
+							Set R2
+							Get R1
+							I64Const $32
+							I64Add
+							Set R1
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V4
+						Get V5
+						F32x4Add
+						Set V3
+						Get V10
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V10
+						Get V6
+						Get V7
+						F32x4Add
+						Set V3
+						Get V11
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V11
+						Get V8
+						Get V9
+						F32x4Add
+						Set V3
+						Get V12
+						Get V3
+						F64x2PromoteLowF32x4
+						Get V3
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						F64x2Add
+						Set V12
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						V128Const $0, $0
+						Set V6
+						V128Const $0, $0
+						Set V7
+						V128Const $0, $0
+						Set V8
+						V128Const $0, $0
+						Set V9
+						Get R7
+						I64Const $-128
+						I64Add
+						Set R7
+						Get R7
+						I64Const $128
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				I64Const $8
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Set V3
+						Get V4
+						Get V3
+						F32x4Add
+						Set V4
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V8
+						Get V2
+						F32x4Add
+						Set V8
+						Get R2
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Set V3
+						Get V5
+						Get V3
+						F32x4Add
+						Set V5
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V9
+						Get V2
+						F32x4Add
+						Set V9
+						Get R2
+						I64Const $32
+						I64Add
+						Set R2
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+						Get R7
+						I64Const $-8
+						I64Add
+						Set R7
+						Get R7
+						I64Const $8
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R7
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Set V3
+						Get V4
+						Get V3
+						F32x4Add
+						Set V4
+						Get V3
+						Get V2
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V8
+						Get V2
+						F32x4Add
+						Set V8
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R7
+						I64Const $-4
+						I64Add
+						Set R7
+						Get R7
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get V4
+				Get V5
+				F32x4Add
+				Set V3
+				Get V10
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V10
+				Get V6
+				Get V7
+				F32x4Add
+				Set V3
+				Get V11
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V11
+				Get V8
+				Get V9
+				F32x4Add
+				Set V3
+				Get V12
+				Get V3
+				F64x2PromoteLowF32x4
+				Get V3
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				F64x2Add
+				Set V12
+				Get V10
+				F64x2ExtractLane $0, $0
+				Get V10
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F16
+				Get V11
+				F64x2ExtractLane $0, $0
+				Get V11
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F17
+				Get V12
+				F64x2ExtractLane $0, $0
+				Get V12
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F18
+				Get R7
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Set V2
+						Get R1
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V3
+						Get V3
+						Get V2
+						F32x4Mul
+						F32x4ExtractLane $0, $0
+						Set F0
+						Get F16
+						Get V3
+						F32x4ExtractLane $0, $0
+						F64PromoteF32
+						F64Add
+						Set F16
+						Get F17
+						Get F0
+						F64PromoteF32
+						F64Add
+						Set F17
+						Get F18
+						Get V2
+						F32x4ExtractLane $0, $0
+						F64PromoteF32
+						F64Add
+						Set F18
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R7
+						I64Const $-1
+						I64Add
+						Set R7
+						Get R7
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get F16
+			F64Store $0, $0
+			Get R0
+			I32WrapI64
+			Get F17
+			F64Store $0, $8
+			Get R0
+			I32WrapI64
+			Get F18
+			F64Store $0, $16
+			Get R0
+			I64Const $24
+			I64Add
+			Set R0
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)
+TEXT ·gradPlanes(SB), NOSPLIT, $0-56
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// src is R2
+	I64Load src+16(FP)
+	Set R2
+	// params is R3
+	I64Load params+32(FP)
+	Set R3
+	// planes is R4
+	I64Load planes+40(FP)
+	Set R4
+	// step is R5
+	// left is R6
+	// gamma is R7
+	// mean is V0
+	// rstd is V1
+	// factor is V2
+	// minusB is V3
+	// shift is V4
+	// product is V5
+	Get R4
+	I64Const $2
+	I64Shl
+	Set R5
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R3
+			Get R5
+			I64Const $0
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R3
+			Get R5
+			I64Const $1
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V1
+			Get R3
+			Get R5
+			I64Const $2
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V2
+			Get R3
+			Get R5
+			I64Const $3
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V3
+			Get R3
+			Get R5
+			I64Const $4
+			I64Mul
+			I64Add
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V4
+			Get V3
+			F32x4Neg
+			Set V3
+			Get R3
+			I64Const $4
+			I64Add
+			Set R3
+			I64Load inner+48(FP)
+			Set R6
+			I64Load gamma+24(FP)
+			Set R7
+			Get R7
+			I64Eqz
+			I32Eqz
+			If
+				Get R6
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get R7
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $0
+						Get R2
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Get R7
+						I32WrapI64
+						V128Load $16
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $16
+						Get R2
+						I32WrapI64
+						V128Load $32
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $32
+						Get R7
+						I32WrapI64
+						V128Load $32
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $32
+						Get R2
+						I32WrapI64
+						V128Load $48
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $48
+						Get R7
+						I32WrapI64
+						V128Load $48
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $48
+						Get R0
+						I64Const $64
+						I64Add
+						Set R0
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R2
+						I64Const $64
+						I64Add
+						Set R2
+						Get R7
+						I64Const $64
+						I64Add
+						Set R7
+						Get R6
+						I64Const $-16
+						I64Add
+						Set R6
+						Get R6
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get R7
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $0
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4Mul
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						F32x4ExtractLane $0, $0
+						F32Store $0, $0
+						Get R0
+						I64Const $4
+						I64Add
+						Set R0
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R6
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $0
+						Get R2
+						I32WrapI64
+						V128Load $16
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $16
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $16
+						Get R2
+						I32WrapI64
+						V128Load $32
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $32
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $32
+						Get R2
+						I32WrapI64
+						V128Load $48
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $48
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $48
+						Get R0
+						I64Const $64
+						I64Add
+						Set R0
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+						Get R2
+						I64Const $64
+						I64Add
+						Set R2
+						Get R6
+						I64Const $-16
+						I64Add
+						Set R6
+						Get R6
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load $0
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						V128Store $0, $0
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R1
+						I64Const $16
+						I64Add
+						Set R1
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R2
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V3
+						F32x4Mul
+						Set V5
+						Get R0
+						I32WrapI64
+						Get R1
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V2
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Get V4
+						F32x4Sub
+						F32x4ExtractLane $0, $0
+						F32Store $0, $0
+						Get R0
+						I64Const $4
+						I64Add
+						Set R0
+						Get R1
+						I64Const $4
+						I64Add
+						Set R1
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func gradRows(dst, dy, src, params *float32, count, period int)
+TEXT ·gradRows(SB), NOSPLIT, $0-48
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dst is R7
+	I64Load dst+0(FP)
+	Set R7
+	// dstAt is R8
+	// dy is R9
+	I64Load dy+8(FP)
+	Set R9
+	// dyAt is R10
+	// src is R11
+	I64Load src+16(FP)
+	Set R11
+	// srcAt is R12
+	I64Load period+40(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load count+32(FP)
+	Set R3
+	// params is R13
+	// product is V0
+	// param0 is V1
+	// param1 is V2
+	// param2 is V3
+	// param3 is V4
+	// param4 is V5
+	// param0 is V6
+	// param1 is V7
+	// param2 is V8
+	// param3 is V9
+	// param4 is V10
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load params+24(FP)
+			Set R13
+			Get R0
+			I64Const $2
+			I64ShrU
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $4
+			I64Shl
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $8
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R11
+							Set R12
+							Get R2
+							Set R5
+							Get R13
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V1
+							Get R13
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R13
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R13
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R13
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V5
+							Get R13
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V6
+							Get R13
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V7
+							Get R13
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V8
+							Get R13
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V9
+							Get R13
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V10
+							Loop
+								Get R12
+								I32WrapI64
+								V128Load $0
+								Get V1
+								F32x4Sub
+								Get V2
+								F32x4Mul
+								Get V4
+								F32x4Mul
+								Set V0
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V3
+								F32x4Mul
+								Get V0
+								F32x4Sub
+								Get V5
+								F32x4Sub
+								V128Store $0, $0
+								Get R12
+								I32WrapI64
+								V128Load $16
+								Get V6
+								F32x4Sub
+								Get V7
+								F32x4Mul
+								Get V9
+								F32x4Mul
+								Set V0
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $16
+								Get V8
+								F32x4Mul
+								Get V0
+								F32x4Sub
+								Get V10
+								F32x4Sub
+								V128Store $0, $16
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R12
+								Get R0
+								I64Add
+								Set R12
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R9
+							I64Const $32
+							I64Add
+							Set R9
+							Get R11
+							I64Const $32
+							I64Add
+							Set R11
+							Get R13
+							I64Const $32
+							I64Add
+							Set R13
+							Get R1
+							I64Const $-8
+							I64Add
+							Set R1
+							Get R1
+							I64Const $8
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R11
+							Set R12
+							Get R2
+							Set R5
+							Get R13
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V1
+							Get R13
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R13
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R13
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R13
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V5
+							Loop
+								Get R12
+								I32WrapI64
+								V128Load $0
+								Get V1
+								F32x4Sub
+								Get V2
+								F32x4Mul
+								Get V4
+								F32x4Mul
+								Set V0
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V3
+								F32x4Mul
+								Get V0
+								F32x4Sub
+								Get V5
+								F32x4Sub
+								V128Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R12
+								Get R0
+								I64Add
+								Set R12
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R11
+							I64Const $16
+							I64Add
+							Set R11
+							Get R13
+							I64Const $16
+							I64Add
+							Set R13
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R11
+							Set R12
+							Get R2
+							Set R5
+							Get R13
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V1
+							Get R13
+							Get R0
+							I64Const $1
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V2
+							Get R13
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V3
+							Get R13
+							Get R0
+							I64Const $3
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V4
+							Get R13
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V5
+							Loop
+								Get R12
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V1
+								F32x4Sub
+								Get V2
+								F32x4Mul
+								Get V4
+								F32x4Mul
+								Set V0
+								Get R8
+								I32WrapI64
+								Get R10
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V3
+								F32x4Mul
+								Get V0
+								F32x4Sub
+								Get V5
+								F32x4Sub
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R12
+								Get R0
+								I64Add
+								Set R12
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R13
+							I64Const $4
+							I64Add
+							Set R13
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R9
+			Get R11
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R11
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func columnProducts(sums *float64, dy, src, params *float32, count, period int)
+TEXT ·columnProducts(SB), NOSPLIT, $0-48
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// left is R1
+	I64Load period+40(FP)
+	I64Const $3
+	I64Mul
+	I64Const $1
+	I64Shl
+	Set R1
+	Get R1
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Const $0, $0
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-4
+			I64Add
+			Set R1
+			Get R1
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			F32Const $(0.0)
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dy is R7
+	I64Load dy+8(FP)
+	Set R7
+	// dyAt is R8
+	// src is R9
+	I64Load src+16(FP)
+	Set R9
+	// srcAt is R10
+	I64Load period+40(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load count+32(FP)
+	Set R3
+	// params is R11
+	// sums is R12
+	// mu0 is V0
+	// mu1 is V1
+	// r0 is V2
+	// r1 is V3
+	// h is V4
+	// g is V5
+	// sumG0 is V6
+	// sumG1 is V7
+	// sumGH0 is V8
+	// sumGH1 is V9
+	// sumH0 is V10
+	// sumH1 is V11
+	// muS is F0
+	// rS is F1
+	// hS is F2
+	// gS is F3
+	// oneG is F4
+	// oneGH is F5
+	// oneH is F6
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load params+24(FP)
+			Set R11
+			I64Load sums+0(FP)
+			Set R12
+			Get R0
+			I64Const $2
+			I64ShrU
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $4
+			I64Shl
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $8
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R11
+							Get R0
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							V128Const $0, $0
+							Set V6
+							V128Const $0, $0
+							Set V8
+							V128Const $0, $0
+							Set V10
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V1
+							Get R11
+							Get R0
+							I64Add
+							I32WrapI64
+							V128Load $16
+							Set V3
+							V128Const $0, $0
+							Set V7
+							V128Const $0, $0
+							Set V9
+							V128Const $0, $0
+							Set V11
+							Loop
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V2
+								F32x4Mul
+								Set V4
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V6
+								Get V5
+								F32x4Add
+								Set V6
+								Get V5
+								Get V4
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V10
+								Get V4
+								F32x4Add
+								Set V10
+								Get R10
+								I32WrapI64
+								V128Load $16
+								Get V1
+								F32x4Sub
+								Get V3
+								F32x4Mul
+								Set V4
+								Get R8
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get V7
+								Get V5
+								F32x4Add
+								Set V7
+								Get V5
+								Get V4
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get V11
+								Get V4
+								F32x4Add
+								Set V11
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V6
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V6
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I64Const $32
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V7
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V7
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V8
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V8
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I64Const $32
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V9
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V9
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V10
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V10
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I64Const $32
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V11
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V11
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R9
+							I64Const $32
+							I64Add
+							Set R9
+							Get R11
+							I64Const $32
+							I64Add
+							Set R11
+							Get R12
+							I64Const $64
+							I64Add
+							Set R12
+							Get R1
+							I64Const $-8
+							I64Add
+							Set R1
+							Get R1
+							I64Const $8
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R11
+							Get R0
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Set V2
+							V128Const $0, $0
+							Set V6
+							V128Const $0, $0
+							Set V8
+							V128Const $0, $0
+							Set V10
+							Loop
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V2
+								F32x4Mul
+								Set V4
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V6
+								Get V5
+								F32x4Add
+								Set V6
+								Get V5
+								Get V4
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V10
+								Get V4
+								F32x4Add
+								Set V10
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V6
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V6
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V8
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V8
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							// total is R13
+							Get R12
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V10
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V10
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R11
+							I64Const $16
+							I64Add
+							Set R11
+							Get R12
+							I64Const $32
+							I64Add
+							Set R12
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							I32WrapI64
+							F32Load $0
+							Set F0
+							Get R11
+							Get R0
+							I64Add
+							I32WrapI64
+							F32Load $0
+							Set F1
+							F32Const $(0.0)
+							Set F4
+							F32Const $(0.0)
+							Set F5
+							F32Const $(0.0)
+							Set F6
+							Loop
+								Get R10
+								I32WrapI64
+								F32Load $0
+								Get F0
+								F32Sub
+								Get F1
+								F32Mul
+								Set F2
+								Get R8
+								I32WrapI64
+								F32Load $0
+								Set F3
+								Get F4
+								Get F3
+								F32Add
+								Set F4
+								Get F5
+								Get F3
+								Get F2
+								F32Mul
+								F32Add
+								Set F5
+								Get F6
+								Get F2
+								F32Add
+								Set F6
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R12
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							Get R12
+							Get R0
+							I64Const $0
+							I64Mul
+							I64Add
+							I32WrapI64
+							F64Load $0
+							Get F4
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R12
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							Get R12
+							Get R0
+							I64Const $2
+							I64Mul
+							I64Add
+							I32WrapI64
+							F64Load $0
+							Get F5
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R12
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							Get R12
+							Get R0
+							I64Const $4
+							I64Mul
+							I64Add
+							I32WrapI64
+							F64Load $0
+							Get F6
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R12
+							I64Const $8
+							I64Add
+							Set R12
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R9
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
+TEXT ·rowGradients(SB), NOSPLIT, $0-48
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dy is R7
+	I64Load dy+8(FP)
+	Set R7
+	// dyAt is R8
+	// src is R9
+	I64Load src+16(FP)
+	Set R9
+	// srcAt is R10
+	I64Load cols+40(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load rows+32(FP)
+	I64Load cols+40(FP)
+	I64Mul
+	Set R3
+	// sums is R11
+	// params is R12
+	I64Load params+24(FP)
+	Set R12
+	// mean is R13
+	// rstd is R14
+	// restOfMean is R15
+	// mu is V0
+	// r is V1
+	// rest is V2
+	// h is V3
+	// g is V4
+	// scale0 is V5
+	// scale1 is V6
+	// scale2 is V7
+	// scale3 is V8
+	// shift0 is V9
+	// shift1 is V10
+	// shift2 is V11
+	// shift3 is V12
+	// hS is F0
+	// gS is F1
+	// scaleS is F2
+	// shiftS is F3
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load sums+0(FP)
+			Set R11
+			Get R0
+			I64Const $2
+			I64ShrU
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $4
+			I64Shl
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R12
+							Set R13
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R14
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Const $5
+							I64Mul
+							I64Add
+							Set R15
+							V128Const $0, $0
+							Set V5
+							V128Const $0, $0
+							Set V9
+							V128Const $0, $0
+							Set V6
+							V128Const $0, $0
+							Set V10
+							V128Const $0, $0
+							Set V7
+							V128Const $0, $0
+							Set V11
+							V128Const $0, $0
+							Set V8
+							V128Const $0, $0
+							Set V12
+							Loop
+								Get R13
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V0
+								Get R14
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V1
+								Get R15
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V2
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Sub
+								Set V3
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Get V4
+								Get V3
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V4
+								F32x4Add
+								Set V9
+								Get R10
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Sub
+								Set V3
+								Get R8
+								I32WrapI64
+								V128Load $16
+								Set V4
+								Get V4
+								Get V3
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V10
+								Get V4
+								F32x4Add
+								Set V10
+								Get R10
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Sub
+								Set V3
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V4
+								Get V4
+								Get V3
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V11
+								Get V4
+								F32x4Add
+								Set V11
+								Get R10
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Sub
+								Set V3
+								Get R8
+								I32WrapI64
+								V128Load $48
+								Set V4
+								Get V4
+								Get V3
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V12
+								Get V4
+								F32x4Add
+								Set V12
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R14
+								I64Const $4
+								I64Add
+								Set R14
+								Get R15
+								I64Const $4
+								I64Add
+								Set R15
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R11
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V5
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V5
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R13
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V9
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V9
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R11
+							I64Const $32
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V6
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V6
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R13
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V10
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V10
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R11
+							I64Const $64
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V7
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V7
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R13
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V11
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V11
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R11
+							I64Const $96
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V8
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V8
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R13
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V12
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V12
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $64
+							I64Add
+							Set R7
+							Get R9
+							I64Const $64
+							I64Add
+							Set R9
+							Get R11
+							I64Const $128
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-16
+							I64Add
+							Set R1
+							Get R1
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R12
+							Set R13
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R14
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Const $5
+							I64Mul
+							I64Add
+							Set R15
+							V128Const $0, $0
+							Set V5
+							V128Const $0, $0
+							Set V9
+							Loop
+								Get R13
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V0
+								Get R14
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V1
+								Get R15
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V2
+								Get R10
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Sub
+								Set V3
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Get V4
+								Get V3
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V4
+								F32x4Add
+								Set V9
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R14
+								I64Const $4
+								I64Add
+								Set R14
+								Get R15
+								I64Const $4
+								I64Add
+								Set R15
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R11
+							I64Const $0
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V5
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V5
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R13
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							Set R13
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Get V9
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $0
+							Get R13
+							I32WrapI64
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Get V9
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							V128Store $0, $16
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R11
+							I64Const $32
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R12
+							Set R13
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R14
+							Get R12
+							I64Load rows+32(FP)
+							I64Const $2
+							I64Shl
+							I64Const $5
+							I64Mul
+							I64Add
+							Set R15
+							F32Const $(0.0)
+							Set F2
+							F32Const $(0.0)
+							Set F3
+							Loop
+								Get R10
+								I32WrapI64
+								F32Load $0
+								Get R13
+								I32WrapI64
+								F32Load $0
+								F32Sub
+								Get R14
+								I32WrapI64
+								F32Load $0
+								F32Mul
+								Get R15
+								I32WrapI64
+								F32Load $0
+								F32Sub
+								Set F0
+								Get R8
+								I32WrapI64
+								F32Load $0
+								Set F1
+								Get F2
+								Get F1
+								Get F0
+								F32Mul
+								F32Add
+								Set F2
+								Get F3
+								Get F1
+								F32Add
+								Set F3
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R14
+								I64Const $4
+								I64Add
+								Set R14
+								Get R15
+								I64Const $4
+								I64Add
+								Set R15
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R11
+							I32WrapI64
+							Get R11
+							I32WrapI64
+							F64Load $0
+							Get F2
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R11
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I32WrapI64
+							Get R11
+							Get R0
+							I64Const $1
+							I64Shl
+							I64Add
+							I32WrapI64
+							F64Load $0
+							Get F3
+							F64PromoteF32
+							F64Add
+							F64Store $0, $0
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $8
+							I64Add
+							Set R11
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $15
+			I64Mul
+			I64Add
+			Set R9
+			Get R12
+			I64Const $64
+			I64Add
+			Set R12
+			Get R3
 			I64Const $0
 			I64GtS
 			BrIf $0

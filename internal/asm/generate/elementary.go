@@ -104,22 +104,31 @@ func (k function) erfcLarge(t, q asm.V) asm.V {
 	return q.Mul(k.exp(t.Mul(t).Neg()))
 }
 
+var expConstants = append(append([]float32{}, expScalars...), expTerms...)
+
+func silu(f *asm.Func) func(x asm.V) asm.V {
+	k := newFunction(f, append(expConstants, 1, expMin)...)
+	return func(x asm.V) asm.V { return x.Mul(k.sigmoid(x)) }
+}
+
+// siluRows is norm's copy of siluN.
+func siluRows(file *asm.File) {
+	file.Func("func siluRows(y, x *float32, n int)", "siluRows is y = x·sigmoid(x); kernel.go has the loop.",
+		func(f *asm.Func) { unary(f, 1, silu(f)) })
+}
+
 func elementary(file *asm.File) {
 	add := func(name, doc string, build func(f *asm.Func) func(x asm.V) asm.V) {
 		file.Func("func "+name+"(y, x *float32, n int)", name+" is y = "+doc+".",
 			func(f *asm.Func) { unary(f, 1, build(f)) })
 	}
-	expConstants := append(append([]float32{}, expScalars...), expTerms...)
 	add("expN", "expOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		return newFunction(f, append(expConstants, 1, expMax)...).exp
 	})
 	add("sigmoidN", "sigmoidOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		return newFunction(f, append(expConstants, 1, expMin)...).sigmoid
 	})
-	add("siluN", "x * sigmoidOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
-		k := newFunction(f, append(expConstants, 1, expMin)...)
-		return func(x asm.V) asm.V { return x.Mul(k.sigmoid(x)) }
-	})
+	add("siluN", "x * sigmoidOf(x)", silu)
 	add("tanhN", "tanhOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		small := f.NewV("small")
 		k := newFunction(f, append(expConstants, 1)...)

@@ -1,6 +1,10 @@
 package main
 
-import "github.com/normwasm/normwasm/internal/asm"
+import (
+	"fmt"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
 
 // layerNormRows reads a row twice: sweep for the moments, apply for the result.
 // The moments end in a chain of two divisions and a root, some hundred cycles
@@ -14,56 +18,124 @@ func layerNormRows(file *asm.File) {
 			k := layerNorm{
 				f: f, src: f.Ptr("src"), dst: f.Ptr("dst"), behind: f.Ptr("src"),
 				cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
-				numbers: newNumbers(f, ""),
+				numbers: newNumbers(f, "mh", "ml", "rstd"),
 			}
-			first, second := newNumbers(f, "First"), newNumbers(f, "Second")
-			waiting := f.NewInt("waiting")
-			f.If(k.cols.GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
-			f.Do(func() {
-				k.ok.Set(f.ConstInt(0))
-				f.If(k.row.Lt(f.ArgInt("rows")), func() { f.Scope(k.moments) })
-				f.If(k.ok.Lt(waiting), func() { // two rows, or no more to come
-					gamma, beta := f.ArgPtr("gamma"), f.ArgPtr("beta")
-					f.If(waiting.EqConst(2).And(gamma.NotNil()).And(beta.NotNil()), func() {
-						f.Scope(func() { k.applyPair(first, second) })
-						waiting.Set(f.ConstInt(0))
-					})
-					f.While(waiting.NotZero, func() {
-						f.Scope(func() { k.apply(first) })
-						first.set(second)
-						waiting.Set(waiting.AddConst(-1))
-					})
-				})
-				f.IfElse(waiting.Zero(), func() { first.set(k.numbers) }, func() { second.set(k.numbers) })
-				waiting.Set(waiting.Add(k.ok))
-				k.row.Set(k.row.Add(k.ok))
-			}, func() asm.Bool { return k.ok.NotZero() })
-			f.Return(k.row)
+			latePairs{
+				f: f, row: k.row, ok: k.ok, found: k.numbers, measure: k.moments,
+				paired:    func() asm.Bool { return f.ArgPtr("gamma").NotNil().And(f.ArgPtr("beta").NotNil()) },
+				applyPair: k.applyPair, apply: k.apply,
+			}.write()
 		})
+}
+
+// latePairs is the loop over rows of a kernel that measures a row, which is done or
+// hard, and applies what it found later: in pairs, where they are a gain.
+type latePairs struct {
+	f         *asm.Func
+	row, ok   asm.Int
+	found     numbers            // what measure found
+	measure   func()             // of row; sets ok
+	paired    func() asm.Bool    // whether applyPair serves this call
+	applyPair func(n, m numbers) // to the next two rows
+	apply     func(n numbers)    // to the next row
+}
+
+func (p latePairs) write() {
+	f := p.f
+	first, second := p.found.like(f, "First"), p.found.like(f, "Second")
+	waiting := f.NewInt("waiting")
+	f.If(f.ArgInt("cols").GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+	f.Do(func() {
+		p.ok.Set(f.ConstInt(0))
+		f.If(p.row.Lt(f.ArgInt("rows")), func() { f.Scope(p.measure) })
+		f.If(p.ok.Lt(waiting), func() { // two rows, or no more to come
+			f.If(waiting.EqConst(2).And(p.paired()), func() {
+				f.Scope(func() { p.applyPair(first, second) })
+				waiting.Set(f.ConstInt(0))
+			})
+			f.While(waiting.NotZero, func() {
+				f.Scope(func() { p.apply(first) })
+				first.set(second)
+				waiting.Set(waiting.AddConst(-1))
+			})
+		})
+		f.IfElse(waiting.Zero(), func() { first.set(p.found) }, func() { second.set(p.found) })
+		waiting.Set(waiting.Add(p.ok))
+		p.row.Set(p.row.Add(p.ok))
+	}, func() asm.Bool { return p.ok.NotZero() })
+	f.Return(p.row)
 }
 
 type layerNorm struct {
 	f                *asm.Func
 	src, dst, behind asm.Ptr // behind is the row of src that apply reads
 	cols, row, ok    asm.Int
-	numbers          // what moments found
+	numbers          // what moments found: mh, ml, rstd
 }
 
 // numbers are what apply needs of a row.
-type numbers struct{ mh, ml, rstd asm.F32 }
+type numbers []asm.F32
 
-func newNumbers(f *asm.Func, suffix string) numbers {
-	return numbers{f.NewF32("mh" + suffix), f.NewF32("ml" + suffix), f.NewF32("rstd" + suffix)}
+func newNumbers(f *asm.Func, names ...string) numbers {
+	var n numbers
+	for _, name := range names {
+		n = append(n, f.NewF32(name))
+	}
+	return n
+}
+
+// like gives registers for other such numbers.
+func (n numbers) like(f *asm.Func, suffix string) numbers {
+	var m numbers
+	for i := range n {
+		m = append(m, f.NewF32(fmt.Sprint("number", i, suffix)))
+	}
+	return m
 }
 
 func (n numbers) set(m numbers) {
-	n.mh.Set(m.mh)
-	n.ml.Set(m.ml)
-	n.rstd.Set(m.rstd)
+	for i := range n {
+		n[i].Set(m[i])
+	}
+}
+
+// rowMoments is layerNormRows without the application.
+func rowMoments(file *asm.File) {
+	file.Func("func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)",
+		"rowMoments is the mean and the variance of rows until the first hard one; kernel.go has the loop.",
+		func(f *asm.Func) {
+			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok")}
+			out, mu, variance := f.Ptr("moments"), f.NewF64("mu"), f.NewF64("variance")
+			f.While(func() asm.Bool { return k.row.Lt(f.ArgInt("rows")) }, func() {
+				f.Scope(func() { k.statistics(mu, variance) })
+				f.If(k.ok.Zero(), func() { f.Return(k.row) })
+				out.StoreF64(0, mu)
+				out.StoreF64(8, variance)
+				out.Advance(16)
+				k.row.Set(k.row.AddConst(1))
+			})
+			f.Return(k.row)
+		})
 }
 
 // moments leaves src behind the row and ok = 1 unless the row is hard.
 func (k layerNorm) moments() {
+	f := k.f
+	mu, variance := f.NewF64("mu"), f.NewF64("variance")
+	k.statistics(mu, variance)
+	mh, ml, rstd := k.numbers[0], k.numbers[1], k.numbers[2]
+	rstd.Set(f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()).F32())
+	mh.Set(mu.F32())
+	ml.Set(mu.Sub(mh.F64()).F32())
+	f.If(k.ok.NotZero(), func() {
+		at := k.row.Shl(2)
+		f.If(f.ArgPtr("mean").NotNil(), func() { f.ArgPtr("mean").Add(at).StoreF32(0, mh) })
+		f.If(f.ArgPtr("rstd").NotNil(), func() { f.ArgPtr("rstd").Add(at).StoreF32(0, rstd) })
+	})
+}
+
+// statistics is steps 1 to 3 of a row: it leaves src behind it, ok as moments does.
+func (k layerNorm) statistics(mu, variance asm.F64) {
 	f := k.f
 	shift := f.NewF32("shift")
 	f.IfElse(k.cols.GeConst(16), func() {
@@ -82,7 +154,7 @@ func (k layerNorm) moments() {
 	x, left := f.NewPtr("x"), f.NewInt("left")
 	pass, again := f.NewInt("pass"), f.NewInt("again")
 	sum, squares := f.NewF64("sum"), f.NewF64("squares")
-	n, mu, c, cc, variance := f.NewF64("n"), f.NewF64("mu"), f.NewF64("c"), f.NewF64("cc"), f.NewF64("variance")
+	n, c, cc := f.NewF64("n"), f.NewF64("c"), f.NewF64("cc")
 	n.Set(k.cols.F64())
 	pass.Set(f.ConstInt(0))
 	k.ok.Set(f.ConstInt(1))
@@ -106,17 +178,15 @@ func (k layerNorm) moments() {
 		})
 	}, func() asm.Bool { return again.NotZero() })
 	k.src.Set(x)
+	carried(f, variance.Add(f.ArgF64("epsilon")), k.ok)
+}
 
-	v := f.NewF64("v")
-	v.Set(variance.Add(f.ArgF64("epsilon")))
-	f.If(v.Ge(f.ConstF64(1e-30)).And(v.Le(f.ConstF64(1e36))).Not(), func() { k.ok.Set(f.ConstInt(0)) })
-	k.rstd.Set(f.ConstF64(1).Div(v.Sqrt()).F32())
-	k.mh.Set(mu.F32())
-	k.ml.Set(mu.Sub(k.mh.F64()).F32())
-	f.If(k.ok.NotZero(), func() {
-		at := k.row.Shl(2)
-		f.If(f.ArgPtr("mean").NotNil(), func() { f.ArgPtr("mean").Add(at).StoreF32(0, k.mh) })
-		f.If(f.ArgPtr("rstd").NotNil(), func() { f.ArgPtr("rstd").Add(at).StoreF32(0, k.rstd) })
+// carried sets ok to 0 if v, a variance with epsilon, makes its row a hard one.
+func carried(f *asm.Func, v asm.F64, ok asm.Int) {
+	f.Scope(func() {
+		r := f.NewF64("v")
+		r.Set(v)
+		f.If(r.Ge(f.ConstF64(1e-30)).And(r.Le(f.ConstF64(1e36))).Not(), func() { ok.Set(f.ConstInt(0)) })
 	})
 }
 
@@ -204,7 +274,7 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares as
 
 // apply writes one row of dst from behind, in the loop that its parameters ask for.
 func (k layerNorm) apply(row numbers) {
-	f, mh, ml, rstd := k.f, row.mh, row.ml, row.rstd
+	f, mh, ml, rstd := k.f, row[0], row[1], row[2]
 	x, y, left := k.behind, k.dst, f.NewInt("left")
 	gamma, beta := f.Ptr("gamma"), f.Ptr("beta")
 	h, l, r := f.NewV("mhV"), f.NewV("mlV"), f.NewV("rstdV")
@@ -269,9 +339,9 @@ func (k layerNorm) applyPair(first, second numbers) {
 	left.Set(k.cols)
 	h, l, r := f.NewVs("mhV", 2), f.NewVs("mlV", 2), f.NewVs("rstdV", 2)
 	for i, n := range rows {
-		h[i].Set(n.mh.Splat())
-		l[i].Set(n.ml.Splat())
-		r[i].Set(n.rstd.Splat())
+		h[i].Set(n[0].Splat())
+		l[i].Set(n[1].Splat())
+		r[i].Set(n[2].Splat())
 	}
 	g, b, gs, bs := f.NewV("gammaV"), f.NewV("betaV"), f.NewF32("gammaS"), f.NewF32("betaS")
 	f.Sweep(asm.Sweep{
@@ -288,7 +358,7 @@ func (k layerNorm) applyPair(first, second numbers) {
 			gs.Set(gamma.F32(0))
 			bs.Set(beta.F32(0))
 			for i, n := range rows {
-				y[i].StoreF32(0, x[i].F32(0).Sub(n.mh).Sub(n.ml).Mul(n.rstd).Mul(gs).Add(bs))
+				y[i].StoreF32(0, x[i].F32(0).Sub(n[0]).Sub(n[1]).Mul(n[2]).Mul(gs).Add(bs))
 			}
 		},
 	})

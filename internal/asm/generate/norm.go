@@ -10,6 +10,18 @@ func normKernels() *asm.File {
 	addRows(file)
 	batchNormPlanes(file)
 	batchNormRows(file)
+	rowMoments(file)
+	columnSums(file)
+	rowPowers(file)
+	rmsNormRows(file)
+	affinePlanes(file)
+	affineRows(file)
+	siluRows(file)
+	rowProducts(file)
+	gradPlanes(file)
+	gradRows(file)
+	columnProducts(file)
+	rowGradients(file)
 	return file
 }
 

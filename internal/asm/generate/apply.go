@@ -1,0 +1,245 @@
+package main
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// limits are the bounds of the clamp argument, infinite where it asks for none: one
+// loop for all three. A NaN passes both.
+type limits struct{ low, high asm.V }
+
+func newLimits(f *asm.Func) limits {
+	l := limits{f.NewV("atLeast"), f.NewV("atMost")}
+	infinity := float32(math.Inf(1))
+	l.low.Set(f.ConstF32(0).If(f.ArgInt("clamp").GeConst(1), f.ConstF32(-infinity)).Splat())
+	l.high.Set(f.ConstF32(6).If(f.ArgInt("clamp").GeConst(2), f.ConstF32(infinity)).Splat())
+	return l
+}
+
+func (l limits) clamp(v asm.V) asm.V { return v.PMax(l.low).PMin(l.high) }
+
+func affinePlanes(file *asm.File) {
+	file.Func("func affinePlanes(dst, src, params *float32, planes, inner, clamp int)",
+		"affinePlanes applies statistics to planes; kernel.go has the loop.",
+		func(f *asm.Func) {
+			y, x, p, planes := f.Ptr("dst"), f.Ptr("src"), f.Ptr("params"), f.Int("planes")
+			step, left := f.NewInt("step"), f.NewInt("left")
+			high, low, a, b := f.NewV("high"), f.NewV("low"), f.NewV("scale"), f.NewV("beta")
+			bound := newLimits(f)
+			step.Set(floats(planes))
+			f.Take(planes, 1, func() {
+				for i, v := range []asm.V{high, low, a, b} {
+					v.Set(p.Add(step.MulConst(int64(i))).Splat(0))
+				}
+				p.Advance(4)
+				left.Set(f.ArgInt("inner"))
+				f.Sweep(asm.Sweep{
+					Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 4,
+					Vector: func(u int) {
+						o := int64(16 * u)
+						y.StoreV(o, bound.clamp(x.V(o).Sub(high).Sub(low).MulAdd(a, b)))
+					},
+					Scalar: func() { y.StoreF32(0, bound.clamp(x.Splat(0).Sub(high).Sub(low).MulAdd(a, b)).Lane(0)) },
+				})
+			})
+		})
+}
+
+// elementwise are the strips of a matrix whose elements become others: n parameters
+// of each column in registers, and element, which gives the new one.
+func elementwise(m *matrix, params asm.Ptr, n int, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
+	f, y := m.f, m.at[0]
+	regs := [][]asm.V{}
+	for range 2 {
+		regs = append(regs, f.NewVs("param", n))
+	}
+	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {
+		return func() {
+			for i := range wide {
+				for k, v := range regs[i] {
+					v.Set(load(params.Add(m.stride.MulConst(int64(k))), i))
+				}
+			}
+		}
+	}
+	vector := func(p asm.Ptr, i int) asm.V { return p.V(int64(16 * i)) }
+	vectors := func(wide int) strip {
+		return strip{4 * wide, read(wide, vector), func() {
+			for i := range wide {
+				y.StoreV(int64(16*i), element(func(p asm.Ptr) asm.V { return vector(p, i) }, regs[i]))
+			}
+		}, nil}
+	}
+	m.walk(nil, vectors(2), vectors(1), strip{1, read(1, func(p asm.Ptr, _ int) asm.V { return p.Splat(0) }), func() {
+		y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }, regs[0]).Lane(0))
+	}, nil})
+}
+
+func affineRows(file *asm.File) {
+	file.Func("func affineRows(dst, src, params *float32, count, period, clamp int)",
+		"affineRows applies statistics to columns; kernel.go has the loop.",
+		func(f *asm.Func) {
+			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "src")
+			params := m.columns([]string{"params"}, 4)[0]
+			bound := newLimits(f)
+			elementwise(m, params, 4, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
+				return bound.clamp(load(m.at[1]).Sub(p[0]).Sub(p[1]).MulAdd(p[2], p[3]))
+			})
+		})
+}
+
+// gradient is (g*A - h*B) - C, with -B: the same, and open to contraction.
+type gradient struct{ mean, rstd, a, minusB, c, product asm.V }
+
+func (k gradient) of(x, g asm.V) asm.V {
+	k.product.Set(x.Sub(k.mean).Mul(k.rstd).Mul(k.minusB))
+	return g.MulAdd(k.a, k.product).Sub(k.c)
+}
+
+func gradRows(file *asm.File) {
+	file.Func("func gradRows(dst, dy, src, params *float32, count, period int)",
+		"gradRows applies a backward pass to columns; kernel.go has the loop.",
+		func(f *asm.Func) {
+			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "dy", "src")
+			params := m.columns([]string{"params"}, 4)[0]
+			product := f.NewV("product")
+			elementwise(m, params, 5, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
+				product.Set(load(m.at[2]).Sub(p[0]).Mul(p[1]).Mul(p[3]))
+				return load(m.at[1]).Mul(p[2]).Sub(product).Sub(p[4])
+			})
+		})
+}
+
+func gradPlanes(file *asm.File) {
+	file.Func("func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)",
+		"gradPlanes applies a backward pass to planes; kernel.go has the loop.",
+		func(f *asm.Func) {
+			y, g, x, p, planes := f.Ptr("dst"), f.Ptr("dy"), f.Ptr("src"), f.Ptr("params"), f.Int("planes")
+			step, left, gamma := f.NewInt("step"), f.NewInt("left"), f.NewPtr("gamma")
+			k := gradient{f.NewV("mean"), f.NewV("rstd"), f.NewV("factor"), f.NewV("minusB"), f.NewV("shift"), f.NewV("product")}
+			step.Set(floats(planes))
+			sweep := func(scaled bool) {
+				pointers := []asm.Ptr{y, g, x}
+				if scaled {
+					pointers = append(pointers, gamma)
+				}
+				element := func(load func(p asm.Ptr) asm.V) asm.V {
+					d := load(g)
+					if scaled {
+						d = d.Mul(load(gamma))
+					}
+					return k.of(load(x), d)
+				}
+				f.Sweep(asm.Sweep{
+					Left: left, Pointers: pointers, Unroll: 4,
+					Vector: func(u int) {
+						o := int64(16 * u)
+						y.StoreV(o, element(func(p asm.Ptr) asm.V { return p.V(o) }))
+					},
+					Scalar: func() { y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }).Lane(0)) },
+				})
+			}
+			f.Take(planes, 1, func() {
+				for i, v := range []asm.V{k.mean, k.rstd, k.a, k.minusB, k.c} {
+					v.Set(p.Add(step.MulConst(int64(i))).Splat(0))
+				}
+				k.minusB.Set(k.minusB.Neg())
+				p.Advance(4)
+				left.Set(f.ArgInt("inner"))
+				gamma.Set(f.ArgPtr("gamma"))
+				f.IfElse(gamma.NotNil(), func() { sweep(true) }, func() { sweep(false) })
+			})
+		})
+}
+
+func rowProducts(file *asm.File) {
+	file.Func("func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)",
+		"rowProducts is Σg, Σg·h and Σh of each row; kernel.go has the loop.",
+		func(f *asm.Func) {
+			out, dy, x, rows := f.Ptr("sums"), f.Ptr("dy"), f.Ptr("src"), f.Int("rows")
+			gamma, mean, rstd, left := f.NewPtr("gamma"), f.Ptr("mean"), f.Ptr("rstd"), f.NewInt("left")
+			m, s, h, g := f.NewV("m"), f.NewV("s"), f.NewV("h"), f.NewV("g")
+			lanes := [][]asm.V{f.NewVs("lanesG", 2), f.NewVs("lanesGH", 2), f.NewVs("lanesH", 2)}
+			totals := f.NewVs("total", 3)
+			sum := []asm.F64{f.NewF64("sumG"), f.NewF64("sumGH"), f.NewF64("sumH")}
+			product := f.NewF32("product")
+			clear := func() {
+				for _, v := range lanes {
+					v[0].Set(f.ZeroV())
+					v[1].Set(f.ZeroV())
+				}
+			}
+			fold := func() {
+				for i, v := range lanes {
+					g.Set(v[0].Add(v[1]))
+					totals[i].Set(totals[i].AddF64(g.PromoteLow().AddF64(g.PromoteHigh())))
+				}
+			}
+			row := func(scaled bool) {
+				terms := func(load func(p asm.Ptr) asm.V) {
+					h.Set(load(x).Sub(m).Mul(s))
+					d := load(dy)
+					if scaled {
+						d = d.Mul(load(gamma))
+					}
+					g.Set(d)
+				}
+				add := func(k int) {
+					terms(func(p asm.Ptr) asm.V { return p.V(int64(16 * k)) })
+					lanes[0][k].Set(lanes[0][k].Add(g))
+					lanes[1][k].Set(g.MulAdd(h, lanes[1][k]))
+					lanes[2][k].Set(lanes[2][k].Add(h))
+				}
+				advance := func(bytes int64) {
+					x.Advance(bytes)
+					dy.Advance(bytes)
+					if scaled {
+						gamma.Advance(bytes)
+					}
+				}
+				clear()
+				for _, v := range totals {
+					v.Set(f.ZeroV())
+				}
+				left.Set(f.ArgInt("cols"))
+				folded(f, left, 8, func() {
+					add(0)
+					add(1)
+					advance(32)
+				}, func() {
+					fold()
+					clear()
+				})
+				f.Take(left, 4, func() {
+					add(0)
+					advance(16)
+				})
+				fold()
+				for i, v := range totals {
+					sum[i].Set(v.LaneF64(0).Add(v.LaneF64(1)))
+				}
+				f.Take(left, 1, func() {
+					terms(func(p asm.Ptr) asm.V { return p.Splat(0) })
+					product.Set(g.Mul(h).Lane(0))
+					sum[0].Set(sum[0].Add(g.Lane(0).F64()))
+					sum[1].Set(sum[1].Add(product.F64()))
+					sum[2].Set(sum[2].Add(h.Lane(0).F64()))
+					advance(4)
+				})
+			}
+			f.Take(rows, 1, func() {
+				m.Set(mean.Splat(0))
+				s.Set(rstd.Splat(0))
+				mean.Advance(4)
+				rstd.Advance(4)
+				gamma.Set(f.ArgPtr("gamma"))
+				f.IfElse(gamma.NotNil(), func() { row(true) }, func() { row(false) })
+				for i, t := range sum {
+					out.StoreF64(int64(8*i), t)
+				}
+				out.Advance(24)
+			})
+		})
+}
