@@ -55,13 +55,3 @@ func Join(parts ...any) string {
 	}
 	return string(b)
 }
-
-// Quote returns s in double quotes with control and non-ASCII bytes escaped,
-// so that a name read from a hostile file cannot garble a message. Names longer
-// than 80 bytes are cut.
-func Quote(s string) string {
-	if len(s) > 80 {
-		s = s[:80] + "…"
-	}
-	return strconv.Quote(s)
-}
