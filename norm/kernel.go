@@ -272,7 +272,7 @@ package norm
 //
 //	func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 //
-// is the backward pass of responseBlock, of any beta; scratch has room for
+// is the backward pass of responseBlock, with the same three beta; scratch has room for
 // 3·channels·positions elements. dst may be dy or src. In f64, with d and f at
 // each element as in responseBlock:
 //

@@ -195,3 +195,42 @@ func TestSiLUBits(t *testing.T) {
 		}
 	}
 }
+
+func TestResponseBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(19, 20))
+	for kind, gen := range rowKinds {
+		for _, c := range [][2]int{{1, 1}, {1, 4}, {2, 5}, {3, 3}, {5, 8}, {7, 13}, {9, 4}, {16, 31}} {
+			for size := 1; size <= 6; size++ {
+				channels, positions := c[0], c[1]
+				inner := positions + r.IntN(3)
+				extent := (channels-1)*inner + positions
+				beta := []float64{0.5, 0.75, 1}[r.IntN(3)]
+				x, dy := rowOperand(r, 1, extent, r.IntN(4), gen), parameters(r, extent, r.IntN(4))
+				n := channels * positions
+				for _, inPlace := range []bool{false, true} {
+					run := func(forward func(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64),
+						backward func(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)) (y, dx operand, s, u []float64) {
+						y, dx = newOperand(extent, x.shift), newOperand(extent, x.shift)
+						src, grad := &x.v[0], &dy.v[0]
+						if inPlace {
+							copy(y.v, x.v)
+							copy(dx.v, dy.v)
+							src, grad = &y.v[0], &dx.v[0]
+						}
+						s, at := guarded(n)
+						forward(&y.v[0], src, at, channels, inner, positions, size, 0.3, beta, 1.5)
+						u, at = guarded(3 * n)
+						backward(&dx.v[0], grad, &x.v[0], at, channels, inner, positions, size, 0.3, beta, 1.5)
+						return y, dx, s, u
+					}
+					wy, wd, ws, wu := run(responseBlockScalar, responseGradBlockScalar)
+					gy, gd, gs, gu := run(responseBlock, responseGradBlock)
+					sameBits(t, wy, gy, kind, " response ", channels, "×", positions, " size=", size, " beta=", beta)
+					sameBits(t, wd, gd, kind, " gradient ", channels, "×", positions, " size=", size, " beta=", beta)
+					sameBits64(t, ws[n+1:], gs[n+1:], "guard")
+					sameBits64(t, wu[3*n+1:], gu[3*n+1:], "guard")
+				}
+			}
+		}
+	}
+}

@@ -83,3 +83,13 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int) 
 func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) {
 	rowGradientsScalar(sums, dy, src, params, rows, cols)
 }
+
+// responseBlock forwards to responseBlockScalar; kernel.go has the loop.
+func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
+	responseBlockScalar(dst, src, squares, channels, inner, positions, size, alpha, beta, bias)
+}
+
+// responseGradBlock forwards to responseGradBlockScalar; kernel.go has the loop.
+func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
+	responseGradBlockScalar(dst, dy, src, scratch, channels, inner, positions, size, alpha, beta, bias)
+}

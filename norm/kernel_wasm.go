@@ -83,3 +83,13 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int)
 //
 //go:noescape
 func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
+
+// responseBlock divides pixels by what their neighbours amount to; kernel.go has the loop.
+//
+//go:noescape
+func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
+
+// responseGradBlock is the backward pass of responseBlock; kernel.go has the loop.
+//
+//go:noescape
+func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)

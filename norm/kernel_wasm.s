@@ -12012,3 +12012,1278 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 		End
 	End
 	RET
+
+// func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
+TEXT ·responseBlock(SB), NOSPLIT, $0-80
+	// plane is R0
+	// channel is R1
+	// n is R2
+	// steps is R3
+	// left is R4
+	// window is R5
+	// walk is R6
+	// sum0 is V0
+	// sum1 is V1
+	// d0 is V2
+	// d1 is V3
+	// power0 is V4
+	// power1 is V5
+	// scale is V6
+	// bias is V7
+	I64Load positions+40(FP)
+	I64Const $3
+	I64Shl
+	Set R0
+	F64Load alpha+56(FP)
+	I64Load size+48(FP)
+	F64ConvertI64S
+	F64Div
+	F64x2Splat
+	Set V6
+	F64Load bias+72(FP)
+	F64x2Splat
+	Set V7
+	// src is R7
+	I64Load src+8(FP)
+	Set R7
+	// squares is R8
+	I64Load squares+16(FP)
+	Set R8
+	I64Const $0
+	Set R1
+	Loop
+		I64Load positions+40(FP)
+		Set R4
+		Get R4
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R7
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V2
+				Get R8
+				I32WrapI64
+				Get V2
+				Get V2
+				F64x2Mul
+				V128Store $0, $0
+				Get R7
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V3
+				Get R8
+				I32WrapI64
+				Get V3
+				Get V3
+				F64x2Mul
+				V128Store $0, $16
+				Get R8
+				I64Const $32
+				I64Add
+				Set R8
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R4
+				I64Const $-4
+				I64Add
+				Set R4
+				Get R4
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R7
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				Set V2
+				Get R8
+				I32WrapI64
+				Get V2
+				Get V2
+				F64x2Mul
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R8
+				I64Const $8
+				I64Add
+				Set R8
+				Get R7
+				I64Const $4
+				I64Add
+				Set R7
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R7
+		I64Load inner+32(FP)
+		I64Load positions+40(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R7
+		Get R1
+		I64Const $1
+		I64Add
+		Set R1
+		Get R1
+		I64Load channels+24(FP)
+		I64LtS
+		BrIf $0
+	End
+	// dst is R7
+	I64Load dst+0(FP)
+	Set R7
+	// src is R8
+	I64Load src+8(FP)
+	Set R8
+	I64Const $0
+	Set R1
+	Loop
+		I64Load positions+40(FP)
+		Set R4
+		// from is R9
+		Get R1
+		I64Load size+48(FP)
+		I64Const $-1
+		I64Add
+		I64Const $1
+		I64ShrU
+		I64Sub
+		Set R9
+		Get R9
+		I64Const $0
+		I64LtS
+		If
+			I64Const $0
+			Set R9
+		End
+		Get R1
+		I64Load size+48(FP)
+		I64Const $1
+		I64ShrU
+		I64Add
+		Set R2
+		Get R2
+		I64Load channels+24(FP)
+		I64GeS
+		If
+			I64Load channels+24(FP)
+			I64Const $-1
+			I64Add
+			Set R2
+		End
+		Get R2
+		Get R9
+		I64Sub
+		I64Const $1
+		I64Add
+		Set R2
+		I64Load squares+16(FP)
+		Get R9
+		Get R0
+		I64Mul
+		I64Add
+		Set R5
+		Get R4
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F64x2Add
+					Set V0
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F64x2Add
+					Set V1
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get V6
+				Get V0
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V2
+				Get V2
+				Set V4
+				Get V6
+				Get V1
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V3
+				Get V3
+				Set V5
+				F64Load beta+64(FP)
+				F64Const $(1.0)
+				F64Ne
+				If
+					Get V2
+					F64x2Sqrt
+					Set V4
+					Get V3
+					F64x2Sqrt
+					Set V5
+					F64Load beta+64(FP)
+					F64Const $(0.5)
+					F64Ne
+					If
+						Get V4
+						Get V4
+						F64x2Sqrt
+						F64x2Mul
+						Set V4
+						Get V5
+						Get V5
+						F64x2Sqrt
+						F64x2Mul
+						Set V5
+					End
+				End
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Get V4
+				F64x2Div
+				Set V0
+				Get R8
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Get V5
+				F64x2Div
+				Set V1
+				Get R7
+				I32WrapI64
+				Get V0
+				F32x4DemoteF64x2Zero
+				Get V1
+				F32x4DemoteF64x2Zero
+				V128Const $1084818905618843912, $506097522914230528
+				I8x16Swizzle
+				V128Or
+				V128Store $0, $0
+				Get R5
+				I64Const $32
+				I64Add
+				Set R5
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R8
+				I64Const $16
+				I64Add
+				Set R8
+				Get R4
+				I64Const $-4
+				I64Add
+				Set R4
+				Get R4
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					F64Load $0
+					F64x2Splat
+					F64x2Add
+					Set V0
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get V6
+				Get V0
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V2
+				Get V2
+				Set V4
+				F64Load beta+64(FP)
+				F64Const $(1.0)
+				F64Ne
+				If
+					Get V2
+					F64x2Sqrt
+					Set V4
+					F64Load beta+64(FP)
+					F64Const $(0.5)
+					F64Ne
+					If
+						Get V4
+						Get V4
+						F64x2Sqrt
+						F64x2Mul
+						Set V4
+					End
+				End
+				Get R8
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				Get V4
+				F64x2Div
+				Set V0
+				Get R7
+				I32WrapI64
+				Get V0
+				F64x2ExtractLane $0, $0
+				F32DemoteF64
+				F32Store $0, $0
+				Get R5
+				I64Const $8
+				I64Add
+				Set R5
+				Get R7
+				I64Const $4
+				I64Add
+				Set R7
+				Get R8
+				I64Const $4
+				I64Add
+				Set R8
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R7
+		I64Load inner+32(FP)
+		I64Load positions+40(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R7
+		Get R8
+		I64Load inner+32(FP)
+		I64Load positions+40(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R8
+		Get R1
+		I64Const $1
+		I64Add
+		Set R1
+		Get R1
+		I64Load channels+24(FP)
+		I64LtS
+		BrIf $0
+	End
+	RET
+
+// func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)
+TEXT ·responseGradBlock(SB), NOSPLIT, $0-88
+	// plane is R0
+	// channel is R1
+	// n is R2
+	// steps is R3
+	// left is R4
+	// window is R5
+	// walk is R6
+	// sum0 is V0
+	// sum1 is V1
+	// d0 is V2
+	// d1 is V3
+	// power0 is V4
+	// power1 is V5
+	// scale is V6
+	// bias is V7
+	I64Load positions+48(FP)
+	I64Const $3
+	I64Shl
+	Set R0
+	F64Load alpha+64(FP)
+	I64Load size+56(FP)
+	F64ConvertI64S
+	F64Div
+	F64x2Splat
+	Set V6
+	F64Load bias+80(FP)
+	F64x2Splat
+	Set V7
+	// src is R7
+	I64Load src+16(FP)
+	Set R7
+	// scratch is R8
+	I64Load scratch+24(FP)
+	Set R8
+	I64Const $0
+	Set R1
+	Loop
+		I64Load positions+48(FP)
+		Set R4
+		Get R4
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R7
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V2
+				Get R8
+				I32WrapI64
+				Get V2
+				Get V2
+				F64x2Mul
+				V128Store $0, $0
+				Get R7
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V3
+				Get R8
+				I32WrapI64
+				Get V3
+				Get V3
+				F64x2Mul
+				V128Store $0, $16
+				Get R8
+				I64Const $32
+				I64Add
+				Set R8
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R4
+				I64Const $-4
+				I64Add
+				Set R4
+				Get R4
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R7
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				Set V2
+				Get R8
+				I32WrapI64
+				Get V2
+				Get V2
+				F64x2Mul
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R8
+				I64Const $8
+				I64Add
+				Set R8
+				Get R7
+				I64Const $4
+				I64Add
+				Set R7
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R7
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R7
+		Get R1
+		I64Const $1
+		I64Add
+		Set R1
+		Get R1
+		I64Load channels+32(FP)
+		I64LtS
+		BrIf $0
+	End
+	// dst is R7
+	// dy is R8
+	// src is R9
+	// factors is R10
+	// terms is R11
+	I64Load dst+0(FP)
+	Set R7
+	I64Load dy+8(FP)
+	Set R8
+	I64Load src+16(FP)
+	Set R9
+	I64Load scratch+24(FP)
+	I64Load channels+32(FP)
+	Get R0
+	I64Mul
+	I64Add
+	Set R10
+	Get R10
+	I64Load channels+32(FP)
+	Get R0
+	I64Mul
+	I64Add
+	Set R11
+	I64Const $0
+	Set R1
+	Loop
+		I64Load positions+48(FP)
+		Set R4
+		// from is R12
+		Get R1
+		I64Load size+56(FP)
+		I64Const $-1
+		I64Add
+		I64Const $1
+		I64ShrU
+		I64Sub
+		Set R12
+		Get R12
+		I64Const $0
+		I64LtS
+		If
+			I64Const $0
+			Set R12
+		End
+		Get R1
+		I64Load size+56(FP)
+		I64Const $1
+		I64ShrU
+		I64Add
+		Set R2
+		Get R2
+		I64Load channels+32(FP)
+		I64GeS
+		If
+			I64Load channels+32(FP)
+			I64Const $-1
+			I64Add
+			Set R2
+		End
+		Get R2
+		Get R12
+		I64Sub
+		I64Const $1
+		I64Add
+		Set R2
+		I64Load scratch+24(FP)
+		Get R12
+		Get R0
+		I64Mul
+		I64Add
+		Set R5
+		Get R4
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F64x2Add
+					Set V0
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F64x2Add
+					Set V1
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get V6
+				Get V0
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V2
+				Get V2
+				Set V4
+				Get V6
+				Get V1
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V3
+				Get V3
+				Set V5
+				F64Load beta+72(FP)
+				F64Const $(1.0)
+				F64Ne
+				If
+					Get V2
+					F64x2Sqrt
+					Set V4
+					Get V3
+					F64x2Sqrt
+					Set V5
+					F64Load beta+72(FP)
+					F64Const $(0.5)
+					F64Ne
+					If
+						Get V4
+						Get V4
+						F64x2Sqrt
+						F64x2Mul
+						Set V4
+						Get V5
+						Get V5
+						F64x2Sqrt
+						F64x2Mul
+						Set V5
+					End
+				End
+				Get R10
+				I32WrapI64
+				Get V4
+				V128Store $0, $0
+				Get R11
+				I32WrapI64
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Get R9
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				F64x2Mul
+				Get V4
+				Get V2
+				F64x2Mul
+				F64x2Div
+				V128Store $0, $0
+				Get R10
+				I32WrapI64
+				Get V5
+				V128Store $0, $16
+				Get R11
+				I32WrapI64
+				Get R8
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Get R9
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				F64x2Mul
+				Get V5
+				Get V3
+				F64x2Mul
+				F64x2Div
+				V128Store $0, $16
+				Get R5
+				I64Const $32
+				I64Add
+				Set R5
+				Get R10
+				I64Const $32
+				I64Add
+				Set R10
+				Get R11
+				I64Const $32
+				I64Add
+				Set R11
+				Get R8
+				I64Const $16
+				I64Add
+				Set R8
+				Get R9
+				I64Const $16
+				I64Add
+				Set R9
+				Get R4
+				I64Const $-4
+				I64Add
+				Set R4
+				Get R4
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					F64Load $0
+					F64x2Splat
+					F64x2Add
+					Set V0
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get V6
+				Get V0
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V2
+				Get V2
+				Set V4
+				F64Load beta+72(FP)
+				F64Const $(1.0)
+				F64Ne
+				If
+					Get V2
+					F64x2Sqrt
+					Set V4
+					F64Load beta+72(FP)
+					F64Const $(0.5)
+					F64Ne
+					If
+						Get V4
+						Get V4
+						F64x2Sqrt
+						F64x2Mul
+						Set V4
+					End
+				End
+				Get R10
+				I32WrapI64
+				Get V4
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R11
+				I32WrapI64
+				Get R8
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				Get R9
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				F64x2Mul
+				Get V4
+				Get V2
+				F64x2Mul
+				F64x2Div
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R5
+				I64Const $8
+				I64Add
+				Set R5
+				Get R10
+				I64Const $8
+				I64Add
+				Set R10
+				Get R11
+				I64Const $8
+				I64Add
+				Set R11
+				Get R8
+				I64Const $4
+				I64Add
+				Set R8
+				Get R9
+				I64Const $4
+				I64Add
+				Set R9
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R8
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R8
+		Get R9
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R9
+		Get R1
+		I64Const $1
+		I64Add
+		Set R1
+		Get R1
+		I64Load channels+32(FP)
+		I64LtS
+		BrIf $0
+	End
+	I64Load dst+0(FP)
+	Set R7
+	I64Load dy+8(FP)
+	Set R8
+	I64Load src+16(FP)
+	Set R9
+	I64Load scratch+24(FP)
+	I64Load channels+32(FP)
+	Get R0
+	I64Mul
+	I64Add
+	Set R10
+	Get R10
+	I64Load channels+32(FP)
+	Get R0
+	I64Mul
+	I64Add
+	Set R11
+	F64Const $(2.0)
+	F64Load alpha+64(FP)
+	F64Mul
+	F64Load beta+72(FP)
+	F64Mul
+	I64Load size+56(FP)
+	F64ConvertI64S
+	F64Div
+	F64x2Splat
+	Set V6
+	I64Const $0
+	Set R1
+	Loop
+		I64Load positions+48(FP)
+		Set R4
+		// from is R12
+		Get R1
+		I64Load size+56(FP)
+		I64Const $1
+		I64ShrU
+		I64Sub
+		Set R12
+		Get R12
+		I64Const $0
+		I64LtS
+		If
+			I64Const $0
+			Set R12
+		End
+		Get R1
+		I64Load size+56(FP)
+		I64Const $-1
+		I64Add
+		I64Const $1
+		I64ShrU
+		I64Add
+		Set R2
+		Get R2
+		I64Load channels+32(FP)
+		I64GeS
+		If
+			I64Load channels+32(FP)
+			I64Const $-1
+			I64Add
+			Set R2
+		End
+		Get R2
+		Get R12
+		I64Sub
+		I64Const $1
+		I64Add
+		Set R2
+		Get R11
+		Get R12
+		Get R0
+		I64Mul
+		I64Add
+		Set R5
+		Get R4
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F64x2Add
+					Set V0
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F64x2Add
+					Set V1
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F64x2Div
+				Get V6
+				Get R9
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				F64x2Mul
+				Get V0
+				F64x2Mul
+				F64x2Sub
+				Set V0
+				Get R8
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F64x2Div
+				Get V6
+				Get R9
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				F64x2Mul
+				Get V1
+				F64x2Mul
+				F64x2Sub
+				Set V1
+				Get R7
+				I32WrapI64
+				Get V0
+				F32x4DemoteF64x2Zero
+				Get V1
+				F32x4DemoteF64x2Zero
+				V128Const $1084818905618843912, $506097522914230528
+				I8x16Swizzle
+				V128Or
+				V128Store $0, $0
+				Get R5
+				I64Const $32
+				I64Add
+				Set R5
+				Get R10
+				I64Const $32
+				I64Add
+				Set R10
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R8
+				I64Const $16
+				I64Add
+				Set R8
+				Get R9
+				I64Const $16
+				I64Add
+				Set R9
+				Get R4
+				I64Const $-4
+				I64Add
+				Set R4
+				Get R4
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				V128Const $0, $0
+				Set V0
+				Get R5
+				Set R6
+				Get R2
+				Set R3
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					F64Load $0
+					F64x2Splat
+					F64x2Add
+					Set V0
+					Get R6
+					Get R0
+					I64Add
+					Set R6
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get R8
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				Get R10
+				I32WrapI64
+				F64Load $0
+				F64x2Splat
+				F64x2Div
+				Get V6
+				Get R9
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64x2Splat
+				F64x2Mul
+				Get V0
+				F64x2Mul
+				F64x2Sub
+				Set V0
+				Get R7
+				I32WrapI64
+				Get V0
+				F64x2ExtractLane $0, $0
+				F32DemoteF64
+				F32Store $0, $0
+				Get R5
+				I64Const $8
+				I64Add
+				Set R5
+				Get R10
+				I64Const $8
+				I64Add
+				Set R10
+				Get R7
+				I64Const $4
+				I64Add
+				Set R7
+				Get R8
+				I64Const $4
+				I64Add
+				Set R8
+				Get R9
+				I64Const $4
+				I64Add
+				Set R9
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R7
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R7
+		Get R8
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R8
+		Get R9
+		I64Load inner+40(FP)
+		I64Load positions+48(FP)
+		I64Sub
+		I64Const $2
+		I64Shl
+		I64Add
+		Set R9
+		Get R1
+		I64Const $1
+		I64Add
+		Set R1
+		Get R1
+		I64Load channels+32(FP)
+		I64LtS
+		BrIf $0
+	End
+	RET

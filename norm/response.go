@@ -60,7 +60,7 @@ func (l *LocalResponseNorm) Forward(y, x []float32) error {
 		return checkLength(responseOp, "y", y, size, "x ", l.shape)
 	}
 	kernel := responseBlock
-	if l.beta != 0.5 && l.beta != 0.75 && l.beta != 1 {
+	if !l.byRoots() {
 		kernel = responseBlockScalar
 	}
 	l.blocks(size, 1, func(at, n int) {
@@ -84,11 +84,18 @@ func (l *LocalResponseNorm) Backward(dx, dy, x []float32) error {
 	case len(dx) != size:
 		return checkLength(responseOp, "dx", dx, size, "x ", l.shape)
 	}
+	kernel := responseGradBlock
+	if !l.byRoots() {
+		kernel = responseGradBlockScalar
+	}
 	l.blocks(size, 3, func(at, n int) {
-		responseGradBlock(&dx[at], &dy[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
+		kernel(&dx[at], &dy[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
 	})
 	return nil
 }
+
+// byRoots says whether the kernels take beta.
+func (l *LocalResponseNorm) byRoots() bool { return l.beta == 0.5 || l.beta == 0.75 || l.beta == 1 }
 
 // blocks calls run for each block of pixels, with scratch for some numbers an element.
 func (l *LocalResponseNorm) blocks(size, numbers int, run func(at, n int)) {

@@ -211,6 +211,12 @@ func (v V) SubF64(w V) V { return V{v.then("F64x2Sub", w.expr)} }
 // MulF64 is v * w in two float64.
 func (v V) MulF64(w V) V { return V{v.then("F64x2Mul", w.expr)} }
 
+// DivF64 is v / w in two float64.
+func (v V) DivF64(w V) V { return V{v.then("F64x2Div", w.expr)} }
+
+// SqrtF64 is the square root of v in two float64.
+func (v V) SqrtF64() V { return V{v.then("F64x2Sqrt")} }
+
 // Swizzle is the bytes of v at the indices in w. V8 has one instruction for it when w is constant.
 func (v V) Swizzle(w V) V { return V{v.then("I8x16Swizzle", w.expr)} }
 

@@ -22,6 +22,8 @@ func normKernels() *asm.File {
 	gradRows(file)
 	columnProducts(file)
 	rowGradients(file)
+	responseBlock(file)
+	responseGradBlock(file)
 	return file
 }
 
