@@ -8,8 +8,6 @@
 // laid out in one arena); Exec runs the steps and allocates nothing.
 package graph
 
-import "slices"
-
 // Graph is a network, or the body of a control-flow attribute. Nodes are in
 // topological order.
 type Graph struct {
@@ -120,10 +118,9 @@ func (n *Node) Subgraphs() []*Graph {
 			names = append(names, name)
 		}
 	}
-	slices.Sort(names)
 	graphs := make([]*Graph, len(names))
-	for i, name := range names {
-		graphs[i] = n.Attrs[name].G
+	for i, k := range ordered(len(names), func(a, b int) bool { return names[a] < names[b] }) {
+		graphs[i] = n.Attrs[names[k]].G
 	}
 	return graphs
 }

@@ -2,7 +2,6 @@ package graph
 
 import (
 	"math"
-	"slices"
 
 	"github.com/normwasm/normwasm/internal/slab"
 )
@@ -100,10 +99,10 @@ func layout(buffers []*buffer) int {
 			list = append(list, b)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *buffer) int { return b.size - a.size })
 	end := 0
 	var placed []*buffer // by offset
-	for i, b := range list {
+	for i, k := range ordered(len(list), func(a, b int) bool { return list[a].size > list[b].size }) {
+		b := list[k]
 		size := aligned(b.size)
 		if i >= greedy {
 			b.offset = end
@@ -112,8 +111,12 @@ func layout(buffers []*buffer) int {
 		}
 		b.offset = gap(placed, b, size)
 		end = max(end, b.offset+size)
-		at, _ := slices.BinarySearchFunc(placed, b.offset, func(p *buffer, off int) int { return p.offset - off })
-		placed = slices.Insert(placed, at, b)
+		placed = append(placed, nil)
+		at := len(placed) - 1
+		for ; at > 0 && placed[at-1].offset >= b.offset; at-- {
+			placed[at] = placed[at-1]
+		}
+		placed[at] = b
 	}
 	return end
 }

@@ -27,7 +27,7 @@ func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
 	}
 	defer recovered("planning", &err)
 	for i, r := range s.runs {
-		if slices.EqualFunc(r.dims, dims, sameDims) {
+		if r.serves(dims) {
 			copy(s.runs[1:i+1], s.runs[:i])
 			s.runs[0] = r
 			r.bind()
@@ -55,9 +55,19 @@ func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
 		s.runs[maxRuns-1].unbind()
 		s.runs = s.runs[:maxRuns-1]
 	}
-	s.runs = slices.Insert(s.runs, 0, r)
+	s.runs = append([]*Run{r}, s.runs...)
 	r.bind()
 	return r, nil
+}
+
+// serves says whether the plan is for inputs of these dimensions.
+func (r *Run) serves(dims [][]int) bool {
+	for i, d := range r.dims {
+		if i >= len(dims) || !sameDims(d, dims[i]) {
+			return false
+		}
+	}
+	return len(r.dims) == len(dims)
 }
 
 // fits checks dimensions against the declared ones.

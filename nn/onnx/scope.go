@@ -1,8 +1,6 @@
 package onnx
 
 import (
-	"slices"
-
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 )
@@ -262,14 +260,13 @@ func ordered(nodes []*node) ([]*node, error) {
 	users := make([][]int, len(nodes))
 	inOrder := true
 	for i, n := range nodes {
-		for _, v := range slices.Concat(n.Inputs, n.deps) {
-			if v == nil {
-				continue
-			}
-			if j, ok := maker[v]; ok {
-				inOrder = inOrder && j < i
-				waits[i]++
-				users[j] = append(users[j], i)
+		for _, list := range [...][]*graph.Value{n.Inputs, n.deps} {
+			for _, v := range list {
+				if j, ok := maker[v]; ok {
+					inOrder = inOrder && j < i
+					waits[i]++
+					users[j] = append(users[j], i)
+				}
 			}
 		}
 	}
