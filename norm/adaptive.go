@@ -39,7 +39,9 @@ func NewAdaptiveLayerNorm(examples, tokens, features int, epsilon float64) (*Ada
 // [examples tokens], receive μ and 1/√(σ² + ε) and may be nil, as may scale and shift.
 // y may be x. A wrong length is a *ShapeError, and nothing has been written then.
 func (a *AdaptiveLayerNorm) Forward(y, mean, rstd, x, scale, shift []float32) error {
-	if err := a.check("x", x, "y", y, mean, rstd, scale, shift); err != nil {
+	size, stats, features := a.sizes()
+	if err := (about{op: adaptiveOp, shape: a.shape}).check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"mean", mean, stats, eachToken | optional}, arg{"rstd", rstd, stats, eachToken | optional},
+		arg{"scale", scale, features, eachFeature | optional}, arg{"shift", shift, features, eachFeature | optional}); err != nil {
 		return err
 	}
 	for n := range a.examples {
@@ -56,14 +58,10 @@ func (a *AdaptiveLayerNorm) Forward(y, mean, rstd, x, scale, shift []float32) er
 // dx as LayerNorm.Backward has it with gamma = 1 + scale, dscale[n,i] = Σ_t dy·x̂ and
 // dshift[n,i] = Σ_t dy. dscale, dshift and scale may be nil; dx may be dy or x.
 func (a *AdaptiveLayerNorm) Backward(dx, dscale, dshift, dy, x, mean, rstd, scale []float32) error {
-	if err := a.check("x", x, "dx", dx, mean, rstd, scale, dshift); err != nil {
+	size, stats, features := a.sizes()
+	if err := (about{op: adaptiveOp, shape: a.shape}).check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape}, arg{"mean", mean, stats, eachToken}, arg{"rstd", rstd, stats, eachToken},
+		arg{"scale", scale, features, eachFeature | optional}, arg{"dscale", dscale, features, eachFeature | optional}, arg{"dshift", dshift, features, eachFeature | optional}); err != nil {
 		return err
-	}
-	if err := a.check("x", x, "dy", dy, mean, rstd, dscale, nil); err != nil {
-		return err
-	}
-	if len(mean) != a.examples*a.l.rows || len(rstd) != a.examples*a.l.rows {
-		return shapeError(adaptiveOp, "mean and rstd have ", len(mean), " and ", len(rstd), " elements, want ", a.examples*a.l.rows, " (one for each token)")
 	}
 	for n := range a.examples {
 		from, to := a.part(n)
@@ -75,24 +73,8 @@ func (a *AdaptiveLayerNorm) Backward(dx, dscale, dshift, dy, x, mean, rstd, scal
 	return nil
 }
 
-func (a *AdaptiveLayerNorm) check(xName string, x []float32, yName string, y, mean, rstd, scale, shift []float32) error {
-	size, stats, features := a.examples*a.l.rows*a.l.cols, a.examples*a.l.rows, a.examples*a.l.cols
-	shape := a.shape
-	switch {
-	case len(x) != size:
-		return checkLength(adaptiveOp, xName, x, size, "x ", shape)
-	case len(y) != size:
-		return checkLength(adaptiveOp, yName, y, size, "x ", shape)
-	case mean != nil && len(mean) != stats:
-		return checkLength(adaptiveOp, "mean", mean, stats, "one for each token of x ", shape)
-	case rstd != nil && len(rstd) != stats:
-		return checkLength(adaptiveOp, "rstd", rstd, stats, "one for each token of x ", shape)
-	case scale != nil && len(scale) != features:
-		return checkLength(adaptiveOp, "scale", scale, features, "the features of each example of x ", shape)
-	case shift != nil && len(shift) != features:
-		return checkLength(adaptiveOp, "shift", shift, features, "the features of each example of x ", shape)
-	}
-	return nil
+func (a *AdaptiveLayerNorm) sizes() (size, stats, features int) {
+	return a.examples * a.l.rows * a.l.cols, a.examples * a.l.rows, a.examples * a.l.cols
 }
 
 func (a *AdaptiveLayerNorm) part(n int) (from, to int) {

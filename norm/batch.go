@@ -108,15 +108,9 @@ func (b *BatchNorm) allocate() {
 // prepared before stays in force.
 func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 	n := b.channels
-	switch {
-	case len(mean) != n:
-		return b.mismatch("mean", mean)
-	case len(variance) != n:
-		return b.mismatch("variance", variance)
-	case gamma != nil && len(gamma) != n:
-		return b.mismatch("gamma", gamma)
-	case beta != nil && len(beta) != n:
-		return b.mismatch("beta", beta)
+	w := about{op: batchOp, shape: b.shape, a: b.axis}
+	if err := w.check(arg{"mean", mean, n, ofAxis}, arg{"variance", variance, n, ofAxis}, arg{"gamma", gamma, n, ofAxis | optional}, arg{"beta", beta, n, ofAxis | optional}); err != nil {
+		return err
 	}
 	if err := checkVariance(batchOp, variance, b.epsilon); err != nil {
 		return err
@@ -190,11 +184,10 @@ func tile(s []float32, n int) {
 // *ValueError.
 func (b *BatchNorm) Apply(y, x []float32) error {
 	size := b.outer * b.channels * b.inner
+	if err := b.sized(y, x, size); err != nil {
+		return err
+	}
 	switch {
-	case len(x) != size:
-		return b.sized("x", x, size)
-	case len(y) != size:
-		return b.sized("y", y, size)
 	case !b.ready:
 		return valueError(batchOp, "Apply came before Prepare: there are no statistics")
 	case size == 0:
@@ -214,11 +207,8 @@ func (b *BatchNorm) Apply(y, x []float32) error {
 // Forward is Prepare and Apply in one call, for statistics that come with each call.
 func (b *BatchNorm) Forward(y, x, mean, variance, gamma, beta []float32) error {
 	size := b.outer * b.channels * b.inner
-	switch {
-	case len(x) != size:
-		return b.sized("x", x, size)
-	case len(y) != size:
-		return b.sized("y", y, size)
+	if err := b.sized(y, x, size); err != nil {
+		return err
 	}
 	if !b.prepared(mean, variance, gamma, beta) {
 		if err := b.Prepare(mean, variance, gamma, beta); err != nil {
@@ -228,12 +218,8 @@ func (b *BatchNorm) Forward(y, x, mean, variance, gamma, beta []float32) error {
 	return b.Apply(y, x)
 }
 
-func (b *BatchNorm) mismatch(name string, s []float32) error {
-	return checkLength(batchOp, name, s, b.channels, "dimension ", b.axis, " of x ", b.shape, ", the channels")
-}
-
-func (b *BatchNorm) sized(name string, s []float32, size int) error {
-	return checkLength(batchOp, name, s, size, "x ", b.shape)
+func (b *BatchNorm) sized(y, x []float32, size int) error {
+	return about{op: batchOp, shape: b.shape}.check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape})
 }
 
 // applyExact serves calls with HARD channels: those in float64, the others plane by
@@ -295,11 +281,9 @@ func BatchNormScale(scale, variance, gamma []float32, epsilon float64) error {
 	if err := checkEpsilon(batchOp, epsilon); err != nil {
 		return err
 	}
-	if len(variance) != len(scale) {
-		return checkLength(batchOp, "variance", variance, len(scale), "one for each channel")
-	}
-	if gamma != nil && len(gamma) != len(scale) {
-		return checkLength(batchOp, "gamma", gamma, len(scale), "one for each channel")
+	n := len(scale)
+	if err := (about{op: batchOp}).check(arg{"variance", variance, n, eachChannel}, arg{"gamma", gamma, n, eachChannel | optional}); err != nil {
+		return err
 	}
 	if err := checkVariance(batchOp, variance, epsilon); err != nil {
 		return err
@@ -330,17 +314,12 @@ func BatchNormApply(y, x, mean, scale, beta []float32, outer, channels, inner in
 	if err != nil {
 		return err
 	}
+	w := about{op: batchOp, a: outer, b: channels, c: inner}
+	if err := w.check(arg{"x", x, size, ofPlanes}, arg{"y", y, size, ofPlanes}, arg{"mean", mean, channels, eachChannel},
+		arg{"scale", scale, channels, eachChannel}, arg{"beta", beta, channels, eachChannel}); err != nil {
+		return err
+	}
 	switch {
-	case len(x) != size:
-		return checkLength(batchOp, "x", x, size, outer, "·", channels, "·", inner)
-	case len(y) != size:
-		return checkLength(batchOp, "y", y, size, outer, "·", channels, "·", inner)
-	case len(mean) != channels:
-		return checkLength(batchOp, "mean", mean, channels, "one for each channel")
-	case len(scale) != channels:
-		return checkLength(batchOp, "scale", scale, channels, "one for each channel")
-	case len(beta) != channels:
-		return checkLength(batchOp, "beta", beta, channels, "one for each channel")
 	case activation < Linear || activation > ReLU6:
 		return valueError(batchOp, "activation is ", int(activation), ", want Linear, ReLU or ReLU6 (0 to 2)")
 	case size == 0:

@@ -29,16 +29,11 @@ func FoldBatchNorm(weight, bias, w, b, mean, variance, gamma, beta []float32, ou
 	if err := checkEpsilon(foldOp, epsilon); err != nil {
 		return err
 	}
-	switch {
-	case len(w) != size:
-		return checkLength(foldOp, "w", w, size, outer, "·", channels, "·", inner)
-	case len(weight) != size:
-		return checkLength(foldOp, "weight", weight, size, outer, "·", channels, "·", inner)
-	}
-	for i, s := range [][]float32{bias, mean, variance, b, gamma, beta} {
-		if len(s) != channels && (i < 3 || s != nil) {
-			return checkLength(foldOp, []string{"bias", "mean", "variance", "b", "gamma", "beta"}[i], s, channels, "one for each channel")
-		}
+	p := about{op: foldOp, a: outer, b: channels, c: inner}
+	if err := p.check(arg{"w", w, size, ofPlanes}, arg{"weight", weight, size, ofPlanes}, arg{"bias", bias, channels, eachChannel},
+		arg{"mean", mean, channels, eachChannel}, arg{"variance", variance, channels, eachChannel}, arg{"b", b, channels, eachChannel | optional},
+		arg{"gamma", gamma, channels, eachChannel | optional}, arg{"beta", beta, channels, eachChannel | optional}); err != nil {
+		return err
 	}
 	if err := checkVariance(foldOp, variance, epsilon); err != nil {
 		return err

@@ -89,7 +89,9 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 	if err := checkActivation(g.op, g.Activation); err != nil {
 		return err
 	}
-	if err := g.check("x", x, "y", y, mean, rstd, gamma, beta); err != nil {
+	size, stats := g.grid.samples*g.grid.size, g.Stats()
+	if err := g.about().check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"mean", mean, stats, ofGroups | optional}, arg{"rstd", rstd, stats, ofGroups | optional},
+		arg{"gamma", gamma, g.channels, eachChannel | optional}, arg{"beta", beta, g.channels, eachChannel | optional}); err != nil {
 		return err
 	}
 	grid := g.grid
@@ -116,24 +118,8 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 	return nil
 }
 
-// check compares the lengths of a pass's operands with the shape.
-func (g *GroupNorm) check(aName string, a []float32, bName string, b, mean, rstd, gamma, beta []float32) error {
-	size := g.grid.samples * g.grid.size
-	switch {
-	case len(a) != size:
-		return checkLength(g.op, aName, a, size, "x ", g.shape)
-	case len(b) != size:
-		return checkLength(g.op, bName, b, size, "x ", g.shape)
-	case mean != nil && len(mean) != g.Stats():
-		return checkLength(g.op, "mean", mean, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
-	case rstd != nil && len(rstd) != g.Stats():
-		return checkLength(g.op, "rstd", rstd, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
-	case gamma != nil && len(gamma) != g.channels:
-		return checkLength(g.op, "gamma", gamma, g.channels, "one for each channel")
-	case beta != nil && len(beta) != g.channels:
-		return checkLength(g.op, "beta", beta, g.channels, "one for each channel")
-	}
-	return nil
+func (g *GroupNorm) about() about {
+	return about{op: g.op, shape: g.shape, a: g.groups, b: g.grid.samples}
 }
 
 // Backward computes the gradients of Forward from dy (the gradient of y, before the
@@ -146,20 +132,10 @@ func (g *GroupNorm) check(aName string, a []float32, bName string, b, mean, rstd
 // dgamma, dbeta and gamma may be nil; dx may be dy or x. A wrong length is a
 // *ShapeError, and nothing has been written then.
 func (g *GroupNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float32) error {
-	if err := g.check("x", x, "dy", dy, mean, rstd, gamma, nil); err != nil {
+	size, stats := g.grid.samples*g.grid.size, g.Stats()
+	if err := g.about().check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape}, arg{"mean", mean, stats, ofGroups}, arg{"rstd", rstd, stats, ofGroups},
+		arg{"gamma", gamma, g.channels, eachChannel | optional}, arg{"dgamma", dgamma, g.channels, eachChannel | optional}, arg{"dbeta", dbeta, g.channels, eachChannel | optional}); err != nil {
 		return err
-	}
-	switch size := len(x); {
-	case len(dx) != size:
-		return checkLength(g.op, "dx", dx, size, "x ", g.shape)
-	case len(mean) != g.Stats():
-		return checkLength(g.op, "mean", mean, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
-	case len(rstd) != g.Stats():
-		return checkLength(g.op, "rstd", rstd, g.Stats(), g.groups, " groups of ", g.grid.samples, " examples")
-	case dgamma != nil && len(dgamma) != g.channels:
-		return checkLength(g.op, "dgamma", dgamma, g.channels, "one for each channel")
-	case dbeta != nil && len(dbeta) != g.channels:
-		return checkLength(g.op, "dbeta", dbeta, g.channels, "one for each channel")
 	}
 	grid := g.grid
 	if len(x) == 0 {

@@ -28,35 +28,18 @@ const residualBlock = 4096
 //
 // Source: Ba, Kiros, Hinton, "Layer Normalization", arXiv:1607.06450, eq. 4.
 func LayerNormRows(y, mean, rstd, x, residual, gamma, beta []float32, rows, cols int, epsilon float64) error {
-	if rows < 0 || cols < 0 || (cols > 0 && rows > maxElements/cols) {
-		return shapeError(layerOp, rows, " rows of ", cols, " columns are not a matrix that memory can hold")
+	if err := checkMatrix(layerOp, rows, cols); err != nil {
+		return err
 	}
-	size := rows * cols
 	if err := checkEpsilon(layerOp, epsilon); err != nil {
 		return err
 	}
-	// The comparisons are made before the calls so that the error's parts are
-	// not boxed on the way of a call that is right.
-	if len(x) != size {
-		return checkLength(layerOp, "x", x, size, rows, " rows of ", cols)
-	}
-	if len(y) != size {
-		return checkLength(layerOp, "y", y, size, rows, " rows of ", cols)
-	}
-	if residual != nil && len(residual) != size {
-		return checkLength(layerOp, "residual", residual, size, rows, " rows of ", cols)
-	}
-	if gamma != nil && len(gamma) != cols {
-		return checkLength(layerOp, "gamma", gamma, cols, "one for each column")
-	}
-	if beta != nil && len(beta) != cols {
-		return checkLength(layerOp, "beta", beta, cols, "one for each column")
-	}
-	if mean != nil && len(mean) != rows {
-		return checkLength(layerOp, "mean", mean, rows, "one for each row")
-	}
-	if rstd != nil && len(rstd) != rows {
-		return checkLength(layerOp, "rstd", rstd, rows, "one for each row")
+	size := rows * cols
+	w := about{op: layerOp, a: rows, b: cols}
+	if err := w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"residual", residual, size, ofMatrix | optional},
+		arg{"gamma", gamma, cols, eachColumn | optional}, arg{"beta", beta, cols, eachColumn | optional},
+		arg{"mean", mean, rows, eachRow | optional}, arg{"rstd", rstd, rows, eachRow | optional}); err != nil {
+		return err
 	}
 	c := rowCall{y: y, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta, rows: rows, cols: cols, epsilon: epsilon}
 	c.run()

@@ -238,20 +238,13 @@ func (l *LayerNorm) ForwardSum(y, sum, mean, rstd, x, residual, gamma, beta []fl
 	if err := checkActivation(l.op, l.Activation); err != nil {
 		return err
 	}
-	switch {
-	case len(x) != size:
-		return l.mismatch("x", x, size, "x ", l.shape)
-	case len(y) != size:
-		return l.mismatch("y", y, size, "x ", l.shape)
-	case residual != nil && len(residual) != size:
-		return l.mismatch("residual", residual, size, "x ", l.shape)
-	case sum != nil && len(sum) != size:
-		return l.mismatch("sum", sum, size, "x ", l.shape)
-	case sum != nil && residual == nil:
-		return shapeError(l.op, "there is a sum but no residual, want both or none")
-	}
-	if err := l.checkParameters(gamma, beta, mean, rstd); err != nil {
+	if err := l.about().check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"residual", residual, size, ofShape | optional},
+		arg{"sum", sum, size, ofShape | optional}, arg{"gamma", gamma, l.cols, ofAxes | optional}, arg{"beta", beta, l.cols, ofAxes | optional},
+		arg{"mean", mean, l.rows, ofRest | optional}, arg{"rstd", rstd, l.rows, ofRest | optional}); err != nil {
 		return err
+	}
+	if sum != nil && residual == nil {
+		return shapeError(l.op, "there is a sum but no residual, want both or none")
 	}
 	c := rowCall{y: y, sum: sum, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta,
 		rows: l.rows, cols: l.cols, epsilon: l.epsilon, rms: l.rms, activation: l.Activation}
@@ -288,24 +281,7 @@ func (l *LayerNorm) ForwardSum(y, sum, mean, rstd, x, residual, gamma, beta []fl
 	return nil
 }
 
-// checkParameters compares the lengths of what is not of x's shape.
-func (l *LayerNorm) checkParameters(gamma, beta, mean, rstd []float32) error {
-	switch {
-	case gamma != nil && len(gamma) != l.cols:
-		return l.mismatch("gamma", gamma, l.cols, l.normalized(), " of x ", l.shape)
-	case beta != nil && len(beta) != l.cols:
-		return l.mismatch("beta", beta, l.cols, l.normalized(), " of x ", l.shape)
-	case mean != nil && len(mean) != l.rows:
-		return l.mismatch("mean", mean, l.rows, "x ", l.shape, " but for ", l.normalized())
-	case rstd != nil && len(rstd) != l.rows:
-		return l.mismatch("rstd", rstd, l.rows, "x ", l.shape, " but for ", l.normalized())
-	}
-	return nil
-}
-
-func (l *LayerNorm) mismatch(name string, s []float32, want int, source ...any) error {
-	return checkLength(l.op, name, s, want, source...)
-}
+func (l *LayerNorm) about() about { return about{op: l.op, shape: l.shape, layer: l} }
 
 // normalized describes the axes in an error.
 func (l *LayerNorm) normalized() string {

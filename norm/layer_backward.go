@@ -32,24 +32,13 @@ const gradBlock = 1 << 14
 // show where the mean is large against the deviation.
 func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float32) error {
 	size := l.rows * l.cols
-	switch {
-	case len(x) != size:
-		return l.mismatch("x", x, size, "x ", l.shape)
-	case len(dy) != size:
-		return l.mismatch("dy", dy, size, "x ", l.shape)
-	case len(dx) != size:
-		return l.mismatch("dx", dx, size, "x ", l.shape)
-	case dgamma != nil && len(dgamma) != l.cols:
-		return l.mismatch("dgamma", dgamma, l.cols, l.normalized(), " of x ", l.shape)
-	case dbeta != nil && len(dbeta) != l.cols:
-		return l.mismatch("dbeta", dbeta, l.cols, l.normalized(), " of x ", l.shape)
-	case mean == nil && !l.rms:
-		mean = empty
+	means := ofRest
+	if l.rms {
+		means |= optional // and not looked at
 	}
-	if rstd == nil {
-		rstd = empty
-	}
-	if err := l.checkParameters(gamma, nil, mean, rstd); err != nil {
+	if err := l.about().check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape},
+		arg{"dgamma", dgamma, l.cols, ofAxes | optional}, arg{"dbeta", dbeta, l.cols, ofAxes | optional}, arg{"gamma", gamma, l.cols, ofAxes | optional},
+		arg{"mean", mean, l.rows, means}, arg{"rstd", rstd, l.rows, ofRest}); err != nil {
 		return err
 	}
 	if size == 0 {
@@ -104,8 +93,6 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 	}
 	return nil
 }
-
-var empty = []float32{}
 
 // gradients is Backward for a block of contiguous rows.
 func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {

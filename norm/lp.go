@@ -41,11 +41,8 @@ func NewLpNorm(shape []int, axis, p int, epsilon float64) (*LpNorm, error) {
 // Forward normalizes x into y; y may be x. A wrong length is a *ShapeError.
 func (n *LpNorm) Forward(y, x []float32) error {
 	size := n.l.rows * n.l.cols
-	if len(x) != size {
-		return n.l.mismatch("x", x, size, "x ", n.l.shape)
-	}
-	if len(y) != size {
-		return n.l.mismatch("y", y, size, "x ", n.l.shape)
+	if err := n.l.about().check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}); err != nil {
+		return err
 	}
 	n.allocate(size)
 	for row := 0; row < n.l.rows && size > 0; row += n.block {
@@ -143,13 +140,8 @@ func (n *LpNorm) forward(y, x []float32, rows int) {
 // and dy/ε where ‖x‖ < ε. Groups of zeros get 0 for ε = 0. dx may be dy or x.
 func (n *LpNorm) Backward(dx, dy, x []float32) error {
 	size := n.l.rows * n.l.cols
-	switch {
-	case len(x) != size:
-		return n.l.mismatch("x", x, size, "x ", n.l.shape)
-	case len(dy) != size:
-		return n.l.mismatch("dy", dy, size, "x ", n.l.shape)
-	case len(dx) != size:
-		return n.l.mismatch("dx", dx, size, "x ", n.l.shape)
+	if err := n.l.about().check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape}); err != nil {
+		return err
 	}
 	n.allocate(size)
 	for row := 0; row < n.l.rows && size > 0; row += n.block {

@@ -53,11 +53,8 @@ func NewLocalResponseNorm(shape []int, size int, alpha, beta, bias float64) (*Lo
 // Forward normalizes x into y; y may be x. A wrong length is a *ShapeError.
 func (l *LocalResponseNorm) Forward(y, x []float32) error {
 	size := l.batch * l.channels * l.inner
-	if len(x) != size {
-		return checkLength(responseOp, "x", x, size, "x ", l.shape)
-	}
-	if len(y) != size {
-		return checkLength(responseOp, "y", y, size, "x ", l.shape)
+	if err := (about{op: responseOp, shape: l.shape}).check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}); err != nil {
+		return err
 	}
 	kernel := responseBlock
 	if !l.byRoots() {
@@ -76,13 +73,8 @@ func (l *LocalResponseNorm) Forward(y, x []float32) error {
 // over the channels k whose window has c in it. dx may be dy or x.
 func (l *LocalResponseNorm) Backward(dx, dy, x []float32) error {
 	size := l.batch * l.channels * l.inner
-	switch {
-	case len(x) != size:
-		return checkLength(responseOp, "x", x, size, "x ", l.shape)
-	case len(dy) != size:
-		return checkLength(responseOp, "dy", dy, size, "x ", l.shape)
-	case len(dx) != size:
-		return checkLength(responseOp, "dx", dx, size, "x ", l.shape)
+	if err := (about{op: responseOp, shape: l.shape}).check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape}); err != nil {
+		return err
 	}
 	kernel := responseGradBlock
 	if !l.byRoots() {

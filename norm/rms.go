@@ -76,21 +76,16 @@ func (r *RMSNorm) Backward(dx, dgamma, dy, x, rstd, gamma []float32) error {
 // y and x are [rows cols], gamma [cols], rstd [rows]; gamma and rstd may be nil. y may
 // be x. Nothing is allocated. Errors as for LayerNormRows.
 func RMSNormRows(y, rstd, x, gamma []float32, rows, cols int, epsilon float64) error {
-	if rows < 0 || cols < 0 || (cols > 0 && rows > maxElements/cols) {
-		return shapeError(rmsOp, rows, " rows of ", cols, " columns are not a matrix that memory can hold")
+	if err := checkMatrix(rmsOp, rows, cols); err != nil {
+		return err
 	}
 	if err := checkEpsilon(rmsOp, epsilon); err != nil {
 		return err
 	}
-	switch size := rows * cols; {
-	case len(x) != size:
-		return checkLength(rmsOp, "x", x, size, rows, " rows of ", cols)
-	case len(y) != size:
-		return checkLength(rmsOp, "y", y, size, rows, " rows of ", cols)
-	case gamma != nil && len(gamma) != cols:
-		return checkLength(rmsOp, "gamma", gamma, cols, "one for each column")
-	case rstd != nil && len(rstd) != rows:
-		return checkLength(rmsOp, "rstd", rstd, rows, "one for each row")
+	size := rows * cols
+	w := about{op: rmsOp, a: rows, b: cols}
+	if err := w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"gamma", gamma, cols, eachColumn | optional}, arg{"rstd", rstd, rows, eachRow | optional}); err != nil {
+		return err
 	}
 	c := rowCall{y: y, rstd: rstd, x: x, gamma: gamma, rows: rows, cols: cols, epsilon: epsilon, rms: true}
 	c.run()

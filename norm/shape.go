@@ -112,14 +112,12 @@ func checkEpsilon(op string, epsilon float64) error {
 	return valueError(op, "epsilon is ", epsilon, ", want a finite number of at least 0")
 }
 
-// checkLength accepts s with want elements. source says where want comes from;
-// its parts are joined in the error's brackets.
-func checkLength(op, name string, s []float32, want int, source ...any) error {
-	if len(s) == want {
-		return nil
+// checkMatrix accepts the sizes of a matrix that memory can hold.
+func checkMatrix(op string, rows, cols int) error {
+	if rows < 0 || cols < 0 || (cols > 0 && rows > maxElements/cols) {
+		return shapeError(op, rows, " rows of ", cols, " columns are not a matrix that memory can hold")
 	}
-	parts := append([]any{name, " has ", len(s), " elements, want ", want, " ("}, source...)
-	return shapeError(op, append(parts, ")")...)
+	return nil
 }
 
 // pointer returns the address that a kernel takes for s: nil stands for absent.

@@ -168,19 +168,10 @@ func (l *BatchNormLayer) prepare(y, x []float32, shape []int, statistics, runnin
 		return valueError(l.op, "momentum is ", l.Momentum, ", want 0 to 1")
 	}
 	size := n * channels * inner
-	switch {
-	case len(x) != size:
-		return checkLength(l.op, "x", x, size, "x ", shape)
-	case len(y) != size:
-		return checkLength(l.op, "y", y, size, "x ", shape)
-	case l.Gamma != nil && len(l.Gamma) != channels:
-		return checkLength(l.op, "gamma", l.Gamma, channels, "one for each channel")
-	case l.Beta != nil && len(l.Beta) != channels:
-		return checkLength(l.op, "beta", l.Beta, channels, "one for each channel")
-	case len(l.RunningMean) != channels:
-		return checkLength(l.op, "running mean", l.RunningMean, channels, "one for each channel")
-	case len(l.RunningVar) != channels:
-		return checkLength(l.op, "running variance", l.RunningVar, channels, "one for each channel")
+	w := about{op: l.op, shape: shape}
+	if err := w.check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"gamma", l.Gamma, channels, eachChannel | optional}, arg{"beta", l.Beta, channels, eachChannel | optional},
+		arg{"running mean", l.RunningMean, channels, eachChannel}, arg{"running variance", l.RunningVar, channels, eachChannel}); err != nil {
+		return err
 	}
 	if running {
 		if err := checkVariance(l.op, l.RunningVar, l.Epsilon); err != nil {
@@ -300,19 +291,8 @@ func (l *BatchNormLayer) checkBackward(dx, dgamma, dbeta, dy, x []float32) error
 		return valueError(l.op, "Backward came before Forward: there are no statistics")
 	}
 	size := l.grid.samples * l.grid.size
-	switch {
-	case len(dx) != size:
-		return checkLength(l.op, "dx", dx, size, "x ", l.shape)
-	case len(dy) != size:
-		return checkLength(l.op, "dy", dy, size, "x ", l.shape)
-	case len(x) != size:
-		return checkLength(l.op, "x", x, size, "x ", l.shape)
-	case dgamma != nil && len(dgamma) != l.channels:
-		return checkLength(l.op, "dgamma", dgamma, l.channels, "one for each channel")
-	case dbeta != nil && len(dbeta) != l.channels:
-		return checkLength(l.op, "dbeta", dbeta, l.channels, "one for each channel")
-	}
-	return nil
+	return about{op: l.op, shape: l.shape}.check(arg{"dx", dx, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"x", x, size, ofShape},
+		arg{"dgamma", dgamma, l.channels, eachChannel | optional}, arg{"dbeta", dbeta, l.channels, eachChannel | optional})
 }
 
 // products runs the reductions of a sample with the statistics of its forward pass.

@@ -19,16 +19,12 @@ const (
 //
 // Source: Salimans, Kingma, "Weight Normalization", arXiv:1602.07868, eq. 2.
 func WeightNorm(w, length, v, g []float32, rows, cols int) error {
-	if err := checkMatrix(weightOp, "v", v, rows, cols); err != nil {
+	if err := checkMatrix(weightOp, rows, cols); err != nil {
 		return err
 	}
-	switch {
-	case len(w) != len(v):
-		return checkLength(weightOp, "w", w, len(v), rows, " rows of ", cols)
-	case length != nil && len(length) != rows:
-		return checkLength(weightOp, "length", length, rows, "one for each row")
-	case len(g) != rows:
-		return checkLength(weightOp, "g", g, rows, "one for each row")
+	m := about{op: weightOp, a: rows, b: cols}
+	if err := m.check(arg{"v", v, rows * cols, ofMatrix}, arg{"w", w, rows * cols, ofMatrix}, arg{"length", length, rows, eachRow | optional}, arg{"g", g, rows, eachRow}); err != nil {
+		return err
 	}
 	for r := range rows {
 		row := v[r*cols : (r+1)*cols]
@@ -52,18 +48,12 @@ func WeightNorm(w, length, v, g []float32, rows, cols int) error {
 //
 // Source: Salimans, Kingma, arXiv:1602.07868, eq. 3.
 func WeightNormBackward(dv, dg, dw, v, g []float32, rows, cols int) error {
-	if err := checkMatrix(weightOp, "v", v, rows, cols); err != nil {
+	if err := checkMatrix(weightOp, rows, cols); err != nil {
 		return err
 	}
-	switch {
-	case len(dv) != len(v):
-		return checkLength(weightOp, "dv", dv, len(v), rows, " rows of ", cols)
-	case len(dw) != len(v):
-		return checkLength(weightOp, "dw", dw, len(v), rows, " rows of ", cols)
-	case len(dg) != rows:
-		return checkLength(weightOp, "dg", dg, rows, "one for each row")
-	case len(g) != rows:
-		return checkLength(weightOp, "g", g, rows, "one for each row")
+	m := about{op: weightOp, a: rows, b: cols}
+	if err := m.check(arg{"v", v, rows * cols, ofMatrix}, arg{"dv", dv, rows * cols, ofMatrix}, arg{"dw", dw, rows * cols, ofMatrix}, arg{"dg", dg, rows, eachRow}, arg{"g", g, rows, eachRow}); err != nil {
+		return err
 	}
 	for r := range rows {
 		from, to := r*cols, (r+1)*cols
@@ -77,16 +67,6 @@ func WeightNormBackward(dv, dg, dw, v, g []float32, rows, cols int) error {
 		for i, e := range v[from:to] {
 			dv[from+i] = float32((float64(dw[from+i]) - float64(float64(e)*s*sum)) * scale)
 		}
-	}
-	return nil
-}
-
-func checkMatrix(op, name string, m []float32, rows, cols int) error {
-	if rows < 0 || cols < 0 || (cols > 0 && rows > maxElements/cols) {
-		return shapeError(op, rows, " rows of ", cols, " columns are not a matrix that memory can hold")
-	}
-	if len(m) != rows*cols {
-		return checkLength(op, name, m, rows*cols, rows, " rows of ", cols)
 	}
 	return nil
 }
@@ -142,15 +122,16 @@ func NewSpectralNorm(rows, cols int) (*SpectralNorm, error) {
 	return s, nil
 }
 
+func (s *SpectralNorm) check(args ...arg) error {
+	return about{op: spectralOp, a: s.rows, b: s.cols}.check(args...)
+}
+
 // Forward takes some steps of power iteration and writes w/σ to y; y may be w. It
 // returns σ = Uᵀ·w·V. A matrix of zeros has σ 0 and gives zeros. A wrong length is a
 // *ShapeError, a negative number of steps a *ValueError; nothing has changed then.
 func (s *SpectralNorm) Forward(y, w []float32, steps int) (sigma float64, err error) {
-	if err := checkMatrix(spectralOp, "w", w, s.rows, s.cols); err != nil {
+	if err := s.check(arg{"w", w, s.rows * s.cols, ofMatrix}, arg{"y", y, s.rows * s.cols, ofMatrix}); err != nil {
 		return 0, err
-	}
-	if len(y) != len(w) {
-		return 0, checkLength(spectralOp, "y", y, len(w), s.rows, " rows of ", s.cols)
 	}
 	if steps < 0 {
 		return 0, valueError(spectralOp, "steps is ", steps, ", want at least 0")
@@ -170,7 +151,7 @@ func (s *SpectralNorm) Forward(y, w []float32, steps int) (sigma float64, err er
 // Converge takes steps until σ changes by less than tolerance, relative to itself, or
 // limit is reached, and returns how many it took. For weights that come from elsewhere.
 func (s *SpectralNorm) Converge(w []float32, tolerance float64, limit int) (steps int, err error) {
-	if err := checkMatrix(spectralOp, "w", w, s.rows, s.cols); err != nil {
+	if err := s.check(arg{"w", w, s.rows * s.cols, ofMatrix}); err != nil {
 		return 0, err
 	}
 	before := math.Inf(1)
@@ -243,14 +224,9 @@ func unit(v []float64) {
 //
 // dw may be dy or w. A wrong length is a *ShapeError.
 func (s *SpectralNorm) Backward(dw, dy, w []float32) error {
-	if err := checkMatrix(spectralOp, "w", w, s.rows, s.cols); err != nil {
+	n := s.rows * s.cols
+	if err := s.check(arg{"w", w, n, ofMatrix}, arg{"dw", dw, n, ofMatrix}, arg{"dy", dy, n, ofMatrix}); err != nil {
 		return err
-	}
-	switch {
-	case len(dw) != len(w):
-		return checkLength(spectralOp, "dw", dw, len(w), s.rows, " rows of ", s.cols)
-	case len(dy) != len(w):
-		return checkLength(spectralOp, "dy", dy, len(w), s.rows, " rows of ", s.cols)
 	}
 	f := inverse(s.sigma)
 	var sum float64
