@@ -106,17 +106,26 @@ export interface Common {
 }
 export interface Affine { scale?: Operand; bias?: Operand }
 
+/** What may follow a normalization in the same pass; silu is v·sigmoid(v). NaN passes through. */
+export type Activation = 'relu' | 'relu6' | 'silu';
+
 /** y = scale·(x − mean)/√(var + ε) + bias over `axes` (default: the last; any set, in any order, negative counts from the end;
  *  [] normalizes each element with itself: y = bias). scale and bias have the dimensions of `axes` in the order given. ε = 1e-5.
  *
- *  `residual` (x's shape) is added to x first. `mean` and `invStdDev`, when given, receive each group's mean and
- *  1/√(var + ε): x's shape with 1 at each of the axes. var is the biased variance. Dimensions of 0 are legal and give
- *  zero elements. NaN and ±Inf make their own group NaN.
+ *  `residual` (x's shape) is added to x first; `sum`, when given, receives x + residual, and may be x or `residual` itself.
+ *  `mean` and `invStdDev`, when given, receive each group's mean and 1/√(var + ε): x's shape with 1 at each of the axes.
+ *  var is the biased variance. Dimensions of 0 are legal and give zero elements. NaN and ±Inf make their own group NaN.
  *  @throws {ShapeError} when a length, axis or dimension does not fit
  *  @throws {NormError} for an epsilon that is NaN, infinite or negative, or an operand of another class or detached
  *  @throws {DisposedError} for a disposed tensor or runtime */
 export function layerNorm<T extends Operand>(x: T, o?: Common & Affine & {
-  axes?: readonly number[]; residual?: Operand; mean?: Operand; invStdDev?: Operand;
+  axes?: readonly number[]; residual?: Operand; activation?: Activation; mean?: Operand; invStdDev?: Operand; sum?: Operand;
+}): T;
+
+/** y = scale·x/√(mean(x²) + ε) over `axes` (default: the last), which work as in {@link layerNorm}, as do `residual`, `sum`,
+ *  `activation`, `invStdDev` (1/√(mean(x²) + ε)) and the errors. ε = 1e-5. */
+export function rmsNorm<T extends Operand>(x: T, o?: Common & {
+  scale?: Operand; axes?: readonly number[]; residual?: Operand; activation?: Activation; invStdDev?: Operand; sum?: Operand;
 }): T;
 
 /** Inference: per channel with the given statistics, y = scale·(x − mean)/√(variance + ε) + bias, then `activation`.
@@ -129,6 +138,43 @@ export function layerNorm<T extends Operand>(x: T, o?: Common & Affine & {
 export function batchNorm<T extends Operand>(x: T, o: Common & Affine & {
   mean: Operand; variance: Operand; layout?: 'nchw' | 'nhwc'; axis?: number; activation?: 'relu' | 'relu6';
 }): T;
+
+/** Each channel of each example with its own mean and biased variance: {@link groupNorm} with a channel a group.
+ *  x is [N C …] ('nchw', the default) or [N … C] ('nhwc'), of rank 2 or more. ε = 1e-5. scale and bias have an element a
+ *  channel; `mean` and `invStdDev`, when given, receive [N C]. Errors as for {@link layerNorm}. */
+export function instanceNorm<T extends Operand>(x: T, o?: Common & Affine & {
+  layout?: 'nchw' | 'nhwc'; activation?: Activation; mean?: Operand; invStdDev?: Operand;
+}): T;
+
+/** y = scale·(x − mean)/√(var + ε) + bias, `groups` groups of neighbouring channels of each example having a mean and a biased
+ *  variance each. Shapes as for {@link instanceNorm}; scale and bias have an element a channel; `mean` and `invStdDev`, when
+ *  given, receive [N groups]. ε = 1e-5.
+ *  @throws {ShapeError} when `groups` does not divide the channels, and as {@link layerNorm} */
+export function groupNorm<T extends Operand>(x: T, o: Common & Affine & {
+  groups: number; layout?: 'nchw' | 'nhwc'; activation?: Activation; mean?: Operand; invStdDev?: Operand;
+}): T;
+
+/** y = x/(bias + alpha/size·Σx²)^beta, the sum over `size` neighbouring channels (⌊(size−1)/2⌋ before, ⌊size/2⌋ after, where
+ *  there are such). x is [N C …]. alpha = 1e-4, beta = 0.75, bias = 1, as in ONNX.
+ *  @throws {ShapeError} for a rank below 2 or a wrong length
+ *  @throws {NormError} for a size below 1 or numbers that are not finite */
+export function localResponseNorm<T extends Operand>(x: T, o: { shape?: readonly number[]; size: number; alpha?: number; beta?: number; bias?: number; out?: Operand }): T;
+
+/** y = x/max(‖x‖, ε) along `axis` (default: the last), ‖x‖ being Σ|x| (p = 1) or √Σx² (p = 2, the default). ε = 0; zeros give
+ *  zeros all the same. Errors as for {@link layerNorm}, and a {@link NormError} for another p. */
+export function lpNorm<T extends Operand>(x: T, o?: { shape?: readonly number[]; axis?: number; p?: 1 | 2; epsilon?: number; out?: Operand }): T;
+
+/** y = (x − mean)/√(var + ε) over `axes`; default: all but axis 1, which for [N C H W] are ONNX's [0 2 3]. ε = 1e-9.
+ *  Errors as for {@link layerNorm}. */
+export function meanVarianceNorm<T extends Operand>(x: T, o?: Common & { axes?: readonly number[] }): T;
+
+/** Conv weights [O, I/g, ...] (or linear ones, [O, I]) and bias with a BatchNorm folded in: the same outputs, one op fewer.
+ *  With a = scale/√(variance + ε): weight·a and (bias − mean)·a + shift, new arrays both. bias, mean, variance, scale and shift
+ *  have O elements; those left out count as 0, or 1 for scale. ε = 1e-5.
+ *  @throws {ShapeError} when a length does not fit
+ *  @throws {NormError} for a negative or NaN variance, or one of 0 together with ε = 0 */
+export function foldBatchNorm(o: { weight: Float32Array; weightShape: readonly number[]; bias?: Float32Array;
+  mean: Float32Array; variance: Float32Array; scale?: Float32Array; shift?: Float32Array; epsilon?: number }): { weight: Float32Array; bias: Float32Array };
 
 // ---- models: the subset of onnxruntime-common's InferenceSession that small models use ---------
 

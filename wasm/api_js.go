@@ -6,7 +6,6 @@ import (
 	"github.com/normwasm/normwasm/internal/bridge"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/norm"
 )
 
 // entry is one function of the API object. doc is what a reader in the console
@@ -19,7 +18,8 @@ type entry struct {
 
 const overview = `normwasm: normalization kernels and a small ONNX runtime, in Go.
 
-version is the module's, simd whether its kernels are vectorized.
+version is the module's, simd whether its kernels are vectorized, operations the
+names of what the export norm computes.
 
 Every function of this object takes plain values and returns its result. None
 throws: a failure is returned as an Error with name (NormError, ShapeError,
@@ -44,20 +44,6 @@ A copy of a tensor's elements.`, read},
 Replaces a tensor's elements; data has as many.`, write},
 	{"dispose", `dispose(t: tensor): undefined
 Frees a tensor. Its handle is never given out again.`, dispose},
-	{"layerNorm", `layerNorm(x, options?): Float32Array or tensor, as x is
-y = scale·(x − mean)/√(var + epsilon) + bias over options.axes (default: the last;
-any set, in any order, negative ones count from the end).
-options: shape (number[]; needed when x is a Float32Array of more than one
-dimension), axes, epsilon (1e-5), scale, bias (with the dimensions of axes in the
-order given), residual (x's shape; added first), mean, invStdDev (outputs: one
-element for each group), out (takes the result; may be x).
-x, scale, bias, residual, mean, invStdDev and out are each a Float32Array or a
-tensor.`, layerNormCall},
-	{"batchNorm", `batchNorm(x, options): Float32Array or tensor, as x is
-Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel.
-options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
-('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
-channel axis itself), epsilon (1e-5), activation ('relu' or 'relu6'), out.`, batchNormCall},
 	{"open", `open(model, options?): session
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
 its address on and that the session takes over. options: bytes (the file's length
@@ -78,12 +64,56 @@ Ends a session and frees its memory.`, release},
 Ends the module. Nothing may be called afterwards.`, exit},
 }
 
+// docs are the docs of bridge.Operations.
+var docs = [len(bridge.Operations)]string{
+	`layerNorm(x, options?): Float32Array or tensor, as x is
+y = scale·(x − mean)/√(var + epsilon) + bias over options.axes (default: the last;
+any set, in any order, negative ones count from the end).
+options: shape (number[]; needed when x is a Float32Array of more than one
+dimension), axes, epsilon (1e-5), scale, bias (with the dimensions of axes in the
+order given), residual (x's shape; added first), activation ('relu', 'relu6' or
+'silu'), mean, invStdDev (outputs: one element for each group), sum (output:
+x + residual), out (takes the result; may be x).
+x, scale, bias, residual, mean, invStdDev, sum and out are each a Float32Array or a
+tensor.`,
+	`batchNorm(x, options): Float32Array or tensor, as x is
+Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel.
+options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
+('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
+channel axis itself), epsilon (1e-5), activation ('relu' or 'relu6'), out.`,
+	`rmsNorm(x, options?): as layerNorm
+y = scale·x/√(mean(x²) + epsilon). options: as layerNorm's without bias and mean.`,
+	`groupNorm(x, options): as layerNorm
+Each of options.groups groups of channels of each example by itself. options:
+groups, scale, bias (by channel), layout, epsilon (1e-5), activation, shape, mean,
+invStdDev (outputs [N groups]), out.`,
+	`instanceNorm(x, options?): as groupNorm with one channel a group`,
+	`meanVarianceNorm(x, options?): as layerNorm
+(x − mean)/√(var + epsilon). options: axes (all but 1), epsilon (1e-9), shape, out.`,
+	`lpNorm(x, options?): as layerNorm
+x/max(‖x‖, epsilon) along an axis. options: axis (-1), p (1 or 2, the default),
+epsilon (0), shape, out.`,
+	`localResponseNorm(x, options): as layerNorm
+x/(bias + alpha/size·Σx²)^beta over size neighbouring channels (axis 1). options:
+size, alpha (1e-4), beta (0.75), bias (1), shape, out.`,
+	`foldBatchNorm(weight, options): Float32Array or tensor, as weight is
+The weights [O …] with a BatchNorm folded in. options: shape, mean, variance,
+outBias (output: the new bias), bias, scale, shift, epsilon (1e-5), out.`,
+}
+
+func init() {
+	for i, doc := range docs {
+		entries = append(entries, entry{bridge.Operations[i].Name, doc, func(args []js.Value) (any, error) { return normCall(i, args) }})
+	}
+}
+
 // newAPI makes the API object.
 func newAPI() js.Value {
 	api := jsObject.New()
 	api.Set("version", bridge.Version)
 	api.Set("simd", simd)
 	api.Set("doc", overview)
+	api.Set("operations", array(bridge.Operations[:], func(o bridge.Operation) any { return o.Name }))
 	for _, e := range entries {
 		call := e.call
 		if e.name == "help" {
@@ -270,34 +300,29 @@ type output struct {
 	from []float32
 }
 
-// in decodes an input. The first error sticks.
-func (c *call) in(name string) []float32 {
+// in decodes an operand, and remembers to write back an array that receives
+// elements. The first error sticks.
+func (c *call) in(p bridge.Operand) (s []float32) {
 	if c.err != nil {
 		return nil
 	}
-	var s []float32
-	s, _, c.err = operand(option(c.options, name), name)
-	return s
-}
-
-// out decodes an output and remembers to write it back when it is an array.
-func (c *call) out(name string) []float32 {
-	s := c.in(name)
-	if to := option(c.options, name); s != nil && to.InstanceOf(jsFloat32) {
-		c.outputs = append(c.outputs, output{to, s})
+	v := option(c.options, p.Name)
+	s, _, c.err = operand(v, p)
+	if s != nil && p.Mark&bridge.Written != 0 && isArray(v, p) {
+		c.outputs = append(c.outputs, output{v, s})
 	}
 	return s
 }
 
 // start decodes x, its shape and where the result goes, which result returns.
-func (c *call) start(x, options js.Value) (from, to []float32, result any) {
+func (c *call) start(x, options js.Value, name string) (from, to []float32, result any) {
 	c.options = options
 	if isNone(x) {
-		c.err = invalid("wasm: x is missing")
+		c.err = invalid("wasm: ", name, " is missing")
 		return
 	}
 	var own []int
-	if from, own, c.err = operand(x, "x"); c.err != nil {
+	if from, own, c.err = operand(x, bridge.Operand{Name: name}); c.err != nil {
 		return
 	}
 	if c.shape, c.err = integers(option(options, "shape"), "shape"); c.err != nil {
@@ -310,7 +335,7 @@ func (c *call) start(x, options js.Value) (from, to []float32, result any) {
 		c.shape = []int{len(from)}
 	}
 	if given := option(options, "out"); !isNone(given) {
-		to = c.out("out")
+		to = c.in(bridge.Operand{Name: "out", Mark: bridge.Written})
 		return from, to, given
 	}
 	if x.InstanceOf(jsFloat32) {
@@ -344,78 +369,31 @@ func (c *call) finish(result any, err error) (any, error) {
 	return result, nil
 }
 
-const defaultEpsilon = 1e-5
-
-func layerNormCall(args []js.Value) (any, error) {
+// normCall is the function of an operation: the operand after "out" is its first
+// argument, everything else is an option.
+func normCall(op int, args []js.Value) (any, error) {
+	o := &bridge.Operations[op]
 	var c call
-	var a bridge.LayerNorm
-	var result any
-	a.X, a.Y, result = c.start(arg(args, 0), arg(args, 1))
-	if c.err != nil {
-		return c.finish(result, nil)
+	n := bridge.Call{Op: op}
+	at, result := 0, any(nil)
+	if o.Operands[0].Name == "out" {
+		n.Operands[1], n.Operands[0], result = c.start(arg(args, 0), arg(args, 1), o.Operands[1].Name)
+		at = 2
 	}
-	a.Shape = c.shape
-	a.Scale, a.Bias, a.Residual = c.in("scale"), c.in("bias"), c.in("residual")
-	a.Mean, a.InvStdDev = c.out("mean"), c.out("invStdDev")
+	for i := at; i < len(o.Operands); i++ {
+		n.Operands[i] = c.in(o.Operands[i])
+	}
+	n.Shape = c.shape
 	if c.err == nil {
-		a.Axes, c.err = integers(option(c.options, "axes"), "axes")
+		n.Axes, c.err = integers(option(c.options, "axes"), "axes")
 	}
-	if c.err == nil {
-		a.Epsilon, c.err = number(option(c.options, "epsilon"), "epsilon", defaultEpsilon)
-	}
-	if c.err != nil {
-		return c.finish(result, nil)
-	}
-	return c.finish(result, state.LayerNorm(&a))
-}
-
-func batchNormCall(args []js.Value) (any, error) {
-	var c call
-	var a bridge.BatchNorm
-	var result any
-	a.X, a.Y, result = c.start(arg(args, 0), arg(args, 1))
-	if c.err != nil {
-		return c.finish(result, nil)
-	}
-	a.Shape = c.shape
-	a.Scale, a.Bias = c.in("scale"), c.in("bias")
-	a.Mean, a.Variance = c.in("mean"), c.in("variance")
-	if c.err == nil {
-		c.err = batchOptions(&a, c.options)
-	}
-	if c.err != nil {
-		return c.finish(result, nil)
-	}
-	return c.finish(result, state.BatchNorm(&a))
-}
-
-func batchOptions(a *bridge.BatchNorm, options js.Value) (err error) {
-	if layout := option(options, "layout"); !isNone(layout) {
-		switch layout.String() {
-		case "nchw":
-			a.Layout = norm.NCHW
-		case "nhwc":
-			a.Layout = norm.NHWC
-		default:
-			return invalid("wasm: layout is ", layout.String(), ", want nchw or nhwc")
+	for i, p := range o.Options {
+		if c.err == nil {
+			n.Options[i], c.err = number(option(c.options, p.Name), p)
 		}
 	}
-	if axis := option(options, "axis"); !isNone(axis) {
-		a.ByAxis = true
-		if a.Axis, err = integer(axis, "axis"); err != nil {
-			return err
-		}
+	if c.err != nil {
+		return c.finish(result, nil)
 	}
-	if activation := option(options, "activation"); !isNone(activation) {
-		switch activation.String() {
-		case "relu":
-			a.Activation = norm.ReLU
-		case "relu6":
-			a.Activation = norm.ReLU6
-		default:
-			return invalid("wasm: activation is ", activation.String(), ", want relu or relu6")
-		}
-	}
-	a.Epsilon, err = number(option(options, "epsilon"), "epsilon", defaultEpsilon)
-	return err
+	return c.finish(result, state.Norm(&n))
 }

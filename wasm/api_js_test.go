@@ -49,6 +49,10 @@ func TestAPIDocumentsItself(t *testing.T) {
 	assert.True(t, isError(api.Call("help", "nothing")))
 }
 
+// low and high are the halves in which the frame carries a number.
+func low(v float64) int32  { return int32(math.Float64bits(v)) }
+func high(v float64) int32 { return int32(math.Float64bits(v) >> 32) }
+
 // The lanes share their arithmetic: the frame of an export and the options of the
 // API object give the same bits.
 func TestLanes(t *testing.T) {
@@ -75,15 +79,17 @@ func TestLanes(t *testing.T) {
 	}
 
 	copy(state.Frame(), []int32{
-		hy, 0, 240, hx, 0, 240, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 6, 40, -1,
+		hy, 0, 240, hx, 0, 240, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 6, 40, -1,
+		low(1e-5), high(1e-5), 0, 0,
 	})
-	require.Zero(t, layerNorm(1e-5))
+	require.Zero(t, normalize(0))
 	assert.Equal(t, get(), elements(t, api.Call("layerNorm", float32Array(x), options("shape", ints(6, 40)))))
 
 	copy(state.Frame(), []int32{
-		hy, 0, 240, hx, 0, 240, 0, 0, 0, 0, 0, 0, hs, 0, 6, hs, 0, 6, 3, 1, 6, 40, 0, 0, 1,
+		hy, 0, 240, hx, 0, 240, 0, 0, 0, 0, 0, 0, hs, 0, 6, hs, 0, 6, 3, 1, 6, 40, -1,
+		low(1e-3), high(1e-3), 0, 0, low(1), high(1), low(bridge.None), high(bridge.None),
 	})
-	require.Zero(t, batchNorm(1e-3))
+	require.Zero(t, normalize(1))
 	v := float32Array(stats)
 	assert.Equal(t, get(), elements(t, api.Call("batchNorm", float32Array(x),
 		options("shape", ints(1, 6, 40), "mean", v, "variance", v, "epsilon", 1e-3, "activation", "relu"))))

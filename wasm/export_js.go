@@ -60,20 +60,12 @@ func free(handle uint32) (status int32) {
 	return int32(state.Fail(state.Free(bridge.Handle(handle))))
 }
 
-// layerNorm runs the call that the frame holds (bridge.LayerNormFrame).
+// norm runs an operation, whose arguments the frame holds (bridge.NormFrame).
 //
-//go:wasmexport layerNorm
-func layerNorm(epsilon float64) (status int32) {
+//go:wasmexport norm
+func normalize(operation uint32) (status int32) {
 	defer caughtStatus(&status)
-	return int32(state.Fail(state.LayerNormFrame(epsilon)))
-}
-
-// batchNorm runs the call that the frame holds (bridge.BatchNormFrame).
-//
-//go:wasmexport batchNorm
-func batchNorm(epsilon float64) (status int32) {
-	defer caughtStatus(&status)
-	return int32(state.Fail(state.BatchNormFrame(epsilon)))
+	return int32(state.Fail(state.NormFrame(int(operation))))
 }
 
 // sessionPrepare plans a session's run for the shapes on the frame and leaves

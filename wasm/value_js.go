@@ -18,6 +18,7 @@ var (
 	jsError   = js.Global().Get("Error")
 	jsBytes   = js.Global().Get("Uint8Array")
 	jsFloat32 = js.Global().Get("Float32Array")
+	jsFloat64 = js.Global().Get("Float64Array")
 )
 
 func invalid(parts ...any) error {
@@ -101,30 +102,52 @@ func integers(v js.Value, name string) ([]int, error) {
 	return list, nil
 }
 
-// number decodes an optional number.
-func number(v js.Value, name string, otherwise float64) (float64, error) {
+// number decodes an option: a number, a boolean as 0 or 1, or one of its words.
+func number(v js.Value, p bridge.Option) (float64, error) {
 	switch {
 	case isNone(v):
-		return otherwise, nil
+		return p.Default, nil
+	case p.Words != nil:
+		for i, word := range p.Words {
+			if v.Type() == js.TypeString && v.String() == word {
+				return float64(i), nil
+			}
+		}
+		return 0, invalid("wasm: ", p.Name, " is ", v.String(), ", want one of ", p.Words)
+	case v.Type() == js.TypeBoolean:
+		if v.Bool() {
+			return 1, nil
+		}
+		return 0, nil
 	case v.Type() != js.TypeNumber:
-		return 0, invalid("wasm: ", name, " is ", v.Type().String(), ", want a number")
+		return 0, invalid("wasm: ", p.Name, " is ", v.Type().String(), ", want a number")
 	}
 	return v.Float(), nil
 }
 
-// operand decodes a Float32Array, which is copied, or a tensor, which is not.
-// shape is the tensor's. undefined gives nil.
-func operand(v js.Value, name string) (s []float32, shape []int, err error) {
+// operand decodes a Float32Array (Float64Array where the operand is marked so),
+// which is copied, or a tensor, which is not. shape is the tensor's. undefined
+// gives nil.
+func operand(v js.Value, p bridge.Operand) (s []float32, shape []int, err error) {
 	switch {
 	case isNone(v):
 		return nil, nil, nil
-	case v.Type() == js.TypeObject && v.InstanceOf(jsFloat32):
-		s, err = floats(v, name)
+	case isArray(v, p):
+		s, err = floats(v, p.Name)
 		return s, nil, err
 	case v.Type() == js.TypeObject && property(v, "handle").Type() == js.TypeNumber:
-		return tensorOperand(v, name)
+		return tensorOperand(v, p.Name)
 	}
-	return nil, nil, invalid("wasm: ", name, " is neither a Float32Array nor a tensor")
+	return nil, nil, invalid("wasm: ", p.Name, " is neither a Float32Array nor a tensor")
+}
+
+// isArray says whether v is an array of the operand's class.
+func isArray(v js.Value, p bridge.Operand) bool {
+	class := jsFloat32
+	if p.Mark&bridge.Double != 0 {
+		class = jsFloat64
+	}
+	return v.Type() == js.TypeObject && v.InstanceOf(class)
 }
 
 func tensorOperand(v js.Value, name string) (s []float32, shape []int, err error) {
@@ -148,9 +171,9 @@ func bytesOf(v js.Value) js.Value {
 	return jsBytes.New(v.Get("buffer"), v.Get("byteOffset"), v.Get("byteLength"))
 }
 
-// floats copies a Float32Array.
+// floats copies a Float32Array, or a Float64Array as twice as many.
 func floats(v js.Value, name string) ([]float32, error) {
-	n := v.Length()
+	n := v.Get("byteLength").Int() / 4
 	if n == 0 {
 		return make([]float32, 0), nil
 	}

@@ -21,8 +21,8 @@ type Bridge struct {
 	scratch Handle // the slab that plain arrays are copied into, 0 before the first
 	frame   []int32
 	dims    []int // decoded shapes, reused from call to call
-	layers  cache[layerKey, *layerPlan]
-	batches cache[batchKey, *batchPlan]
+	plans   plans
+	call    Call // of NormFrame
 
 	failure []byte // the latest error's text
 }

@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,6 +38,23 @@ func put(t *testing.T, b *Bridge, s ...float32) Handle {
 func whole(h Handle, n int) []int { return []int{int(int32(h)), 0, n} }
 
 var absent = []int{0, 0, 0}
+
+// given stands on the frame for these options.
+func given(options ...float64) (l []int) {
+	for _, v := range options {
+		bits := math.Float64bits(v)
+		l = append(l, int(int32(bits)), int(int32(bits>>32)))
+	}
+	return l
+}
+
+// op is an operation's number.
+func op(t *testing.T, name string) int {
+	t.Helper()
+	i := slices.IndexFunc(Operations[:], func(o Operation) bool { return o.Name == name })
+	require.GreaterOrEqual(t, i, 0, name)
+	return i
+}
 
 // frame writes the lists one after another.
 func frame(b *Bridge, lists ...[]int) {
@@ -152,21 +170,21 @@ func TestLayerNormFrame(t *testing.T) {
 
 	hx, hs, hb, hr, hy, hm := put(t, b, x...), put(t, b, scale...), put(t, b, bias...), put(t, b, residual...), put(t, b, make([]float32, 8)...), put(t, b, 0, 0, 0, 0)
 	frame(b, whole(hy, 8), whole(hx, 8), whole(hs, 4), whole(hb, 4), whole(hr, 8),
-		[]int{int(hm), 0, 2}, []int{int(hm), 2, 2}, []int{2, 2, 4}, []int{-1})
+		[]int{int(hm), 0, 2}, []int{int(hm), 2, 2}, absent, []int{2, 2, 4}, []int{-1}, given(1e-5, 0))
 	for range 2 { // the second call finds the preparation
-		require.NoError(t, b.LayerNormFrame(1e-5))
+		require.NoError(t, b.NormFrame(0))
 		y, _ := b.Floats(hy, 0, 8)
 		assert.Equal(t, want, y)
 		stats, _ := b.Floats(hm, 0, 4)
 		assert.Equal(t, append(append([]float32{}, mean...), rstd...), stats)
 	}
-	assert.Len(t, b.layers.plans, 1)
-	assert.Zero(t, testing.AllocsPerRun(100, func() { b.LayerNormFrame(1e-5) }))
+	assert.Len(t, b.plans, 1)
+	assert.Zero(t, testing.AllocsPerRun(100, func() { b.NormFrame(0) }))
 
 	// In place, over the first axis.
 	require.NoError(t, norm.LayerNormAxes(want, nil, nil, x, nil, nil, nil, []int{2, 4}, []int{0}, 1e-5))
-	frame(b, whole(hx, 8), whole(hx, 8), absent, absent, absent, absent, absent, []int{2, 2, 4}, []int{1, -2})
-	require.NoError(t, b.LayerNormFrame(1e-5))
+	frame(b, whole(hx, 8), whole(hx, 8), absent, absent, absent, absent, absent, absent, []int{2, 2, 4}, []int{1, -2}, given(1e-5, 0))
+	require.NoError(t, b.NormFrame(0))
 	got, _ := b.Floats(hx, 0, 8)
 	assert.Equal(t, want, got)
 }
@@ -177,14 +195,14 @@ func TestLayerNormFrameErrors(t *testing.T) {
 	gone := put(t, b, 1)
 	require.NoError(t, b.Free(gone))
 	shape, last := []int{2, 2, 4}, []int{-1}
-	call := func(y, x, scale []int, rest ...[]int) func() {
-		return func() {
-			frame(b, append([][]int{y, x, scale, absent, absent, absent, absent}, rest...)...)
+	call := func(y, x, scale []int, rest ...[]int) func(epsilon float64) {
+		return func(epsilon float64) {
+			frame(b, append(append([][]int{y, x, scale, absent, absent, absent, absent, absent}, rest...), given(epsilon, 0))...)
 		}
 	}
 	tests := []struct {
 		name    string
-		call    func()
+		call    func(epsilon float64)
 		epsilon float64
 		status  Status
 		text    string
@@ -209,8 +227,8 @@ func TestLayerNormFrameErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.call()
-			assert.Equal(t, tt.status, status(t, b, b.LayerNormFrame(tt.epsilon)))
+			tt.call(tt.epsilon)
+			assert.Equal(t, tt.status, status(t, b, b.NormFrame(0)))
 			assert.Contains(t, string(b.Failure()), tt.text)
 		})
 	}
@@ -224,14 +242,14 @@ func TestBatchNormFrame(t *testing.T) {
 	hm, hv, hs, hb := put(t, b, mean...), put(t, b, variance...), put(t, b, scale...), put(t, b, bias...)
 	tests := []struct {
 		name string
-		tail []int // layout, axis, activation
+		tail []float64 // layout, activation, axis
 		axis int
 		act  norm.Activation
 	}{
-		{"nchw", []int{0, 99, 0}, 1, norm.Linear},
-		{"nhwc", []int{1, 99, 1}, 2, norm.ReLU},
-		{"axis 0", []int{2, 0, 2}, 0, norm.ReLU6},
-		{"axis -1", []int{2, -1, 0}, -1, norm.Linear},
+		{"nchw", []float64{0, 0, None}, 1, norm.Linear},
+		{"nhwc", []float64{1, 1, None}, 2, norm.ReLU},
+		{"axis 0", []float64{1, 2, 0}, 0, norm.ReLU6},
+		{"axis -1", []float64{0, 0, -1}, -1, norm.Linear},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -239,34 +257,36 @@ func TestBatchNormFrame(t *testing.T) {
 			require.NoError(t, err)
 			want := make([]float32, 8)
 			require.NoError(t, n.Forward(want, x, mean, variance, scale, bias))
-			frame(b, whole(hy, 8), whole(hx, 8), whole(hs, 2), whole(hb, 2), whole(hm, 2), whole(hv, 2), []int{3, 2, 2, 2}, tt.tail)
-			require.NoError(t, b.BatchNormFrame(1e-3))
+			frame(b, whole(hy, 8), whole(hx, 8), whole(hs, 2), whole(hb, 2), whole(hm, 2), whole(hv, 2), []int{3, 2, 2, 2, -1}, given(1e-3), given(tt.tail...))
+			require.NoError(t, b.NormFrame(1))
 			y, _ := b.Floats(hy, 0, 8)
 			assert.Equal(t, want, y)
-			assert.Zero(t, testing.AllocsPerRun(10, func() { b.BatchNormFrame(1e-3) }))
+			assert.Zero(t, testing.AllocsPerRun(10, func() { b.NormFrame(1) }))
 		})
 	}
-	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{1, 8}, []int{0, 0, 0})
-	assert.Equal(t, BadShape, status(t, b, b.BatchNormFrame(0)))
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{1, 8, -1}, given(0, 0, 0, None))
+	assert.Equal(t, BadShape, status(t, b, b.NormFrame(1)))
 	assert.Contains(t, string(b.Failure()), "rank 1, want at least 2")
-	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2}, []int{0, 0, 3})
-	assert.Equal(t, Invalid, status(t, b, b.BatchNormFrame(0)))
-	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), absent, []int{2, 4, 2}, []int{0, 0, 0})
-	assert.Equal(t, BadShape, status(t, b, b.BatchNormFrame(0)))
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2, -1}, given(0, 0, 3, None))
+	assert.Equal(t, Invalid, status(t, b, b.NormFrame(1)))
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), absent, []int{2, 4, 2, -1}, given(0, 0, 0, None))
+	assert.Equal(t, BadShape, status(t, b, b.NormFrame(1)))
 	assert.Contains(t, string(b.Failure()), "variance has 0 elements, want 2")
 }
 
 func TestCacheKeepsTheLatest(t *testing.T) {
 	b := New()
-	a := LayerNorm{Epsilon: 1e-5}
+	shape := []int{0}
 	for n := 1; n <= 2*cached; n++ {
-		a.Shape, a.X, a.Y = []int{n}, make([]float32, n), make([]float32, n)
-		require.NoError(t, b.LayerNorm(&a))
+		shape[0] = n
+		c := Call{Shape: shape}
+		c.Operands[0], c.Operands[1], c.Options[0] = make([]float32, n), make([]float32, n), 1e-5
+		require.NoError(t, b.Norm(&c))
 	}
-	require.Len(t, b.layers.plans, cached)
-	assert.Equal(t, []int{2 * cached}, b.layers.plans[0].key.shape)
-	a.Shape[0] = 5 // the cache must not hold the caller's slice
-	assert.Equal(t, []int{2 * cached}, b.layers.plans[0].key.shape)
+	require.Len(t, b.plans, cached)
+	assert.Equal(t, []int{2 * cached}, b.plans[0].shape)
+	shape[0] = 5 // the cache must not hold the caller's slice
+	assert.Equal(t, []int{2 * cached}, b.plans[0].shape)
 }
 
 func TestCaught(t *testing.T) {
@@ -288,26 +308,31 @@ func TestCaught(t *testing.T) {
 // FuzzFrame makes calls out of arbitrary bytes. Whatever the frame says, a call
 // ends with a status, and memory that it was not given keeps its contents.
 func FuzzFrame(f *testing.F) {
-	f.Add([]byte("\x00\x01\x00\x08\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x02\x04\xff"), 1e-5, false)
-	f.Add([]byte{1, 2, 3}, math.NaN(), true)
-	f.Fuzz(func(t *testing.T, in []byte, epsilon float64, batch bool) {
+	f.Add([]byte("\x00\x01\x00\x08\x01\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x02\x04\xff"), 1e-5, uint8(0))
+	f.Add([]byte{1, 2, 3}, math.NaN(), uint8(1))
+	for i := range Operations {
+		f.Add([]byte{1, 0, 16, 1, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 4, 4, 255}, 1.0, uint8(i))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, number float64, operation uint8) {
 		b := New()
 		operand := put(t, b, make([]float32, 16)...)
 		guard := put(t, b, 7, 7, 7, 7)
+		o := int(operation) % len(Operations)
+		operands := 3 * len(Operations[o].Operands)
 		handles := []int{0, int(operand), int(guard) | 1<<28, 99, -1}
 		for i, c := range in {
 			v := int(int8(c))
-			if i < 21 && i%3 == 0 {
+			if i < operands && i%3 == 0 {
 				v = handles[int(c)%len(handles)]
 			}
 			b.Frame()[i%FrameSize] = int32(v)
 		}
-		var err error
-		if batch {
-			err = b.BatchNormFrame(epsilon)
-		} else {
-			err = b.LayerNormFrame(epsilon)
+		if len(in) > operands && len(in) < 1000 {
+			for i, v := range given(number, 1, 1, float64(len(in)), number, number) { // wherever the options start
+				b.Frame()[len(in)+i] = int32(v)
+			}
 		}
+		err := b.NormFrame(o)
 		s := b.Fail(err)
 		require.NotEqual(t, Internal, s, string(b.Failure()))
 		kept, err := b.Floats(guard, 0, 4)

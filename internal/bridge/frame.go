@@ -1,6 +1,10 @@
 package bridge
 
-import "github.com/normwasm/normwasm/internal/text"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/text"
+)
 
 // reader takes a call's integers off the frame. The first failure sticks.
 //
@@ -32,6 +36,12 @@ func (r *reader) int() int {
 	}
 	r.at++
 	return int(r.b.frame[r.at-1])
+}
+
+// float64 reads a number: two integers, the low half first.
+func (r *reader) float64() float64 {
+	low, high := uint32(r.int()), uint32(r.int())
+	return math.Float64frombits(uint64(high)<<32 | uint64(low))
 }
 
 // floats reads an operand; most are absent, and that is quickly told.

@@ -1,207 +1,159 @@
 package bridge
 
-import (
-	"slices"
+import "github.com/normwasm/normwasm/norm"
 
-	"github.com/normwasm/normwasm/internal/slab"
-	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/norm"
+var (
+	epsilon    = Option{Name: "epsilon", Default: 1e-5}
+	layout     = Option{Name: "layout", Words: []string{"nchw", "nhwc"}}
+	activation = Option{Name: "activation", Words: []string{"linear", "relu", "relu6", "silu"}}
+	groups     = Option{Name: "groups", Whole: true, Default: None}
+
+	rowOptions   = []Option{epsilon, activation}
+	groupOptions = []Option{epsilon, layout, activation, groups}
+
+	groupOperands = []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Written}, {"invStdDev", Written}}
 )
 
-// LayerNorm is a call of norm.LayerNorm.
-type LayerNorm struct {
-	Y, X, Scale, Bias, Residual, Mean, InvStdDev []float32
-
-	Shape   []int
-	Axes    []int // nil: the last one
-	Epsilon float64
+// Operations are all that norm computes for JavaScript. Their order is the module's
+// interface.
+var Operations = [...]Operation{
+	{Name: "layerNorm", prepare: prepareLayer, run: runLayer, Options: rowOptions,
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"residual", InPlace},
+			{"mean", Written}, {"invStdDev", Written}, {"sum", Written}}},
+	{Name: "batchNorm", prepare: prepareBatch, run: runBatch,
+		Options:  []Option{epsilon, layout, activation, {Name: "axis", Whole: true, Default: None}},
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", 0}, {"variance", 0}}},
+	{Name: "rmsNorm", prepare: prepareRMS, run: runRMS, Options: rowOptions,
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"residual", InPlace}, {"invStdDev", Written}, {"sum", Written}}},
+	{Name: "groupNorm", prepare: prepareGroup, run: runGroup, Options: groupOptions, Operands: groupOperands},
+	{Name: "instanceNorm", prepare: prepareInstance, run: runGroup, Options: groupOptions[:3], Operands: groupOperands},
+	{Name: "meanVarianceNorm", prepare: prepareMeanVariance, run: runMeanVariance,
+		Options: []Option{{Name: "epsilon", Default: 1e-9}}, Operands: groupOperands[:2]},
+	{Name: "lpNorm", prepare: prepareLp, run: runLp, Operands: groupOperands[:2],
+		Options: []Option{{Name: "epsilon"}, {Name: "axis", Whole: true, Default: -1}, {Name: "p", Whole: true, Default: 2}}},
+	{Name: "localResponseNorm", prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2],
+		Options: []Option{{Name: "size", Whole: true, Default: None}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}},
+	{Name: "foldBatchNorm", run: runFold, Options: []Option{epsilon},
+		Operands: []Operand{{"out", Written}, {"weight", InPlace}, {"bias", 0}, {"mean", 0}, {"variance", 0},
+			{"scale", 0}, {"shift", 0}, {"outBias", Written}}},
 }
 
-// BatchNorm is a call of norm.BatchNorm.
-type BatchNorm struct {
-	Y, X, Scale, Bias, Mean, Variance []float32
-
-	Shape      []int
-	Layout     norm.Layout
-	Axis       int
-	ByAxis     bool // Axis names the channel axis, and Layout does not count
-	Activation norm.Activation
-	Epsilon    float64
+func prepareLayer(c *Call) (any, error) {
+	l, err := norm.NewLayerNorm(c.Shape, c.lastAxis(), c.Options[0])
+	if err == nil {
+		l.Activation = norm.Activation(c.whole(1))
+	}
+	return l, err
 }
 
-// LayerNormFrame runs the call on the frame: operands y, x, scale, bias,
-// residual, mean, invStdDev, then the shape and the axes (-1: the last).
-func (b *Bridge) LayerNormFrame(epsilon float64) error {
-	r := b.read()
-	a := LayerNorm{
-		Y: r.floats(), X: r.floats(), Scale: r.floats(), Bias: r.floats(),
-		Residual: r.floats(), Mean: r.floats(), InvStdDev: r.floats(),
-		Shape: r.list("shape"), Axes: r.list("axes"), Epsilon: epsilon,
-	}
-	if r.err != nil {
-		return r.err
-	}
-	return b.LayerNorm(&a)
+func runLayer(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.LayerNorm).ForwardSum(o[0], o[7], o[5], o[6], o[1], o[4], o[2], o[3])
 }
 
-// BatchNormFrame runs the call on the frame: operands y, x, scale, bias, mean,
-// variance, then the shape, layout (0 NCHW, 1 NHWC, 2 by axis), axis and
-// activation (0 none, 1 ReLU, 2 ReLU6).
-func (b *Bridge) BatchNormFrame(epsilon float64) error {
-	r := b.read()
-	a := BatchNorm{
-		Y: r.floats(), X: r.floats(), Scale: r.floats(), Bias: r.floats(),
-		Mean: r.floats(), Variance: r.floats(),
-		Shape: r.list("shape"), Epsilon: epsilon,
+// lastAxis are the axes that LayerNorm and RMSNorm take when none are given.
+func (c *Call) lastAxis() []int {
+	if c.Axes == nil {
+		return lastAxis
 	}
-	layout := r.int()
-	a.Layout, a.ByAxis = norm.Layout(layout), layout == 2
-	a.Axis, a.Activation = r.int(), norm.Activation(r.int())
-	if r.err != nil {
-		return r.err
-	}
-	return b.BatchNorm(&a)
-}
-
-// LayerNorm runs a call. The preparation for its shape and axes is kept, so that
-// a call like an earlier one allocates nothing.
-func (b *Bridge) LayerNorm(a *LayerNorm) error {
-	axes := a.Axes
-	if axes == nil {
-		axes = lastAxis
-	}
-	p, err := b.layers.get(layerKey{a.Shape, axes, a.Epsilon}, newLayerPlan)
-	if err != nil {
-		return err
-	}
-	if err := apart("LayerNorm", a.Y, pair{a.X, "x"}, pair{a.Residual, "residual"}); err != nil {
-		return err
-	}
-	if err := separate("LayerNorm", a.Y, pair{a.Scale, "scale"}, pair{a.Bias, "bias"}, pair{a.Mean, "mean"}, pair{a.InvStdDev, "invStdDev"}); err != nil {
-		return err
-	}
-	return p.layer.Forward(a.Y, a.Mean, a.InvStdDev, a.X, a.Residual, a.Scale, a.Bias)
-}
-
-// BatchNorm runs a call, and keeps its preparation as LayerNorm does.
-func (b *Bridge) BatchNorm(a *BatchNorm) error {
-	axis := a.Axis
-	if !a.ByAxis {
-		var err error
-		if axis, err = a.Layout.Axis(len(a.Shape)); err != nil {
-			return err
-		}
-	}
-	p, err := b.batches.get(batchKey{a.Shape, axis, a.Epsilon, a.Activation}, newBatchPlan)
-	if err != nil {
-		return err
-	}
-	if err := apart("BatchNorm", a.Y, pair{a.X, "x"}); err != nil {
-		return err
-	}
-	return p.batch.Forward(a.Y, a.X, a.Mean, a.Variance, a.Scale, a.Bias)
-}
-
-// pair is an operand with its name.
-type pair struct {
-	s    []float32
-	name string
-}
-
-// apart refuses an output that lies across an operand which it may only be equal
-// to: resident tensors are passed as they are, so that callers can make them meet.
-func apart(op string, y []float32, operands ...pair) error {
-	for _, o := range operands {
-		if o.s != nil && slab.Overlap(y, o.s) && &y[0] != &o.s[0] {
-			return &Error{Invalid, text.Join("norm: ", op, ": out overlaps ", o.name, " without being the same")}
-		}
-	}
-	return nil
-}
-
-// separate refuses an output that shares memory with an operand.
-func separate(op string, y []float32, operands ...pair) error {
-	for _, o := range operands {
-		if o.s != nil && slab.Overlap(y, o.s) {
-			return &Error{Invalid, text.Join("norm: ", op, ": out and ", o.name, " are the same memory")}
-		}
-	}
-	return nil
+	return c.Axes
 }
 
 var lastAxis = []int{-1}
 
-type layerKey struct {
-	shape, axes []int
-	epsilon     float64
-}
-
-type layerPlan struct {
-	key   layerKey
-	layer *norm.LayerNorm
-}
-
-func (p *layerPlan) serves(k layerKey) bool {
-	return p.key.epsilon == k.epsilon && slices.Equal(p.key.shape, k.shape) && slices.Equal(p.key.axes, k.axes)
-}
-
-func newLayerPlan(k layerKey) (*layerPlan, error) {
-	l, err := norm.NewLayerNorm(k.shape, k.axes, k.epsilon)
-	if err != nil {
-		return nil, err
-	}
-	k.shape, k.axes = slices.Clone(k.shape), slices.Clone(k.axes)
-	return &layerPlan{k, l}, nil
-}
-
-type batchKey struct {
-	shape      []int
-	axis       int
-	epsilon    float64
-	activation norm.Activation
-}
-
-type batchPlan struct {
-	key   batchKey
-	batch *norm.BatchNorm
-}
-
-func (p *batchPlan) serves(k batchKey) bool {
-	return p.key.axis == k.axis && p.key.epsilon == k.epsilon && p.key.activation == k.activation && slices.Equal(p.key.shape, k.shape)
-}
-
-func newBatchPlan(k batchKey) (*batchPlan, error) {
-	n, err := norm.NewBatchNorm(k.shape, k.axis, k.epsilon, k.activation)
-	if err != nil {
-		return nil, err
-	}
-	k.shape = slices.Clone(k.shape)
-	return &batchPlan{k, n}, nil
-}
-
-// cache keeps the latest few preparations, the latest first.
-type cache[K any, P interface{ serves(K) bool }] struct {
-	plans []P
-}
-
-// cached is enough for the layers of a small network, and few enough to search.
-const cached = 16
-
-func (c *cache[K, P]) get(k K, prepare func(K) (P, error)) (P, error) {
-	for i, p := range c.plans {
-		if p.serves(k) {
-			copy(c.plans[1:i+1], c.plans[:i])
-			c.plans[0] = p
-			return p, nil
+func prepareBatch(c *Call) (any, error) {
+	axis := c.whole(3)
+	if axis == None {
+		var err error
+		if axis, err = norm.Layout(c.whole(1)).Axis(len(c.Shape)); err != nil {
+			return nil, err
 		}
 	}
-	p, err := prepare(k)
-	if err != nil {
-		return p, err
+	return norm.NewBatchNorm(c.Shape, axis, c.Options[0], norm.Activation(c.whole(2)))
+}
+
+func runBatch(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.BatchNorm).Forward(o[0], o[1], o[4], o[5], o[2], o[3])
+}
+
+func prepareRMS(c *Call) (any, error) {
+	r, err := norm.NewRMSNorm(c.Shape, c.lastAxis(), c.Options[0])
+	if err == nil {
+		err = r.Fuse(norm.Activation(c.whole(1)))
 	}
-	if len(c.plans) == cached {
-		c.plans = c.plans[:cached-1]
+	return r, err
+}
+
+func runRMS(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.RMSNorm).Forward(o[0], o[5], o[4], o[1], o[3], o[2])
+}
+
+func prepareGroup(c *Call) (any, error) {
+	g, err := norm.NewGroupNorm(c.Shape, norm.Layout(c.whole(1)), c.whole(3), c.Options[0])
+	g.Activation = norm.Activation(c.whole(2))
+	return g, err
+}
+
+func prepareInstance(c *Call) (any, error) {
+	i, err := norm.NewInstanceNorm(c.Shape, norm.Layout(c.whole(1)), c.Options[0])
+	i.Activation = norm.Activation(c.whole(2))
+	return &i.GroupNorm, err
+}
+
+func runGroup(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.GroupNorm).Forward(o[0], o[4], o[5], o[1], o[2], o[3])
+}
+
+// prepareMeanVariance takes all axes but the channels' when none are given, as ONNX
+// does for [N C H W].
+func prepareMeanVariance(c *Call) (any, error) {
+	axes := c.Axes
+	if axes == nil {
+		axes = []int{}
+		for i := range c.Shape {
+			if i != 1 {
+				axes = append(axes, i)
+			}
+		}
 	}
-	c.plans = slices.Insert(c.plans, 0, p)
-	return p, nil
+	return norm.NewMeanVarianceNorm(c.Shape, axes, c.Options[0])
+}
+
+func runMeanVariance(c *Call) error {
+	return c.plan.(*norm.LayerNorm).Forward(c.Operands[0], nil, nil, c.Operands[1], nil, nil, nil)
+}
+
+func prepareLp(c *Call) (any, error) {
+	return norm.NewLpNorm(c.Shape, c.whole(1), c.whole(2), c.Options[0])
+}
+
+func runLp(c *Call) error {
+	return c.plan.(*norm.LpNorm).Forward(c.Operands[0], c.Operands[1])
+}
+
+func prepareResponse(c *Call) (any, error) {
+	return norm.NewLocalResponseNorm(c.Shape, c.whole(0), c.Options[1], c.Options[2], c.Options[3])
+}
+
+func runResponse(c *Call) error {
+	return c.plan.(*norm.LocalResponseNorm).Forward(c.Operands[0], c.Operands[1])
+}
+
+// runFold folds into the weights of a convolution or linear layer: [O …].
+func runFold(c *Call) error {
+	if len(c.Shape) == 0 {
+		return &Error{BadShape, "norm: FoldBatchNorm: shape is [], want at least the dimension of the outputs"}
+	}
+	inner := 1
+	for _, d := range c.Shape[1:] {
+		if d > 0 && inner > MaxBytes/d {
+			return &Error{BadShape, "norm: FoldBatchNorm: shape has more elements than memory can hold"}
+		}
+		inner *= d
+	}
+	o := &c.Operands
+	return norm.FoldBatchNorm(o[0], o[7], o[1], o[2], o[3], o[4], o[5], o[6], 1, c.Shape[0], inner, c.Options[0])
 }

@@ -40,9 +40,9 @@ func Classify(err error) (Status, string) {
 	case *Error:
 		return e.Status, e.Text
 	case *norm.ShapeError:
-		return BadShape, text.Join("norm: ", e.Op, ": ", optionNames(e.Detail))
+		return BadShape, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
 	case *norm.ValueError:
-		return Invalid, text.Join("norm: ", e.Op, ": ", optionNames(e.Detail))
+		return Invalid, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
 	case *graph.ShapeError:
 		return BadShape, e.Error()
 	case *graph.LoadError:
@@ -56,12 +56,30 @@ func Classify(err error) (Status, string) {
 }
 
 // optionNames puts the option's name where norm names its argument, which comes
-// first in its texts.
-func optionNames(detail string) string {
-	for _, n := range [...][2]string{{"gamma ", "scale "}, {"beta ", "bias "}, {"y ", "out "}, {"rstd ", "invStdDev "}} {
-		if rest, ok := strings.CutPrefix(detail, n[0]); ok {
-			return n[1] + rest
+// first in its texts about lengths.
+func optionNames(op, detail string) string {
+	if name, rest, ok := strings.Cut(detail, " has "); ok {
+		if op == "FoldBatchNorm" {
+			switch name {
+			case "w":
+				name = "weight"
+			case "b":
+				name = "bias"
+			case "beta":
+				name = "shift"
+			}
 		}
+		switch name {
+		case "gamma", "dgamma":
+			name = name[:len(name)-5] + "scale"
+		case "beta", "dbeta":
+			name = name[:len(name)-4] + "bias"
+		case "y", "dx":
+			name = "out"
+		case "rstd":
+			name = "invStdDev"
+		}
+		return name + " has " + rest
 	}
 	return detail
 }

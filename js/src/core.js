@@ -16,8 +16,7 @@ import { Memory } from './memory.js';
  * @property {(bytes: number) => number} scratch
  * @property {(handle: number) => number} address
  * @property {(handle: number) => number} free
- * @property {(epsilon: number) => number} layerNorm
- * @property {(epsilon: number) => number} batchNorm
+ * @property {(operation: number) => number} norm
  * @property {(session: number) => number} sessionPrepare
  * @property {(session: number) => number} sessionExec
  */
@@ -29,6 +28,7 @@ export class Core {
   /** Why the instance can no longer be used. @type {string | undefined} */
   #ended;
   /** @type {(why: string) => void} */ #onEnd;
+  /** Numbers of the operations by name. @type {Map<string, number>} */ #operations;
   #scratchHandle = 0;
   #scratchAddress = 0;
   #scratchBytes = 0;
@@ -44,6 +44,7 @@ export class Core {
     this.exports = exports;
     /** The syscall/js lane: every operation, documented in itself. */
     this.api = api;
+    this.#operations = new Map(api.operations.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
     this.memory = new Memory(exports.mem);
     /** Where the frame starts, as an index of int32. */
     this.frame = exports.frameAddress() >>> 2;
@@ -124,7 +125,7 @@ export class Core {
 
   /**
    * Runs an export that returns a status, and throws what it says.
-   * @param {'layerNorm' | 'batchNorm' | 'sessionPrepare' | 'sessionExec' | 'free'} name
+   * @param {'norm' | 'sessionPrepare' | 'sessionExec' | 'free'} name
    * @param {number} argument
    */
   call(name, argument) {
@@ -137,6 +138,14 @@ export class Core {
     }
     if (this.#ended !== undefined) this.#gone();
     if (status !== 0) throw this.#failure(status);
+  }
+
+  /**
+   * The number by which the export `norm` knows an operation.
+   * @param {string} name
+   */
+  operation(name) {
+    return /** @type {number} */ (this.#operations.get(name));
   }
 
   /**

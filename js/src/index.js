@@ -1,6 +1,6 @@
 // normwasm: what the package exports. index.d.ts documents it.
 export { init } from './runtime.js';
 export { Tensor } from './tensor.js';
-export { layerNorm, batchNorm } from './norm.js';
+export { layerNorm, rmsNorm, batchNorm, instanceNorm, groupNorm, localResponseNorm, lpNorm, meanVarianceNorm, foldBatchNorm } from './norm.js';
 export { InferenceSession } from './session.js';
 export { NormError, ShapeError, LoadError, UnsupportedError, DisposedError } from './errors.js';

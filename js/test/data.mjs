@@ -41,6 +41,43 @@ export function batchNormOracle(x, channels, inner, { scale, bias, mean, varianc
   });
 }
 
+/**
+ * Any normalization with statistics of its own, in float64: group(i) names what shares
+ * them with element i, parameter(i) is the index of its scale and bias.
+ */
+export function groupedOracle(x, group, parameter, { scale, bias, residual, epsilon = 1e-5, rms = false, activation } = {}) {
+  const input = Float64Array.from(x, (v, i) => (residual ? Math.fround(v + residual[i]) : v));
+  const groups = new Map();
+  input.forEach((v, i) => groups.set(group(i), [...(groups.get(group(i)) ?? []), v]));
+  const statistics = new Map();
+  for (const [key, values] of groups) {
+    const mean = rms ? 0 : values.reduce((a, b) => a + b, 0) / values.length;
+    statistics.set(key, { mean, rstd: 1 / Math.sqrt(values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length + epsilon) });
+  }
+  const y = input.map((v, i) => {
+    const { mean, rstd } = statistics.get(group(i));
+    return activate((v - mean) * rstd * (scale ? scale[parameter(i)] : 1) + (bias ? bias[parameter(i)] : 0), activation);
+  });
+  return { y, input, statistics };
+}
+
+export function activate(v, activation) {
+  switch (activation) {
+    case 'relu': return Math.max(v, 0);
+    case 'relu6': return Math.min(Math.max(v, 0), 6);
+    case 'silu': return v / (1 + Math.exp(-v));
+    default: return v;
+  }
+}
+
+/** The example and the channel of element i of [N C …] or [N … C]. */
+export function indexOf(shape, layout) {
+  const channels = layout === 'nhwc' ? shape[shape.length - 1] : shape[1];
+  const size = shape.slice(1).reduce((a, b) => a * b, 1);
+  const inner = size / channels;
+  return (i) => ({ n: Math.floor(i / size), c: layout === 'nhwc' ? i % channels : Math.floor(i / inner) % channels });
+}
+
 /** The largest difference in units of (1 + |want|). */
 export function distance(got, want) {
   if (got.length !== want.length) return Infinity;

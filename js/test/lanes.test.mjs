@@ -3,14 +3,16 @@
 // scalar and the SIMD variant.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
-import { InferenceSession, Tensor, batchNorm, init, layerNorm } from 'normwasm';
+import {
+  InferenceSession, Tensor, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm,
+} from 'normwasm';
 import { live } from '../src/runtime.js';
 import { floats, twoOutputs } from './data.mjs';
 
 const bits = (array) => new Uint32Array(array.buffer, array.byteOffset, array.length);
 const stats = (n) => ({ mean: floats(n, 21), variance: floats(n, 22).map((v) => v * v + 0.1), scale: floats(n, 23), bias: floats(n, 24) });
 
-/** @type {[string, 'layerNorm' | 'batchNorm', Float32Array, object][]} */
+/** @type {[string, keyof typeof byName, Float32Array, object][]} */
 const calls = [
   ['defaults', 'layerNorm', floats(100, 1), {}],
   ['rows', 'layerNorm', floats(64 * 768, 2, 3, 50), { shape: [64, 768], scale: floats(768, 3), bias: floats(768, 4) }],
@@ -22,10 +24,27 @@ const calls = [
   ['channels first', 'batchNorm', floats(2 * 3 * 35, 11), { shape: [2, 3, 5, 7], ...stats(3) }],
   ['channels last', 'batchNorm', floats(2 * 3 * 35, 12), { shape: [2, 5, 7, 3], layout: 'nhwc', ...stats(3), activation: 'relu' }],
   ['by axis', 'batchNorm', floats(24, 13, 20), { shape: [4, 6], axis: 0, ...stats(4), epsilon: 1e-3, activation: 'relu6' }],
+  ['fused', 'layerNorm', floats(60, 14), { shape: [3, 20], activation: 'silu', bias: floats(20, 15) }],
+  ['defaults', 'rmsNorm', floats(37, 16), {}],
+  ['everything', 'rmsNorm', floats(60, 17), { shape: [3, 4, 5], axes: [2, 0], scale: floats(15, 18), residual: floats(60, 19), activation: 'relu', epsilon: 1e-6 }],
+  ['channels first', 'instanceNorm', floats(2 * 3 * 35, 20, 3, 50), { shape: [2, 3, 5, 7], scale: floats(3, 21), bias: floats(3, 22) }],
+  ['channels last', 'instanceNorm', floats(2 * 3 * 35, 23), { shape: [2, 5, 7, 3], layout: 'nhwc', activation: 'relu6' }],
+  ['channels first', 'groupNorm', floats(2 * 6 * 35, 24), { shape: [2, 6, 5, 7], groups: 3, scale: floats(6, 25), bias: floats(6, 26), activation: 'silu' }],
+  ['channels last', 'groupNorm', floats(2 * 6 * 35, 27, 1, 1e4), { shape: [2, 5, 7, 6], groups: 2, layout: 'nhwc', epsilon: 1e-3 }],
+  ['defaults', 'meanVarianceNorm', floats(2 * 3 * 35, 28), { shape: [2, 3, 5, 7] }],
+  ['axes', 'meanVarianceNorm', floats(24, 29), { shape: [2, 3, 4], axes: [-1, 0], epsilon: 0.5 }],
+  ['defaults', 'lpNorm', floats(40, 30), { shape: [4, 10] }],
+  ['p 1', 'lpNorm', floats(40, 31), { shape: [4, 10], axis: 0, p: 1, epsilon: 1e-3 }],
+  ['defaults', 'localResponseNorm', floats(2 * 7 * 12, 32, 5), { shape: [2, 7, 3, 4], size: 5 }],
+  ['numbers', 'localResponseNorm', floats(2 * 7 * 12, 33, 5), { shape: [2, 7, 12], size: 2, alpha: 0.1, beta: 0.5, bias: 2 }],
 ];
-const byName = { layerNorm, batchNorm };
+const byName = { layerNorm, batchNorm, rmsNorm, instanceNorm, groupNorm, meanVarianceNorm, lpNorm, localResponseNorm };
 /** What each variant computed, by call. */
 const seen = {};
+const compare = (what, result) => {
+  if (seen[what]) assert.deepEqual(result, seen[what], 'scalar and simd');
+  seen[what] = result;
+};
 
 for (const variant of ['scalar', 'simd']) {
   describe(variant, () => {
@@ -41,7 +60,9 @@ for (const variant of ['scalar', 'simd']) {
       assert.equal(api.simd, variant === 'simd');
       assert.match(api.doc, /None\s+throws/);
       const functions = Object.keys(api).filter((name) => typeof api[name] === 'function');
-      assert.deepEqual(functions.sort(), ['batchNorm', 'describe', 'dispose', 'exit', 'help', 'layerNorm', 'memory', 'open', 'profile', 'read', 'release', 'run', 'tensor', 'write']);
+      assert.deepEqual(functions.sort(), [
+        ...api.operations, 'describe', 'dispose', 'exit', 'help', 'memory', 'open', 'profile', 'read', 'release', 'run', 'tensor', 'write',
+      ].sort());
       for (const name of functions) {
         assert.ok(api[name].doc.startsWith(`${name}(`), name);
         assert.equal(api.help(name), api[name].doc);
@@ -76,21 +97,42 @@ for (const variant of ['scalar', 'simd']) {
         for (const own of [tensor, y]) own.dispose();
         for (const own of [t, z]) assert.equal(api.dispose(own), undefined);
 
-        if (seen[name]) assert.deepEqual(bits(plain), seen[name], 'scalar and simd');
-        seen[name] = bits(plain);
+        compare(`${operation} ${name}`, bits(plain));
       });
     }
 
-    test('layerNorm’s second results', async () => {
+    test('foldBatchNorm', async () => {
       await start();
-      const x = floats(40, 31, 2, 9);
-      const one = { mean: new Float32Array(4), invStdDev: new Float32Array(4) };
-      const other = { mean: new Float32Array(4), invStdDev: new Float32Array(4) };
-      layerNorm(x, { shape: [4, 10], ...one });
-      core().api.layerNorm(x, { shape: [4, 10], ...other });
-      assert.deepEqual(bits(one.mean), bits(other.mean));
-      assert.deepEqual(bits(one.invStdDev), bits(other.invStdDev));
-      assert.notEqual(one.mean[0], 0);
+      const weight = floats(4 * 3 * 9, 51);
+      const { mean, variance, scale, bias: shift } = stats(4);
+      const bias = floats(4, 52);
+      const plain = foldBatchNorm({ weight, weightShape: [4, 3, 3, 3], bias, mean, variance, scale, shift, epsilon: 1e-3 });
+      const outBias = new Float32Array(4);
+      const other = core().api.foldBatchNorm(weight, { shape: [4, 3, 3, 3], bias, mean, variance, scale, shift, epsilon: 1e-3, outBias });
+      assert.deepEqual(bits(other), bits(plain.weight));
+      assert.deepEqual(bits(outBias), bits(plain.bias));
+      assert.notEqual(outBias[3], 0);
+      compare('fold', [bits(plain.weight), bits(plain.bias)]);
+    });
+
+    test('second results', async () => {
+      await start();
+      for (const [operation, shape, groups, names] of [
+        ['layerNorm', [4, 10], 4, ['mean', 'invStdDev', 'sum']], ['rmsNorm', [4, 10], 4, ['invStdDev', 'sum']],
+        ['groupNorm', [2, 4, 5], 4, ['mean', 'invStdDev']], ['instanceNorm', [2, 4, 5], 8, ['mean', 'invStdDev']],
+      ]) {
+        const x = floats(40, 53, 2, 9);
+        const results = () => Object.fromEntries(names.map((name) => [name, new Float32Array(name === 'sum' ? 40 : groups)]));
+        const [one, other] = [results(), results()];
+        const options = { shape, ...(names.includes('sum') ? { residual: floats(40, 54) } : {}), ...(operation === 'groupNorm' ? { groups: 2 } : {}) };
+        byName[operation](x, { ...options, ...one });
+        core().api[operation](x, { ...options, ...other });
+        for (const name of names) {
+          assert.ok(one[name].every((v) => v !== 0), `${operation} ${name}`);
+          assert.deepEqual(bits(one[name]), bits(other[name]), `${operation} ${name}`);
+          compare(`${operation} ${name}`, bits(one[name]));
+        }
+      }
     });
 
     test('tensors', async () => {
@@ -151,7 +193,9 @@ for (const variant of ['scalar', 'simd']) {
       structuredClone(detached.buffer, { transfer: [detached.buffer] });
       for (const [operation, options] of [
         ['layerNorm', { shape: [3, 3] }], ['layerNorm', { scale: two }], ['layerNorm', { axes: [3] }], ['layerNorm', { epsilon: -1 }], ['layerNorm', { epsilon: NaN }],
-        ['layerNorm', { out: two }], ['layerNorm', { residual: two }], ['batchNorm', { mean: two, variance: two }], ['batchNorm', { shape: [2, 4], mean: two, variance: two }],
+        ['layerNorm', { out: two }], ['layerNorm', { residual: two }], ['layerNorm', { sum: x }],
+        ['rmsNorm', { scale: two }], ['groupNorm', { shape: [2, 4], groups: 3 }], ['instanceNorm', { shape: [2, 4], bias: two }], ['lpNorm', { p: 3 }], ['lpNorm', { axis: 1 }],
+        ['localResponseNorm', { shape: [2, 4], size: 0 }], ['localResponseNorm', { shape: [2, 4], size: 1, beta: NaN }], ['meanVarianceNorm', { axes: [7] }], ['batchNorm', { mean: two, variance: two }], ['batchNorm', { shape: [2, 4], mean: two, variance: two }],
       ]) {
         const error = api[operation](x, options);
         assert.ok(error instanceof Error, JSON.stringify(options));
@@ -161,6 +205,8 @@ for (const variant of ['scalar', 'simd']) {
         api.layerNorm(), api.layerNorm([1, 2]), api.layerNorm(new Float64Array(2)), api.layerNorm(x, { scale: 5 }), api.layerNorm(x, { axes: 'last' }),
         api.layerNorm(x, { shape: [1.5] }), api.layerNorm(x, { epsilon: 'small' }), api.layerNorm({ handle: 12345 }), api.layerNorm(detached, { shape: [8] }),
         api.batchNorm(x, { layout: 'hwc', mean: x, variance: x }), api.batchNorm(x, { activation: 'gelu', mean: x, variance: x }), api.batchNorm(x),
+        api.groupNorm(x, { shape: [2, 4] }), api.localResponseNorm(x, { shape: [2, 4] }), api.lpNorm(x, { axis: 0.5 }), api.lpNorm(x, { p: '2' }), api.foldBatchNorm(x),
+        api.foldBatchNorm(x, { shape: [2, 4], mean: two, variance: two }), api.rmsNorm(x, { scale: new Float64Array(8) }),
         api.tensor('2'), api.tensor([-1]), api.tensor([2], new Float32Array(3)), api.tensor([1 << 20, 1 << 20]), api.read({}), api.read(), api.write(), api.dispose(5),
         api.open(), api.open(new Uint8Array(10)), api.open(twoOutputs(), { graphOptimizationLevel: 'some' }), api.open(twoOutputs(), { freeDimensionOverrides: { n: 'x' } }),
         api.describe(77), api.describe('x'), api.run(), api.release(0), api.layerNorm(x, { get shape() { throw new Error('a getter that fails'); } }),

@@ -44,10 +44,17 @@ test('a plain script uses everything', async () => {
   const frame = new Int32Array(exports.mem.buffer, exports.frameAddress() >>> 0, 64);
   frame.fill(0);
   frame.set([handle, 0, 12, handle, 0, 12]);
-  frame.set([2, 3, 4, -1], 21);
-  assert.equal(exports.layerNorm(1e-5), 0);
+  frame.set([2, 3, 4, -1], 24); // after eight operands: the shape, no axes, then epsilon and activation as float64
+  const put = (epsilon) => frame.set(new Int32Array(Float64Array.of(epsilon, 0).buffer), 28);
+  const layerNorm = api.operations.indexOf('layerNorm');
+  put(1e-5);
+  assert.equal(exports.norm(layerNorm), 0);
   assert.deepEqual(new Float32Array(exports.mem.buffer, at, 12).slice(), api.layerNorm(x, { shape: [3, 4] }));
-  assert.equal(exports.layerNorm(-1), 1);
+  put(-1);
+  assert.equal(exports.norm(layerNorm), 1);
+  assert.equal(exports.norm(999), 1);
+  put(-1);
+  exports.norm(layerNorm);
   const text = new Uint8Array(exports.mem.buffer, exports.failureAddress() >>> 0, exports.failureLength());
   assert.match(new TextDecoder().decode(text), /epsilon is -1/);
   assert.equal(exports.free(handle), 0);

@@ -1,5 +1,5 @@
 // Checked by tsc, never run: code as users write it against the published types.
-import { DisposedError, InferenceSession, LoadError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, init, layerNorm } from 'normwasm';
+import { DisposedError, InferenceSession, LoadError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm } from 'normwasm';
 import type { Runtime, Variant } from 'normwasm';
 
 export async function use(signal: AbortSignal): Promise<number> {
@@ -13,6 +13,15 @@ export async function use(signal: AbortSignal): Promise<number> {
   batchNorm(same, { layout: 'nhwc' });
   // @ts-expect-error no such layout
   batchNorm(same, { mean: array, variance: array, layout: 'hwc' });
+  const also: Float32Array = groupNorm(array, { shape: [1, 4, 2], groups: 2, activation: 'silu', mean: array.subarray(0, 2) });
+  using again: Tensor<'float32'> = rmsNorm(resident, { residual: same, sum: same });
+  using one = instanceNorm(resident, { layout: 'nhwc' });
+  lpNorm(meanVarianceNorm(localResponseNorm(one, { size: 5 }), { axes: [0] }), { p: 1, axis: 0 });
+  // @ts-expect-error p is 1 or 2
+  lpNorm(again, { p: 3 });
+  // @ts-expect-error groups is needed
+  groupNorm(also, {});
+  const folded: { weight: Float32Array; bias: Float32Array } = foldBatchNorm({ weight: array, weightShape: [2, 4], mean: array, variance: array });
 
   const ids = new Tensor('int64', [1n, 2n], [1, 2]);
   const big: BigInt64Array = ids.data;

@@ -1,0 +1,151 @@
+package bridge
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+)
+
+// Operation is one of norm's computations as both lanes see it: names and order of
+// what it takes. A call on the frame is the operands in this order, the shape, the
+// axes (length -1: none given) and the options as float64, two integers each.
+type Operation struct {
+	Name     string
+	Operands []Operand
+	Options  []Option
+
+	// prepare makes what calls of the same shape, axes and options share; kept by
+	// the operation's name, or by that of the forward pass it belongs to.
+	prepare func(*Call) (any, error)
+	run     func(*Call) error
+}
+
+// Operand is an array of float32 that an operation reads or writes.
+type Operand struct {
+	Name string
+	Mark Mark
+}
+
+// Mark says how an operand is used.
+type Mark uint8
+
+const (
+	Written Mark = 1 << iota // it receives elements
+	InPlace                  // "out" and "sum" may be the very same memory
+	Double                   // its elements are float64, counted as two float32
+)
+
+// Option is a number, or a word that stands for its index.
+type Option struct {
+	Name    string
+	Default float64
+	Whole   bool
+	Words   []string
+}
+
+// None is the value of a whole option that is left out and has no default.
+const None = -1 << 31
+
+const (
+	maxOperands = 8
+	maxOptions  = 10
+)
+
+// Call is an operation with its arguments.
+type Call struct {
+	Op       int // the index in Operations
+	Operands [maxOperands][]float32
+	Shape    []int
+	Axes     []int // nil: the operation's default
+	Options  [maxOptions]float64
+
+	b    *Bridge
+	plan any
+}
+
+// whole is an option that Norm has found to be a whole number.
+func (c *Call) whole(i int) int { return int(c.Options[i]) }
+
+// NormFrame runs the operation of this index with the arguments on the frame.
+func (b *Bridge) NormFrame(op int) error {
+	if op < 0 || op >= len(Operations) {
+		return &Error{Invalid, text.Join("bridge: there is no operation ", op)}
+	}
+	c, o, r := &b.call, &Operations[op], b.read()
+	c.Op = op
+	for i := range o.Operands {
+		c.Operands[i] = r.floats()
+	}
+	c.Shape, c.Axes = r.list("shape"), r.list("axes")
+	for i := range o.Options {
+		c.Options[i] = r.float64()
+	}
+	err := r.err
+	if err == nil {
+		err = b.Norm(c)
+	}
+	*c = Call{} // or it would keep memory that was freed
+	return err
+}
+
+// Norm runs a call. What is prepared for its shape, axes and options is kept, so
+// that a call like an earlier one allocates nothing.
+func (b *Bridge) Norm(c *Call) (err error) {
+	o := &Operations[c.Op]
+	for i, p := range o.Options {
+		v := c.Options[i]
+		if p.Words != nil && !(v >= 0 && v < float64(len(p.Words))) {
+			return &Error{Invalid, text.Join("norm: ", title(o.Name), ": ", p.Name, " is ", v, ", want one of ", p.Words, " (0 to ", len(p.Words)-1, ")")}
+		}
+		if (p.Whole || p.Words != nil) && !(v == math.Trunc(v) && math.Abs(v) <= math.MaxUint32) {
+			return &Error{BadShape, text.Join("norm: ", title(o.Name), ": ", p.Name, " is ", v, ", want a whole number")}
+		}
+	}
+	c.b = b
+	if o.prepare != nil {
+		if c.plan, err = b.plans.get(c, o); err != nil {
+			return err
+		}
+	}
+	if err := c.apart(o); err != nil {
+		return err
+	}
+	return o.run(c)
+}
+
+// apart refuses a result that lies across another operand: resident tensors are
+// passed as they are, so that callers can make them meet.
+func (c *Call) apart(o *Operation) error {
+	for i, w := range o.Operands {
+		if w.Mark&Written == 0 || len(c.Operands[i]) == 0 {
+			continue
+		}
+		y := c.Operands[i]
+		for j, p := range o.Operands {
+			s := c.Operands[j]
+			if i == j || !slab.Overlap(y, s) {
+				continue
+			}
+			if p.Mark&InPlace == 0 || w.Name != "out" && w.Name != "sum" {
+				return &Error{Invalid, text.Join("norm: ", title(o.Name), ": ", w.Name, " and ", p.Name, " are the same memory")}
+			}
+			if &y[0] != &s[0] {
+				return &Error{Invalid, text.Join("norm: ", title(o.Name), ": ", w.Name, " overlaps ", p.Name, " without being the same")}
+			}
+		}
+	}
+	return nil
+}
+
+// title is an operation's name as norm has it.
+func title(name string) string { return string(name[0]&^0x20) + name[1:] }
+
+// doubles is an operand of float64; nil when it is absent.
+func doubles(s []float32) ([]float64, error) {
+	b := slab.Bytes(s)
+	if len(b)%8 != 0 || !slab.Aligned[float64](b) {
+		return nil, &Error{BadShape, text.Join("bridge: ", len(s), " float32 are no float64")}
+	}
+	return slab.View[float64](b), nil
+}

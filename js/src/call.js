@@ -1,0 +1,295 @@
+// A call of one of the module's operations. Go validates it as a whole; what only
+// JavaScript can tell (classes, detached arrays, disposed tensors) is checked here.
+import { NormError, ShapeError, UnsupportedError } from './errors.js';
+import { live } from './runtime.js';
+import { Tensor, attached, checkDims, describe, is, resident } from './tensor.js';
+
+/** @typedef {import('./core.js').Core} Core */
+
+/** An option that is left out where no number says so, as in internal/bridge. */
+export const none = -(2 ** 31);
+
+/** A float64 as two integers. */
+const number = new Float64Array(1);
+const halves = new Int32Array(number.buffer);
+
+/**
+ * One call on its way: operands are collected, plain arrays are copied into the
+ * scratch slab side by side, everything is written on the frame, and what the
+ * module computed is copied back. The result replaces x in the scratch slab, so
+ * that no more memory than needed passes through the cache.
+ */
+export class Call {
+  /** Arrays to copy into scratch, each with its offset there in elements. @type {[Float32Array, number][]} */
+  #sources = [];
+  /** Arrays to copy out of scratch. @type {[Float32Array, number][]} */
+  #results = [];
+  /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
+  #operands = [0, 0, 0];
+  /** Where in scratch a result is that the call makes an array of; -1 for none. */
+  #fresh = -1;
+  /** Whether the result is a resident tensor that this call made. */
+  #owned = false;
+  /** Elements of scratch. */
+  #elements = 0;
+  #at = 0;
+
+  /**
+   * @param {string} name for errors
+   * @param {string} operation of the module
+   * @param {any} x the operand whose kind the result is of
+   * @param {any} options
+   * @param {string} [operand] what errors call x
+   */
+  constructor(name, operation, x, options, operand = 'x') {
+    this.name = name;
+    this.operation = operation;
+    if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
+    this.options = options;
+    this.x = x;
+    /** @type {Core} */
+    this.core = live(name);
+    const { shape } = options;
+    this.operand(operand, false, x ?? null);
+    if (!(x instanceof Tensor)) {
+      this.shape = shape === undefined ? [x.length] : checkDims(shape, `${name}: shape`);
+    } else if (shape === undefined) {
+      this.shape = x.dims;
+    } else {
+      throw new NormError(`${name}: ${operand} is a tensor [${x.dims.join(' ')}] and has its shape; the option shape goes with a Float32Array`);
+    }
+  }
+
+  /**
+   * Adds the operand of this option's name.
+   * @param {string} name
+   * @param {boolean} [receives] whether the module writes it
+   * @param {any} [value]
+   */
+  operand(name, receives = false, value = this.options[name]) {
+    if (value === undefined || (value === null && this.#operands.length > 3)) {
+      this.#operands.push(0, 0, 0);
+      return;
+    }
+    const array = this.#arrayOf(name, value, receives);
+    if (array === undefined) this.#operands.push(value.storage(name).handle, 0, value.size);
+    else this.#array(array, !receives, receives);
+  }
+
+  /**
+   * Adds an array of this package's own, and one of float64 as twice as many.
+   * @param {Float32Array | Float64Array | undefined} array
+   * @param {boolean} reads whether the module reads it
+   * @param {boolean} receives whether it writes it
+   */
+  own(array, reads, receives) {
+    if (array === undefined) this.#operands.push(0, 0, 0);
+    else this.#array(array instanceof Float32Array ? array : new Float32Array(array.buffer, array.byteOffset, array.length * 2), reads, receives);
+  }
+
+  /**
+   * @param {Float32Array} array
+   * @param {boolean} reads
+   * @param {boolean} receives
+   */
+  #array(array, reads, receives) {
+    const offset = this.#reserve(array.length);
+    this.#operands.push(-1, offset, array.length);
+    if (reads) this.#sources.push([array, offset]);
+    if (receives) this.#results.push([array, offset]);
+  }
+
+  /**
+   * The array of an operand on the cpu; undefined for one that is resident.
+   * @param {string} name
+   * @param {any} value
+   * @param {boolean} receives
+   * @returns {Float32Array | undefined}
+   */
+  #arrayOf(name, value, receives) {
+    const what = `${this.name}: ${name}`;
+    let array = value;
+    if (value instanceof Tensor) {
+      if (value.type !== 'float32') throw new UnsupportedError(`${what} is a tensor of ${value.type}, want float32`);
+      const storage = value.storage(what);
+      if (storage !== undefined) {
+        if (storage.core !== this.core) throw new NormError(`${what} belongs to another runtime`);
+        return undefined;
+      }
+      array = attached(value.data, what, value.size);
+    } else if (value instanceof Float32Array || (ArrayBuffer.isView(value) && is(value, 'Float32Array'))) {
+      attached(/** @type {Float32Array} */ (value), what);
+    } else {
+      throw new NormError(`${what} is ${describe(value)}, want a Float32Array or a Tensor`);
+    }
+    if (receives && this.core.memory.owns(array)) throw new NormError(`${what} is a view of the module's memory: pass the tensor itself`);
+    return this.core.memory.outside(array);
+  }
+
+  /**
+   * Room for so many elements in scratch, aligned to a cache line.
+   * @param {number} count
+   */
+  #reserve(count) {
+    const offset = this.#elements;
+    this.#elements += Math.ceil(count / 16) * 16;
+    return offset;
+  }
+
+  /**
+   * Finds the result's place, copies the arrays in and writes the operands, the
+   * shape and the axes on the frame.
+   * @param {readonly number[]} [axes]
+   */
+  begin(axes) {
+    const { core, x, options } = this;
+    const [, , , handle, offset, count] = this.#operands;
+    const given = options.out ?? undefined;
+    if (given === undefined && handle === -1) {
+      // The new array is made of what stands in scratch after the call.
+      this.#fresh = offset;
+      this.#operands.splice(0, 3, -1, offset, count);
+    } else {
+      this.#owned = given === undefined;
+      this.result = this.#owned ? resident(core, 'float32', x.dims) : given;
+      const array = this.#arrayOf('out', this.result, true);
+      if (array === undefined) {
+        this.#operands.splice(0, 3, this.result.storage('out').handle, 0, this.result.size);
+      } else {
+        const inPlace = handle === -1 && array.length === count;
+        const at = inPlace ? offset : this.#reserve(array.length);
+        this.#operands.splice(0, 3, -1, at, array.length);
+        this.#results.push([array, at]);
+      }
+    }
+    this.#write(axes);
+  }
+
+  /** As begin, for an operation without a result of x's kind. */
+  beginWithout() {
+    this.#operands.splice(0, 3);
+    this.#fresh = -2;
+    this.#write();
+  }
+
+  /** @param {readonly number[]} [axes] */
+  #write(axes) {
+    const { core } = this;
+    const scratch = core.scratch(this.#elements * 4);
+    const base = core.scratchAddress >>> 2;
+    const { f32, i32 } = core.memory;
+    for (const [source, at] of this.#sources) f32.set(source, base + at);
+    for (let i = 0; i < this.#operands.length; i++) {
+      i32[core.frame + i] = this.#operands[i] === -1 && i % 3 === 0 ? scratch : this.#operands[i];
+    }
+    this.#at = core.frame + this.#operands.length;
+    this.#list(this.shape);
+    if (axes === undefined) this.#int(-1);
+    else this.#list(axes);
+  }
+
+  /** @param {number} value */
+  #int(value) {
+    this.core.memory.i32[this.#at++] = value;
+  }
+
+  /** @param {readonly number[]} values */
+  #list(values) {
+    if (values.length > 32) throw this.#discard(new ShapeError(`${this.name}: ${values.length} dimensions, want at most 32`));
+    this.#int(values.length);
+    for (const value of values) this.#int(value);
+  }
+
+  /**
+   * Writes an option on the frame.
+   * @param {number} value
+   */
+  put(value) {
+    number[0] = value;
+    this.#int(halves[0]);
+    this.#int(halves[1]);
+    return this;
+  }
+
+  /**
+   * The option of this name, a number.
+   * @param {string} name
+   * @param {number} otherwise
+   * @returns {number}
+   */
+  number(name, otherwise) {
+    const value = this.options[name] === undefined ? otherwise : this.options[name];
+    if (typeof value !== 'number') throw new NormError(`${this.name}: ${name} is ${describe(value)}, want a number`);
+    return value;
+  }
+
+  /**
+   * The option of this name, a whole number.
+   * @param {string} name
+   * @param {number | undefined} otherwise
+   */
+  whole(name, otherwise) {
+    const value = this.options[name];
+    if (value !== undefined) return this.#whole(value, name);
+    if (otherwise === undefined) throw new NormError(`${this.name}: ${name} is missing`);
+    return otherwise;
+  }
+
+  /**
+   * The index of the option of this name among words; 0 when it is left out.
+   * @param {string} name
+   * @param {readonly string[]} words
+   * @param {number} [first] the index of the first word
+   */
+  word(name, words, first = 0) {
+    const value = this.options[name];
+    if (value === undefined) return 0;
+    const i = words.indexOf(value);
+    if (i < 0) throw new NormError(`${this.name}: ${name} is ${JSON.stringify(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
+    return i + first;
+  }
+
+  /** The option axes; undefined when it is left out. */
+  axes() {
+    const { axes } = this.options;
+    if (axes === undefined) return undefined;
+    if (!Array.isArray(axes)) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers`);
+    return axes.map((value, i) => this.#whole(value, `axes[${i}]`));
+  }
+
+  /**
+   * @param {unknown} value
+   * @param {string} name
+   */
+  #whole(value, name) {
+    if (typeof value !== 'number') throw new NormError(`${this.name}: ${name} is ${describe(value)}, want a whole number`);
+    if (!Number.isInteger(value) || Math.abs(value) > 0x7fffffff) throw new ShapeError(`${this.name}: ${name} is ${value}, want a whole number`);
+    return value;
+  }
+
+  /**
+   * Lets go of a result that the call failed to fill.
+   * @template E
+   * @param {E} error
+   */
+  #discard(error) {
+    if (this.#owned) this.result.dispose();
+    return error;
+  }
+
+  /** Runs the call and copies the results out. */
+  run() {
+    const { core } = this;
+    try {
+      core.call('norm', core.operation(this.operation));
+    } catch (error) {
+      throw this.#discard(error);
+    }
+    const base = core.scratchAddress >>> 2;
+    const { f32 } = core.memory;
+    for (const [array, at] of this.#results) array.set(f32.subarray(base + at, base + at + array.length));
+    if (this.#fresh < 0) return this.result;
+    const y = f32.slice(base + this.#fresh, base + this.#fresh + this.#operands[2]);
+    return this.x instanceof Tensor ? new Tensor('float32', y, this.x.dims) : y;
+  }
+}
