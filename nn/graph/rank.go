@@ -1,5 +1,7 @@
 package graph
 
+import "slices"
+
 // rank is v's number of dimensions where that is known before any input is, -1
 // where not.
 func (r *rewriter) rank(v *Value) int {
@@ -17,6 +19,14 @@ func (r *rewriter) rank(v *Value) int {
 	return -1
 }
 
+// keepRank are the operators whose first output has their first input's rank.
+var keepRank = []string{
+	"Relu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Clip", "Erf", "Sqrt", "Exp", "Log", "Abs", "Neg", "Gelu",
+	"LeakyRelu", "Elu", "Softplus", "Softmax", "LogSoftmax", "Identity", "Dropout", "Cast", "BatchNormalization",
+	"LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "MaxPool", "AveragePool",
+	"GlobalAveragePool", "GlobalMaxPool", "Concat", "Slice", "Pad", "Transpose", "Reciprocal",
+}
+
 // inferRank notes the rank of n's first output for the operators that patterns
 // stand next to.
 func (r *rewriter) inferRank(n *Node) {
@@ -24,17 +34,15 @@ func (r *rewriter) inferRank(n *Node) {
 		return
 	}
 	k := -1
-	switch n.Op {
-	case "Conv", "ConvTranspose":
-		k = r.rank(n.In(1))
-	case "Relu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Clip", "Erf", "Sqrt", "Exp", "Log", "Abs", "Neg", "Gelu",
-		"LeakyRelu", "Elu", "Softplus", "Softmax", "LogSoftmax", "Identity", "Dropout", "Cast", "BatchNormalization",
-		"LayerNormalization", "InstanceNormalization", "GroupNormalization", "LRN", "MaxPool", "AveragePool",
-		"GlobalAveragePool", "GlobalMaxPool", "Concat", "Slice", "Pad", "Transpose", "Reciprocal":
+	if slices.Contains(keepRank, n.Op) {
 		k = r.rank(n.In(0))
 		if perm, ok := n.Ints("perm"); ok {
 			k = len(perm)
 		}
+	}
+	switch n.Op {
+	case "Conv", "ConvTranspose":
+		k = r.rank(n.In(1))
 	case "Add", "Sub", "Mul", "Div", "Pow":
 		a, b := r.rank(n.In(0)), r.rank(n.In(1))
 		if a >= 0 && b >= 0 {
