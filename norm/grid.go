@@ -129,14 +129,13 @@ func at(s []float32, c int, other float32) float32 {
 	return s[c]
 }
 
-// set writes value n of a slot's parameters.
-func (g *grid) set(n, slot int, value float64) { g.params[n*g.period+slot] = float32(value) }
-
-// tileParams repeats the slots' parameters over the period.
-func (g *grid) tileParams(n int) {
-	for i := range n {
-		tile(g.params[i*g.period:(i+1)*g.period], g.slots)
-	}
+// set writes three of a slot's parameters, from the n-th on. Inlined, it would be the
+// larger part of every function that calls it.
+//
+//go:noinline
+func (g *grid) set(n, slot int, a, b, c float64) {
+	p := g.params[n*g.period+slot:]
+	p[0], p[g.period], p[2*g.period] = float32(a), float32(b), float32(c)
 }
 
 // normalize applies mean and variance to the sample x. y may be x.
@@ -151,10 +150,8 @@ func (g *grid) normalize(y, x, gamma, beta []float32) {
 			c := s / g.repeat
 			a := float64(at(gamma, c, 1)) * r
 			g.hard[k] = g.hard[k] || isHard(high, a)
-			g.set(0, s, mu)
-			g.set(1, s, mu-float64(high))
-			g.set(2, s, a)
-			g.set(3, s, float64(at(beta, c, 0)))
+			g.set(0, s, mu, mu-float64(high), a)
+			g.params[3*g.period+s] = at(beta, c, 0)
 		}
 		g.anyHard = g.anyHard || g.hard[k]
 	}
@@ -174,46 +171,48 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 	if activation == SiLU {
 		clamp = clampNone
 	}
-	if g.columns() {
-		step := len(x)
-		if activation == SiLU { // a part that the first-level cache still holds
-			step = max(1, residualBlock/g.period) * g.period
-		}
-		if g.anyHard {
-			step = g.slots
+	g.each(4, activation == SiLU, func(at, n int, params *float32) {
+		if g.columns() {
+			affineRows(&y[at], &x[at], params, n, g.period, clamp)
 		} else {
-			g.tileParams(4)
+			affinePlanes(&y[at], &x[at], params, n, g.inner, clamp)
 		}
-		for from := 0; from < len(x); from += step {
-			for s, n := g.calm(0, min(step, len(x)-from)); n > 0; s, n = g.calm(s+n, g.slots) {
-				at := from + s
-				affineRows(&y[at], &x[at], &g.params[s], n, g.period, clamp)
-				g.finish(y[at:at+n], activation)
-			}
+		if activation == SiLU {
+			activate(y[at:at+n*g.inner], SiLU)
 		}
-		return
-	}
-	for o := range g.outer {
-		base := o * g.slots * g.inner
-		if !g.anyHard && activation != SiLU {
-			affinePlanes(&y[base], &x[base], &g.params[0], g.slots, g.inner, clamp)
-			continue
-		}
-		for s := range g.slots {
-			if g.anyHard && g.hard[s/g.share] {
-				continue
-			}
-			from, to := base+s*g.inner, base+(s+1)*g.inner
-			affinePlanes(&y[from], &x[from], g.single(s), 1, g.inner, clamp)
-			g.finish(y[from:to], activation)
-		}
-	}
+	})
 }
 
-// finish applies the activation that the affine kernels do not have.
-func (g *grid) finish(y []float32, activation Activation) {
-	if activation == SiLU {
-		activate(y, SiLU)
+// each calls run for the parts of a sample that no hard group has: n columns of one or
+// more rows, or n planes, from element at on, with their params, of which there are
+// arrays. Parts are small enough for the first-level cache where that is asked for.
+func (g *grid) each(arrays int, small bool, run func(at, n int, params *float32)) {
+	row := g.slots * g.inner
+	step := row
+	if g.columns() && !g.anyHard {
+		for i := range arrays {
+			tile(g.params[i*g.period:(i+1)*g.period], g.slots)
+		}
+		step = g.size
+		if small {
+			step = max(1, residualBlock/g.period) * g.period
+		}
+	}
+	for from := 0; from < g.size; from += step {
+		switch {
+		case g.columns():
+			for s, n := g.calm(0, min(step, g.size-from)); n > 0; s, n = g.calm(s+n, g.slots) {
+				run(from+s, n, &g.params[s])
+			}
+		case !g.anyHard && !small:
+			run(from, g.slots, &g.params[0])
+		default:
+			for s := range g.slots {
+				if !g.anyHard || !g.hard[s/g.share] {
+					run(from+s*g.inner, 1, g.single(s))
+				}
+			}
+		}
 	}
 }
 

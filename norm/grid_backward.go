@@ -25,12 +25,13 @@ func (g *grid) products(dy, x []float32, exact bool) {
 			m, r = 0, 0
 		}
 		for s := k * g.share; s < (k+1)*g.share; s++ {
-			g.set(0, s, float64(m))
-			g.set(1, s, float64(r))
+			g.set(0, s, float64(m), float64(r), 0)
 		}
 	}
 	if g.columns() {
-		g.tileParams(2)
+		for i := range 2 {
+			tile(g.params[i*g.period:(i+1)*g.period], g.slots)
+		}
 		columnProducts(&g.sums[0], &dy[0], &x[0], &g.params[0], len(x), g.period)
 		for i := range 3 {
 			fold(g.sums[i*g.period:(i+1)*g.period], g.slots)
@@ -112,9 +113,7 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32) {
 		for s := k * g.share; s < (k+1)*g.share; s++ {
 			A := float64(at(gamma, s/g.repeat, 1)) * r
 			g.hard[k] = g.hard[k] || isHard(0, A)
-			g.set(2, s, A)
-			g.set(3, s, B)
-			g.set(4, s, C)
+			g.set(2, s, A, B, C)
 		}
 		g.anyHard = g.anyHard || g.hard[k]
 		frozen = frozen && B == 0 && C == 0
@@ -124,38 +123,19 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32) {
 			g.exactGradients(dx, dy, x, gamma, k)
 		}
 	}
-	switch {
-	case frozen: // x does not matter, nor what is not finite in it
+	if frozen { // x does not matter
 		clear(g.params[:2*g.period])
 		clear(g.params[3*g.period : 4*g.period])
 		g.affine(dx, dy, Linear)
-	case g.columns():
-		step := len(x)
-		if g.anyHard {
-			step = g.slots
-		} else {
-			g.tileParams(5)
-		}
-		for from := 0; from < len(x); from += step {
-			for s, n := g.calm(0, step); n > 0; s, n = g.calm(s+n, g.slots) {
-				gradRows(&dx[from+s], &dy[from+s], &x[from+s], &g.params[s], n, g.period)
-			}
-		}
-	default:
-		for o := range g.outer {
-			base := o * g.slots * g.inner
-			if !g.anyHard {
-				gradPlanes(&dx[base], &dy[base], &x[base], nil, &g.params[0], g.slots, g.inner)
-				continue
-			}
-			for s := range g.slots {
-				if !g.hard[s/g.share] {
-					from := base + s*g.inner
-					gradPlanes(&dx[from], &dy[from], &x[from], nil, g.single(s), 1, g.inner)
-				}
-			}
-		}
+		return
 	}
+	g.each(5, false, func(at, n int, params *float32) {
+		if g.columns() {
+			gradRows(&dx[at], &dy[at], &x[at], params, n, g.period)
+		} else {
+			gradPlanes(&dx[at], &dy[at], &x[at], nil, params, n, g.inner)
+		}
+	})
 }
 
 // exactGradients is differentiate for one group in float64.
