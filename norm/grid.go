@@ -22,6 +22,7 @@ import "math"
 // scratch of its passes.
 type grid struct {
 	samples, outer, slots, inner, share int
+	stride                              int // elements between two of outer
 	repeat                              int // slots of one channel
 	groups                              int // of one sample
 	size                                int // elements of one sample
@@ -40,6 +41,7 @@ type grid struct {
 	hard           []bool      // groups that float32 does not carry safely
 	anyHard        bool
 	one            [6]float32 // params of a single plane
+	view           *grid      // what part gives
 }
 
 func newGrid(samples, outer, channels, inner, share int) *grid {
@@ -48,7 +50,8 @@ func newGrid(samples, outer, channels, inner, share int) *grid {
 		g.slots, g.repeat, g.share, g.inner = channels*inner, inner, share*inner, 1
 	}
 	g.groups = g.slots / max(g.share, 1)
-	g.size = g.outer * g.slots * g.inner
+	g.stride = g.slots * g.inner
+	g.size = g.outer * g.stride
 	return g
 }
 
@@ -83,7 +86,7 @@ func (g *grid) count() int { return g.outer * g.share * g.inner }
 // span is a group's elements in a sample.
 func (g *grid) span(group int) span {
 	run := g.share * g.inner
-	return span{group * run, g.outer, run, g.slots * g.inner}
+	return span{group * run, g.outer, run, g.stride}
 }
 
 // statistics fills mean and variance from the sample x.
@@ -108,7 +111,7 @@ func (g *grid) statistics(x []float32) {
 		}
 	default:
 		for o := range g.outer {
-			contiguousMoments(g.moments, x[o*g.slots*g.inner:], g.groups, run, g.epsilon)
+			contiguousMoments(g.moments, x[o*g.stride:], g.groups, run, g.epsilon)
 			for k := range g.groups {
 				g.mean[k], g.variance[k] = mergeMoment(o, g.mean[k], g.variance[k], 1, g.moments[2*k], g.moments[2*k+1])
 			}
@@ -119,6 +122,49 @@ func (g *grid) statistics(x []float32) {
 			g.mean[k], g.variance[k] = exactMoments(x, g.span(k))
 		}
 	}
+}
+
+// partElements is about how many elements a part has: two sweeps over them find them
+// in the caches.
+const partElements = 8192
+
+// part returns the grid of a run of groups from group k on, and how many groups it has.
+// Its data begin at element, its channels at channel. It is valid until the next one.
+// Columns have one part only, which is g itself.
+func (g *grid) part(k int) (p *grid, groups, element, channel int) {
+	step := max(1, partElements/max(g.count(), 1))
+	if g.columns() || step >= g.groups {
+		return g, g.groups, 0, 0
+	}
+	if g.view == nil {
+		g.view = new(grid)
+	}
+	p, groups = g.view, min(step, g.groups-k)
+	from, to := k, k+groups
+	*p = grid{samples: 1, outer: g.outer, slots: groups * g.share, inner: g.inner, share: g.share, stride: g.stride, repeat: 1,
+		groups: groups, size: g.size, epsilon: g.epsilon, activation: g.activation, period: groups * g.share,
+		moments: g.moments[2*from : 2*to], mean: g.mean[from:to], variance: g.variance[from:to], rstd: g.rstd[from:to], rest: g.rest[from:to],
+		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to]}
+	p.sums, p.params = p.sums[:3*p.period], p.params[:6*p.period]
+	return p, groups, k * g.share * g.inner, k * g.share
+}
+
+// forward is statistics and normalize, part by part.
+func (g *grid) forward(y, x, gamma, beta []float32) {
+	for k := 0; k < g.groups; {
+		p, groups, e, c := g.part(k)
+		p.statistics(x[e:])
+		p.normalize(y[e:], x[e:], tail(gamma, c), tail(beta, c))
+		k += groups
+	}
+}
+
+// tail is s[from:], and nil for nil.
+func tail(s []float32, from int) []float32 {
+	if s == nil {
+		return nil
+	}
+	return s[from:]
 }
 
 // at returns a channel's parameter, and other where there are none.
@@ -187,8 +233,7 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 // more rows, or n planes, from element at on, with their params, of which there are
 // arrays. Parts are small enough for the first-level cache where that is asked for.
 func (g *grid) each(arrays int, small bool, run func(at, n int, params *float32)) {
-	row := g.slots * g.inner
-	step := row
+	step := g.stride
 	if g.columns() && !g.anyHard {
 		for i := range arrays {
 			tile(g.params[i*g.period:(i+1)*g.period], g.slots)

@@ -39,7 +39,7 @@ func (g *grid) products(dy, x []float32, exact bool) {
 	} else {
 		clear(g.sums)
 		for o := range g.outer {
-			from := o * g.slots * g.inner
+			from := o * g.stride
 			rowProducts(&g.triples[0], &dy[from], &x[from], nil, &g.params[0], &g.params[g.period], g.slots, g.inner)
 			for s := range g.slots {
 				for i := range 3 {

@@ -103,8 +103,8 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 	grid.allocate()
 	grid.activation = g.Activation
 	for n := range grid.samples {
-		part := x[n*grid.size : (n+1)*grid.size]
-		grid.statistics(part)
+		from, to := n*grid.size, (n+1)*grid.size
+		grid.forward(y[from:to], x[from:to], gamma, beta)
 		for k := range grid.groups {
 			if mean != nil {
 				mean[n*g.groups+k] = float32(grid.mean[k])
@@ -113,7 +113,6 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 				rstd[n*g.groups+k] = float32(1 / math.Sqrt(grid.variance[k]+grid.epsilon))
 			}
 		}
-		grid.normalize(y[n*grid.size:(n+1)*grid.size], part, gamma, beta)
 	}
 	return nil
 }
@@ -150,23 +149,28 @@ func (g *GroupNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 	clear(g.sums)
 	n := float64(grid.count())
 	for sample := range grid.samples {
-		from, to := sample*grid.size, (sample+1)*grid.size
 		for k := range grid.groups {
 			grid.mean[k], grid.rstd[k] = float64(mean[sample*g.groups+k]), float64(rstd[sample*g.groups+k])
 		}
-		grid.products(dy[from:to], x[from:to], false)
-		for k := range grid.groups {
-			var m1, m2 float64
-			for c := k * grid.share; c < (k+1)*grid.share; c++ {
-				a, b, scale := grid.sums[c], grid.sums[grid.period+c], float64(at(gamma, c, 1))
-				m1 += float64(scale * a)
-				m2 += float64(scale * b)
-				g.sums[c] += b
-				g.sums[g.channels+c] += a
+		for k := 0; k < grid.groups; {
+			p, groups, e, channel := grid.part(k)
+			from, to := sample*grid.size+e, (sample+1)*grid.size
+			p.products(dy[from:to], x[from:to], false)
+			for i := range groups {
+				var m1, m2 float64
+				for s := i * p.share; s < (i+1)*p.share; s++ {
+					c := channel + s
+					a, b, scale := p.sums[s], p.sums[p.period+s], float64(at(gamma, c, 1))
+					m1 += float64(scale * a)
+					m2 += float64(scale * b)
+					g.sums[c] += b
+					g.sums[g.channels+c] += a
+				}
+				p.moments[2*i], p.moments[2*i+1] = m1/n, m2/n
 			}
-			grid.moments[2*k], grid.moments[2*k+1] = m1/n, m2/n
+			p.differentiate(dx[from:to], dy[from:to], x[from:to], tail(gamma, channel))
+			k += groups
 		}
-		grid.differentiate(dx[from:to], dy[from:to], x[from:to], gamma)
 	}
 	for c := range dgamma {
 		dgamma[c] = float32(g.sums[c])

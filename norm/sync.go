@@ -74,7 +74,7 @@ func (l *BatchNormLayer) BackwardSums(sums []float64, dy, x []float32) error {
 	}
 	clear(sums)
 	if len(x) > 0 {
-		l.products(dy, x, 0)
+		l.products(dy, x)
 		g := l.grid
 		for s := range g.slots {
 			sums[s/g.repeat] += g.sums[g.period+s]
@@ -94,8 +94,8 @@ func (l *BatchNormLayer) BackwardWith(dx, dgamma, dbeta, dy, x []float32, sums [
 		return err
 	}
 	if len(x) > 0 {
-		l.products(dy, x, 0) // which groups are hard, and what they were normalized with
-		l.differentiate(dx, dy, x, sums, l.count)
+		l.products(dy, x) // which groups are hard, and what they were normalized with
+		l.differentiate(l.grid, 0, dx, dy, x, sums, l.count)
 	}
 	l.parameters(dgamma, dbeta, sums)
 	return nil

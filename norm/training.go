@@ -127,8 +127,12 @@ func (l *BatchNormLayer) Forward(y, x []float32, shape []int, useBatch, update b
 	l.batch.Reset()
 	for n := range g.samples {
 		part, from := x[n*g.size:(n+1)*g.size], n*2*g.groups
-		if useBatch || update {
+		if useBatch {
+			g.forward(y[n*g.size:(n+1)*g.size], part, l.Gamma, l.Beta)
+		} else if update {
 			g.statistics(part)
+		}
+		if useBatch || update {
 			for c := range l.channels {
 				l.batch.Mean[c] += (g.mean[c] - l.batch.Mean[c]) / float64(n+1)
 				l.batch.Variance[c] += (g.variance[c] - l.batch.Variance[c]) / float64(n+1)
@@ -136,9 +140,9 @@ func (l *BatchNormLayer) Forward(y, x []float32, shape []int, useBatch, update b
 		}
 		if !useBatch {
 			l.frozen()
+			g.normalize(y[n*g.size:(n+1)*g.size], part, l.Gamma, l.Beta)
 		}
 		l.save(from)
-		g.normalize(y[n*g.size:(n+1)*g.size], part, l.Gamma, l.Beta)
 	}
 	if update {
 		l.batch.Count = g.count()
@@ -269,18 +273,22 @@ func (l *BatchNormLayer) Backward(dx, dgamma, dbeta, dy, x []float32) error {
 	clear(l.sums)
 	g := l.grid
 	for n := 0; n < g.samples && len(x) > 0; n++ {
-		from, to := n*g.size, (n+1)*g.size
-		l.products(dy[from:to], x[from:to], n)
-		for s := range g.slots {
-			l.sums[s/g.repeat] += g.sums[g.period+s]
-			l.sums[l.channels+s/g.repeat] += g.sums[s]
+		l.restore(n)
+		for k := 0; k < g.groups; {
+			p, groups, e, c := g.part(k)
+			from, to := n*g.size+e, (n+1)*g.size
+			p.products(dy[from:to], x[from:to], true)
+			for s := range p.slots {
+				l.sums[c+s/g.repeat] += p.sums[p.period+s]
+				l.sums[l.channels+c+s/g.repeat] += p.sums[s]
+			}
+			sums := l.sums
+			if l.instance { // each example has its own
+				sums = nil
+			}
+			l.differentiate(p, c, dx[from:to], dy[from:to], x[from:to], sums, l.count)
+			k += groups
 		}
-		if l.instance {
-			l.differentiate(dx[from:to], dy[from:to], x[from:to], nil, l.count)
-		}
-	}
-	if !l.instance && len(x) > 0 {
-		l.differentiate(dx, dy, x, l.sums, l.count)
 	}
 	l.parameters(dgamma, dbeta, l.sums)
 	return nil
@@ -295,34 +303,38 @@ func (l *BatchNormLayer) checkBackward(dx, dgamma, dbeta, dy, x []float32) error
 		arg{"dgamma", dgamma, l.channels, eachChannel | optional}, arg{"dbeta", dbeta, l.channels, eachChannel | optional})
 }
 
-// products runs the reductions of a sample with the statistics of its forward pass.
-func (l *BatchNormLayer) products(dy, x []float32, sample int) {
+// products runs the reductions of x with the statistics of its forward pass.
+func (l *BatchNormLayer) products(dy, x []float32) {
+	l.restore(0)
+	l.grid.products(dy, x, true)
+}
+
+// restore takes the statistics of a sample's forward pass.
+func (l *BatchNormLayer) restore(sample int) {
 	g := l.grid
 	from := sample * 2 * g.groups
 	for k := range g.groups {
 		g.mean[k], g.rstd[k] = l.saved[from+k], l.saved[from+g.groups+k]
 		g.rest[k] = (g.mean[k] - float64(float32(g.mean[k]))) * g.rstd[k]
 	}
-	g.products(dy, x, true)
 }
 
-// differentiate gives dx of a sample from the sums of its channels; nil sums are the
-// grid's own.
-func (l *BatchNormLayer) differentiate(dx, dy, x []float32, sums []float64, count int) {
-	g := l.grid
+// differentiate gives dx of a part of a sample, whose channels begin at c, from the
+// sums of all channels; nil sums are the part's own.
+func (l *BatchNormLayer) differentiate(g *grid, c int, dx, dy, x []float32, sums []float64, count int) {
 	for k := range g.groups {
 		var m1, m2 float64
 		if count > 0 {
 			a, b := g.sums[k], g.sums[g.period+k]
 			if sums != nil {
-				a, b = sums[l.channels+k], sums[k]
+				a, b = sums[l.channels+c+k], sums[c+k]
 			}
-			scale := float64(at(l.Gamma, k, 1)) / float64(count)
+			scale := float64(at(l.Gamma, c+k, 1)) / float64(count)
 			m1, m2 = a*scale, b*scale
 		}
 		g.moments[2*k], g.moments[2*k+1] = m1, m2
 	}
-	g.differentiate(dx, dy, x, l.Gamma)
+	g.differentiate(dx, dy, x, tail(l.Gamma, c))
 }
 
 func (l *BatchNormLayer) parameters(dgamma, dbeta []float32, sums []float64) {
