@@ -145,7 +145,7 @@ func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int) {
 	for b := range s.blocks {
 		from := s.base + b*s.stride
 		for i := range s.run {
-			d := float64(at(gamma, (group*g.share+i/g.inner)/g.repeat, 1)) * float64(dy[from+i])
+			d := float64(float64(at(gamma, (group*g.share+i/g.inner)/g.repeat, 1)) * float64(dy[from+i]))
 			if m1 != 0 || m2 != 0 {
 				d = (d - m1) - float64(standard(x[from+i], g.mean[group], r)*m2)
 			}

@@ -107,7 +107,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		sum, product, deviation := b.sums[3*k], b.sums[3*k+1], b.sums[3*k+2]
 		m1, m2, rest := l.means(sum, product, deviation)
 		r := float64(rstd[k])
-		A, B, C := r, r*m2, r*(m1-float64(rest*m2))
+		A, B, C := r, float64(r*m2), float64(r*(m1-float64(rest*m2)))
 		p[2*rows+k], p[3*rows+k], p[4*rows+k], p[5*rows+k] = float32(A), float32(B), float32(C), float32(rest)
 		all := B + C
 		b.hard[k] = isHard(p[k], r) || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(all) <= math.MaxFloat32) || l.cancels()
@@ -155,13 +155,13 @@ func (l *LayerNorm) exactGradients(dx, dy, x, gamma []float32) {
 		xhat, d := standard(e, mu, r), float64(dy[i])
 		l.backward.totals[i] += float64(d * xhat)
 		l.backward.totals[l.cols+i] += d
-		d *= float64(at(gamma, i, 1))
+		d = float64(d * float64(at(gamma, i, 1)))
 		sum += d
 		product += float64(d * xhat)
 	}
 	m1, m2, _ := l.means(sum, product, 0)
 	for i, e := range x {
-		g := float64(dy[i]) * float64(at(gamma, i, 1))
+		g := float64(float64(dy[i]) * float64(at(gamma, i, 1)))
 		dx[i] = float32(float64((g-m1)-float64(standard(e, mu, r)*m2)) * r)
 	}
 }
