@@ -18,11 +18,12 @@ type Bridge struct {
 	sessions int
 	all      []*session // live sessions, for Memory
 
-	scratch Handle // the slab that plain arrays are copied into, 0 before the first
-	frame   []int32
-	dims    []int // decoded shapes, reused from call to call
-	plans   plans
-	call    Call // of NormFrame
+	scratch  Handle // the slab that plain arrays are copied into, 0 before the first
+	frame    []int32
+	dims     []int // decoded shapes, reused from call to call
+	plans    plans
+	call     Call // of NormFrame
+	repeated repeated
 
 	failure []byte // the latest error's text
 }

@@ -72,7 +72,11 @@ func (b *Bridge) NormFrame(op int) error {
 	if op < 0 || op >= len(Operations) {
 		return &Error{Invalid, text.Join("bridge: there is no operation ", op)}
 	}
-	c, o, r := &b.call, &Operations[op], b.read()
+	o := &Operations[op]
+	if c := b.repeated.find(op, b.frame, b.handles.drops); c != nil {
+		return o.run(c)
+	}
+	c, r := &b.call, b.read()
 	c.Op = op
 	for i := range o.Operands {
 		c.Operands[i] = r.floats()
@@ -84,6 +88,9 @@ func (b *Bridge) NormFrame(op int) error {
 	err := r.err
 	if err == nil {
 		err = b.Norm(c)
+	}
+	if err == nil && o.prepare != nil {
+		b.repeated.keep(c, b.frame[:r.at])
 	}
 	*c = Call{} // or it would keep memory that was freed
 	return err

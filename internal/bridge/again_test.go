@@ -1,0 +1,55 @@
+package bridge
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// read returns a slab's elements.
+func read(t *testing.T, b *Bridge, h Handle) []float32 {
+	t.Helper()
+	bytes, err := b.Bytes(h)
+	require.NoError(t, err)
+	return slab.View[float32](bytes)
+}
+
+func TestACallMadeAgain(t *testing.T) {
+	b := New()
+	x, y := put(t, b, 1, 3, 5, 5), put(t, b, 0, 0, 0, 0)
+	z := put(t, b, 0, 0, 0, 0)
+	layer := op(t, "layerNorm")
+	call := func(out Handle, shape []int, epsilon float64) error {
+		frame(b, whole(out, 4), whole(x, 4), absent, absent, absent, absent, absent, absent, shape, []int{-1}, given(epsilon, 0))
+		return b.NormFrame(layer)
+	}
+	rows := []int{2, 2, 2}
+	require.NoError(t, call(y, rows, 0))
+	assert.Equal(t, []float32{-1, 1, 0, 0}, read(t, b, y))
+
+	read(t, b, x)[0] = 7 // other elements at the same place
+	require.NoError(t, call(y, rows, 0))
+	assert.Equal(t, []float32{1, -1, 0, 0}, read(t, b, y))
+
+	require.NoError(t, call(z, rows, 0), "another result")
+	assert.Equal(t, []float32{1, -1, 0, 0}, read(t, b, z))
+	require.NoError(t, call(y, rows, 4), "another option: √(4 + 4)")
+	assert.InDelta(t, 0.70710678, read(t, b, y)[0], 1e-6)
+	require.NoError(t, call(y, []int{1, 4}, 0), "another shape")
+	assert.InDelta(t, 1.4142135, read(t, b, y)[0], 1e-6)
+	require.NoError(t, call(y, rows, 0), "the first once more")
+	assert.Equal(t, []float32{1, -1, 0, 0}, read(t, b, y))
+	require.Error(t, call(y, []int{1, 5}, 0))
+
+	frame(b, whole(y, 4), whole(x, 4), absent, absent, absent, absent, absent, absent, rows, []int{-1}, given(0, 0))
+	assert.Zero(t, testing.AllocsPerRun(100, func() { require.NoError(t, b.NormFrame(layer)) }))
+
+	require.NoError(t, b.Free(y))
+	assert.Equal(t, Disposed, status(t, b, call(y, rows, 0)), "what it wrote to is gone")
+	again := put(t, b, 0, 0, 0, 0) // in y's slot
+	require.NoError(t, call(again, rows, 0))
+	assert.Equal(t, []float32{1, -1, 0, 0}, read(t, b, again))
+}
