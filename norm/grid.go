@@ -112,7 +112,11 @@ func (g *grid) statistics(x []float32) {
 	default:
 		for o := range g.outer {
 			contiguousMoments(g.moments, x[o*g.stride:], g.groups, run, g.epsilon)
-			for k := range g.groups {
+			for k := range g.mean {
+				if o == 0 {
+					g.mean[k], g.variance[k] = g.moments[2*k], g.moments[2*k+1]
+					continue
+				}
 				g.mean[k], g.variance[k] = mergeMoment(o, g.mean[k], g.variance[k], 1, g.moments[2*k], g.moments[2*k+1])
 			}
 		}
@@ -184,22 +188,32 @@ func (g *grid) set(n, slot int, a, b, c float64) {
 	p[0], p[g.period], p[2*g.period] = float32(a), float32(b), float32(c)
 }
 
-// normalize applies mean and variance to the sample x. y may be x.
+// normalize applies mean and variance to the sample x, and leaves 1/√(σ² + ε) in rstd.
+// y may be x. Small planes have little to do but this: it divides once a group.
 func (g *grid) normalize(y, x, gamma, beta []float32) {
 	g.anyHard = false
-	for k := range g.groups {
-		mu := g.mean[k]
-		high := float32(mu)
+	n := g.period
+	highs, lows, scales, betas := g.params[:n], g.params[n:][:n], g.params[2*n:][:n], g.params[3*n:][:n]
+	for k, mu := range g.mean {
 		r := 1 / math.Sqrt(g.variance[k]+g.epsilon)
-		g.hard[k] = false
+		g.rstd[k] = r
+		high := float32(mu)
+		low := float32(mu - float64(high))
+		hard := false
 		for s := k * g.share; s < (k+1)*g.share; s++ {
-			c := s / g.repeat
-			a := float64(at(gamma, c, 1)) * r
-			g.hard[k] = g.hard[k] || isHard(high, a)
-			g.set(0, s, mu, mu-float64(high), a)
-			g.params[3*g.period+s] = at(beta, c, 0)
+			c := g.channel(s)
+			a, b := r, float32(0)
+			if gamma != nil {
+				a *= float64(gamma[c])
+			}
+			if beta != nil {
+				b = beta[c]
+			}
+			hard = hard || isHard(high, a)
+			highs[s], lows[s], scales[s], betas[s] = high, low, float32(a), b
 		}
-		g.anyHard = g.anyHard || g.hard[k]
+		g.hard[k] = hard
+		g.anyHard = g.anyHard || hard
 	}
 	if g.anyHard {
 		for k, hard := range g.hard {
@@ -209,6 +223,14 @@ func (g *grid) normalize(y, x, gamma, beta []float32) {
 		}
 	}
 	g.affine(y, x, g.activation)
+}
+
+// channel is the one that a slot belongs to.
+func (g *grid) channel(slot int) int {
+	if g.repeat == 1 {
+		return slot
+	}
+	return slot / g.repeat
 }
 
 // affine runs the affine kernels over a sample, but for the hard groups.

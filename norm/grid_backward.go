@@ -41,10 +41,11 @@ func (g *grid) products(dy, x []float32, exact bool) {
 		for o := range g.outer {
 			from := o * g.stride
 			rowProducts(&g.triples[0], &dy[from], &x[from], nil, &g.params[0], &g.params[g.period], g.slots, g.inner)
-			for s := range g.slots {
-				for i := range 3 {
-					g.sums[i*g.period+s] += g.triples[3*s+i]
-				}
+			a, b, c := g.sums[:g.slots], g.sums[g.period:][:g.slots], g.sums[2*g.period:][:g.slots]
+			for s, t := 0, g.triples; s < len(a); s, t = s+1, t[3:] {
+				a[s] += t[0]
+				b[s] += t[1]
+				c[s] += t[2]
 			}
 		}
 	}
@@ -111,7 +112,7 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32) {
 		B, C := r*m2, r*(m1-float64(g.rest[k]*m2))
 		g.hard[k] = g.hard[k] || !(math.Abs(B) <= math.MaxFloat32 && math.Abs(C) <= math.MaxFloat32)
 		for s := k * g.share; s < (k+1)*g.share; s++ {
-			A := float64(at(gamma, s/g.repeat, 1)) * r
+			A := float64(at(gamma, g.channel(s), 1)) * r
 			g.hard[k] = g.hard[k] || isHard(0, A)
 			g.set(2, s, A, B, C)
 		}

@@ -1,7 +1,5 @@
 package norm
 
-import "math"
-
 const (
 	groupOp    = "GroupNorm"
 	instanceOp = "InstanceNorm"
@@ -105,12 +103,12 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 	for n := range grid.samples {
 		from, to := n*grid.size, (n+1)*grid.size
 		grid.forward(y[from:to], x[from:to], gamma, beta)
-		for k := range grid.groups {
+		for k, mu := range grid.mean {
 			if mean != nil {
-				mean[n*g.groups+k] = float32(grid.mean[k])
+				mean[n*g.groups+k] = float32(mu)
 			}
 			if rstd != nil {
-				rstd[n*g.groups+k] = float32(1 / math.Sqrt(grid.variance[k]+grid.epsilon))
+				rstd[n*g.groups+k] = float32(grid.rstd[k])
 			}
 		}
 	}

@@ -54,8 +54,8 @@ func (l *BatchNormLayer) ForwardWith(y, x []float32, shape []int, m *Moments, up
 	if len(x) > 0 {
 		copy(l.grid.mean, m.Mean)
 		copy(l.grid.variance, m.Variance)
-		l.save(0)
 		l.grid.normalize(y, x, l.Gamma, l.Beta)
+		l.save(0)
 	}
 	if update && m.Count > 0 {
 		l.learn(m)
@@ -77,8 +77,8 @@ func (l *BatchNormLayer) BackwardSums(sums []float64, dy, x []float32) error {
 		l.products(dy, x)
 		g := l.grid
 		for s := range g.slots {
-			sums[s/g.repeat] += g.sums[g.period+s]
-			sums[l.channels+s/g.repeat] += g.sums[s]
+			sums[g.channel(s)] += g.sums[g.period+s]
+			sums[l.channels+g.channel(s)] += g.sums[s]
 		}
 	}
 	return nil

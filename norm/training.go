@@ -1,9 +1,6 @@
 package norm
 
-import (
-	"math"
-	"slices"
-)
+import "slices"
 
 // Framework says whose meaning of momentum, of the running variance and of the
 // defaults a layer follows:
@@ -228,9 +225,8 @@ func (l *BatchNormLayer) frozen() {
 // save keeps mean and 1/√(σ² + ε) of a sample for the backward pass.
 func (l *BatchNormLayer) save(from int) {
 	g := l.grid
-	for k := range g.groups {
-		l.saved[from+k], l.saved[from+g.groups+k] = g.mean[k], 1/math.Sqrt(g.variance[k]+g.epsilon)
-	}
+	copy(l.saved[from:], g.mean)
+	copy(l.saved[from+g.groups:], g.rstd)
 }
 
 // learn updates the running statistics from a batch.
@@ -279,8 +275,8 @@ func (l *BatchNormLayer) Backward(dx, dgamma, dbeta, dy, x []float32) error {
 			from, to := n*g.size+e, (n+1)*g.size
 			p.products(dy[from:to], x[from:to], true)
 			for s := range p.slots {
-				l.sums[c+s/g.repeat] += p.sums[p.period+s]
-				l.sums[l.channels+c+s/g.repeat] += p.sums[s]
+				l.sums[c+g.channel(s)] += p.sums[p.period+s]
+				l.sums[l.channels+c+g.channel(s)] += p.sums[s]
 			}
 			sums := l.sums
 			if l.instance { // each example has its own
