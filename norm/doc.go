@@ -68,15 +68,16 @@
 // What each keeps, and what it costs a value, in multiply-adds and in sweeps over memory:
 //
 //	                   cached for backward     forward           backward
-//	BatchNorm          mean, rstd: C           5, 2 reads        9, 4 reads
+//	BatchNorm          mean, rstd: C           5, 2 reads ²      9, 4 reads ²
 //	  inference        –                       1, 1 read         1 (frozen)
 //	LayerNorm          mean, rstd: rows        5, 1 read ¹       12, 2 reads ¹
-//	GroupNorm          mean, rstd: N·groups    5, 2 reads        9, 4 reads
-//	InstanceNorm       mean, rstd: N·C         5, 2 reads        9, 4 reads
+//	GroupNorm          mean, rstd: N·groups    5, 2 reads ²      9, 4 reads ²
+//	InstanceNorm       mean, rstd: N·C         5, 2 reads ²      9, 4 reads ²
 //	RMSNorm            rstd: rows              3, 1 read ¹       10, 2 reads ¹
 //	LpNorm             –                       2, 1 read ¹       6, 2 reads ¹
 //	LocalResponseNorm  –                       s + 2 roots       3·s + 2 roots
 //	¹ while a row or a block of rows fits the cache; x itself is needed by all of them
+//	² half of them in the layout NCHW, while the planes of a group fit the cache
 //
 // Backward reads x and dy for the sums over a group and again to apply them; of x̂
 // nothing is kept, since x, a mean and an rstd give it again.
@@ -153,19 +154,19 @@
 //	  axes           the last ones      axis to the last   -1, any            any, in any order
 //	  ε              1e-5               1e-5               1e-3               1e-5
 //	GroupNorm
-//	  γ and β        by channel         by channel ²       by channel         –
+//	  γ and β        by channel         by channel ³       by channel         –
 //	  groups, ε      –, 1e-5            –, 1e-5            32, 1e-3           –
 //	InstanceNorm
 //	  γ and β        none by default    required           GroupNorm with     optional
 //	  running stats  optional           –                  groups = -1        –
 //	  layout, ε      NC…, 1e-5          NC…, 1e-5          any, 1e-3          NCHW or NHWC, 1e-5
 //	RMSNorm
-//	  axes, ε        last, 2⁻²³ ³       axis to last, 1e-5 -1, 1e-6           –
+//	  axes, ε        last, 2⁻²³ ⁴       axis to last, 1e-5 -1, 1e-6           –
 //	LRN
-//	  inside         k + α/s·Σx²        k + α/s·Σx²        k + α·Σx² ⁴        –
+//	  inside         k + α/s·Σx²        k + α/s·Σx²        k + α·Σx² ⁵        –
 //	Lp
 //	  denominator    max(‖x‖, 1e-12)    ‖x‖, 0 gives 0     √max(‖x‖², 1e-12)  –
-//	² since opset 21; by group in opset 18   ³ the type's machine epsilon   ⁴ tf.nn
+//	³ since opset 21; by group in opset 18   ⁴ the type's machine epsilon   ⁵ tf.nn
 //
 // [Framework] chooses the meaning for [BatchNormLayer]; the batch itself is normalized
 // with its biased variance everywhere.
@@ -195,7 +196,7 @@
 // elements (well-conditioned: y in ULP of max(|y|, |γ·x̂|, |β|)) and hard rows (y in
 // max(1, |y|); 1e7 ± 50, 1e4 ± 0.5, denormals, ±3e38, mixtures):
 //
-//	                      y, well-conditioned   y, hard rows   1/√(σ² + ε)   dx ⁵
+//	                      y, well-conditioned   y, hard rows   1/√(σ² + ε)   dx ⁶
 //	LayerNorm             3.9 ULP               4.6e-7         3.9e-7        4e-7
 //	RMSNorm               3.2 ULP               1.1e-7         1.4e-7        4e-7
 //	BatchNorm, training   2.9 ULP               1.8e-7         1.7e-7        8e-7
@@ -204,7 +205,7 @@
 //	InstanceNorm          2.9 ULP               1.8e-7         1.7e-7        8e-7
 //	LocalResponseNorm     0.5 ULP               0.5 ULP        –             –
 //	LpNorm                1.6 ULP               1.4 ULP        –             –
-//	⁵ relative to its largest term, hard rows included; central differences of the float64
+//	⁶ relative to its largest term, hard rows included; central differences of the float64
 //	  formula agree to 1.1e-5 in every mode
 //
 // The same bits come out natively, in WebAssembly with SIMD and without, whatever
