@@ -15,7 +15,7 @@ func activate(y []float32, a Activation) {
 	}
 }
 
-var same = [4]float32{0, 0, 1, 0} // affinePlanes' params for y = x
+var same = [3]float32{0, 1, 0} // affinePlanes' params for y = x
 
 // activated applies any activation to one value.
 func activated(y float32, a Activation) float32 {

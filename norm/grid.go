@@ -193,24 +193,24 @@ func (g *grid) set(n, slot int, a, b, c float64) {
 func (g *grid) normalize(y, x, gamma, beta []float32) {
 	g.anyHard = false
 	n := g.period
-	highs, lows, scales, betas := g.params[:n], g.params[n:][:n], g.params[2*n:][:n], g.params[3*n:][:n]
+	means, scales, betas := g.params[:n], g.params[n:][:n], g.params[2*n:][:n]
 	for k, mu := range g.mean {
 		r := 1 / math.Sqrt(g.variance[k]+g.epsilon)
 		g.rstd[k] = r
 		high := float32(mu)
-		low := float32(mu - float64(high))
+		low := mu - float64(high)
 		hard := false
 		for s := k * g.share; s < (k+1)*g.share; s++ {
 			c := g.channel(s)
-			a, b := r, float32(0)
+			a, b := r, 0.0
 			if gamma != nil {
 				a *= float64(gamma[c])
 			}
 			if beta != nil {
-				b = beta[c]
+				b = float64(beta[c])
 			}
 			hard = hard || isHard(high, a)
-			highs[s], lows[s], scales[s], betas[s] = high, low, float32(a), b
+			means[s], scales[s], betas[s] = high, float32(a), float32(b-float64(low*a))
 		}
 		g.hard[k] = hard
 		g.anyHard = g.anyHard || hard
@@ -239,7 +239,7 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 	if activation == SiLU {
 		clamp = clampNone
 	}
-	g.each(4, activation == SiLU, func(at, n int, params *float32) {
+	g.each(3, activation == SiLU, func(at, n int, params *float32) {
 		if g.columns() {
 			affineRows(&y[at], &x[at], params, n, g.period, clamp)
 		} else {

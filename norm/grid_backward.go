@@ -125,8 +125,9 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32) {
 		}
 	}
 	if frozen { // x does not matter
-		clear(g.params[:2*g.period])
-		clear(g.params[3*g.period : 4*g.period])
+		copy(g.params[g.period:], g.params[2*g.period:3*g.period])
+		clear(g.params[:g.period])
+		clear(g.params[2*g.period : 3*g.period])
 		g.affine(dx, dy, Linear)
 		return
 	}

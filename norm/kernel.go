@@ -178,14 +178,9 @@ package norm
 //	func affinePlanes(dst, src, params *float32, planes, inner, clamp int)
 //	func affineRows(dst, src, params *float32, count, period, clamp int)
 //
-// are batchNormPlanes and batchNormRows with a mean of two parts and one set of
-// parameters a plane (or column). params is [high | low | scale | beta], each with
-// planes (or period) elements:
-//
-//	y = ((x - high) - low) * scale + beta                    // f32; clamp as above
-//
-// Plane p takes params at p, element i of affineRows at i % period; count need
-// not be a multiple of period, and may be less.
+// are batchNormPlanes with a channel for each plane, and batchNormRows. params is
+// [mean | scale | beta], each with planes (or period) elements. What the mean lacks in
+// float32 is part of beta. count need not be a multiple of period, and may be less.
 //
 // # siluRows
 //

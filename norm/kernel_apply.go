@@ -7,38 +7,16 @@ import (
 
 // The scalar twins of the kernels that apply statistics; kernel.go has each loop.
 
-// columns4 are the first four arrays of a kernel's params, n elements each.
-func columns4(params *float32, n int) (a, b, c, d []float32) {
-	p := unsafe.Slice(params, 4*n)
-	return p[:n:n], p[n : 2*n : 2*n], p[2*n : 3*n : 3*n], p[3*n:]
+// affinePlanes is batchNormPlanes with params; kernel.go has the loop.
+func affinePlanes(dst, src, params *float32, planes, inner, clamp int) {
+	p := unsafe.Slice(params, 2*planes+1)
+	batchNormPlanes(dst, src, &p[0], &p[planes], &p[2*planes], planes, planes, inner, clamp)
 }
 
-// affinePlanesScalar is affinePlanes; the comment in kernel.go is its loop.
-func affinePlanesScalar(dst, src, params *float32, planes, inner, clamp int) {
-	xs, ys := unsafe.Slice(src, planes*inner), unsafe.Slice(dst, planes*inner)
-	highs, lows, scales, betas := columns4(params, planes)
-	for p, high := range highs {
-		low, a, b := lows[p], scales[p], betas[p]
-		x := xs[p*inner : (p+1)*inner]
-		y := ys[p*inner : (p+1)*inner][:len(x)]
-		for i, e := range x {
-			y[i] = clampScalar(float32(((e-high)-low)*a)+b, clamp)
-		}
-	}
-}
-
-// affineRowsScalar is affineRows; the comment in kernel.go is its loop.
-func affineRowsScalar(dst, src, params *float32, count, period, clamp int) {
-	xs, ys := unsafe.Slice(src, count), unsafe.Slice(dst, count)
-	highs, lows, scales, betas := columns4(params, period)
-	for start := 0; start < count; start += period {
-		x := xs[start:min(start+period, count)]
-		n := len(x)
-		y, high, low, a, b := ys[start:][:n], highs[:n], lows[:n], scales[:n], betas[:n]
-		for i, e := range x {
-			y[i] = clampScalar(float32(((e-high[i])-low[i])*a[i])+b[i], clamp)
-		}
-	}
+// affineRows is batchNormRows with params; kernel.go has the loop.
+func affineRows(dst, src, params *float32, count, period, clamp int) {
+	p := unsafe.Slice(params, 2*period+1)
+	batchNormRows(dst, src, &p[0], &p[period], &p[2*period], count, period, clamp)
 }
 
 // siluRowsScalar is siluRows; the comment in kernel.go is its loop.

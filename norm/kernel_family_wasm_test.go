@@ -119,12 +119,6 @@ func TestRowGradientBits(t *testing.T) {
 				rowGradientsScalar(w, &dy.v[0], &x.v[0], p, rows, cols)
 				rowGradients(g, &dy.v[0], &x.v[0], p, rows, cols)
 				sameBits64(t, want, got, "gradients of gamma %d×%d", rows, cols)
-				for clamp := range 3 {
-					wy, gy := newOperand(rows*cols, shift), newOperand(rows*cols, shift)
-					affinePlanesScalar(&wy.v[0], &x.v[0], p, rows, cols, clamp)
-					affinePlanes(&gy.v[0], &x.v[0], p, rows, cols, clamp)
-					sameBits(t, wy, gy, "affine ", rows, "×", cols, " clamp=", clamp)
-				}
 			}
 		})
 	}
@@ -156,12 +150,6 @@ func TestColumnBits(t *testing.T) {
 					columnProducts(g, &dy.v[0], &x.v[0], p, count, period)
 					sameBits64(t, want, got, "products of %d by %d", count, period)
 
-					for clamp := range 3 {
-						wy, gy := newOperand(count, shift), newOperand(count, shift)
-						affineRowsScalar(&wy.v[0], &x.v[0], p, count, period, clamp)
-						affineRows(&gy.v[0], &x.v[0], p, count, period, clamp)
-						sameBits(t, wy, gy, "affine ", count, " by ", period, " clamp=", clamp)
-					}
 					wy, gy := newOperand(count, shift), newOperand(count, shift)
 					gradRowsScalar(&wy.v[0], &dy.v[0], &x.v[0], p, count, period)
 					gradRows(&gy.v[0], &dy.v[0], &x.v[0], p, count, period)

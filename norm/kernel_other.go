@@ -44,16 +44,6 @@ func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64
 	return rmsNormRowsScalar(dst, src, gamma, rstd, rows, cols, epsilon)
 }
 
-// affinePlanes forwards to affinePlanesScalar; kernel.go has the loop.
-func affinePlanes(dst, src, params *float32, planes, inner, clamp int) {
-	affinePlanesScalar(dst, src, params, planes, inner, clamp)
-}
-
-// affineRows forwards to affineRowsScalar; kernel.go has the loop.
-func affineRows(dst, src, params *float32, count, period, clamp int) {
-	affineRowsScalar(dst, src, params, count, period, clamp)
-}
-
 // siluRows forwards to siluRowsScalar; kernel.go has the loop.
 func siluRows(dst, src *float32, count int) {
 	siluRowsScalar(dst, src, count)

@@ -16,8 +16,6 @@ var trainingPaths = []struct {
 	columnSums     func(sums *float64, src, shift *float32, count, period int)
 	rowPowers      func(sums *float64, src *float32, rows, cols, p int)
 	rmsNormRows    func(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) int
-	affinePlanes   func(dst, src, params *float32, planes, inner, clamp int)
-	affineRows     func(dst, src, params *float32, count, period, clamp int)
 	siluRows       func(dst, src *float32, count int)
 	responseBlock  func(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 	rowProducts    func(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
@@ -26,9 +24,9 @@ var trainingPaths = []struct {
 	columnProducts func(sums *float64, dy, src, params *float32, count, period int)
 	rowGradients   func(sums *float64, dy, src, params *float32, rows, cols int)
 }{
-	{"scalar", rowMomentsScalar, columnSumsScalar, rowPowersScalar, rmsNormRowsScalar, affinePlanesScalar, affineRowsScalar, siluRowsScalar,
+	{"scalar", rowMomentsScalar, columnSumsScalar, rowPowersScalar, rmsNormRowsScalar, siluRowsScalar,
 		responseBlockScalar, rowProductsScalar, gradPlanesScalar, gradRowsScalar, columnProductsScalar, rowGradientsScalar},
-	{"kernel", rowMoments, columnSums, rowPowers, rmsNormRows, affinePlanes, affineRows, siluRows,
+	{"kernel", rowMoments, columnSums, rowPowers, rmsNormRows, siluRows,
 		responseBlock, rowProducts, gradPlanes, gradRows, columnProducts, rowGradients},
 }
 
@@ -217,14 +215,14 @@ func TestColumnKernelsAreTheirContract(t *testing.T) {
 				want := make([]float32, count)
 				for l, e := range x {
 					j := l % period
-					want[l] = clampScalar(float32(((e-params[j])-params[period+j])*params[2*period+j])+params[3*period+j], clamp)
+					want[l] = clampScalar(float32((e-params[j])*params[period+j])+params[2*period+j], clamp)
 				}
 				y := testkit.Output("dst", count, 1)
-				path.affineRows(&y.S[0], &in.S[0], &p.S[0], count, period, clamp)
+				affineRows(&y.S[0], &in.S[0], &p.S[0], count, period, clamp)
 				testkit.SameBits(t, want, y.S, "%s: affine %v", path.name, m)
 				y.Check(t, "%s: affine %v", path.name, m)
 				y = testkit.InOut("dst", x, 1)
-				path.affineRows(&y.S[0], &y.S[0], &p.S[0], count, period, clamp)
+				affineRows(&y.S[0], &y.S[0], &p.S[0], count, period, clamp)
 				testkit.SameBits(t, want, y.S, "%s: affine %v in place", path.name, m)
 			}
 			want := make([]float32, count)
@@ -336,7 +334,7 @@ func TestRowKernelsAreTheirContract(t *testing.T) {
 					g = float32(g * gamma[k%n])
 				}
 				dx[k] = (float32(g*params[2*rows+row]) - float32(h*params[3*rows+row])) - params[4*rows+row]
-				affine[k] = float32(((e-params[row])-params[rows+row])*params[2*rows+row]) + params[3*rows+row]
+				affine[k] = float32((e-params[row])*params[rows+row]) + params[2*rows+row]
 			}
 			for alias := range 3 {
 				g, s := testkit.InOut("dy", dy, 1), testkit.InOut("src", x, 2)
@@ -353,7 +351,7 @@ func TestRowKernelsAreTheirContract(t *testing.T) {
 				for alias := range 2 {
 					s := testkit.InOut("src", x, 2)
 					out := []*testkit.Operand{testkit.Output("dst", size, 3), s}[alias]
-					path.affinePlanes(&out.S[0], &s.S[0], &p.S[0], rows, n, clamp)
+					affinePlanes(&out.S[0], &s.S[0], &p.S[0], rows, n, clamp)
 					testkit.SameBits(t, want, out.S, "%s: affine %d × %d, alias %d", path.name, rows, n, alias)
 					out.Check(t, "%s: affine %d × %d", path.name, rows, n)
 				}

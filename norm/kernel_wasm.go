@@ -44,16 +44,6 @@ func rowPowers(sums *float64, src *float32, rows, cols, power int)
 //go:noescape
 func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
 
-// affinePlanes applies statistics to planes; kernel.go has the loop.
-//
-//go:noescape
-func affinePlanes(dst, src, params *float32, planes, inner, clamp int)
-
-// affineRows applies statistics to columns; kernel.go has the loop.
-//
-//go:noescape
-func affineRows(dst, src, params *float32, count, period, clamp int)
-
 // siluRows is y = x·sigmoid(x); kernel.go has the loop.
 //
 //go:noescape

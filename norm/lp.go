@@ -106,10 +106,10 @@ func carried(length float64) bool { return length >= 0x1p-100 && length <= 0x1p1
 
 func (n *LpNorm) forward(y, x []float32, rows int) {
 	n.lengths(x, rows)
-	clear(n.params[:4*rows])
+	clear(n.params[:3*rows])
 	calm := true
 	for k, length := range n.norms[:rows] {
-		n.params[2*rows+k] = float32(1 / length)
+		n.params[rows+k] = float32(1 / length)
 		calm = calm && carried(length)
 	}
 	if calm {
@@ -119,7 +119,7 @@ func (n *LpNorm) forward(y, x []float32, rows int) {
 	for k, length := range n.norms[:rows] {
 		from, to := k*n.l.cols, (k+1)*n.l.cols
 		if carried(length) {
-			one := [4]float32{0, 0, n.params[2*rows+k], 0}
+			one := [3]float32{0, n.params[rows+k], 0}
 			affinePlanes(&y[from], &x[from], &one[0], 1, n.l.cols, clampNone)
 			continue
 		}

@@ -1,51 +1,6 @@
 package main
 
-import (
-	"math"
-
-	"github.com/normwasm/normwasm/internal/asm"
-)
-
-// limits are the bounds of the clamp argument, infinite where it asks for none: one
-// loop for all three. A NaN passes both.
-type limits struct{ low, high asm.V }
-
-func newLimits(f *asm.Func) limits {
-	l := limits{f.NewV("atLeast"), f.NewV("atMost")}
-	infinity := float32(math.Inf(1))
-	l.low.Set(f.ConstF32(0).If(f.ArgInt("clamp").GeConst(1), f.ConstF32(-infinity)).Splat())
-	l.high.Set(f.ConstF32(6).If(f.ArgInt("clamp").GeConst(2), f.ConstF32(infinity)).Splat())
-	return l
-}
-
-func (l limits) clamp(v asm.V) asm.V { return v.PMax(l.low).PMin(l.high) }
-
-func affinePlanes(file *asm.File) {
-	file.Func("func affinePlanes(dst, src, params *float32, planes, inner, clamp int)",
-		"affinePlanes applies statistics to planes; kernel.go has the loop.",
-		func(f *asm.Func) {
-			y, x, p, planes := f.Ptr("dst"), f.Ptr("src"), f.Ptr("params"), f.Int("planes")
-			step, left := f.NewInt("step"), f.NewInt("left")
-			high, low, a, b := f.NewV("high"), f.NewV("low"), f.NewV("scale"), f.NewV("beta")
-			bound := newLimits(f)
-			step.Set(floats(planes))
-			f.Take(planes, 1, func() {
-				for i, v := range []asm.V{high, low, a, b} {
-					v.Set(p.Add(step.MulConst(int64(i))).Splat(0))
-				}
-				p.Advance(4)
-				left.Set(f.ArgInt("inner"))
-				f.Sweep(asm.Sweep{
-					Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 4,
-					Vector: func(u int) {
-						o := int64(16 * u)
-						y.StoreV(o, bound.clamp(x.V(o).Sub(high).Sub(low).MulAdd(a, b)))
-					},
-					Scalar: func() { y.StoreF32(0, bound.clamp(x.Splat(0).Sub(high).Sub(low).MulAdd(a, b)).Lane(0)) },
-				})
-			})
-		})
-}
+import "github.com/normwasm/normwasm/internal/asm"
 
 // elementwise are the strips of a matrix whose elements become others: n parameters
 // of each column in registers, and element, which gives the new one.
@@ -75,19 +30,6 @@ func elementwise(m *matrix, params asm.Ptr, n int, element func(load func(p asm.
 	m.walk(nil, vectors(2), vectors(1), strip{1, read(1, func(p asm.Ptr, _ int) asm.V { return p.Splat(0) }), func() {
 		y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }, regs[0]).Lane(0))
 	}, nil})
-}
-
-func affineRows(file *asm.File) {
-	file.Func("func affineRows(dst, src, params *float32, count, period, clamp int)",
-		"affineRows applies statistics to columns; kernel.go has the loop.",
-		func(f *asm.Func) {
-			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "src")
-			params := m.columns([]string{"params"}, 4)[0]
-			bound := newLimits(f)
-			elementwise(m, params, 4, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
-				return bound.clamp(load(m.at[1]).Sub(p[0]).Sub(p[1]).MulAdd(p[2], p[3]))
-			})
-		})
 }
 
 // gradient is (g*A - h*B) - C, with -B: the same, and open to contraction.

@@ -153,7 +153,8 @@ func columnSums(file *asm.File) {
 			c := m.columns([]string{"shift", "sums"}, 4, 8)
 			x, shift, sum := m.at[0], c[0], c[1]
 			squares := sum.Add(m.stride.Shl(1))
-			k, q, s, w := f.NewVs("k", 2), f.NewVs("q", 2), f.NewVs("s", 4), f.NewV("w")
+			k, q, s, w, one := f.NewVs("k", 2), f.NewVs("q", 2), f.NewVs("s", 4), f.NewV("w"), f.NewV("one")
+			one.Set(f.ConstLanes(0, 0x3ff00000, 0, 0x3ff00000)) // as in layerNorm.sweep
 			vectors := func(n int) strip {
 				return strip{4 * n, func() {
 					for i := range n {
@@ -167,8 +168,8 @@ func columnSums(file *asm.File) {
 					for i := range n {
 						o := int64(16 * i)
 						w.Set(x.V(o))
-						s[2*i].Set(s[2*i].AddF64(w.PromoteLow()))
-						s[2*i+1].Set(s[2*i+1].AddF64(x.Half(o + 8).PromoteLow()))
+						s[2*i].Set(w.PromoteLow().MulAddF64(one, s[2*i]))
+						s[2*i+1].Set(x.Half(o+8).PromoteLow().MulAddF64(one, s[2*i+1]))
 						w.Set(w.Sub(k[i]))
 						q[i].Set(w.MulAdd(w, q[i]))
 					}

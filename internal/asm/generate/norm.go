@@ -14,8 +14,6 @@ func normKernels() *asm.File {
 	columnSums(file)
 	rowPowers(file)
 	rmsNormRows(file)
-	affinePlanes(file)
-	affineRows(file)
 	siluRows(file)
 	rowProducts(file)
 	gradPlanes(file)
