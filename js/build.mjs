@@ -37,9 +37,10 @@ const names = ['Object', 'Array', 'Reflect', 'Error', 'Date', 'Int8Array', 'Uint
 /** Makes a fresh Go instance and the object that its program sees as global. */
 export function createGo() {
   const globalThis = Object.fromEntries(names.map((name) => [name, realm[name]]));
-  // A pending timer of Go's scheduler must not keep a Node process alive.
+  // A pending timer of Go's scheduler must not keep a Node process alive, and must
+  // not wake a program that has ended since.
   const setTimeout = (callback, ms) => {
-    const timer = realm.setTimeout(callback, ms);
+    const timer = realm.setTimeout(() => go.exited || callback(), ms);
     timer?.unref?.();
     return timer;
   };
@@ -48,7 +49,8 @@ export function createGo() {
 ${body.trimEnd()}
 
   fs = globalThis.fs;
-  return { go: new globalThis.Go(), global: globalThis };
+  const go = new globalThis.Go();
+  return { go, global: globalThis };
 }
 `;
 mkdirSync(join(import.meta.dirname, 'dist'), { recursive: true });

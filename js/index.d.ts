@@ -176,6 +176,132 @@ export function meanVarianceNorm<T extends Operand>(x: T, o?: Common & { axes?: 
 export function foldBatchNorm(o: { weight: Float32Array; weightShape: readonly number[]; bias?: Float32Array;
   mean: Float32Array; variance: Float32Array; scale?: Float32Array; shift?: Float32Array; epsilon?: number }): { weight: Float32Array; bias: Float32Array };
 
+// ---- normalization, training ------------------------------------------------------------------
+
+/** Where a pass puts its result. A forward whose result lies over x leaves nothing for a backward. */
+export interface Out { out?: Operand }
+
+/** Every layer keeps a reference to the x of its latest forward (not a copy: it must keep its elements until backward) and
+ *  that pass's statistics. Parameters and running statistics are arrays of the layer's own, which may be written to or
+ *  replaced (by ones of the same length) between calls; no forward or backward writes to scale and bias. Constructors need no
+ *  {@link init}, passes do.
+ *
+ *  `forward` takes a Float32Array with `shape`, or a Tensor. `backward` takes the gradient dy of its result, in x's shape, as a
+ *  Float32Array or a Tensor of x's dims, and gives dx of dy's kind and the gradients of the parameters, summed over all that
+ *  shares them. It may be called more than once.
+ *  @throws {ShapeError} when a length, rank or dimension does not fit
+ *  @throws {NormError} for options that make no sense, an operand of another class or detached, a backward without a forward
+ *  @throws {DisposedError} after dispose, for a disposed tensor (x of the latest forward too), or when the runtime is gone
+ *
+ *  An error leaves everything as it was: parameters, running statistics, and the pass that backward differentiates. */
+interface Layer { dispose(): void; [Symbol.dispose](): void }
+
+export interface BatchNormOptions {
+  /** The number of channels. */
+  features: number;
+  /** Which framework's meaning of momentum, of the running variance and of the defaults:
+   *  pytorch  r ← (1−m)r + m·b, running variance unbiased, m = 0.1,  ε = 1e-5, one value per channel is an error
+   *  onnx     r ← m·r + (1−m)b, running variance biased,   m = 0.9,  ε = 1e-5
+   *  keras    r ← m·r + (1−m)b, running variance biased,   m = 0.99, ε = 1e-3
+   *  The batch itself is always normalized with its biased variance. Default: pytorch. */
+  preset?: 'pytorch' | 'onnx' | 'keras';
+  /** 0 to 1; null: the plain average over all batches (PyTorch's None). */
+  momentum?: number | null;
+  /** Finite, at least 0. */
+  epsilon?: number;
+  /** 'nchw' (default): channels are axis 1 of a rank of 2 or more; 'nhwc': the last. */
+  layout?: 'nchw' | 'nhwc';
+  /** false: without scale and bias, whose arrays (and gradients) are then empty. */
+  affine?: boolean;
+}
+
+/** Means and biased variances of `count` values in each channel. float64 keeps what float32 would round: at 1e7 ± 50 that
+ *  is a hundredth of the deviation. */
+export interface Moments<A extends Float32Array | Float64Array = Float64Array> { count: number; mean: A; variance: A }
+
+/** Batch normalization with its parameters and running statistics, each of `features` elements: scale and runningVar start
+ *  as 1, bias and runningMean as 0.
+ *
+ *  Synchronised over workers, each of which has a part of the batch:
+ *
+ *      each    part = bn.moments(x)
+ *      one     whole = BatchNorm.mergeMoments(parts)
+ *      each    y = bn.forward(x, { moments: whole }), later sums = bn.backwardSums(dy)
+ *      one     the sums added up, element by element
+ *      each    bn.backward(dy, { sums }); dscale and dbias are those of the whole batch already */
+export class BatchNorm implements Layer {
+  constructor(o: BatchNormOptions);
+  scale: Float32Array; bias: Float32Array; runningMean: Float32Array; runningVar: Float32Array;
+  /** How many batches the running statistics have learnt from. */
+  batches: number;
+  /** useBatchStats normalizes with the batch's statistics rather than the running ones, updateStats lets these learn from the
+   *  batch. They are separate: both default to `training` (default true). `moments` take the place of the batch's statistics.
+   *  @throws {NormError} also for one value per channel under 'pytorch', and a negative running variance where it is used */
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; training?: boolean; useBatchStats?: boolean; updateStats?: boolean;
+    moments?: Moments<Float32Array | Float64Array> }): T;
+  /** Gradients of the latest forward, in the mode that it ran in: running statistics count as constants. */
+  backward<T extends Operand>(dy: T, o?: Out & { sums?: Float64Array }): { dx: T; dscale: Float32Array; dbias: Float32Array };
+  /** The statistics of a part of a batch. Nothing is normalized or learnt; the latest forward is forgotten. */
+  moments(x: Operand, o?: { shape?: readonly number[] }): Moments;
+  /** Σdy·x̂ of each channel, then Σdy of each: a part of what backward needs of the whole batch. */
+  backwardSums(dy: Operand): Float64Array;
+  /** Makes these the running statistics, with the preset's meaning of the variance: together with mergeMoments over a stream
+   *  of batches this is "precise BatchNorm". */
+  setStatistics(moments: Moments<Float32Array | Float64Array>): void;
+  /** This instance's batch statistics merged with others' (synchronised BatchNorm over workers). Needs no {@link init}. */
+  static mergeMoments<A extends Float32Array | Float64Array>(parts: readonly Moments<A>[]): Moments<A>;
+  /** Copies: scale and bias (where there are such), runningMean, runningVar, and batches as one element. */
+  stateDict(): Record<string, Float32Array>;
+  /** Copies a state in. `batches` may be left out (0). An entry that is missing, unknown or of another length is an error, and
+   *  nothing has changed then. */
+  loadStateDict(s: Record<string, Float32Array>): void;
+  /** Frees what the module holds for it. Idempotent. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link layerNorm} over the last dimensions, which normalizedShape names; scale and bias have its elements, row-major.
+ *  A Float32Array without `shape` is taken as rows of them. ε = 1e-5. */
+export class LayerNorm implements Layer {
+  constructor(o: { normalizedShape: readonly number[]; epsilon?: number; affine?: boolean });
+  scale: Float32Array; bias: Float32Array;
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dbias: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link rmsNorm} over the last dimensions, as {@link LayerNorm}. ε = 1e-5. */
+export class RMSNorm implements Layer {
+  constructor(o: { normalizedShape: readonly number[]; epsilon?: number; affine?: boolean });
+  scale: Float32Array;
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link groupNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5.
+ *  The constructor throws a {@link ShapeError} when groups does not divide features. */
+export class GroupNorm implements Layer {
+  constructor(o: { groups: number; features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean });
+  scale: Float32Array; bias: Float32Array;
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dbias: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link instanceNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5. */
+export class InstanceNorm implements Layer {
+  constructor(o: { features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean });
+  scale: Float32Array; bias: Float32Array;
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dbias: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
 // ---- models: the subset of onnxruntime-common's InferenceSession that small models use ---------
 
 /** An ONNX file. A string is a URL (in Node also a file's path). */

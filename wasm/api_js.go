@@ -42,8 +42,10 @@ A resident float32 tensor with a copy of data, or zeros. Dispose of it.`, tensor
 A copy of a tensor's elements.`, read},
 	{"write", `write(t: tensor, data: Float32Array): undefined
 Replaces a tensor's elements; data has as many.`, write},
-	{"dispose", `dispose(t: tensor): undefined
-Frees a tensor. Its handle is never given out again.`, dispose},
+	{"dispose", `dispose(t: tensor or layer): undefined
+Frees it. Its handle is never given out again.`, dispose},
+	{"layer", `layer(channels: number): { handle }
+What a BatchNorm in training remembers of its forward pass. Dispose of it.`, newLayer},
 	{"open", `open(model, options?): session
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
 its address on and that the session takes over. options: bytes (the file's length
@@ -99,6 +101,28 @@ size, alpha (1e-4), beta (0.75), bias (1), shape, out.`,
 	`foldBatchNorm(weight, options): Float32Array or tensor, as weight is
 The weights [O …] with a BatchNorm folded in. options: shape, mean, variance,
 outBias (output: the new bias), bias, scale, shift, epsilon (1e-5), out.`,
+	`layerNormBackward(dy, options): Float32Array or tensor, as dy is
+The gradient of x. options: x, mean, invStdDev (layerNorm's), scale, axes, shape,
+epsilon, dscale, dbias (outputs), out.`,
+	`rmsNormBackward(dy, options): as layerNormBackward, without mean and dbias`,
+	`groupNormBackward(dy, options): as layerNormBackward
+options: groupNorm's groups, layout, epsilon, shape and results; dscale, dbias.`,
+	`instanceNormBackward(dy, options): as groupNormBackward`,
+	`batchNormForward(x, options): Float32Array or tensor, as x is
+options: layer, runningMean, runningVar (needed; updated), scale, bias, shape,
+layout, preset ('pytorch', 'onnx', 'keras'), epsilon (1e-5), momentum (0.1),
+useBatchStats, updateStats (true), cumulative (false; averages instead of
+momentum) with batches (seen so far), moments (Float64Array: mean, then variance,
+of count values) in place of the batch's own, out.`,
+	`batchNormBackward(dy, options): Float32Array or tensor, as dy is
+Of the layer's latest forward. options: layer, x, scale, sums (of all workers),
+dscale, dbias (outputs), shape, out.`,
+	`batchNormMoments(options): undefined
+Means and biased variances of a part of a batch. options: layer, x, shape, layout,
+moments (output: Float64Array, two for each channel).`,
+	`batchNormSums(options): undefined
+Part of the reductions of the backward pass. options: layer, dy, x, sums (output:
+Float64Array, two for each channel).`,
 }
 
 func init() {
@@ -278,6 +302,20 @@ func dispose(args []js.Value) (any, error) {
 	return nil, state.Free(h)
 }
 
+func newLayer(args []js.Value) (any, error) {
+	channels, err := integer(arg(args, 0), "channels")
+	if err != nil {
+		return nil, err
+	}
+	h, err := state.NewLayer(channels)
+	if err != nil {
+		return nil, err
+	}
+	l := jsObject.New()
+	l.Set("handle", uint32(h))
+	return l, nil
+}
+
 func exit([]js.Value) (any, error) {
 	select {
 	case quit <- struct{}{}:
@@ -379,6 +417,9 @@ func normCall(op int, args []js.Value) (any, error) {
 	if o.Operands[0].Name == "out" {
 		n.Operands[1], n.Operands[0], result = c.start(arg(args, 0), arg(args, 1), o.Operands[1].Name)
 		at = 2
+	} else {
+		c.options = arg(args, 0)
+		c.shape, c.err = integers(option(c.options, "shape"), "shape")
 	}
 	for i := at; i < len(o.Operands); i++ {
 		n.Operands[i] = c.in(o.Operands[i])

@@ -60,6 +60,16 @@ func free(handle uint32) (status int32) {
 	return int32(state.Fail(state.Free(bridge.Handle(handle))))
 }
 
+// layer makes a BatchNorm's state for so many channels and returns its handle.
+//
+//go:wasmexport layer
+func layer(channels uint32) (handle uint32) {
+	defer caughtHandle(&handle)
+	h, err := state.NewLayer(int(channels))
+	state.Fail(err)
+	return uint32(h)
+}
+
 // norm runs an operation, whose arguments the frame holds (bridge.NormFrame).
 //
 //go:wasmexport norm

@@ -102,7 +102,8 @@ func integers(v js.Value, name string) ([]int, error) {
 	return list, nil
 }
 
-// number decodes an option: a number, a boolean as 0 or 1, or one of its words.
+// number decodes an option: a number, a boolean as 0 or 1, one of its words, or an
+// object's handle.
 func number(v js.Value, p bridge.Option) (float64, error) {
 	switch {
 	case isNone(v):
@@ -114,6 +115,9 @@ func number(v js.Value, p bridge.Option) (float64, error) {
 			}
 		}
 		return 0, invalid("wasm: ", p.Name, " is ", v.String(), ", want one of ", p.Words)
+	case v.Type() == js.TypeObject:
+		h, err := handle(v)
+		return float64(h), err
 	case v.Type() == js.TypeBoolean:
 		if v.Bool() {
 			return 1, nil

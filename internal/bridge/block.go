@@ -37,8 +37,12 @@ func (b *Bridge) alloc(n int, scratch bool) (Handle, error) {
 	return h, nil
 }
 
-// Free lets go of a slab. A second Free says Disposed.
+// Free lets go of a slab or a layer. A second Free says Disposed.
 func (b *Bridge) Free(h Handle) error {
+	if _, ok := b.handles.get(h).(*layer); ok {
+		b.handles.drop(h)
+		return nil
+	}
 	s, err := b.block(h)
 	if err != nil {
 		return err

@@ -289,6 +289,67 @@ func TestCacheKeepsTheLatest(t *testing.T) {
 	assert.Equal(t, []int{2 * cached}, b.plans[0].shape)
 }
 
+// A layer remembers a forward pass and nothing of what the caller owns.
+func TestLayer(t *testing.T) {
+	b := New()
+	layer, err := b.NewLayer(2)
+	require.NoError(t, err)
+	assert.Equal(t, Memory{}, b.Memory(), "a layer is no tensor")
+	x := []float32{1, 2, 3, 5, 7, 11, 13, 17}
+	dy := []float32{1, 0, 2, 0, -1, 3, 1, 1}
+	hx, hy, hd, hg := put(t, b, x...), put(t, b, make([]float32, 8)...), put(t, b, dy...), put(t, b, 0, 0, 0, 0)
+	running := put(t, b, 0, 0, 1, 1)
+	l, err := norm.NewBatchNormLayer(2, norm.ONNX)
+	require.NoError(t, err)
+	want, grad := make([]float32, 8), make([]float32, 8)
+	require.NoError(t, l.Forward(want, x, []int{4, 2}, true, true))
+	dgamma, dbeta := make([]float32, 2), make([]float32, 2)
+	require.NoError(t, l.Backward(grad, dgamma, dbeta, dy, x))
+
+	forward := func(layer Handle, useBatch float64) error {
+		frame(b, whole(hy, 8), whole(hx, 8), absent, absent, []int{int(running), 0, 2}, []int{int(running), 2, 2}, absent, []int{2, 4, 2, -1},
+			given(float64(layer), 0, 1, 1e-5, 0.9, useBatch, 1, 0, 0, 0))
+		return b.NormFrame(op(t, "batchNormForward"))
+	}
+	backward := func() error {
+		frame(b, whole(hy, 8), whole(hd, 8), whole(hx, 8), absent, absent, []int{int(hg), 0, 2}, []int{int(hg), 2, 2}, []int{2, 4, 2, -1}, given(float64(layer)))
+		return b.NormFrame(op(t, "batchNormBackward"))
+	}
+	assert.Equal(t, Invalid, status(t, b, backward()), "before a forward")
+	require.NoError(t, forward(layer, 1))
+	y, _ := b.Floats(hy, 0, 8)
+	assert.Equal(t, want, y)
+	stats, _ := b.Floats(running, 0, 4)
+	assert.Equal(t, append(slices.Clone(l.RunningMean), l.RunningVar...), stats)
+	require.NoError(t, backward())
+	assert.Equal(t, grad, y)
+	g, _ := b.Floats(hg, 0, 4)
+	assert.Equal(t, append(dgamma, dbeta...), g)
+	require.NoError(t, forward(layer, 1))
+	number := op(t, "batchNormForward")
+	assert.Zero(t, testing.AllocsPerRun(10, func() { b.NormFrame(number) }))
+
+	// A failure leaves the running statistics alone.
+	stats[2] = -1
+	kept := slices.Clone(stats)
+	assert.Equal(t, Invalid, status(t, b, forward(layer, 0)))
+	assert.Contains(t, string(b.Failure()), "variance of channel 0 is -1")
+	assert.Equal(t, kept, stats)
+
+	for name, h := range map[string]Handle{"a tensor": hx, "none": 0, "never made": 77} {
+		assert.NotEqual(t, OK, status(t, b, forward(h, 1)), name)
+	}
+	_, err = b.Bytes(layer)
+	assert.Equal(t, Invalid, status(t, b, err), "a layer is no tensor")
+	require.NoError(t, b.Free(layer))
+	assert.Equal(t, Disposed, status(t, b, b.Free(layer)))
+	assert.Equal(t, Disposed, status(t, b, forward(layer, 1)))
+	for _, n := range []int{-1, MaxBytes, math.MaxInt} {
+		_, err = b.NewLayer(n)
+		assert.NotEqual(t, OK, status(t, b, err))
+	}
+}
+
 func TestCaught(t *testing.T) {
 	caught := func(f func()) (err error) {
 		defer func() { err = Caught(recover()) }()

@@ -7,10 +7,13 @@ var (
 	layout     = Option{Name: "layout", Words: []string{"nchw", "nhwc"}}
 	activation = Option{Name: "activation", Words: []string{"linear", "relu", "relu6", "silu"}}
 	groups     = Option{Name: "groups", Whole: true, Default: None}
+	channels   = Option{Name: "layer", Whole: true} // what keeps a BatchNorm's state
 
 	rowOptions   = []Option{epsilon, activation}
 	groupOptions = []Option{epsilon, layout, activation, groups}
 
+	gradients = []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0},
+		{"mean", 0}, {"invStdDev", 0}, {"dscale", Written}, {"dbias", Written}}
 	groupOperands = []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Written}, {"invStdDev", Written}}
 )
 
@@ -36,6 +39,24 @@ var Operations = [...]Operation{
 	{Name: "foldBatchNorm", run: runFold, Options: []Option{epsilon},
 		Operands: []Operand{{"out", Written}, {"weight", InPlace}, {"bias", 0}, {"mean", 0}, {"variance", 0},
 			{"scale", 0}, {"shift", 0}, {"outBias", Written}}},
+	{Name: "layerNormBackward", prepare: prepareLayer, run: runLayerBackward, Options: rowOptions[:1], Operands: gradients},
+	{Name: "rmsNormBackward", prepare: prepareRMS, run: runRMSBackward, Options: rowOptions[:1],
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"invStdDev", 0}, {"dscale", Written}}},
+	{Name: "groupNormBackward", prepare: prepareGroup, run: runGroupBackward, Options: groupOptions, Operands: gradients},
+	{Name: "instanceNormBackward", prepare: prepareInstance, run: runGroupBackward, Options: groupOptions[:3], Operands: gradients},
+	{Name: "batchNormForward", run: runBatchForward,
+		Options: []Option{channels, layout, {Name: "preset", Words: []string{"pytorch", "onnx", "keras"}}, epsilon, {Name: "momentum", Default: 0.1},
+			{Name: "useBatchStats", Whole: true, Default: 1}, {Name: "updateStats", Whole: true, Default: 1},
+			{Name: "cumulative", Whole: true}, {Name: "batches", Whole: true}, {Name: "count"}},
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0},
+			{"runningMean", Written}, {"runningVar", Written}, {"moments", Double}}},
+	{Name: "batchNormBackward", run: runBatchBackward, Options: []Option{channels},
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"sums", Double},
+			{"dscale", Written}, {"dbias", Written}}},
+	{Name: "batchNormMoments", run: runBatchMoments, Options: []Option{channels, layout},
+		Operands: []Operand{{"x", 0}, {"moments", Written | Double}}},
+	{Name: "batchNormSums", run: runBatchSums, Options: []Option{channels},
+		Operands: []Operand{{"dy", 0}, {"x", 0}, {"sums", Written | Double}}},
 }
 
 func prepareLayer(c *Call) (any, error) {

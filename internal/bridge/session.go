@@ -174,6 +174,7 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 	if err != nil {
 		return err
 	}
+	s.run = nil // whatever the frame says, what was prepared before is over
 	dims := make([][]int, len(s.inputs))
 	at := 0
 	for i := range dims {

@@ -78,6 +78,10 @@ func optionNames(op, detail string) string {
 			name = "out"
 		case "rstd":
 			name = "invStdDev"
+		case "running mean":
+			name = "runningMean"
+		case "running variance":
+			name = "runningVar"
 		}
 		return name + " has " + rest
 	}

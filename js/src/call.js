@@ -168,7 +168,6 @@ export class Call {
   /** As begin, for an operation without a result of x's kind. */
   beginWithout() {
     this.#operands.splice(0, 3);
-    this.#fresh = -2;
     this.#write();
   }
 
@@ -288,7 +287,7 @@ export class Call {
     const base = core.scratchAddress >>> 2;
     const { f32 } = core.memory;
     for (const [array, at] of this.#results) array.set(f32.subarray(base + at, base + at + array.length));
-    if (this.#fresh < 0) return this.result;
+    if (this.#fresh < 0) return this.result; // undefined without one
     const y = f32.slice(base + this.#fresh, base + this.#fresh + this.#operands[2]);
     return this.x instanceof Tensor ? new Tensor('float32', y, this.x.dims) : y;
   }

@@ -16,6 +16,7 @@ import { Memory } from './memory.js';
  * @property {(bytes: number) => number} scratch
  * @property {(handle: number) => number} address
  * @property {(handle: number) => number} free
+ * @property {(channels: number) => number} layer
  * @property {(operation: number) => number} norm
  * @property {(session: number) => number} sessionPrepare
  * @property {(session: number) => number} sessionExec
@@ -158,6 +159,14 @@ export class Core {
   }
 
   /**
+   * The handle of a BatchNorm's state.
+   * @param {number} channels
+   */
+  layer(channels) {
+    return this.#handle('layer', channels);
+  }
+
+  /**
    * The handle of the scratch slab, once it has so many bytes.
    * @param {number} bytes
    */
@@ -175,7 +184,7 @@ export class Core {
   }
 
   /**
-   * @param {'alloc' | 'scratch'} name
+   * @param {'alloc' | 'scratch' | 'layer'} name
    * @param {number} bytes
    */
   #handle(name, bytes) {

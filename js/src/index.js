@@ -2,5 +2,6 @@
 export { init } from './runtime.js';
 export { Tensor } from './tensor.js';
 export { layerNorm, rmsNorm, batchNorm, instanceNorm, groupNorm, localResponseNorm, lpNorm, meanVarianceNorm, foldBatchNorm } from './norm.js';
+export { BatchNorm, LayerNorm, RMSNorm, GroupNorm, InstanceNorm } from './training.js';
 export { InferenceSession } from './session.js';
 export { NormError, ShapeError, LoadError, UnsupportedError, DisposedError } from './errors.js';

@@ -51,7 +51,7 @@ function same(got) {
   assert.deepEqual(got.memory, { total: true, inUse: 0, tensors: 0, sessions: 0 });
   assert.deepEqual(got.globals, []);
   assert.ok(got.elsewhere, 'a session in a worker gives the same');
-  for (const key of ['layer', 'batch', 'y', 'z']) {
+  for (const key of ['layer', 'batch', 'family', 'training', 'y', 'z']) {
     if (got.variant === 'relaxed') assert.ok(distance(got[key], reference[key]) < 3e-6, `${key}: off by ${distance(got[key], reference[key])}`);
     else assert.deepEqual(got[key], reference[key], key);
   }

@@ -4,7 +4,7 @@
 export async function run({ source, asModule, variant }) {
   const names = () => Reflect.ownKeys(globalThis).map(String);
   const before = new Set(names());
-  const { InferenceSession, Tensor, batchNorm, init, layerNorm } = await import('/src/index.js');
+  const { BatchNorm, InferenceSession, LayerNorm, RMSNorm, Tensor, batchNorm, groupNorm, init, instanceNorm, layerNorm, lpNorm, rmsNorm } = await import('/src/index.js');
   const { floats, twoOutputs } = await import('/test/data.mjs');
   const started = performance.now();
   const phases = new Set();
@@ -22,8 +22,17 @@ export async function run({ source, asModule, variant }) {
   const resident = new Tensor('float32', x, [1, 64, 24, 32]).toWasm();
   const batch = batchNorm(resident, { ...stats, activation: 'relu' });
   const batchData = [...batch.data];
-  resident.dispose();
   batch.dispose();
+  const shape = [64, 768];
+  const family = [rmsNorm(x, { shape, scale }), instanceNorm(x, { shape: [1, 64, 768] }), groupNorm(x, { shape: [1, 64, 768], groups: 4, activation: 'silu' }), lpNorm(x, { shape })].flatMap((y) => [...y.subarray(0, 4000)]);
+  const training = [];
+  for (const [norm, input] of [[new BatchNorm({ features: 64 }), resident], [new LayerNorm({ normalizedShape: [768] }), x], [new RMSNorm({ normalizedShape: [768] }), x]]) {
+    const out = norm.forward(input);
+    const { dx, dscale } = norm.backward(out);
+    training.push(...(dx.data ?? dx).slice(0, 4000), ...dscale, ...(norm.runningVar ?? []));
+    for (const thing of [out, dx, norm]) thing.dispose?.();
+  }
+  resident.dispose();
   const session = await InferenceSession.create(new Blob([twoOutputs()]));
   const { y, z } = await session.run({ x: new Tensor('float32', x.subarray(0, 30), [10, 3]) });
   await session.release();
@@ -42,7 +51,7 @@ export async function run({ source, asModule, variant }) {
   runtime.dispose();
   return {
     variant: kind, phases: [...phases], ms, failure, elsewhere, memory: { ...memory, total: memory.total > 0 },
-    layer: [...layer], batch: batchData, y: [...y.data], z: [...z.data],
+    layer: [...layer], batch: batchData, family, training, y: [...y.data], z: [...z.data],
     globals: names().filter((name) => !before.has(name)),
   };
 }

@@ -1,5 +1,5 @@
 // Checked by tsc, never run: code as users write it against the published types.
-import { DisposedError, InferenceSession, LoadError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm } from 'normwasm';
+import { BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, NormError, RMSNorm, ShapeError, Tensor, UnsupportedError, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm } from 'normwasm';
 import type { Runtime, Variant } from 'normwasm';
 
 export async function use(signal: AbortSignal): Promise<number> {
@@ -22,6 +22,20 @@ export async function use(signal: AbortSignal): Promise<number> {
   // @ts-expect-error groups is needed
   groupNorm(also, {});
   const folded: { weight: Float32Array; bias: Float32Array } = foldBatchNorm({ weight: array, weightShape: [2, 4], mean: array, variance: array });
+
+  using bn = new BatchNorm({ features: 4, preset: 'keras', momentum: null });
+  const through: Float32Array = bn.forward(array, { shape: [2, 4], training: true, updateStats: false });
+  const { dx, dbias }: { dx: Float32Array; dbias: Float32Array } = bn.backward(through);
+  const onWasm: Tensor<'float32'> = bn.forward(same, { moments: BatchNorm.mergeMoments([bn.moments(same), bn.moments(dx, { shape: [2, 4] })]) });
+  bn.setStatistics(BatchNorm.mergeMoments([{ count: 2, mean: array, variance: dbias }]));
+  const single: Float32Array = BatchNorm.mergeMoments([{ count: 2, mean: array, variance: dbias }]).mean;
+  bn.loadStateDict(bn.stateDict());
+  const ln = new LayerNorm({ normalizedShape: [4], affine: true });
+  ln.scale = single;
+  const rms = new RMSNorm({ normalizedShape: [4] });
+  // @ts-expect-error there is no bias
+  rms.bias = single;
+  new GroupNorm({ groups: 2, features: 4 }).forward(new InstanceNorm({ features: 4, layout: 'nhwc' }).forward(ln.forward(rms.forward(onWasm))));
 
   const ids = new Tensor('int64', [1n, 2n], [1, 2]);
   const big: BigInt64Array = ids.data;

@@ -1,0 +1,630 @@
+// The normalizations as layers: parameters, a forward pass and its gradients.
+import { Call } from './call.js';
+import { DisposedError, NormError, ShapeError } from './errors.js';
+import { Tensor, checkDims, describe, product } from './tensor.js';
+
+/** @typedef {import('./core.js').Core} Core */
+/** @typedef {{ x: any, shape: readonly number[], core: Core, [statistics: string]: any }} Saved */
+
+const layouts = ['nchw', 'nhwc'];
+/** By index of norm's frameworks. @type {Record<string, { index: number, momentum: number, epsilon: number }>} */
+const presets = {
+  pytorch: { index: 0, momentum: 0.1, epsilon: 1e-5 },
+  onnx: { index: 1, momentum: 0.9, epsilon: 1e-5 },
+  keras: { index: 2, momentum: 0.99, epsilon: 1e-3 },
+};
+
+/** What all layers have: scale, the latest forward pass, and an end. */
+class Layer {
+  /** Of the latest forward pass. @type {Saved | undefined} */ #saved;
+  /** Why there is none. */
+  #missing = 'there was no forward';
+  #disposed = false;
+
+  /**
+   * @param {string} name
+   * @param {any} options
+   * @param {number} size
+   */
+  constructor(name, options, size) {
+    this._name = name;
+    this._affine = flag(options.affine, `${name}: affine`, true);
+    this.scale = new Float32Array(this._affine ? size : 0).fill(1);
+    for (const internal of ['_name', '_affine']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
+  }
+
+  /**
+   * @param {Call} call a forward pass that is set up
+   * @param {() => any} run
+   * @param {object} statistics
+   */
+  _forward(call, run, statistics) {
+    const y = run();
+    const overwritten = shares(call.options.out, call.x);
+    this.#missing = 'the latest forward wrote its result over x';
+    this.#saved = overwritten ? undefined : { x: call.x, shape: call.shape, core: call.core, ...statistics };
+    return y;
+  }
+
+  /** @param {string} what */
+  _alive(what) {
+    if (this.#disposed) throw new DisposedError(`${this._name}.${what}: the layer was disposed`);
+  }
+
+  /**
+   * The operands that all gradients need: dy, and the x of the latest forward.
+   * @param {string} operation
+   * @param {any} dy
+   * @param {any} options
+   * @param {string} [what]
+   */
+  _gradient(operation, dy, options, what = 'backward') {
+    this._alive(what);
+    const name = `${this._name}.${what}`;
+    const saved = this.#saved;
+    if (saved === undefined) throw new NormError(`${name}: ${this.#missing}`);
+    saved.core.check();
+    if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
+    if (dy instanceof Tensor && dy.dims.join() !== saved.shape.join()) {
+      throw new ShapeError(`${name}: dy is [${dy.dims.join(' ')}], want [${saved.shape.join(' ')}] as x`);
+    }
+    const call = new Call(name, operation, dy, { out: options.out, shape: dy instanceof Tensor ? undefined : saved.shape }, 'dy');
+    if (!(dy instanceof Tensor) && dy.length !== product(saved.shape)) {
+      throw new ShapeError(`${name}: dy has ${dy.length} elements, want ${product(saved.shape)} (x [${saved.shape.join(' ')}])`);
+    }
+    call.operand('x', false, saved.x);
+    return { call, saved };
+  }
+
+  /**
+   * Forgets an x that backward has written over.
+   * @param {any} out
+   */
+  _written(out) {
+    if (this.#saved && shares(out, this.#saved.x)) this._forget('an earlier backward wrote its result over x');
+  }
+
+  /** @param {string} why */
+  _forget(why) {
+    this.#saved = undefined;
+    this.#missing = why;
+  }
+
+  /** A new array for a gradient of scale or bias. */
+  _gradientOf(/** @type {Float32Array} */ parameter) {
+    return new Float32Array(this._affine ? parameter.length : 0);
+  }
+
+  dispose() {
+    this.#disposed = true;
+    this._forget('');
+  }
+
+  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
+    this.dispose();
+  }
+}
+
+/** A layer over the last dimensions. */
+class Rows extends Layer {
+  /** @type {readonly number[]} */ #shape;
+  #size;
+  #axes;
+  #epsilon;
+  #operation;
+  #centred;
+
+  /**
+   * @param {string} name
+   * @param {string} operation
+   * @param {any} options
+   * @param {boolean} centred whether there is a mean, and a bias
+   */
+  constructor(name, operation, options, centred) {
+    object(options, name);
+    const shape = checkDims(options.normalizedShape, `${name}: normalizedShape`);
+    const size = product(shape);
+    super(name, options, checkSize(size, `${name}: normalizedShape`));
+    this.#shape = shape;
+    this.#size = size;
+    this.#axes = shape.map((_, i) => i - shape.length);
+    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
+    this.#operation = operation;
+    this.#centred = centred;
+    if (centred) this.bias = new Float32Array(this._affine ? size : 0);
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    this._alive('forward');
+    const name = `${this._name}.forward`;
+    object(options, name);
+    const call = new Call(name, this.#operation, x, x instanceof Tensor ? options : { ...options, shape: options.shape ?? this.#fit(x) });
+    const { shape } = call;
+    const kept = shape.length - this.#shape.length;
+    if (kept < 0 || shape.slice(kept).join() !== this.#shape.join()) {
+      throw new ShapeError(`${name}: x is [${shape.join(' ')}], want its last dimensions to be [${this.#shape.join(' ')}] (normalizedShape)`);
+    }
+    const rows = checkSize(product(shape.slice(0, kept)), `${name}: x`);
+    const mean = this.#centred ? new Float32Array(rows) : undefined;
+    const invStdDev = new Float32Array(rows);
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    if (mean) call.operand('bias', false, this._affine ? this.bias : undefined);
+    call.own(undefined, false, false); // no residual
+    if (mean) call.own(mean, true, true);
+    call.own(invStdDev, true, true);
+    call.own(undefined, false, false); // no sum
+    call.begin(this.#axes);
+    return this._forward(call, () => call.put(this.#epsilon).put(0).run(), { mean, invStdDev });
+  }
+
+  /**
+   * The shape of an array that comes without one: rows of normalizedShape.
+   * @param {any} x
+   */
+  #fit(x) {
+    const length = x?.length ?? 0;
+    return this.#size > 0 && length % this.#size === 0 ? [length / this.#size, ...this.#shape] : [length];
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   * @returns {any}
+   */
+  backward(dy, options = {}) {
+    const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
+    const dscale = this._gradientOf(this.scale);
+    const dbias = this.bias && this._gradientOf(this.bias);
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    if (dbias) call.own(saved.mean, true, false);
+    call.own(saved.invStdDev, true, false);
+    call.own(this._affine ? dscale : undefined, true, true);
+    if (dbias) call.own(this._affine ? dbias : undefined, true, true);
+    call.begin(this.#axes);
+    const dx = call.put(this.#epsilon).run();
+    this._written(options.out);
+    return dbias ? { dx, dscale, dbias } : { dx, dscale };
+  }
+}
+
+/** LayerNorm over the last dimensions. */
+export class LayerNorm extends Rows {
+  /** @param {any} options */
+  constructor(options) {
+    super('LayerNorm', 'layerNorm', options, true);
+  }
+}
+
+/** RMSNorm over the last dimensions. */
+export class RMSNorm extends Rows {
+  /** @param {any} options */
+  constructor(options) {
+    super('RMSNorm', 'rmsNorm', options, false);
+  }
+}
+
+/** A layer over groups of channels of an example. */
+class Groups extends Layer {
+  #features;
+  #groups;
+  #layout;
+  #epsilon;
+  #operation;
+
+  /**
+   * @param {string} name
+   * @param {string} operation
+   * @param {any} options
+   * @param {number} [groups] undefined for one a channel
+   */
+  constructor(name, operation, options, groups) {
+    super(name, options, checkFeatures(options.features, name));
+    this.#features = options.features;
+    this.#groups = groups;
+    this.#layout = word(options.layout, layouts, `${name}: layout`);
+    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
+    this.#operation = operation;
+    this.bias = new Float32Array(this.scale.length);
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    this._alive('forward');
+    const call = new Call(`${this._name}.forward`, this.#operation, x, options);
+    const { shape } = call;
+    const channels = shape[this.#layout === 0 ? 1 : shape.length - 1];
+    if (shape.length > 1 && channels !== this.#features) {
+      throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${channels} channels (${layouts[this.#layout]}), want ${this.#features} (features)`);
+    }
+    const count = shape.length > 1 ? checkSize(shape[0] * (this.#groups ?? channels), `${call.name}: x`) : 0;
+    const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    call.operand('bias', false, this._affine ? this.bias : undefined);
+    call.own(mean, true, true);
+    call.own(invStdDev, true, true);
+    call.begin();
+    return this._forward(call, () => this.#options(call).run(), { mean, invStdDev });
+  }
+
+  /** @param {Call} call */
+  #options(call) {
+    call.put(this.#epsilon).put(this.#layout).put(0);
+    return this.#groups === undefined ? call : call.put(this.#groups);
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   */
+  backward(dy, options = {}) {
+    const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
+    const [dscale, dbias] = [this._gradientOf(this.scale), this._gradientOf(this.bias)];
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    call.own(saved.mean, true, false);
+    call.own(saved.invStdDev, true, false);
+    call.own(this._affine ? dscale : undefined, true, true);
+    call.own(this._affine ? dbias : undefined, true, true);
+    call.begin();
+    const dx = this.#options(call).run();
+    this._written(options.out);
+    return { dx, dscale, dbias };
+  }
+}
+
+/** Groups of channels of each example. */
+export class GroupNorm extends Groups {
+  /** @param {any} options */
+  constructor(options) {
+    object(options, 'GroupNorm');
+    const { groups, features } = options;
+    checkFeatures(features, 'GroupNorm');
+    if (typeof groups !== 'number') throw new NormError(`GroupNorm: groups is ${describe(groups)}, want a whole number`);
+    if (!(groups >= 1 && features % groups === 0)) throw new ShapeError(`GroupNorm: groups is ${groups}, want a divisor of the ${features} features`);
+    super('GroupNorm', 'groupNorm', options, groups);
+  }
+}
+
+/** Each channel of each example by itself. */
+export class InstanceNorm extends Groups {
+  /** @param {any} options */
+  constructor(options) {
+    object(options, 'InstanceNorm');
+    super('InstanceNorm', 'instanceNorm', options);
+  }
+}
+
+/** The module's part of a layer; freed with it. @typedef {{ core: Core, handle: number }} State */
+
+/** @param {State} state */
+function release({ core, handle }) {
+  if (core.ended === undefined) core.call('free', handle);
+}
+
+/** A safety net for layers that nobody disposed of. @type {FinalizationRegistry<State>} */
+const lost = new FinalizationRegistry(release);
+
+/** Batch normalization with running statistics. */
+export class BatchNorm extends Layer {
+  #features;
+  #preset;
+  #layout;
+  /** @type {number | null} */ #momentum;
+  #epsilon;
+  /** @type {State | undefined} */ #state;
+
+  /** @param {any} options */
+  constructor(options) {
+    object(options, 'BatchNorm');
+    super('BatchNorm', options, checkFeatures(options.features, 'BatchNorm'));
+    const { features, preset = 'pytorch', momentum } = options;
+    if (!Object.hasOwn(presets, preset)) throw new NormError(`BatchNorm: preset is ${JSON.stringify(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
+    this.#features = features;
+    this.#preset = presets[preset];
+    this.#layout = word(options.layout, layouts, 'BatchNorm: layout');
+    this.#momentum = momentum === undefined ? this.#preset.momentum : momentum;
+    if (momentum !== undefined && momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1)) {
+      throw new NormError(`BatchNorm: momentum is ${typeof momentum === 'number' ? momentum : describe(momentum)}, want a number from 0 to 1, or null for the plain average`);
+    }
+    this.#epsilon = checkEpsilon(options.epsilon, this.#preset.epsilon, 'BatchNorm');
+    this.bias = new Float32Array(this.scale.length);
+    this.runningMean = new Float32Array(features);
+    this.runningVar = new Float32Array(features).fill(1);
+    /** How many batches the running statistics have seen. */
+    this.batches = 0;
+  }
+
+  /**
+   * The module's part, made anew in a module that is started anew.
+   * @param {Core} core
+   */
+  #layer(core) {
+    if (this.#state?.core !== core) {
+      this.#free();
+      this.#state = { core, handle: core.layer(this.#features) };
+      lost.register(this, this.#state, this);
+    }
+    return /** @type {State} */ (this.#state).handle;
+  }
+
+  #free() {
+    if (this.#state === undefined) return;
+    lost.unregister(this);
+    release(this.#state);
+    this.#state = undefined;
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    this._alive('forward');
+    const call = new Call('BatchNorm.forward', 'batchNormForward', x, options);
+    const training = flag(options.training, `${call.name}: training`, true);
+    const useBatch = flag(options.useBatchStats, `${call.name}: useBatchStats`, training);
+    const update = flag(options.updateStats, `${call.name}: updateStats`, training);
+    const given = options.moments === undefined ? undefined : checkMoments(options.moments, `${call.name}: moments`, this.#features);
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    call.operand('bias', false, this._affine ? this.bias : undefined);
+    for (const name of /** @type {const} */ (['runningMean', 'runningVar'])) {
+      const array = this[name];
+      if (!(array instanceof Float32Array)) throw new NormError(`${call.name}: ${name} is ${describe(array)}, want a Float32Array`);
+      call.own(array, true, update);
+    }
+    call.own(given && Float64Array.of(...given.mean, ...given.variance), true, false);
+    const layer = this.#layer(call.core);
+    call.begin();
+    const { index } = this.#preset;
+    call.put(layer).put(this.#layout).put(index).put(this.#epsilon).put(this.#momentum ?? 0);
+    call.put(useBatch ? 1 : 0).put(update ? 1 : 0).put(this.#momentum === null ? 1 : 0).put(this.batches).put(given?.count ?? 0);
+    const y = this._forward(call, () => call.run(), {});
+    if (update && (given ? given.count : product(call.shape)) > 0) this.batches++;
+    return y;
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   */
+  backward(dy, options = {}) {
+    const { call } = this._gradient('batchNormBackward', dy, options);
+    const [dscale, dbias] = [this._gradientOf(this.scale), this._gradientOf(this.bias)];
+    call.operand('scale', false, this._affine ? this.scale : undefined);
+    call.own(options.sums === undefined ? undefined : checkSums(options.sums, call.name, this.#features), true, false);
+    call.own(this._affine ? dscale : undefined, true, true);
+    call.own(this._affine ? dbias : undefined, true, true);
+    call.begin();
+    const dx = call.put(this.#layer(call.core)).run();
+    this._written(options.out);
+    return { dx, dscale, dbias };
+  }
+
+  /**
+   * The statistics of a part of a batch.
+   * @param {any} x
+   * @param {any} [options]
+   */
+  moments(x, options = {}) {
+    this._alive('moments');
+    const call = new Call('BatchNorm.moments', 'batchNormMoments', x, options);
+    const all = new Float64Array(2 * this.#features);
+    call.own(all, true, true);
+    const layer = this.#layer(call.core);
+    call.beginWithout();
+    this._forget('moments came after the latest forward');
+    call.put(layer).put(this.#layout).run();
+    const count = this.#features === 0 ? 0 : product(call.shape) / this.#features;
+    return { count, mean: all.slice(0, this.#features), variance: all.slice(this.#features) };
+  }
+
+  /**
+   * A worker's part of the reductions of the backward pass.
+   * @param {any} dy
+   */
+  backwardSums(dy) {
+    const { call } = this._gradient('batchNormSums', dy, {}, 'backwardSums');
+    const sums = new Float64Array(2 * this.#features);
+    call.own(sums, true, true);
+    const layer = this.#layer(call.core);
+    call.beginWithout();
+    call.put(layer).run();
+    return sums;
+  }
+
+  /**
+   * Takes moments for the running statistics, with the preset's meaning of the variance.
+   * @param {any} moments
+   */
+  setStatistics(moments) {
+    this._alive('setStatistics');
+    const { count, mean, variance } = checkMoments(moments, 'BatchNorm.setStatistics', this.#features);
+    if (count === 0) throw new NormError('BatchNorm.setStatistics: the moments are those of no values');
+    const unbiased = this.#preset.index === 0 && count > 1 ? count / (count - 1) : 1;
+    this.#statistics('setStatistics');
+    this.runningMean.set(mean);
+    this.runningVar.set(Array.from(variance, (v) => v * unbiased));
+  }
+
+  /**
+   * Moments of parts of a batch to those of the whole (Chan, Golub, LeVeque). Here and
+   * not in the module, so that whoever collects them needs none; the same bits as norm's.
+   * @param {any} parts
+   */
+  static mergeMoments(parts) {
+    const name = 'BatchNorm.mergeMoments';
+    if (!Array.isArray(parts) || parts.length === 0) throw new NormError(`${name}: parts is ${Array.isArray(parts) ? 'empty' : describe(parts)}, want an array of at least one`);
+    const all = parts.map((part, i) => checkMoments(part, `${name}: parts[${i}]`, parts[0]?.mean?.length));
+    const features = all[0].mean.length;
+    const Class = all.every((part) => part.mean instanceof Float32Array) ? Float32Array : Float64Array;
+    let n = 0;
+    const [mean, variance] = [new Float64Array(features), new Float64Array(features)];
+    for (const part of all) {
+      if (part.count === 0) continue;
+      const total = n + part.count;
+      const [u, w] = [n / total, part.count / total];
+      for (let c = 0; c < features; c++) {
+        const d = part.mean[c] - mean[c];
+        variance[c] = n === 0 ? part.variance[c] : variance[c] * u + part.variance[c] * w + d * d * (u * w);
+        mean[c] = n === 0 ? part.mean[c] : mean[c] + d * w;
+      }
+      n = total;
+    }
+    return { count: n, mean: Class.from(mean), variance: Class.from(variance) };
+  }
+
+  /** Copies of the parameters and running statistics. */
+  stateDict() {
+    const parameters = this._affine ? { scale: this.scale.slice(), bias: this.bias.slice() } : {};
+    return { ...parameters, runningMean: this.runningMean.slice(), runningVar: this.runningVar.slice(), batches: Float32Array.of(this.batches) };
+  }
+
+  /** @param {any} state */
+  loadStateDict(state) {
+    this._alive('loadStateDict');
+    const name = 'BatchNorm.loadStateDict';
+    object(state, name);
+    const wanted = [...(this._affine ? ['scale', 'bias'] : []), 'runningMean', 'runningVar'];
+    const unknown = Object.keys(state).filter((key) => key !== 'batches' && !wanted.includes(key));
+    if (unknown.length > 0) throw new NormError(`${name}: there is no ${unknown.join(', ')}; want ${wanted.join(', ')}, and batches or not`);
+    /** @type {Record<string, Float32Array>} */
+    const loaded = {};
+    for (const key of wanted) {
+      const array = state[key];
+      if (!(array instanceof Float32Array)) throw new NormError(`${name}: ${key} is ${array === undefined ? 'missing' : `${describe(array)}, want a Float32Array`}`);
+      if (array.length !== this.#features) throw new ShapeError(`${name}: ${key} has ${array.length} elements, want ${this.#features} (features)`);
+      loaded[key] = array.slice();
+    }
+    const batches = state.batches === undefined ? 0 : state.batches?.[0];
+    if (!Number.isInteger(batches) || batches < 0) throw new NormError(`${name}: batches is ${String(batches)}, want a whole number of at least 0`);
+    Object.assign(this, loaded, { batches });
+  }
+
+  dispose() {
+    super.dispose();
+    this.#free();
+  }
+
+  /** @param {string} what */
+  #statistics(what) {
+    for (const name of /** @type {const} */ (['runningMean', 'runningVar'])) {
+      if (this[name].length !== this.#features) throw new ShapeError(`BatchNorm.${what}: ${name} has ${this[name].length} elements, want ${this.#features} (features)`);
+    }
+  }
+}
+
+/**
+ * Whether a result lies in an operand's memory.
+ * @param {any} out
+ * @param {any} x
+ * @returns {boolean}
+ */
+function shares(out, x) {
+  if (out === undefined || out === null) return false;
+  if (out === x) return true;
+  const [a, b] = [out, x].map((v) => (v instanceof Tensor ? v.data : v));
+  return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+}
+
+/**
+ * @param {any} moments
+ * @param {string} name
+ * @param {number} features
+ * @returns {{ count: number, mean: Float32Array | Float64Array, variance: Float32Array | Float64Array }}
+ */
+function checkMoments(moments, name, features) {
+  object(moments, name);
+  const { count } = moments;
+  if (!Number.isSafeInteger(count) || count < 0) throw new NormError(`${name}: count is ${typeof count === 'number' ? count : describe(count)}, want a whole number of at least 0`);
+  for (const key of ['mean', 'variance']) {
+    const array = moments[key];
+    if (!(array instanceof Float32Array || array instanceof Float64Array)) throw new NormError(`${name}: ${key} is ${describe(array)}, want a Float32Array or Float64Array`);
+    if (array.length !== features) throw new ShapeError(`${name}: ${key} has ${array.length} elements, want ${features}`);
+  }
+  const negative = moments.variance.findIndex((/** @type {number} */ v) => v < 0);
+  if (negative >= 0) throw new NormError(`${name}: variance[${negative}] is ${moments.variance[negative]}, want at least 0`);
+  return moments;
+}
+
+/**
+ * @param {any} sums
+ * @param {string} name
+ * @param {number} features
+ * @returns {Float64Array}
+ */
+function checkSums(sums, name, features) {
+  if (!(sums instanceof Float64Array)) throw new NormError(`${name}: sums is ${describe(sums)}, want a Float64Array`);
+  if (sums.length !== 2 * features) throw new ShapeError(`${name}: sums has ${sums.length} elements, want ${2 * features} (two for each channel)`);
+  return sums.slice();
+}
+
+/**
+ * @param {any} value
+ * @param {string} name
+ */
+function object(value, name) {
+  if (value === null || typeof value !== 'object') throw new NormError(`${name}: options is ${describe(value)}, want an object`);
+}
+
+/**
+ * @param {any} value
+ * @param {string} name
+ * @param {boolean} otherwise
+ * @returns {boolean}
+ */
+function flag(value, name, otherwise) {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'boolean') throw new NormError(`${name} is ${describe(value)}, want true or false`);
+  return value;
+}
+
+/**
+ * @param {any} value
+ * @param {readonly string[]} words
+ * @param {string} name
+ */
+function word(value, words, name) {
+  if (value !== undefined && !words.includes(value)) throw new NormError(`${name} is ${JSON.stringify(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
+  return value === undefined ? 0 : words.indexOf(value);
+}
+
+/**
+ * @param {any} value
+ * @param {number} otherwise
+ * @param {string} name
+ * @returns {number}
+ */
+function checkEpsilon(value, otherwise, name) {
+  if (value === undefined) return otherwise;
+  if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) {
+    throw new NormError(`${name}: epsilon is ${typeof value === 'number' ? value : describe(value)}, want a finite number of at least 0`);
+  }
+  return value;
+}
+
+/**
+ * @param {any} value
+ * @param {string} name
+ * @returns {number}
+ */
+function checkFeatures(value, name) {
+  if (typeof value !== 'number') throw new NormError(`${name}: features is ${describe(value)}, want a whole number`);
+  if (!Number.isInteger(value) || value < 0) throw new ShapeError(`${name}: features is ${value}, want a whole number of at least 0`);
+  return checkSize(value, `${name}: features`);
+}
+
+/**
+ * Refuses what no array can have.
+ * @param {number} size
+ * @param {string} name
+ */
+function checkSize(size, name) {
+  if (size > 2 ** 28) throw new ShapeError(`${name}: ${size} are more than memory can hold`);
+  return size;
+}
