@@ -3009,824 +3009,1304 @@ TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 
 // func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)
 TEXT ·batchNormRows(SB), NOSPLIT, $0-64
-	// dst is R0
-	I64Load dst+0(FP)
-	Set R0
-	// src is R1
-	I64Load src+8(FP)
-	Set R1
-	// count is R2
-	I64Load count+40(FP)
-	Set R2
-	// period is R3
 	I64Load period+48(FP)
-	Set R3
-	// mean is R4
-	// scale is R5
-	// beta is R6
-	// left is R7
-	// betaV is V0
-	// zero is V1
-	// six is V2
-	V128Const $0, $0
-	Set V1
-	V128Const $4665729215042158592, $4665729215042158592
-	Set V2
-	Get R3
 	I64Const $0
 	I64GtS
 	I32Eqz
 	If
 		RET
 	End
-	Get R2
-	I64Const $0
-	I64GtS
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dst is R7
+	I64Load dst+0(FP)
+	Set R7
+	// dstAt is R8
+	// src is R9
+	I64Load src+8(FP)
+	Set R9
+	// srcAt is R10
+	I64Load period+48(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load count+40(FP)
+	Set R3
+	// mean is R11
+	// scale is R12
+	// beta is R13
+	// zero is V0
+	// six is V1
+	V128Const $0, $0
+	Set V0
+	V128Const $4665729215042158592, $4665729215042158592
+	Set V1
+	I64Load clamp+56(FP)
+	I64Const $1
+	I64GeS
 	If
-		Loop
-			Get R2
+		I64Load clamp+56(FP)
+		I64Const $2
+		I64GeS
+		If
+			// param0 is V2
+			// param1 is V3
+			// param2 is V4
+			// param0 is V5
+			// param1 is V6
+			// param2 is V7
 			Get R3
-			Get R2
-			Get R3
-			I64LtS
-			Select
-			Set R7
-			Get R2
-			Get R7
-			I64Sub
-			Set R2
-			I64Load mean+16(FP)
-			Set R4
-			I64Load scale+24(FP)
-			Set R5
-			I64Load beta+32(FP)
-			Set R6
-			I64Load clamp+56(FP)
-			I64Const $1
-			I64GeS
-			If
-				I64Load clamp+56(FP)
-				I64Const $2
-				I64GeS
-				If
-					Get R7
-					I64Const $16
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get R4
-							I32WrapI64
-							V128Load $0
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							V128Store $0, $0
-							Get R6
-							I32WrapI64
-							V128Load $16
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $16
-							Get R4
-							I32WrapI64
-							V128Load $16
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $16
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							V128Store $0, $16
-							Get R6
-							I32WrapI64
-							V128Load $32
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $32
-							Get R4
-							I32WrapI64
-							V128Load $32
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $32
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							V128Store $0, $32
-							Get R6
-							I32WrapI64
-							V128Load $48
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $48
-							Get R4
-							I32WrapI64
-							V128Load $48
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $48
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							V128Store $0, $48
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R0
-							I64Const $64
-							I64Add
-							Set R0
-							Get R4
-							I64Const $64
-							I64Add
-							Set R4
-							Get R5
-							I64Const $64
-							I64Add
-							Set R5
-							Get R6
-							I64Const $64
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-16
-							I64Add
-							Set R7
-							Get R7
-							I64Const $16
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R7
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get R4
-							I32WrapI64
-							V128Load $0
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							V128Store $0, $0
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R0
-							I64Const $16
-							I64Add
-							Set R0
-							Get R4
-							I64Const $16
-							I64Add
-							Set R4
-							Get R5
-							I64Const $16
-							I64Add
-							Set R5
-							Get R6
-							I64Const $16
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-4
-							I64Add
-							Set R7
-							Get R7
-							I64Const $4
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R7
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Get R4
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							Get V2
-							F32x4Pmin
-							F32x4ExtractLane $0, $0
-							F32Store $0, $0
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R0
-							I64Const $4
-							I64Add
-							Set R0
-							Get R4
-							I64Const $4
-							I64Add
-							Set R4
-							Get R5
-							I64Const $4
-							I64Add
-							Set R5
-							Get R6
-							I64Const $4
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-1
-							I64Add
-							Set R7
-							Get R7
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-				Else
-					Get R7
-					I64Const $16
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get R4
-							I32WrapI64
-							V128Load $0
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							V128Store $0, $0
-							Get R6
-							I32WrapI64
-							V128Load $16
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $16
-							Get R4
-							I32WrapI64
-							V128Load $16
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $16
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							V128Store $0, $16
-							Get R6
-							I32WrapI64
-							V128Load $32
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $32
-							Get R4
-							I32WrapI64
-							V128Load $32
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $32
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							V128Store $0, $32
-							Get R6
-							I32WrapI64
-							V128Load $48
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $48
-							Get R4
-							I32WrapI64
-							V128Load $48
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $48
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							V128Store $0, $48
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
-							Get R0
-							I64Const $64
-							I64Add
-							Set R0
-							Get R4
-							I64Const $64
-							I64Add
-							Set R4
-							Get R5
-							I64Const $64
-							I64Add
-							Set R5
-							Get R6
-							I64Const $64
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-16
-							I64Add
-							Set R7
-							Get R7
-							I64Const $16
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R7
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load $0
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get R4
-							I32WrapI64
-							V128Load $0
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load $0
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							V128Store $0, $0
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R0
-							I64Const $16
-							I64Add
-							Set R0
-							Get R4
-							I64Const $16
-							I64Add
-							Set R4
-							Get R5
-							I64Const $16
-							I64Add
-							Set R5
-							Get R6
-							I64Const $16
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-4
-							I64Add
-							Set R7
-							Get R7
-							I64Const $4
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R7
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R6
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Set V0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Get R4
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							F32x4Sub
-							Get R5
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							F32x4Mul
-							Get V0
-							F32x4Add
-							Get V1
-							F32x4Pmax
-							F32x4ExtractLane $0, $0
-							F32Store $0, $0
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R0
-							I64Const $4
-							I64Add
-							Set R0
-							Get R4
-							I64Const $4
-							I64Add
-							Set R4
-							Get R5
-							I64Const $4
-							I64Add
-							Set R5
-							Get R6
-							I64Const $4
-							I64Add
-							Set R6
-							Get R7
-							I64Const $-1
-							I64Add
-							Set R7
-							Get R7
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-				End
-			Else
-				Get R7
-				I64Const $16
-				I64GeS
-				If
-					Loop
-						Get R6
-						I32WrapI64
-						V128Load $0
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $0
-						Get R4
-						I32WrapI64
-						V128Load $0
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load $0
-						F32x4Mul
-						Get V0
-						F32x4Add
-						V128Store $0, $0
-						Get R6
-						I32WrapI64
-						V128Load $16
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $16
-						Get R4
-						I32WrapI64
-						V128Load $16
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load $16
-						F32x4Mul
-						Get V0
-						F32x4Add
-						V128Store $0, $16
-						Get R6
-						I32WrapI64
-						V128Load $32
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $32
-						Get R4
-						I32WrapI64
-						V128Load $32
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load $32
-						F32x4Mul
-						Get V0
-						F32x4Add
-						V128Store $0, $32
-						Get R6
-						I32WrapI64
-						V128Load $48
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $48
-						Get R4
-						I32WrapI64
-						V128Load $48
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load $48
-						F32x4Mul
-						Get V0
-						F32x4Add
-						V128Store $0, $48
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-						Get R0
-						I64Const $64
-						I64Add
-						Set R0
-						Get R4
-						I64Const $64
-						I64Add
-						Set R4
-						Get R5
-						I64Const $64
-						I64Add
-						Set R5
-						Get R6
-						I64Const $64
-						I64Add
-						Set R6
-						Get R7
-						I64Const $-16
-						I64Add
-						Set R7
-						Get R7
-						I64Const $16
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R7
-				I64Const $4
-				I64GeS
-				If
-					Loop
-						Get R6
-						I32WrapI64
-						V128Load $0
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $0
-						Get R4
-						I32WrapI64
-						V128Load $0
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load $0
-						F32x4Mul
-						Get V0
-						F32x4Add
-						V128Store $0, $0
-						Get R1
-						I64Const $16
-						I64Add
-						Set R1
-						Get R0
-						I64Const $16
-						I64Add
-						Set R0
-						Get R4
-						I64Const $16
-						I64Add
-						Set R4
-						Get R5
-						I64Const $16
-						I64Add
-						Set R5
-						Get R6
-						I64Const $16
-						I64Add
-						Set R6
-						Get R7
-						I64Const $-4
-						I64Add
-						Set R7
-						Get R7
-						I64Const $4
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R7
-				I64Const $1
-				I64GeS
-				If
-					Loop
-						Get R6
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						F32x4Sub
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						F32x4Mul
-						Get V0
-						F32x4Add
-						F32x4ExtractLane $0, $0
-						F32Store $0, $0
-						Get R1
-						I64Const $4
-						I64Add
-						Set R1
-						Get R0
-						I64Const $4
-						I64Add
-						Set R0
-						Get R4
-						I64Const $4
-						I64Add
-						Set R4
-						Get R5
-						I64Const $4
-						I64Add
-						Set R5
-						Get R6
-						I64Const $4
-						I64Add
-						Set R6
-						Get R7
-						I64Const $-1
-						I64Add
-						Set R7
-						Get R7
-						I64Const $1
-						I64GeS
-						BrIf $0
-					End
-				End
-			End
-			Get R2
 			I64Const $0
 			I64GtS
-			BrIf $0
+			If
+				Loop
+					I64Load mean+16(FP)
+					Set R11
+					I64Load scale+24(FP)
+					Set R12
+					I64Load beta+32(FP)
+					Set R13
+					Get R0
+					I64Const $2
+					I64ShrU
+					Set R5
+					I64Const $0
+					Set R2
+					Get R3
+					Get R5
+					I64Const $4
+					I64Shl
+					I64GeS
+					If
+						I64Const $16
+						Set R2
+						Get R3
+						Get R5
+						I64Const $4
+						I64Shl
+						I64Sub
+						Set R3
+					End
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					If
+						Loop
+							Get R2
+							I64Const $1
+							I64Add
+							Set R2
+							Get R3
+							Get R5
+							I64Sub
+							Set R3
+							Get R2
+							I64Const $16
+							I64LtS
+							Get R3
+							Get R5
+							I64GeS
+							I32And
+							BrIf $0
+						End
+					End
+					I64Const $0
+					Set R4
+					Get R2
+					I64Const $16
+					I64LtS
+					If
+						Get R3
+						Set R4
+						I64Const $0
+						Set R3
+					End
+					Get R5
+					Get R4
+					I64Sub
+					Set R6
+					Get R4
+					Set R1
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Loop
+						Get R2
+						I64Const $0
+						I64GtS
+						If
+							Get R1
+							I64Const $8
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load $0
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $16
+									Set V5
+									Get R12
+									I32WrapI64
+									V128Load $16
+									Set V6
+									Get R13
+									I32WrapI64
+									V128Load $16
+									Set V7
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $0
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										Get V1
+										F32x4Pmin
+										V128Store $0, $0
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $16
+										Get V5
+										F32x4Sub
+										Get V6
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										Get V1
+										F32x4Pmin
+										V128Store $0, $16
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $32
+									I64Add
+									Set R7
+									Get R9
+									I64Const $32
+									I64Add
+									Set R9
+									Get R11
+									I64Const $32
+									I64Add
+									Set R11
+									Get R12
+									I64Const $32
+									I64Add
+									Set R12
+									Get R13
+									I64Const $32
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-8
+									I64Add
+									Set R1
+									Get R1
+									I64Const $8
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R1
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load $0
+									Set V4
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $0
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										Get V1
+										F32x4Pmin
+										V128Store $0, $0
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $16
+									I64Add
+									Set R7
+									Get R9
+									I64Const $16
+									I64Add
+									Set R9
+									Get R11
+									I64Const $16
+									I64Add
+									Set R11
+									Get R12
+									I64Const $16
+									I64Add
+									Set R12
+									Get R13
+									I64Const $16
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-4
+									I64Add
+									Set R1
+									Get R1
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R1
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V4
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										Get V1
+										F32x4Pmin
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $4
+									I64Add
+									Set R7
+									Get R9
+									I64Const $4
+									I64Add
+									Set R9
+									Get R11
+									I64Const $4
+									I64Add
+									Set R11
+									Get R12
+									I64Const $4
+									I64Add
+									Set R12
+									Get R13
+									I64Const $4
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-1
+									I64Add
+									Set R1
+									Get R1
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+						Get R2
+						I64Const $-1
+						I64Add
+						Set R2
+						Get R6
+						Set R1
+						I64Const $0
+						Set R6
+						Get R1
+						I64Eqz
+						I32Eqz
+						BrIf $0
+					End
+					Get R7
+					Get R0
+					I64Const $15
+					I64Mul
+					I64Add
+					Set R7
+					Get R9
+					Get R0
+					I64Const $15
+					I64Mul
+					I64Add
+					Set R9
+					Get R3
+					I64Const $0
+					I64GtS
+					BrIf $0
+				End
+			End
+		Else
+			// param0 is V2
+			// param1 is V3
+			// param2 is V4
+			// param0 is V5
+			// param1 is V6
+			// param2 is V7
+			Get R3
+			I64Const $0
+			I64GtS
+			If
+				Loop
+					I64Load mean+16(FP)
+					Set R11
+					I64Load scale+24(FP)
+					Set R12
+					I64Load beta+32(FP)
+					Set R13
+					Get R0
+					I64Const $2
+					I64ShrU
+					Set R5
+					I64Const $0
+					Set R2
+					Get R3
+					Get R5
+					I64Const $4
+					I64Shl
+					I64GeS
+					If
+						I64Const $16
+						Set R2
+						Get R3
+						Get R5
+						I64Const $4
+						I64Shl
+						I64Sub
+						Set R3
+					End
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					If
+						Loop
+							Get R2
+							I64Const $1
+							I64Add
+							Set R2
+							Get R3
+							Get R5
+							I64Sub
+							Set R3
+							Get R2
+							I64Const $16
+							I64LtS
+							Get R3
+							Get R5
+							I64GeS
+							I32And
+							BrIf $0
+						End
+					End
+					I64Const $0
+					Set R4
+					Get R2
+					I64Const $16
+					I64LtS
+					If
+						Get R3
+						Set R4
+						I64Const $0
+						Set R3
+					End
+					Get R5
+					Get R4
+					I64Sub
+					Set R6
+					Get R4
+					Set R1
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Loop
+						Get R2
+						I64Const $0
+						I64GtS
+						If
+							Get R1
+							I64Const $8
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load $0
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $16
+									Set V5
+									Get R12
+									I32WrapI64
+									V128Load $16
+									Set V6
+									Get R13
+									I32WrapI64
+									V128Load $16
+									Set V7
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $0
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										V128Store $0, $0
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $16
+										Get V5
+										F32x4Sub
+										Get V6
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										V128Store $0, $16
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $32
+									I64Add
+									Set R7
+									Get R9
+									I64Const $32
+									I64Add
+									Set R9
+									Get R11
+									I64Const $32
+									I64Add
+									Set R11
+									Get R12
+									I64Const $32
+									I64Add
+									Set R12
+									Get R13
+									I64Const $32
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-8
+									I64Add
+									Set R1
+									Get R1
+									I64Const $8
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R1
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load $0
+									Set V4
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load $0
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										V128Store $0, $0
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $16
+									I64Add
+									Set R7
+									Get R9
+									I64Const $16
+									I64Add
+									Set R9
+									Get R11
+									I64Const $16
+									I64Add
+									Set R11
+									Get R12
+									I64Const $16
+									I64Add
+									Set R12
+									Get R13
+									I64Const $16
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-4
+									I64Add
+									Set R1
+									Get R1
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R1
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R7
+									Set R8
+									Get R9
+									Set R10
+									Get R2
+									Set R5
+									Get R11
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V2
+									Get R12
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V3
+									Get R13
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V4
+									Loop
+										Get R8
+										I32WrapI64
+										Get R10
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V2
+										F32x4Sub
+										Get V3
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Get V0
+										F32x4Pmax
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R8
+										Get R0
+										I64Add
+										Set R8
+										Get R10
+										Get R0
+										I64Add
+										Set R10
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Eqz
+										I32Eqz
+										BrIf $0
+									End
+									Get R7
+									I64Const $4
+									I64Add
+									Set R7
+									Get R9
+									I64Const $4
+									I64Add
+									Set R9
+									Get R11
+									I64Const $4
+									I64Add
+									Set R11
+									Get R12
+									I64Const $4
+									I64Add
+									Set R12
+									Get R13
+									I64Const $4
+									I64Add
+									Set R13
+									Get R1
+									I64Const $-1
+									I64Add
+									Set R1
+									Get R1
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+						Get R2
+						I64Const $-1
+						I64Add
+						Set R2
+						Get R6
+						Set R1
+						I64Const $0
+						Set R6
+						Get R1
+						I64Eqz
+						I32Eqz
+						BrIf $0
+					End
+					Get R7
+					Get R0
+					I64Const $15
+					I64Mul
+					I64Add
+					Set R7
+					Get R9
+					Get R0
+					I64Const $15
+					I64Mul
+					I64Add
+					Set R9
+					Get R3
+					I64Const $0
+					I64GtS
+					BrIf $0
+				End
+			End
+		End
+	Else
+		// param0 is V2
+		// param1 is V3
+		// param2 is V4
+		// param0 is V5
+		// param1 is V6
+		// param2 is V7
+		Get R3
+		I64Const $0
+		I64GtS
+		If
+			Loop
+				I64Load mean+16(FP)
+				Set R11
+				I64Load scale+24(FP)
+				Set R12
+				I64Load beta+32(FP)
+				Set R13
+				Get R0
+				I64Const $2
+				I64ShrU
+				Set R5
+				I64Const $0
+				Set R2
+				Get R3
+				Get R5
+				I64Const $4
+				I64Shl
+				I64GeS
+				If
+					I64Const $16
+					Set R2
+					Get R3
+					Get R5
+					I64Const $4
+					I64Shl
+					I64Sub
+					Set R3
+				End
+				Get R2
+				I64Const $16
+				I64LtS
+				Get R3
+				Get R5
+				I64GeS
+				I32And
+				If
+					Loop
+						Get R2
+						I64Const $1
+						I64Add
+						Set R2
+						Get R3
+						Get R5
+						I64Sub
+						Set R3
+						Get R2
+						I64Const $16
+						I64LtS
+						Get R3
+						Get R5
+						I64GeS
+						I32And
+						BrIf $0
+					End
+				End
+				I64Const $0
+				Set R4
+				Get R2
+				I64Const $16
+				I64LtS
+				If
+					Get R3
+					Set R4
+					I64Const $0
+					Set R3
+				End
+				Get R5
+				Get R4
+				I64Sub
+				Set R6
+				Get R4
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Loop
+					Get R2
+					I64Const $0
+					I64GtS
+					If
+						Get R1
+						I64Const $8
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R9
+								Set R10
+								Get R2
+								Set R5
+								Get R11
+								I32WrapI64
+								V128Load $0
+								Set V2
+								Get R12
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Get R11
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get R12
+								I32WrapI64
+								V128Load $16
+								Set V6
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Set V7
+								Loop
+									Get R8
+									I32WrapI64
+									Get R10
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Sub
+									Get V3
+									F32x4Mul
+									Get V4
+									F32x4Add
+									V128Store $0, $0
+									Get R8
+									I32WrapI64
+									Get R10
+									I32WrapI64
+									V128Load $16
+									Get V5
+									F32x4Sub
+									Get V6
+									F32x4Mul
+									Get V7
+									F32x4Add
+									V128Store $0, $16
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R10
+									Get R0
+									I64Add
+									Set R10
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								Get R7
+								I64Const $32
+								I64Add
+								Set R7
+								Get R9
+								I64Const $32
+								I64Add
+								Set R9
+								Get R11
+								I64Const $32
+								I64Add
+								Set R11
+								Get R12
+								I64Const $32
+								I64Add
+								Set R12
+								Get R13
+								I64Const $32
+								I64Add
+								Set R13
+								Get R1
+								I64Const $-8
+								I64Add
+								Set R1
+								Get R1
+								I64Const $8
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R1
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R9
+								Set R10
+								Get R2
+								Set R5
+								Get R11
+								I32WrapI64
+								V128Load $0
+								Set V2
+								Get R12
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Loop
+									Get R8
+									I32WrapI64
+									Get R10
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Sub
+									Get V3
+									F32x4Mul
+									Get V4
+									F32x4Add
+									V128Store $0, $0
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R10
+									Get R0
+									I64Add
+									Set R10
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								Get R7
+								I64Const $16
+								I64Add
+								Set R7
+								Get R9
+								I64Const $16
+								I64Add
+								Set R9
+								Get R11
+								I64Const $16
+								I64Add
+								Set R11
+								Get R12
+								I64Const $16
+								I64Add
+								Set R12
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R1
+								I64Const $-4
+								I64Add
+								Set R1
+								Get R1
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R1
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R9
+								Set R10
+								Get R2
+								Set R5
+								Get R11
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V2
+								Get R12
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V3
+								Get R13
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Set V4
+								Loop
+									Get R8
+									I32WrapI64
+									Get R10
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Get V2
+									F32x4Sub
+									Get V3
+									F32x4Mul
+									Get V4
+									F32x4Add
+									F32x4ExtractLane $0, $0
+									F32Store $0, $0
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R10
+									Get R0
+									I64Add
+									Set R10
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								Get R7
+								I64Const $4
+								I64Add
+								Set R7
+								Get R9
+								I64Const $4
+								I64Add
+								Set R9
+								Get R11
+								I64Const $4
+								I64Add
+								Set R11
+								Get R12
+								I64Const $4
+								I64Add
+								Set R12
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R1
+								I64Const $-1
+								I64Add
+								Set R1
+								Get R1
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+					Get R2
+					I64Const $-1
+					I64Add
+					Set R2
+					Get R6
+					Set R1
+					I64Const $0
+					Set R6
+					Get R1
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get R7
+				Get R0
+				I64Const $15
+				I64Mul
+				I64Add
+				Set R7
+				Get R9
+				Get R0
+				I64Const $15
+				I64Mul
+				I64Add
+				Set R9
+				Get R3
+				I64Const $0
+				I64GtS
+				BrIf $0
+			End
 		End
 	End
 	RET

@@ -2,36 +2,6 @@ package main
 
 import "github.com/normwasm/normwasm/internal/asm"
 
-// elementwise are the strips of a matrix whose elements become others: n parameters
-// of each column in registers, and element, which gives the new one.
-func elementwise(m *matrix, params asm.Ptr, n int, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
-	f, y := m.f, m.at[0]
-	regs := [][]asm.V{}
-	for range 2 {
-		regs = append(regs, f.NewVs("param", n))
-	}
-	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {
-		return func() {
-			for i := range wide {
-				for k, v := range regs[i] {
-					v.Set(load(params.Add(m.stride.MulConst(int64(k))), i))
-				}
-			}
-		}
-	}
-	vector := func(p asm.Ptr, i int) asm.V { return p.V(int64(16 * i)) }
-	vectors := func(wide int) strip {
-		return strip{4 * wide, read(wide, vector), func() {
-			for i := range wide {
-				y.StoreV(int64(16*i), element(func(p asm.Ptr) asm.V { return vector(p, i) }, regs[i]))
-			}
-		}, nil}
-	}
-	m.walk(nil, vectors(2), vectors(1), strip{1, read(1, func(p asm.Ptr, _ int) asm.V { return p.Splat(0) }), func() {
-		y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }, regs[0]).Lane(0))
-	}, nil})
-}
-
 // gradient is (g*A - h*B) - C, with -B: the same, and open to contraction.
 type gradient struct{ mean, rstd, a, minusB, c, product asm.V }
 
@@ -47,7 +17,11 @@ func gradRows(file *asm.File) {
 			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "dy", "src")
 			params := m.columns([]string{"params"}, 4)[0]
 			product := f.NewV("product")
-			elementwise(m, params, 5, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
+			all := []asm.Ptr{}
+			for k := range 5 {
+				all = append(all, params.Add(m.stride.MulConst(int64(k))))
+			}
+			m.elementwise(all, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
 				product.Set(load(m.at[2]).Sub(p[0]).Mul(p[1]).Mul(p[3]))
 				return load(m.at[1]).Mul(p[2]).Sub(product).Sub(p[4])
 			})

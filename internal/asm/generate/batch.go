@@ -75,31 +75,14 @@ func batchNormRows(file *asm.File) {
 	file.Func("func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)",
 		"batchNormRows applies BatchNorm to channels-last data; kernel.go has the loop.",
 		func(f *asm.Func) {
-			y, x, rest, period := f.Ptr("dst"), f.Ptr("src"), f.Int("count"), f.Int("period")
-			mean, scale, beta := f.NewPtr("mean"), f.NewPtr("scale"), f.NewPtr("beta")
-			left := f.NewInt("left")
-			b := f.NewV("betaV")
+			f.If(f.ArgInt("period").GtConst(0).Not(), func() { f.Leave() })
+			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "src")
+			params := m.columns([]string{"mean", "scale", "beta"}, 4, 4, 4)
 			c := newClamper(f)
-			f.If(period.GtConst(0).Not(), func() { f.Leave() })
-			f.While(func() asm.Bool { return rest.GtConst(0) }, func() {
-				left.Set(rest.Min(period))
-				rest.Set(rest.Sub(left))
-				mean.Set(f.ArgPtr("mean"))
-				scale.Set(f.ArgPtr("scale"))
-				beta.Set(f.ArgPtr("beta"))
-				clamps(f, f.ArgInt("clamp"), func(level int) {
-					f.Sweep(asm.Sweep{
-						Left: left, Pointers: []asm.Ptr{x, y, mean, scale, beta}, Unroll: 4,
-						Vector: func(u int) {
-							o := int64(16 * u)
-							b.Set(beta.V(o))
-							y.StoreV(o, c.clamp(x.V(o).Sub(mean.V(o)).MulAdd(scale.V(o), b), level))
-						},
-						Scalar: func() {
-							b.Set(beta.Splat(0))
-							v := x.Splat(0).Sub(mean.Splat(0)).MulAdd(scale.Splat(0), b)
-							y.StoreF32(0, c.clamp(v, level).Lane(0))
-						},
+			clamps(f, f.ArgInt("clamp"), func(level int) {
+				f.Scope(func() {
+					m.elementwise(params, func(load func(p asm.Ptr) asm.V, p []asm.V) asm.V {
+						return c.clamp(load(m.at[1]).Sub(p[0]).MulAdd(p[1], p[2]), level)
 					})
 				})
 			})

@@ -110,6 +110,33 @@ func (m *matrix) strip(s strip) {
 	})
 }
 
+// elementwise walks over elements that become others, at the first of data: the
+// columns' parameters stand in registers, element gives the new one.
+func (m *matrix) elementwise(params []asm.Ptr, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
+	f, y := m.f, m.at[0]
+	regs := [][]asm.V{f.NewVs("param", len(params)), f.NewVs("param", len(params))}
+	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {
+		return func() {
+			for i := range wide {
+				for k, v := range regs[i] {
+					v.Set(load(params[k], i))
+				}
+			}
+		}
+	}
+	vector := func(p asm.Ptr, i int) asm.V { return p.V(int64(16 * i)) }
+	vectors := func(wide int) strip {
+		return strip{4 * wide, read(wide, vector), func() {
+			for i := range wide {
+				y.StoreV(int64(16*i), element(func(p asm.Ptr) asm.V { return vector(p, i) }, regs[i]))
+			}
+		}, nil}
+	}
+	m.walk(nil, vectors(2), vectors(1), strip{1, read(1, func(p asm.Ptr, _ int) asm.V { return p.Splat(0) }), func() {
+		y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }, regs[0]).Lane(0))
+	}, nil})
+}
+
 // columns gives the pointers of what there is one of for each column: arguments, of
 // elements of 4 or 8 bytes.
 func (m *matrix) columns(names []string, bytes ...int64) []asm.Ptr {
