@@ -58,12 +58,13 @@ test-purego:
 # In Node: quick. Both kernel paths run in the SIMD build.
 test-wasm:
 	$(LEAN) go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" $(BROWSER_PKGS)
-	$(LEAN) go test -tags purego -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./norm/... ./nn
+	$(LEAN) go test -short -tags purego -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./norm/... ./nn
 
-# One package after another: a busy machine starts Chromium slowly.
+# One package after another: a busy machine starts Chromium slowly. What -short
+# leaves out, the sampling of long rows, is the same code in Node.
 test-browser: browser
 	go build -o $(BIN)/wasmbrowsertest github.com/agnivade/wasmbrowsertest
-	$(LEAN) go test -p 1 -exec="$(BIN)/wasmbrowsertest" $(BROWSER_PKGS)
+	$(LEAN) go test -short -p 1 -exec="$(BIN)/wasmbrowsertest" $(BROWSER_PKGS)
 
 test-js: build browser js/node_modules/.package-lock.json demo/node_modules/.package-lock.json
 	cd js && npm run --silent check && npm test --silent
