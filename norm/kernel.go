@@ -155,11 +155,13 @@ package norm
 //
 //	func rowPowers(sums *float64, src *float32, rows, cols, p int)
 //
-// is Σ|x| (p = 1) or Σx² (p = 2) of each row, in the order of layerNormRows' Q:
+// is Σ|x| (p = 1) or Σx² (p = 2) of each row, as layerNormRows' Q but with twice the
+// lanes, which nothing else competes for:
 //
-//	q0 … q3 f32x4 = 0, Q0 Q1 f64x2 = 0
-//	for i < n/16 { q_k = q_k + t(v_k) for k = 0 … 3; if i%16 == 15 { fold } }
-//	for k < n%16/4 { q_k = q_k + t(v) };  fold               // fold as above
+//	q0 … q7 f32x4 = 0, Q0 Q1 f64x2 = 0
+//	for i < n/32 { q_k = q_k + t(v_k) for k = 0 … 7; if i%16 == 15 { fold } }
+//	for k < n%32/4 { q_k = q_k + t(v) };  fold
+//	fold: q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7));  then as above
 //	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
 //	for each of the last n%4 elements { Q = Q + f64(t(x)) }
 //	t(x) = |x| or x*x, rounded to f32;  sums[row] = Q

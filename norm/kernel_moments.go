@@ -60,15 +60,16 @@ func rowPowersScalar(sums *float64, src *float32, rows, cols, p int) {
 }
 
 func rowPower(x []float32, p int) float64 {
-	var q [16]float32
+	const lanes = 32
+	var q [lanes]float32
 	var total [4]float64
 	n := len(x)
-	whole := n &^ 15
-	for start := 0; start < whole; start += 16 * foldSteps {
-		block := x[start:min(start+16*foldSteps, whole)]
-		for h := 0; h < 16; h += 8 {
+	whole := n / lanes * lanes
+	for start := 0; start < whole; start += lanes * foldSteps {
+		block := x[start:min(start+lanes*foldSteps, whole)]
+		for h := 0; h < lanes; h += 8 {
 			var q0, q1, q2, q3, q4, q5, q6, q7 float32
-			for rest := block; len(rest) >= 16; rest = rest[16:] {
+			for rest := block; len(rest) >= lanes; rest = rest[lanes:] {
 				v := rest[h : h+8 : h+8]
 				q0 += powerScalar(v[0], p)
 				q1 += powerScalar(v[1], p)
@@ -81,8 +82,8 @@ func rowPower(x []float32, p int) float64 {
 			}
 			q[h], q[h+1], q[h+2], q[h+3], q[h+4], q[h+5], q[h+6], q[h+7] = q0, q1, q2, q3, q4, q5, q6, q7
 		}
-		if len(block) == 16*foldSteps {
-			foldSquares(&total, &q)
+		if len(block) == lanes*foldSteps {
+			foldPowers(&total, &q)
 		}
 	}
 	i := whole
@@ -91,12 +92,20 @@ func rowPower(x []float32, p int) float64 {
 			q[i-whole+l] += powerScalar(e, p)
 		}
 	}
-	foldSquares(&total, &q)
+	foldPowers(&total, &q)
 	sum := (total[0] + total[1]) + (total[2] + total[3])
 	for _, e := range x[i:] {
 		sum += float64(powerScalar(e, p))
 	}
 	return sum
+}
+
+// foldPowers is "fold" of rowPowers.
+func foldPowers(total *[4]float64, q *[32]float32) {
+	for l := range total {
+		total[l] += float64(((q[l] + q[l+4]) + (q[l+8] + q[l+12])) + ((q[l+16] + q[l+20]) + (q[l+24] + q[l+28])))
+	}
+	*q = [32]float32{}
 }
 
 func powerScalar(x float32, p int) float32 {

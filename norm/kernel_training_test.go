@@ -96,27 +96,27 @@ func modelPower(x []float32, p int) float64 {
 		}
 		return float32(v * v)
 	}
-	var q [4][4]float32
+	var q [8][4]float32
 	var Q [4]float64
 	fold := func() {
 		for l := range 4 {
-			Q[l] += float64((q[0][l] + q[1][l]) + (q[2][l] + q[3][l]))
+			Q[l] += float64(((q[0][l] + q[1][l]) + (q[2][l] + q[3][l])) + ((q[4][l] + q[5][l]) + (q[6][l] + q[7][l])))
 		}
-		q = [4][4]float32{}
+		q = [8][4]float32{}
 	}
-	for i := range n / 16 {
-		for k := range 4 {
+	for i := range n / 32 {
+		for k := range 8 {
 			for l := range 4 {
-				q[k][l] += power(x[16*i+4*k+l])
+				q[k][l] += power(x[32*i+4*k+l])
 			}
 		}
 		if i%16 == 15 {
 			fold()
 		}
 	}
-	for k := range n % 16 / 4 {
+	for k := range n % 32 / 4 {
 		for l := range 4 {
-			q[k][l] += power(x[n/16*16+4*k+l])
+			q[k][l] += power(x[n/32*32+4*k+l])
 		}
 	}
 	fold()

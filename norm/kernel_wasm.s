@@ -3079,21 +3079,21 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					Set R2
 					Get R3
 					Get R5
-					I64Const $4
-					I64Shl
+					I64Const $8
+					I64Mul
 					I64GeS
 					If
-						I64Const $16
+						I64Const $8
 						Set R2
 						Get R3
 						Get R5
-						I64Const $4
-						I64Shl
+						I64Const $8
+						I64Mul
 						I64Sub
 						Set R3
 					End
 					Get R2
-					I64Const $16
+					I64Const $8
 					I64LtS
 					Get R3
 					Get R5
@@ -3110,7 +3110,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 							I64Sub
 							Set R3
 							Get R2
-							I64Const $16
+							I64Const $8
 							I64LtS
 							Get R3
 							Get R5
@@ -3122,7 +3122,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					I64Const $0
 					Set R4
 					Get R2
-					I64Const $16
+					I64Const $8
 					I64LtS
 					If
 						Get R3
@@ -3463,13 +3463,13 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					End
 					Get R7
 					Get R0
-					I64Const $15
+					I64Const $7
 					I64Mul
 					I64Add
 					Set R7
 					Get R9
 					Get R0
-					I64Const $15
+					I64Const $7
 					I64Mul
 					I64Add
 					Set R9
@@ -3505,21 +3505,21 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					Set R2
 					Get R3
 					Get R5
-					I64Const $4
-					I64Shl
+					I64Const $8
+					I64Mul
 					I64GeS
 					If
-						I64Const $16
+						I64Const $8
 						Set R2
 						Get R3
 						Get R5
-						I64Const $4
-						I64Shl
+						I64Const $8
+						I64Mul
 						I64Sub
 						Set R3
 					End
 					Get R2
-					I64Const $16
+					I64Const $8
 					I64LtS
 					Get R3
 					Get R5
@@ -3536,7 +3536,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 							I64Sub
 							Set R3
 							Get R2
-							I64Const $16
+							I64Const $8
 							I64LtS
 							Get R3
 							Get R5
@@ -3548,7 +3548,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					I64Const $0
 					Set R4
 					Get R2
-					I64Const $16
+					I64Const $8
 					I64LtS
 					If
 						Get R3
@@ -3881,13 +3881,13 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					End
 					Get R7
 					Get R0
-					I64Const $15
+					I64Const $7
 					I64Mul
 					I64Add
 					Set R7
 					Get R9
 					Get R0
-					I64Const $15
+					I64Const $7
 					I64Mul
 					I64Add
 					Set R9
@@ -3924,21 +3924,21 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 				Set R2
 				Get R3
 				Get R5
-				I64Const $4
-				I64Shl
+				I64Const $8
+				I64Mul
 				I64GeS
 				If
-					I64Const $16
+					I64Const $8
 					Set R2
 					Get R3
 					Get R5
-					I64Const $4
-					I64Shl
+					I64Const $8
+					I64Mul
 					I64Sub
 					Set R3
 				End
 				Get R2
-				I64Const $16
+				I64Const $8
 				I64LtS
 				Get R3
 				Get R5
@@ -3955,7 +3955,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 						I64Sub
 						Set R3
 						Get R2
-						I64Const $16
+						I64Const $8
 						I64LtS
 						Get R3
 						Get R5
@@ -3967,7 +3967,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 				I64Const $0
 				Set R4
 				Get R2
-				I64Const $16
+				I64Const $8
 				I64LtS
 				If
 					Get R3
@@ -4292,13 +4292,13 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 				End
 				Get R7
 				Get R0
-				I64Const $15
+				I64Const $7
 				I64Mul
 				I64Add
 				Set R7
 				Get R9
 				Get R0
-				I64Const $15
+				I64Const $7
 				I64Mul
 				I64Add
 				Set R9
@@ -5215,16 +5215,16 @@ TEXT ·columnSums(SB), NOSPLIT, $0-40
 			Set R2
 			Get R3
 			Get R5
-			I64Const $4
-			I64Shl
+			I64Const $16
+			I64Mul
 			I64GeS
 			If
 				I64Const $16
 				Set R2
 				Get R3
 				Get R5
-				I64Const $4
-				I64Shl
+				I64Const $16
+				I64Mul
 				I64Sub
 				Set R3
 			End
@@ -5774,9 +5774,13 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				// q1 is V1
 				// q2 is V2
 				// q3 is V3
-				// total0 is V4
-				// total1 is V5
-				// w is V6
+				// q4 is V4
+				// q5 is V5
+				// q6 is V6
+				// q7 is V7
+				// total0 is V8
+				// total1 is V9
+				// w is V10
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -5789,9 +5793,17 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Set V4
 				V128Const $0, $0
 				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
 				// steps is R4
 				Get R3
-				I64Const $256
+				I64Const $512
 				I64GeS
 				If
 					Loop
@@ -5801,9 +5813,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 							Get R1
 							I32WrapI64
 							V128Load $0
-							Set V6
-							Get V6
-							Get V6
+							Set V10
+							Get V10
+							Get V10
 							F32x4Mul
 							Get V0
 							F32x4Add
@@ -5811,9 +5823,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 							Get R1
 							I32WrapI64
 							V128Load $16
-							Set V6
-							Get V6
-							Get V6
+							Set V10
+							Get V10
+							Get V10
 							F32x4Mul
 							Get V1
 							F32x4Add
@@ -5821,9 +5833,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 							Get R1
 							I32WrapI64
 							V128Load $32
-							Set V6
-							Get V6
-							Get V6
+							Set V10
+							Get V10
+							Get V10
 							F32x4Mul
 							Get V2
 							F32x4Add
@@ -5831,15 +5843,55 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 							Get R1
 							I32WrapI64
 							V128Load $48
-							Set V6
-							Get V6
-							Get V6
+							Set V10
+							Get V10
+							Get V10
 							F32x4Mul
 							Get V3
 							F32x4Add
 							Set V3
 							Get R1
-							I64Const $64
+							I32WrapI64
+							V128Load $64
+							Set V10
+							Get V10
+							Get V10
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get R1
+							I32WrapI64
+							V128Load $80
+							Set V10
+							Get V10
+							Get V10
+							F32x4Mul
+							Get V5
+							F32x4Add
+							Set V5
+							Get R1
+							I32WrapI64
+							V128Load $96
+							Set V10
+							Get V10
+							Get V10
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get R1
+							I32WrapI64
+							V128Load $112
+							Set V10
+							Get V10
+							Get V10
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get R1
+							I64Const $128
 							I64Add
 							Set R1
 							Get R4
@@ -5858,19 +5910,27 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Get V3
 						F32x4Add
 						F32x4Add
-						Set V6
 						Get V4
+						Get V5
+						F32x4Add
 						Get V6
+						Get V7
+						F32x4Add
+						F32x4Add
+						F32x4Add
+						Set V10
+						Get V8
+						Get V10
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V4
-						Get V5
-						Get V6
+						Set V8
+						Get V9
+						Get V10
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V5
+						Set V9
 						V128Const $0, $0
 						Set V0
 						V128Const $0, $0
@@ -5879,27 +5939,35 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Set V2
 						V128Const $0, $0
 						Set V3
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						V128Const $0, $0
+						Set V6
+						V128Const $0, $0
+						Set V7
 						Get R3
-						I64Const $-256
+						I64Const $-512
 						I64Add
 						Set R3
 						Get R3
-						I64Const $256
+						I64Const $512
 						I64GeS
 						BrIf $0
 					End
 				End
 				Get R3
-				I64Const $16
+				I64Const $32
 				I64GeS
 				If
 					Loop
 						Get R1
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V0
 						F32x4Add
@@ -5907,9 +5975,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Get R1
 						I32WrapI64
 						V128Load $16
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V1
 						F32x4Add
@@ -5917,9 +5985,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Get R1
 						I32WrapI64
 						V128Load $32
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V2
 						F32x4Add
@@ -5927,23 +5995,63 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Get R1
 						I32WrapI64
 						V128Load $48
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V3
 						F32x4Add
 						Set V3
 						Get R1
-						I64Const $64
+						I32WrapI64
+						V128Load $64
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R1
+						I32WrapI64
+						V128Load $80
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R1
+						I32WrapI64
+						V128Load $96
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R1
+						I32WrapI64
+						V128Load $112
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R1
+						I64Const $128
 						I64Add
 						Set R1
 						Get R3
-						I64Const $-16
+						I64Const $-32
 						I64Add
 						Set R3
 						Get R3
-						I64Const $16
+						I64Const $32
 						I64GeS
 						BrIf $0
 					End
@@ -5957,9 +6065,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 					Get R1
 					I32WrapI64
 					V128Load $0
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V0
 					F32x4Add
@@ -5980,9 +6088,9 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 					Get R1
 					I32WrapI64
 					V128Load $0
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V1
 					F32x4Add
@@ -6003,13 +6111,105 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 					Get R1
 					I32WrapI64
 					V128Load $0
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V2
 					F32x4Add
 					Set V2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Set V3
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
 					Get R1
 					I64Const $16
 					I64Add
@@ -6026,27 +6226,35 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Get V3
 				F32x4Add
 				F32x4Add
-				Set V6
 				Get V4
+				Get V5
+				F32x4Add
 				Get V6
+				Get V7
+				F32x4Add
+				F32x4Add
+				F32x4Add
+				Set V10
+				Get V8
+				Get V10
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V4
-				Get V5
-				Get V6
+				Set V8
+				Get V9
+				Get V10
 				V128Const $1084818905618843912, $1084818905618843912
 				I8x16Swizzle
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V5
-				Get V4
+				Set V9
+				Get V8
 				F64x2ExtractLane $0, $0
-				Get V4
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V5
+				Get V9
 				F64x2ExtractLane $0, $0
-				Get V5
+				Get V9
 				F64x2ExtractLane $0, $1
 				F64Add
 				F64Add
@@ -6090,9 +6298,13 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				// q1 is V1
 				// q2 is V2
 				// q3 is V3
-				// total0 is V4
-				// total1 is V5
-				// w is V6
+				// q4 is V4
+				// q5 is V5
+				// q6 is V6
+				// q7 is V7
+				// total0 is V8
+				// total1 is V9
+				// w is V10
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -6105,9 +6317,17 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Set V4
 				V128Const $0, $0
 				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
 				// steps is R4
 				Get R3
-				I64Const $256
+				I64Const $512
 				I64GeS
 				If
 					Loop
@@ -6142,8 +6362,36 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 							F32x4Abs
 							F32x4Add
 							Set V3
+							Get V4
 							Get R1
-							I64Const $64
+							I32WrapI64
+							V128Load $64
+							F32x4Abs
+							F32x4Add
+							Set V4
+							Get V5
+							Get R1
+							I32WrapI64
+							V128Load $80
+							F32x4Abs
+							F32x4Add
+							Set V5
+							Get V6
+							Get R1
+							I32WrapI64
+							V128Load $96
+							F32x4Abs
+							F32x4Add
+							Set V6
+							Get V7
+							Get R1
+							I32WrapI64
+							V128Load $112
+							F32x4Abs
+							F32x4Add
+							Set V7
+							Get R1
+							I64Const $128
 							I64Add
 							Set R1
 							Get R4
@@ -6162,19 +6410,27 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Get V3
 						F32x4Add
 						F32x4Add
-						Set V6
 						Get V4
+						Get V5
+						F32x4Add
 						Get V6
+						Get V7
+						F32x4Add
+						F32x4Add
+						F32x4Add
+						Set V10
+						Get V8
+						Get V10
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V4
-						Get V5
-						Get V6
+						Set V8
+						Get V9
+						Get V10
 						V128Const $1084818905618843912, $1084818905618843912
 						I8x16Swizzle
 						F64x2PromoteLowF32x4
 						F64x2Add
-						Set V5
+						Set V9
 						V128Const $0, $0
 						Set V0
 						V128Const $0, $0
@@ -6183,18 +6439,26 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						Set V2
 						V128Const $0, $0
 						Set V3
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						V128Const $0, $0
+						Set V6
+						V128Const $0, $0
+						Set V7
 						Get R3
-						I64Const $-256
+						I64Const $-512
 						I64Add
 						Set R3
 						Get R3
-						I64Const $256
+						I64Const $512
 						I64GeS
 						BrIf $0
 					End
 				End
 				Get R3
-				I64Const $16
+				I64Const $32
 				I64GeS
 				If
 					Loop
@@ -6226,16 +6490,44 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						F32x4Abs
 						F32x4Add
 						Set V3
+						Get V4
 						Get R1
-						I64Const $64
+						I32WrapI64
+						V128Load $64
+						F32x4Abs
+						F32x4Add
+						Set V4
+						Get V5
+						Get R1
+						I32WrapI64
+						V128Load $80
+						F32x4Abs
+						F32x4Add
+						Set V5
+						Get V6
+						Get R1
+						I32WrapI64
+						V128Load $96
+						F32x4Abs
+						F32x4Add
+						Set V6
+						Get V7
+						Get R1
+						I32WrapI64
+						V128Load $112
+						F32x4Abs
+						F32x4Add
+						Set V7
+						Get R1
+						I64Const $128
 						I64Add
 						Set R1
 						Get R3
-						I64Const $-16
+						I64Const $-32
 						I64Add
 						Set R3
 						Get R3
-						I64Const $16
+						I64Const $32
 						I64GeS
 						BrIf $0
 					End
@@ -6301,6 +6593,86 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 					I64Const $-4
 					I64Add
 					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V3
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V3
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V4
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V4
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V5
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V5
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get V6
+					Get R1
+					I32WrapI64
+					V128Load $0
+					F32x4Abs
+					F32x4Add
+					Set V6
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
 				End
 				Get V0
 				Get V1
@@ -6309,27 +6681,35 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Get V3
 				F32x4Add
 				F32x4Add
-				Set V6
 				Get V4
+				Get V5
+				F32x4Add
 				Get V6
+				Get V7
+				F32x4Add
+				F32x4Add
+				F32x4Add
+				Set V10
+				Get V8
+				Get V10
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V4
-				Get V5
-				Get V6
+				Set V8
+				Get V9
+				Get V10
 				V128Const $1084818905618843912, $1084818905618843912
 				I8x16Swizzle
 				F64x2PromoteLowF32x4
 				F64x2Add
-				Set V5
-				Get V4
+				Set V9
+				Get V8
 				F64x2ExtractLane $0, $0
-				Get V4
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V5
+				Get V9
 				F64x2ExtractLane $0, $0
-				Get V5
+				Get V9
 				F64x2ExtractLane $0, $1
 				F64Add
 				F64Add
@@ -6430,9 +6810,13 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 			// q1 is V1
 			// q2 is V2
 			// q3 is V3
-			// total0 is V4
-			// total1 is V5
-			// w is V6
+			// q4 is V4
+			// q5 is V5
+			// q6 is V6
+			// q7 is V7
+			// total0 is V8
+			// total1 is V9
+			// w is V10
 			V128Const $0, $0
 			Set V0
 			V128Const $0, $0
@@ -6445,9 +6829,17 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 			Set V4
 			V128Const $0, $0
 			Set V5
+			V128Const $0, $0
+			Set V6
+			V128Const $0, $0
+			Set V7
+			V128Const $0, $0
+			Set V8
+			V128Const $0, $0
+			Set V9
 			// steps is R8
 			Get R7
-			I64Const $256
+			I64Const $512
 			I64GeS
 			If
 				Loop
@@ -6457,9 +6849,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 						Get R0
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V0
 						F32x4Add
@@ -6467,9 +6859,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 						Get R0
 						I32WrapI64
 						V128Load $16
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V1
 						F32x4Add
@@ -6477,9 +6869,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 						Get R0
 						I32WrapI64
 						V128Load $32
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V2
 						F32x4Add
@@ -6487,15 +6879,55 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 						Get R0
 						I32WrapI64
 						V128Load $48
-						Set V6
-						Get V6
-						Get V6
+						Set V10
+						Get V10
+						Get V10
 						F32x4Mul
 						Get V3
 						F32x4Add
 						Set V3
 						Get R0
-						I64Const $64
+						I32WrapI64
+						V128Load $64
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R0
+						I32WrapI64
+						V128Load $80
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R0
+						I32WrapI64
+						V128Load $96
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R0
+						I32WrapI64
+						V128Load $112
+						Set V10
+						Get V10
+						Get V10
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R0
+						I64Const $128
 						I64Add
 						Set R0
 						Get R8
@@ -6514,19 +6946,27 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					Get V3
 					F32x4Add
 					F32x4Add
-					Set V6
 					Get V4
+					Get V5
+					F32x4Add
 					Get V6
+					Get V7
+					F32x4Add
+					F32x4Add
+					F32x4Add
+					Set V10
+					Get V8
+					Get V10
 					F64x2PromoteLowF32x4
 					F64x2Add
-					Set V4
-					Get V5
-					Get V6
+					Set V8
+					Get V9
+					Get V10
 					V128Const $1084818905618843912, $1084818905618843912
 					I8x16Swizzle
 					F64x2PromoteLowF32x4
 					F64x2Add
-					Set V5
+					Set V9
 					V128Const $0, $0
 					Set V0
 					V128Const $0, $0
@@ -6535,27 +6975,35 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					Set V2
 					V128Const $0, $0
 					Set V3
+					V128Const $0, $0
+					Set V4
+					V128Const $0, $0
+					Set V5
+					V128Const $0, $0
+					Set V6
+					V128Const $0, $0
+					Set V7
 					Get R7
-					I64Const $-256
+					I64Const $-512
 					I64Add
 					Set R7
 					Get R7
-					I64Const $256
+					I64Const $512
 					I64GeS
 					BrIf $0
 				End
 			End
 			Get R7
-			I64Const $16
+			I64Const $32
 			I64GeS
 			If
 				Loop
 					Get R0
 					I32WrapI64
 					V128Load $0
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V0
 					F32x4Add
@@ -6563,9 +7011,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					Get R0
 					I32WrapI64
 					V128Load $16
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V1
 					F32x4Add
@@ -6573,9 +7021,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					Get R0
 					I32WrapI64
 					V128Load $32
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V2
 					F32x4Add
@@ -6583,23 +7031,63 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					Get R0
 					I32WrapI64
 					V128Load $48
-					Set V6
-					Get V6
-					Get V6
+					Set V10
+					Get V10
+					Get V10
 					F32x4Mul
 					Get V3
 					F32x4Add
 					Set V3
 					Get R0
-					I64Const $64
+					I32WrapI64
+					V128Load $64
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get R0
+					I32WrapI64
+					V128Load $80
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R0
+					I32WrapI64
+					V128Load $96
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get R0
+					I32WrapI64
+					V128Load $112
+					Set V10
+					Get V10
+					Get V10
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get R0
+					I64Const $128
 					I64Add
 					Set R0
 					Get R7
-					I64Const $-16
+					I64Const $-32
 					I64Add
 					Set R7
 					Get R7
-					I64Const $16
+					I64Const $32
 					I64GeS
 					BrIf $0
 				End
@@ -6613,9 +7101,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 				Get R0
 				I32WrapI64
 				V128Load $0
-				Set V6
-				Get V6
-				Get V6
+				Set V10
+				Get V10
+				Get V10
 				F32x4Mul
 				Get V0
 				F32x4Add
@@ -6636,9 +7124,9 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 				Get R0
 				I32WrapI64
 				V128Load $0
-				Set V6
-				Get V6
-				Get V6
+				Set V10
+				Get V10
+				Get V10
 				F32x4Mul
 				Get V1
 				F32x4Add
@@ -6659,13 +7147,105 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 				Get R0
 				I32WrapI64
 				V128Load $0
-				Set V6
-				Get V6
-				Get V6
+				Set V10
+				Get V10
+				Get V10
 				F32x4Mul
 				Get V2
 				F32x4Add
 				Set V2
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get V10
+				Get V10
+				F32x4Mul
+				Get V3
+				F32x4Add
+				Set V3
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get V10
+				Get V10
+				F32x4Mul
+				Get V4
+				F32x4Add
+				Set V4
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get V10
+				Get V10
+				F32x4Mul
+				Get V5
+				F32x4Add
+				Set V5
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R7
+				I64Const $-4
+				I64Add
+				Set R7
+				Get R7
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get V10
+				Get V10
+				F32x4Mul
+				Get V6
+				F32x4Add
+				Set V6
 				Get R0
 				I64Const $16
 				I64Add
@@ -6682,27 +7262,35 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 			Get V3
 			F32x4Add
 			F32x4Add
-			Set V6
 			Get V4
+			Get V5
+			F32x4Add
 			Get V6
+			Get V7
+			F32x4Add
+			F32x4Add
+			F32x4Add
+			Set V10
+			Get V8
+			Get V10
 			F64x2PromoteLowF32x4
 			F64x2Add
-			Set V4
-			Get V5
-			Get V6
+			Set V8
+			Get V9
+			Get V10
 			V128Const $1084818905618843912, $1084818905618843912
 			I8x16Swizzle
 			F64x2PromoteLowF32x4
 			F64x2Add
-			Set V5
-			Get V4
+			Set V9
+			Get V8
 			F64x2ExtractLane $0, $0
-			Get V4
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Get V5
+			Get V9
 			F64x2ExtractLane $0, $0
-			Get V5
+			Get V9
 			F64x2ExtractLane $0, $1
 			F64Add
 			F64Add
@@ -9362,21 +9950,21 @@ TEXT ·gradRows(SB), NOSPLIT, $0-48
 			Set R2
 			Get R3
 			Get R5
-			I64Const $4
-			I64Shl
+			I64Const $8
+			I64Mul
 			I64GeS
 			If
-				I64Const $16
+				I64Const $8
 				Set R2
 				Get R3
 				Get R5
-				I64Const $4
-				I64Shl
+				I64Const $8
+				I64Mul
 				I64Sub
 				Set R3
 			End
 			Get R2
-			I64Const $16
+			I64Const $8
 			I64LtS
 			Get R3
 			Get R5
@@ -9393,7 +9981,7 @@ TEXT ·gradRows(SB), NOSPLIT, $0-48
 					I64Sub
 					Set R3
 					Get R2
-					I64Const $16
+					I64Const $8
 					I64LtS
 					Get R3
 					Get R5
@@ -9405,7 +9993,7 @@ TEXT ·gradRows(SB), NOSPLIT, $0-48
 			I64Const $0
 			Set R4
 			Get R2
-			I64Const $16
+			I64Const $8
 			I64LtS
 			If
 				Get R3
@@ -9897,19 +10485,19 @@ TEXT ·gradRows(SB), NOSPLIT, $0-48
 			End
 			Get R7
 			Get R0
-			I64Const $15
+			I64Const $7
 			I64Mul
 			I64Add
 			Set R7
 			Get R9
 			Get R0
-			I64Const $15
+			I64Const $7
 			I64Mul
 			I64Add
 			Set R9
 			Get R11
 			Get R0
-			I64Const $15
+			I64Const $7
 			I64Mul
 			I64Add
 			Set R11
@@ -10038,16 +10626,16 @@ TEXT ·columnProducts(SB), NOSPLIT, $0-48
 			Set R2
 			Get R3
 			Get R5
-			I64Const $4
-			I64Shl
+			I64Const $16
+			I64Mul
 			I64GeS
 			If
 				I64Const $16
 				Set R2
 				Get R3
 				Get R5
-				I64Const $4
-				I64Shl
+				I64Const $16
+				I64Mul
 				I64Sub
 				Set R3
 			End
@@ -10847,16 +11435,16 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 			Set R2
 			Get R3
 			Get R5
-			I64Const $4
-			I64Shl
+			I64Const $16
+			I64Mul
 			I64GeS
 			If
 				I64Const $16
 				Set R2
 				Get R3
 				Get R5
-				I64Const $4
-				I64Shl
+				I64Const $16
+				I64Mul
 				I64Sub
 				Set R3
 			End

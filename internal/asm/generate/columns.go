@@ -3,10 +3,11 @@ package main
 import "github.com/normwasm/normwasm/internal/asm"
 
 // matrix walks count elements in rows of period, the last of which may be short, in
-// blocks of sixteen rows; a block in strips, groups of neighbouring columns, whose
+// blocks of some rows; a block in strips, groups of neighbouring columns, whose
 // sums or parameters stand in registers while the strip goes down its rows.
 type matrix struct {
 	f            *asm.Func
+	rows         int64     // of a block: 16 where sums are folded
 	data         []asm.Ptr // at the strip's first row; registers
 	at           []asm.Ptr // at its current row
 	stride       asm.Int   // bytes of a row
@@ -22,7 +23,7 @@ type matrix struct {
 // arguments or expressions.
 func newMatrix(f *asm.Func, count, period asm.Int, names ...string) *matrix {
 	m := &matrix{
-		f: f, stride: f.NewInt("stride"), left: f.NewInt("left"), height: f.NewInt("height"),
+		f: f, rows: 16, stride: f.NewInt("stride"), left: f.NewInt("left"), height: f.NewInt("height"),
 		rest: f.NewInt("rest"), short: f.NewInt("short"), steps: f.NewInt("steps"), pass: f.NewInt("pass"),
 	}
 	for _, name := range names {
@@ -47,16 +48,17 @@ func (m *matrix) walk(blockEnd func(), strips ...strip) {
 		m.start()
 		m.steps.Set(m.stride.Shr(2)) // the period
 		m.height.Set(f.ConstInt(0))
-		f.If(m.rest.Ge(m.steps.Shl(4)), func() {
-			m.height.Set(f.ConstInt(16))
-			m.rest.Set(m.rest.Sub(m.steps.Shl(4)))
+		block := m.steps.MulConst(m.rows)
+		f.If(m.rest.Ge(block), func() {
+			m.height.Set(f.ConstInt(m.rows))
+			m.rest.Set(m.rest.Sub(block))
 		})
-		f.While(func() asm.Bool { return m.height.Lt(f.ConstInt(16)).And(m.rest.Ge(m.steps)) }, func() {
+		f.While(func() asm.Bool { return m.height.Lt(f.ConstInt(m.rows)).And(m.rest.Ge(m.steps)) }, func() {
 			m.height.Set(m.height.AddConst(1))
 			m.rest.Set(m.rest.Sub(m.steps))
 		})
 		m.short.Set(f.ConstInt(0))
-		f.If(m.height.Lt(f.ConstInt(16)), func() {
+		f.If(m.height.Lt(f.ConstInt(m.rows)), func() {
 			m.short.Set(m.rest)
 			m.rest.Set(f.ConstInt(0))
 		})
@@ -75,7 +77,7 @@ func (m *matrix) walk(blockEnd func(), strips ...strip) {
 			m.pass.Set(f.ConstInt(0))
 		}, func() asm.Bool { return m.left.NotZero() })
 		for _, p := range m.data {
-			p.Set(p.Add(m.stride.MulConst(15)))
+			p.Set(p.Add(m.stride.MulConst(m.rows - 1)))
 		}
 		if blockEnd != nil {
 			blockEnd()
@@ -114,6 +116,9 @@ func (m *matrix) strip(s strip) {
 // columns' parameters stand in registers, element gives the new one.
 func (m *matrix) elementwise(params []asm.Ptr, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
 	f, y := m.f, m.at[0]
+	// Sixteen rows that are a power of two apart, in three operands, are as many
+	// lines as the ways of the first-level cache where they all meet.
+	m.rows = 8
 	regs := [][]asm.V{f.NewVs("param", len(params)), f.NewVs("param", len(params))}
 	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {
 		return func() {

@@ -4,7 +4,7 @@ import "github.com/normwasm/normwasm/internal/asm"
 
 // rowPower leaves Σ|x| or Σx² of a row in sum; x and left are consumed.
 func rowPower(f *asm.Func, x asm.Ptr, left asm.Int, sum asm.F64, square bool) {
-	q, total, w := f.NewVs("q", 4), f.NewVs("total", 2), f.NewV("w")
+	q, total, w := f.NewVs("q", 8), f.NewVs("total", 2), f.NewV("w")
 	for _, v := range append(append([]asm.V{}, q...), total...) {
 		v.Set(f.ZeroV())
 	}
@@ -20,21 +20,21 @@ func rowPower(f *asm.Func, x asm.Ptr, left asm.Int, sum asm.F64, square bool) {
 		for k := range q {
 			add(k, int64(16*k))
 		}
-		x.Advance(64)
+		x.Advance(128)
 	}
 	fold := func() {
-		w.Set(q[0].Add(q[1]).Add(q[2].Add(q[3])))
+		w.Set(q[0].Add(q[1]).Add(q[2].Add(q[3])).Add(q[4].Add(q[5]).Add(q[6].Add(q[7]))))
 		total[0].Set(total[0].AddF64(w.PromoteLow()))
 		total[1].Set(total[1].AddF64(w.PromoteHigh()))
 	}
-	folded(f, left, 16, step, func() {
+	folded(f, left, 32, step, func() {
 		fold()
 		for _, v := range q {
 			v.Set(f.ZeroV())
 		}
 	})
 	f.Block(func(done asm.Exit) {
-		for k := range 3 {
+		for k := range 7 {
 			done.If(left.GeConst(4).Not())
 			add(k, 0)
 			x.Advance(16)
