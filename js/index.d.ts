@@ -292,11 +292,17 @@ export class GroupNorm implements Layer {
   [Symbol.dispose](): void;
 }
 
-/** {@link instanceNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5. */
+/** {@link instanceNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5.
+ *
+ *  With `trackRunningStats`, running statistics of each channel learn from the average over the examples, with `preset`,
+ *  `momentum` and the switches of `forward` as {@link BatchNorm} has them; `training: false` normalizes with them. Without it
+ *  there are none, and these options do not count. */
 export class InstanceNorm implements Layer {
-  constructor(o: { features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean });
+  constructor(o: { features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean;
+    trackRunningStats?: boolean; preset?: 'pytorch' | 'onnx' | 'keras'; momentum?: number | null });
   scale: Float32Array; bias: Float32Array;
-  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  runningMean: Float32Array | undefined; runningVar: Float32Array | undefined;
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; training?: boolean; useBatchStats?: boolean; updateStats?: boolean }): T;
   backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dbias: Float32Array };
   dispose(): void;
   [Symbol.dispose](): void;

@@ -44,8 +44,9 @@ A copy of a tensor's elements.`, read},
 Replaces a tensor's elements; data has as many.`, write},
 	{"dispose", `dispose(t: tensor or layer): undefined
 Frees it. Its handle is never given out again.`, dispose},
-	{"layer", `layer(channels: number): { handle }
-What a BatchNorm in training remembers of its forward pass. Dispose of it.`, newLayer},
+	{"layer", `layer(channels: number, instance?: boolean): { handle }
+What a BatchNorm in training (or InstanceNorm with running statistics) remembers of
+its forward pass. Dispose of it.`, newLayer},
 	{"open", `open(model, options?): session
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
 its address on and that the session takes over. options: bytes (the file's length
@@ -307,7 +308,7 @@ func newLayer(args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := state.NewLayer(channels)
+	h, err := state.NewLayer(channels, arg(args, 1).Truthy())
 	if err != nil {
 		return nil, err
 	}

@@ -60,12 +60,13 @@ func free(handle uint32) (status int32) {
 	return int32(state.Fail(state.Free(bridge.Handle(handle))))
 }
 
-// layer makes a BatchNorm's state for so many channels and returns its handle.
+// layer makes a BatchNorm's state for so many channels, or an InstanceNorm's where
+// instance is not 0, and returns its handle.
 //
 //go:wasmexport layer
-func layer(channels uint32) (handle uint32) {
+func layer(channels, instance uint32) (handle uint32) {
 	defer caughtHandle(&handle)
-	h, err := state.NewLayer(int(channels))
+	h, err := state.NewLayer(int(channels), instance != 0)
 	state.Fail(err)
 	return uint32(h)
 }

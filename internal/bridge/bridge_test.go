@@ -292,7 +292,7 @@ func TestCacheKeepsTheLatest(t *testing.T) {
 // A layer remembers a forward pass and nothing of what the caller owns.
 func TestLayer(t *testing.T) {
 	b := New()
-	layer, err := b.NewLayer(2)
+	layer, err := b.NewLayer(2, false)
 	require.NoError(t, err)
 	assert.Equal(t, Memory{}, b.Memory(), "a layer is no tensor")
 	x := []float32{1, 2, 3, 5, 7, 11, 13, 17}
@@ -345,7 +345,7 @@ func TestLayer(t *testing.T) {
 	assert.Equal(t, Disposed, status(t, b, b.Free(layer)))
 	assert.Equal(t, Disposed, status(t, b, forward(layer, 1)))
 	for _, n := range []int{-1, MaxBytes, math.MaxInt} {
-		_, err = b.NewLayer(n)
+		_, err = b.NewLayer(n, true)
 		assert.NotEqual(t, OK, status(t, b, err))
 	}
 }

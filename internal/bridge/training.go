@@ -15,12 +15,17 @@ type layer struct {
 // layerBytes is about what a channel of a layer takes.
 const layerBytes = 128
 
-// NewLayer makes a layer of so many channels. Free lets go of it.
-func (b *Bridge) NewLayer(channels int) (Handle, error) {
+// NewLayer makes a layer of so many channels, which takes examples together or, for
+// InstanceNorm with running statistics, each by itself. Free lets go of it.
+func (b *Bridge) NewLayer(channels int, instance bool) (Handle, error) {
 	if channels > MaxBytes/layerBytes {
 		return 0, &Error{NoMemory, text.Join("norm: BatchNorm: ", channels, " channels; the limit is ", MaxBytes/layerBytes)}
 	}
-	n, err := norm.NewBatchNormLayer(channels, norm.PyTorch)
+	construct := norm.NewBatchNormLayer
+	if instance {
+		construct = norm.NewInstanceNormLayer
+	}
+	n, err := construct(channels, norm.PyTorch)
 	if err != nil {
 		return 0, err
 	}

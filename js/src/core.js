@@ -16,7 +16,7 @@ import { Memory } from './memory.js';
  * @property {(bytes: number) => number} scratch
  * @property {(handle: number) => number} address
  * @property {(handle: number) => number} free
- * @property {(channels: number) => number} layer
+ * @property {(channels: number, instance: number) => number} layer
  * @property {(operation: number) => number} norm
  * @property {(session: number) => number} sessionPrepare
  * @property {(session: number) => number} sessionExec
@@ -161,9 +161,10 @@ export class Core {
   /**
    * The handle of a BatchNorm's state.
    * @param {number} channels
+   * @param {boolean} instance whether each example has its own statistics
    */
-  layer(channels) {
-    return this.#handle('layer', channels);
+  layer(channels, instance) {
+    return this.#handle('layer', channels, instance ? 1 : 0);
   }
 
   /**
@@ -185,14 +186,15 @@ export class Core {
 
   /**
    * @param {'alloc' | 'scratch' | 'layer'} name
-   * @param {number} bytes
+   * @param {number} bytes or channels
+   * @param {number} [more]
    */
-  #handle(name, bytes) {
+  #handle(name, bytes, more = 0) {
     this.check();
     if (bytes > 0xffffffff) throw new NormError(`normwasm: ${bytes} bytes are more than WebAssembly's memory can have`, 'OUT_OF_MEMORY');
     let handle = 0;
     try {
-      handle = this.exports[name](bytes) >>> 0;
+      handle = /** @type {(a: number, b: number) => number} */ (this.exports[name])(bytes, more) >>> 0;
     } catch (cause) {
       this.#crashed(cause);
     }

@@ -28,7 +28,7 @@ class Layer {
    */
   constructor(name, options, size) {
     this._name = name;
-    this._affine = flag(options.affine, `${name}: affine`, true);
+    this._affine = flag(options.affine, name, true, 'affine');
     this.scale = new Float32Array(this._affine ? size : 0).fill(1);
     for (const internal of ['_name', '_affine']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
   }
@@ -291,15 +291,6 @@ export class GroupNorm extends Groups {
   }
 }
 
-/** Each channel of each example by itself. */
-export class InstanceNorm extends Groups {
-  /** @param {any} options */
-  constructor(options) {
-    object(options, 'InstanceNorm');
-    super('InstanceNorm', 'instanceNorm', options);
-  }
-}
-
 /** The module's part of a layer; freed with it. @typedef {{ core: Core, handle: number }} State */
 
 /** @param {State} state */
@@ -319,20 +310,23 @@ export class BatchNorm extends Layer {
   #epsilon;
   /** @type {State | undefined} */ #state;
 
-  /** @param {any} options */
-  constructor(options) {
-    object(options, 'BatchNorm');
-    super('BatchNorm', options, checkFeatures(options.features, 'BatchNorm'));
+  /**
+   * @param {any} options
+   * @param {'BatchNorm' | 'InstanceNorm'} [name] whose statistics: of all examples, or of each
+   */
+  constructor(options, name = 'BatchNorm') {
+    object(options, name);
+    super(name, options, checkFeatures(options.features, name));
     const { features, preset = 'pytorch', momentum } = options;
-    if (!Object.hasOwn(presets, preset)) throw new NormError(`BatchNorm: preset is ${JSON.stringify(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
+    if (!Object.hasOwn(presets, preset)) throw new NormError(`${name}: preset is ${JSON.stringify(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
     this.#features = features;
     this.#preset = presets[preset];
-    this.#layout = word(options.layout, layouts, 'BatchNorm: layout');
+    this.#layout = word(options.layout, layouts, `${name}: layout`);
     this.#momentum = momentum === undefined ? this.#preset.momentum : momentum;
     if (momentum !== undefined && momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1)) {
-      throw new NormError(`BatchNorm: momentum is ${typeof momentum === 'number' ? momentum : describe(momentum)}, want a number from 0 to 1, or null for the plain average`);
+      throw new NormError(`${name}: momentum is ${typeof momentum === 'number' ? momentum : describe(momentum)}, want a number from 0 to 1, or null for the plain average`);
     }
-    this.#epsilon = checkEpsilon(options.epsilon, this.#preset.epsilon, 'BatchNorm');
+    this.#epsilon = checkEpsilon(options.epsilon, this.#preset.epsilon, name);
     this.bias = new Float32Array(this.scale.length);
     this.runningMean = new Float32Array(features);
     this.runningVar = new Float32Array(features).fill(1);
@@ -347,7 +341,7 @@ export class BatchNorm extends Layer {
   #layer(core) {
     if (this.#state?.core !== core) {
       this.#free();
-      this.#state = { core, handle: core.layer(this.#features) };
+      this.#state = { core, handle: core.layer(this.#features, this._name === 'InstanceNorm') };
       lost.register(this, this.#state, this);
     }
     return /** @type {State} */ (this.#state).handle;
@@ -366,10 +360,10 @@ export class BatchNorm extends Layer {
    */
   forward(x, options = {}) {
     this._alive('forward');
-    const call = new Call('BatchNorm.forward', 'batchNormForward', x, options);
-    const training = flag(options.training, `${call.name}: training`, true);
-    const useBatch = flag(options.useBatchStats, `${call.name}: useBatchStats`, training);
-    const update = flag(options.updateStats, `${call.name}: updateStats`, training);
+    const call = new Call(`${this._name}.forward`, 'batchNormForward', x, options);
+    const training = flag(options.training, call.name, true, 'training');
+    const useBatch = flag(options.useBatchStats, call.name, training, 'useBatchStats');
+    const update = flag(options.updateStats, call.name, training, 'updateStats');
     const given = options.moments === undefined ? undefined : checkMoments(options.moments, `${call.name}: moments`, this.#features);
     call.operand('scale', false, this._affine ? this.scale : undefined);
     call.operand('bias', false, this._affine ? this.bias : undefined);
@@ -519,6 +513,62 @@ export class BatchNorm extends Layer {
   }
 }
 
+/** Each channel of each example by itself, with running statistics or without. */
+export class InstanceNorm extends Groups {
+  /** What does the work where there are running statistics. @type {BatchNorm | undefined} */ #running;
+
+  /** @param {any} options */
+  constructor(options) {
+    object(options, 'InstanceNorm');
+    super('InstanceNorm', 'instanceNorm', options);
+    if (flag(options.trackRunningStats, 'InstanceNorm', false, 'trackRunningStats')) this.#running = new BatchNorm(options, 'InstanceNorm');
+  }
+
+  /** The running layer with this one's parameters. */
+  get #layer() {
+    const layer = this.#running;
+    if (layer) Object.assign(layer, { scale: this.scale, bias: this.bias });
+    return layer;
+  }
+
+  get runningMean() {
+    return this.#running?.runningMean;
+  }
+
+  set runningMean(array) {
+    if (this.#running) this.#running.runningMean = /** @type {any} */ (array);
+  }
+
+  get runningVar() {
+    return this.#running?.runningVar;
+  }
+
+  set runningVar(array) {
+    if (this.#running) this.#running.runningVar = /** @type {any} */ (array);
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    return this.#layer?.forward(x, options) ?? super.forward(x, options);
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   */
+  backward(dy, options = {}) {
+    return this.#layer?.backward(dy, options) ?? super.backward(dy, options);
+  }
+
+  dispose() {
+    super.dispose();
+    this.#running?.dispose();
+  }
+}
+
 /**
  * Whether a result lies in an operand's memory.
  * @param {any} out
@@ -576,11 +626,12 @@ function object(value, name) {
  * @param {any} value
  * @param {string} name
  * @param {boolean} otherwise
+ * @param {string} option
  * @returns {boolean}
  */
-function flag(value, name, otherwise) {
+function flag(value, name, otherwise, option) {
   if (value === undefined) return otherwise;
-  if (typeof value !== 'boolean') throw new NormError(`${name} is ${describe(value)}, want true or false`);
+  if (typeof value !== 'boolean') throw new NormError(`${name}: ${option} is ${describe(value)}, want true or false`);
   return value;
 }
 

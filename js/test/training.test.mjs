@@ -48,6 +48,8 @@ for (const layout of ['nchw', 'nhwc']) {
       group: (i) => at(i).n * 2 + Math.floor(at(i).c / 2), call: (x, p) => groupNorm(x, { ...p, groups: 2, layout }) },
     { ...common, name: `InstanceNorm ${layout}`, make: () => new InstanceNorm(o), plain: () => new InstanceNorm({ ...o, affine: false }),
       group: (i) => at(i).n * 4 + at(i).c, call: (x, p) => instanceNorm(x, { ...p, layout }) },
+    { ...common, name: `InstanceNorm with running statistics ${layout}`, make: () => new InstanceNorm({ ...o, trackRunningStats: true }),
+      plain: () => new InstanceNorm({ ...o, trackRunningStats: true, affine: false }), group: (i) => at(i).n * 4 + at(i).c },
     { ...common, name: `BatchNorm ${layout}`, make: () => new BatchNorm(o), plain: () => new BatchNorm({ ...o, affine: false }), group: (i) => at(i).c },
   );
 }
@@ -175,7 +177,7 @@ for (const variant of ['simd', 'scalar']) {
         assert.equal(layer.forward(new Float32Array(0), { shape }).length, 0);
         const { dx, dscale } = layer.backward(new Float32Array(0));
         assert.deepEqual([dx.length, ...dscale], [0, ...new Array(c.parameters).fill(0)]);
-        if (layer.runningMean) assert.deepEqual([[...layer.runningMean], layer.batches], [[0, 0, 0, 0], 0]);
+        if (layer.runningMean) assert.deepEqual([[...layer.runningMean], layer.batches ?? 0], [[0, 0, 0, 0], 0]);
       });
     }
 
@@ -383,6 +385,21 @@ for (const variant of ['simd', 'scalar']) {
       });
     });
 
+    test('InstanceNorm’s running statistics', () => {
+      const [n, channels, inner] = [3, 2, 5];
+      const x = floats(n * channels * inner, 61, 2, 4);
+      const { statistics } = groupedOracle(x, (i) => Math.floor(i / inner), () => 0, { epsilon: 0 });
+      const average = (f) => [0, 1].map((c) => [0, 1, 2].reduce((sum, e) => sum + f(statistics.get(e * channels + c)) / n, 0));
+      const layer = own(new InstanceNorm({ features: channels, trackRunningStats: true, momentum: 0.25 }));
+      near(layer.forward(x, { shape: [n, channels, inner] }), instanceNorm(x, { shape: [n, channels, inner] }), 'y');
+      near(layer.runningMean, average((s) => 0.25 * s.mean), 'running mean');
+      near(layer.runningVar, average((s) => 0.75 + (0.25 * inner) / (inner - 1) / s.rstd ** 2), 'running variance');
+      const { runningMean, runningVar } = layer;
+      near(layer.forward(x, { shape: [n, channels, inner], training: false }), batchNorm(x, { shape: [n, channels, inner], mean: runningMean, variance: runningVar }), 'inference');
+      assert.throws(() => layer.forward(x.subarray(0, 6), { shape: [3, 2, 1] }), { name: 'NormError', message: /one value per channel/ });
+      assert.equal(own(new InstanceNorm({ features: 2 })).runningMean, undefined);
+    });
+
     test('constructors say what is wrong', () => {
       for (const [f, Class, message] of [
         [() => new BatchNorm(), NormError, /BatchNorm: options is undefined/],
@@ -405,6 +422,8 @@ for (const variant of ['simd', 'scalar']) {
         [() => new GroupNorm({ features: 6, groups: 4 }), ShapeError, /groups is 4, want a divisor of the 6 features/],
         [() => new GroupNorm({ features: 6, groups: 0 }), ShapeError, /groups is 0/],
         [() => new GroupNorm({ features: 6 }), NormError, /groups is undefined/],
+        [() => new InstanceNorm({ features: 6, trackRunningStats: true, momentum: 2 }), NormError, /InstanceNorm: momentum is 2/],
+        [() => new InstanceNorm({ features: 6, trackRunningStats: 'yes' }), NormError, /InstanceNorm: trackRunningStats is a string/],
         [() => new InstanceNorm({ features: '6' }), NormError, /features is a string/],
         [() => new GroupNorm({ features: 4, groups: 2 }).forward(floats(12, 1), { shape: [2, 6] }), ShapeError, /has 6 channels \(nchw\), want 4/],
         [() => new InstanceNorm({ features: 4 }).forward(floats(12, 1)), ShapeError, /rank 1, want at least 2/],
