@@ -130,7 +130,7 @@ func (g *grid) statistics(x []float32) {
 
 // partElements is about how many elements a part has: two sweeps over them find them
 // in the caches.
-const partElements = 8192
+const partElements = 16384
 
 // part returns the grid of a run of groups from group k on, and how many groups it has.
 // Its data begin at element, its channels at channel. It is valid until the next one.
