@@ -12,7 +12,7 @@ LEAN   := env -i PATH="$$PATH" HOME="$$HOME" GOTOOLCHAIN=$(GOTOOLCHAIN) $(WASM)
 # The packages whose tests run inside a browser as well.
 BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
-FUZZTIME ?= 5s
+FUZZTIME ?= 3s
 
 .PHONY: demo test bench check build size generate clean fuzz browser \
         test-go test-wasm test-purego test-browser test-js test-demo
