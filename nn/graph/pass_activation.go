@@ -132,7 +132,8 @@ func fuseSilu(r *rewriter) {
 //
 // Left alone: a result that something else uses too, a node that has an
 // activation already, bounds that are computed or NaN, lower bounds above upper
-// ones; behind BatchNormalization any Clip but (0, 6), behind Conv none.
+// ones; behind BatchNormalization any Clip but (0, 6), behind Conv none;
+// BatchNormalization in training mode.
 func fuseActivation(r *rewriter) {
 	r.each(func(n *Node) {
 		if n.Domain != "" || (n.Op != "Relu" && n.Op != "Clip") {
@@ -140,7 +141,7 @@ func fuseActivation(r *rewriter) {
 		}
 		x := n.In(0)
 		p := r.by(x, "Conv", "BatchNormalization")
-		if p == nil || p.Outputs[0] != x || !r.private(x, 1) || p.Attrs["activation"] != nil {
+		if p == nil || p.Outputs[0] != x || !r.private(x, 1) || p.Attrs["activation"] != nil || trains(p) {
 			return
 		}
 		attrs := map[string]*Attr{}

@@ -11,14 +11,8 @@ import "math"
 // statistics that are computed, σ² + ε that is not above zero.
 func foldBatchNorm(r *rewriter) {
 	r.each(func(n *Node) {
-		if n.Domain != "" || n.Op != "BatchNormalization" || len(n.Inputs) != 5 ||
-			n.Int("training_mode", 0) != 0 || n.Int("spatial", 1) != 1 {
+		if n.Domain != "" || n.Op != "BatchNormalization" || len(n.Inputs) != 5 || trains(n) || n.Int("spatial", 1) != 1 {
 			return
-		}
-		for _, v := range n.Outputs[1:] {
-			if v != nil {
-				return
-			}
 		}
 		conv := r.foldable(n.Inputs[0])
 		if conv == nil {

@@ -224,6 +224,7 @@ func TestFuseActivations(t *testing.T) {
 	norm := func(s *sketch) *Value {
 		return s.node("BatchNormalization", nil, s.input(2, 3, 4), s.weights(3), s.weights(3), s.weights(3), s.weights(3))
 	}
+	training := map[string]*Attr{"training_mode": intAttr(1)}
 	gate := map[string]*Attr{"alpha": floatAttr(1.0 / 6), "beta": floatAttr(0.5)}
 	for _, c := range []struct {
 		name  string
@@ -287,6 +288,9 @@ func TestFuseActivations(t *testing.T) {
 		{"norm relu", func(s *sketch) *Value { return s.node("Relu", nil, norm(s)) }, "BatchNormalization"},
 		{"norm relu6", func(s *sketch) *Value { return s.node("Clip", nil, norm(s), number(0), number(6)) }, "BatchNormalization"},
 		{"norm clip", func(s *sketch) *Value { return s.node("Clip", nil, norm(s), number(0), number(5)) }, "BatchNormalization Clip"},
+		{"norm in training mode, relu", func(s *sketch) *Value {
+			return s.node("Relu", nil, s.node("BatchNormalization", training, s.input(2, 3, 4), s.weights(3), s.weights(3), s.weights(3), s.weights(3)))
+		}, "BatchNormalization Relu"},
 		{"conv used twice", func(s *sketch) *Value {
 			c := conv(s)
 			return s.node("Add", nil, s.node("Relu", nil, c), c)
@@ -344,6 +348,17 @@ func TestFolds(t *testing.T) {
 		{"norm of an input", func(s *sketch) *Value { return norm(s, s.input(2, 3, 4)) }, "BatchNormalization"},
 		{"norm with computed statistics", func(s *sketch) *Value {
 			return s.node("BatchNormalization", nil, conv(s), s.weights(3), s.weights(3), s.input(3), s.weights(3))
+		}, "BatchNormalization Conv"},
+		{"norm in training mode", func(s *sketch) *Value {
+			training := map[string]*Attr{"training_mode": intAttr(1)}
+			return s.node("BatchNormalization", training, conv(s), s.weights(3), s.weights(3), s.weights(3), s.weights(3))
+		}, "BatchNormalization Conv"},
+		{"norm that gives out a statistic, as opset 13 trains", func(s *sketch) *Value {
+			y := norm(s, conv(s))
+			n := s.g.Nodes[len(s.g.Nodes)-1]
+			n.Version, n.Outputs = 13, append(n.Outputs, nil, &Value{Name: "variance"})
+			s.output(n.Outputs[2])
+			return y
 		}, "BatchNormalization Conv"},
 		{"conv with computed weights", func(s *sketch) *Value {
 			return norm(s, s.node("Conv", nil, s.input(1, 2, 5, 5), s.input(3, 2, 3, 3)))

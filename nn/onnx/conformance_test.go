@@ -5,10 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/internal/testkit"
@@ -16,7 +14,7 @@ import (
 )
 
 // Every case of the ONNX project's tests of normalizations, from the file to the
-// output. Those in training mode are refused.
+// outputs, as many as there were when last counted.
 func TestConformance(t *testing.T) {
 	dir := testkit.DataDir(t, "conformance", "onnx-norm")
 	type file struct {
@@ -32,7 +30,7 @@ func TestConformance(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, "cases.json"))
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &manifest))
-	require.NotEmpty(t, manifest.Cases)
+	require.GreaterOrEqual(t, len(manifest.Cases), 55)
 	tensor := func(t *testing.T, f file) *graph.Tensor {
 		b, err := os.ReadFile(filepath.Join(dir, f.File))
 		require.NoError(t, err)
@@ -48,10 +46,6 @@ func TestConformance(t *testing.T) {
 				g, err := Read(b)
 				require.NoError(t, err)
 				s, err := graph.NewSession(g, graph.Options{Optimize: level})
-				if strings.HasSuffix(c.Name, "training_mode") {
-					assert.ErrorContains(t, err, "training_mode")
-					return
-				}
 				require.NoError(t, err)
 				var inputs []*graph.Tensor
 				var dims [][]int
@@ -66,6 +60,7 @@ func TestConformance(t *testing.T) {
 					copy(r.In(i).Data, in.Data)
 				}
 				require.NoError(t, r.Exec())
+				require.Len(t, s.Outputs(), len(c.Outputs))
 				for i, f := range c.Outputs {
 					want, got := tensor(t, f), r.Out(i)
 					require.Equal(t, want.Dims, got.Dims)
