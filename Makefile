@@ -14,7 +14,7 @@ BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
-.PHONY: demo test bench check build size generate clean fuzz browser \
+.PHONY: demo test bench check build size generate clean fuzz browser testdata \
         test-go test-wasm test-purego test-browser test-js test-demo
 
 build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
@@ -48,15 +48,15 @@ demo: build demo/node_modules/.package-lock.json
 
 test: check build size test-go test-purego test-wasm test-browser test-js test-demo fuzz
 
-test-go: demo/node_modules/.package-lock.json
+test-go: testdata demo/node_modules/.package-lock.json
 	go test ./...
 
 # The scalar twins, natively and in wasm, with the tag that leaves SIMD out.
-test-purego:
+test-purego: testdata
 	go test -tags purego ./norm/... ./nn/...
 
 # In Node: quick. Both kernel paths run in the SIMD build.
-test-wasm:
+test-wasm: testdata
 	$(LEAN) go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" $(BROWSER_PKGS)
 	$(LEAN) go test -short -tags purego -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./norm/... ./nn
 
@@ -94,6 +94,9 @@ size: build
 
 browser:
 	.ci/browser
+
+testdata:
+	.ci/testdata
 
 clean:
 	rm -rf bin $(DIST) demo/dist bench/dist
