@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"testing"
 
@@ -130,22 +131,42 @@ func OnnxNormCases(t testing.TB, op string) []Case {
 }
 
 // nodeTests is where Debian's package libonnx-testdata puts the ONNX project's tests.
-const nodeTests = "/usr/share/libonnx-testdata/data/node"
+const nodeTests = "/usr/share/libonnx-testdata/data"
 
-// NodeCases reads the ONNX project's own tests of one operator, models of a single
-// node, where Debian's package has put them, and skips the test where it is not
-// installed. They are held to that project's tolerance.
+// NodeModels lists the model files of the ONNX project's own tests in these groups:
+// "node" has models of a single operator, and each operator that is a function once
+// more, expanded into others; the other groups have small models that were exported.
+// The test is skipped, saying so, where the package is not installed, and fails where
+// it is but has none.
+func NodeModels(t testing.TB, groups ...string) []string {
+	t.Helper()
+	if _, err := os.Stat(nodeTests); err != nil {
+		t.Skipf("skipped: ONNX's node tests are not installed (make testdata; Debian: libonnx-testdata)")
+	}
+	var models []string
+	for _, group := range groups {
+		list, _ := filepath.Glob(filepath.Join(nodeTests, group, "test_*", "model.onnx"))
+		if len(list) == 0 {
+			t.Fatalf("%s is there, but has no tests in %s", nodeTests, group)
+		}
+		models = append(models, list...)
+	}
+	return models
+}
+
+// normalization matches the names of the node tests whose models NodeCases reads.
+var normalization = regexp.MustCompile("norm|lrn|mvn")
+
+// NodeCases reads the ONNX project's own tests of one operator, see NodeModels. They
+// are held to that project's tolerance.
 func NodeCases(t testing.TB, op string) []Case {
 	t.Helper()
-	models, err := filepath.Glob(filepath.Join(nodeTests, "*norm*", "model.onnx"))
-	more, _ := filepath.Glob(filepath.Join(nodeTests, "*lrn*", "model.onnx"))
-	other, _ := filepath.Glob(filepath.Join(nodeTests, "*mvn*", "model.onnx"))
-	models = append(append(models, more...), other...)
-	if err != nil || len(models) == 0 {
-		t.Skipf("skipped: ONNX's node tests are not installed (Debian: libonnx-testdata)")
-	}
+	models := NodeModels(t, "node")
 	var cases []Case
 	for _, model := range models {
+		if !normalization.MatchString(filepath.Base(filepath.Dir(model))) {
+			continue
+		}
 		node, err := readModel(model)
 		if err != nil || node.Op != op {
 			continue // of several nodes, or another operator's
