@@ -92,21 +92,29 @@ export function distance(got, want) {
 // Protobuf, as much as a small ONNX model needs.
 const number = (v) => {
   const out = [];
-  for (; v > 127; v = Math.floor(v / 128)) out.push((v & 127) | 128);
-  return [...out, v];
+  for (v = BigInt.asUintN(64, BigInt(v)); v > 127n; v >>= 7n) out.push(Number(v & 127n) | 128);
+  return [...out, Number(v)];
 };
 const varint = (id, v) => [...number(id * 8), ...number(v)];
 const bytes = (id, content) => [...number(id * 8 + 2), ...number(content.length), ...content];
 const text = (id, s) => bytes(id, [...new TextEncoder().encode(s)]);
 const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, bytes(1, [...varint(1, type), ...bytes(2, dims.flatMap((d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d))))]))]);
 
+const raw = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+const attribute = (name, v) => bytes(5, [...text(1, name), ...(v instanceof Float32Array ? [2 * 8 + 5, ...raw(v), ...varint(20, 1)]
+  : Array.isArray(v) ? [...v.flatMap((i) => varint(8, i)), ...varint(20, 7)] : [...varint(3, v), ...varint(20, 2)])]);
+const initializer = (name, dims, data) => bytes(5, [...dims.flatMap((d) => varint(1, d)), ...varint(2, 1), ...text(8, name), ...bytes(9, raw(data))]);
+
 /**
- * A model of the given nodes: { op, inputs, outputs }. Inputs and outputs are [name, type number, dims].
+ * A model of the given nodes: { op, inputs, outputs, attributes }. Inputs and outputs are [name, type number, dims],
+ * constants [name, dims, Float32Array]. Of the attributes a number is an int, a Float32Array of one a float.
  */
-export function model({ nodes, inputs, outputs, opset = 17 }) {
+export function model({ nodes, inputs, outputs, constants = [], opset = 17 }) {
   const graph = [
-    ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op)])),
+    ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op),
+      ...Object.entries(n.attributes ?? {}).flatMap(([name, v]) => attribute(name, v))])),
     ...text(2, 'graph'),
+    ...constants.flatMap((c) => initializer(...c)),
     ...inputs.flatMap((i) => value(11, ...i)),
     ...outputs.flatMap((o) => value(12, ...o)),
   ];
