@@ -252,11 +252,12 @@ func exactScale(gamma, variance float32, epsilon float64) float64 {
 	return float64(gamma) / math.Sqrt(float64(variance)+epsilon)
 }
 
+const meanMax = 1 << 102
+
 // isHard says whether x - mean could overflow float32 for some finite x, or the
 // scale leaves its normal range. A mean below half a step of the largest float32 is
 // lost against it.
 func isHard(mean float32, scale float64) bool {
-	const meanMax = 1 << 102
 	scale = math.Abs(scale)
 	return !(math.Abs(float64(mean)) < meanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
 }

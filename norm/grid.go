@@ -140,26 +140,62 @@ func (g *grid) part(k int) (p *grid, groups, element, channel int) {
 	if g.columns() || step >= g.groups {
 		return g, g.groups, 0, 0
 	}
+	groups = min(step, g.groups-k)
+	return g.groupsOf(k, k+groups), groups, k * g.share * g.inner, k * g.share
+}
+
+// groupsOf returns the grid of some groups of planes, as part does.
+func (g *grid) groupsOf(from, to int) *grid {
 	if g.view == nil {
 		g.view = new(grid)
 	}
-	p, groups = g.view, min(step, g.groups-k)
-	from, to := k, k+groups
+	p, groups := g.view, to-from
 	*p = grid{samples: 1, outer: g.outer, slots: groups * g.share, inner: g.inner, share: g.share, stride: g.stride, repeat: 1,
 		groups: groups, size: g.size, epsilon: g.epsilon, activation: g.activation, period: groups * g.share,
 		moments: g.moments[2*from : 2*to], mean: g.mean[from:to], variance: g.variance[from:to], rstd: g.rstd[from:to], rest: g.rest[from:to],
 		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to]}
 	p.sums, p.params = p.sums[:3*p.period], p.params[:6*p.period]
-	return p, groups, k * g.share * g.inner, k * g.share
+	return p
 }
 
 // forward is statistics and normalize, part by part.
 func (g *grid) forward(y, x, gamma, beta []float32) {
+	if g.outer == 1 && !g.columns() {
+		g.forwardPlanes(y, x, gamma, beta)
+		return
+	}
 	for k := 0; k < g.groups; {
 		p, groups, e, c := g.part(k)
 		p.statistics(x[e:])
 		p.normalize(y[e:], x[e:], tail(gamma, c), tail(beta, c))
 		k += groups
+	}
+}
+
+// forwardPlanes is forward for groups that lie in one piece: one kernel does it all,
+// but for the hard groups.
+func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
+	run, most, clamp := g.share*g.inner, g.groups, int(g.activation)
+	if g.activation == SiLU {
+		most, clamp = max(1, residualBlock/run), clampNone
+	}
+	for k := 0; k < g.groups; {
+		e, c, n := k*run, k*g.share, min(most, g.groups-k)
+		done := normPlanes(&y[e], &x[e], pointer(tail(gamma, c)), pointer(tail(beta, c)), &g.moments[2*k], n, g.share, g.inner, clamp, g.epsilon)
+		if g.activation == SiLU {
+			activate(y[e:e+done*run], SiLU)
+		}
+		for end := k + done; k < end; k++ {
+			g.mean[k], g.variance[k] = g.moments[2*k], g.moments[2*k+1]
+			g.rstd[k] = 1 / math.Sqrt(g.variance[k]+g.epsilon)
+		}
+		if done < n {
+			e, c = k*run, k*g.share
+			one := g.groupsOf(k, k+1)
+			one.statistics(x[e : e+run])
+			one.normalize(y[e:e+run], x[e:e+run], tail(gamma, c), tail(beta, c))
+			k++
+		}
 	}
 }
 

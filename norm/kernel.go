@@ -132,6 +132,23 @@ package norm
 // epsilon, HARD rows included. moments[2·row] = μ and moments[2·row+1] = var, in
 // f64; var is without epsilon, which only says what counts as HARD.
 //
+// # normPlanes
+//
+//	func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
+//
+// is rowMoments of rows of share·inner elements and, one row at a time, affinePlanes of
+// their share planes. gamma and beta (groups·share elements) may be nil. A row is HARD
+// also where its |μ| is not below 2¹⁰², or where a |gamma| of its planes is neither 0
+// nor from 2⁻⁶⁰ to 2⁶⁰. For each row k:
+//
+//	moments[2k] = μ;  moments[2k+1] = var
+//	r = 1 / sqrt(var + epsilon);  mh = f32(μ);  ml = μ - f64(mh)        // f64
+//	for s < share {
+//		a = r * f64(gamma[k*share+s])                        // f64; a = r without gamma
+//		A = f32(a);  B = f32(f64(beta[k*share+s]) - ml*a)    // 0 without beta
+//		for i < inner { y = (x - mh) * A + B; clamp as above }               // f32
+//	}
+//
 // # columnSums
 //
 //	func columnSums(sums *float64, src, shift *float32, count, period int)

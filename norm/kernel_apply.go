@@ -19,6 +19,57 @@ func affineRows(dst, src, params *float32, count, period, clamp int) {
 	batchNormRows(dst, src, &p[0], &p[period], &p[2*period], count, period, clamp)
 }
 
+// normPlanesScalar is normPlanes; the comment in kernel.go is its loop.
+func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int) {
+	run := share * inner
+	xs, ys, out := unsafe.Slice(src, groups*run), unsafe.Slice(dst, groups*run), unsafe.Slice(moments, 2*groups)
+	var scales, shifts []float32
+	if gamma != nil {
+		scales = unsafe.Slice(gamma, groups*share)
+	}
+	if beta != nil {
+		shifts = unsafe.Slice(beta, groups*share)
+	}
+	for k := range groups {
+		x, y := xs[k*run:(k+1)*run:(k+1)*run], ys[k*run:(k+1)*run]
+		mu, variance, ok := rowMoment(x, epsilon)
+		if !ok || !(math.Abs(mu) < meanMax) || gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) {
+			return k
+		}
+		out[2*k], out[2*k+1] = mu, variance
+		high, r := float32(mu), 1/math.Sqrt(variance+epsilon)
+		low := mu - float64(high)
+		for s := range share {
+			a, b := r, 0.0
+			if gamma != nil {
+				a *= float64(scales[k*share+s])
+			}
+			if beta != nil {
+				b = float64(shifts[k*share+s])
+			}
+			m, scale, shift := high, float32(a), float32(b-float64(low*a))
+			x := x[s*inner : (s+1)*inner]
+			y := y[s*inner:][:len(x)]
+			for i, e := range x {
+				y[i] = clampScalar(float32((e-m)*scale)+shift, clamp)
+			}
+		}
+	}
+	return groups
+}
+
+// carriedScales says whether float32 carries the product of any of a group's gammas
+// with any 1/√v.
+func carriedScales(gamma []float32) bool {
+	for _, g := range gamma {
+		g = magnitude(g)
+		if !(g == 0 || g >= 0x1p-60 && g <= 0x1p60) {
+			return false
+		}
+	}
+	return true
+}
+
 // siluRowsScalar is siluRows; the comment in kernel.go is its loop.
 func siluRowsScalar(dst, src *float32, count int) {
 	x, y := unsafe.Slice(src, count), unsafe.Slice(dst, count)

@@ -29,6 +29,11 @@ func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64)
 	return rowMomentsScalar(moments, src, rows, cols, epsilon)
 }
 
+// normPlanes forwards to normPlanesScalar; kernel.go has the loop.
+func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int) {
+	return normPlanesScalar(dst, src, gamma, beta, moments, groups, share, inner, clamp, epsilon)
+}
+
 // columnSums forwards to columnSumsScalar; kernel.go has the loop.
 func columnSums(sums *float64, src, shift *float32, count, period int) {
 	columnSumsScalar(sums, src, shift, count, period)

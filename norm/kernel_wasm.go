@@ -29,6 +29,11 @@ func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp in
 //go:noescape
 func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
 
+// normPlanes normalizes groups of planes until the first hard one; kernel.go has the loop.
+//
+//go:noescape
+func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
+
 // columnSums is Σx and Σ(x-shift)² of each column; kernel.go has the loop.
 //
 //go:noescape

@@ -5105,6 +5105,1664 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-48
 	I64Store done+40(FP)
 	RET
 
+// func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
+TEXT ·normPlanes(SB), NOSPLIT, $0-88
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// size is R1
+	// group is R2
+	// ok is R3
+	I64Load share+48(FP)
+	I64Load inner+56(FP)
+	I64Mul
+	Set R1
+	// moments is R4
+	I64Load moments+32(FP)
+	Set R4
+	// mu is F16
+	// variance is F17
+	// src is R5
+	I64Load src+8(FP)
+	Set R5
+	// dst is R6
+	I64Load dst+0(FP)
+	Set R6
+	// gamma is R7
+	I64Load gamma+16(FP)
+	Set R7
+	// beta is R8
+	I64Load beta+24(FP)
+	Set R8
+	// mh is F0
+	// ml is F18
+	// r is F19
+	// gamma is R9
+	I64Load gamma+16(FP)
+	Set R9
+	// waiting is R10
+	Loop
+		I64Const $0
+		Set R3
+		Get R2
+		I64Load groups+40(FP)
+		I64LtS
+		If
+			// shift is F1
+			Get R1
+			I64Const $16
+			I64GeS
+			If
+				// quarter is R11
+				// quarters is R12
+				// sample is V0
+				Get R1
+				I64Const $4
+				I64ShrU
+				I64Const $4
+				I64Shl
+				Set R11
+				Get R0
+				Get R11
+				I64Add
+				Set R12
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Get R12
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V0
+				Get R12
+				Get R11
+				I64Add
+				Set R12
+				Get V0
+				Get R12
+				I32WrapI64
+				V128Load $0
+				Get R12
+				Get R11
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				F32x4Add
+				Set V0
+				Get V0
+				F32x4ExtractLane $0, $0
+				Get V0
+				F32x4ExtractLane $0, $1
+				F32Add
+				Get V0
+				F32x4ExtractLane $0, $2
+				Get V0
+				F32x4ExtractLane $0, $3
+				F32Add
+				F32Add
+				F32Const $(0.0625)
+				F32Mul
+				Set F1
+			Else
+				Get R0
+				I32WrapI64
+				F32Load $0
+				Set F1
+			End
+			// x is R11
+			// left is R12
+			// pass is R13
+			// again is R14
+			// sum is F20
+			// squares is F21
+			// n is F22
+			// c is F23
+			// cc is F24
+			Get R1
+			F64ConvertI64S
+			Set F22
+			I64Const $0
+			Set R13
+			I64Const $1
+			Set R3
+			Loop
+				Get R0
+				Set R11
+				Get R1
+				Set R12
+				I64Const $0
+				Set R14
+				// a0 is V0
+				// a1 is V1
+				// q0 is V2
+				// q1 is V3
+				// q2 is V4
+				// q3 is V5
+				// total0 is V6
+				// total1 is V7
+				// t0 is V8
+				// t1 is V9
+				// w is V10
+				// d is V11
+				// shiftV is V12
+				// one is V13
+				Get F1
+				F32x4Splat
+				Set V12
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V13
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				V128Const $0, $0
+				Set V2
+				V128Const $0, $0
+				Set V3
+				V128Const $0, $0
+				Set V4
+				V128Const $0, $0
+				Set V5
+				V128Const $0, $0
+				Set V6
+				V128Const $0, $0
+				Set V7
+				// steps is R15
+				Get R12
+				I64Const $256
+				I64GeS
+				If
+					Loop
+						I64Const $16
+						Set R15
+						Loop
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Set V8
+							Get R11
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R11
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Copysign
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R11
+							I32WrapI64
+							V128Load $32
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R11
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I32TruncF32S
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get R11
+							I32WrapI64
+							V128Load $48
+							Set V10
+							Get V10
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V8
+							F64x2Add
+							Set V8
+							Get R11
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64ConvertI32U
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V13
+							F64x2Mul
+							Get V9
+							F64x2Add
+							Set V9
+							Get V10
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V5
+							F32x4Add
+							Set V5
+							Get V8
+							Get V13
+							F64x2Mul
+							Get V0
+							F64x2Add
+							Set V0
+							Get V9
+							Get V13
+							F64x2Mul
+							Get V1
+							F64x2Add
+							Set V1
+							Get R11
+							I64Const $64
+							I64Add
+							Set R11
+							Get R15
+							I64Const $-1
+							I64Add
+							Set R15
+							Get R15
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get V2
+						Get V3
+						F32x4Add
+						Get V4
+						Get V5
+						F32x4Add
+						F32x4Add
+						Set V11
+						Get V6
+						Get V11
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V6
+						Get V7
+						Get V11
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V7
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						Get R12
+						I64Const $-256
+						I64Add
+						Set R12
+						Get R12
+						I64Const $256
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R12
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R11
+						I32WrapI64
+						V128Load $0
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Set V8
+						Get R11
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Set V2
+						Get R11
+						I32WrapI64
+						V128Load $16
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R11
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F32Copysign
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R11
+						I32WrapI64
+						V128Load $32
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R11
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I32TruncF32S
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R11
+						I32WrapI64
+						V128Load $48
+						Set V10
+						Get V10
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V8
+						F64x2Add
+						Set V8
+						Get R11
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F64ConvertI32U
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V13
+						F64x2Mul
+						Get V9
+						F64x2Add
+						Set V9
+						Get V10
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V8
+						Get V13
+						F64x2Mul
+						Get V0
+						F64x2Add
+						Set V0
+						Get V9
+						Get V13
+						F64x2Mul
+						Get V1
+						F64x2Add
+						Set V1
+						Get R11
+						I64Const $64
+						I64Add
+						Set R11
+						Get R12
+						I64Const $-16
+						I64Add
+						Set R12
+						Get R12
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R12
+				I64Const $4
+				I64GeS
+				If
+					Get R11
+					I32WrapI64
+					V128Load $0
+					Set V11
+					Get V0
+					Get V11
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V0
+					Get V1
+					Get V11
+					V128Const $1084818905618843912, $1084818905618843912
+					I8x16Swizzle
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V1
+					Get V11
+					Get V12
+					F32x4Sub
+					Set V11
+					Get V11
+					Get V11
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R11
+					I64Const $16
+					I64Add
+					Set R11
+					Get R12
+					I64Const $-4
+					I64Add
+					Set R12
+					Get R12
+					I64Const $4
+					I64GeS
+					If
+						Get R11
+						I32WrapI64
+						V128Load $0
+						Set V11
+						Get V0
+						Get V11
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V0
+						Get V1
+						Get V11
+						V128Const $1084818905618843912, $1084818905618843912
+						I8x16Swizzle
+						F64x2PromoteLowF32x4
+						F64x2Add
+						Set V1
+						Get V11
+						Get V12
+						F32x4Sub
+						Set V11
+						Get V11
+						Get V11
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get R11
+						I64Const $16
+						I64Add
+						Set R11
+						Get R12
+						I64Const $-4
+						I64Add
+						Set R12
+						Get R12
+						I64Const $4
+						I64GeS
+						If
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V11
+							Get V0
+							Get V11
+							F64x2PromoteLowF32x4
+							F64x2Add
+							Set V0
+							Get V1
+							Get V11
+							V128Const $1084818905618843912, $1084818905618843912
+							I8x16Swizzle
+							F64x2PromoteLowF32x4
+							F64x2Add
+							Set V1
+							Get V11
+							Get V12
+							F32x4Sub
+							Set V11
+							Get V11
+							Get V11
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get R11
+							I64Const $16
+							I64Add
+							Set R11
+							Get R12
+							I64Const $-4
+							I64Add
+							Set R12
+						End
+					End
+				End
+				Get V2
+				Get V3
+				F32x4Add
+				Get V4
+				Get V5
+				F32x4Add
+				F32x4Add
+				Set V11
+				Get V6
+				Get V11
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V6
+				Get V7
+				Get V11
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2PromoteLowF32x4
+				F64x2Add
+				Set V7
+				Get V0
+				Get V1
+				F64x2Add
+				Set V11
+				Get V11
+				F64x2ExtractLane $0, $0
+				Get V11
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F20
+				Get V6
+				F64x2ExtractLane $0, $0
+				Get V6
+				F64x2ExtractLane $0, $1
+				F64Add
+				Get V7
+				F64x2ExtractLane $0, $0
+				Get V7
+				F64x2ExtractLane $0, $1
+				F64Add
+				F64Add
+				Set F21
+				// e is F2
+				Get R12
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R11
+						I32WrapI64
+						F32Load $0
+						Set F2
+						Get F20
+						Get F2
+						F64PromoteF32
+						F64Add
+						Set F20
+						Get F2
+						Get F1
+						F32Sub
+						Set F2
+						Get F21
+						Get F2
+						Get F2
+						F32Mul
+						F64PromoteF32
+						F64Add
+						Set F21
+						Get R11
+						I64Const $4
+						I64Add
+						Set R11
+						Get R12
+						I64Const $-1
+						I64Add
+						Set R12
+						Get R12
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get F20
+				Get F22
+				F64Div
+				Set F16
+				Get F16
+				Get F1
+				F64PromoteF32
+				F64Sub
+				Set F23
+				Get F23
+				Get F23
+				F64Mul
+				Set F24
+				Get F21
+				Get F22
+				F64Div
+				Get F24
+				F64Sub
+				Set F17
+				Get R13
+				I64Eqz
+				If
+					Get F24
+					Get F17
+					F64Const $(0.5)
+					F64Mul
+					F64Gt
+					If
+						Get F16
+						F32DemoteF64
+						Set F1
+						I64Const $1
+						Set R13
+						I64Const $1
+						Set R14
+					End
+				Else
+					Get F24
+					Get F17
+					F64Gt
+					If
+						I64Const $0
+						Set R3
+					End
+				End
+				Get R14
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R11
+			Set R0
+			// v is F25
+			Get F17
+			F64Load epsilon+72(FP)
+			F64Add
+			Set F25
+			Get F25
+			F64Const $(1.0000000000000001e-30)
+			F64Ge
+			Get F25
+			F64Const $(1.0e+36)
+			F64Le
+			I32And
+			I32Eqz
+			If
+				I64Const $0
+				Set R3
+			End
+			Get F16
+			F64Abs
+			F64Const $(5.0706024009129176e+30)
+			F64Lt
+			I32Eqz
+			If
+				I64Const $0
+				Set R3
+			End
+			Get R9
+			I64Eqz
+			I32Eqz
+			If
+				// left is R11
+				// e is F1
+				I64Load share+48(FP)
+				Set R11
+				Get R11
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R9
+						I32WrapI64
+						F32Load $0
+						F32Abs
+						Set F1
+						Get F1
+						F32Const $(0.0)
+						F32Eq
+						Get F1
+						F32Const $(8.67361738e-19)
+						F32Ge
+						Get F1
+						F32Const $(1.1529215e+18)
+						F32Le
+						I32And
+						I32Or
+						I32Eqz
+						If
+							I64Const $0
+							Set R3
+						End
+						Get R9
+						I64Const $4
+						I64Add
+						Set R9
+						Get R11
+						I64Const $-1
+						I64Add
+						Set R11
+						Get R11
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+		End
+		Get R3
+		I64Eqz
+		I32Eqz
+		If
+			Get R4
+			I32WrapI64
+			Get F16
+			F64Store $0, $0
+			Get R4
+			I32WrapI64
+			Get F17
+			F64Store $0, $8
+			Get R4
+			I64Const $16
+			I64Add
+			Set R4
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+		End
+		Get R1
+		I64Const $4096
+		I64GtS
+		I32Eqz
+		I32Eqz
+		If
+			Get F16
+			F32DemoteF64
+			Set F0
+			Get F16
+			Get F0
+			F64PromoteF32
+			F64Sub
+			Set F18
+			F64Const $(1.0)
+			Get F17
+			F64Load epsilon+72(FP)
+			F64Add
+			F64Sqrt
+			F64Div
+			Set F19
+			Get R3
+			Set R10
+		End
+		Get R10
+		I64Eqz
+		I32Eqz
+		If
+			// slots is R11
+			// left is R12
+			// a is F20
+			// shift is F21
+			// meanV is V0
+			// scaleV is V1
+			// shiftV is V2
+			// zero is V3
+			// six is V4
+			V128Const $0, $0
+			Set V3
+			V128Const $4665729215042158592, $4665729215042158592
+			Set V4
+			Get F0
+			F32x4Splat
+			Set V0
+			I64Load share+48(FP)
+			Set R11
+			Get R11
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get F19
+					Set F20
+					F64Const $(0.0)
+					Set F21
+					Get R7
+					I64Eqz
+					I32Eqz
+					If
+						Get F20
+						Get R7
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64Mul
+						Set F20
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+					End
+					Get R8
+					I64Eqz
+					I32Eqz
+					If
+						Get R8
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						Set F21
+						Get R8
+						I64Const $4
+						I64Add
+						Set R8
+					End
+					Get F20
+					F32DemoteF64
+					F32x4Splat
+					Set V1
+					Get F21
+					Get F18
+					Get F20
+					F64Mul
+					F64Sub
+					F32DemoteF64
+					F32x4Splat
+					Set V2
+					I64Load inner+56(FP)
+					Set R12
+					I64Load clamp+64(FP)
+					I64Const $1
+					I64GeS
+					If
+						I64Load clamp+64(FP)
+						I64Const $2
+						I64GeS
+						If
+							Get R12
+							I64Const $32
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $0
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $16
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $32
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $48
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $64
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $64
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $80
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $80
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $96
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $96
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $112
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $112
+									Get R5
+									I64Const $128
+									I64Add
+									Set R5
+									Get R6
+									I64Const $128
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-32
+									I64Add
+									Set R12
+									Get R12
+									I64Const $32
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R12
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									V128Store $0, $0
+									Get R5
+									I64Const $16
+									I64Add
+									Set R5
+									Get R6
+									I64Const $16
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-4
+									I64Add
+									Set R12
+									Get R12
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R12
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									Get V4
+									F32x4Pmin
+									F32x4ExtractLane $0, $0
+									F32Store $0, $0
+									Get R5
+									I64Const $4
+									I64Add
+									Set R5
+									Get R6
+									I64Const $4
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-1
+									I64Add
+									Set R12
+									Get R12
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						Else
+							Get R12
+							I64Const $32
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $0
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $16
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $32
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $48
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $64
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $64
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $80
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $80
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $96
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $96
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $112
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $112
+									Get R5
+									I64Const $128
+									I64Add
+									Set R5
+									Get R6
+									I64Const $128
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-32
+									I64Add
+									Set R12
+									Get R12
+									I64Const $32
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R12
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									V128Store $0, $0
+									Get R5
+									I64Const $16
+									I64Add
+									Set R5
+									Get R6
+									I64Const $16
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-4
+									I64Add
+									Set R12
+									Get R12
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R12
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R6
+									I32WrapI64
+									Get R5
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Get V3
+									F32x4Pmax
+									F32x4ExtractLane $0, $0
+									F32Store $0, $0
+									Get R5
+									I64Const $4
+									I64Add
+									Set R5
+									Get R6
+									I64Const $4
+									I64Add
+									Set R6
+									Get R12
+									I64Const $-1
+									I64Add
+									Set R12
+									Get R12
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+					Else
+						Get R12
+						I64Const $32
+						I64GeS
+						If
+							Loop
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $0
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $16
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $32
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $48
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $64
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $64
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $80
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $80
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $96
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $96
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $112
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $112
+								Get R5
+								I64Const $128
+								I64Add
+								Set R5
+								Get R6
+								I64Const $128
+								I64Add
+								Set R6
+								Get R12
+								I64Const $-32
+								I64Add
+								Set R12
+								Get R12
+								I64Const $32
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R12
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								V128Store $0, $0
+								Get R5
+								I64Const $16
+								I64Add
+								Set R5
+								Get R6
+								I64Const $16
+								I64Add
+								Set R6
+								Get R12
+								I64Const $-4
+								I64Add
+								Set R12
+								Get R12
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R12
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R6
+								I32WrapI64
+								Get R5
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R5
+								I64Const $4
+								I64Add
+								Set R5
+								Get R6
+								I64Const $4
+								I64Add
+								Set R6
+								Get R12
+								I64Const $-1
+								I64Add
+								Set R12
+								Get R12
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		I64Const $0
+		Set R10
+		Get R1
+		I64Const $4096
+		I64GtS
+		I32Eqz
+		If
+			Get F16
+			F32DemoteF64
+			Set F0
+			Get F16
+			Get F0
+			F64PromoteF32
+			F64Sub
+			Set F18
+			F64Const $(1.0)
+			Get F17
+			F64Load epsilon+72(FP)
+			F64Add
+			F64Sqrt
+			F64Div
+			Set F19
+			Get R3
+			Set R10
+		End
+		Get R3
+		I64Eqz
+		I32Eqz
+		BrIf $0
+	End
+	Get SP
+	Get R2
+	I64Store done+80(FP)
+	RET
+
 // func columnSums(sums *float64, src, shift *float32, count, period int)
 TEXT ·columnSums(SB), NOSPLIT, $0-40
 	// sums is R0

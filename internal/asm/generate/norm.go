@@ -11,6 +11,7 @@ func normKernels() *asm.File {
 	batchNormPlanes(file)
 	batchNormRows(file)
 	rowMoments(file)
+	normPlanes(file)
 	columnSums(file)
 	rowPowers(file)
 	rmsNormRows(file)
