@@ -13,7 +13,7 @@ import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layernorm, batchnorm, call, models, sizes (default: all)
+  --only NAME[,NAME]  layernorm, batchnorm, family, training, call, models, sizes (default: all)
   --rounds N          samples of each contender (default 40)
   --sample MS         least length of a sample (default 25)
   --baselines         leave normwasm out
@@ -44,7 +44,7 @@ const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
-const groups = ['layernorm', 'batchnorm', 'call', 'models', 'sizes'];
+const groups = ['layernorm', 'batchnorm', 'family', 'training', 'call', 'models', 'sizes'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
@@ -54,6 +54,17 @@ const cases = [
   { group: 'layernorm', name: 'LayerNorm', dims: [128, 64], run: 'layerNormKernel' },
   { group: 'batchnorm', name: 'BatchNorm', dims: [1, 64, 56, 56], run: 'batchNormKernel' },
   { group: 'batchnorm', name: 'BatchNorm', dims: [8, 32, 32, 32], run: 'batchNormKernel' },
+  { group: 'family', name: 'RMSNorm', dims: [64, 768], run: 'rmsNormKernel' },
+  { group: 'family', name: 'RMSNorm', dims: [2048, 768], run: 'rmsNormKernel' },
+  { group: 'family', name: 'InstanceNorm', dims: [1, 64, 56, 56], run: 'instanceNormKernel' },
+  { group: 'family', name: 'InstanceNorm', dims: [8, 32, 32, 32], run: 'instanceNormKernel' },
+  { group: 'family', name: 'GroupNorm, 32 groups', dims: [1, 64, 56, 56], run: 'groupNorm32' },
+  { group: 'family', name: 'GroupNorm, 32 groups', dims: [2, 320, 32, 32], run: 'groupNorm32' },
+  { group: 'training', name: 'BatchNorm training, forward', dims: [16, 32, 32, 32], run: 'batchNormForward' },
+  { group: 'training', name: 'BatchNorm training, forward and backward', dims: [16, 32, 32, 32], run: 'batchNormBoth' },
+  { group: 'training', name: 'LayerNorm, backward', dims: [64, 768], run: 'layerNormBackward' },
+  { group: 'training', name: 'LayerNorm, backward', dims: [2048, 768], run: 'layerNormBackward' },
+  { group: 'training', name: 'LayerNorm, forward and backward', dims: [64, 768], run: 'layerNormBoth' },
   { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
   { group: 'models', name: 'PP-OCRv4 text recognition', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
   { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },

@@ -14,13 +14,13 @@ const LONG = 21;
  * @param {Float32Array} o.x
  * @param {number[]} o.dims
  * @param {(y: Float32Array) => void} o.check Is given the result of a single node.
- * The rest describes the node, as for chainModel.
+ * The rest describes the node, as for chainModel, or `write` makes the chain of it.
  */
 export async function makeChains({ name, session, tensor, x, dims, check, ...node }) {
   const input = tensor(x, dims);
   const contenders = [];
   for (const nodes of [1, LONG]) {
-    const s = await session(chainModel({ ...node, dims, nodes }));
+    const s = await session((node.write ?? chainModel)({ ...node, dims, nodes }));
     contenders.push({
       name: `${name}, ${nodes} nodes`,
       session: s,

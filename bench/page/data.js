@@ -35,6 +35,61 @@ export function layerNormReference(x, gamma, beta, rows, cols, epsilon) {
   return y;
 }
 
+export function rmsNormReference(x, gamma, rows, cols, epsilon) {
+  const y = new Float64Array(x.length);
+  for (let r = 0; r < rows; r++) {
+    let square = 0;
+    for (let c = 0; c < cols; c++) square += x[r * cols + c] ** 2;
+    const rstd = 1 / Math.sqrt(square / cols + epsilon);
+    for (let c = 0; c < cols; c++) y[r * cols + c] = x[r * cols + c] * rstd * gamma[c];
+  }
+  return y;
+}
+
+/** dims is [N, C, ...inner]; groups = C is InstanceNorm. */
+export function groupNormReference(x, { gamma, beta }, dims, groups, epsilon) {
+  const [n, channels, ...rest] = dims;
+  const inner = rest.reduce((a, b) => a * b, 1);
+  const size = (channels / groups) * inner;
+  const y = layerNormReference(x, new Float32Array(size).fill(1), new Float32Array(size), n * groups, size, epsilon);
+  return y.map((v, i) => {
+    const c = Math.floor(i / inner) % channels;
+    return v * gamma[c] + beta[c];
+  });
+}
+
+/**
+ * Forward and backward of a matrix [rows, cols] whose columns (BatchNorm, channels
+ * last) or rows (LayerNorm) share statistics. gamma and beta belong to columns.
+ */
+export function trainingReference(x, dy, { gamma, beta }, rows, cols, epsilon, columns) {
+  const group = (i) => (columns ? i % cols : Math.floor(i / cols));
+  const groups = columns ? cols : rows;
+  const n = x.length / groups;
+  const sums = (f) => {
+    const s = new Float64Array(groups);
+    for (let i = 0; i < x.length; i++) s[group(i)] += f(i) / n;
+    return s;
+  };
+  const mean = sums((i) => x[i]);
+  const rstd = sums((i) => (x[i] - mean[group(i)]) ** 2).map((v) => 1 / Math.sqrt(v + epsilon));
+  const xhat = Float64Array.from(x, (v, i) => (v - mean[group(i)]) * rstd[group(i)]);
+  const g = Float64Array.from(dy, (v, i) => v * gamma[i % cols]);
+  const m1 = sums((i) => g[i]);
+  const m2 = sums((i) => g[i] * xhat[i]);
+  const dgamma = new Float64Array(cols);
+  const dbeta = new Float64Array(cols);
+  for (let i = 0; i < x.length; i++) {
+    dgamma[i % cols] += dy[i] * xhat[i];
+    dbeta[i % cols] += dy[i];
+  }
+  return {
+    y: xhat.map((v, i) => v * gamma[i % cols] + beta[i % cols]),
+    dx: g.map((v, i) => (v - m1[group(i)] - xhat[i] * m2[group(i)]) * rstd[group(i)]),
+    dgamma, dbeta,
+  };
+}
+
 /** dims is [N, C, ...inner]. */
 export function batchNormReference(x, { gamma, beta, mean, variance }, dims, epsilon) {
   const [, channels, ...rest] = dims;

@@ -1,6 +1,7 @@
 // The cases, as functions that the driver calls one after another in one page.
-import { batchNormReference, channelsLast, layerNormReference, maxDifference, requireClose, uniform } from './data.js';
-import { measure, summary } from './measure.js';
+import { batchNormReference, channelsLast, groupNormReference, layerNormReference, maxDifference, requireClose, rmsNormReference,
+  trainingReference, uniform } from './data.js';
+import { measure, perNode, summary } from './measure.js';
 import * as normwasm from './normwasm.js';
 import { chainModel } from './onnx.js';
 import * as ort from './ort.js';
@@ -88,6 +89,86 @@ async function batchNormKernel(dims, plan) {
   return compare([...first, ...last, t], chains, elements, plan);
 }
 
+async function rmsNormKernel(dims, plan) {
+  const cols = dims[dims.length - 1];
+  const rows = product(dims) / cols;
+  const c = { x: uniform(rows * cols, -2, 3, 1), gamma: uniform(cols, 0.5, 1.5, 2), dims, epsilon: EPSILON };
+  const want = rmsNormReference(c.x, c.gamma, rows, cols, EPSILON);
+  const check = (who) => (got) => requireClose(who, got, want, TOLERANCE);
+
+  const own = engines.map((e, i) => normwasm.rmsNorm(e.api, label(e, i), c));
+  const chains = await bothChains({ x: c.x, dims, op: 'RMSNormalization', opset: 23, attributes: { axis: -1, epsilon: EPSILON },
+    parameters: [['scale', c.gamma]], check: check('a session') });
+  for (const one of own) one.verify(check(one.name));
+  return compare(own, chains, rows * cols, plan);
+}
+
+/**
+ * InstanceNorm (groups undefined) and GroupNorm. onnxruntime-web has no kernel for
+ * GroupNormalization and runs the function that ONNX defines it by; exporters before
+ * opset 18 wrote reshape, InstanceNormalization, reshape, multiply, add instead, which
+ * is measured as well.
+ */
+async function groupNormKernel(dims, plan, groups) {
+  const [n, channels, ...inner] = dims;
+  const elements = product(dims);
+  const parameters = { gamma: uniform(channels, 0.9, 1.1, 2), beta: uniform(channels, -0.1, 0.1, 3) };
+  const x = uniform(elements, -2, 3, 1);
+  const want = groupNormReference(x, parameters, dims, groups ?? channels, EPSILON);
+  const check = (who, w = want) => (got) => requireClose(who, got, w, TOLERANCE);
+  const o = { ...parameters, groups, epsilon: EPSILON };
+
+  const own = engines.flatMap((e, i) => [
+    normwasm.groupNorm(e.api, label(e, i), { ...o, x, dims, layout: 'nchw' }),
+    normwasm.groupNorm(e.api, `${label(e, i)} nhwc`, { ...o, x: channelsLast(x, dims), dims: [n, ...inner, channels], layout: 'nhwc' }),
+  ]);
+  const node = { x, dims, check: check('a session'), parameters: [['scale', parameters.gamma], ['bias', parameters.beta]] };
+  const chains = await bothChains(groups === undefined
+    ? { ...node, op: 'InstanceNormalization', opset: 17, attributes: { epsilon: EPSILON } }
+    : { ...node, op: 'GroupNormalization', opset: 21, attributes: { epsilon: EPSILON, num_groups: groups } });
+  if (groups !== undefined) chains.push(await ort.decomposedGroupNorm({ ...node, groups, epsilon: EPSILON }));
+  for (const [i, one] of own.entries()) one.verify(check(one.name, i % 2 === 0 ? want : channelsLast(want, dims)));
+  return compare(own, chains, elements, plan);
+}
+
+const groupNorm32 = (dims, plan) => groupNormKernel(dims, plan, 32);
+
+/**
+ * Training passes against tfjs's own gradients; what is 'forward', 'backward' or
+ * 'both'. dims is [..., C], the layout that tfjs is made for. tf.grads always runs
+ * the forward pass: backward alone is what it takes more than that one.
+ */
+async function training(kind, what, dims, plan) {
+  const cols = dims[dims.length - 1];
+  const elements = product(dims);
+  const columns = kind === 'batchNormTraining';
+  const o = { x: uniform(elements, -2, 3, 1), dy: uniform(elements, -1, 1, 4), gamma: uniform(cols, 0.5, 1.5, 2),
+    beta: uniform(cols, -0.5, 0.5, 3), dims, epsilon: EPSILON, layout: 'nhwc' };
+  const want = trainingReference(o.x, o.dy, o, elements / cols, cols, EPSILON, columns);
+  const check = (who) => (got) => {
+    for (const key of Object.keys(want)) {
+      const scale = Math.max(1, ...(key === 'dgamma' || key === 'dbeta' ? want[key].map(Math.abs) : [1]));
+      requireClose(`${who}: ${key}`, got[key].map((v) => v / scale), want[key].map((v) => v / scale), TOLERANCE);
+    }
+  };
+  const own = engines.map((e, i) => normwasm[kind](e.api, label(e, i), what, o));
+  const theirs = tfjs[kind](o);
+  const contenders = what === 'backward'
+    ? [theirs('tfjs-wasm forward', 'forward'), theirs('tfjs-wasm both', 'both')]
+    : [theirs('tfjs-wasm', what)];
+  for (const one of [...own, contenders[0]]) one.verify(check(one.name));
+  const measured = await measure([...own, ...contenders], plan);
+  for (const one of [...own, contenders[0]]) one.release();
+  const last = measured.slice(own.length);
+  return finish([...measured.slice(0, own.length).map(summary),
+    what === 'backward' ? perNode('tfjs-wasm', last[0], last[1], 2) : summary(last[0])]);
+}
+
+const batchNormForward = (dims, plan) => training('batchNormTraining', 'forward', dims, plan);
+const batchNormBoth = (dims, plan) => training('batchNormTraining', 'both', dims, plan);
+const layerNormBackward = (dims, plan) => training('layerNormTraining', 'backward', dims, plan);
+const layerNormBoth = (dims, plan) => training('layerNormTraining', 'both', dims, plan);
+
 /**
  * What a caller with plain arrays pays: Float32Array in, Float32Array out. A new
  * array of some size costs more than this normalization does; normwasm can write
@@ -159,4 +240,5 @@ async function model(url, dims, plan) {
     ...(r.name in differences ? { maxDifference: differences[r.name] } : {}) }));
 }
 
-globalThis.bench = { start, layerNormKernel, batchNormKernel, layerNormCall, model };
+globalThis.bench = { start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
+  batchNormForward, batchNormBoth, layerNormBackward, layerNormBoth, layerNormCall, model };

@@ -74,3 +74,26 @@ export function chainModel({ op, nodes, dims, parameters, attributes, opset }) {
   graph.push(valueInfo(11, 'x', dims), valueInfo(12, 'y', dims));
   return concat([integer(1, 8), message(8, string(1, ''), integer(2, opset)), message(7, ...graph)]);
 }
+
+/** GroupNormalization as exporters spelled it before ONNX had it: InstanceNormalization of [N, groups, -1]. */
+export function groupNormChain({ nodes, dims, groups, epsilon, parameters: [[, scale], [, bias]] }) {
+  const graph = [];
+  const node = (op, inputs, output, ...attributes) => graph.push(message(1, ...inputs.map((s) => string(1, s)), string(2, output),
+    string(4, op), ...attributes));
+  for (let i = 0; i < nodes; i++) {
+    node('Reshape', [i === 0 ? 'x' : `h${i}`, 'grouped'], `a${i}`);
+    node('InstanceNormalization', [`a${i}`, 'ones', 'zeros'], `b${i}`, attribute('epsilon', epsilon));
+    node('Reshape', [`b${i}`, 'dims'], `c${i}`);
+    node('Mul', [`c${i}`, 'scale'], `d${i}`);
+    node('Add', [`d${i}`, 'bias'], i === nodes - 1 ? 'y' : `h${i + 1}`);
+  }
+  const channel = [dims[1], ...dims.slice(2).map(() => 1)];
+  graph.push(string(2, 'chain'), int64s('grouped', [dims[0], groups, -1]), int64s('dims', dims),
+    initializer('ones', [groups], new Float32Array(groups).fill(1)), initializer('zeros', [groups], new Float32Array(groups)),
+    initializer('scale', channel, scale), initializer('bias', channel, bias), valueInfo(11, 'x', dims), valueInfo(12, 'y', dims));
+  return concat([integer(1, 8), message(8, string(1, ''), integer(2, 17)), message(7, ...graph)]);
+}
+
+function int64s(name, values) {
+  return message(5, integer(1, values.length), integer(2, 7), string(8, name), bytes(9, new Uint8Array(BigInt64Array.from(values, BigInt).buffer)));
+}

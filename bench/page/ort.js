@@ -1,6 +1,7 @@
 // onnxruntime-web: the wasm execution provider on one thread.
 import * as ort from '/ort/ort.wasm.min.mjs';
 import { makeChains } from './chains.js';
+import { groupNormChain } from './onnx.js';
 
 export function start() {
   ort.env.wasm.numThreads = 1;
@@ -17,3 +18,6 @@ export const tensor = (data, dims) => new ort.Tensor('float32', data, dims);
 
 /** The chains of chains.js: the graph optimizer is off, so that each node is a kernel of its own. */
 export const chains = (o) => makeChains({ name: 'onnxruntime-web', session: (m) => session(m, 'disabled'), tensor, ...o });
+
+export const decomposedGroupNorm = (o) => makeChains({ name: 'onnxruntime-web, as InstanceNorm', session: (m) => session(m, 'disabled'), tensor,
+  write: groupNormChain, ...o });

@@ -42,3 +42,42 @@ export function batchNorm({ xLast, dimsLast, gamma, beta, mean, variance, epsilo
     mean: tf.tensor1d(mean), variance: tf.tensor1d(variance) };
   return contender(() => tf.batchNorm(t.x, t.mean, t.variance, t.beta, t.gamma, epsilon), t);
 }
+
+/**
+ * What is differentiated has to be spelled out of operations that have gradients,
+ * as tfjs-layers does it. 'both' is tf.grads, which runs the forward pass as well.
+ */
+function training(compute, { x, dy, dims, gamma, beta }) {
+  const inputs = [tf.tensor(x, dims), tf.tensor1d(gamma), tf.tensor1d(beta)];
+  const grad = tf.tensor(dy, dims);
+  const gradients = tf.grads(compute);
+  const run = { forward: () => [compute(...inputs)], both: () => gradients(inputs, grad) };
+  return (name, what) => ({
+    name,
+    run: (times) => {
+      for (let i = 0; i < times; i++) tf.dispose(tf.tidy(run[what]));
+    },
+    verify: (check) => {
+      const results = tf.tidy(() => [...run.forward(), ...run.both()]);
+      const [y, dx, dgamma, dbeta] = results.map((r) => r.dataSync());
+      check({ y, dx, dgamma, dbeta });
+      tf.dispose(results);
+    },
+    release: () => tf.dispose([...inputs, grad]),
+  });
+}
+
+export function batchNormTraining(o) {
+  const axes = o.dims.slice(1).map((_, i) => i);
+  return training((x, gamma, beta) => {
+    const { mean, variance } = tf.moments(x, axes);
+    return tf.batchNorm(x, mean, variance, beta, gamma, o.epsilon);
+  }, o);
+}
+
+export function layerNormTraining(o) {
+  return training((x, gamma, beta) => {
+    const { mean, variance } = tf.moments(x, -1, true);
+    return tf.add(tf.mul(tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, o.epsilon))), gamma), beta);
+  }, o);
+}
