@@ -95,12 +95,12 @@ func (g *grid) statistics(x []float32) {
 	switch {
 	case g.outer > 1 && g.columns():
 		if g.share == 1 {
-			g.column.moments(g.mean, g.variance, x, g.epsilon)
+			g.column.moments(g.mean, g.variance, x)
 			return
 		}
 		// The columns' moments, where the sums of the backward pass stand later.
 		mean, variance := g.sums[:g.slots], g.sums[g.period:g.period+g.slots]
-		g.column.moments(mean, variance, x, g.epsilon)
+		g.column.moments(mean, variance, x)
 		for k := range g.groups {
 			mu, v := 0.0, 0.0
 			for i := range g.share {
@@ -111,7 +111,7 @@ func (g *grid) statistics(x []float32) {
 		}
 	default:
 		for o := range g.outer {
-			contiguousMoments(g.moments, x[o*g.stride:], g.groups, run, g.epsilon)
+			rowMoments(&g.moments[0], &x[o*g.stride], g.groups, run)
 			for k := range g.mean {
 				if o == 0 {
 					g.mean[k], g.variance[k] = g.moments[2*k], g.moments[2*k+1]

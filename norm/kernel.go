@@ -30,41 +30,27 @@ package norm
 // gamma and beta (cols elements) and mean and rstd (rows elements) may each be
 // nil. epsilon is ≥ 0 and finite. For each row x of n = cols elements:
 //
-//	// 1. A shift near the mean; a constant row gives it exactly.
-//	n ≥ 16:  s = n/16*4                                  // integer; in elements
-//	         v = (x[0:4] + x[s:s+4]) + (x[2s:2s+4] + x[3s:3s+4])     // f32 lanewise
-//	         K = ((v0 + v1) + (v2 + v3)) * 0.0625        // f32
-//	n < 16:  K = x[0]
-//
-//	// 2. One sweep.
-//	a0 a1 f64x2 = 0, q0 … q3 f32x4 = 0, Q0 Q1 f64x2 = 0
+//	// 1. One sweep, all of it in f64; K = 0.
+//	a0 a1 f64x2 = 0, q0 … q7 f64x2 = 0
 //	for i = 0; i < n/16; i++ {
-//		v0 … v3 = x[16i : 16i+16]
-//		a0 += ((f64(v0.low) + f64(v1.low)) + f64(v2.low)) + f64(v3.low)     // the sums in the
-//		a1 += ((f64(v0.high) + f64(v1.high)) + f64(v2.high)) + f64(v3.high) // brackets first
-//		for k = 0 … 3 { d = v_k - K; q_k = q_k + d*d }       // f32 lanewise, rounding d*d
-//		if i%16 == 15 { fold }                               // after each 256 elements
+//		v0 … v3 = x[16i : 16i+16];  l_k = f64(v_k.low) - K;  h_k = f64(v_k.high) - K
+//		a0 += ((l0 + l1) + l2) + l3;  a1 += ((h0 + h1) + h2) + h3     // the sums in the brackets first
+//		for k = 0 … 3 { q_2k += l_k*l_k; q_2k+1 += h_k*h_k }
 //	}
 //	for k = 0; k < n%16/4; k++ {                             // tail vectors, at most three
-//		v = x[n/16*16 + 4k : … + 4]
-//		a0 += f64(v.low);  a1 += f64(v.high)
-//		d = v - K; q_k = q_k + d*d
+//		v = x[n/16*16 + 4k : … + 4];  l and h as above
+//		a0 += l;  a1 += h;  q_2k += l*l;  q_2k+1 += h*h
 //	}
-//	fold                                                     // always, once more
-//	fold: q = (q0 + q1) + (q2 + q3)                          // f32 lanewise
-//	      Q0 += f64(q.low); Q1 += f64(q.high); q0 … q3 = 0
-//	a = a0 + a1                                              // f64 lanewise
-//	S = a[0] + a[1]
-//	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
+//	a = a0 + a1;  q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))     // lanewise
+//	S = a[0] + a[1];  Q = q[0] + q[1]
 //	for each of the last n%4 elements, in order {            // tail scalars, at most three
-//		S = S + f64(x); d = x - K; Q = Q + f64(d*d)          // d and d*d round to f32
+//		d = f64(x) - K;  S = S + d;  Q = Q + d*d
 //	}
 //
-//	// 3. Moments, in f64 scalars.
-//	μ = S / f64(n);  c = μ - f64(K);  var = Q/f64(n) - c*c
-//	if c*c > 0.5*var {             // K was far off: the difference above cancels
-//		sweep once more with K = f32(μ); S comes out the same; c and var as above
-//		if c*c > var { HARD }
+//	// 2. Moments, in f64 scalars.
+//	μ = S / f64(n);  var = Q/f64(n) - μ*μ
+//	if μ*μ > 4096*var {            // the difference cancels: sweep once more
+//		K = f64(f32(μ));  c = S / f64(n);  μ = K + c;  var = Q/f64(n) - c*c
 //	}
 //	v = var + epsilon
 //	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD }      // also when NaN
@@ -73,17 +59,18 @@ package norm
 //	if mean ≠ nil { mean[row] = mh }
 //	if rstd ≠ nil { rstd[row] = r }
 //
-//	// 4. Application, elementwise in f32; a step whose parameter is nil is left out.
+//	// 3. Application, elementwise in f32; a step whose parameter is nil is left out.
 //	y = (((x - mh) - ml) * r) * gamma + beta
 //
-// Why so. Σx in float64 and the mean as the pair mh + ml make x − μ good to a
-// relative error of a few roundings even where it is near zero. d² in float32
-// with at most 17 terms a lane before it goes to float64 keeps the relative
-// error of the variance within about ten roundings at the very worst, and c² ≤
-// var/2 lets the correction magnify that by 1.5 at most. The range of v keeps d²
-// away from underflow (where ε does not cover it) and turns every overflow, NaN
-// and Inf into a HARD row: they all end in a v outside, or in no number at all.
-// The comparisons are false for NaN, so a NaN falls through to the last one.
+// Why so. Squares of float32 are exact in float64, and none overflows or vanishes
+// there; a conversion costs no more than the subtraction of a shift and the folding
+// of float32 sums that it takes the place of. With μ² ≤ 4096·var the difference
+// loses at most 13 of float64's 53 bits, which leaves the relative error of the
+// variance far below float32's; the second sweep has a K next to the mean, to which
+// even 1e7 ± 50 is nothing special. Σx in float64 and the mean as the pair mh + ml
+// make x − μ good to a relative error of a few roundings even where it is near zero.
+// v outside of its range are rows whose x − μ float32 would not carry, and NaN and
+// Inf, which all end in no number: a comparison with NaN is false.
 //
 // # addRows
 //
@@ -126,11 +113,10 @@ package norm
 //
 // # rowMoments
 //
-//	func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
+//	func rowMoments(moments *float64, src *float32, rows, cols int)
 //
-// is the first half of layerNormRows: steps 1 to 3 up to the range of v = var +
-// epsilon, HARD rows included. moments[2·row] = μ and moments[2·row+1] = var, in
-// f64; var is without epsilon, which only says what counts as HARD.
+// is the first half of layerNormRows, for any rows: moments[2·row] = μ and
+// moments[2·row+1] = var, in f64.
 //
 // # normPlanes
 //
@@ -154,16 +140,14 @@ package norm
 //	func columnSums(sums *float64, src, shift *float32, count, period int)
 //
 // sums down the columns of a matrix with period columns, whose last row may be
-// short. sums has 2·period elements: S, then Q.
+// short. sums has 2·period elements: S, then Q. shift may be nil: then it is 0.
 //
 //	for j < period {
-//		S = 0 f64, Q = 0 f64, q = 0 f32
+//		S = 0, Q = 0                                             // f64
 //		for r = 0; r*period+j < count; r++ {
-//			x = src[r*period+j];  S = S + f64(x)
-//			d = x - shift[j];     q = q + d*d                    // f32, rounding d*d
-//			if r%16 == 15 { Q = Q + f64(q); q = 0 }
+//			d = f64(src[r*period+j]) - f64(shift[j]);  S = S + d;  Q = Q + d*d
 //		}
-//		sums[j] = S;  sums[period+j] = Q + f64(q)
+//		sums[j] = S;  sums[period+j] = Q
 //	}
 //
 // A lane is a column: nothing is folded across lanes.
@@ -172,13 +156,14 @@ package norm
 //
 //	func rowPowers(sums *float64, src *float32, rows, cols, p int)
 //
-// is Σ|x| (p = 1) or Σx² (p = 2) of each row, as layerNormRows' Q but with twice the
-// lanes, which nothing else competes for:
+// is Σ|x| (p = 1) or Σx² (p = 2) of each row, in float32 of which no lane holds more
+// than five terms before they go to float64:
 //
 //	q0 … q7 f32x4 = 0, Q0 Q1 f64x2 = 0
-//	for i < n/32 { q_k = q_k + t(v_k) for k = 0 … 7; if i%16 == 15 { fold } }
+//	for i < n/32 { q_k = q_k + t(v_k) for k = 0 … 7; if i%4 == 3 { fold } }
 //	for k < n%32/4 { q_k = q_k + t(v) };  fold
-//	fold: q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7));  then as above
+//	fold: q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))            // f32 lanewise
+//	      Q0 += f64(q.low); Q1 += f64(q.high); q0 … q7 = 0
 //	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
 //	for each of the last n%4 elements { Q = Q + f64(t(x)) }
 //	t(x) = |x| or x*x, rounded to f32;  sums[row] = Q
@@ -302,7 +287,7 @@ const (
 )
 
 const (
-	foldSteps   = 16    // 16-element steps between two folds of the squares
+	powerSteps  = 4     // 32-element steps between two folds of rowPowers
 	varianceMin = 1e-30 // a row with variance + ε below is HARD
 	varianceMax = 1e+36 // … and above
 )

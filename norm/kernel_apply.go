@@ -32,8 +32,8 @@ func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, 
 	}
 	for k := range groups {
 		x, y := xs[k*run:(k+1)*run:(k+1)*run], ys[k*run:(k+1)*run]
-		mu, variance, ok := rowMoment(x, epsilon)
-		if !ok || !(math.Abs(mu) < meanMax) || gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) {
+		mu, variance := rowMoment(x)
+		if !isCarried(variance+epsilon) || !(math.Abs(mu) < meanMax) || gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) {
 			return k
 		}
 		out[2*k], out[2*k+1] = mu, variance

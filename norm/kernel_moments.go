@@ -8,45 +8,37 @@ import (
 // The scalar twins of the kernels that gather statistics; kernel.go has each loop.
 
 // rowMomentsScalar is rowMoments; the comment in kernel.go is its loop.
-func rowMomentsScalar(moments *float64, src *float32, rows, cols int, epsilon float64) (done int) {
+func rowMomentsScalar(moments *float64, src *float32, rows, cols int) {
 	xs, out := unsafe.Slice(src, rows*cols), unsafe.Slice(moments, 2*rows)
 	for row := range rows {
-		mu, variance, ok := rowMoment(xs[row*cols:(row+1)*cols:(row+1)*cols], epsilon)
-		if !ok {
-			return row
-		}
-		out[2*row], out[2*row+1] = mu, variance
+		out[2*row], out[2*row+1] = rowMoment(xs[row*cols : (row+1)*cols : (row+1)*cols])
 	}
-	return rows
 }
 
 // columnSumsScalar is columnSums; the comment in kernel.go is its loop.
 func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
-	xs, shifts, out := unsafe.Slice(src, count), unsafe.Slice(shift, period), unsafe.Slice(sums, 2*period)
+	xs, out := unsafe.Slice(src, count), unsafe.Slice(sums, 2*period)
 	clear(out)
+	var shifts []float32
+	if shift != nil {
+		shifts = unsafe.Slice(shift, period)
+	}
 	const chunk = 64 // columns at a time: their sums stay in the first-level cache
-	var q [chunk]float32
 	for from := 0; from < period; from += chunk {
 		n := min(chunk, period-from)
-		k, s, t := shifts[from:from+n], out[from:from+n], out[period+from:period+from+n]
-		q = [chunk]float32{}
-		for r, start := 0, from; start < count; r, start = r+1, start+period {
-			x := xs[start:min(start+n, count)]
-			k, s := k[:len(x)], s[:len(x)]
-			for j, e := range x {
-				s[j] += float64(e)
-				d := e - k[j]
-				q[j&(chunk-1)] += float32(d * d)
-			}
-			if r%16 == 15 {
-				for j := range t {
-					t[j] += float64(q[j])
-				}
-				q = [chunk]float32{}
-			}
+		var k [chunk]float64
+		for j := range shifts[min(from, len(shifts)):min(from+n, len(shifts))] {
+			k[j] = float64(shifts[from+j])
 		}
-		for j := range t {
-			t[j] += float64(q[j])
+		s, q := out[from:from+n], out[period+from:period+from+n]
+		for start := from; start < count; start += period {
+			x := xs[start:min(start+n, count)]
+			s, q := s[:len(x)], q[:len(x)]
+			for j, e := range x {
+				d := float64(e) - k[j&(chunk-1)]
+				s[j] += d
+				q[j] += float64(d * d)
+			}
 		}
 	}
 }
@@ -65,8 +57,8 @@ func rowPower(x []float32, p int) float64 {
 	var total [4]float64
 	n := len(x)
 	whole := n / lanes * lanes
-	for start := 0; start < whole; start += lanes * foldSteps {
-		block := x[start:min(start+lanes*foldSteps, whole)]
+	for start := 0; start < whole; start += lanes * powerSteps {
+		block := x[start:min(start+lanes*powerSteps, whole)]
 		for h := 0; h < lanes; h += 8 {
 			var q0, q1, q2, q3, q4, q5, q6, q7 float32
 			for rest := block; len(rest) >= lanes; rest = rest[lanes:] {
@@ -82,7 +74,7 @@ func rowPower(x []float32, p int) float64 {
 			}
 			q[h], q[h+1], q[h+2], q[h+3], q[h+4], q[h+5], q[h+6], q[h+7] = q0, q1, q2, q3, q4, q5, q6, q7
 		}
-		if len(block) == lanes*foldSteps {
+		if len(block) == lanes*powerSteps {
 			foldPowers(&total, &q)
 		}
 	}

@@ -25,8 +25,8 @@ func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp in
 }
 
 // rowMoments forwards to rowMomentsScalar; kernel.go has the loop.
-func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int) {
-	return rowMomentsScalar(moments, src, rows, cols, epsilon)
+func rowMoments(moments *float64, src *float32, rows, cols int) {
+	rowMomentsScalar(moments, src, rows, cols)
 }
 
 // normPlanes forwards to normPlanesScalar; kernel.go has the loop.

@@ -23,12 +23,13 @@ type planeCase struct {
 	epsilon              float64
 }
 
-// model is normPlanes, transcribed from kernel.go: rowMoment is held to its own contract.
+// model is normPlanes, transcribed from kernel.go.
 func (c planeCase) model() (y []float32, moments []float64, done int) {
 	n := c.share * c.inner
 	y = append(y, testkit.Output("y", c.groups*n, 0).S...)
 	for k := range c.groups {
-		mu, v, ok := rowMoment(c.x[k*n:(k+1)*n], c.epsilon)
+		mu, v := modelMoments(c.x[k*n : (k+1)*n])
+		ok := v+c.epsilon >= 1e-30 && v+c.epsilon <= 1e36
 		for s := range c.share {
 			g := math.Abs(float64(at(c.gamma, k*c.share+s, 1)))
 			ok = ok && (g == 0 || g >= math.Pow(2, -60) && g <= math.Pow(2, 60))

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// The scalar twins: see kernel.go for each loop. Lanes are walked in halves of
-// eight (two of each vector), so that the accumulators of one half stay in registers.
+// The scalar twins: see kernel.go for each loop. Lanes are walked one after another,
+// so that the accumulators of one stay in registers.
 
 // layerNormRowsScalar is layerNormRows; the comment in kernel.go is its loop.
 func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int) {
@@ -30,11 +30,11 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 	}
 	for row := range rows {
 		x := xs[row*cols : (row+1)*cols : (row+1)*cols]
-		mu, variance, ok := rowMoment(x, epsilon)
-		if !ok {
+		mu, variance := rowMoment(x)
+		v := variance + epsilon
+		if !isCarried(v) {
 			return row
 		}
-		v := variance + epsilon
 		r := float32(1 / math.Sqrt(v))
 		high := float32(mu)
 		low := float32(mu - float64(high))
@@ -49,111 +49,69 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 	return rows
 }
 
-// rowMoment is steps 1 to 3 of layerNormRows; not ok says that the row is HARD.
-func rowMoment(x []float32, epsilon float64) (mu, variance float64, ok bool) {
+// rowMoment is steps 1 and 2 of layerNormRows.
+func rowMoment(x []float32) (mu, variance float64) {
 	n := float64(len(x))
-	shift := rowShift(x)
-	sum, squares := rowSweep(x, shift)
+	sum, squares := rowSweep(x, 0)
 	mu = sum / n
-	c := mu - float64(shift)
-	cc := float64(c * c)
-	variance = squares/n - cc
-	if cc > float64(0.5*variance) {
-		shift = float32(mu)
-		_, squares = rowSweep(x, shift)
-		c = mu - float64(shift)
-		cc = float64(c * c)
-		variance = squares/n - cc
-		if cc > variance {
-			return mu, variance, false
-		}
+	square := float64(mu * mu)
+	variance = squares/n - square
+	if square > float64(4096*variance) {
+		shift := float64(float32(mu))
+		sum, squares = rowSweep(x, shift)
+		c := sum / n
+		mu = shift + c
+		variance = squares/n - float64(c*c)
 	}
-	v := variance + epsilon
-	return mu, variance, v >= varianceMin && v <= varianceMax
+	return mu, variance
 }
 
-// rowShift returns K of layerNormRows, a value near the mean of x.
-func rowShift(x []float32) float32 {
-	n := len(x)
-	if n < 16 {
-		return x[0]
-	}
-	s := n / 16 * 4
-	p, q, r, t := x[0:4:4], x[s:s+4:s+4], x[2*s:2*s+4:2*s+4], x[3*s:3*s+4:3*s+4]
-	v0 := (p[0] + q[0]) + (r[0] + t[0])
-	v1 := (p[1] + q[1]) + (r[1] + t[1])
-	v2 := (p[2] + q[2]) + (r[2] + t[2])
-	v3 := (p[3] + q[3]) + (r[3] + t[3])
-	return float32(((v0 + v1) + (v2 + v3)) * 0.0625)
-}
+// isCarried says whether a row of this variance, epsilon included, is not HARD.
+func isCarried(v float64) bool { return v >= varianceMin && v <= varianceMax }
 
-// rowSweep returns S = Σx and Q = Σ(x−shift)² of layerNormRows.
-func rowSweep(x []float32, shift float32) (sum, squares float64) {
+// rowSweep returns S = Σ(x-shift) and Q = Σ(x-shift)² of layerNormRows.
+func rowSweep(x []float32, shift float64) (sum, squares float64) {
 	var a [4]float64  // a0, a1
-	var q [16]float32 // q0 … q3
-	var total [4]float64
+	var q [16]float64 // q0 … q7
 	n := len(x)
 	whole := n &^ 15
-	for start := 0; start < whole; start += 16 * foldSteps {
-		block := x[start:min(start+16*foldSteps, whole)]
-		for h := 0; h < 4; h += 2 {
-			a0, a1 := a[h], a[h+1]
-			var p0, p1, p2, p3, r0, r1, r2, r3 float32
-			for rest := block; len(rest) >= 16; rest = rest[16:] {
-				v := rest[h : h+14 : h+14]
-				x0, x1, x2, x3 := v[0], v[4], v[8], v[12]
-				y0, y1, y2, y3 := v[1], v[5], v[9], v[13]
-				a0 += ((float64(x0) + float64(x1)) + float64(x2)) + float64(x3)
-				a1 += ((float64(y0) + float64(y1)) + float64(y2)) + float64(y3)
-				x0, x1, x2, x3 = x0-shift, x1-shift, x2-shift, x3-shift
-				y0, y1, y2, y3 = y0-shift, y1-shift, y2-shift, y3-shift
-				p0 += float32(x0 * x0)
-				p1 += float32(x1 * x1)
-				p2 += float32(x2 * x2)
-				p3 += float32(x3 * x3)
-				r0 += float32(y0 * y0)
-				r1 += float32(y1 * y1)
-				r2 += float32(y2 * y2)
-				r3 += float32(y3 * y3)
-			}
-			a[h], a[h+1] = a0, a1
-			q[h], q[h+4], q[h+8], q[h+12] = p0, p1, p2, p3
-			q[h+1], q[h+5], q[h+9], q[h+13] = r0, r1, r2, r3
+	for l := range a { // a lane of the four vectors
+		s := a[l]
+		var q0, q1, q2, q3 float64
+		for rest := x[:whole]; len(rest) >= 16; rest = rest[16:] {
+			v := rest[l : l+13 : l+13]
+			d0, d1, d2, d3 := float64(v[0])-shift, float64(v[4])-shift, float64(v[8])-shift, float64(v[12])-shift
+			s += ((d0 + d1) + d2) + d3
+			q0 += float64(d0 * d0)
+			q1 += float64(d1 * d1)
+			q2 += float64(d2 * d2)
+			q3 += float64(d3 * d3)
 		}
-		if len(block) == 16*foldSteps {
-			foldSquares(&total, &q)
-		}
+		a[l], q[l], q[l+4], q[l+8], q[l+12] = s, q0, q1, q2, q3
 	}
 	i := whole
 	for ; i+4 <= n; i += 4 {
-		k := i - whole
-		v := x[i : i+4 : i+4]
-		for l, e := range v {
-			a[l] += float64(e)
-			d := e - shift
-			q[k+l] += float32(d * d)
+		for l, e := range x[i : i+4] {
+			d := float64(e) - shift
+			a[l] += d
+			q[i-whole+l] += float64(d * d)
 		}
 	}
-	foldSquares(&total, &q)
 	sum = (a[0] + a[2]) + (a[1] + a[3])
-	squares = (total[0] + total[1]) + (total[2] + total[3])
+	var lane [2]float64
+	for l := range lane {
+		lane[l] = ((q[l] + q[l+2]) + (q[l+4] + q[l+6])) + ((q[l+8] + q[l+10]) + (q[l+12] + q[l+14]))
+	}
+	squares = lane[0] + lane[1]
 	for ; i < n; i++ {
-		sum += float64(x[i])
-		d := x[i] - shift
-		squares += float64(float32(d * d))
+		d := float64(x[i]) - shift
+		sum += d
+		squares += float64(d * d)
 	}
 	return sum, squares
 }
 
-// foldSquares is "fold" of layerNormRows.
-func foldSquares(total *[4]float64, q *[16]float32) {
-	for l := range 4 {
-		total[l] += float64((q[l] + q[l+4]) + (q[l+8] + q[l+12]))
-	}
-	*q = [16]float32{}
-}
-
-// applyRow is step 4 of layerNormRows. gamma and beta may be nil.
+// applyRow is step 3 of layerNormRows. gamma and beta may be nil.
 func applyRow(y, x, gamma, beta []float32, high, low, rstd float32) {
 	y = y[:len(x)]
 	switch {

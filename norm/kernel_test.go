@@ -24,84 +24,58 @@ var paths = []struct {
 	{"kernel", layerNormRows, addRows, batchNormPlanes, batchNormRows},
 }
 
-// modelRow is one row of layerNormRows, transcribed from the comment in kernel.go
-// with a vector as an array and no thought for speed.
-func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32, ok bool) {
-	type f32x4 [4]float32
+// modelMoments is steps 1 and 2 of layerNormRows, transcribed from the comment in
+// kernel.go with a vector as an array and no thought for speed.
+func modelMoments(x []float32) (mu, variance float64) {
 	type f64x2 [2]float64
 	n := len(x)
-	load := func(i int) f32x4 { return f32x4(x[i : i+4]) }
-	add := func(a, b f32x4) (c f32x4) {
-		for l := range c {
-			c[l] = a[l] + b[l]
-		}
-		return c
-	}
-	add2 := func(a, b f64x2) f64x2 { return f64x2{a[0] + b[0], a[1] + b[1]} }
-	low := func(v f32x4) f64x2 { return f64x2{float64(v[0]), float64(v[1])} }
-	high := func(v f32x4) f64x2 { return f64x2{float64(v[2]), float64(v[3])} }
-
-	K := x[0]
-	if n >= 16 {
-		s := n / 16 * 4
-		v := add(add(load(0), load(s)), add(load(2*s), load(3*s)))
-		K = float32(((v[0] + v[1]) + (v[2] + v[3])) * 0.0625)
-	}
-	sweep := func(K float32) (S, Q float64) {
+	add := func(a, b f64x2) f64x2 { return f64x2{a[0] + b[0], a[1] + b[1]} }
+	square := func(a f64x2) f64x2 { return f64x2{a[0] * a[0], a[1] * a[1]} }
+	sweep := func(K float64) (S, Q float64) {
+		half := func(i int) f64x2 { return f64x2{float64(x[i]) - K, float64(x[i+1]) - K} }
 		var a [2]f64x2
-		var q [4]f32x4
-		var Q0, Q1 f64x2
-		square := func(k int, v f32x4) {
-			for l := range v {
-				d := v[l] - K
-				q[k][l] += float32(d * d)
-			}
-		}
-		fold := func() {
-			t := add(add(q[0], q[1]), add(q[2], q[3]))
-			Q0, Q1 = add2(Q0, low(t)), add2(Q1, high(t))
-			q = [4]f32x4{}
-		}
+		var q [8]f64x2
 		for i := range n / 16 {
-			v := [4]f32x4{load(16 * i), load(16*i + 4), load(16*i + 8), load(16*i + 12)}
-			a[0] = add2(a[0], add2(add2(add2(low(v[0]), low(v[1])), low(v[2])), low(v[3])))
-			a[1] = add2(a[1], add2(add2(add2(high(v[0]), high(v[1])), high(v[2])), high(v[3])))
-			for k := range v {
-				square(k, v[k])
-			}
-			if i%16 == 15 {
-				fold()
+			for h := range 2 {
+				l := [4]f64x2{half(16*i + 2*h), half(16*i + 4 + 2*h), half(16*i + 8 + 2*h), half(16*i + 12 + 2*h)}
+				a[h] = add(a[h], add(add(add(l[0], l[1]), l[2]), l[3]))
+				for k := range l {
+					q[2*k+h] = add(q[2*k+h], square(l[k]))
+				}
 			}
 		}
 		for k := range n % 16 / 4 {
-			v := load(n/16*16 + 4*k)
-			a[0], a[1] = add2(a[0], low(v)), add2(a[1], high(v))
-			square(k, v)
+			for h := range 2 {
+				l := half(n/16*16 + 4*k + 2*h)
+				a[h], q[2*k+h] = add(a[h], l), add(q[2*k+h], square(l))
+			}
 		}
-		fold()
-		t := add2(a[0], a[1])
-		S = t[0] + t[1]
-		Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
+		t := add(a[0], a[1])
+		r := add(add(add(q[0], q[1]), add(q[2], q[3])), add(add(q[4], q[5]), add(q[6], q[7])))
+		S, Q = t[0]+t[1], r[0]+r[1]
 		for _, e := range x[n/4*4:] {
-			S += float64(e)
-			d := e - K
-			Q += float64(float32(d * d))
+			d := float64(e) - K
+			S += d
+			Q += float64(d * d)
 		}
 		return S, Q
 	}
-	S, Q := sweep(K)
-	mu := S / float64(n)
-	c := mu - float64(K)
-	v := Q/float64(n) - float64(c*c)
-	if float64(c*c) > float64(0.5*v) {
-		K = float32(mu)
-		_, Q = sweep(K)
-		c = mu - float64(K)
-		v = Q/float64(n) - float64(c*c)
-		if float64(c*c) > v {
-			return 0, 0, false
-		}
+	S, Q := sweep(0)
+	mu = S / float64(n)
+	variance = Q/float64(n) - float64(mu*mu)
+	if float64(mu*mu) > 4096*variance {
+		K := float64(float32(mu))
+		S, Q = sweep(K)
+		c := S / float64(n)
+		mu = K + c
+		variance = Q/float64(n) - float64(c*c)
 	}
+	return mu, variance
+}
+
+// modelRow is one row of layerNormRows.
+func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32, ok bool) {
+	mu, v := modelMoments(x)
 	v += epsilon
 	if !(v >= 1e-30 && v <= 1e36) {
 		return 0, 0, false

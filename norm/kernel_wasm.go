@@ -24,17 +24,17 @@ func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inn
 //go:noescape
 func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)
 
-// rowMoments is the mean and the variance of rows until the first hard one; kernel.go has the loop.
+// rowMoments is the mean and the variance of rows; kernel.go has the loop.
 //
 //go:noescape
-func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
+func rowMoments(moments *float64, src *float32, rows, cols int)
 
 // normPlanes normalizes groups of planes until the first hard one; kernel.go has the loop.
 //
 //go:noescape
 func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
 
-// columnSums is Σx and Σ(x-shift)² of each column; kernel.go has the loop.
+// columnSums is Σx and Σx² of each column; kernel.go has the loop.
 //
 //go:noescape
 func columnSums(sums *float64, src, shift *float32, count, period int)

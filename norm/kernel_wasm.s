@@ -51,108 +51,468 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 		If
 			// mu is F16
 			// variance is F17
-			// shift is F9
+			// x is R7
+			// left is R8
+			// shift is F18
+			// n is F19
+			// c is F20
 			Get R3
+			F64ConvertI64S
+			Set F19
+			Get R0
+			Set R7
+			Get R3
+			Set R8
+			// a0 is V0
+			// a1 is V1
+			// q0 is V2
+			// q1 is V3
+			// q2 is V4
+			// q3 is V5
+			// q4 is V6
+			// q5 is V7
+			// q6 is V8
+			// q7 is V9
+			// t0 is V10
+			// t1 is V11
+			// e is V12
+			// one is V13
+			V128Const $4607182418800017408, $4607182418800017408
+			Set V13
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			V128Const $0, $0
+			Set V4
+			V128Const $0, $0
+			Set V5
+			V128Const $0, $0
+			Set V6
+			V128Const $0, $0
+			Set V7
+			V128Const $0, $0
+			Set V8
+			V128Const $0, $0
+			Set V9
+			Get R8
 			I64Const $16
 			I64GeS
 			If
-				// quarter is R7
-				// quarters is R8
-				// sample is V0
-				Get R3
-				I64Const $4
-				I64ShrU
-				I64Const $4
-				I64Shl
-				Set R7
-				Get R0
-				Get R7
-				I64Add
-				Set R8
-				Get R0
-				I32WrapI64
-				V128Load $0
-				Get R8
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V0
-				Get R8
-				Get R7
-				I64Add
-				Set R8
-				Get V0
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Get R8
-				Get R7
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				F32x4Add
-				Set V0
-				Get V0
-				F32x4ExtractLane $0, $0
-				Get V0
-				F32x4ExtractLane $0, $1
-				F32Add
-				Get V0
-				F32x4ExtractLane $0, $2
-				Get V0
-				F32x4ExtractLane $0, $3
-				F32Add
-				F32Add
-				F32Const $(0.0625)
-				F32Mul
-				Set F9
-			Else
-				Get R0
-				I32WrapI64
-				F32Load $0
-				Set F9
+				Loop
+					Get R7
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V12
+					Set V10
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V12
+					Set V11
+					Get R7
+					I32WrapI64
+					V128Load $16
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F32Copysign
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R7
+					I32WrapI64
+					V128Load $32
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I32TruncF32S
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R7
+					I32WrapI64
+					V128Load $48
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V8
+					F64x2Add
+					Set V8
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V10
+					F64x2Add
+					Set V10
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F64ConvertI32U
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V9
+					F64x2Add
+					Set V9
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V11
+					F64x2Add
+					Set V11
+					Get V10
+					Get V13
+					F64x2Mul
+					Get V0
+					F64x2Add
+					Set V0
+					Get V11
+					Get V13
+					F64x2Mul
+					Get V1
+					F64x2Add
+					Set V1
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-16
+					I64Add
+					Set R8
+					Get R8
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
 			End
-			// x is R7
-			// left is R8
-			// pass is R9
-			// again is R10
-			// sum is F18
-			// squares is F19
-			// n is F20
-			// c is F21
-			// cc is F22
-			Get R3
-			F64ConvertI64S
+			Block
+				Get R8
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R7
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V2
+				F64x2Add
+				Set V2
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R7
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V3
+				F64x2Add
+				Set V3
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R8
+				I64Const $-4
+				I64Add
+				Set R8
+				Get R8
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R7
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V4
+				F64x2Add
+				Set V4
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R7
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V5
+				F64x2Add
+				Set V5
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R8
+				I64Const $-4
+				I64Add
+				Set R8
+				Get R8
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R7
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V6
+				F64x2Add
+				Set V6
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R7
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V7
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R7
+				I64Const $16
+				I64Add
+				Set R7
+				Get R8
+				I64Const $-4
+				I64Add
+				Set R8
+			End
+			Get V0
+			Get V1
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
 			Set F20
-			I64Const $0
-			Set R9
+			Get V2
+			Get V3
+			F64x2Add
+			Get V4
+			Get V5
+			F64x2Add
+			F64x2Add
+			Get V6
+			Get V7
+			F64x2Add
+			Get V8
+			Get V9
+			F64x2Add
+			F64x2Add
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
+			Set F17
+			// d is F21
+			Get R8
 			I64Const $1
-			Set R5
-			Loop
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					F32Load $0
+					F64PromoteF32
+					Set F21
+					Get F20
+					Get F21
+					F64Add
+					Set F20
+					Get F17
+					Get F21
+					Get F21
+					F64Mul
+					F64Add
+					Set F17
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get F20
+			Get F19
+			F64Div
+			Set F20
+			Get F17
+			Get F19
+			F64Div
+			Get F20
+			Get F20
+			F64Mul
+			F64Sub
+			Set F17
+			Get F20
+			Set F16
+			Get F16
+			Get F16
+			F64Mul
+			Get F17
+			F64Const $(4096.0)
+			F64Mul
+			F64Gt
+			If
+				Get F16
+				F32DemoteF64
+				F64PromoteF32
+				Set F18
 				Get R0
 				Set R7
 				Get R3
 				Set R8
-				I64Const $0
-				Set R10
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
 				// q2 is V4
 				// q3 is V5
-				// total0 is V6
-				// total1 is V7
-				// t0 is V8
-				// t1 is V9
-				// w is V10
-				// d is V11
-				// shiftV is V12
+				// q4 is V6
+				// q5 is V7
+				// q6 is V8
+				// q7 is V9
+				// t0 is V10
+				// t1 is V11
+				// e is V12
 				// one is V13
-				Get F9
-				F32x4Splat
-				Set V12
 				V128Const $4607182418800017408, $4607182418800017408
 				Set V13
 				V128Const $0, $0
@@ -171,202 +531,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Set V6
 				V128Const $0, $0
 				Set V7
-				// steps is R11
-				Get R8
-				I64Const $256
-				I64GeS
-				If
-					Loop
-						I64Const $16
-						Set R11
-						Loop
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Set V8
-							Get R7
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I64ShrU
-							Unreachable
-							F64x2PromoteLowF32x4
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $16
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R7
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F32Copysign
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R7
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I32TruncF32S
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $48
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R7
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F64ConvertI32U
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V5
-							F32x4Add
-							Set V5
-							Get V8
-							Get V13
-							F64x2Mul
-							Get V0
-							F64x2Add
-							Set V0
-							Get V9
-							Get V13
-							F64x2Mul
-							Get V1
-							F64x2Add
-							Set V1
-							Get R7
-							I64Const $64
-							I64Add
-							Set R7
-							Get R11
-							I64Const $-1
-							I64Add
-							Set R11
-							Get R11
-							I64Eqz
-							I32Eqz
-							BrIf $0
-						End
-						Get V2
-						Get V3
-						F32x4Add
-						Get V4
-						Get V5
-						F32x4Add
-						F32x4Add
-						Set V11
-						Get V6
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V6
-						Get V7
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V7
-						V128Const $0, $0
-						Set V2
-						V128Const $0, $0
-						Set V3
-						V128Const $0, $0
-						Set V4
-						V128Const $0, $0
-						Set V5
-						Get R8
-						I64Const $-256
-						I64Add
-						Set R8
-						Get R8
-						I64Const $256
-						I64GeS
-						BrIf $0
-					End
-				End
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
+				// shiftV is V14
+				Get F18
+				F64x2Splat
+				Set V14
 				Get R8
 				I64Const $16
 				I64GeS
@@ -375,10 +547,18 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $0
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Set V8
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get V12
+						Set V10
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -386,28 +566,34 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get V12
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V2
-						F32x4Add
-						Set V2
 						Get R7
 						I32WrapI64
 						V128Load $16
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V4
 						F64x2Add
-						Set V8
+						Set V4
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -415,32 +601,36 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
 						Get R7
 						I32WrapI64
 						V128Load $32
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Add
-						Set V8
+						Set V6
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -448,32 +638,38 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
 						Get R7
 						I32WrapI64
 						V128Load $48
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V8
 						F64x2Add
 						Set V8
+						Get V12
+						Get V13
+						F64x2Mul
+						Get V10
+						F64x2Add
+						Set V10
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -481,28 +677,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V9
 						F64x2Add
 						Set V9
-						Get V10
 						Get V12
-						F32x4Sub
+						Get V13
+						F64x2Mul
+						Get V11
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V8
+						Get V10
 						Get V13
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V9
+						Get V11
 						Get V13
 						F64x2Mul
 						Get V1
@@ -522,36 +718,49 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						BrIf $0
 					End
 				End
-				Get R8
-				I64Const $4
-				I64GeS
-				If
+				Block
+					Get R8
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
 					Get R7
 					I32WrapI64
 					V128Load $0
-					Set V11
-					Get V0
-					Get V11
 					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V0
+					Get V12
 					F64x2Add
 					Set V0
-					Get V1
-					Get V11
-					V128Const $1084818905618843912, $1084818905618843912
-					I8x16Swizzle
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
 					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V1
+					Get V12
 					F64x2Add
 					Set V1
-					Get V11
-					Get V12
-					F32x4Sub
-					Set V11
-					Get V11
-					Get V11
-					F32x4Mul
-					Get V2
-					F32x4Add
-					Set V2
 					Get R7
 					I64Const $16
 					I64Add
@@ -563,125 +772,137 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get R8
 					I64Const $4
 					I64GeS
-					If
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Set V11
-						Get V0
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V0
-						Get V1
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V1
-						Get V11
-						Get V12
-						F32x4Sub
-						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
-						Get R7
-						I64Const $16
-						I64Add
-						Set R7
-						Get R8
-						I64Const $-4
-						I64Add
-						Set R8
-						Get R8
-						I64Const $4
-						I64GeS
-						If
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Set V11
-							Get V0
-							Get V11
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V0
-							Get V1
-							Get V11
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V1
-							Get V11
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I64Const $16
-							I64Add
-							Set R7
-							Get R8
-							I64Const $-4
-							I64Add
-							Set R8
-						End
-					End
+					I32Eqz
+					BrIf $0
+					Get R7
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-4
+					I64Add
+					Set R8
+					Get R8
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R7
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-4
+					I64Add
+					Set R8
 				End
-				Get V2
-				Get V3
-				F32x4Add
-				Get V4
-				Get V5
-				F32x4Add
-				F32x4Add
-				Set V11
-				Get V6
-				Get V11
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V6
-				Get V7
-				Get V11
-				V128Const $1084818905618843912, $1084818905618843912
-				I8x16Swizzle
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V7
 				Get V0
 				Get V1
 				F64x2Add
-				Set V11
-				Get V11
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V11
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F18
+				Set F20
+				Get V2
+				Get V3
+				F64x2Add
+				Get V4
+				Get V5
+				F64x2Add
+				F64x2Add
 				Get V6
+				Get V7
+				F64x2Add
+				Get V8
+				Get V9
+				F64x2Add
+				F64x2Add
+				F64x2Add
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V6
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V7
-				F64x2ExtractLane $0, $0
-				Get V7
-				F64x2ExtractLane $0, $1
-				F64Add
-				F64Add
-				Set F19
-				// e is F10
+				Set F17
+				// d is F21
 				Get R8
 				I64Const $1
 				I64GeS
@@ -690,23 +911,20 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						F32Load $0
-						Set F10
+						F64PromoteF32
 						Get F18
-						Get F10
-						F64PromoteF32
+						F64Sub
+						Set F21
+						Get F20
+						Get F21
 						F64Add
-						Set F18
-						Get F10
-						Get F9
-						F32Sub
-						Set F10
-						Get F19
-						Get F10
-						Get F10
-						F32Mul
-						F64PromoteF32
+						Set F20
+						Get F17
+						Get F21
+						Get F21
+						F64Mul
 						F64Add
-						Set F19
+						Set F17
 						Get R7
 						I64Const $4
 						I64Add
@@ -721,67 +939,36 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						BrIf $0
 					End
 				End
-				Get F18
 				Get F20
-				F64Div
-				Set F16
-				Get F16
-				Get F9
-				F64PromoteF32
-				F64Sub
-				Set F21
-				Get F21
-				Get F21
-				F64Mul
-				Set F22
 				Get F19
-				Get F20
 				F64Div
-				Get F22
+				Set F20
+				Get F17
+				Get F19
+				F64Div
+				Get F20
+				Get F20
+				F64Mul
 				F64Sub
 				Set F17
-				Get R9
-				I64Eqz
-				If
-					Get F22
-					Get F17
-					F64Const $(0.5)
-					F64Mul
-					F64Gt
-					If
-						Get F16
-						F32DemoteF64
-						Set F9
-						I64Const $1
-						Set R9
-						I64Const $1
-						Set R10
-					End
-				Else
-					Get F22
-					Get F17
-					F64Gt
-					If
-						I64Const $0
-						Set R5
-					End
-				End
-				Get R10
-				I64Eqz
-				I32Eqz
-				BrIf $0
+				Get F18
+				Get F20
+				F64Add
+				Set F16
 			End
 			Get R7
 			Set R0
-			// v is F23
+			I64Const $1
+			Set R5
+			// v is F21
 			Get F17
 			F64Load epsilon+64(FP)
 			F64Add
-			Set F23
-			Get F23
+			Set F21
+			Get F21
 			F64Const $(1.0000000000000001e-30)
 			F64Ge
-			Get F23
+			Get F21
 			F64Const $(1.0e+36)
 			F64Le
 			I32And
@@ -4311,128 +4498,489 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 	End
 	RET
 
-// func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)
-TEXT ·rowMoments(SB), NOSPLIT, $0-48
+// func rowMoments(moments *float64, src *float32, rows, cols int)
+TEXT ·rowMoments(SB), NOSPLIT, $0-32
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
 	// cols is R1
 	I64Load cols+24(FP)
 	Set R1
-	// row is R2
-	// ok is R3
-	// moments is R4
+	// moments is R2
 	I64Load moments+0(FP)
-	Set R4
+	Set R2
+	// rows is R3
+	I64Load rows+16(FP)
+	Set R3
 	// mu is F16
 	// variance is F17
-	Get R2
-	I64Load rows+16(FP)
-	I64LtS
+	Get R3
+	I64Const $1
+	I64GeS
 	If
 		Loop
-			// shift is F0
+			// x is R4
+			// left is R5
+			// shift is F18
+			// n is F19
+			// c is F20
 			Get R1
+			F64ConvertI64S
+			Set F19
+			Get R0
+			Set R4
+			Get R1
+			Set R5
+			// a0 is V0
+			// a1 is V1
+			// q0 is V2
+			// q1 is V3
+			// q2 is V4
+			// q3 is V5
+			// q4 is V6
+			// q5 is V7
+			// q6 is V8
+			// q7 is V9
+			// t0 is V10
+			// t1 is V11
+			// e is V12
+			// one is V13
+			V128Const $4607182418800017408, $4607182418800017408
+			Set V13
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			V128Const $0, $0
+			Set V4
+			V128Const $0, $0
+			Set V5
+			V128Const $0, $0
+			Set V6
+			V128Const $0, $0
+			Set V7
+			V128Const $0, $0
+			Set V8
+			V128Const $0, $0
+			Set V9
+			Get R5
 			I64Const $16
 			I64GeS
 			If
-				// quarter is R5
-				// quarters is R6
-				// sample is V0
-				Get R1
-				I64Const $4
-				I64ShrU
-				I64Const $4
-				I64Shl
-				Set R5
-				Get R0
-				Get R5
-				I64Add
-				Set R6
-				Get R0
-				I32WrapI64
-				V128Load $0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V0
-				Get R6
-				Get R5
-				I64Add
-				Set R6
-				Get V0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Get R6
-				Get R5
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				F32x4Add
-				Set V0
-				Get V0
-				F32x4ExtractLane $0, $0
-				Get V0
-				F32x4ExtractLane $0, $1
-				F32Add
-				Get V0
-				F32x4ExtractLane $0, $2
-				Get V0
-				F32x4ExtractLane $0, $3
-				F32Add
-				F32Add
-				F32Const $(0.0625)
-				F32Mul
-				Set F0
-			Else
-				Get R0
-				I32WrapI64
-				F32Load $0
-				Set F0
+				Loop
+					Get R4
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V12
+					Set V10
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V12
+					Set V11
+					Get R4
+					I32WrapI64
+					V128Load $16
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F32Copysign
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R4
+					I32WrapI64
+					V128Load $32
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I32TruncF32S
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R4
+					I32WrapI64
+					V128Load $48
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V8
+					F64x2Add
+					Set V8
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V10
+					F64x2Add
+					Set V10
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F64ConvertI32U
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V9
+					F64x2Add
+					Set V9
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V11
+					F64x2Add
+					Set V11
+					Get V10
+					Get V13
+					F64x2Mul
+					Get V0
+					F64x2Add
+					Set V0
+					Get V11
+					Get V13
+					F64x2Mul
+					Get V1
+					F64x2Add
+					Set V1
+					Get R4
+					I64Const $64
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-16
+					I64Add
+					Set R5
+					Get R5
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
 			End
-			// x is R5
-			// left is R6
-			// pass is R7
-			// again is R8
-			// sum is F18
-			// squares is F19
-			// n is F20
-			// c is F21
-			// cc is F22
-			Get R1
-			F64ConvertI64S
-			Set F20
-			I64Const $0
-			Set R7
-			I64Const $1
-			Set R3
-			Loop
-				Get R0
+			Block
+				Get R5
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R4
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V2
+				F64x2Add
+				Set V2
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R4
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V3
+				F64x2Add
+				Set V3
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R4
+				I64Const $16
+				I64Add
+				Set R4
+				Get R5
+				I64Const $-4
+				I64Add
 				Set R5
+				Get R5
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R4
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V4
+				F64x2Add
+				Set V4
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R4
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V5
+				F64x2Add
+				Set V5
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R4
+				I64Const $16
+				I64Add
+				Set R4
+				Get R5
+				I64Const $-4
+				I64Add
+				Set R5
+				Get R5
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R4
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V6
+				F64x2Add
+				Set V6
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R4
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V7
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R4
+				I64Const $16
+				I64Add
+				Set R4
+				Get R5
+				I64Const $-4
+				I64Add
+				Set R5
+			End
+			Get V0
+			Get V1
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
+			Set F20
+			Get V2
+			Get V3
+			F64x2Add
+			Get V4
+			Get V5
+			F64x2Add
+			F64x2Add
+			Get V6
+			Get V7
+			F64x2Add
+			Get V8
+			Get V9
+			F64x2Add
+			F64x2Add
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
+			Set F17
+			// d is F21
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R4
+					I32WrapI64
+					F32Load $0
+					F64PromoteF32
+					Set F21
+					Get F20
+					Get F21
+					F64Add
+					Set F20
+					Get F17
+					Get F21
+					Get F21
+					F64Mul
+					F64Add
+					Set F17
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get F20
+			Get F19
+			F64Div
+			Set F20
+			Get F17
+			Get F19
+			F64Div
+			Get F20
+			Get F20
+			F64Mul
+			F64Sub
+			Set F17
+			Get F20
+			Set F16
+			Get F16
+			Get F16
+			F64Mul
+			Get F17
+			F64Const $(4096.0)
+			F64Mul
+			F64Gt
+			If
+				Get F16
+				F32DemoteF64
+				F64PromoteF32
+				Set F18
+				Get R0
+				Set R4
 				Get R1
-				Set R6
-				I64Const $0
-				Set R8
+				Set R5
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
 				// q2 is V4
 				// q3 is V5
-				// total0 is V6
-				// total1 is V7
-				// t0 is V8
-				// t1 is V9
-				// w is V10
-				// d is V11
-				// shiftV is V12
+				// q4 is V6
+				// q5 is V7
+				// q6 is V8
+				// q7 is V9
+				// t0 is V10
+				// t1 is V11
+				// e is V12
 				// one is V13
-				Get F0
-				F32x4Splat
-				Set V12
 				V128Const $4607182418800017408, $4607182418800017408
 				Set V13
 				V128Const $0, $0
@@ -4451,658 +4999,455 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-48
 				Set V6
 				V128Const $0, $0
 				Set V7
-				// steps is R9
-				Get R6
-				I64Const $256
-				I64GeS
-				If
-					Loop
-						I64Const $16
-						Set R9
-						Loop
-							Get R5
-							I32WrapI64
-							V128Load $0
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Set V8
-							Get R5
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I64ShrU
-							Unreachable
-							F64x2PromoteLowF32x4
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Set V2
-							Get R5
-							I32WrapI64
-							V128Load $16
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R5
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F32Copysign
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V3
-							F32x4Add
-							Set V3
-							Get R5
-							I32WrapI64
-							V128Load $32
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R5
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I32TruncF32S
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R5
-							I32WrapI64
-							V128Load $48
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R5
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F64ConvertI32U
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V5
-							F32x4Add
-							Set V5
-							Get V8
-							Get V13
-							F64x2Mul
-							Get V0
-							F64x2Add
-							Set V0
-							Get V9
-							Get V13
-							F64x2Mul
-							Get V1
-							F64x2Add
-							Set V1
-							Get R5
-							I64Const $64
-							I64Add
-							Set R5
-							Get R9
-							I64Const $-1
-							I64Add
-							Set R9
-							Get R9
-							I64Eqz
-							I32Eqz
-							BrIf $0
-						End
-						Get V2
-						Get V3
-						F32x4Add
-						Get V4
-						Get V5
-						F32x4Add
-						F32x4Add
-						Set V11
-						Get V6
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V6
-						Get V7
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V7
-						V128Const $0, $0
-						Set V2
-						V128Const $0, $0
-						Set V3
-						V128Const $0, $0
-						Set V4
-						V128Const $0, $0
-						Set V5
-						Get R6
-						I64Const $-256
-						I64Add
-						Set R6
-						Get R6
-						I64Const $256
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R6
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
+				// shiftV is V14
+				Get F18
+				F64x2Splat
+				Set V14
+				Get R5
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R5
+						Get R4
 						I32WrapI64
 						V128Load $0
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Set V8
-						Get R5
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get V12
+						Set V10
+						Get R4
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get V12
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V2
-						F32x4Add
-						Set V2
-						Get R5
+						Get R4
 						I32WrapI64
 						V128Load $16
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V4
 						F64x2Add
-						Set V8
-						Get R5
+						Set V4
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
+						Get R4
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
-						Get R5
+						Get R4
 						I32WrapI64
 						V128Load $32
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Add
-						Set V8
-						Get R5
+						Set V6
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
+						Get R4
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get R5
+						Get R4
 						I32WrapI64
 						V128Load $48
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V8
 						F64x2Add
 						Set V8
-						Get R5
+						Get V12
+						Get V13
+						F64x2Mul
+						Get V10
+						F64x2Add
+						Set V10
+						Get R4
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V9
 						F64x2Add
 						Set V9
-						Get V10
 						Get V12
-						F32x4Sub
+						Get V13
+						F64x2Mul
+						Get V11
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V8
+						Get V10
 						Get V13
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V9
+						Get V11
 						Get V13
 						F64x2Mul
 						Get V1
 						F64x2Add
 						Set V1
-						Get R5
+						Get R4
 						I64Const $64
 						I64Add
-						Set R5
-						Get R6
+						Set R4
+						Get R5
 						I64Const $-16
 						I64Add
-						Set R6
-						Get R6
+						Set R5
+						Get R5
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get R6
-				I64Const $4
-				I64GeS
-				If
+				Block
 					Get R5
-					I32WrapI64
-					V128Load $0
-					Set V11
-					Get V0
-					Get V11
-					F64x2PromoteLowF32x4
-					F64x2Add
-					Set V0
-					Get V1
-					Get V11
-					V128Const $1084818905618843912, $1084818905618843912
-					I8x16Swizzle
-					F64x2PromoteLowF32x4
-					F64x2Add
-					Set V1
-					Get V11
-					Get V12
-					F32x4Sub
-					Set V11
-					Get V11
-					Get V11
-					F32x4Mul
-					Get V2
-					F32x4Add
-					Set V2
-					Get R5
-					I64Const $16
-					I64Add
-					Set R5
-					Get R6
-					I64Const $-4
-					I64Add
-					Set R6
-					Get R6
 					I64Const $4
 					I64GeS
-					If
-						Get R5
-						I32WrapI64
-						V128Load $0
-						Set V11
-						Get V0
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V0
-						Get V1
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V1
-						Get V11
-						Get V12
-						F32x4Sub
-						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
-						Get R5
-						I64Const $16
-						I64Add
-						Set R5
-						Get R6
-						I64Const $-4
-						I64Add
-						Set R6
-						Get R6
-						I64Const $4
-						I64GeS
-						If
-							Get R5
-							I32WrapI64
-							V128Load $0
-							Set V11
-							Get V0
-							Get V11
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V0
-							Get V1
-							Get V11
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V1
-							Get V11
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R5
-							I64Const $16
-							I64Add
-							Set R5
-							Get R6
-							I64Const $-4
-							I64Add
-							Set R6
-						End
-					End
+					I32Eqz
+					BrIf $0
+					Get R4
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R4
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R4
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
 				End
-				Get V2
-				Get V3
-				F32x4Add
-				Get V4
-				Get V5
-				F32x4Add
-				F32x4Add
-				Set V11
-				Get V6
-				Get V11
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V6
-				Get V7
-				Get V11
-				V128Const $1084818905618843912, $1084818905618843912
-				I8x16Swizzle
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V7
 				Get V0
 				Get V1
 				F64x2Add
-				Set V11
-				Get V11
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V11
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F18
+				Set F20
+				Get V2
+				Get V3
+				F64x2Add
+				Get V4
+				Get V5
+				F64x2Add
+				F64x2Add
 				Get V6
+				Get V7
+				F64x2Add
+				Get V8
+				Get V9
+				F64x2Add
+				F64x2Add
+				F64x2Add
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V6
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V7
-				F64x2ExtractLane $0, $0
-				Get V7
-				F64x2ExtractLane $0, $1
-				F64Add
-				F64Add
-				Set F19
-				// e is F1
-				Get R6
+				Set F17
+				// d is F21
+				Get R5
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R5
+						Get R4
 						I32WrapI64
 						F32Load $0
-						Set F1
+						F64PromoteF32
 						Get F18
-						Get F1
-						F64PromoteF32
+						F64Sub
+						Set F21
+						Get F20
+						Get F21
 						F64Add
-						Set F18
-						Get F1
-						Get F0
-						F32Sub
-						Set F1
-						Get F19
-						Get F1
-						Get F1
-						F32Mul
-						F64PromoteF32
+						Set F20
+						Get F17
+						Get F21
+						Get F21
+						F64Mul
 						F64Add
-						Set F19
-						Get R5
+						Set F17
+						Get R4
 						I64Const $4
 						I64Add
-						Set R5
-						Get R6
+						Set R4
+						Get R5
 						I64Const $-1
 						I64Add
-						Set R6
-						Get R6
+						Set R5
+						Get R5
 						I64Const $1
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get F18
 				Get F20
-				F64Div
-				Set F16
-				Get F16
-				Get F0
-				F64PromoteF32
-				F64Sub
-				Set F21
-				Get F21
-				Get F21
-				F64Mul
-				Set F22
 				Get F19
-				Get F20
 				F64Div
-				Get F22
+				Set F20
+				Get F17
+				Get F19
+				F64Div
+				Get F20
+				Get F20
+				F64Mul
 				F64Sub
 				Set F17
-				Get R7
-				I64Eqz
-				If
-					Get F22
-					Get F17
-					F64Const $(0.5)
-					F64Mul
-					F64Gt
-					If
-						Get F16
-						F32DemoteF64
-						Set F0
-						I64Const $1
-						Set R7
-						I64Const $1
-						Set R8
-					End
-				Else
-					Get F22
-					Get F17
-					F64Gt
-					If
-						I64Const $0
-						Set R3
-					End
-				End
-				Get R8
-				I64Eqz
-				I32Eqz
-				BrIf $0
-			End
-			Get R5
-			Set R0
-			// v is F23
-			Get F17
-			F64Load epsilon+32(FP)
-			F64Add
-			Set F23
-			Get F23
-			F64Const $(1.0000000000000001e-30)
-			F64Ge
-			Get F23
-			F64Const $(1.0e+36)
-			F64Le
-			I32And
-			I32Eqz
-			If
-				I64Const $0
-				Set R3
-			End
-			Get R3
-			I64Eqz
-			If
-				Get SP
-				Get R2
-				I64Store done+40(FP)
-				RET
+				Get F18
+				Get F20
+				F64Add
+				Set F16
 			End
 			Get R4
+			Set R0
+			Get R2
 			I32WrapI64
 			Get F16
 			F64Store $0, $0
-			Get R4
+			Get R2
 			I32WrapI64
 			Get F17
 			F64Store $0, $8
-			Get R4
+			Get R2
 			I64Const $16
 			I64Add
-			Set R4
-			Get R2
-			I64Const $1
-			I64Add
 			Set R2
-			Get R2
-			I64Load rows+16(FP)
-			I64LtS
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
 			BrIf $0
 		End
 	End
-	Get SP
-	Get R2
-	I64Store done+40(FP)
 	RET
 
 // func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
@@ -5148,108 +5493,468 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 		I64Load groups+40(FP)
 		I64LtS
 		If
-			// shift is F1
+			// x is R11
+			// left is R12
+			// shift is F20
+			// n is F21
+			// c is F22
 			Get R1
+			F64ConvertI64S
+			Set F21
+			Get R0
+			Set R11
+			Get R1
+			Set R12
+			// a0 is V0
+			// a1 is V1
+			// q0 is V2
+			// q1 is V3
+			// q2 is V4
+			// q3 is V5
+			// q4 is V6
+			// q5 is V7
+			// q6 is V8
+			// q7 is V9
+			// t0 is V10
+			// t1 is V11
+			// e is V12
+			// one is V13
+			V128Const $4607182418800017408, $4607182418800017408
+			Set V13
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			V128Const $0, $0
+			Set V4
+			V128Const $0, $0
+			Set V5
+			V128Const $0, $0
+			Set V6
+			V128Const $0, $0
+			Set V7
+			V128Const $0, $0
+			Set V8
+			V128Const $0, $0
+			Set V9
+			Get R12
 			I64Const $16
 			I64GeS
 			If
-				// quarter is R11
-				// quarters is R12
-				// sample is V0
-				Get R1
-				I64Const $4
-				I64ShrU
-				I64Const $4
-				I64Shl
-				Set R11
-				Get R0
-				Get R11
-				I64Add
-				Set R12
-				Get R0
-				I32WrapI64
-				V128Load $0
-				Get R12
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V0
-				Get R12
-				Get R11
-				I64Add
-				Set R12
-				Get V0
-				Get R12
-				I32WrapI64
-				V128Load $0
-				Get R12
-				Get R11
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				F32x4Add
-				Set V0
-				Get V0
-				F32x4ExtractLane $0, $0
-				Get V0
-				F32x4ExtractLane $0, $1
-				F32Add
-				Get V0
-				F32x4ExtractLane $0, $2
-				Get V0
-				F32x4ExtractLane $0, $3
-				F32Add
-				F32Add
-				F32Const $(0.0625)
-				F32Mul
-				Set F1
-			Else
-				Get R0
-				I32WrapI64
-				F32Load $0
-				Set F1
+				Loop
+					Get R11
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V12
+					Set V10
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V12
+					Set V11
+					Get R11
+					I32WrapI64
+					V128Load $16
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F32Copysign
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R11
+					I32WrapI64
+					V128Load $32
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V10
+					Get V12
+					F64x2Add
+					Set V10
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I32TruncF32S
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V11
+					Get V12
+					F64x2Add
+					Set V11
+					Get R11
+					I32WrapI64
+					V128Load $48
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V8
+					F64x2Add
+					Set V8
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V10
+					F64x2Add
+					Set V10
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F64ConvertI32U
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V9
+					F64x2Add
+					Set V9
+					Get V12
+					Get V13
+					F64x2Mul
+					Get V11
+					F64x2Add
+					Set V11
+					Get V10
+					Get V13
+					F64x2Mul
+					Get V0
+					F64x2Add
+					Set V0
+					Get V11
+					Get V13
+					F64x2Mul
+					Get V1
+					F64x2Add
+					Set V1
+					Get R11
+					I64Const $64
+					I64Add
+					Set R11
+					Get R12
+					I64Const $-16
+					I64Add
+					Set R12
+					Get R12
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
 			End
-			// x is R11
-			// left is R12
-			// pass is R13
-			// again is R14
-			// sum is F20
-			// squares is F21
-			// n is F22
-			// c is F23
-			// cc is F24
-			Get R1
-			F64ConvertI64S
+			Block
+				Get R12
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R11
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V2
+				F64x2Add
+				Set V2
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R11
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V3
+				F64x2Add
+				Set V3
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R11
+				I64Const $16
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-4
+				I64Add
+				Set R12
+				Get R12
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R11
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V4
+				F64x2Add
+				Set V4
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R11
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V5
+				F64x2Add
+				Set V5
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R11
+				I64Const $16
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-4
+				I64Add
+				Set R12
+				Get R12
+				I64Const $4
+				I64GeS
+				I32Eqz
+				BrIf $0
+				Get R11
+				I32WrapI64
+				V128Load $0
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V6
+				F64x2Add
+				Set V6
+				Get V0
+				Get V12
+				F64x2Add
+				Set V0
+				Get R11
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				Set V12
+				Get V12
+				Get V12
+				F64x2Mul
+				Get V7
+				F64x2Add
+				Set V7
+				Get V1
+				Get V12
+				F64x2Add
+				Set V1
+				Get R11
+				I64Const $16
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-4
+				I64Add
+				Set R12
+			End
+			Get V0
+			Get V1
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
 			Set F22
-			I64Const $0
-			Set R13
+			Get V2
+			Get V3
+			F64x2Add
+			Get V4
+			Get V5
+			F64x2Add
+			F64x2Add
+			Get V6
+			Get V7
+			F64x2Add
+			Get V8
+			Get V9
+			F64x2Add
+			F64x2Add
+			F64x2Add
+			Set V12
+			Get V12
+			F64x2ExtractLane $0, $0
+			Get V12
+			F64x2ExtractLane $0, $1
+			F64Add
+			Set F17
+			// d is F23
+			Get R12
 			I64Const $1
-			Set R3
-			Loop
+			I64GeS
+			If
+				Loop
+					Get R11
+					I32WrapI64
+					F32Load $0
+					F64PromoteF32
+					Set F23
+					Get F22
+					Get F23
+					F64Add
+					Set F22
+					Get F17
+					Get F23
+					Get F23
+					F64Mul
+					F64Add
+					Set F17
+					Get R11
+					I64Const $4
+					I64Add
+					Set R11
+					Get R12
+					I64Const $-1
+					I64Add
+					Set R12
+					Get R12
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get F22
+			Get F21
+			F64Div
+			Set F22
+			Get F17
+			Get F21
+			F64Div
+			Get F22
+			Get F22
+			F64Mul
+			F64Sub
+			Set F17
+			Get F22
+			Set F16
+			Get F16
+			Get F16
+			F64Mul
+			Get F17
+			F64Const $(4096.0)
+			F64Mul
+			F64Gt
+			If
+				Get F16
+				F32DemoteF64
+				F64PromoteF32
+				Set F20
 				Get R0
 				Set R11
 				Get R1
 				Set R12
-				I64Const $0
-				Set R14
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
 				// q2 is V4
 				// q3 is V5
-				// total0 is V6
-				// total1 is V7
-				// t0 is V8
-				// t1 is V9
-				// w is V10
-				// d is V11
-				// shiftV is V12
+				// q4 is V6
+				// q5 is V7
+				// q6 is V8
+				// q7 is V9
+				// t0 is V10
+				// t1 is V11
+				// e is V12
 				// one is V13
-				Get F1
-				F32x4Splat
-				Set V12
 				V128Const $4607182418800017408, $4607182418800017408
 				Set V13
 				V128Const $0, $0
@@ -5268,202 +5973,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Set V6
 				V128Const $0, $0
 				Set V7
-				// steps is R15
-				Get R12
-				I64Const $256
-				I64GeS
-				If
-					Loop
-						I64Const $16
-						Set R15
-						Loop
-							Get R11
-							I32WrapI64
-							V128Load $0
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Set V8
-							Get R11
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I64ShrU
-							Unreachable
-							F64x2PromoteLowF32x4
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Set V2
-							Get R11
-							I32WrapI64
-							V128Load $16
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R11
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F32Copysign
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V3
-							F32x4Add
-							Set V3
-							Get R11
-							I32WrapI64
-							V128Load $32
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R11
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							I32TruncF32S
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R11
-							I32WrapI64
-							V128Load $48
-							Set V10
-							Get V10
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V8
-							F64x2Add
-							Set V8
-							Get R11
-							I32WrapI64
-							V128Load64Zero
-							Unreachable
-							F64ConvertI32U
-							Unreachable
-							F64x2PromoteLowF32x4
-							Get V13
-							F64x2Mul
-							Get V9
-							F64x2Add
-							Set V9
-							Get V10
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V5
-							F32x4Add
-							Set V5
-							Get V8
-							Get V13
-							F64x2Mul
-							Get V0
-							F64x2Add
-							Set V0
-							Get V9
-							Get V13
-							F64x2Mul
-							Get V1
-							F64x2Add
-							Set V1
-							Get R11
-							I64Const $64
-							I64Add
-							Set R11
-							Get R15
-							I64Const $-1
-							I64Add
-							Set R15
-							Get R15
-							I64Eqz
-							I32Eqz
-							BrIf $0
-						End
-						Get V2
-						Get V3
-						F32x4Add
-						Get V4
-						Get V5
-						F32x4Add
-						F32x4Add
-						Set V11
-						Get V6
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V6
-						Get V7
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V7
-						V128Const $0, $0
-						Set V2
-						V128Const $0, $0
-						Set V3
-						V128Const $0, $0
-						Set V4
-						V128Const $0, $0
-						Set V5
-						Get R12
-						I64Const $-256
-						I64Add
-						Set R12
-						Get R12
-						I64Const $256
-						I64GeS
-						BrIf $0
-					End
-				End
+				V128Const $0, $0
+				Set V8
+				V128Const $0, $0
+				Set V9
+				// shiftV is V14
+				Get F20
+				F64x2Splat
+				Set V14
 				Get R12
 				I64Const $16
 				I64GeS
@@ -5472,10 +5989,18 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get R11
 						I32WrapI64
 						V128Load $0
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Set V8
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get V12
+						Set V10
 						Get R11
 						I32WrapI64
 						V128Load64Zero
@@ -5483,28 +6008,34 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get V12
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V2
-						F32x4Add
-						Set V2
 						Get R11
 						I32WrapI64
 						V128Load $16
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V4
 						F64x2Add
-						Set V8
+						Set V4
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
 						Get R11
 						I32WrapI64
 						V128Load64Zero
@@ -5512,32 +6043,36 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
 						Get R11
 						I32WrapI64
 						V128Load $32
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Add
-						Set V8
+						Set V6
+						Get V10
+						Get V12
+						F64x2Add
+						Set V10
 						Get R11
 						I32WrapI64
 						V128Load64Zero
@@ -5545,32 +6080,38 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V10
+						Get V14
+						F64x2Sub
+						Set V12
 						Get V12
-						F32x4Sub
+						Get V12
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V11
+						Get V12
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
 						Get R11
 						I32WrapI64
 						V128Load $48
-						Set V10
-						Get V10
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V8
 						F64x2Add
 						Set V8
+						Get V12
+						Get V13
+						F64x2Mul
+						Get V10
+						F64x2Add
+						Set V10
 						Get R11
 						I32WrapI64
 						V128Load64Zero
@@ -5578,28 +6119,28 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V13
+						Get V14
+						F64x2Sub
+						Set V12
+						Get V12
+						Get V12
 						F64x2Mul
 						Get V9
 						F64x2Add
 						Set V9
-						Get V10
 						Get V12
-						F32x4Sub
+						Get V13
+						F64x2Mul
+						Get V11
+						F64x2Add
 						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V8
+						Get V10
 						Get V13
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V9
+						Get V11
 						Get V13
 						F64x2Mul
 						Get V1
@@ -5619,36 +6160,49 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						BrIf $0
 					End
 				End
-				Get R12
-				I64Const $4
-				I64GeS
-				If
+				Block
+					Get R12
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
 					Get R11
 					I32WrapI64
 					V128Load $0
-					Set V11
-					Get V0
-					Get V11
 					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get V0
+					Get V12
 					F64x2Add
 					Set V0
-					Get V1
-					Get V11
-					V128Const $1084818905618843912, $1084818905618843912
-					I8x16Swizzle
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
 					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get V1
+					Get V12
 					F64x2Add
 					Set V1
-					Get V11
-					Get V12
-					F32x4Sub
-					Set V11
-					Get V11
-					Get V11
-					F32x4Mul
-					Get V2
-					F32x4Add
-					Set V2
 					Get R11
 					I64Const $16
 					I64Add
@@ -5660,125 +6214,137 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get R12
 					I64Const $4
 					I64GeS
-					If
-						Get R11
-						I32WrapI64
-						V128Load $0
-						Set V11
-						Get V0
-						Get V11
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V0
-						Get V1
-						Get V11
-						V128Const $1084818905618843912, $1084818905618843912
-						I8x16Swizzle
-						F64x2PromoteLowF32x4
-						F64x2Add
-						Set V1
-						Get V11
-						Get V12
-						F32x4Sub
-						Set V11
-						Get V11
-						Get V11
-						F32x4Mul
-						Get V3
-						F32x4Add
-						Set V3
-						Get R11
-						I64Const $16
-						I64Add
-						Set R11
-						Get R12
-						I64Const $-4
-						I64Add
-						Set R12
-						Get R12
-						I64Const $4
-						I64GeS
-						If
-							Get R11
-							I32WrapI64
-							V128Load $0
-							Set V11
-							Get V0
-							Get V11
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V0
-							Get V1
-							Get V11
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							Set V1
-							Get V11
-							Get V12
-							F32x4Sub
-							Set V11
-							Get V11
-							Get V11
-							F32x4Mul
-							Get V4
-							F32x4Add
-							Set V4
-							Get R11
-							I64Const $16
-							I64Add
-							Set R11
-							Get R12
-							I64Const $-4
-							I64Add
-							Set R12
-						End
-					End
+					I32Eqz
+					BrIf $0
+					Get R11
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R11
+					I64Const $16
+					I64Add
+					Set R11
+					Get R12
+					I64Const $-4
+					I64Add
+					Set R12
+					Get R12
+					I64Const $4
+					I64GeS
+					I32Eqz
+					BrIf $0
+					Get R11
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V0
+					Get V12
+					F64x2Add
+					Set V0
+					Get R11
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Get V14
+					F64x2Sub
+					Set V12
+					Get V12
+					Get V12
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V1
+					Get V12
+					F64x2Add
+					Set V1
+					Get R11
+					I64Const $16
+					I64Add
+					Set R11
+					Get R12
+					I64Const $-4
+					I64Add
+					Set R12
 				End
-				Get V2
-				Get V3
-				F32x4Add
-				Get V4
-				Get V5
-				F32x4Add
-				F32x4Add
-				Set V11
-				Get V6
-				Get V11
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V6
-				Get V7
-				Get V11
-				V128Const $1084818905618843912, $1084818905618843912
-				I8x16Swizzle
-				F64x2PromoteLowF32x4
-				F64x2Add
-				Set V7
 				Get V0
 				Get V1
 				F64x2Add
-				Set V11
-				Get V11
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V11
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F20
+				Set F22
+				Get V2
+				Get V3
+				F64x2Add
+				Get V4
+				Get V5
+				F64x2Add
+				F64x2Add
 				Get V6
+				Get V7
+				F64x2Add
+				Get V8
+				Get V9
+				F64x2Add
+				F64x2Add
+				F64x2Add
+				Set V12
+				Get V12
 				F64x2ExtractLane $0, $0
-				Get V6
+				Get V12
 				F64x2ExtractLane $0, $1
 				F64Add
-				Get V7
-				F64x2ExtractLane $0, $0
-				Get V7
-				F64x2ExtractLane $0, $1
-				F64Add
-				F64Add
-				Set F21
-				// e is F2
+				Set F17
+				// d is F23
 				Get R12
 				I64Const $1
 				I64GeS
@@ -5787,23 +6353,20 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get R11
 						I32WrapI64
 						F32Load $0
-						Set F2
+						F64PromoteF32
 						Get F20
-						Get F2
-						F64PromoteF32
+						F64Sub
+						Set F23
+						Get F22
+						Get F23
 						F64Add
-						Set F20
-						Get F2
-						Get F1
-						F32Sub
-						Set F2
-						Get F21
-						Get F2
-						Get F2
-						F32Mul
-						F64PromoteF32
+						Set F22
+						Get F17
+						Get F23
+						Get F23
+						F64Mul
 						F64Add
-						Set F21
+						Set F17
 						Get R11
 						I64Const $4
 						I64Add
@@ -5818,67 +6381,36 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						BrIf $0
 					End
 				End
-				Get F20
 				Get F22
-				F64Div
-				Set F16
-				Get F16
-				Get F1
-				F64PromoteF32
-				F64Sub
-				Set F23
-				Get F23
-				Get F23
-				F64Mul
-				Set F24
 				Get F21
-				Get F22
 				F64Div
-				Get F24
+				Set F22
+				Get F17
+				Get F21
+				F64Div
+				Get F22
+				Get F22
+				F64Mul
 				F64Sub
 				Set F17
-				Get R13
-				I64Eqz
-				If
-					Get F24
-					Get F17
-					F64Const $(0.5)
-					F64Mul
-					F64Gt
-					If
-						Get F16
-						F32DemoteF64
-						Set F1
-						I64Const $1
-						Set R13
-						I64Const $1
-						Set R14
-					End
-				Else
-					Get F24
-					Get F17
-					F64Gt
-					If
-						I64Const $0
-						Set R3
-					End
-				End
-				Get R14
-				I64Eqz
-				I32Eqz
-				BrIf $0
+				Get F20
+				Get F22
+				F64Add
+				Set F16
 			End
 			Get R11
 			Set R0
-			// v is F25
+			I64Const $1
+			Set R3
+			// v is F20
 			Get F17
 			F64Load epsilon+72(FP)
 			F64Add
-			Set F25
-			Get F25
+			Set F20
+			Get F20
 			F64Const $(1.0000000000000001e-30)
 			F64Ge
-			Get F25
+			Get F20
 			F64Const $(1.0e+36)
 			F64Le
 			I32And
@@ -6821,585 +7353,1161 @@ TEXT ·columnSums(SB), NOSPLIT, $0-40
 			BrIf $0
 		End
 	End
-	// stride is R0
-	// left is R1
-	// height is R2
-	// rest is R3
-	// short is R4
-	// steps is R5
-	// pass is R6
-	// src is R7
-	I64Load src+8(FP)
-	Set R7
-	// srcAt is R8
-	I64Load period+32(FP)
-	I64Const $2
-	I64Shl
-	Set R0
-	I64Load count+24(FP)
-	Set R3
-	// shift is R9
-	// sums is R10
-	// k0 is V0
-	// k1 is V1
-	// q0 is V2
-	// q1 is V3
-	// s0 is V4
-	// s1 is V5
-	// s2 is V6
-	// s3 is V7
-	// w is V8
-	// one is V9
-	V128Const $4607182418800017408, $4607182418800017408
-	Set V9
-	// d is F0
-	// e is F1
-	// total is F16
-	// shiftS is F2
-	Get R3
-	I64Const $0
-	I64GtS
+	I64Load shift+16(FP)
+	I64Eqz
 	If
-		Loop
-			I64Load shift+16(FP)
-			Set R9
-			I64Load sums+0(FP)
-			Set R10
-			Get R0
-			I64Const $2
-			I64ShrU
-			Set R5
-			I64Const $0
-			Set R2
-			Get R3
-			Get R5
-			I64Const $16
-			I64Mul
-			I64GeS
-			If
-				I64Const $16
+		// stride is R0
+		// left is R1
+		// height is R2
+		// rest is R3
+		// short is R4
+		// steps is R5
+		// pass is R6
+		// src is R7
+		I64Load src+8(FP)
+		Set R7
+		// srcAt is R8
+		I64Load period+32(FP)
+		I64Const $2
+		I64Shl
+		Set R0
+		I64Load count+24(FP)
+		Set R3
+		// sums is R9
+		// q0 is V0
+		// q1 is V1
+		// q2 is V2
+		// q3 is V3
+		// s0 is V4
+		// s1 is V5
+		// s2 is V6
+		// s3 is V7
+		// e is V8
+		// d is F16
+		// total is F17
+		// square is F18
+		// shift is F19
+		Get R3
+		I64Const $0
+		I64GtS
+		If
+			Loop
+				I64Load sums+0(FP)
+				Set R9
+				Get R0
+				I64Const $2
+				I64ShrU
+				Set R5
+				I64Const $0
 				Set R2
 				Get R3
 				Get R5
 				I64Const $16
 				I64Mul
-				I64Sub
-				Set R3
-			End
-			Get R2
-			I64Const $16
-			I64LtS
-			Get R3
-			Get R5
-			I64GeS
-			I32And
-			If
-				Loop
-					Get R2
-					I64Const $1
-					I64Add
+				I64GeS
+				If
+					I64Const $16
 					Set R2
 					Get R3
 					Get R5
+					I64Const $16
+					I64Mul
 					I64Sub
 					Set R3
-					Get R2
-					I64Const $16
-					I64LtS
-					Get R3
-					Get R5
-					I64GeS
-					I32And
-					BrIf $0
 				End
-			End
-			I64Const $0
-			Set R4
-			Get R2
-			I64Const $16
-			I64LtS
-			If
-				Get R3
-				Set R4
-				I64Const $0
-				Set R3
-			End
-			Get R5
-			Get R4
-			I64Sub
-			Set R6
-			Get R4
-			Set R1
-			Get R2
-			I64Const $1
-			I64Add
-			Set R2
-			Loop
 				Get R2
-				I64Const $0
-				I64GtS
+				I64Const $16
+				I64LtS
+				Get R3
+				Get R5
+				I64GeS
+				I32And
 				If
-					Get R1
-					I64Const $8
-					I64GeS
+					Loop
+						Get R2
+						I64Const $1
+						I64Add
+						Set R2
+						Get R3
+						Get R5
+						I64Sub
+						Set R3
+						Get R2
+						I64Const $16
+						I64LtS
+						Get R3
+						Get R5
+						I64GeS
+						I32And
+						BrIf $0
+					End
+				End
+				I64Const $0
+				Set R4
+				Get R2
+				I64Const $16
+				I64LtS
+				If
+					Get R3
+					Set R4
+					I64Const $0
+					Set R3
+				End
+				Get R5
+				Get R4
+				I64Sub
+				Set R6
+				Get R4
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Loop
+					Get R2
+					I64Const $0
+					I64GtS
 					If
-						Loop
-							Get R7
-							Set R8
-							Get R2
-							Set R5
-							Get R9
-							I32WrapI64
-							V128Load $0
-							Set V0
-							V128Const $0, $0
-							Set V2
-							Get R10
-							I32WrapI64
-							V128Load $0
-							Set V4
-							Get R10
-							I32WrapI64
-							V128Load $16
-							Set V5
-							Get R9
-							I32WrapI64
-							V128Load $16
-							Set V1
-							V128Const $0, $0
-							Set V3
-							Get R10
-							I32WrapI64
-							V128Load $32
-							Set V6
-							Get R10
-							I32WrapI64
-							V128Load $48
-							Set V7
+						Get R1
+						I64Const $8
+						I64GeS
+						If
 							Loop
-								Get R8
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V4
-								F64x2Add
 								Set V4
-								Get R8
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R9
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $16
+								Set V1
+								Get R9
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $32
+								Set V2
+								Get R9
+								I32WrapI64
+								V128Load $48
+								Set V7
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $48
+								Set V3
+								Loop
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V4
+									Get V8
+									F64x2Add
+									Set V4
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V0
+									F64x2Add
+									Set V0
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									I64ShrU
+									Unreachable
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V5
+									Get V8
+									F64x2Add
+									Set V5
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V1
+									F64x2Add
+									Set V1
+									Get R8
+									I32WrapI64
+									V128Load $16
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V6
+									Get V8
+									F64x2Add
+									Set V6
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V2
+									F64x2Add
+									Set V2
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									F32Copysign
+									Unreachable
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V7
+									Get V8
+									F64x2Add
+									Set V7
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V3
+									F64x2Add
+									Set V3
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								// squares is R10
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R10
+								Get R9
+								I32WrapI64
+								Get V4
+								V128Store $0, $0
+								Get R10
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R9
+								I32WrapI64
+								Get V5
+								V128Store $0, $16
+								Get R10
+								I32WrapI64
+								Get V1
+								V128Store $0, $16
+								Get R9
+								I32WrapI64
+								Get V6
+								V128Store $0, $32
+								Get R10
+								I32WrapI64
+								Get V2
+								V128Store $0, $32
+								Get R9
+								I32WrapI64
+								Get V7
+								V128Store $0, $48
+								Get R10
+								I32WrapI64
+								Get V3
+								V128Store $0, $48
+								Get R7
+								I64Const $32
+								I64Add
+								Set R7
+								Get R9
+								I64Const $64
+								I64Add
+								Set R9
+								Get R1
+								I64Const $-8
+								I64Add
+								Set R1
+								Get R1
+								I64Const $8
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R1
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R9
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $16
+								Set V1
+								Loop
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V4
+									Get V8
+									F64x2Add
+									Set V4
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V0
+									F64x2Add
+									Set V0
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									I64ShrU
+									Unreachable
+									F64x2PromoteLowF32x4
+									Set V8
+									Get V5
+									Get V8
+									F64x2Add
+									Set V5
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V1
+									F64x2Add
+									Set V1
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								// squares is R11
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R11
+								Get R9
+								I32WrapI64
+								Get V4
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R9
+								I32WrapI64
+								Get V5
+								V128Store $0, $16
+								Get R11
+								I32WrapI64
+								Get V1
+								V128Store $0, $16
+								Get R7
+								I64Const $16
+								I64Add
+								Set R7
+								Get R9
+								I64Const $32
+								I64Add
+								Set R9
+								Get R1
+								I64Const $-4
+								I64Add
+								Set R1
+								Get R1
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R1
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
+								I32WrapI64
+								F64Load $0
+								Set F17
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								F64Load $0
+								Set F18
+								Loop
+									Get R8
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									Set F16
+									Get F17
+									Get F16
+									F64Add
+									Set F17
+									Get F18
+									Get F16
+									Get F16
+									F64Mul
+									F64Add
+									Set F18
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								Get R9
+								I32WrapI64
+								Get F17
+								F64Store $0, $0
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								Get F18
+								F64Store $0, $0
+								Get R7
+								I64Const $4
+								I64Add
+								Set R7
+								Get R9
+								I64Const $8
+								I64Add
+								Set R9
+								Get R1
+								I64Const $-1
+								I64Add
+								Set R1
+								Get R1
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+					Get R2
+					I64Const $-1
+					I64Add
+					Set R2
+					Get R6
+					Set R1
+					I64Const $0
+					Set R6
+					Get R1
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+				Get R7
+				Get R0
+				I64Const $15
+				I64Mul
+				I64Add
+				Set R7
+				Get R3
+				I64Const $0
+				I64GtS
+				BrIf $0
+			End
+		End
+	Else
+		// stride is R0
+		// left is R1
+		// height is R2
+		// rest is R3
+		// short is R4
+		// steps is R5
+		// pass is R6
+		// src is R7
+		I64Load src+8(FP)
+		Set R7
+		// srcAt is R8
+		I64Load period+32(FP)
+		I64Const $2
+		I64Shl
+		Set R0
+		I64Load count+24(FP)
+		Set R3
+		// sums is R9
+		// shift is R10
+		// q0 is V0
+		// q1 is V1
+		// q2 is V2
+		// q3 is V3
+		// s0 is V4
+		// s1 is V5
+		// s2 is V6
+		// s3 is V7
+		// e is V8
+		// k0 is V9
+		// k1 is V10
+		// k2 is V11
+		// k3 is V12
+		// d is F16
+		// total is F17
+		// square is F18
+		// shift is F19
+		Get R3
+		I64Const $0
+		I64GtS
+		If
+			Loop
+				I64Load sums+0(FP)
+				Set R9
+				I64Load shift+16(FP)
+				Set R10
+				Get R0
+				I64Const $2
+				I64ShrU
+				Set R5
+				I64Const $0
+				Set R2
+				Get R3
+				Get R5
+				I64Const $16
+				I64Mul
+				I64GeS
+				If
+					I64Const $16
+					Set R2
+					Get R3
+					Get R5
+					I64Const $16
+					I64Mul
+					I64Sub
+					Set R3
+				End
+				Get R2
+				I64Const $16
+				I64LtS
+				Get R3
+				Get R5
+				I64GeS
+				I32And
+				If
+					Loop
+						Get R2
+						I64Const $1
+						I64Add
+						Set R2
+						Get R3
+						Get R5
+						I64Sub
+						Set R3
+						Get R2
+						I64Const $16
+						I64LtS
+						Get R3
+						Get R5
+						I64GeS
+						I32And
+						BrIf $0
+					End
+				End
+				I64Const $0
+				Set R4
+				Get R2
+				I64Const $16
+				I64LtS
+				If
+					Get R3
+					Set R4
+					I64Const $0
+					Set R3
+				End
+				Get R5
+				Get R4
+				I64Sub
+				Set R6
+				Get R4
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Loop
+					Get R2
+					I64Const $0
+					I64GtS
+					If
+						Get R1
+						I64Const $8
+						I64GeS
+						If
+							Loop
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
+								I32WrapI64
+								V128Load $0
+								Set V4
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V9
+								Get R9
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $16
+								Set V1
+								Get R10
 								I32WrapI64
 								V128Load64Zero
 								Unreachable
 								I64ShrU
 								Unreachable
 								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V5
-								F64x2Add
-								Set V5
-								Get V8
-								Get V0
-								F32x4Sub
-								Set V8
-								Get V8
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R8
+								Set V10
+								Get R9
 								I32WrapI64
-								V128Load $16
-								Set V8
-								Get V8
-								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V6
-								F64x2Add
+								V128Load $32
 								Set V6
-								Get R8
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $32
+								Set V2
+								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Nearest
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V11
+								Get R9
+								I32WrapI64
+								V128Load $48
+								Set V7
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $48
+								Set V3
+								Get R10
 								I32WrapI64
 								V128Load64Zero
 								Unreachable
 								F32Copysign
 								Unreachable
 								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V7
-								F64x2Add
-								Set V7
-								Get V8
-								Get V1
-								F32x4Sub
-								Set V8
-								Get V8
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R8
+								Set V12
+								Loop
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F64x2PromoteLowF32x4
+									Get V9
+									F64x2Sub
+									Set V8
+									Get V4
+									Get V8
+									F64x2Add
+									Set V4
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V0
+									F64x2Add
+									Set V0
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									I64ShrU
+									Unreachable
+									F64x2PromoteLowF32x4
+									Get V10
+									F64x2Sub
+									Set V8
+									Get V5
+									Get V8
+									F64x2Add
+									Set V5
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V1
+									F64x2Add
+									Set V1
+									Get R8
+									I32WrapI64
+									V128Load $16
+									F64x2PromoteLowF32x4
+									Get V11
+									F64x2Sub
+									Set V8
+									Get V6
+									Get V8
+									F64x2Add
+									Set V6
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V2
+									F64x2Add
+									Set V2
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									F32Copysign
+									Unreachable
+									F64x2PromoteLowF32x4
+									Get V12
+									F64x2Sub
+									Set V8
+									Get V7
+									Get V8
+									F64x2Add
+									Set V7
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V3
+									F64x2Add
+									Set V3
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								// squares is R11
+								Get R9
 								Get R0
+								I64Const $1
+								I64Shl
 								I64Add
-								Set R8
-								Get R5
-								I64Const $-1
+								Set R11
+								Get R9
+								I32WrapI64
+								Get V4
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R9
+								I32WrapI64
+								Get V5
+								V128Store $0, $16
+								Get R11
+								I32WrapI64
+								Get V1
+								V128Store $0, $16
+								Get R9
+								I32WrapI64
+								Get V6
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V2
+								V128Store $0, $32
+								Get R9
+								I32WrapI64
+								Get V7
+								V128Store $0, $48
+								Get R11
+								I32WrapI64
+								Get V3
+								V128Store $0, $48
+								Get R7
+								I64Const $32
 								I64Add
-								Set R5
-								Get R5
-								I64Eqz
-								I32Eqz
+								Set R7
+								Get R9
+								I64Const $64
+								I64Add
+								Set R9
+								Get R10
+								I64Const $32
+								I64Add
+								Set R10
+								Get R1
+								I64Const $-8
+								I64Add
+								Set R1
+								Get R1
+								I64Const $8
+								I64GeS
 								BrIf $0
 							End
-							Get R10
-							I32WrapI64
-							Get V4
-							V128Store $0, $0
-							Get R10
-							I32WrapI64
-							Get V5
-							V128Store $0, $16
-							// squares is R11
-							Get R10
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I64Const $0
-							I64Add
-							Set R11
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $16
-							Get V2
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R10
-							I32WrapI64
-							Get V6
-							V128Store $0, $32
-							Get R10
-							I32WrapI64
-							Get V7
-							V128Store $0, $48
-							// squares is R11
-							Get R10
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I64Const $32
-							I64Add
-							Set R11
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $0
-							Get V3
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $16
-							Get V3
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R7
-							I64Const $32
-							I64Add
-							Set R7
-							Get R9
-							I64Const $32
-							I64Add
-							Set R9
-							Get R10
-							I64Const $64
-							I64Add
-							Set R10
-							Get R1
-							I64Const $-8
-							I64Add
-							Set R1
-							Get R1
-							I64Const $8
-							I64GeS
-							BrIf $0
 						End
-					End
-					Get R1
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R7
-							Set R8
-							Get R2
-							Set R5
-							Get R9
-							I32WrapI64
-							V128Load $0
-							Set V0
-							V128Const $0, $0
-							Set V2
-							Get R10
-							I32WrapI64
-							V128Load $0
-							Set V4
-							Get R10
-							I32WrapI64
-							V128Load $16
-							Set V5
+						Get R1
+						I64Const $4
+						I64GeS
+						If
 							Loop
-								Get R8
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V4
-								F64x2Add
 								Set V4
-								Get R8
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V9
+								Get R9
+								I32WrapI64
+								V128Load $16
+								Set V5
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $16
+								Set V1
+								Get R10
 								I32WrapI64
 								V128Load64Zero
 								Unreachable
 								I64ShrU
 								Unreachable
 								F64x2PromoteLowF32x4
-								Get V9
-								F64x2Mul
-								Get V5
-								F64x2Add
-								Set V5
-								Get V8
-								Get V0
-								F32x4Sub
-								Set V8
-								Get V8
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R8
+								Set V10
+								Loop
+									Get R8
+									I32WrapI64
+									V128Load $0
+									F64x2PromoteLowF32x4
+									Get V9
+									F64x2Sub
+									Set V8
+									Get V4
+									Get V8
+									F64x2Add
+									Set V4
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V0
+									F64x2Add
+									Set V0
+									Get R8
+									I32WrapI64
+									V128Load64Zero
+									Unreachable
+									I64ShrU
+									Unreachable
+									F64x2PromoteLowF32x4
+									Get V10
+									F64x2Sub
+									Set V8
+									Get V5
+									Get V8
+									F64x2Add
+									Set V5
+									Get V8
+									Get V8
+									F64x2Mul
+									Get V1
+									F64x2Add
+									Set V1
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								// squares is R12
+								Get R9
 								Get R0
+								I64Const $1
+								I64Shl
 								I64Add
-								Set R8
-								Get R5
-								I64Const $-1
+								Set R12
+								Get R9
+								I32WrapI64
+								Get V4
+								V128Store $0, $0
+								Get R12
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R9
+								I32WrapI64
+								Get V5
+								V128Store $0, $16
+								Get R12
+								I32WrapI64
+								Get V1
+								V128Store $0, $16
+								Get R7
+								I64Const $16
 								I64Add
-								Set R5
-								Get R5
-								I64Eqz
-								I32Eqz
+								Set R7
+								Get R9
+								I64Const $32
+								I64Add
+								Set R9
+								Get R10
+								I64Const $16
+								I64Add
+								Set R10
+								Get R1
+								I64Const $-4
+								I64Add
+								Set R1
+								Get R1
+								I64Const $4
+								I64GeS
 								BrIf $0
 							End
-							Get R10
-							I32WrapI64
-							Get V4
-							V128Store $0, $0
-							Get R10
-							I32WrapI64
-							Get V5
-							V128Store $0, $16
-							// squares is R11
-							Get R10
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I64Const $0
-							I64Add
-							Set R11
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							V128Load $16
-							Get V2
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R7
-							I64Const $16
-							I64Add
-							Set R7
-							Get R9
-							I64Const $16
-							I64Add
-							Set R9
-							Get R10
-							I64Const $32
-							I64Add
-							Set R10
-							Get R1
-							I64Const $-4
-							I64Add
-							Set R1
-							Get R1
-							I64Const $4
-							I64GeS
-							BrIf $0
 						End
-					End
-					Get R1
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R7
-							Set R8
-							Get R2
-							Set R5
-							Get R9
-							I32WrapI64
-							F32Load $0
-							Set F2
-							Get R10
-							I32WrapI64
-							F64Load $0
-							Set F16
-							F32Const $(0.0)
-							Set F1
+						Get R1
+						I64Const $1
+						I64GeS
+						If
 							Loop
-								Get R8
+								Get R7
+								Set R8
+								Get R2
+								Set R5
+								Get R9
+								I32WrapI64
+								F64Load $0
+								Set F17
+								Get R9
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								F64Load $0
+								Set F18
+								Get R10
 								I32WrapI64
 								F32Load $0
-								Set F0
-								Get F16
-								Get F0
 								F64PromoteF32
-								F64Add
-								Set F16
-								Get F0
-								Get F2
-								F32Sub
-								Set F0
-								Get F1
-								Get F0
-								Get F0
-								F32Mul
-								F32Add
-								Set F1
-								Get R8
+								Set F19
+								Loop
+									Get R8
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									Get F19
+									F64Sub
+									Set F16
+									Get F17
+									Get F16
+									F64Add
+									Set F17
+									Get F18
+									Get F16
+									Get F16
+									F64Mul
+									F64Add
+									Set F18
+									Get R8
+									Get R0
+									I64Add
+									Set R8
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Eqz
+									I32Eqz
+									BrIf $0
+								End
+								Get R9
+								I32WrapI64
+								Get F17
+								F64Store $0, $0
+								Get R9
 								Get R0
+								I64Const $1
+								I64Shl
 								I64Add
-								Set R8
-								Get R5
+								I32WrapI64
+								Get F18
+								F64Store $0, $0
+								Get R7
+								I64Const $4
+								I64Add
+								Set R7
+								Get R9
+								I64Const $8
+								I64Add
+								Set R9
+								Get R10
+								I64Const $4
+								I64Add
+								Set R10
+								Get R1
 								I64Const $-1
 								I64Add
-								Set R5
-								Get R5
-								I64Eqz
-								I32Eqz
+								Set R1
+								Get R1
+								I64Const $1
+								I64GeS
 								BrIf $0
 							End
-							Get R10
-							I32WrapI64
-							Get F16
-							F64Store $0, $0
-							Get R10
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I32WrapI64
-							Get R10
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I32WrapI64
-							F64Load $0
-							Get F1
-							F64PromoteF32
-							F64Add
-							F64Store $0, $0
-							Get R7
-							I64Const $4
-							I64Add
-							Set R7
-							Get R9
-							I64Const $4
-							I64Add
-							Set R9
-							Get R10
-							I64Const $8
-							I64Add
-							Set R10
-							Get R1
-							I64Const $-1
-							I64Add
-							Set R1
-							Get R1
-							I64Const $1
-							I64GeS
-							BrIf $0
 						End
 					End
+					Get R2
+					I64Const $-1
+					I64Add
+					Set R2
+					Get R6
+					Set R1
+					I64Const $0
+					Set R6
+					Get R1
+					I64Eqz
+					I32Eqz
+					BrIf $0
 				End
-				Get R2
-				I64Const $-1
+				Get R7
+				Get R0
+				I64Const $15
+				I64Mul
 				I64Add
-				Set R2
-				Get R6
-				Set R1
+				Set R7
+				Get R3
 				I64Const $0
-				Set R6
-				Get R1
-				I64Eqz
-				I32Eqz
+				I64GtS
 				BrIf $0
 			End
-			Get R7
-			Get R0
-			I64Const $15
-			I64Mul
-			I64Add
-			Set R7
-			Get R3
-			I64Const $0
-			I64GtS
-			BrIf $0
 		End
 	End
 	RET
@@ -7461,11 +8569,11 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Set V9
 				// steps is R4
 				Get R3
-				I64Const $512
+				I64Const $128
 				I64GeS
 				If
 					Loop
-						I64Const $16
+						I64Const $4
 						Set R4
 						Loop
 							Get R1
@@ -7606,11 +8714,11 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						V128Const $0, $0
 						Set V7
 						Get R3
-						I64Const $-512
+						I64Const $-128
 						I64Add
 						Set R3
 						Get R3
-						I64Const $512
+						I64Const $128
 						I64GeS
 						BrIf $0
 					End
@@ -7985,11 +9093,11 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 				Set V9
 				// steps is R4
 				Get R3
-				I64Const $512
+				I64Const $128
 				I64GeS
 				If
 					Loop
-						I64Const $16
+						I64Const $4
 						Set R4
 						Loop
 							Get V0
@@ -8106,11 +9214,11 @@ TEXT ·rowPowers(SB), NOSPLIT, $0-40
 						V128Const $0, $0
 						Set V7
 						Get R3
-						I64Const $-512
+						I64Const $-128
 						I64Add
 						Set R3
 						Get R3
-						I64Const $512
+						I64Const $128
 						I64GeS
 						BrIf $0
 					End
@@ -8497,11 +9605,11 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 			Set V9
 			// steps is R8
 			Get R7
-			I64Const $512
+			I64Const $128
 			I64GeS
 			If
 				Loop
-					I64Const $16
+					I64Const $4
 					Set R8
 					Loop
 						Get R0
@@ -8642,11 +9750,11 @@ TEXT ·rmsNormRows(SB), NOSPLIT, $0-64
 					V128Const $0, $0
 					Set V7
 					Get R7
-					I64Const $-512
+					I64Const $-128
 					I64Add
 					Set R7
 					Get R7
-					I64Const $512
+					I64Const $128
 					I64GeS
 					BrIf $0
 				End

@@ -119,16 +119,6 @@ func exactMoments(x []float32, s span) (mean, variance float64) {
 	return mean, variance / n
 }
 
-// contiguousMoments fills mean and variance with those of rows of cols elements.
-func contiguousMoments(moments []float64, x []float32, rows, cols int, epsilon float64) {
-	for row := 0; row < rows; row++ {
-		row += rowMoments(&moments[2*row], &x[row*cols], rows-row, cols, epsilon)
-		if row < rows {
-			moments[2*row], moments[2*row+1] = exactMoments(x, span{row * cols, 1, cols, 0})
-		}
-	}
-}
-
 // columnTable holds what columnMoments needs between its sweeps.
 type columnTable struct {
 	slots, period int // columns, and how many the kernels see: a tiling of them
@@ -149,41 +139,36 @@ func tiling(slots, rows int) int {
 	return period * max(1, min(tileTarget/period, rows*slots/period))
 }
 
-// moments fills mean and variance with those of each column of x.
-func (t *columnTable) moments(mean, variance []float64, x []float32, epsilon float64) {
-	slots, rows := t.slots, len(x)/t.slots
-	for c := range slots {
-		k := x[c]
-		if rows >= 4 { // a look at four places; equal values give it exactly
-			k = ((k + x[rows/4*slots+c]) + (x[rows/2*slots+c] + x[rows/4*3*slots+c])) * 0.25
-		}
-		t.shift[c] = k
-	}
-	n := float64(rows)
+// moments fills mean and variance with those of each column of x, as layerNormRows
+// (kernel.go) takes those of a row.
+func (t *columnTable) moments(mean, variance []float64, x []float32) {
+	slots := t.slots
+	n := float64(len(x) / slots)
+	columnSums(&t.sums[0], &x[0], nil, len(x), t.period)
+	fold(t.sums[:t.period], slots)
+	fold(t.sums[t.period:], slots)
 	again := false
-	for pass := range 2 {
-		tile(t.shift, slots)
-		columnSums(&t.sums[0], &x[0], &t.shift[0], len(x), t.period)
-		fold(t.sums[:t.period], slots)
-		fold(t.sums[t.period:], slots)
-		for c := range slots {
-			mu := t.sums[c] / n
-			d := mu - float64(t.shift[c])
-			dd := float64(d * d)
-			v := t.sums[t.period+c]/n - dd
-			mean[c], variance[c] = mu, v
-			switch {
-			case pass == 0 && dd > float64(0.5*v): // the look was misleading
-				t.shift[c] = float32(mu)
-				again = true
-			case !(dd <= v) || !(v+epsilon >= varianceMin && v+epsilon <= varianceMax):
-				if pass == 1 || !again { // else the second pass will see
-					mean[c], variance[c] = exactMoments(x, span{c, rows, 1, slots})
-				}
-			}
+	for c := range slots {
+		mu := t.sums[c] / n
+		square := float64(mu * mu)
+		mean[c], variance[c] = mu, t.sums[t.period+c]/n-square
+		t.shift[c] = 0
+		if square > float64(4096*variance[c]) {
+			t.shift[c] = float32(mu)
+			again = true
 		}
-		if !again {
-			return
+	}
+	if !again {
+		return
+	}
+	tile(t.shift, slots)
+	columnSums(&t.sums[0], &x[0], &t.shift[0], len(x), t.period)
+	fold(t.sums[:t.period], slots)
+	fold(t.sums[t.period:], slots)
+	for c, k := range t.shift[:slots] {
+		if k != 0 {
+			d := t.sums[c] / n
+			mean[c], variance[c] = float64(k)+d, t.sums[t.period+c]/n-float64(d*d)
 		}
 	}
 }

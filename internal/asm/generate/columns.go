@@ -178,61 +178,85 @@ func addTo(p asm.Ptr, v asm.V) {
 
 func columnSums(file *asm.File) {
 	file.Func("func columnSums(sums *float64, src, shift *float32, count, period int)",
-		"columnSums is Σx and Σ(x-shift)² of each column; kernel.go has the loop.",
+		"columnSums is Σx and Σx² of each column; kernel.go has the loop.",
 		func(f *asm.Func) {
 			zero(f, "sums", f.ArgInt("period").Shl(1))
-			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "src")
-			c := m.columns([]string{"shift", "sums"}, 4, 8)
-			x, shift, sum := m.at[0], c[0], c[1]
-			squares := sum.Add(m.stride.Shl(1))
-			k, q, s, w, one := f.NewVs("k", 2), f.NewVs("q", 2), f.NewVs("s", 4), f.NewV("w"), f.NewV("one")
-			one.Set(f.ConstLanes(0, 0x3ff00000, 0, 0x3ff00000)) // as in layerNorm.sweep
-			vectors := func(n int) strip {
-				return strip{4 * n, func() {
-					for i := range n {
-						o := int64(16 * i)
-						k[i].Set(shift.V(o))
-						q[i].Set(f.ZeroV())
-						s[2*i].Set(sum.V(2 * o))
-						s[2*i+1].Set(sum.V(2*o + 16))
-					}
-				}, func() {
-					for i := range n {
-						o := int64(16 * i)
-						w.Set(x.V(o))
-						s[2*i].Set(w.PromoteLow().MulAddF64(one, s[2*i]))
-						s[2*i+1].Set(x.Half(o+8).PromoteLow().MulAddF64(one, s[2*i+1]))
-						w.Set(w.Sub(k[i]))
-						q[i].Set(w.MulAdd(w, q[i]))
-					}
-				}, func() {
-					for i := range n {
-						o := int64(32 * i)
-						sum.StoreV(o, s[2*i])
-						sum.StoreV(o+16, s[2*i+1])
-						f.Scope(func() {
-							p := f.NewPtr("squares")
-							p.Set(squares.AddConst(o))
-							addTo(p, q[i])
-						})
-					}
-				}}
-			}
-			d, e, total, shiftS := f.NewF32("d"), f.NewF32("e"), f.NewF64("total"), f.NewF32("shiftS")
-			m.walk(nil, vectors(2), vectors(1), strip{1, func() {
-				shiftS.Set(shift.F32(0))
-				total.Set(sum.F64(0))
-				e.Set(f.ConstF32(0))
+			f.IfElse(f.ArgPtr("shift").Nil(), func() {
+				f.Scope(func() { columnSquares(f, false) })
 			}, func() {
-				d.Set(x.F32(0))
-				total.Set(total.Add(d.F64()))
-				d.Set(d.Sub(shiftS))
-				e.Set(e.Add(d.Mul(d)))
-			}, func() {
-				sum.StoreF64(0, total)
-				squares.StoreF64(0, squares.F64(0).Add(e.F64()))
-			}})
+				f.Scope(func() { columnSquares(f, true) })
+			})
 		})
+}
+
+// columnSquares adds up columns and their squares, less shift where they are shifted:
+// in float64, with products as in layerNorm.sweep.
+func columnSquares(f *asm.Func, shifted bool) {
+	m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "src")
+	names, bytes := []string{"sums"}, []int64{8}
+	if shifted {
+		names, bytes = append(names, "shift"), append(bytes, 4)
+	}
+	c := m.columns(names, bytes...)
+	x, sum := m.at[0], c[0]
+	squares := sum.Add(m.stride.Shl(1))
+	q, s, e := f.NewVs("q", 4), f.NewVs("s", 4), f.NewV("e")
+	var k []asm.V
+	if shifted {
+		k = f.NewVs("k", 4)
+	}
+	vectors := func(n int) strip {
+		return strip{4 * n, func() {
+			for i := range 2 * n {
+				o := int64(16 * i)
+				s[i].Set(sum.V(o))
+				q[i].Set(squares.V(o))
+				if shifted {
+					k[i].Set(c[1].Half(int64(8 * i)).PromoteLow())
+				}
+			}
+		}, func() {
+			for i := range 2 * n {
+				v := x.Half(int64(8 * i)).PromoteLow()
+				if i%2 == 0 {
+					v = x.V(int64(8 * i)).PromoteLow()
+				}
+				if shifted {
+					v = v.SubF64(k[i])
+				}
+				e.Set(v)
+				s[i].Set(s[i].AddF64(e))
+				q[i].Set(e.MulAddF64(e, q[i]))
+			}
+		}, func() {
+			p := f.NewPtr("squares")
+			p.Set(squares)
+			for i := range 2 * n {
+				o := int64(16 * i)
+				sum.StoreV(o, s[i])
+				p.StoreV(o, q[i])
+			}
+		}}
+	}
+	d, total, square, shift := f.NewF64("d"), f.NewF64("total"), f.NewF64("square"), f.NewF64("shift")
+	m.walk(nil, vectors(2), vectors(1), strip{1, func() {
+		total.Set(sum.F64(0))
+		square.Set(squares.F64(0))
+		if shifted {
+			shift.Set(c[1].F32(0).F64())
+		}
+	}, func() {
+		v := x.F32(0).F64()
+		if shifted {
+			v = v.Sub(shift)
+		}
+		d.Set(v)
+		total.Set(total.Add(d))
+		square.Set(square.Add(d.Mul(d)))
+	}, func() {
+		sum.StoreF64(0, total)
+		squares.StoreF64(0, square)
+	}})
 }
 
 func columnProducts(file *asm.File) {

@@ -101,20 +101,17 @@ func (n numbers) set(m numbers) {
 
 // rowMoments is layerNormRows without the application.
 func rowMoments(file *asm.File) {
-	file.Func("func rowMoments(moments *float64, src *float32, rows, cols int, epsilon float64) (done int)",
-		"rowMoments is the mean and the variance of rows until the first hard one; kernel.go has the loop.",
+	file.Func("func rowMoments(moments *float64, src *float32, rows, cols int)",
+		"rowMoments is the mean and the variance of rows; kernel.go has the loop.",
 		func(f *asm.Func) {
-			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok")}
-			out, mu, variance := f.Ptr("moments"), f.NewF64("mu"), f.NewF64("variance")
-			f.While(func() asm.Bool { return k.row.Lt(f.ArgInt("rows")) }, func() {
+			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.Int("cols")}
+			out, rows, mu, variance := f.Ptr("moments"), f.Int("rows"), f.NewF64("mu"), f.NewF64("variance")
+			f.Take(rows, 1, func() {
 				f.Scope(func() { k.statistics(mu, variance) })
-				f.If(k.ok.Zero(), func() { f.Return(k.row) })
 				out.StoreF64(0, mu)
 				out.StoreF64(8, variance)
 				out.Advance(16)
-				k.row.Set(k.row.AddConst(1))
 			})
-			f.Return(k.row)
 		})
 }
 
@@ -123,6 +120,7 @@ func (k layerNorm) moments() {
 	f := k.f
 	mu, variance := f.NewF64("mu"), f.NewF64("variance")
 	k.statistics(mu, variance)
+	k.carried(variance)
 	mh, ml, rstd := k.numbers[0], k.numbers[1], k.numbers[2]
 	rstd.Set(f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()).F32())
 	mh.Set(mu.F32())
@@ -134,51 +132,33 @@ func (k layerNorm) moments() {
 	})
 }
 
-// statistics is steps 1 to 3 of a row: it leaves src behind it, ok as moments does.
+// statistics is steps 1 and 2 of a row: it leaves src behind it.
 func (k layerNorm) statistics(mu, variance asm.F64) {
 	f := k.f
-	shift := f.NewF32("shift")
-	f.IfElse(k.cols.GeConst(16), func() {
-		f.Scope(func() {
-			step, q := f.NewInt("quarter"), f.NewPtr("quarters")
-			v := f.NewV("sample")
-			step.Set(k.cols.Shr(4).Shl(4)) // n/16*4 elements in bytes
-			q.Set(k.src.Add(step))
-			v.Set(k.src.V(0).Add(q.V(0)))
-			q.Set(q.Add(step))
-			v.Set(v.Add(q.V(0).Add(q.Add(step).V(0))))
-			shift.Set(v.Sum4().Mul(f.ConstF32(0.0625)))
-		})
-	}, func() { shift.Set(k.src.F32(0)) })
-
-	x, left := f.NewPtr("x"), f.NewInt("left")
-	pass, again := f.NewInt("pass"), f.NewInt("again")
-	sum, squares := f.NewF64("sum"), f.NewF64("squares")
-	n, c, cc := f.NewF64("n"), f.NewF64("c"), f.NewF64("cc")
+	x, left, shift := f.NewPtr("x"), f.NewInt("left"), f.NewF64("shift")
+	n, c := f.NewF64("n"), f.NewF64("c")
 	n.Set(k.cols.F64())
-	pass.Set(f.ConstInt(0))
-	k.ok.Set(f.ConstInt(1))
-	f.Do(func() {
+	sweep := func(shifted bool) {
 		x.Set(k.src)
 		left.Set(k.cols)
-		again.Set(f.ConstInt(0))
-		f.Scope(func() { k.sweep(x, left, shift, sum, squares) })
-		mu.Set(sum.Div(n))
-		c.Set(mu.Sub(shift.F64()))
-		cc.Set(c.Mul(c))
-		variance.Set(squares.Div(n).Sub(cc))
-		f.IfElse(pass.Zero(), func() {
-			f.If(cc.Gt(variance.Mul(f.ConstF64(0.5))), func() {
-				shift.Set(mu.F32())
-				pass.Set(f.ConstInt(1))
-				again.Set(f.ConstInt(1))
-			})
-		}, func() {
-			f.If(cc.Gt(variance), func() { k.ok.Set(f.ConstInt(0)) })
-		})
-	}, func() asm.Bool { return again.NotZero() })
+		f.Scope(func() { k.sweep(x, left, shift, c, variance, shifted) })
+		c.Set(c.Div(n))
+		variance.Set(variance.Div(n).Sub(c.Mul(c)))
+	}
+	sweep(false)
+	mu.Set(c)
+	f.If(mu.Mul(mu).Gt(variance.Mul(f.ConstF64(4096))), func() {
+		shift.Set(mu.F32().F64())
+		sweep(true)
+		mu.Set(shift.Add(c))
+	})
 	k.src.Set(x)
-	carried(f, variance.Add(f.ArgF64("epsilon")), k.ok)
+}
+
+// carried sets ok to 1, or 0 if the variance makes the row a hard one.
+func (k layerNorm) carried(variance asm.F64) {
+	k.ok.Set(k.f.ConstInt(1))
+	carried(k.f, variance.Add(k.f.ArgF64("epsilon")), k.ok)
 }
 
 // carried sets ok to 0 if v, a variance with epsilon, makes its row a hard one.
@@ -190,84 +170,80 @@ func carried(f *asm.Func, v asm.F64, ok asm.Int) {
 	})
 }
 
-// sweep adds a row up: x and left are consumed. Three things made it fast in V8.
-// No more registers live than there are (15): one accumulator in memory is a chain
-// of a store, a load and a sum per trip, slower than all the rest. Sums in float64
-// as products with one, which are exact: contracted in the relaxed build they run
-// where the multiplier is, beside the conversions, which share the adder's ports.
-// And the upper halves converted from memory, without a shuffle.
-func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift asm.F32, sum, squares asm.F64) {
+// sweep adds a row, less shift where it is shifted, and its squares up in float64: x
+// and left are consumed. Conversions share the adders' two ports and multiply-adds
+// have two of their own, so half of the sums are products with one: exact, and
+// contracted in the relaxed build they run beside the conversions. No more registers
+// are live than there are (15), and upper halves are converted from memory, without a
+// shuffle.
+func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, shifted bool) {
 	f := k.f
-	zero := f.ZeroV()
-	a, q, total := f.NewVs("a", 2), f.NewVs("q", 4), f.NewVs("total", 2)
-	t, w, d, s, one := f.NewVs("t", 2), f.NewV("w"), f.NewV("d"), f.NewV("shiftV"), f.NewV("one")
-	s.Set(shift.Splat())
+	a, q, t := f.NewVs("a", 2), f.NewVs("q", 8), f.NewVs("t", 2)
+	e, one := f.NewV("e"), f.NewV("one")
 	one.Set(f.ConstLanes(0, 0x3ff00000, 0, 0x3ff00000))
-	for _, v := range append(append(append([]asm.V{}, a...), q...), total...) {
-		v.Set(zero)
+	for _, v := range append(append([]asm.V{}, a...), q...) {
+		v.Set(f.ZeroV())
 	}
-	step := func() {
-		for i := range q {
-			w.Set(x.V(int64(16 * i)))
-			low, high := w.PromoteLow(), x.Half(int64(16*i+8)).PromoteLow()
-			if i > 0 {
-				low, high = low.MulAddF64(one, t[0]), high.MulAddF64(one, t[1])
-			}
-			t[0].Set(low)
-			t[1].Set(high)
-			d.Set(w.Sub(s))
-			q[i].Set(d.MulAdd(d, q[i]))
+	var s asm.V
+	if shifted {
+		s = f.NewV("shiftV")
+		s.Set(shift.Splat())
+	}
+	// load leaves half h of the vector at x + offset in e, and adds its square.
+	load := func(k, h int, offset int64) {
+		v := x.V(offset).PromoteLow()
+		if h == 1 {
+			v = x.Half(offset + 8).PromoteLow()
 		}
-		a[0].Set(t[0].MulAddF64(one, a[0]))
-		a[1].Set(t[1].MulAddF64(one, a[1]))
-		x.Advance(64)
+		if shifted {
+			v = v.SubF64(s)
+		}
+		e.Set(v)
+		q[2*k+h].Set(e.MulAddF64(e, q[2*k+h]))
 	}
-	fold := func() {
-		d.Set(q[0].Add(q[1]).Add(q[2].Add(q[3])))
-		total[0].Set(total[0].AddF64(d.PromoteLow()))
-		total[1].Set(total[1].AddF64(d.PromoteHigh()))
-	}
-	f.Scope(func() {
-		steps := f.NewInt("steps")
-		f.Take(left, 256, func() {
-			steps.Set(f.ConstInt(16))
-			f.Do(func() {
-				step()
-				steps.Set(steps.AddConst(-1))
-			}, func() asm.Bool { return steps.NotZero() })
-			fold()
-			for _, v := range q {
-				v.Set(zero)
+	f.Take(left, 16, func() {
+		for i := range 4 {
+			for h := range 2 {
+				load(i, h, int64(16*i))
+				switch i {
+				case 0:
+					t[h].Set(e)
+				case 3:
+					t[h].Set(e.MulAddF64(one, t[h]))
+				default:
+					t[h].Set(t[h].AddF64(e))
+				}
 			}
-		})
+		}
+		for h := range 2 {
+			a[h].Set(t[h].MulAddF64(one, a[h]))
+		}
+		x.Advance(64)
 	})
-	f.Take(left, 16, step)
-	tail := func(k int) {
-		d.Set(x.V(0))
-		a[0].Set(a[0].AddF64(d.PromoteLow()))
-		a[1].Set(a[1].AddF64(d.PromoteHigh()))
-		d.Set(d.Sub(s))
-		q[k].Set(d.MulAdd(d, q[k]))
-		x.Advance(16)
-		left.Set(left.AddConst(-4))
-	}
-	f.If(left.GeConst(4), func() {
-		tail(0)
-		f.If(left.GeConst(4), func() {
-			tail(1)
-			f.If(left.GeConst(4), func() { tail(2) })
-		})
+	f.Block(func(done asm.Exit) {
+		for i := range 3 {
+			done.If(left.GeConst(4).Not())
+			for h := range 2 {
+				load(i, h, 0)
+				a[h].Set(a[h].AddF64(e))
+			}
+			x.Advance(16)
+			left.Set(left.AddConst(-4))
+		}
 	})
-	fold()
-	d.Set(a[0].AddF64(a[1]))
-	sum.Set(d.LaneF64(0).Add(d.LaneF64(1)))
-	squares.Set(total[0].LaneF64(0).Add(total[0].LaneF64(1)).Add(total[1].LaneF64(0).Add(total[1].LaneF64(1))))
-	e := f.NewF32("e")
+	e.Set(a[0].AddF64(a[1]))
+	sum.Set(e.LaneF64(0).Add(e.LaneF64(1)))
+	e.Set(q[0].AddF64(q[1]).AddF64(q[2].AddF64(q[3])).AddF64(q[4].AddF64(q[5]).AddF64(q[6].AddF64(q[7]))))
+	squares.Set(e.LaneF64(0).Add(e.LaneF64(1)))
+	d := f.NewF64("d")
 	f.Take(left, 1, func() {
-		e.Set(x.F32(0))
-		sum.Set(sum.Add(e.F64()))
-		e.Set(e.Sub(shift))
-		squares.Set(squares.Add(e.Mul(e).F64()))
+		v := x.F32(0).F64()
+		if shifted {
+			v = v.Sub(shift)
+		}
+		d.Set(v)
+		sum.Set(sum.Add(d))
+		squares.Set(squares.Add(d.Mul(d)))
 		x.Advance(4)
 	})
 }

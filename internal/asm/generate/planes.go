@@ -28,6 +28,7 @@ func normPlanes(file *asm.File) {
 				k.ok.Set(f.ConstInt(0))
 				f.If(k.row.Lt(f.ArgInt("groups")), func() {
 					f.Scope(func() { k.statistics(mu, variance) })
+					k.carried(variance)
 					f.If(mu.Abs().Lt(f.ConstF64(1<<102)).Not(), func() { k.ok.Set(f.ConstInt(0)) })
 					f.If(checked.NotNil(), func() { f.Scope(func() { carriedScales(f, checked, k.ok) }) })
 				})

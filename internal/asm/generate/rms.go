@@ -27,7 +27,7 @@ func rowPower(f *asm.Func, x asm.Ptr, left asm.Int, sum asm.F64, square bool) {
 		total[0].Set(total[0].AddF64(w.PromoteLow()))
 		total[1].Set(total[1].AddF64(w.PromoteHigh()))
 	}
-	folded(f, left, 32, step, func() {
+	foldedEvery(f, 4, left, 32, step, func() {
 		fold()
 		for _, v := range q {
 			v.Set(f.ZeroV())
@@ -57,10 +57,14 @@ func rowPower(f *asm.Func, x asm.Ptr, left asm.Int, sum asm.F64, square bool) {
 // folded runs step for each whole trip of elements in left, and fold after every
 // sixteen of them.
 func folded(f *asm.Func, left asm.Int, trip int64, step, fold func()) {
+	foldedEvery(f, 16, left, trip, step, fold)
+}
+
+func foldedEvery(f *asm.Func, n int64, left asm.Int, trip int64, step, fold func()) {
 	f.Scope(func() {
 		steps := f.NewInt("steps")
-		f.Take(left, 16*trip, func() {
-			steps.Set(f.ConstInt(16))
+		f.Take(left, n*trip, func() {
+			steps.Set(f.ConstInt(n))
 			f.Do(func() {
 				step()
 				steps.Set(steps.AddConst(-1))
