@@ -194,10 +194,10 @@ func TestOnnxMeanVarianceNormalization(t *testing.T) {
 				axes = append(axes, int(a))
 			}
 		}
-		plan, err := NewMeanVarianceNorm(x.Dims, axes, 0)
+		plan, err := NewMeanVarianceNorm(x.Dims, axes, 0, 1e-9)
 		require.NoError(t, err)
 		y := make([]float32, len(x.Float))
-		require.NoError(t, plan.Forward(y, nil, nil, x.Float, nil, nil, nil))
+		require.NoError(t, plan.Forward(y, x.Float))
 		return [][]float32{y}
 	})
 }

@@ -258,10 +258,10 @@ func ExampleNewLpNorm() {
 }
 
 func ExampleNewMeanVarianceNorm() {
-	mvn, err := norm.NewMeanVarianceNorm([]int{2, 2, 1, 1}, []int{0, 2, 3}, 0)
+	mvn, err := norm.NewMeanVarianceNorm([]int{2, 2, 1, 1}, []int{0, 2, 3}, 0, 1e-9)
 	check(err)
 	y := make([]float32, 4)
-	check(mvn.Forward(y, nil, nil, []float32{1, 5, 3, 5}, nil, nil, nil))
+	check(mvn.Forward(y, []float32{1, 5, 3, 5}))
 	fmt.Println(y)
 	// Output: [-1 0 1 0]
 }

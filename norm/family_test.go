@@ -440,17 +440,68 @@ func TestAdaptiveLayerNorm(t *testing.T) {
 
 func TestMeanVarianceNorm(t *testing.T) {
 	shape := []int{2, 3, 4, 5}
-	x := testkit.Normal(testkit.Rand(1), 120, 5, 2)
-	plan, err := NewMeanVarianceNorm(shape, []int{0, 2, 3}, 0)
-	require.NoError(t, err)
-	y := make([]float32, 120)
-	require.NoError(t, plan.Forward(y, nil, nil, x, nil, nil, nil))
-	want := testkit.ByChannel(shape, 1).Normalize(x, nil, nil, 0)
-	for i, w := range want.Y {
-		assert.InDelta(t, w, y[i], 1e-6)
+	r := testkit.Rand(1)
+	for _, form := range [][2]float64{{0, 1e-9}, {1e-5, 0}, {0.5, 0.25}, {0, 0}} {
+		for scale := 1e6; scale > 1e-42; scale /= 30 { // through deviations like 1e-9, into the denormals
+			for _, axes := range [][]int{{0, 2, 3}, {-1}, {1, 2, 3}} {
+				x := testkit.Normal(r, 120, 0, 1)
+				for i := range x {
+					x[i] = float32((float64(x[i]) + 5) * scale)
+				}
+				copy(x[100:], []float32{x[100], x[100], x[100], x[100], x[100]}) // equal values
+				groups := map[int][]int{}
+				for i := range x {
+					key := i / 5 // by the axes that are kept
+					switch len(axes) {
+					case 3:
+						key = i / 20 % 3
+						if axes[0] == 1 {
+							key = i / 60
+						}
+					}
+					groups[key] = append(groups[key], i)
+				}
+				want := make([]float64, 120)
+				for _, g := range groups {
+					var mu, v float64
+					for _, i := range g {
+						mu += float64(x[i]) / float64(len(g))
+					}
+					for _, i := range g {
+						v += (float64(x[i]) - mu) * (float64(x[i]) - mu) / float64(len(g))
+					}
+					for _, i := range g {
+						if d := float64(x[i]) - mu; math.Abs(d) > 1e-14*math.Abs(mu) {
+							want[i] = d / (math.Sqrt(v+form[0]) + form[1])
+						}
+					}
+				}
+				plan, err := NewMeanVarianceNorm(shape, axes, form[0], form[1])
+				require.NoError(t, err)
+				y := make([]float32, 120)
+				require.NoError(t, plan.Forward(y, x))
+				for i, w := range want {
+					assert.InDelta(t, w, y[i], 4e-7*max(math.Abs(w), 1e-3), "%v, axes %v, scale %v: element %d", form, axes, scale, i)
+				}
+				require.NoError(t, plan.Forward(x, x))
+				testkit.SameBits(t, y, x, "in place")
+				assert.Zero(t, testing.AllocsPerRun(5, func() { _ = plan.Forward(y, x) }))
+			}
+		}
 	}
-	_, err = NewMeanVarianceNorm(shape, []int{4}, 0)
+	// Huge values, and what is not finite stays with its own.
+	plan, err := NewMeanVarianceNorm([]int{4, 2}, []int{1}, 0, 1e-9)
+	require.NoError(t, err)
+	y, inf := make([]float32, 8), float32(math.Inf(1))
+	require.NoError(t, plan.Forward(y, []float32{3e38, -3e38, 1, 3, inf, 1, 7, 7}))
+	assert.Equal(t, []float32{1, -1, -1, 1}, y[:4])
+	assert.True(t, y[4] != y[4] && y[5] != y[5])
+	assert.Equal(t, []float32{0, 0}, y[6:])
+
+	_, err = NewMeanVarianceNorm(shape, []int{4}, 0, 0)
 	assert.EqualError(t, err, "norm: MeanVarianceNorm: axis 4 is out of range for x [2 3 4 5], want -4 to 3")
+	_, err = NewMeanVarianceNorm(shape, []int{1}, 0, -1)
+	assert.EqualError(t, err, "norm: MeanVarianceNorm: deviation is -1, want a finite number of at least 0")
 }
 
 func TestFamilyErrors(t *testing.T) {

@@ -54,6 +54,8 @@ type rowCall struct {
 	rows, cols int
 	epsilon    float64
 	rms        bool
+	standard   bool    // MeanVarianceNorm,
+	deviation  float64 // with what it adds to the standard deviation
 	activation Activation
 }
 
@@ -92,6 +94,10 @@ func (c *rowCall) run() {
 // ones, and takes the rows that it stops at in float64.
 func (c *rowCall) normalize(y, x []float32, first, n int) {
 	cols := c.cols
+	if c.standard {
+		c.standardize(y, x, n)
+		return
+	}
 	for row := 0; row < n; row++ {
 		rest := n - row
 		at := row * cols

@@ -11,6 +11,8 @@ type LayerNorm struct {
 
 	op          string
 	rms         bool
+	standard    bool // MeanVarianceNorm,
+	deviation   float64
 	shape, axes []int // as given, axes resolved
 	epsilon     float64
 	rows, cols  int
@@ -247,7 +249,7 @@ func (l *LayerNorm) ForwardSum(y, sum, mean, rstd, x, residual, gamma, beta []fl
 		return shapeError(l.op, "there is a sum but no residual, want both or none")
 	}
 	c := rowCall{y: y, sum: sum, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta,
-		rows: l.rows, cols: l.cols, epsilon: l.epsilon, rms: l.rms, activation: l.Activation}
+		rows: l.rows, cols: l.cols, epsilon: l.epsilon, rms: l.rms, standard: l.standard, deviation: l.deviation, activation: l.Activation}
 	if size == 0 {
 		c.run()
 		return nil

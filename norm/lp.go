@@ -213,11 +213,3 @@ func (n *LpNorm) exactGradient(dx, dy, x []float32, length float64) {
 		dx[i] = float32((float64(dy[i]) - float64(direction*s)) / length)
 	}
 }
-
-// NewMeanVarianceNorm prepares mean-variance normalization of tensors of this shape
-// over axes: LayerNorm without parameters, by the name that ONNX has for it, whose
-// default axes are 0, 2 and 3 of [N C H W]. ONNX adds 1e-9 to the deviation where this
-// adds epsilon to the variance; both give 0 for equal values.
-func NewMeanVarianceNorm(shape, axes []int, epsilon float64) (*LayerNorm, error) {
-	return newRows("MeanVarianceNorm", shape, axes, epsilon, false)
-}

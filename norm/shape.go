@@ -105,11 +105,13 @@ func resolveAxes(op string, axes, shape []int) ([]int, error) {
 }
 
 // checkEpsilon accepts what a variance may be raised by: 0 and finite positive numbers.
-func checkEpsilon(op string, epsilon float64) error {
-	if epsilon >= 0 && epsilon <= math.MaxFloat64 {
+func checkEpsilon(op string, epsilon float64) error { return checkAdded(op, "epsilon", epsilon) }
+
+func checkAdded(op, name string, v float64) error {
+	if v >= 0 && v <= math.MaxFloat64 {
 		return nil
 	}
-	return valueError(op, "epsilon is ", epsilon, ", want a finite number of at least 0")
+	return valueError(op, name, " is ", v, ", want a finite number of at least 0")
 }
 
 // checkMatrix accepts the sizes of a matrix that memory can hold.

@@ -31,7 +31,7 @@ var Operations = [...]Operation{
 	{Name: "groupNorm", prepare: prepareGroup, run: runGroup, Options: groupOptions, Operands: groupOperands},
 	{Name: "instanceNorm", prepare: prepareInstance, run: runGroup, Options: groupOptions[:3], Operands: groupOperands},
 	{Name: "meanVarianceNorm", prepare: prepareMeanVariance, run: runMeanVariance,
-		Options: []Option{{Name: "epsilon", Default: 1e-9}}, Operands: groupOperands[:2]},
+		Options: []Option{{Name: "epsilon", Default: None}}, Operands: groupOperands[:2]},
 	{Name: "lpNorm", prepare: prepareLp, run: runLp, Operands: groupOperands[:2],
 		Options: []Option{{Name: "epsilon"}, {Name: "axis", Whole: true, Default: -1}, {Name: "p", Whole: true, Default: 2}}},
 	{Name: "localResponseNorm", prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2],
@@ -129,7 +129,7 @@ func runGroup(c *Call) error {
 }
 
 // prepareMeanVariance takes all axes but the channels' when none are given, as ONNX
-// does for [N C H W].
+// does for [N C H W]. Without an epsilon it adds to the deviation what ONNX does.
 func prepareMeanVariance(c *Call) (any, error) {
 	axes := c.Axes
 	if axes == nil {
@@ -140,11 +140,15 @@ func prepareMeanVariance(c *Call) (any, error) {
 			}
 		}
 	}
-	return norm.NewMeanVarianceNorm(c.Shape, axes, c.Options[0])
+	epsilon, deviation := c.Options[0], 0.0
+	if epsilon == None {
+		epsilon, deviation = 0, 1e-9
+	}
+	return norm.NewMeanVarianceNorm(c.Shape, axes, epsilon, deviation)
 }
 
 func runMeanVariance(c *Call) error {
-	return c.plan.(*norm.LayerNorm).Forward(c.Operands[0], nil, nil, c.Operands[1], nil, nil, nil)
+	return c.plan.(*norm.MeanVarianceNorm).Forward(c.Operands[0], c.Operands[1])
 }
 
 func prepareLp(c *Call) (any, error) {

@@ -245,14 +245,12 @@ func planMVN(c *Call) error {
 	if _, err := axesOf(c, list, len(dims)); err != nil {
 		return err
 	}
-	ln, err := norm.NewLayerNorm(dims, intsOf(list), 0)
+	mvn, err := norm.NewMeanVarianceNorm(dims, intsOf(list), 0, 1e-9)
 	if err != nil {
 		return c.Fail(err)
 	}
 	c.Out(0, Float32, dims...)
-	c.Run(func(a *Args) {
-		must(ln.Forward(a.Out[0].Float32s(), nil, nil, a.In[0].Float32s(), nil, nil, nil))
-	})
+	c.Run(func(a *Args) { must(mvn.Forward(a.Out[0].Float32s(), a.In[0].Float32s())) })
 	return nil
 }
 
