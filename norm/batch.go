@@ -125,7 +125,7 @@ func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 			g = gamma[c]
 		}
 		b.exact[c] = exactScale(g, variance[c], b.epsilon)
-		b.hard[c] = isHard(mean[c], b.exact[c])
+		b.hard[c] = isHard(mean[c], b.exact[c]) || isLarge(at(beta, c, 0))
 		b.any = b.any || b.hard[c]
 	}
 	repeat := 1
@@ -253,6 +253,9 @@ func exactScale(gamma, variance float32, epsilon float64) float64 {
 }
 
 const meanMax = 1 << 102
+
+// isLarge says whether beta could bring a product back that overflowed float32.
+func isLarge(beta float32) bool { return !(magnitude(beta) < meanMax) }
 
 // isHard says whether x - mean could overflow float32 for some finite x, or the
 // scale leaves its normal range. A mean below half a step of the largest float32 is

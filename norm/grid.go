@@ -245,7 +245,7 @@ func (g *grid) normalize(y, x, gamma, beta []float32) {
 			if beta != nil {
 				b = float64(beta[c])
 			}
-			hard = hard || isHard(high, a)
+			hard = hard || isHard(high, a) || isLarge(float32(b))
 			means[s], scales[s], betas[s] = high, float32(a), float32(b-float64(low*a))
 		}
 		g.hard[k] = hard

@@ -78,6 +78,12 @@ package norm
 //
 //	for i < count { dst[i] = src[i] + residual[i] }          // f32
 //
+// # peak
+//
+//	func peak(src *float32, count int) (bits int)
+//
+//	for i < count { bits = max(bits, bits of |src[i]|) }     // NaN's are above Inf's
+//
 // # batchNormPlanes
 //
 //	func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
@@ -124,8 +130,8 @@ package norm
 //
 // is rowMoments of rows of share·inner elements and, one row at a time, affinePlanes of
 // their share planes. gamma and beta (groups·share elements) may be nil. A row is HARD
-// also where its |μ| is not below 2¹⁰², or where a |gamma| of its planes is neither 0
-// nor from 2⁻⁶⁰ to 2⁶⁰. For each row k:
+// also where its |μ| or a |beta| of its planes is not below 2¹⁰², or where a |gamma| of
+// theirs is neither 0 nor from 2⁻⁶⁰ to 2⁶⁰. For each row k:
 //
 //	moments[2k] = μ;  moments[2k+1] = var
 //	r = 1 / sqrt(var + epsilon);  mh = f32(μ);  ml = μ - f64(mh)        // f64

@@ -33,7 +33,8 @@ func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, 
 	for k := range groups {
 		x, y := xs[k*run:(k+1)*run:(k+1)*run], ys[k*run:(k+1)*run]
 		mu, variance := rowMoment(x)
-		if !isCarried(variance+epsilon) || !(math.Abs(mu) < meanMax) || gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) {
+		if !isCarried(variance+epsilon) || !(math.Abs(mu) < meanMax) ||
+			gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) || beta != nil && !carriedShifts(shifts[k*share:(k+1)*share]) {
 			return k
 		}
 		out[2*k], out[2*k+1] = mu, variance
@@ -64,6 +65,17 @@ func carriedScales(gamma []float32) bool {
 	for _, g := range gamma {
 		g = magnitude(g)
 		if !(g == 0 || g >= 0x1p-60 && g <= 0x1p60) {
+			return false
+		}
+	}
+	return true
+}
+
+// carriedShifts says whether a group's betas can be added last: where they are not far
+// below float32's end, a product that overflows may still have a sum that does not.
+func carriedShifts(beta []float32) bool {
+	for _, b := range beta {
+		if isLarge(b) {
 			return false
 		}
 	}

@@ -14,6 +14,11 @@ func addRows(dst, src, residual *float32, count int) {
 	addRowsScalar(dst, src, residual, count)
 }
 
+// peak forwards to peakScalar; kernel.go has the loop.
+func peak(src *float32, count int) (bits int) {
+	return peakScalar(src, count)
+}
+
 // batchNormPlanes forwards to batchNormPlanesScalar; kernel.go has the loop.
 func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int) {
 	batchNormPlanesScalar(dst, src, mean, scale, beta, planes, channels, inner, clamp)

@@ -33,6 +33,7 @@ func (c planeCase) model() (y []float32, moments []float64, done int) {
 		for s := range c.share {
 			g := math.Abs(float64(at(c.gamma, k*c.share+s, 1)))
 			ok = ok && (g == 0 || g >= math.Pow(2, -60) && g <= math.Pow(2, 60))
+			ok = ok && math.Abs(float64(at(c.beta, k*c.share+s, 0))) < math.Pow(2, 102)
 		}
 		if !ok || !(math.Abs(mu) < math.Pow(2, 102)) {
 			return y, moments, k
@@ -126,6 +127,7 @@ func TestNormPlanesStopsBeforeAHardGroup(t *testing.T) {
 				func(c *planeCase) { c.gamma[bad*share+share-1] = 1e30 },
 				func(c *planeCase) { c.gamma[bad*share] = -1e-30 },
 				func(c *planeCase) { c.gamma[bad*share] = float32(math.NaN()) },
+				func(c *planeCase) { c.beta[bad*share+share/2] = -1e38 },
 				func(c *planeCase) { // a mean that is too large, whatever the deviation
 					for k := range n {
 						c.x[bad*n+k] = 1e31

@@ -148,6 +148,14 @@ func addRowsScalar(dst, src, residual *float32, count int) {
 	}
 }
 
+// peakScalar is peak; the comment in kernel.go is its loop.
+func peakScalar(src *float32, count int) (bits int) {
+	for _, e := range unsafe.Slice(src, count) {
+		bits = max(bits, int(math.Float32bits(e)&^(1<<31)))
+	}
+	return bits
+}
+
 // batchNormPlanesScalar is batchNormPlanes; the comment in kernel.go is its loop.
 func batchNormPlanesScalar(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int) {
 	if planes <= 0 || channels <= 0 || inner <= 0 {

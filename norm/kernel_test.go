@@ -19,9 +19,10 @@ var paths = []struct {
 	addRows         func(dst, src, residual *float32, count int)
 	batchNormPlanes func(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
 	batchNormRows   func(dst, src, mean, scale, beta *float32, count, period, clamp int)
+	peak            func(src *float32, count int) int
 }{
-	{"scalar", layerNormRowsScalar, addRowsScalar, batchNormPlanesScalar, batchNormRowsScalar},
-	{"kernel", layerNormRows, addRows, batchNormPlanes, batchNormRows},
+	{"scalar", layerNormRowsScalar, addRowsScalar, batchNormPlanesScalar, batchNormRowsScalar, peakScalar},
+	{"kernel", layerNormRows, addRows, batchNormPlanes, batchNormRows, peak},
 }
 
 // modelMoments is steps 1 and 2 of layerNormRows, transcribed from the comment in
@@ -295,6 +296,24 @@ func TestBatchNormKernelsAreTheirContract(t *testing.T) {
 				y.Check(t, "%s: rows %v, clamp %d", path.name, s, clamp)
 				x.Check(t, "%s: rows %v, clamp %d", path.name, s, clamp)
 			}
+		}
+	}
+}
+
+func TestPeakIsItsContract(t *testing.T) {
+	for i, n := range testkit.Sizes() {
+		data := seeded(uint64(i), n)
+		if i%4 == 1 {
+			data[n-1-i%min(n, 5)] = float32(math.Copysign(3e38, float64(i%8)-3))
+		}
+		want := uint32(0)
+		for _, e := range data {
+			want = max(want, math.Float32bits(e)&0x7fffffff)
+		}
+		for _, path := range paths {
+			x := testkit.Input("src", data, i%4)
+			require.Equal(t, int(want), path.peak(&x.S[0], n), "%s: %d", path.name, n)
+			x.Check(t, "%s: %d", path.name, n)
 		}
 	}
 }

@@ -14,6 +14,11 @@ func layerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, e
 //go:noescape
 func addRows(dst, src, residual *float32, count int)
 
+// peak is the bits of the largest |x|; kernel.go has the loop.
+//
+//go:noescape
+func peak(src *float32, count int) (bits int)
+
 // batchNormPlanes applies BatchNorm to channels-first data; kernel.go has the loop.
 //
 //go:noescape

@@ -2444,6 +2444,198 @@ TEXT ·addRows(SB), NOSPLIT, $0-32
 	End
 	RET
 
+// func peak(src *float32, count int) (bits int)
+TEXT ·peak(SB), NOSPLIT, $0-24
+	// src is R0
+	I64Load src+0(FP)
+	Set R0
+	// count is R1
+	I64Load count+8(FP)
+	Set R1
+	// bits is R2
+	// e is R3
+	// m0 is V0
+	// m1 is V1
+	// m2 is V2
+	// m3 is V3
+	// mask is V4
+	V128Const $0, $0
+	Set V0
+	V128Const $0, $0
+	Set V1
+	V128Const $0, $0
+	Set V2
+	V128Const $0, $0
+	Set V3
+	V128Const $9223372034707292159, $9223372034707292159
+	Set V4
+	Get R1
+	I64Const $16
+	I64GeS
+	If
+		Loop
+			Get V0
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Get V4
+			V128And
+			I32x4MaxS
+			Set V0
+			Get V1
+			Get R0
+			I32WrapI64
+			V128Load $16
+			Get V4
+			V128And
+			I32x4MaxS
+			Set V1
+			Get V2
+			Get R0
+			I32WrapI64
+			V128Load $32
+			Get V4
+			V128And
+			I32x4MaxS
+			Set V2
+			Get V3
+			Get R0
+			I32WrapI64
+			V128Load $48
+			Get V4
+			V128And
+			I32x4MaxS
+			Set V3
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-16
+			I64Add
+			Set R1
+			Get R1
+			I64Const $16
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R1
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get V0
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Get V4
+			V128And
+			I32x4MaxS
+			Set V0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-4
+			I64Add
+			Set R1
+			Get R1
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get V0
+	Get V1
+	I32x4MaxS
+	Get V2
+	Get V3
+	I32x4MaxS
+	I32x4MaxS
+	Set V0
+	Get V0
+	I32x4ExtractLane $0, $0
+	I64ExtendI32S
+	Set R3
+	Get R3
+	Get R2
+	Get R2
+	Get R3
+	I64LtS
+	Select
+	Set R2
+	Get V0
+	I32x4ExtractLane $0, $1
+	I64ExtendI32S
+	Set R3
+	Get R3
+	Get R2
+	Get R2
+	Get R3
+	I64LtS
+	Select
+	Set R2
+	Get V0
+	I32x4ExtractLane $0, $2
+	I64ExtendI32S
+	Set R3
+	Get R3
+	Get R2
+	Get R2
+	Get R3
+	I64LtS
+	Select
+	Set R2
+	Get V0
+	I32x4ExtractLane $0, $3
+	I64ExtendI32S
+	Set R3
+	Get R3
+	Get R2
+	Get R2
+	Get R3
+	I64LtS
+	Select
+	Set R2
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2147483647
+			I64And
+			Set R3
+			Get R3
+			Get R2
+			Get R2
+			Get R3
+			I64LtS
+			Select
+			Set R2
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get SP
+	Get R2
+	I64Store bits+16(FP)
+	RET
+
 // func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
 TEXT ·batchNormPlanes(SB), NOSPLIT, $0-72
 	// dst is R0
@@ -5485,7 +5677,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 	// gamma is R9
 	I64Load gamma+16(FP)
 	Set R9
-	// waiting is R10
+	// beta is R10
+	I64Load beta+24(FP)
+	Set R10
+	// waiting is R11
 	Loop
 		I64Const $0
 		Set R3
@@ -5493,8 +5688,8 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 		I64Load groups+40(FP)
 		I64LtS
 		If
-			// x is R11
-			// left is R12
+			// x is R12
+			// left is R13
 			// shift is F20
 			// n is F21
 			// c is F22
@@ -5502,9 +5697,9 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F64ConvertI64S
 			Set F21
 			Get R0
-			Set R11
-			Get R1
 			Set R12
+			Get R1
+			Set R13
 			// a0 is V0
 			// a1 is V1
 			// q0 is V2
@@ -5541,12 +5736,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			Set V8
 			V128Const $0, $0
 			Set V9
-			Get R12
+			Get R13
 			I64Const $16
 			I64GeS
 			If
 				Loop
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -5559,7 +5754,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V2
 					Get V12
 					Set V10
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5575,7 +5770,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V3
 					Get V12
 					Set V11
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $16
 					F64x2PromoteLowF32x4
@@ -5590,7 +5785,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V10
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5608,7 +5803,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V11
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $32
 					F64x2PromoteLowF32x4
@@ -5623,7 +5818,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V10
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5641,7 +5836,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V11
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $48
 					F64x2PromoteLowF32x4
@@ -5658,7 +5853,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V10
 					F64x2Add
 					Set V10
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5690,27 +5885,27 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V1
 					F64x2Add
 					Set V1
-					Get R11
+					Get R12
 					I64Const $64
 					I64Add
-					Set R11
-					Get R12
+					Set R12
+					Get R13
 					I64Const $-16
 					I64Add
-					Set R12
-					Get R12
+					Set R13
+					Get R13
 					I64Const $16
 					I64GeS
 					BrIf $0
 				End
 			End
 			Block
-				Get R12
+				Get R13
 				I64Const $4
 				I64GeS
 				I32Eqz
 				BrIf $0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load $0
 				F64x2PromoteLowF32x4
@@ -5725,7 +5920,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load64Zero
 				Unreachable
@@ -5743,20 +5938,20 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V1
-				Get R11
+				Get R12
 				I64Const $16
 				I64Add
-				Set R11
-				Get R12
+				Set R12
+				Get R13
 				I64Const $-4
 				I64Add
-				Set R12
-				Get R12
+				Set R13
+				Get R13
 				I64Const $4
 				I64GeS
 				I32Eqz
 				BrIf $0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load $0
 				F64x2PromoteLowF32x4
@@ -5771,7 +5966,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load64Zero
 				Unreachable
@@ -5789,20 +5984,20 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V1
-				Get R11
+				Get R12
 				I64Const $16
 				I64Add
-				Set R11
-				Get R12
+				Set R12
+				Get R13
 				I64Const $-4
 				I64Add
-				Set R12
-				Get R12
+				Set R13
+				Get R13
 				I64Const $4
 				I64GeS
 				I32Eqz
 				BrIf $0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load $0
 				F64x2PromoteLowF32x4
@@ -5817,7 +6012,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V0
-				Get R11
+				Get R12
 				I32WrapI64
 				V128Load64Zero
 				Unreachable
@@ -5835,14 +6030,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V12
 				F64x2Add
 				Set V1
-				Get R11
+				Get R12
 				I64Const $16
 				I64Add
-				Set R11
-				Get R12
+				Set R12
+				Get R13
 				I64Const $-4
 				I64Add
-				Set R12
+				Set R13
 			End
 			Get V0
 			Get V1
@@ -5877,12 +6072,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F64Add
 			Set F17
 			// d is F23
-			Get R12
+			Get R13
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					Get R11
+					Get R12
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
@@ -5897,15 +6092,15 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					F64Mul
 					F64Add
 					Set F17
-					Get R11
+					Get R12
 					I64Const $4
 					I64Add
-					Set R11
-					Get R12
+					Set R12
+					Get R13
 					I64Const $-1
 					I64Add
-					Set R12
-					Get R12
+					Set R13
+					Get R13
 					I64Const $1
 					I64GeS
 					BrIf $0
@@ -5938,9 +6133,9 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				F64PromoteF32
 				Set F20
 				Get R0
-				Set R11
-				Get R1
 				Set R12
+				Get R1
+				Set R13
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
@@ -5981,12 +6176,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get F20
 				F64x2Splat
 				Set V14
-				Get R12
+				Get R13
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
@@ -6001,7 +6196,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V2
 						Get V12
 						Set V10
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6019,7 +6214,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V3
 						Get V12
 						Set V11
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load $16
 						F64x2PromoteLowF32x4
@@ -6036,7 +6231,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V12
 						F64x2Add
 						Set V10
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6056,7 +6251,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V12
 						F64x2Add
 						Set V11
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load $32
 						F64x2PromoteLowF32x4
@@ -6073,7 +6268,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V12
 						F64x2Add
 						Set V10
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6093,7 +6288,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V12
 						F64x2Add
 						Set V11
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load $48
 						F64x2PromoteLowF32x4
@@ -6112,7 +6307,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V10
 						F64x2Add
 						Set V10
-						Get R11
+						Get R12
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6146,27 +6341,27 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V1
 						F64x2Add
 						Set V1
-						Get R11
+						Get R12
 						I64Const $64
 						I64Add
-						Set R11
-						Get R12
+						Set R12
+						Get R13
 						I64Const $-16
 						I64Add
-						Set R12
-						Get R12
+						Set R13
+						Get R13
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
 				Block
-					Get R12
+					Get R13
 					I64Const $4
 					I64GeS
 					I32Eqz
 					BrIf $0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -6183,7 +6378,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -6203,20 +6398,20 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V1
-					Get R11
+					Get R12
 					I64Const $16
 					I64Add
-					Set R11
-					Get R12
+					Set R12
+					Get R13
 					I64Const $-4
 					I64Add
-					Set R12
-					Get R12
+					Set R13
+					Get R13
 					I64Const $4
 					I64GeS
 					I32Eqz
 					BrIf $0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -6233,7 +6428,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -6253,20 +6448,20 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V1
-					Get R11
+					Get R12
 					I64Const $16
 					I64Add
-					Set R11
-					Get R12
+					Set R12
+					Get R13
 					I64Const $-4
 					I64Add
-					Set R12
-					Get R12
+					Set R13
+					Get R13
 					I64Const $4
 					I64GeS
 					I32Eqz
 					BrIf $0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -6283,7 +6478,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V0
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -6303,14 +6498,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V12
 					F64x2Add
 					Set V1
-					Get R11
+					Get R12
 					I64Const $16
 					I64Add
-					Set R11
-					Get R12
+					Set R12
+					Get R13
 					I64Const $-4
 					I64Add
-					Set R12
+					Set R13
 				End
 				Get V0
 				Get V1
@@ -6345,12 +6540,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				F64Add
 				Set F17
 				// d is F23
-				Get R12
+				Get R13
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R11
+						Get R12
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
@@ -6367,15 +6562,15 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						F64Mul
 						F64Add
 						Set F17
-						Get R11
+						Get R12
 						I64Const $4
 						I64Add
-						Set R11
-						Get R12
+						Set R12
+						Get R13
 						I64Const $-1
 						I64Add
-						Set R12
-						Get R12
+						Set R13
+						Get R13
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -6398,7 +6593,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				F64Add
 				Set F16
 			End
-			Get R11
+			Get R12
 			Set R0
 			I64Const $1
 			Set R3
@@ -6432,11 +6627,11 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			I64Eqz
 			I32Eqz
 			If
-				// left is R11
+				// left is R12
 				// e is F1
 				I64Load share+48(FP)
-				Set R11
-				Get R11
+				Set R12
+				Get R12
 				I64Const $1
 				I64GeS
 				If
@@ -6466,11 +6661,52 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I64Const $4
 						I64Add
 						Set R9
-						Get R11
+						Get R12
 						I64Const $-1
 						I64Add
-						Set R11
-						Get R11
+						Set R12
+						Get R12
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R10
+			I64Eqz
+			I32Eqz
+			If
+				// left is R12
+				// e is F1
+				I64Load share+48(FP)
+				Set R12
+				Get R12
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R10
+						I32WrapI64
+						F32Load $0
+						F32Abs
+						Set F1
+						Get F1
+						F32Const $(5.0706024e+30)
+						F32Lt
+						I32Eqz
+						If
+							I64Const $0
+							Set R3
+						End
+						Get R10
+						I64Const $4
+						I64Add
+						Set R10
+						Get R12
+						I64Const $-1
+						I64Add
+						Set R12
+						Get R12
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -6521,14 +6757,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F64Div
 			Set F19
 			Get R3
-			Set R10
+			Set R11
 		End
-		Get R10
+		Get R11
 		I64Eqz
 		I32Eqz
 		If
-			// slots is R11
-			// left is R12
+			// slots is R12
+			// left is R13
 			// a is F20
 			// shift is F21
 			// meanV is V0
@@ -6544,8 +6780,8 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F32x4Splat
 			Set V0
 			I64Load share+48(FP)
-			Set R11
-			Get R11
+			Set R12
+			Get R12
 			I64Const $1
 			I64GeS
 			If
@@ -6597,7 +6833,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					F32x4Splat
 					Set V2
 					I64Load inner+56(FP)
-					Set R12
+					Set R13
 					I64Load clamp+64(FP)
 					I64Const $1
 					I64GeS
@@ -6606,7 +6842,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I64Const $2
 						I64GeS
 						If
-							Get R12
+							Get R13
 							I64Const $32
 							I64GeS
 							If
@@ -6747,17 +6983,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $128
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-32
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $32
 									I64GeS
 									BrIf $0
 								End
 							End
-							Get R12
+							Get R13
 							I64Const $4
 							I64GeS
 							If
@@ -6786,17 +7022,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $16
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-4
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $4
 									I64GeS
 									BrIf $0
 								End
 							End
-							Get R12
+							Get R13
 							I64Const $1
 							I64GeS
 							If
@@ -6829,18 +7065,18 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $4
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-1
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $1
 									I64GeS
 									BrIf $0
 								End
 							End
 						Else
-							Get R12
+							Get R13
 							I64Const $32
 							I64GeS
 							If
@@ -6965,17 +7201,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $128
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-32
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $32
 									I64GeS
 									BrIf $0
 								End
 							End
-							Get R12
+							Get R13
 							I64Const $4
 							I64GeS
 							If
@@ -7002,17 +7238,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $16
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-4
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $4
 									I64GeS
 									BrIf $0
 								End
 							End
-							Get R12
+							Get R13
 							I64Const $1
 							I64GeS
 							If
@@ -7043,11 +7279,11 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 									I64Const $4
 									I64Add
 									Set R6
-									Get R12
+									Get R13
 									I64Const $-1
 									I64Add
-									Set R12
-									Get R12
+									Set R13
+									Get R13
 									I64Const $1
 									I64GeS
 									BrIf $0
@@ -7055,7 +7291,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							End
 						End
 					Else
-						Get R12
+						Get R13
 						I64Const $32
 						I64GeS
 						If
@@ -7164,17 +7400,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								I64Const $128
 								I64Add
 								Set R6
-								Get R12
+								Get R13
 								I64Const $-32
 								I64Add
-								Set R12
-								Get R12
+								Set R13
+								Get R13
 								I64Const $32
 								I64GeS
 								BrIf $0
 							End
 						End
-						Get R12
+						Get R13
 						I64Const $4
 						I64GeS
 						If
@@ -7199,17 +7435,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								I64Const $16
 								I64Add
 								Set R6
-								Get R12
+								Get R13
 								I64Const $-4
 								I64Add
-								Set R12
-								Get R12
+								Set R13
+								Get R13
 								I64Const $4
 								I64GeS
 								BrIf $0
 							End
 						End
-						Get R12
+						Get R13
 						I64Const $1
 						I64GeS
 						If
@@ -7238,22 +7474,22 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								I64Const $4
 								I64Add
 								Set R6
-								Get R12
+								Get R13
 								I64Const $-1
 								I64Add
-								Set R12
-								Get R12
+								Set R13
+								Get R13
 								I64Const $1
 								I64GeS
 								BrIf $0
 							End
 						End
 					End
-					Get R11
+					Get R12
 					I64Const $-1
 					I64Add
-					Set R11
-					Get R11
+					Set R12
+					Get R12
 					I64Const $1
 					I64GeS
 					BrIf $0
@@ -7261,7 +7497,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			End
 		End
 		I64Const $0
-		Set R10
+		Set R11
 		Get R1
 		I64Const $4096
 		I64GtS
@@ -7283,7 +7519,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F64Div
 			Set F19
 			Get R3
-			Set R10
+			Set R11
 		End
 		Get R3
 		I64Eqz

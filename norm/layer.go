@@ -57,6 +57,7 @@ type rowCall struct {
 	standard   bool    // MeanVarianceNorm,
 	deviation  float64 // with what it adds to the standard deviation
 	activation Activation
+	hard       bool // all rows, by their beta
 }
 
 func (c *rowCall) run() {
@@ -68,6 +69,7 @@ func (c *rowCall) run() {
 		fillNaN(c.rstd)
 		return
 	}
+	c.hard = c.beta != nil && isLarge(math.Float32frombits(uint32(peak(&c.beta[0], c.cols))))
 	if c.residual == nil && c.activation == Linear {
 		c.normalize(c.y, c.x, 0, c.rows)
 		return
@@ -102,9 +104,11 @@ func (c *rowCall) normalize(y, x []float32, first, n int) {
 		rest := n - row
 		at := row * cols
 		mean, rstd := pointer(section(c.mean, first+row, rest)), pointer(section(c.rstd, first+row, rest))
-		if c.rms {
+		switch {
+		case c.hard:
+		case c.rms:
 			row += rmsNormRows(&y[at], &x[at], pointer(c.gamma), rstd, rest, cols, c.epsilon)
-		} else {
+		default:
 			row += layerNormRows(&y[at], &x[at], pointer(c.gamma), pointer(c.beta), mean, rstd, rest, cols, c.epsilon)
 		}
 		if row == n {

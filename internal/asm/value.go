@@ -191,6 +191,9 @@ func (x Int) NotZero() Bool { return x.Zero().Not() }
 // Min is the smaller of x and y.
 func (x Int) Min(y Int) Int { return Int{x.then("Select", y.expr, x.expr.then("I64LtS", y.expr))} }
 
+// If is x where cond holds and y where it does not; both are evaluated.
+func (x Int) If(cond Bool, y Int) Int { return Int{x.then("Select", y.expr, cond.expr)} }
+
 // F64 is x as a float64.
 func (x Int) F64() F64 { return F64{x.then("F64ConvertI64S")} }
 

@@ -83,6 +83,9 @@ func lane(op string, n int) string { return fmt.Sprintf("%s $0, $%d", op, n) }
 // Lane is lane n of four float32.
 func (v V) Lane(n int) F32 { return F32{v.then(lane("F32x4ExtractLane", n))} }
 
+// LaneI32 is lane n of four int32.
+func (v V) LaneI32(n int) Int { return Int{v.then(lane("I32x4ExtractLane", n)).then("I64ExtendI32S")} }
+
 // LaneF64 is lane n of two float64.
 func (v V) LaneF64(n int) F64 { return F64{v.then(lane("F64x2ExtractLane", n))} }
 

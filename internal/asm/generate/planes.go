@@ -16,7 +16,7 @@ func normPlanes(file *asm.File) {
 				f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"),
 				mh: f.NewF32("mh"), ml: f.NewF64("ml"), r: f.NewF64("r"),
 			}
-			checked, waiting := f.Ptr("gamma"), f.NewInt("waiting")
+			scales, shifts, waiting := f.Ptr("gamma"), f.Ptr("beta"), f.NewInt("waiting")
 			take := func() {
 				p.mh.Set(mu.F32())
 				p.ml.Set(mu.Sub(p.mh.F64()))
@@ -29,8 +29,15 @@ func normPlanes(file *asm.File) {
 				f.If(k.row.Lt(f.ArgInt("groups")), func() {
 					f.Scope(func() { k.statistics(mu, variance) })
 					k.carried(variance)
-					f.If(mu.Abs().Lt(f.ConstF64(1<<102)).Not(), func() { k.ok.Set(f.ConstInt(0)) })
-					f.If(checked.NotNil(), func() { f.Scope(func() { carriedScales(f, checked, k.ok) }) })
+					f.If(mu.Abs().Lt(f.ConstF64(0x1p102)).Not(), func() { k.ok.Set(f.ConstInt(0)) })
+					f.If(scales.NotNil(), func() {
+						carriedAll(f, scales, k.ok, func(e asm.F32) asm.Bool {
+							return e.Eq(f.ConstF32(0)).Or(e.Ge(f.ConstF32(0x1p-60)).And(e.Le(f.ConstF32(0x1p60))))
+						})
+					})
+					f.If(shifts.NotNil(), func() {
+						carriedAll(f, shifts, k.ok, func(e asm.F32) asm.Bool { return e.Lt(f.ConstF32(0x1p102)) })
+					})
 				})
 				f.If(k.ok.NotZero(), func() {
 					out.StoreF64(0, mu)
@@ -51,15 +58,17 @@ func normPlanes(file *asm.File) {
 // cache beside what is written.
 const lateGroup = 4096
 
-// carriedScales sets ok to 0 if one of a group's gammas is neither 0 nor between 2⁻⁶⁰
-// and 2⁶⁰, where its product with any 1/√v is one that float32 carries.
-func carriedScales(f *asm.Func, gamma asm.Ptr, ok asm.Int) {
-	left, e := f.NewInt("left"), f.NewF32("e")
-	left.Set(f.ArgInt("share"))
-	f.Take(left, 1, func() {
-		e.Set(gamma.F32(0).Abs())
-		f.If(e.Eq(f.ConstF32(0)).Or(e.Ge(f.ConstF32(0x1p-60)).And(e.Le(f.ConstF32(0x1p60)))).Not(), func() { ok.Set(f.ConstInt(0)) })
-		gamma.Advance(4)
+// carriedAll sets ok to 0 if one of a group's parameters is, without its sign, not what
+// float32 carries.
+func carriedAll(f *asm.Func, p asm.Ptr, ok asm.Int, carried func(e asm.F32) asm.Bool) {
+	f.Scope(func() {
+		left, e := f.NewInt("left"), f.NewF32("e")
+		left.Set(f.ArgInt("share"))
+		f.Take(left, 1, func() {
+			e.Set(p.F32(0).Abs())
+			f.If(carried(e).Not(), func() { ok.Set(f.ConstInt(0)) })
+			p.Advance(4)
+		})
 	})
 }
 
