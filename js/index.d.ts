@@ -116,7 +116,8 @@ export type Activation = 'relu' | 'relu6' | 'silu';
  *  `mean` and `invStdDev`, when given, receive each group's mean and 1/√(var + ε): x's shape with 1 at each of the axes.
  *  var is the biased variance. Dimensions of 0 are legal and give zero elements. NaN and ±Inf make their own group NaN.
  *  @throws {ShapeError} when a length, axis or dimension does not fit
- *  @throws {NormError} for an epsilon that is NaN, infinite or negative, or an operand of another class or detached
+ *  @throws {NormError} for an epsilon that is NaN, infinite or negative, an operand of another class or detached, or two
+ *  results in the same memory
  *  @throws {DisposedError} for a disposed tensor or runtime */
 export function layerNorm<T extends Operand>(x: T, o?: Common & Affine & {
   axes?: readonly number[]; residual?: Operand; activation?: Activation; mean?: Operand; invStdDev?: Operand; sum?: Operand;

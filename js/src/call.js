@@ -2,7 +2,7 @@
 // JavaScript can tell (classes, detached arrays, disposed tensors) is checked here.
 import { NormError, ShapeError, UnsupportedError } from './errors.js';
 import { live } from './runtime.js';
-import { Tensor, attached, checkDims, describe, is, resident } from './tensor.js';
+import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
 
@@ -22,7 +22,7 @@ const halves = new Int32Array(number.buffer);
 export class Call {
   /** Arrays to copy into scratch, each with its offset there in elements. @type {[Float32Array, number][]} */
   #sources = [];
-  /** Arrays to copy out of scratch. @type {[Float32Array, number][]} */
+  /** Arrays to copy out of scratch, with what errors call them ('' for this package's own). @type {[Float32Array, number, string][]} */
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
   #operands = [0, 0, 0];
@@ -73,30 +73,56 @@ export class Call {
     }
     const array = this.#arrayOf(name, value, receives);
     if (array === undefined) this.#operands.push(value.storage(name).handle, 0, value.size);
-    else this.#array(array, !receives, receives);
+    else this.#array(array, !receives, receives, name);
   }
 
   /**
-   * Adds an array of this package's own, and one of float64 as twice as many.
+   * Adds an array that a layer has, and one of float64 as twice as many.
    * @param {Float32Array | Float64Array | undefined} array
    * @param {boolean} reads whether the module reads it
    * @param {boolean} receives whether it writes it
+   * @param {string} [name] of one that others hold as well
    */
-  own(array, reads, receives) {
-    if (array === undefined) this.#operands.push(0, 0, 0);
-    else this.#array(array instanceof Float32Array ? array : new Float32Array(array.buffer, array.byteOffset, array.length * 2), reads, receives);
+  own(array, reads, receives, name = '') {
+    if (array === undefined) {
+      this.#operands.push(0, 0, 0);
+      return;
+    }
+    let floats = array.BYTES_PER_ELEMENT === 4 ? /** @type {Float32Array} */ (array) : new Float32Array(array.buffer, array.byteOffset, array.length * 2);
+    if (name !== '') {
+      if (receives && this.core.memory.owns(floats)) throw new NormError(`${this.name}: ${name} is a view of the module's memory, want an array outside of it`);
+      floats = this.core.memory.outside(floats);
+    }
+    this.#array(floats, reads, receives, name);
   }
 
   /**
    * @param {Float32Array} array
    * @param {boolean} reads
    * @param {boolean} receives
+   * @param {string} name
    */
-  #array(array, reads, receives) {
+  #array(array, reads, receives, name) {
     const offset = this.#reserve(array.length);
     this.#operands.push(-1, offset, array.length);
     if (reads) this.#sources.push([array, offset]);
-    if (receives) this.#results.push([array, offset]);
+    if (receives) this.#receive(array, offset, name);
+  }
+
+  /**
+   * Adds an array to copy a result into, which must not lie across another: the
+   * later one would take the place of the earlier.
+   * @param {Float32Array} array
+   * @param {number} offset
+   * @param {string} name
+   */
+  #receive(array, offset, name) {
+    if (name !== '') {
+      for (const [other, , before] of this.#results) {
+        if (before !== '' && overlap(array, other)) throw new NormError(`${this.name}: ${name} and ${before} are the same memory, and each receives a result`);
+      }
+    }
+    this.#results.push([array, offset, name]);
   }
 
   /**
@@ -159,7 +185,7 @@ export class Call {
         const inPlace = handle === -1 && array.length === count;
         const at = inPlace ? offset : this.#reserve(array.length);
         this.#operands.splice(0, 3, -1, at, array.length);
-        this.#results.push([array, at]);
+        this.#receive(array, at, 'out');
       }
     }
     this.#write(axes);
@@ -244,7 +270,7 @@ export class Call {
     const value = this.options[name];
     if (value === undefined) return 0;
     const i = words.indexOf(value);
-    if (i < 0) throw new NormError(`${this.name}: ${name} is ${JSON.stringify(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
+    if (i < 0) throw new NormError(`${this.name}: ${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
     return i + first;
   }
 
@@ -253,7 +279,7 @@ export class Call {
     const { axes } = this.options;
     if (axes === undefined) return undefined;
     if (!Array.isArray(axes)) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers`);
-    return axes.map((value, i) => this.#whole(value, `axes[${i}]`));
+    return Array.from(axes, (value, i) => this.#whole(value, `axes[${i}]`)); // map would pass over holes
   }
 
   /**

@@ -77,7 +77,7 @@ export class Tensor {
    * @param {readonly number[]} [dims]
    */
   constructor(type, data, dims) {
-    if (!(type in types) && type !== 'string') throw new UnsupportedError(`Tensor: type ${JSON.stringify(type)} is none of ${Object.keys(types).join(', ')}, string`);
+    if (!Object.hasOwn(types, type) && type !== 'string') throw new UnsupportedError(`Tensor: type ${quote(type)} is none of ${Object.keys(types).join(', ')}, string`);
     this.#type = type;
     if (data instanceof Storage) {
       this.#storage = data;
@@ -100,8 +100,8 @@ export class Tensor {
    */
   static zeros(dims, { location = 'cpu' } = {}) {
     const shape = checkDims(dims, 'Tensor.zeros: dims');
-    if (location === 'cpu') return new Tensor('float32', new Float32Array(product(shape)), shape);
-    if (location !== 'wasm') throw new NormError(`Tensor.zeros: location is ${JSON.stringify(location)}, want 'cpu' or 'wasm'`);
+    if (location === 'cpu') return new Tensor('float32', allocate(product(shape), 'Tensor.zeros'), shape);
+    if (location !== 'wasm') throw new NormError(`Tensor.zeros: location is ${quote(location)}, want 'cpu' or 'wasm'`);
     return resident(live('Tensor.zeros'), 'float32', shape);
   }
 
@@ -191,20 +191,33 @@ export function resident(core, type, dims) {
 
 /**
  * Frozen dimensions, each a whole number of at least 0.
- * @param {readonly number[]} dims
+ * @param {any} dims
  * @param {string} name
  * @returns {readonly number[]}
  */
 export function checkDims(dims, name) {
-  if (!Array.isArray(dims) && !ArrayBuffer.isView(dims)) throw new NormError(`${name} is ${describe(dims)}, want an array of whole numbers`);
-  const copy = [...dims];
+  const view = ArrayBuffer.isView(dims) && !(dims instanceof DataView);
+  if (!Array.isArray(dims) && !view) throw new NormError(`${name} is ${describe(dims)}, want an array of whole numbers`);
+  const copy = [...(view ? attached(/** @type {any} */ (dims), name) : dims)]; // in which a hole is undefined
   let size = 1;
   for (const [i, d] of copy.entries()) {
-    if (!Number.isInteger(d) || d < 0 || d > 0x7fffffff) throw new ShapeError(`${name}[${i}] is ${String(d)}, want a whole number from 0 to 2147483647`);
+    if (!Number.isInteger(d) || d < 0 || d > 0x7fffffff) throw new ShapeError(`${name}[${i}] is ${typeof d === 'number' ? d : describe(d)}, want a whole number from 0 to 2147483647`);
     size *= d;
   }
   if (size > 2 ** 40) throw new ShapeError(`${name} [${copy.join(' ')}] have ${size} elements, more than memory can hold`);
   return Object.freeze(copy);
+}
+
+/**
+ * @param {number} length
+ * @param {string} name
+ */
+function allocate(length, name) {
+  try {
+    return new Float32Array(length);
+  } catch (cause) {
+    throw new NormError(`${name}: there is no memory for ${length} elements`, 'OUT_OF_MEMORY', { cause });
+  }
 }
 
 /** @param {readonly number[]} dims */
@@ -228,6 +241,15 @@ export function attached(array, name, size) {
     if (array.buffer.byteLength > 0 || !isDetached(array.buffer)) return array;
   }
   throw new NormError(`${name} is detached: its buffer was transferred or replaced`, 'DETACHED');
+}
+
+/**
+ * Whether two arrays have an element in common.
+ * @param {ArrayBufferView} a
+ * @param {ArrayBufferView} b
+ */
+export function overlap(a, b) {
+  return a.buffer === b.buffer && a.byteLength > 0 && b.byteLength > 0 && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
 }
 
 /** @param {ArrayBufferLike} buffer */
@@ -273,6 +295,14 @@ function toArray(type, data) {
  */
 export function is(array, name) {
   return array[Symbol.toStringTag] === name;
+}
+
+/**
+ * A value in place of a word, for an error.
+ * @param {unknown} value
+ */
+export function quote(value) {
+  return ['string', 'number', 'boolean'].includes(typeof value) ? JSON.stringify(value) : describe(value);
 }
 
 /**

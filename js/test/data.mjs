@@ -129,3 +129,10 @@ export function twoOutputs() {
     outputs: [['y', 1, ['n', 3]], ['z', 1, ['n', 3]]],
   });
 }
+
+/** An array whose buffer is gone. */
+export function detached(length, Class = Float32Array) {
+  const array = new Class(length);
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}

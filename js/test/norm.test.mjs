@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import { DisposedError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, init, layerNorm } from 'normwasm';
-import { batchNormOracle, distance, floats, layerNormOracle } from './data.mjs';
+import { batchNormOracle, detached, distance, floats, layerNormOracle } from './data.mjs';
 
 const tolerance = 3e-6;
 const held = [];
@@ -162,11 +162,6 @@ for (const variant of ['simd', 'scalar']) {
       t.dispose();
       return t;
     };
-    const detached = () => {
-      const array = new Float32Array(8);
-      structuredClone(array.buffer, { transfer: [array.buffer] });
-      return array;
-    };
     const mistakes = [
       ['shape', () => layerNorm(x, { shape: [3, 3] }), ShapeError, /x has 8 elements, want 9 \(x \[3 3\]\)/],
       ['negative dimension', () => layerNorm(x, { shape: [-2, -4] }), ShapeError, /shape\[0\] is -2/],
@@ -184,6 +179,12 @@ for (const variant of ['simd', 'scalar']) {
       ['axis twice', () => layerNorm(x, { shape: [2, 4], axes: [1, -1] }), ShapeError, /twice/],
       ['broken axis', () => layerNorm(x, { axes: [0.5] }), ShapeError, /axes\[0\] is 0\.5/],
       ['axes of another class', () => layerNorm(x, { axes: 1 }), NormError, /axes is a number/],
+      ['a hole in axes', () => layerNorm(x, { shape: [2, 2, 2], axes: [, 2] }), NormError, /axes\[0\] is undefined, want a whole number/],
+      ['a hole in shape', () => layerNorm(x, { shape: [2, , 4] }), ShapeError, /shape\[1\] is undefined, want a whole number/],
+      ['no dimension at all', () => layerNorm(x, { shape: new Array(2) }), ShapeError, /shape\[0\] is undefined/],
+      ['big dimension', () => layerNorm(x, { shape: [2n, 4n] }), ShapeError, /shape\[0\] is a bigint/],
+      ['detached shape', () => layerNorm(x, { shape: detached(2, Int32Array) }), NormError, /shape is detached/],
+      ['DataView for a shape', () => layerNorm(x, { shape: new DataView(new ArrayBuffer(8)) }), NormError, /shape is a DataView/],
       ['NaN epsilon', () => layerNorm(x, { epsilon: NaN }), NormError, /epsilon is NaN/],
       ['negative epsilon', () => layerNorm(x, { epsilon: -1 }), NormError, /epsilon is -1/],
       ['infinite epsilon', () => layerNorm(x, { epsilon: Infinity }), NormError, /epsilon is \+Inf/],
@@ -192,8 +193,8 @@ for (const variant of ['simd', 'scalar']) {
       ['plain array', () => layerNorm([1, 2]), NormError, /x is a plain array/],
       ['nothing', () => layerNorm(), NormError, /x is null|x is undefined/],
       ['foreign scale', () => layerNorm(x, { scale: new Int32Array(8) }), NormError, /scale is a Int32Array/],
-      ['detached x', () => layerNorm(detached()), NormError, /x is detached/],
-      ['detached out', () => layerNorm(x, { out: detached() }), NormError, /out is detached/],
+      ['detached x', () => layerNorm(detached(8)), NormError, /x is detached/],
+      ['detached out', () => layerNorm(x, { out: detached(8) }), NormError, /out is detached/],
       ['disposed x', () => layerNorm(gone()), DisposedError, /x: the tensor \[8\] was disposed/],
       ['disposed scale', () => layerNorm(x, { scale: gone() }), DisposedError, /scale/],
       ['disposed out', () => layerNorm(x, { out: gone() }), DisposedError, /out/],
@@ -208,6 +209,7 @@ for (const variant of ['simd', 'scalar']) {
       ['batchNorm zero variance', () => batchNorm(x, { shape: [4, 2], mean: two, variance: two, epsilon: 0 }), NormError, /nothing to divide by/],
       ['batchNorm axis', () => batchNorm(x, { axis: 1, mean: two, variance: two }), ShapeError, /axis 1 is out of range/],
       ['batchNorm layout', () => batchNorm(x, { layout: 'hwc', mean: two, variance: two }), NormError, /layout is "hwc"/],
+      ['batchNorm big layout', () => batchNorm(x, { layout: 1n, mean: two, variance: two }), NormError, /layout is a bigint, want 'nchw' or 'nhwc'/],
       ['batchNorm activation', () => batchNorm(x, { activation: 'gelu', mean: two, variance: two }), NormError, /activation is "gelu"/],
     ];
     for (const [name, f, Class, message] of mistakes) {
@@ -234,6 +236,36 @@ for (const variant of ['simd', 'scalar']) {
       const same = own(row.reshape([1, 4]));
       assert.throws(() => layerNorm(new Float32Array(4), { scale: row, out: same }), { name: 'NormError', message: /out and scale are the same memory/ });
       assert.equal(layerNorm(row, { out: same }), same);
+    });
+
+    test('results that meet in arrays', () => {
+      const x = floats(40, 21);
+      const residual = floats(40, 22);
+      const shape = [4, 10];
+      const buffer = new Float32Array(80);
+      const [low, high, across] = [buffer.subarray(0, 40), buffer.subarray(40), buffer.subarray(39, 79)];
+      const stats = buffer.subarray(36, 40);
+      const onCPU = (array) => new Tensor('float32', array);
+      for (const [one, other, options] of [
+        ['out', 'sum', { residual, out: low, sum: low }], ['out', 'sum', { residual, out: across, sum: low }], ['out', 'sum', { residual, out: low, sum: across }],
+        ['out', 'sum', { residual, out: onCPU(low), sum: onCPU(low) }], ['out', 'mean', { out: low, mean: stats }], ['out', 'invStdDev', { out: low, invStdDev: stats }],
+        ['invStdDev', 'mean', { mean: stats, invStdDev: stats }], ['sum', 'mean', { residual, sum: low, mean: stats }], ['out', 'sum', { residual: low, out: low, sum: low }],
+      ]) {
+        assert.throws(() => layerNorm(x, { shape, ...options }), { name: 'NormError', message: `layerNorm: ${one} and ${other} are the same memory, and each receives a result` });
+        assert.deepEqual(buffer, new Float32Array(80), 'and nothing is written');
+      }
+      // Side by side in one buffer is apart, and x and residual may take results.
+      const want = layerNorm(x, { shape, residual });
+      const added = x.map((v, i) => v + residual[i]);
+      layerNorm(x, { shape, residual, out: low, sum: high });
+      assert.deepEqual([low, high], [want, added]);
+      for (const [out, sum] of [[0, 1], [1, 0]]) {
+        const both = [x.slice(), residual.slice()];
+        layerNorm(both[0], { shape, residual: both[1], out: both[out], sum: both[sum] });
+        assert.deepEqual([both[out], both[sum]], [want, added]);
+      }
+      const none = new Float32Array(0);
+      assert.equal(layerNorm(none, { shape: [0, 4], mean: none, invStdDev: none, out: none }), none);
     });
 
     test('a failed call leaves no resident result', () => {

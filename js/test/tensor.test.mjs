@@ -60,6 +60,9 @@ test('dims', () => {
   assert.throws(() => new Tensor('float32', [1, 2, 3], [2, 2]), { name: 'ShapeError', message: 'Tensor: data has 3 elements, want 4 for dims [2 2]' });
   assert.throws(() => new Tensor('float32', [1], [-1]), ShapeError);
   assert.throws(() => new Tensor('float32', [1], 'x'), NormError);
+  assert.throws(() => new Tensor('float32', [1, 2], [, 2]), { name: 'ShapeError', message: /dims\[0\] is undefined/ });
+  assert.throws(() => Tensor.zeros([2, , 2]), { name: 'ShapeError', message: /dims\[1\] is undefined/ });
+  assert.throws(() => scalar.reshape(new Array(1)), { name: 'ShapeError', message: /dims\[0\] is undefined/ });
   const given = [1, 2];
   const t = new Tensor('float32', [1, 2], given);
   given[0] = 5;
@@ -69,6 +72,7 @@ test('dims', () => {
   }, TypeError);
   assert.deepEqual([...Tensor.zeros([2, 0, 3]).dims], [2, 0, 3]);
   assert.throws(() => Tensor.zeros([2], { location: 'gpu' }), NormError);
+  assert.throws(() => Tensor.zeros([1 << 20, 1 << 20]), { name: 'NormError', code: 'OUT_OF_MEMORY', message: /memory for 1099511627776 elements/ });
   assert.throws(() => Tensor.zeros([1 << 20, 1 << 20], { location: 'wasm' }), { name: 'NormError', code: 'OUT_OF_MEMORY' });
   assert.throws(() => Tensor.zeros([1 << 15, 1 << 14], { location: 'wasm' }), { name: 'NormError', code: 'OUT_OF_MEMORY', message: /2147483648 bytes wanted/ });
 });
@@ -78,6 +82,7 @@ test('data of another class', () => {
   assert.throws(() => new Tensor('int32', 5), { message: /is a number/ });
   assert.throws(() => new Tensor('int32', null), { message: /is null/ });
   assert.throws(() => new Tensor('int64', [1.5]), { name: 'NormError', message: /does not convert to int64/ });
+  for (const type of ['toString', 5n, undefined]) assert.throws(() => new Tensor(type, [1]), UnsupportedError);
   assert.throws(() => new Tensor('complex64', [1]), { name: 'UnsupportedError', message: /"complex64"/ });
   const array = new Float32Array(4);
   const t = new Tensor('float32', array);
