@@ -242,7 +242,7 @@ export class BatchNorm implements Layer {
     moments?: Moments<Float32Array | Float64Array> }): T;
   /** Gradients of the latest forward, in the mode that it ran in: running statistics count as constants. */
   backward<T extends Operand>(dy: T, o?: Out & { sums?: Float64Array }): { dx: T; dscale: Float32Array; dbias: Float32Array };
-  /** The statistics of a part of a batch. Nothing is normalized or learnt; the latest forward is forgotten. */
+  /** The statistics of a part of a batch. Nothing is normalized or learnt; the latest forward is forgotten, unless this fails. */
   moments(x: Operand, o?: { shape?: readonly number[] }): Moments;
   /** Σdy·x̂ of each channel, then Σdy of each: a part of what backward needs of the whole batch. */
   backwardSums(dy: Operand): Float64Array;

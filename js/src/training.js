@@ -1,7 +1,7 @@
 // The normalizations as layers: parameters, a forward pass and its gradients.
 import { Call } from './call.js';
 import { DisposedError, NormError, ShapeError } from './errors.js';
-import { Tensor, checkDims, describe, product } from './tensor.js';
+import { Tensor, attached, checkDims, describe, is, overlap, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {{ x: any, shape: readonly number[], core: Core, [statistics: string]: any }} Saved */
@@ -29,8 +29,10 @@ class Layer {
   constructor(name, options, size) {
     this._name = name;
     this._affine = flag(options.affine, name, true, 'affine');
-    this.scale = new Float32Array(this._affine ? size : 0).fill(1);
-    for (const internal of ['_name', '_affine']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
+    /** Elements of each parameter. */
+    this._size = this._affine ? size : 0;
+    this.scale = new Float32Array(this._size).fill(1);
+    for (const internal of ['_name', '_affine', '_size']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
   }
 
   /**
@@ -90,9 +92,18 @@ class Layer {
     this.#missing = why;
   }
 
+  /**
+   * Adds scale or bias, which may have been replaced since the last call.
+   * @param {Call} call
+   * @param {'scale' | 'bias'} name
+   */
+  _parameter(call, name) {
+    call.own(this._affine ? checkArray(/** @type {any} */ (this)[name], `${call.name}: ${name}`, this._size) : undefined, true, false, name);
+  }
+
   /** A new array for a gradient of scale or bias. */
-  _gradientOf(/** @type {Float32Array} */ parameter) {
-    return new Float32Array(this._affine ? parameter.length : 0);
+  _gradientArray() {
+    return new Float32Array(this._size);
   }
 
   dispose() {
@@ -131,7 +142,7 @@ class Rows extends Layer {
     this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
     this.#operation = operation;
     this.#centred = centred;
-    if (centred) this.bias = new Float32Array(this._affine ? size : 0);
+    if (centred) this.bias = new Float32Array(this._size);
   }
 
   /**
@@ -151,8 +162,8 @@ class Rows extends Layer {
     const rows = checkSize(product(shape.slice(0, kept)), `${name}: x`);
     const mean = this.#centred ? new Float32Array(rows) : undefined;
     const invStdDev = new Float32Array(rows);
-    call.operand('scale', false, this._affine ? this.scale : undefined);
-    if (mean) call.operand('bias', false, this._affine ? this.bias : undefined);
+    this._parameter(call, 'scale');
+    if (mean) this._parameter(call, 'bias');
     call.own(undefined, false, false); // no residual
     if (mean) call.own(mean, true, true);
     call.own(invStdDev, true, true);
@@ -177,9 +188,9 @@ class Rows extends Layer {
    */
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
-    const dscale = this._gradientOf(this.scale);
-    const dbias = this.bias && this._gradientOf(this.bias);
-    call.operand('scale', false, this._affine ? this.scale : undefined);
+    const dscale = this._gradientArray();
+    const dbias = this.#centred ? this._gradientArray() : undefined;
+    this._parameter(call, 'scale');
     if (dbias) call.own(saved.mean, true, false);
     call.own(saved.invStdDev, true, false);
     call.own(this._affine ? dscale : undefined, true, true);
@@ -245,8 +256,8 @@ class Groups extends Layer {
     }
     const count = shape.length > 1 ? checkSize(shape[0] * (this.#groups ?? channels), `${call.name}: x`) : 0;
     const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
-    call.operand('scale', false, this._affine ? this.scale : undefined);
-    call.operand('bias', false, this._affine ? this.bias : undefined);
+    this._parameter(call, 'scale');
+    this._parameter(call, 'bias');
     call.own(mean, true, true);
     call.own(invStdDev, true, true);
     call.begin();
@@ -265,8 +276,8 @@ class Groups extends Layer {
    */
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
-    const [dscale, dbias] = [this._gradientOf(this.scale), this._gradientOf(this.bias)];
-    call.operand('scale', false, this._affine ? this.scale : undefined);
+    const [dscale, dbias] = [this._gradientArray(), this._gradientArray()];
+    this._parameter(call, 'scale');
     call.own(saved.mean, true, false);
     call.own(saved.invStdDev, true, false);
     call.own(this._affine ? dscale : undefined, true, true);
@@ -318,7 +329,7 @@ export class BatchNorm extends Layer {
     object(options, name);
     super(name, options, checkFeatures(options.features, name));
     const { features, preset = 'pytorch', momentum } = options;
-    if (!Object.hasOwn(presets, preset)) throw new NormError(`${name}: preset is ${JSON.stringify(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
+    if (!Object.hasOwn(presets, preset)) throw new NormError(`${name}: preset is ${quote(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
     this.#features = features;
     this.#preset = presets[preset];
     this.#layout = word(options.layout, layouts, `${name}: layout`);
@@ -365,21 +376,19 @@ export class BatchNorm extends Layer {
     const useBatch = flag(options.useBatchStats, call.name, training, 'useBatchStats');
     const update = flag(options.updateStats, call.name, training, 'updateStats');
     const given = options.moments === undefined ? undefined : checkMoments(options.moments, `${call.name}: moments`, this.#features);
-    call.operand('scale', false, this._affine ? this.scale : undefined);
-    call.operand('bias', false, this._affine ? this.bias : undefined);
-    for (const name of /** @type {const} */ (['runningMean', 'runningVar'])) {
-      const array = this[name];
-      if (!(array instanceof Float32Array)) throw new NormError(`${call.name}: ${name} is ${describe(array)}, want a Float32Array`);
-      call.own(array, true, update);
-    }
-    call.own(given && Float64Array.of(...given.mean, ...given.variance), true, false);
+    this._parameter(call, 'scale');
+    this._parameter(call, 'bias');
+    call.own(this.#statistic('runningMean', call.name), true, update, 'runningMean');
+    call.own(this.#statistic('runningVar', call.name), true, update, 'runningVar');
+    call.own(given && joined(given.mean, given.variance), true, false);
+    const batches = checkBatches(this.batches, call.name);
     const layer = this.#layer(call.core);
     call.begin();
     const { index } = this.#preset;
     call.put(layer).put(this.#layout).put(index).put(this.#epsilon).put(this.#momentum ?? 0);
-    call.put(useBatch ? 1 : 0).put(update ? 1 : 0).put(this.#momentum === null ? 1 : 0).put(this.batches).put(given?.count ?? 0);
+    call.put(useBatch ? 1 : 0).put(update ? 1 : 0).put(this.#momentum === null ? 1 : 0).put(batches).put(given?.count ?? 0);
     const y = this._forward(call, () => call.run(), {});
-    if (update && (given ? given.count : product(call.shape)) > 0) this.batches++;
+    if (update && (given ? given.count : product(call.shape)) > 0) this.batches = batches + 1;
     return y;
   }
 
@@ -389,8 +398,8 @@ export class BatchNorm extends Layer {
    */
   backward(dy, options = {}) {
     const { call } = this._gradient('batchNormBackward', dy, options);
-    const [dscale, dbias] = [this._gradientOf(this.scale), this._gradientOf(this.bias)];
-    call.operand('scale', false, this._affine ? this.scale : undefined);
+    const [dscale, dbias] = [this._gradientArray(), this._gradientArray()];
+    this._parameter(call, 'scale');
     call.own(options.sums === undefined ? undefined : checkSums(options.sums, call.name, this.#features), true, false);
     call.own(this._affine ? dscale : undefined, true, true);
     call.own(this._affine ? dbias : undefined, true, true);
@@ -412,8 +421,8 @@ export class BatchNorm extends Layer {
     call.own(all, true, true);
     const layer = this.#layer(call.core);
     call.beginWithout();
-    this._forget('moments came after the latest forward');
     call.put(layer).put(this.#layout).run();
+    this._forget('moments came after the latest forward');
     const count = this.#features === 0 ? 0 : product(call.shape) / this.#features;
     return { count, mean: all.slice(0, this.#features), variance: all.slice(this.#features) };
   }
@@ -438,12 +447,14 @@ export class BatchNorm extends Layer {
    */
   setStatistics(moments) {
     this._alive('setStatistics');
-    const { count, mean, variance } = checkMoments(moments, 'BatchNorm.setStatistics', this.#features);
-    if (count === 0) throw new NormError('BatchNorm.setStatistics: the moments are those of no values');
+    const name = 'BatchNorm.setStatistics';
+    const { count, mean, variance } = checkMoments(moments, name, this.#features);
+    if (count === 0) throw new NormError(`${name}: the moments are those of no values`);
     const unbiased = this.#preset.index === 0 && count > 1 ? count / (count - 1) : 1;
-    this.#statistics('setStatistics');
-    this.runningMean.set(mean);
-    this.runningVar.set(Array.from(variance, (v) => v * unbiased));
+    const [runningMean, runningVar] = [this.#statistic('runningMean', name), this.#statistic('runningVar', name)];
+    const corrected = variance.map((v) => v * unbiased); // before anything is written: they may share memory
+    runningMean.set(mean);
+    runningVar.set(corrected);
   }
 
   /**
@@ -454,7 +465,7 @@ export class BatchNorm extends Layer {
   static mergeMoments(parts) {
     const name = 'BatchNorm.mergeMoments';
     if (!Array.isArray(parts) || parts.length === 0) throw new NormError(`${name}: parts is ${Array.isArray(parts) ? 'empty' : describe(parts)}, want an array of at least one`);
-    const all = parts.map((part, i) => checkMoments(part, `${name}: parts[${i}]`, parts[0]?.mean?.length));
+    const all = Array.from(parts, (part, i) => checkMoments(part, `${name}: parts[${i}]`, parts[0]?.mean?.length));
     const features = all[0].mean.length;
     const Class = all.every((part) => part.mean instanceof Float32Array) ? Float32Array : Float64Array;
     let n = 0;
@@ -475,8 +486,10 @@ export class BatchNorm extends Layer {
 
   /** Copies of the parameters and running statistics. */
   stateDict() {
-    const parameters = this._affine ? { scale: this.scale.slice(), bias: this.bias.slice() } : {};
-    return { ...parameters, runningMean: this.runningMean.slice(), runningVar: this.runningVar.slice(), batches: Float32Array.of(this.batches) };
+    /** @type {Record<string, Float32Array>} */
+    const state = {};
+    for (const key of this.#entries) state[key] = checkArray(this[key], `BatchNorm.stateDict: ${key}`, this.#features).slice();
+    return { ...state, batches: Float32Array.of(checkBatches(this.batches, 'BatchNorm.stateDict')) };
   }
 
   /** @param {any} state */
@@ -484,20 +497,18 @@ export class BatchNorm extends Layer {
     this._alive('loadStateDict');
     const name = 'BatchNorm.loadStateDict';
     object(state, name);
-    const wanted = [...(this._affine ? ['scale', 'bias'] : []), 'runningMean', 'runningVar'];
-    const unknown = Object.keys(state).filter((key) => key !== 'batches' && !wanted.includes(key));
+    const wanted = this.#entries;
+    const unknown = Object.keys(state).filter((key) => key !== 'batches' && !(/** @type {string[]} */ (wanted).includes(key)));
     if (unknown.length > 0) throw new NormError(`${name}: there is no ${unknown.join(', ')}; want ${wanted.join(', ')}, and batches or not`);
-    /** @type {Record<string, Float32Array>} */
-    const loaded = {};
-    for (const key of wanted) {
-      const array = state[key];
-      if (!(array instanceof Float32Array)) throw new NormError(`${name}: ${key} is ${array === undefined ? 'missing' : `${describe(array)}, want a Float32Array`}`);
-      if (array.length !== this.#features) throw new ShapeError(`${name}: ${key} has ${array.length} elements, want ${this.#features} (features)`);
-      loaded[key] = array.slice();
-    }
-    const batches = state.batches === undefined ? 0 : state.batches?.[0];
-    if (!Number.isInteger(batches) || batches < 0) throw new NormError(`${name}: batches is ${String(batches)}, want a whole number of at least 0`);
-    Object.assign(this, loaded, { batches });
+    const loaded = wanted.map((key) => {
+      if (state[key] === undefined) throw new NormError(`${name}: ${key} is missing`);
+      return checkArray(state[key], `${name}: ${key}`, this.#features).slice();
+    });
+    const batches = state.batches === undefined ? 0 : checkBatches(state.batches?.[0], name);
+    wanted.forEach((key, i) => {
+      this[key] = loaded[i];
+    });
+    this.batches = batches;
   }
 
   dispose() {
@@ -505,11 +516,18 @@ export class BatchNorm extends Layer {
     this.#free();
   }
 
-  /** @param {string} what */
-  #statistics(what) {
-    for (const name of /** @type {const} */ (['runningMean', 'runningVar'])) {
-      if (this[name].length !== this.#features) throw new ShapeError(`BatchNorm.${what}: ${name} has ${this[name].length} elements, want ${this.#features} (features)`);
-    }
+  /** What a state consists of beside batches. @returns {('scale' | 'bias' | 'runningMean' | 'runningVar')[]} */
+  get #entries() {
+    return this._affine ? ['scale', 'bias', 'runningMean', 'runningVar'] : ['runningMean', 'runningVar'];
+  }
+
+  /**
+   * A running statistic, which may have been replaced since the last call.
+   * @param {'runningMean' | 'runningVar'} key
+   * @param {string} name
+   */
+  #statistic(key, name) {
+    return checkArray(this[key], `${name}: ${key}`, this.#features);
   }
 }
 
@@ -578,8 +596,7 @@ export class InstanceNorm extends Groups {
 function shares(out, x) {
   if (out === undefined || out === null) return false;
   if (out === x) return true;
-  const [a, b] = [out, x].map((v) => (v instanceof Tensor ? v.data : v));
-  return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+  return overlap(out instanceof Tensor ? out.data : out, x instanceof Tensor ? x.data : x);
 }
 
 /**
@@ -595,11 +612,47 @@ function checkMoments(moments, name, features) {
   for (const key of ['mean', 'variance']) {
     const array = moments[key];
     if (!(array instanceof Float32Array || array instanceof Float64Array)) throw new NormError(`${name}: ${key} is ${describe(array)}, want a Float32Array or Float64Array`);
-    if (array.length !== features) throw new ShapeError(`${name}: ${key} has ${array.length} elements, want ${features}`);
+    if (attached(array, `${name}: ${key}`).length !== features) throw new ShapeError(`${name}: ${key} has ${array.length} elements, want ${features}`);
   }
   const negative = moments.variance.findIndex((/** @type {number} */ v) => v < 0);
   if (negative >= 0) throw new NormError(`${name}: variance[${negative}] is ${moments.variance[negative]}, want at least 0`);
   return moments;
+}
+
+/**
+ * Means and variances as the module takes them.
+ * @param {Float32Array | Float64Array} mean
+ * @param {Float32Array | Float64Array} variance
+ */
+function joined(mean, variance) {
+  const both = new Float64Array(mean.length + variance.length);
+  both.set(mean);
+  both.set(variance, mean.length);
+  return both;
+}
+
+/**
+ * An array that whoever holds the layer may have replaced.
+ * @param {any} array
+ * @param {string} name
+ * @param {number} size
+ * @returns {Float32Array}
+ */
+function checkArray(array, name, size) {
+  if (!(array instanceof Float32Array || (ArrayBuffer.isView(array) && is(array, 'Float32Array')))) throw new NormError(`${name} is ${describe(array)}, want a Float32Array`);
+  const { length } = attached(/** @type {Float32Array} */ (array), name);
+  if (length !== size) throw new ShapeError(`${name} has ${length} elements, want ${size}`);
+  return /** @type {Float32Array} */ (array);
+}
+
+/**
+ * @param {any} batches
+ * @param {string} name
+ * @returns {number}
+ */
+function checkBatches(batches, name) {
+  if (!Number.isSafeInteger(batches) || batches < 0) throw new NormError(`${name}: batches is ${typeof batches === 'number' ? batches : describe(batches)}, want a whole number of at least 0`);
+  return batches;
 }
 
 /**
@@ -610,7 +663,7 @@ function checkMoments(moments, name, features) {
  */
 function checkSums(sums, name, features) {
   if (!(sums instanceof Float64Array)) throw new NormError(`${name}: sums is ${describe(sums)}, want a Float64Array`);
-  if (sums.length !== 2 * features) throw new ShapeError(`${name}: sums has ${sums.length} elements, want ${2 * features} (two for each channel)`);
+  if (attached(sums, `${name}: sums`).length !== 2 * features) throw new ShapeError(`${name}: sums has ${sums.length} elements, want ${2 * features} (two for each channel)`);
   return sums.slice();
 }
 
@@ -641,7 +694,7 @@ function flag(value, name, otherwise, option) {
  * @param {string} name
  */
 function word(value, words, name) {
-  if (value !== undefined && !words.includes(value)) throw new NormError(`${name} is ${JSON.stringify(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
+  if (value !== undefined && !words.includes(value)) throw new NormError(`${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
   return value === undefined ? 0 : words.indexOf(value);
 }
 

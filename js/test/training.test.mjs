@@ -6,7 +6,7 @@ import {
   BatchNorm, DisposedError, GroupNorm, InstanceNorm, LayerNorm, NormError, RMSNorm, ShapeError, Tensor, batchNorm, groupNorm, init, instanceNorm, layerNorm, rmsNorm,
 } from 'normwasm';
 import { live } from '../src/runtime.js';
-import { distance, floats, groupedOracle, indexOf } from './data.mjs';
+import { detached, distance, floats, groupedOracle, indexOf } from './data.mjs';
 
 const held = [];
 const own = (thing) => {
@@ -148,6 +148,18 @@ for (const variant of ['simd', 'scalar']) {
         const right = layer.scale;
         layer.scale = new Float32Array(1);
         assert.throws(() => layer.forward(x, { shape: c.shape }), { name: 'ShapeError', message: new RegExp(`scale has 1 elements, want ${c.parameters}`) });
+        assert.throws(() => layer.backward(dy), { name: 'ShapeError', message: /scale has 1 elements/ });
+        for (const parameter of c.rms ? ['scale'] : ['scale', 'bias']) {
+          const kept = layer[parameter];
+          for (const [wrong, message] of [[detached(c.parameters), /is detached/], [undefined, /is undefined, want a Float32Array/], [[...kept], /is a plain array/]]) {
+            layer[parameter] = wrong;
+            if (parameter === 'bias') layer.scale = right;
+            const error = { name: 'NormError', message: new RegExp(`^${layer.constructor.name}\\.\\w+: ${parameter} ${message.source}`) };
+            assert.throws(() => layer.forward(x, { shape: c.shape }), error);
+            if (parameter === 'scale') assert.throws(() => layer.backward(dy), error);
+          }
+          layer[parameter] = kept;
+        }
         layer.scale = right;
         assert.deepEqual(bits(layer.backward(dy).dx), bits(want));
 
@@ -294,6 +306,93 @@ for (const variant of ['simd', 'scalar']) {
         assert.deepEqual(bn.runningMean, before.runningMean);
       });
 
+      test('arrays that are gone, or no arrays', () => {
+        const bn = own(new BatchNorm({ features: 3 }));
+        const y = bn.forward(batches[0], { shape });
+        const before = bn.stateDict();
+        const good = { count: 2, mean: new Float32Array(3), variance: new Float32Array(3) };
+        const dx = bn.backward(y).dx;
+        for (const key of ['scale', 'bias', 'runningMean', 'runningVar']) {
+          const kept = bn[key];
+          for (const wrong of [detached(3), undefined, [1, 1, 1], new Float64Array(3)]) {
+            bn[key] = wrong;
+            const error = { name: 'NormError', message: new RegExp(`^BatchNorm\\.\\w+: ${key} is `) };
+            assert.throws(() => bn.forward(batches[1], { shape }), error);
+            assert.throws(() => bn.forward(batches[1], { shape, training: false }), error);
+            assert.throws(() => bn.stateDict(), error);
+            if (key.startsWith('running')) assert.throws(() => bn.setStatistics(good), error);
+          }
+          bn[key] = kept;
+        }
+        bn.batches = 1n;
+        assert.throws(() => bn.forward(batches[1], { shape }), { name: 'NormError', message: /batches is a bigint/ });
+        assert.throws(() => bn.stateDict(), { name: 'NormError', message: /batches is a bigint/ });
+        bn.batches = 1;
+        for (const Class of [Float32Array, Float64Array]) {
+          for (const key of ['mean', 'variance']) {
+            const part = { ...good, [key]: detached(3, Class) };
+            const error = { name: 'NormError', code: 'DETACHED', message: new RegExp(`${key} is detached`) };
+            assert.throws(() => BatchNorm.mergeMoments([part]), error);
+            assert.throws(() => BatchNorm.mergeMoments([good, part]), error);
+            assert.throws(() => bn.setStatistics(part), error);
+            assert.throws(() => bn.forward(batches[1], { shape, moments: part }), error);
+          }
+        }
+        assert.throws(() => BatchNorm.mergeMoments([{ count: 2, mean: detached(3), variance: detached(3) }]), { code: 'DETACHED' });
+        assert.throws(() => BatchNorm.mergeMoments(new Array(2)), NormError);
+        assert.throws(() => bn.backward(y, { sums: detached(6, Float64Array) }), { code: 'DETACHED' });
+        assert.throws(() => bn.loadStateDict({ ...before, runningMean: detached(3) }), { code: 'DETACHED' });
+        assert.deepEqual(bn.stateDict(), before);
+        assert.deepEqual(bits(bn.backward(y).dx), bits(dx));
+
+        const view = resident(Float32Array.of(1, 2, 3), [3]);
+        bn.runningMean = view.data;
+        assert.throws(() => bn.forward(batches[1], { shape }), { name: 'NormError', message: /runningMean is a view of the module's memory/ });
+        const big = new Float32Array(runtime.memory().total / 4); // whose place in scratch grows the memory
+        bn.forward(big.subarray(0, big.length - (big.length % 3)), { shape: [Math.floor(big.length / 3), 3], training: false });
+        bn.runningMean = bn.runningVar;
+        assert.throws(() => bn.forward(batches[1], { shape }), { name: 'NormError', message: /runningVar and runningMean are the same memory/ });
+        bn.runningMean = new Float32Array(3);
+        const single = batches[1].slice(0, 3);
+        const onnx = own(new BatchNorm({ features: 3, preset: 'onnx' }));
+        assert.throws(() => onnx.forward(single, { shape: [1, 3], out: onnx.runningMean }), { name: 'NormError', message: /out and runningMean are the same memory/ });
+      });
+
+      test('more channels than a call takes arguments', () => {
+        const bn = own(new BatchNorm({ features: 300000, preset: 'onnx' }));
+        const x = floats(600000, 71);
+        const y = bn.forward(x, { shape: [2, 300000], updateStats: false });
+        near(bn.forward(x, { shape: [2, 300000], moments: bn.moments(x, { shape: [2, 300000] }) }), y, 'y');
+        const other = own(new BatchNorm({ features: 300000, preset: 'onnx' }));
+        other.loadStateDict(bn.stateDict());
+        other.setStatistics(BatchNorm.mergeMoments([bn.moments(x, { shape: [2, 300000] })]));
+        bn.forward(x, { shape: [2, 300000] });
+        assert.equal(bn.backward(x, { sums: bn.backwardSums(x) }).dx.length, 600000);
+      });
+
+      test('what fails leaves the latest forward', () => {
+        const x = batches[0];
+        const dy = floats(72, 72);
+        for (const o of [{}, { training: false }, { moments: { count: 99, mean: floats(3, 73), variance: Float32Array.of(1, 2, 3) } }]) {
+          const bn = own(new BatchNorm({ features: 3 }));
+          bn.forward(x, { shape, ...o });
+          const want = bn.backward(dy);
+          const state = bn.stateDict();
+          for (const f of [
+            () => bn.moments(new Float32Array(10), { shape: [2, 5] }), () => bn.moments(new Float32Array(10), { shape: [2, 3] }), () => bn.moments(new Float32Array(3)),
+            () => bn.moments(detached(72), { shape }), () => bn.moments(), () => bn.forward(x, { shape: [2, 5] }), () => bn.forward(x, { shape: [6, 4, 3] }),
+            () => bn.forward(batches[1].subarray(0, 3), { shape: [1, 3] }), () => bn.forward(x, { shape, out: new Float32Array(3) }),
+            () => bn.forward(batches[1], { shape, moments: { count: 0, mean: new Float32Array(3), variance: new Float32Array(3) } }),
+            () => bn.backwardSums(dy.subarray(1)), () => bn.backwardSums(detached(72)), () => bn.backward(dy.subarray(1)), () => bn.backward(dy, { out: new Float32Array(3) }),
+            () => bn.backward(dy, { sums: new Float64Array(5) }), () => bn.loadStateDict({}),
+          ]) {
+            assert.throws(f, NormError, String(f));
+            assert.deepEqual(bn.backward(dy), want, String(f));
+            assert.deepEqual(bn.stateDict(), state, String(f));
+          }
+        }
+      });
+
       test('state dictionaries', () => {
         const bn = own(new BatchNorm({ features: 3, momentum: null }));
         bn.scale.set([1, 2, 3]);
@@ -407,6 +506,7 @@ for (const variant of ['simd', 'scalar']) {
         [() => new BatchNorm({ features: -1 }), ShapeError, /features is -1/],
         [() => new BatchNorm({ features: 1.5 }), ShapeError, /features is 1\.5/],
         [() => new BatchNorm({ features: 1e12 }), ShapeError, /more than memory/],
+        [() => new BatchNorm({ features: 2, preset: 1n }), NormError, /preset is a bigint/],
         [() => new BatchNorm({ features: 2, preset: 'tf' }), NormError, /preset is "tf"/],
         [() => new BatchNorm({ features: 2, momentum: 1.5 }), NormError, /momentum is 1\.5/],
         [() => new BatchNorm({ features: 2, momentum: NaN }), NormError, /momentum is NaN/],
@@ -416,6 +516,8 @@ for (const variant of ['simd', 'scalar']) {
         [() => new BatchNorm({ features: 2, layout: 'cn' }), NormError, /layout is "cn"/],
         [() => new BatchNorm({ features: 2, affine: 1 }), NormError, /affine is a number/],
         [() => new LayerNorm({}), NormError, /normalizedShape is undefined/],
+        [() => new LayerNorm({ normalizedShape: [, 4] }), ShapeError, /normalizedShape\[0\] is undefined/],
+        [() => new RMSNorm({ normalizedShape: new Array(1) }), ShapeError, /normalizedShape\[0\] is undefined/],
         [() => new LayerNorm({ normalizedShape: [-1] }), ShapeError, /normalizedShape\[0\] is -1/],
         [() => new LayerNorm({ normalizedShape: [4], epsilon: Infinity }), NormError, /epsilon is Infinity/],
         [() => new RMSNorm(), NormError, /options is undefined/],
