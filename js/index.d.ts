@@ -253,8 +253,8 @@ export class BatchNorm implements Layer {
   static mergeMoments<A extends Float32Array | Float64Array>(parts: readonly Moments<A>[]): Moments<A>;
   /** Copies: scale and bias (where there are such), runningMean, runningVar, and batches as one element. */
   stateDict(): Record<string, Float32Array>;
-  /** Copies a state in. `batches` may be left out (0). An entry that is missing, unknown or of another length is an error, and
-   *  nothing has changed then. */
+  /** Copies a state into the layer's arrays, which stay the same ones. `batches` may be left out (0). An entry that is missing,
+   *  unknown or of another length is an error, as is a runningVar below 0 or NaN; nothing has changed then. */
   loadStateDict(s: Record<string, Float32Array>): void;
   /** Frees what the module holds for it. Idempotent. */
   dispose(): void;

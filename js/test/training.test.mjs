@@ -384,7 +384,7 @@ for (const variant of ['simd', 'scalar']) {
             () => bn.forward(batches[1].subarray(0, 3), { shape: [1, 3] }), () => bn.forward(x, { shape, out: new Float32Array(3) }),
             () => bn.forward(batches[1], { shape, moments: { count: 0, mean: new Float32Array(3), variance: new Float32Array(3) } }),
             () => bn.backwardSums(dy.subarray(1)), () => bn.backwardSums(detached(72)), () => bn.backward(dy.subarray(1)), () => bn.backward(dy, { out: new Float32Array(3) }),
-            () => bn.backward(dy, { sums: new Float64Array(5) }), () => bn.loadStateDict({}),
+            () => bn.backward(dy, { sums: new Float64Array(5) }), () => bn.loadStateDict({ ...state, runningVar: Float32Array.of(1, -1, 1) }), () => bn.loadStateDict({}),
           ]) {
             assert.throws(f, NormError, String(f));
             assert.deepEqual(bn.backward(dy), want, String(f));
@@ -403,6 +403,23 @@ for (const variant of ['simd', 'scalar']) {
         other.loadStateDict(state);
         state.scale[0] = 99; // both directions copy
         assert.equal(other.scale[0], 1);
+        const names = ['scale', 'bias', 'runningMean', 'runningVar'];
+        const arrays = names.map((name) => other[name]);
+        other.loadStateDict(bn.stateDict());
+        names.forEach((name, i) => assert.equal(other[name], arrays[i], 'the same array'));
+        for (const wrong of [-1, NaN, -Infinity]) {
+          const entries = { ...bn.stateDict(), scale: Float32Array.of(7, 7, 7), runningVar: Float32Array.of(1, 2, wrong) };
+          assert.throws(() => other.loadStateDict(entries), { name: 'NormError', message: `BatchNorm.loadStateDict: runningVar of channel 2 is ${wrong}, want at least 0` });
+          assert.deepEqual(other.stateDict(), bn.stateDict());
+        }
+        for (const array of [detached(3), new Float32Array(2), undefined]) {
+          other.bias = array;
+          other.loadStateDict(bn.stateDict());
+          assert.deepEqual(other.stateDict(), bn.stateDict(), 'an array that does not fit is replaced');
+        }
+        other.loadStateDict({ ...other.stateDict(), scale: other.bias, bias: other.scale });
+        assert.deepEqual([other.scale, other.bias], [bn.bias, bn.scale], 'its own arrays, in other places');
+        other.loadStateDict(bn.stateDict());
         for (const layer of [bn, other]) layer.forward(batches[1], { shape });
         assert.deepEqual(other.stateDict(), bn.stateDict());
         const { batches: _, ...rest } = bn.stateDict();
