@@ -237,7 +237,8 @@ export class BatchNorm implements Layer {
   batches: number;
   /** useBatchStats normalizes with the batch's statistics rather than the running ones, updateStats lets these learn from the
    *  batch. They are separate: both default to `training` (default true). `moments` take the place of the batch's statistics.
-   *  @throws {NormError} also for one value per channel under 'pytorch', and a negative running variance where it is used */
+   *  @throws {NormError} also for one value per channel under 'pytorch', a negative running variance where it is used, and
+   *  moments where the running statistics are to be used (`useBatchStats` false, or `training` false without it) */
   forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; training?: boolean; useBatchStats?: boolean; updateStats?: boolean;
     moments?: Moments<Float32Array | Float64Array> }): T;
   /** Gradients of the latest forward, in the mode that it ran in: running statistics count as constants. */

@@ -376,6 +376,7 @@ export class BatchNorm extends Layer {
     const useBatch = flag(options.useBatchStats, call.name, training, 'useBatchStats');
     const update = flag(options.updateStats, call.name, training, 'updateStats');
     const given = options.moments === undefined ? undefined : checkMoments(options.moments, `${call.name}: moments`, this.#features);
+    if (given && !useBatch) throw new NormError(`${call.name}: moments take the place of the batch's statistics, and ${options.useBatchStats === false ? 'useBatchStats' : 'training'} is false`);
     this._parameter(call, 'scale');
     this._parameter(call, 'bias');
     call.own(this.#statistic('runningMean', call.name), true, update, 'runningMean');

@@ -393,6 +393,19 @@ for (const variant of ['simd', 'scalar']) {
         }
       });
 
+      test('moments do not go with running statistics', () => {
+        const bn = own(new BatchNorm({ features: 3 }));
+        const given = bn.moments(batches[0], { shape });
+        const before = bn.stateDict();
+        for (const [o, message] of [
+          [{ useBatchStats: false }, /moments .* useBatchStats is false/], [{ training: false }, /moments .* training is false/],
+          [{ training: true, useBatchStats: false }, /useBatchStats is false/], [{ training: false, updateStats: true }, /training is false/],
+        ]) assert.throws(() => bn.forward(batches[0], { shape, moments: given, ...o }), { name: 'NormError', message });
+        assert.deepEqual(bn.stateDict(), before);
+        near(bn.forward(batches[0], { shape, moments: given, training: false, useBatchStats: true }), bn.forward(batches[0], { shape, updateStats: false }), 'y');
+        assert.deepEqual(bn.stateDict(), before);
+      });
+
       test('state dictionaries', () => {
         const bn = own(new BatchNorm({ features: 3, momentum: null }));
         bn.scale.set([1, 2, 3]);
