@@ -165,8 +165,8 @@ export function localResponseNorm<T extends Operand>(x: T, o: { shape?: readonly
  *  zeros all the same. Errors as for {@link layerNorm}, and a {@link NormError} for another p. */
 export function lpNorm<T extends Operand>(x: T, o?: { shape?: readonly number[]; axis?: number; p?: 1 | 2; epsilon?: number; out?: Operand }): T;
 
-/** y = (x − mean)/√(var + ε) over `axes`; default: all but axis 1, which for [N C H W] are ONNX's [0 2 3]. ε = 1e-9.
- *  Errors as for {@link layerNorm}. */
+/** y = (x − mean)/(√var + 1e-9) over `axes`, as ONNX has it; with an `epsilon`, y = (x − mean)/√(var + ε) as elsewhere.
+ *  `axes` default to all but axis 1, which for [N C H W] are ONNX's [0 2 3]. Errors as for {@link layerNorm}. */
 export function meanVarianceNorm<T extends Operand>(x: T, o?: Common & { axes?: readonly number[] }): T;
 
 /** Conv weights [O, I/g, ...] (or linear ones, [O, I]) and bias with a BatchNorm folded in: the same outputs, one op fewer.

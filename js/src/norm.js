@@ -128,13 +128,13 @@ export function lpNorm(x, options = {}) {
 }
 
 /**
- * y = (x − mean)/√(var + ε) over `axes`.
+ * y = (x − mean)/(√var + 1e-9) over `axes`; with an epsilon (x − mean)/√(var + ε).
  * @param {any} x
  * @param {any} [options]
  */
 export function meanVarianceNorm(x, options = {}) {
   const call = new Call('meanVarianceNorm', 'meanVarianceNorm', x, options);
-  const epsilon = call.number('epsilon', 1e-9);
+  const epsilon = call.number('epsilon', none);
   call.begin(call.axes());
   return call.put(epsilon).run();
 }

@@ -105,10 +105,21 @@ for (const variant of ['simd', 'scalar']) {
       const shape = [2, 3, 4, 5];
       const x = floats(120, 12);
       const at = indexOf(shape, 'nchw');
-      near(both(meanVarianceNorm, x, {}, shape), groupedOracle(x, (i) => at(i).c, () => 0, { epsilon: 1e-9 }).y, 'all but the channels');
+      near(both(meanVarianceNorm, x, {}, shape), groupedOracle(x, (i) => at(i).c, () => 0, { epsilon: 0 }).y, 'all but the channels');
       near(both(meanVarianceNorm, x, { axes: [-1], epsilon: 0.1 }, shape), groupedOracle(x, (i) => Math.floor(i / 5), () => 0, { epsilon: 0.1 }).y, 'the last');
-      near(meanVarianceNorm(x), groupedOracle(x, () => 0, () => 0, { epsilon: 1e-9 }).y, 'one dimension');
+      near(meanVarianceNorm(x), groupedOracle(x, () => 0, () => 0, { epsilon: 0 }).y, 'one dimension');
       assert.deepEqual(meanVarianceNorm(new Float32Array(6).fill(3)), new Float32Array(6));
+      // Where deviations are as small as what is added, it shows where that is added.
+      for (const scale of [1, 1e-8, 1e-9, 1e-10, 1e-20]) {
+        const row = Float32Array.from([1, 2, 4, 9], (v) => v * scale);
+        const mean = row.reduce((a, b) => a + b, 0) / 4;
+        const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / 4;
+        const want = (divisor) => Float64Array.from(row, (v) => (v - mean) / divisor);
+        near(meanVarianceNorm(row, { axes: [0] }), want(Math.sqrt(variance) + 1e-9), `${scale}: beside the root`);
+        near(meanVarianceNorm(row, { axes: [0], epsilon: undefined }), want(Math.sqrt(variance) + 1e-9), `${scale}: left out`);
+        for (const epsilon of [1e-9, 1e-18]) near(meanVarianceNorm(row, { axes: [0], epsilon }), want(Math.sqrt(variance + epsilon)), `${scale}: ${epsilon} in the root`);
+      }
+      for (const epsilon of [-1, NaN, Infinity]) assert.throws(() => meanVarianceNorm(x, { shape, epsilon }), { name: 'NormError', message: /epsilon is/ });
     });
 
     test('lpNorm', () => {

@@ -371,7 +371,6 @@ export const operators = {
   MeanVarianceNormalization: {
     cases: 60,
     ulps: 4,
-    todo: 'functions put 1e-9 into the root, and sessions leave it out',
     draw(draw) {
       const rank = draw.int(2, 5);
       const dims = drawDims(draw, rank);
