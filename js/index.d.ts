@@ -338,7 +338,8 @@ export interface ValueMetadata {
 
 export class InferenceSession {
   private constructor();
-  /** Reads and optimizes a model, and starts the module where that is not done yet.
+  /** Reads and optimizes a model, and starts the module where that is not done yet. A BatchNormalization in training mode runs
+   *  as one: each run starts from the running statistics that the model or the feeds give, and gives out what they become.
    *  @throws {LoadError} when the model cannot be fetched, is truncated or is no ONNX file
    *  @throws {UnsupportedError} that lists every operator, attribute and type that is not implemented */
   static create(model: ModelSource, options?: SessionOptions): Promise<InferenceSession>;
