@@ -177,18 +177,17 @@
 // against the deviation: in float32, [40000 40001 40002 40003] comes out with a
 // variance of 0 or worse. Here
 //
-//   - Σx is summed in float64. The mean is applied as two float32 numbers, high and
-//     low part, so that its rounding does not show (at 1e7 ± 50 it would cost 0.02).
-//     A backward pass whose cache holds the high part finds the low one in the data:
-//     it is what the mean of x̂ lacks to 0;
-//   - the variance is that of x - K for a K near the mean, taken from a few
-//     samples, and corrected by (μ - K)²; where the samples misled, a second sweep
-//     starts from the mean itself;
+//   - Σx and Σx² are summed in float64, where the square of a float32 is exact. The
+//     variance is their difference as long as the mean is not 64 deviations away; beyond
+//     that a second sweep sums x - K and (x - K)² for a K next to the mean;
+//   - the mean is applied as two float32 numbers, high and low part, so that its rounding
+//     does not show (at 1e7 ± 50 it would cost 0.02). A backward pass whose cache holds
+//     the high part finds the low one in the data: it is what the mean of x̂ lacks to 0;
 //   - statistics of parts (planes of a channel, columns of a group, batches of workers)
 //     are float64 and merged by Chan's formula, which subtracts nothing large;
-//   - rows and channels whose squares overflow or underflow float32 (3e38, denormals)
-//     are recognised and taken in float64, forward and backward. Equal values give
-//     exactly β;
+//   - rows and channels whose deviations or parameters float32 does not carry (3e38,
+//     denormals) are recognised and taken in float64, forward and backward. Equal
+//     values give exactly β;
 //   - NaN and ±Inf spoil what shares statistics with them only, and in inference
 //     themselves.
 //
