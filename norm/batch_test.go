@@ -215,6 +215,8 @@ func TestBatchNormErrors(t *testing.T) {
 	plan, err := NewBatchNorm([]int{2, 3, 4}, 1, 0, Linear)
 	require.NoError(t, err)
 	_, rank := NHWC.Axis(1)
+	_, unknown := Layout(7).Axis(4)
+	assert.EqualError(t, unknown, "norm: BatchNorm: layout is 7, want NCHW or NHWC (0 or 1)")
 	cases := []struct {
 		err   error
 		shape bool

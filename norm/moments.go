@@ -1,5 +1,7 @@
 package norm
 
+import "math"
+
 // Moments are the mean and the biased variance of Count values in each of several
 // channels. They are float64: rounded to float32, the mean of 1e7 ± 50 would be off
 // by half. A part of a batch has moments, and MergeMoments makes the whole's of them.
@@ -43,6 +45,9 @@ func (m *Moments) Merge(part *Moments) error {
 	if part.Count == 0 {
 		return nil
 	}
+	if m.Count > math.MaxInt-part.Count {
+		return valueError("MergeMoments", "the counts ", m.Count, " and ", part.Count, " are together more than an int holds")
+	}
 	for c := range m.Mean {
 		m.Mean[c], m.Variance[c] = mergeMoment(m.Count, m.Mean[c], m.Variance[c], part.Count, part.Mean[c], part.Variance[c])
 	}
@@ -52,6 +57,8 @@ func (m *Moments) Merge(part *Moments) error {
 
 func (m *Moments) check(channels int) error {
 	switch {
+	case m == nil:
+		return shapeError("MergeMoments", "the moments are nil, want those of ", channels, " channels")
 	case len(m.Mean) != channels:
 		return shapeError("MergeMoments", "mean has ", len(m.Mean), " elements, want ", channels, " (one for each channel)")
 	case len(m.Variance) != channels:
@@ -74,6 +81,9 @@ func MergeMoments(parts ...*Moments) (*Moments, error) {
 	if len(parts) == 0 {
 		return nil, shapeError("MergeMoments", "there are no parts, want at least one")
 	}
+	if err := parts[0].check(parts[0].channels()); err != nil {
+		return nil, err
+	}
 	whole := NewMoments(len(parts[0].Mean))
 	for _, p := range parts {
 		if err := whole.Merge(p); err != nil {
@@ -81,6 +91,13 @@ func MergeMoments(parts ...*Moments) (*Moments, error) {
 		}
 	}
 	return whole, nil
+}
+
+func (m *Moments) channels() int {
+	if m == nil {
+		return 0
+	}
+	return len(m.Mean)
 }
 
 // mergeMoment merges two means and biased variances of n1 ≥ 0 and n2 > 0 values.

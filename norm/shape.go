@@ -11,12 +11,22 @@ const (
 )
 
 // Axis returns the channel axis of a tensor of the given rank, which has to be
-// at least 2. A *ShapeError says so otherwise.
+// at least 2. A *ShapeError says so otherwise; another layout is a *ValueError.
 func (l Layout) Axis(rank int) (int, error) {
+	if err := l.check("BatchNorm"); err != nil {
+		return 0, err
+	}
 	if rank < 2 {
 		return 0, shapeError("BatchNorm", "x has rank ", rank, ", want at least 2 (name the channel axis itself for less)")
 	}
 	return l.axis(rank), nil
+}
+
+func (l Layout) check(op string) error {
+	if l == NCHW || l == NHWC {
+		return nil
+	}
+	return valueError(op, "layout is ", int(l), ", want NCHW or NHWC (0 or 1)")
 }
 
 func (l Layout) axis(rank int) int {
@@ -31,8 +41,8 @@ func (l Layout) extents(op string, shape []int) (batch, channels, inner int, err
 	if len(shape) < 2 {
 		return 0, 0, 0, shapeError(op, "x ", shape, " has rank ", len(shape), ", want at least 2 (examples and channels)")
 	}
-	if l != NCHW && l != NHWC {
-		return 0, 0, 0, valueError(op, "layout is ", int(l), ", want NCHW or NHWC (0 or 1)")
+	if err := l.check(op); err != nil {
+		return 0, 0, 0, err
 	}
 	if _, err := elements(op, shape); err != nil {
 		return 0, 0, 0, err

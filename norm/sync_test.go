@@ -66,6 +66,10 @@ func TestMergeMomentsErrors(t *testing.T) {
 		return err
 	}
 	assert.EqualError(t, merge(), "norm: MergeMoments: there are no parts, want at least one")
+	assert.EqualError(t, merge(nil), "norm: MergeMoments: the moments are nil, want those of 0 channels")
+	assert.EqualError(t, merge(NewMoments(2), nil), "norm: MergeMoments: the moments are nil, want those of 2 channels")
+	many := &Moments{Count: math.MaxInt - 1, Mean: []float64{1}, Variance: []float64{1}}
+	assert.ErrorContains(t, merge(many, &Moments{Count: 2, Mean: []float64{1}, Variance: []float64{1}}), "are together more than an int holds")
 	assert.EqualError(t, merge(NewMoments(2), NewMoments(3)), "norm: MergeMoments: mean has 3 elements, want 2 (one for each channel)")
 	assert.EqualError(t, merge(&Moments{1, []float64{1, 2}, []float64{1}}), "norm: MergeMoments: variance has 1 elements, want 2 (one for each channel)")
 	assert.EqualError(t, merge(&Moments{-1, []float64{1}, []float64{1}}), "norm: MergeMoments: count is -1, want at least 0")
