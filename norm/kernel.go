@@ -31,17 +31,17 @@ package norm
 // nil. epsilon is ≥ 0 and finite. For each row x of n = cols elements:
 //
 //	// 1. One sweep, all of it in f64; K = 0.
-//	a0 a1 f64x2 = 0, q0 … q7 f64x2 = 0
+//	a0 a1 q0 q1 f64x2 = 0
 //	for i = 0; i < n/16; i++ {
 //		v0 … v3 = x[16i : 16i+16];  l_k = f64(v_k.low) - K;  h_k = f64(v_k.high) - K
-//		a0 += ((l0 + l1) + l2) + l3;  a1 += ((h0 + h1) + h2) + h3     // the sums in the brackets first
-//		for k = 0 … 3 { q_2k += l_k*l_k; q_2k+1 += h_k*h_k }
+//		a0 += ((l0 + l1) + l2) + l3;                 a1 += ((h0 + h1) + h2) + h3    // the sums in the
+//		q0 += ((l0*l0 + l1*l1) + l2*l2) + l3*l3;     q1 += the same of h            // brackets first
 //	}
 //	for k = 0; k < n%16/4; k++ {                             // tail vectors, at most three
 //		v = x[n/16*16 + 4k : … + 4];  l and h as above
-//		a0 += l;  a1 += h;  q_2k += l*l;  q_2k+1 += h*h
+//		a0 += l;  q0 += l*l;  a1 += h;  q1 += h*h
 //	}
-//	a = a0 + a1;  q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))     // lanewise
+//	a = a0 + a1;  q = q0 + q1                                // lanewise
 //	S = a[0] + a[1];  Q = q[0] + q[1]
 //	for each of the last n%4 elements, in order {            // tail scalars, at most three
 //		d = f64(x) - K;  S = S + d;  Q = Q + d*d

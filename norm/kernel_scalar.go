@@ -71,38 +71,29 @@ func isCarried(v float64) bool { return v >= varianceMin && v <= varianceMax }
 
 // rowSweep returns S = Σ(x-shift) and Q = Σ(x-shift)² of layerNormRows.
 func rowSweep(x []float32, shift float64) (sum, squares float64) {
-	var a [4]float64  // a0, a1
-	var q [16]float64 // q0 … q7
+	var a, q [4]float64 // a0, a1 and q0, q1
 	n := len(x)
 	whole := n &^ 15
 	for l := range a { // a lane of the four vectors
-		s := a[l]
-		var q0, q1, q2, q3 float64
+		var s, t float64
 		for rest := x[:whole]; len(rest) >= 16; rest = rest[16:] {
 			v := rest[l : l+13 : l+13]
 			d0, d1, d2, d3 := float64(v[0])-shift, float64(v[4])-shift, float64(v[8])-shift, float64(v[12])-shift
 			s += ((d0 + d1) + d2) + d3
-			q0 += float64(d0 * d0)
-			q1 += float64(d1 * d1)
-			q2 += float64(d2 * d2)
-			q3 += float64(d3 * d3)
+			t += ((float64(d0*d0) + float64(d1*d1)) + float64(d2*d2)) + float64(d3*d3)
 		}
-		a[l], q[l], q[l+4], q[l+8], q[l+12] = s, q0, q1, q2, q3
+		a[l], q[l] = s, t
 	}
 	i := whole
 	for ; i+4 <= n; i += 4 {
 		for l, e := range x[i : i+4] {
 			d := float64(e) - shift
 			a[l] += d
-			q[i-whole+l] += float64(d * d)
+			q[l] += float64(d * d)
 		}
 	}
 	sum = (a[0] + a[2]) + (a[1] + a[3])
-	var lane [2]float64
-	for l := range lane {
-		lane[l] = ((q[l] + q[l+2]) + (q[l+4] + q[l+6])) + ((q[l+8] + q[l+10]) + (q[l+12] + q[l+14]))
-	}
-	squares = lane[0] + lane[1]
+	squares = (q[0] + q[2]) + (q[1] + q[3])
 	for ; i < n; i++ {
 		d := float64(x[i]) - shift
 		sum += d

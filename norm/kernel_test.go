@@ -34,25 +34,22 @@ func modelMoments(x []float32) (mu, variance float64) {
 	square := func(a f64x2) f64x2 { return f64x2{a[0] * a[0], a[1] * a[1]} }
 	sweep := func(K float64) (S, Q float64) {
 		half := func(i int) f64x2 { return f64x2{float64(x[i]) - K, float64(x[i+1]) - K} }
-		var a [2]f64x2
-		var q [8]f64x2
+		var a, q [2]f64x2
 		for i := range n / 16 {
 			for h := range 2 {
 				l := [4]f64x2{half(16*i + 2*h), half(16*i + 4 + 2*h), half(16*i + 8 + 2*h), half(16*i + 12 + 2*h)}
 				a[h] = add(a[h], add(add(add(l[0], l[1]), l[2]), l[3]))
-				for k := range l {
-					q[2*k+h] = add(q[2*k+h], square(l[k]))
-				}
+				q[h] = add(q[h], add(add(add(square(l[0]), square(l[1])), square(l[2])), square(l[3])))
 			}
 		}
 		for k := range n % 16 / 4 {
 			for h := range 2 {
 				l := half(n/16*16 + 4*k + 2*h)
-				a[h], q[2*k+h] = add(a[h], l), add(q[2*k+h], square(l))
+				a[h], q[h] = add(a[h], l), add(q[h], square(l))
 			}
 		}
 		t := add(a[0], a[1])
-		r := add(add(add(q[0], q[1]), add(q[2], q[3])), add(add(q[4], q[5]), add(q[6], q[7])))
+		r := add(q[0], q[1])
 		S, Q = t[0]+t[1], r[0]+r[1]
 		for _, e := range x[n/4*4:] {
 			d := float64(e) - K

@@ -67,18 +67,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			// a1 is V1
 			// q0 is V2
 			// q1 is V3
-			// q2 is V4
-			// q3 is V5
-			// q4 is V6
-			// q5 is V7
-			// q6 is V8
-			// q7 is V9
-			// t0 is V10
-			// t1 is V11
-			// e is V12
-			// one is V13
+			// t0 is V4
+			// t1 is V5
+			// p0 is V6
+			// p1 is V7
+			// e is V8
+			// one is V9
 			V128Const $4607182418800017408, $4607182418800017408
-			Set V13
+			Set V9
 			V128Const $0, $0
 			Set V0
 			V128Const $0, $0
@@ -87,18 +83,6 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Set V2
 			V128Const $0, $0
 			Set V3
-			V128Const $0, $0
-			Set V4
-			V128Const $0, $0
-			Set V5
-			V128Const $0, $0
-			Set V6
-			V128Const $0, $0
-			Set V7
-			V128Const $0, $0
-			Set V8
-			V128Const $0, $0
-			Set V9
 			Get R8
 			I64Const $16
 			I64GeS
@@ -108,15 +92,13 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V12
-					Set V10
+					Set V6
+					Get V8
+					Set V4
 					Get R7
 					I32WrapI64
 					V128Load64Zero
@@ -124,30 +106,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					I64ShrU
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V12
-					Set V11
+					Set V7
+					Get V8
+					Set V5
 					Get R7
 					I32WrapI64
 					V128Load $16
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
 					Get V4
+					Get V8
 					F64x2Add
 					Set V4
-					Get V10
-					Get V12
-					F64x2Add
-					Set V10
 					Get R7
 					I32WrapI64
 					V128Load64Zero
@@ -155,32 +135,32 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					F32Copysign
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
 					Get V5
+					Get V8
 					F64x2Add
 					Set V5
-					Get V11
-					Get V12
-					F64x2Add
-					Set V11
 					Get R7
 					I32WrapI64
 					V128Load $32
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V6
 					F64x2Add
 					Set V6
-					Get V10
-					Get V12
+					Get V4
+					Get V8
 					F64x2Add
-					Set V10
+					Set V4
 					Get R7
 					I32WrapI64
 					V128Load64Zero
@@ -188,34 +168,34 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					I32TruncF32S
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V7
 					F64x2Add
 					Set V7
-					Get V11
-					Get V12
+					Get V5
+					Get V8
 					F64x2Add
-					Set V11
+					Set V5
 					Get R7
 					I32WrapI64
 					V128Load $48
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V8
-					F64x2Add
 					Set V8
-					Get V12
-					Get V13
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V10
+					Get V6
 					F64x2Add
-					Set V10
+					Set V6
+					Get V8
+					Get V9
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
 					Get R7
 					I32WrapI64
 					V128Load64Zero
@@ -223,31 +203,41 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					F64ConvertI32U
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V8
 					Get V9
-					F64x2Add
-					Set V9
-					Get V12
-					Get V13
 					F64x2Mul
-					Get V11
+					Get V5
 					F64x2Add
-					Set V11
-					Get V10
-					Get V13
+					Set V5
+					Get V4
+					Get V9
 					F64x2Mul
 					Get V0
 					F64x2Add
 					Set V0
-					Get V11
-					Get V13
+					Get V5
+					Get V9
 					F64x2Mul
 					Get V1
 					F64x2Add
 					Set V1
+					Get V2
+					Get V6
+					F64x2Add
+					Set V2
+					Get V7
+					Get V9
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
 					Get R7
 					I64Const $64
 					I64Add
@@ -262,175 +252,75 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					BrIf $0
 				End
 			End
-			Block
-				Get R8
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R7
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V2
-				F64x2Add
-				Set V2
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R7
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V3
-				F64x2Add
-				Set V3
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R7
-				I64Const $16
-				I64Add
-				Set R7
-				Get R8
-				I64Const $-4
-				I64Add
-				Set R8
-				Get R8
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R7
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V4
-				F64x2Add
-				Set V4
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R7
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V5
-				F64x2Add
-				Set V5
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R7
-				I64Const $16
-				I64Add
-				Set R7
-				Get R8
-				I64Const $-4
-				I64Add
-				Set R8
-				Get R8
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R7
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V6
-				F64x2Add
-				Set V6
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R7
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V7
-				F64x2Add
-				Set V7
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R7
-				I64Const $16
-				I64Add
-				Set R7
-				Get R8
-				I64Const $-4
-				I64Add
-				Set R8
+			Get R8
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V0
+					Get V8
+					F64x2Add
+					Set V0
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get R7
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V1
+					Get V8
+					F64x2Add
+					Set V1
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-4
+					I64Add
+					Set R8
+					Get R8
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
 			End
 			Get V0
 			Get V1
 			F64x2Add
-			Set V12
-			Get V12
+			Set V8
+			Get V8
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F20
 			Get V2
 			Get V3
 			F64x2Add
-			Get V4
-			Get V5
-			F64x2Add
-			F64x2Add
-			Get V6
-			Get V7
-			F64x2Add
+			Set V8
 			Get V8
-			Get V9
-			F64x2Add
-			F64x2Add
-			F64x2Add
-			Set V12
-			Get V12
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F17
@@ -503,18 +393,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
-				// q2 is V4
-				// q3 is V5
-				// q4 is V6
-				// q5 is V7
-				// q6 is V8
-				// q7 is V9
-				// t0 is V10
-				// t1 is V11
-				// e is V12
-				// one is V13
+				// t0 is V4
+				// t1 is V5
+				// p0 is V6
+				// p1 is V7
+				// e is V8
+				// one is V9
 				V128Const $4607182418800017408, $4607182418800017408
-				Set V13
+				Set V9
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -523,22 +409,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Set V2
 				V128Const $0, $0
 				Set V3
-				V128Const $0, $0
-				Set V4
-				V128Const $0, $0
-				Set V5
-				V128Const $0, $0
-				Set V6
-				V128Const $0, $0
-				Set V7
-				V128Const $0, $0
-				Set V8
-				V128Const $0, $0
-				Set V9
-				// shiftV is V14
+				// shiftV is V10
 				Get F18
 				F64x2Splat
-				Set V14
+				Set V10
 				Get R8
 				I64Const $16
 				I64GeS
@@ -548,17 +422,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V2
-						F64x2Add
-						Set V2
-						Get V12
-						Set V10
+						Set V6
+						Get V8
+						Set V4
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -566,34 +438,32 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V3
-						F64x2Add
-						Set V3
-						Get V12
-						Set V11
+						Set V7
+						Get V8
+						Set V5
 						Get R7
 						I32WrapI64
 						V128Load $16
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
 						Get V4
+						Get V8
 						F64x2Add
 						Set V4
-						Get V10
-						Get V12
-						F64x2Add
-						Set V10
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -601,36 +471,36 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
 						Get V5
+						Get V8
 						F64x2Add
 						Set V5
-						Get V11
-						Get V12
-						F64x2Add
-						Set V11
 						Get R7
 						I32WrapI64
 						V128Load $32
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V6
 						F64x2Add
 						Set V6
-						Get V10
-						Get V12
+						Get V4
+						Get V8
 						F64x2Add
-						Set V10
+						Set V4
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -638,38 +508,38 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V7
 						F64x2Add
 						Set V7
-						Get V11
-						Get V12
+						Get V5
+						Get V8
 						F64x2Add
-						Set V11
+						Set V5
 						Get R7
 						I32WrapI64
 						V128Load $48
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V8
-						F64x2Add
-						Set V8
-						Get V12
-						Get V13
-						F64x2Mul
 						Get V10
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
 						F64x2Add
-						Set V10
+						Set V6
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
 						Get R7
 						I32WrapI64
 						V128Load64Zero
@@ -677,33 +547,43 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V12
-						Get V13
-						F64x2Mul
-						Get V11
-						F64x2Add
-						Set V11
 						Get V10
-						Get V13
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V4
+						Get V9
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V11
-						Get V13
+						Get V5
+						Get V9
 						F64x2Mul
 						Get V1
 						F64x2Add
 						Set V1
+						Get V2
+						Get V6
+						F64x2Add
+						Set V2
+						Get V7
+						Get V9
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
 						Get R7
 						I64Const $64
 						I64Add
@@ -718,187 +598,79 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						BrIf $0
 					End
 				End
-				Block
-					Get R8
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R7
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R7
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R7
-					I64Const $16
-					I64Add
-					Set R7
-					Get R8
-					I64Const $-4
-					I64Add
-					Set R8
-					Get R8
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R7
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V4
-					F64x2Add
-					Set V4
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R7
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V5
-					F64x2Add
-					Set V5
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R7
-					I64Const $16
-					I64Add
-					Set R7
-					Get R8
-					I64Const $-4
-					I64Add
-					Set R8
-					Get R8
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R7
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R7
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R7
-					I64Const $16
-					I64Add
-					Set R7
-					Get R8
-					I64Const $-4
-					I64Add
-					Set R8
+				Get R8
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R7
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V0
+						Get V8
+						F64x2Add
+						Set V0
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get R7
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V1
+						Get V8
+						F64x2Add
+						Set V1
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R8
+						I64Const $-4
+						I64Add
+						Set R8
+						Get R8
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
 				End
 				Get V0
 				Get V1
 				F64x2Add
-				Set V12
-				Get V12
+				Set V8
+				Get V8
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F20
 				Get V2
 				Get V3
 				F64x2Add
-				Get V4
-				Get V5
-				F64x2Add
-				F64x2Add
-				Get V6
-				Get V7
-				F64x2Add
+				Set V8
 				Get V8
-				Get V9
-				F64x2Add
-				F64x2Add
-				F64x2Add
-				Set V12
-				Get V12
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
@@ -4727,18 +4499,14 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 			// a1 is V1
 			// q0 is V2
 			// q1 is V3
-			// q2 is V4
-			// q3 is V5
-			// q4 is V6
-			// q5 is V7
-			// q6 is V8
-			// q7 is V9
-			// t0 is V10
-			// t1 is V11
-			// e is V12
-			// one is V13
+			// t0 is V4
+			// t1 is V5
+			// p0 is V6
+			// p1 is V7
+			// e is V8
+			// one is V9
 			V128Const $4607182418800017408, $4607182418800017408
-			Set V13
+			Set V9
 			V128Const $0, $0
 			Set V0
 			V128Const $0, $0
@@ -4747,18 +4515,6 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 			Set V2
 			V128Const $0, $0
 			Set V3
-			V128Const $0, $0
-			Set V4
-			V128Const $0, $0
-			Set V5
-			V128Const $0, $0
-			Set V6
-			V128Const $0, $0
-			Set V7
-			V128Const $0, $0
-			Set V8
-			V128Const $0, $0
-			Set V9
 			Get R5
 			I64Const $16
 			I64GeS
@@ -4768,15 +4524,13 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V12
-					Set V10
+					Set V6
+					Get V8
+					Set V4
 					Get R4
 					I32WrapI64
 					V128Load64Zero
@@ -4784,30 +4538,28 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					I64ShrU
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V12
-					Set V11
+					Set V7
+					Get V8
+					Set V5
 					Get R4
 					I32WrapI64
 					V128Load $16
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
 					Get V4
+					Get V8
 					F64x2Add
 					Set V4
-					Get V10
-					Get V12
-					F64x2Add
-					Set V10
 					Get R4
 					I32WrapI64
 					V128Load64Zero
@@ -4815,32 +4567,32 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					F32Copysign
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
 					Get V5
+					Get V8
 					F64x2Add
 					Set V5
-					Get V11
-					Get V12
-					F64x2Add
-					Set V11
 					Get R4
 					I32WrapI64
 					V128Load $32
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V6
 					F64x2Add
 					Set V6
-					Get V10
-					Get V12
+					Get V4
+					Get V8
 					F64x2Add
-					Set V10
+					Set V4
 					Get R4
 					I32WrapI64
 					V128Load64Zero
@@ -4848,34 +4600,34 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					I32TruncF32S
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V7
 					F64x2Add
 					Set V7
-					Get V11
-					Get V12
+					Get V5
+					Get V8
 					F64x2Add
-					Set V11
+					Set V5
 					Get R4
 					I32WrapI64
 					V128Load $48
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V8
-					F64x2Add
 					Set V8
-					Get V12
-					Get V13
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V10
+					Get V6
 					F64x2Add
-					Set V10
+					Set V6
+					Get V8
+					Get V9
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
 					Get R4
 					I32WrapI64
 					V128Load64Zero
@@ -4883,31 +4635,41 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					F64ConvertI32U
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V8
 					Get V9
-					F64x2Add
-					Set V9
-					Get V12
-					Get V13
 					F64x2Mul
-					Get V11
+					Get V5
 					F64x2Add
-					Set V11
-					Get V10
-					Get V13
+					Set V5
+					Get V4
+					Get V9
 					F64x2Mul
 					Get V0
 					F64x2Add
 					Set V0
-					Get V11
-					Get V13
+					Get V5
+					Get V9
 					F64x2Mul
 					Get V1
 					F64x2Add
 					Set V1
+					Get V2
+					Get V6
+					F64x2Add
+					Set V2
+					Get V7
+					Get V9
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
 					Get R4
 					I64Const $64
 					I64Add
@@ -4922,175 +4684,75 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					BrIf $0
 				End
 			End
-			Block
-				Get R5
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R4
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V2
-				F64x2Add
-				Set V2
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R4
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V3
-				F64x2Add
-				Set V3
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R4
-				I64Const $16
-				I64Add
-				Set R4
-				Get R5
-				I64Const $-4
-				I64Add
-				Set R5
-				Get R5
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R4
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V4
-				F64x2Add
-				Set V4
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R4
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V5
-				F64x2Add
-				Set V5
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R4
-				I64Const $16
-				I64Add
-				Set R4
-				Get R5
-				I64Const $-4
-				I64Add
-				Set R5
-				Get R5
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R4
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V6
-				F64x2Add
-				Set V6
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R4
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V7
-				F64x2Add
-				Set V7
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R4
-				I64Const $16
-				I64Add
-				Set R4
-				Get R5
-				I64Const $-4
-				I64Add
-				Set R5
+			Get R5
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R4
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V0
+					Get V8
+					F64x2Add
+					Set V0
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get R4
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V1
+					Get V8
+					F64x2Add
+					Set V1
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
 			End
 			Get V0
 			Get V1
 			F64x2Add
-			Set V12
-			Get V12
+			Set V8
+			Get V8
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F20
 			Get V2
 			Get V3
 			F64x2Add
-			Get V4
-			Get V5
-			F64x2Add
-			F64x2Add
-			Get V6
-			Get V7
-			F64x2Add
+			Set V8
 			Get V8
-			Get V9
-			F64x2Add
-			F64x2Add
-			F64x2Add
-			Set V12
-			Get V12
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F17
@@ -5163,18 +4825,14 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
-				// q2 is V4
-				// q3 is V5
-				// q4 is V6
-				// q5 is V7
-				// q6 is V8
-				// q7 is V9
-				// t0 is V10
-				// t1 is V11
-				// e is V12
-				// one is V13
+				// t0 is V4
+				// t1 is V5
+				// p0 is V6
+				// p1 is V7
+				// e is V8
+				// one is V9
 				V128Const $4607182418800017408, $4607182418800017408
-				Set V13
+				Set V9
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -5183,22 +4841,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				Set V2
 				V128Const $0, $0
 				Set V3
-				V128Const $0, $0
-				Set V4
-				V128Const $0, $0
-				Set V5
-				V128Const $0, $0
-				Set V6
-				V128Const $0, $0
-				Set V7
-				V128Const $0, $0
-				Set V8
-				V128Const $0, $0
-				Set V9
-				// shiftV is V14
+				// shiftV is V10
 				Get F18
 				F64x2Splat
-				Set V14
+				Set V10
 				Get R5
 				I64Const $16
 				I64GeS
@@ -5208,17 +4854,15 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V2
-						F64x2Add
-						Set V2
-						Get V12
-						Set V10
+						Set V6
+						Get V8
+						Set V4
 						Get R4
 						I32WrapI64
 						V128Load64Zero
@@ -5226,34 +4870,32 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V3
-						F64x2Add
-						Set V3
-						Get V12
-						Set V11
+						Set V7
+						Get V8
+						Set V5
 						Get R4
 						I32WrapI64
 						V128Load $16
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
 						Get V4
+						Get V8
 						F64x2Add
 						Set V4
-						Get V10
-						Get V12
-						F64x2Add
-						Set V10
 						Get R4
 						I32WrapI64
 						V128Load64Zero
@@ -5261,36 +4903,36 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
 						Get V5
+						Get V8
 						F64x2Add
 						Set V5
-						Get V11
-						Get V12
-						F64x2Add
-						Set V11
 						Get R4
 						I32WrapI64
 						V128Load $32
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V6
 						F64x2Add
 						Set V6
-						Get V10
-						Get V12
+						Get V4
+						Get V8
 						F64x2Add
-						Set V10
+						Set V4
 						Get R4
 						I32WrapI64
 						V128Load64Zero
@@ -5298,38 +4940,38 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V7
 						F64x2Add
 						Set V7
-						Get V11
-						Get V12
+						Get V5
+						Get V8
 						F64x2Add
-						Set V11
+						Set V5
 						Get R4
 						I32WrapI64
 						V128Load $48
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V8
-						F64x2Add
-						Set V8
-						Get V12
-						Get V13
-						F64x2Mul
 						Get V10
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
 						F64x2Add
-						Set V10
+						Set V6
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
 						Get R4
 						I32WrapI64
 						V128Load64Zero
@@ -5337,33 +4979,43 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V12
-						Get V13
-						F64x2Mul
-						Get V11
-						F64x2Add
-						Set V11
 						Get V10
-						Get V13
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V4
+						Get V9
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V11
-						Get V13
+						Get V5
+						Get V9
 						F64x2Mul
 						Get V1
 						F64x2Add
 						Set V1
+						Get V2
+						Get V6
+						F64x2Add
+						Set V2
+						Get V7
+						Get V9
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
 						Get R4
 						I64Const $64
 						I64Add
@@ -5378,187 +5030,79 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						BrIf $0
 					End
 				End
-				Block
-					Get R5
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R4
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R4
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R4
-					I64Const $16
-					I64Add
-					Set R4
-					Get R5
-					I64Const $-4
-					I64Add
-					Set R5
-					Get R5
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R4
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V4
-					F64x2Add
-					Set V4
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R4
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V5
-					F64x2Add
-					Set V5
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R4
-					I64Const $16
-					I64Add
-					Set R4
-					Get R5
-					I64Const $-4
-					I64Add
-					Set R5
-					Get R5
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R4
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R4
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R4
-					I64Const $16
-					I64Add
-					Set R4
-					Get R5
-					I64Const $-4
-					I64Add
-					Set R5
+				Get R5
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V0
+						Get V8
+						F64x2Add
+						Set V0
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get R4
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V1
+						Get V8
+						F64x2Add
+						Set V1
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R4
+						I64Const $16
+						I64Add
+						Set R4
+						Get R5
+						I64Const $-4
+						I64Add
+						Set R5
+						Get R5
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
 				End
 				Get V0
 				Get V1
 				F64x2Add
-				Set V12
-				Get V12
+				Set V8
+				Get V8
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F20
 				Get V2
 				Get V3
 				F64x2Add
-				Get V4
-				Get V5
-				F64x2Add
-				F64x2Add
-				Get V6
-				Get V7
-				F64x2Add
+				Set V8
 				Get V8
-				Get V9
-				F64x2Add
-				F64x2Add
-				F64x2Add
-				Set V12
-				Get V12
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
@@ -5647,75 +5191,65 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
-	// size is R1
-	// group is R2
-	// ok is R3
+	// dst is R1
+	I64Load dst+0(FP)
+	Set R1
+	// gamma is R2
+	I64Load gamma+16(FP)
+	Set R2
+	// beta is R3
+	I64Load beta+24(FP)
+	Set R3
+	// mh is F0
+	// scale is F1
+	// shift is F2
+	// ml is F16
+	// r is F17
+	// slots is R4
+	// planeLeft is R5
+	// src is R6
+	I64Load src+8(FP)
+	Set R6
+	// size is R7
+	// group is R8
+	// ok is R9
 	I64Load share+48(FP)
 	I64Load inner+56(FP)
 	I64Mul
-	Set R1
-	// moments is R4
-	I64Load moments+32(FP)
-	Set R4
-	// mu is F16
-	// variance is F17
-	// src is R5
-	I64Load src+8(FP)
-	Set R5
-	// dst is R6
-	I64Load dst+0(FP)
-	Set R6
-	// gamma is R7
-	I64Load gamma+16(FP)
 	Set R7
-	// beta is R8
-	I64Load beta+24(FP)
-	Set R8
-	// mh is F0
-	// ml is F18
-	// r is F19
-	// gamma is R9
-	I64Load gamma+16(FP)
-	Set R9
-	// beta is R10
-	I64Load beta+24(FP)
-	Set R10
-	// waiting is R11
+	// mu is F18
+	// variance is F19
 	Loop
 		I64Const $0
-		Set R3
-		Get R2
+		Set R9
+		Get R8
 		I64Load groups+40(FP)
 		I64LtS
 		If
-			// x is R12
-			// left is R13
+			// x is R10
+			// left is R11
 			// shift is F20
 			// n is F21
 			// c is F22
-			Get R1
+			Get R7
 			F64ConvertI64S
 			Set F21
-			Get R0
-			Set R12
-			Get R1
-			Set R13
+			Get R6
+			Set R10
+			Get R7
+			Set R11
 			// a0 is V0
 			// a1 is V1
 			// q0 is V2
 			// q1 is V3
-			// q2 is V4
-			// q3 is V5
-			// q4 is V6
-			// q5 is V7
-			// q6 is V8
-			// q7 is V9
-			// t0 is V10
-			// t1 is V11
-			// e is V12
-			// one is V13
+			// t0 is V4
+			// t1 is V5
+			// p0 is V6
+			// p1 is V7
+			// e is V8
+			// one is V9
 			V128Const $4607182418800017408, $4607182418800017408
-			Set V13
+			Set V9
 			V128Const $0, $0
 			Set V0
 			V128Const $0, $0
@@ -5724,360 +5258,807 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			Set V2
 			V128Const $0, $0
 			Set V3
-			V128Const $0, $0
-			Set V4
-			V128Const $0, $0
-			Set V5
-			V128Const $0, $0
-			Set V6
-			V128Const $0, $0
-			Set V7
-			V128Const $0, $0
-			Set V8
-			V128Const $0, $0
-			Set V9
-			Get R13
+			Get R11
+			I64Const $16
+			I64GeS
+			Get R4
+			I64Eqz
+			I32Eqz
+			I32And
+			I64Load clamp+64(FP)
+			I64Eqz
+			I32And
+			If
+				Loop
+					Get R5
+					I64Eqz
+					If
+						// a is F23
+						// b is F24
+						Get F17
+						Set F23
+						F64Const $(0.0)
+						Set F24
+						Get R2
+						I64Eqz
+						I32Eqz
+						If
+							Get F23
+							Get R2
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							F64Mul
+							Set F23
+							Get R2
+							I64Const $4
+							I64Add
+							Set R2
+						End
+						Get R3
+						I64Eqz
+						I32Eqz
+						If
+							Get R3
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							Set F24
+							Get R3
+							I64Const $4
+							I64Add
+							Set R3
+						End
+						Get F23
+						F32DemoteF64
+						Set F1
+						Get F24
+						Get F16
+						Get F23
+						F64Mul
+						F64Sub
+						F32DemoteF64
+						Set F2
+						I64Load inner+56(FP)
+						Set R5
+					End
+					// steps is R12
+					Get R11
+					Get R5
+					Get R11
+					Get R5
+					I64LtS
+					Select
+					I64Const $4
+					I64ShrU
+					Set R12
+					Get R12
+					I64Eqz
+					If
+						// params0 is V10
+						// params1 is V11
+						// params2 is V12
+						Get F0
+						F32x4Splat
+						Set V10
+						Get F1
+						F32x4Splat
+						Set V11
+						Get F2
+						F32x4Splat
+						Set V12
+						Get R5
+						I64Const $32
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $0
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $0
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $16
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $16
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $32
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $32
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $48
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $48
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $64
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $64
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $80
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $80
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $96
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $96
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $112
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $112
+								Get R0
+								I64Const $128
+								I64Add
+								Set R0
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-32
+								I64Add
+								Set R5
+								Get R5
+								I64Const $32
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R5
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $0
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								V128Store $0, $0
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-4
+								I64Add
+								Set R5
+								Get R5
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R5
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R0
+								I64Const $4
+								I64Add
+								Set R0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R4
+						I64Const $-1
+						I64Add
+						Set R4
+					Else
+						Get R11
+						Get R12
+						I64Const $4
+						I64Shl
+						I64Sub
+						Set R11
+						Get R5
+						Get R12
+						I64Const $4
+						I64Shl
+						I64Sub
+						Set R5
+						// params0 is V10
+						// params1 is V11
+						// params2 is V12
+						Get F0
+						F32x4Splat
+						Set V10
+						Get F1
+						F32x4Splat
+						Set V11
+						Get F2
+						F32x4Splat
+						Set V12
+						Loop
+							Get R10
+							I32WrapI64
+							V128Load $0
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Set V6
+							Get V8
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Set V7
+							Get V8
+							Set V5
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $0
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $0
+							Get R10
+							I32WrapI64
+							V128Load $16
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V4
+							Get V8
+							F64x2Add
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Copysign
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V5
+							Get V8
+							F64x2Add
+							Set V5
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $16
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $16
+							Get R10
+							I32WrapI64
+							V128Load $32
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V4
+							Get V8
+							F64x2Add
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I32TruncF32S
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V5
+							Get V8
+							F64x2Add
+							Set V5
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $32
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $32
+							Get R10
+							I32WrapI64
+							V128Load $48
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V8
+							Get V9
+							F64x2Mul
+							Get V4
+							F64x2Add
+							Set V4
+							Get R10
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64ConvertI32U
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V8
+							Get V9
+							F64x2Mul
+							Get V5
+							F64x2Add
+							Set V5
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $48
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $48
+							Get V4
+							Get V9
+							F64x2Mul
+							Get V0
+							F64x2Add
+							Set V0
+							Get V5
+							Get V9
+							F64x2Mul
+							Get V1
+							F64x2Add
+							Set V1
+							Get V2
+							Get V6
+							F64x2Add
+							Set V2
+							Get V7
+							Get V9
+							F64x2Mul
+							Get V3
+							F64x2Add
+							Set V3
+							Get R10
+							I64Const $64
+							I64Add
+							Set R10
+							Get R0
+							I64Const $64
+							I64Add
+							Set R0
+							Get R1
+							I64Const $64
+							I64Add
+							Set R1
+							Get R12
+							I64Const $-1
+							I64Add
+							Set R12
+							Get R12
+							I64Eqz
+							I32Eqz
+							BrIf $0
+						End
+						Get R5
+						I64Eqz
+						If
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+						End
+					End
+					Get R11
+					I64Const $16
+					I64GeS
+					Get R4
+					I64Eqz
+					I32Eqz
+					I32And
+					I64Load clamp+64(FP)
+					I64Eqz
+					I32And
+					BrIf $0
+				End
+			End
+			Get R11
 			I64Const $16
 			I64GeS
 			If
 				Loop
-					Get R12
+					Get R10
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V12
-					Set V10
-					Get R12
+					Set V6
+					Get V8
+					Set V4
+					Get R10
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
 					I64ShrU
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V12
-					Set V11
-					Get R12
+					Set V7
+					Get V8
+					Set V5
+					Get R10
 					I32WrapI64
 					V128Load $16
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
 					Get V4
+					Get V8
 					F64x2Add
 					Set V4
-					Get V10
-					Get V12
-					F64x2Add
-					Set V10
-					Get R12
+					Get R10
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
 					F32Copysign
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
 					Get V5
+					Get V8
 					F64x2Add
 					Set V5
-					Get V11
-					Get V12
-					F64x2Add
-					Set V11
-					Get R12
+					Get R10
 					I32WrapI64
 					V128Load $32
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V6
 					F64x2Add
 					Set V6
-					Get V10
-					Get V12
+					Get V4
+					Get V8
 					F64x2Add
-					Set V10
-					Get R12
+					Set V4
+					Get R10
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
 					I32TruncF32S
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
 					Get V7
 					F64x2Add
 					Set V7
-					Get V11
-					Get V12
+					Get V5
+					Get V8
 					F64x2Add
-					Set V11
-					Get R12
+					Set V5
+					Get R10
 					I32WrapI64
 					V128Load $48
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V8
-					F64x2Add
 					Set V8
-					Get V12
-					Get V13
+					Get V8
+					Get V8
 					F64x2Mul
-					Get V10
+					Get V6
 					F64x2Add
-					Set V10
-					Get R12
+					Set V6
+					Get V8
+					Get V9
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get R10
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
 					F64ConvertI32U
 					Unreachable
 					F64x2PromoteLowF32x4
-					Set V12
-					Get V12
-					Get V12
+					Set V8
+					Get V8
+					Get V8
 					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V8
 					Get V9
-					F64x2Add
-					Set V9
-					Get V12
-					Get V13
 					F64x2Mul
-					Get V11
+					Get V5
 					F64x2Add
-					Set V11
-					Get V10
-					Get V13
+					Set V5
+					Get V4
+					Get V9
 					F64x2Mul
 					Get V0
 					F64x2Add
 					Set V0
-					Get V11
-					Get V13
+					Get V5
+					Get V9
 					F64x2Mul
 					Get V1
 					F64x2Add
 					Set V1
-					Get R12
+					Get V2
+					Get V6
+					F64x2Add
+					Set V2
+					Get V7
+					Get V9
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get R10
 					I64Const $64
 					I64Add
-					Set R12
-					Get R13
+					Set R10
+					Get R11
 					I64Const $-16
 					I64Add
-					Set R13
-					Get R13
+					Set R11
+					Get R11
 					I64Const $16
 					I64GeS
 					BrIf $0
 				End
 			End
-			Block
-				Get R13
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R12
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V2
-				F64x2Add
-				Set V2
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R12
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V3
-				F64x2Add
-				Set V3
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R12
-				I64Const $16
-				I64Add
-				Set R12
-				Get R13
-				I64Const $-4
-				I64Add
-				Set R13
-				Get R13
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R12
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V4
-				F64x2Add
-				Set V4
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R12
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V5
-				F64x2Add
-				Set V5
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R12
-				I64Const $16
-				I64Add
-				Set R12
-				Get R13
-				I64Const $-4
-				I64Add
-				Set R13
-				Get R13
-				I64Const $4
-				I64GeS
-				I32Eqz
-				BrIf $0
-				Get R12
-				I32WrapI64
-				V128Load $0
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V6
-				F64x2Add
-				Set V6
-				Get V0
-				Get V12
-				F64x2Add
-				Set V0
-				Get R12
-				I32WrapI64
-				V128Load64Zero
-				Unreachable
-				I64ShrU
-				Unreachable
-				F64x2PromoteLowF32x4
-				Set V12
-				Get V12
-				Get V12
-				F64x2Mul
-				Get V7
-				F64x2Add
-				Set V7
-				Get V1
-				Get V12
-				F64x2Add
-				Set V1
-				Get R12
-				I64Const $16
-				I64Add
-				Set R12
-				Get R13
-				I64Const $-4
-				I64Add
-				Set R13
+			Get R11
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V0
+					Get V8
+					F64x2Add
+					Set V0
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V2
+					F64x2Add
+					Set V2
+					Get R10
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V1
+					Get V8
+					F64x2Add
+					Set V1
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get R10
+					I64Const $16
+					I64Add
+					Set R10
+					Get R11
+					I64Const $-4
+					I64Add
+					Set R11
+					Get R11
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
 			End
 			Get V0
 			Get V1
 			F64x2Add
-			Set V12
-			Get V12
+			Set V8
+			Get V8
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F22
 			Get V2
 			Get V3
 			F64x2Add
-			Get V4
-			Get V5
-			F64x2Add
-			F64x2Add
-			Get V6
-			Get V7
-			F64x2Add
+			Set V8
 			Get V8
-			Get V9
-			F64x2Add
-			F64x2Add
-			F64x2Add
-			Set V12
-			Get V12
 			F64x2ExtractLane $0, $0
-			Get V12
+			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Set F17
+			Set F19
 			// d is F23
-			Get R13
+			Get R11
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					Get R12
+					Get R10
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
@@ -6086,21 +6067,21 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get F23
 					F64Add
 					Set F22
-					Get F17
+					Get F19
 					Get F23
 					Get F23
 					F64Mul
 					F64Add
-					Set F17
-					Get R12
+					Set F19
+					Get R10
 					I64Const $4
 					I64Add
-					Set R12
-					Get R13
+					Set R10
+					Get R11
 					I64Const $-1
 					I64Add
-					Set R13
-					Get R13
+					Set R11
+					Get R11
 					I64Const $1
 					I64GeS
 					BrIf $0
@@ -6110,48 +6091,44 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			Get F21
 			F64Div
 			Set F22
-			Get F17
+			Get F19
 			Get F21
 			F64Div
 			Get F22
 			Get F22
 			F64Mul
 			F64Sub
-			Set F17
+			Set F19
 			Get F22
-			Set F16
-			Get F16
-			Get F16
+			Set F18
+			Get F18
+			Get F18
 			F64Mul
-			Get F17
+			Get F19
 			F64Const $(4096.0)
 			F64Mul
 			F64Gt
 			If
-				Get F16
+				Get F18
 				F32DemoteF64
 				F64PromoteF32
 				Set F20
-				Get R0
-				Set R12
-				Get R1
-				Set R13
+				Get R6
+				Set R10
+				Get R7
+				Set R11
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
 				// q1 is V3
-				// q2 is V4
-				// q3 is V5
-				// q4 is V6
-				// q5 is V7
-				// q6 is V8
-				// q7 is V9
-				// t0 is V10
-				// t1 is V11
-				// e is V12
-				// one is V13
+				// t0 is V4
+				// t1 is V5
+				// p0 is V6
+				// p1 is V7
+				// e is V8
+				// one is V9
 				V128Const $4607182418800017408, $4607182418800017408
-				Set V13
+				Set V9
 				V128Const $0, $0
 				Set V0
 				V128Const $0, $0
@@ -6160,392 +6137,278 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Set V2
 				V128Const $0, $0
 				Set V3
-				V128Const $0, $0
-				Set V4
-				V128Const $0, $0
-				Set V5
-				V128Const $0, $0
-				Set V6
-				V128Const $0, $0
-				Set V7
-				V128Const $0, $0
-				Set V8
-				V128Const $0, $0
-				Set V9
-				// shiftV is V14
+				// shiftV is V10
 				Get F20
 				F64x2Splat
-				Set V14
-				Get R13
+				Set V10
+				Get R11
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R12
+						Get R10
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V2
-						F64x2Add
-						Set V2
-						Get V12
-						Set V10
-						Get R12
+						Set V6
+						Get V8
+						Set V4
+						Get R10
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
-						Get V3
-						F64x2Add
-						Set V3
-						Get V12
-						Set V11
-						Get R12
+						Set V7
+						Get V8
+						Set V5
+						Get R10
 						I32WrapI64
 						V128Load $16
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
 						Get V4
+						Get V8
 						F64x2Add
 						Set V4
-						Get V10
-						Get V12
-						F64x2Add
-						Set V10
-						Get R12
+						Get R10
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						F32Copysign
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
 						Get V5
+						Get V8
 						F64x2Add
 						Set V5
-						Get V11
-						Get V12
-						F64x2Add
-						Set V11
-						Get R12
+						Get R10
 						I32WrapI64
 						V128Load $32
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V6
 						F64x2Add
 						Set V6
-						Get V10
-						Get V12
+						Get V4
+						Get V8
 						F64x2Add
-						Set V10
-						Get R12
+						Set V4
+						Get R10
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						I32TruncF32S
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
+						Get V10
 						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
+						Set V8
+						Get V8
+						Get V8
 						F64x2Mul
 						Get V7
 						F64x2Add
 						Set V7
-						Get V11
-						Get V12
+						Get V5
+						Get V8
 						F64x2Add
-						Set V11
-						Get R12
+						Set V5
+						Get R10
 						I32WrapI64
 						V128Load $48
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V8
-						F64x2Add
-						Set V8
-						Get V12
-						Get V13
-						F64x2Mul
 						Get V10
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
 						F64x2Add
-						Set V10
-						Get R12
+						Set V6
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
+						Get R10
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
 						F64ConvertI32U
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V14
-						F64x2Sub
-						Set V12
-						Get V12
-						Get V12
-						F64x2Mul
-						Get V9
-						F64x2Add
-						Set V9
-						Get V12
-						Get V13
-						F64x2Mul
-						Get V11
-						F64x2Add
-						Set V11
 						Get V10
-						Get V13
+						F64x2Sub
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V4
+						Get V9
 						F64x2Mul
 						Get V0
 						F64x2Add
 						Set V0
-						Get V11
-						Get V13
+						Get V5
+						Get V9
 						F64x2Mul
 						Get V1
 						F64x2Add
 						Set V1
-						Get R12
+						Get V2
+						Get V6
+						F64x2Add
+						Set V2
+						Get V7
+						Get V9
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R10
 						I64Const $64
 						I64Add
-						Set R12
-						Get R13
+						Set R10
+						Get R11
 						I64Const $-16
 						I64Add
-						Set R13
-						Get R13
+						Set R11
+						Get R11
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
-				Block
-					Get R13
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R12
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R12
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R12
-					I64Const $16
-					I64Add
-					Set R12
-					Get R13
-					I64Const $-4
-					I64Add
-					Set R13
-					Get R13
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R12
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V4
-					F64x2Add
-					Set V4
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R12
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V5
-					F64x2Add
-					Set V5
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R12
-					I64Const $16
-					I64Add
-					Set R12
-					Get R13
-					I64Const $-4
-					I64Add
-					Set R13
-					Get R13
-					I64Const $4
-					I64GeS
-					I32Eqz
-					BrIf $0
-					Get R12
-					I32WrapI64
-					V128Load $0
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V0
-					Get V12
-					F64x2Add
-					Set V0
-					Get R12
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Get V14
-					F64x2Sub
-					Set V12
-					Get V12
-					Get V12
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V1
-					Get V12
-					F64x2Add
-					Set V1
-					Get R12
-					I64Const $16
-					I64Add
-					Set R12
-					Get R13
-					I64Const $-4
-					I64Add
-					Set R13
+				Get R11
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R10
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V0
+						Get V8
+						F64x2Add
+						Set V0
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get R10
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V10
+						F64x2Sub
+						Set V8
+						Get V1
+						Get V8
+						F64x2Add
+						Set V1
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R10
+						I64Const $16
+						I64Add
+						Set R10
+						Get R11
+						I64Const $-4
+						I64Add
+						Set R11
+						Get R11
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
 				End
 				Get V0
 				Get V1
 				F64x2Add
-				Set V12
-				Get V12
+				Set V8
+				Get V8
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F22
 				Get V2
 				Get V3
 				F64x2Add
-				Get V4
-				Get V5
-				F64x2Add
-				F64x2Add
-				Get V6
-				Get V7
-				F64x2Add
+				Set V8
 				Get V8
-				Get V9
-				F64x2Add
-				F64x2Add
-				F64x2Add
-				Set V12
-				Get V12
 				F64x2ExtractLane $0, $0
-				Get V12
+				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F17
+				Set F19
 				// d is F23
-				Get R13
+				Get R11
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R12
+						Get R10
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
@@ -6556,21 +6419,21 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get F23
 						F64Add
 						Set F22
-						Get F17
+						Get F19
 						Get F23
 						Get F23
 						F64Mul
 						F64Add
-						Set F17
-						Get R12
+						Set F19
+						Get R10
 						I64Const $4
 						I64Add
-						Set R12
-						Get R13
+						Set R10
+						Get R11
 						I64Const $-1
 						I64Add
-						Set R13
-						Get R13
+						Set R11
+						Get R11
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -6580,25 +6443,25 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get F21
 				F64Div
 				Set F22
-				Get F17
+				Get F19
 				Get F21
 				F64Div
 				Get F22
 				Get F22
 				F64Mul
 				F64Sub
-				Set F17
+				Set F19
 				Get F20
 				Get F22
 				F64Add
-				Set F16
+				Set F18
 			End
-			Get R12
-			Set R0
+			Get R10
+			Set R6
 			I64Const $1
-			Set R3
+			Set R9
 			// v is F20
-			Get F17
+			Get F19
 			F64Load epsilon+72(FP)
 			F64Add
 			Set F20
@@ -6612,42 +6475,51 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			I32Eqz
 			If
 				I64Const $0
-				Set R3
+				Set R9
 			End
-			Get F16
+			Get F18
 			F64Abs
 			F64Const $(5.0706024009129176e+30)
 			F64Lt
 			I32Eqz
 			If
 				I64Const $0
-				Set R3
+				Set R9
 			End
-			Get R9
+			I64Load gamma+16(FP)
 			I64Eqz
 			I32Eqz
 			If
-				// left is R12
-				// e is F1
+				// p is R10
+				// left is R11
+				// e is F3
 				I64Load share+48(FP)
-				Set R12
-				Get R12
+				Set R11
+				I64Load gamma+16(FP)
+				Get R8
+				Get R11
+				I64Mul
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R10
+				Get R11
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R9
+						Get R10
 						I32WrapI64
 						F32Load $0
 						F32Abs
-						Set F1
-						Get F1
+						Set F3
+						Get F3
 						F32Const $(0.0)
 						F32Eq
-						Get F1
+						Get F3
 						F32Const $(8.67361738e-19)
 						F32Ge
-						Get F1
+						Get F3
 						F32Const $(1.1529215e+18)
 						F32Le
 						I32And
@@ -6655,32 +6527,41 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I32Eqz
 						If
 							I64Const $0
-							Set R3
+							Set R9
 						End
-						Get R9
+						Get R10
 						I64Const $4
 						I64Add
-						Set R9
-						Get R12
+						Set R10
+						Get R11
 						I64Const $-1
 						I64Add
-						Set R12
-						Get R12
+						Set R11
+						Get R11
 						I64Const $1
 						I64GeS
 						BrIf $0
 					End
 				End
 			End
-			Get R10
+			I64Load beta+24(FP)
 			I64Eqz
 			I32Eqz
 			If
-				// left is R12
-				// e is F1
+				// p is R10
+				// left is R11
+				// e is F3
 				I64Load share+48(FP)
-				Set R12
-				Get R12
+				Set R11
+				I64Load beta+24(FP)
+				Get R8
+				Get R11
+				I64Mul
+				I64Const $2
+				I64Shl
+				I64Add
+				Set R10
+				Get R11
 				I64Const $1
 				I64GeS
 				If
@@ -6689,24 +6570,24 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I32WrapI64
 						F32Load $0
 						F32Abs
-						Set F1
-						Get F1
+						Set F3
+						Get F3
 						F32Const $(5.0706024e+30)
 						F32Lt
 						I32Eqz
 						If
 							I64Const $0
-							Set R3
+							Set R9
 						End
 						Get R10
 						I64Const $4
 						I64Add
 						Set R10
-						Get R12
+						Get R11
 						I64Const $-1
 						I64Add
-						Set R12
-						Get R12
+						Set R11
+						Get R11
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -6714,591 +6595,97 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				End
 			End
 		End
-		Get R3
-		I64Eqz
-		I32Eqz
+		Get R4
+		I64Const $1
+		I64GeS
 		If
-			Get R4
-			I32WrapI64
-			Get F16
-			F64Store $0, $0
-			Get R4
-			I32WrapI64
-			Get F17
-			F64Store $0, $8
-			Get R4
-			I64Const $16
-			I64Add
-			Set R4
-			Get R2
-			I64Const $1
-			I64Add
-			Set R2
-		End
-		Get R1
-		I64Const $4096
-		I64GtS
-		I32Eqz
-		I32Eqz
-		If
-			Get F16
-			F32DemoteF64
-			Set F0
-			Get F16
-			Get F0
-			F64PromoteF32
-			F64Sub
-			Set F18
-			F64Const $(1.0)
-			Get F17
-			F64Load epsilon+72(FP)
-			F64Add
-			F64Sqrt
-			F64Div
-			Set F19
-			Get R3
-			Set R11
-		End
-		Get R11
-		I64Eqz
-		I32Eqz
-		If
-			// slots is R12
-			// left is R13
-			// a is F20
-			// shift is F21
-			// meanV is V0
-			// scaleV is V1
-			// shiftV is V2
-			// zero is V3
-			// six is V4
-			V128Const $0, $0
-			Set V3
-			V128Const $4665729215042158592, $4665729215042158592
-			Set V4
-			Get F0
-			F32x4Splat
-			Set V0
-			I64Load share+48(FP)
-			Set R12
-			Get R12
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get F19
+			Loop
+				Get R5
+				I64Eqz
+				If
+					// a is F20
+					// b is F21
+					Get F17
 					Set F20
 					F64Const $(0.0)
 					Set F21
-					Get R7
+					Get R2
 					I64Eqz
 					I32Eqz
 					If
 						Get F20
-						Get R7
+						Get R2
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
 						F64Mul
 						Set F20
-						Get R7
+						Get R2
 						I64Const $4
 						I64Add
-						Set R7
+						Set R2
 					End
-					Get R8
+					Get R3
 					I64Eqz
 					I32Eqz
 					If
-						Get R8
+						Get R3
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
 						Set F21
-						Get R8
+						Get R3
 						I64Const $4
 						I64Add
-						Set R8
+						Set R3
 					End
 					Get F20
 					F32DemoteF64
-					F32x4Splat
-					Set V1
+					Set F1
 					Get F21
-					Get F18
+					Get F16
 					Get F20
 					F64Mul
 					F64Sub
 					F32DemoteF64
-					F32x4Splat
-					Set V2
+					Set F2
 					I64Load inner+56(FP)
-					Set R13
+					Set R5
+				End
+				I64Load clamp+64(FP)
+				I64Const $1
+				I64GeS
+				If
 					I64Load clamp+64(FP)
-					I64Const $1
+					I64Const $2
 					I64GeS
 					If
-						I64Load clamp+64(FP)
-						I64Const $2
-						I64GeS
-						If
-							Get R13
-							I64Const $32
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $0
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $16
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $32
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $48
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $64
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $64
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $80
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $80
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $96
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $96
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $112
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $112
-									Get R5
-									I64Const $128
-									I64Add
-									Set R5
-									Get R6
-									I64Const $128
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-32
-									I64Add
-									Set R13
-									Get R13
-									I64Const $32
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R13
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									V128Store $0, $0
-									Get R5
-									I64Const $16
-									I64Add
-									Set R5
-									Get R6
-									I64Const $16
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-4
-									I64Add
-									Set R13
-									Get R13
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R13
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load32Splat
-									Unreachable
-									I64DivU
-									Unreachable
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									Get V4
-									F32x4Pmin
-									F32x4ExtractLane $0, $0
-									F32Store $0, $0
-									Get R5
-									I64Const $4
-									I64Add
-									Set R5
-									Get R6
-									I64Const $4
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-1
-									I64Add
-									Set R13
-									Get R13
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
-						Else
-							Get R13
-							I64Const $32
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $0
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $16
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $32
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $48
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $64
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $64
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $80
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $80
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $96
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $96
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $112
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $112
-									Get R5
-									I64Const $128
-									I64Add
-									Set R5
-									Get R6
-									I64Const $128
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-32
-									I64Add
-									Set R13
-									Get R13
-									I64Const $32
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R13
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									V128Store $0, $0
-									Get R5
-									I64Const $16
-									I64Add
-									Set R5
-									Get R6
-									I64Const $16
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-4
-									I64Add
-									Set R13
-									Get R13
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R13
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R6
-									I32WrapI64
-									Get R5
-									I32WrapI64
-									V128Load32Splat
-									Unreachable
-									I64DivU
-									Unreachable
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									Get V3
-									F32x4Pmax
-									F32x4ExtractLane $0, $0
-									F32Store $0, $0
-									Get R5
-									I64Const $4
-									I64Add
-									Set R5
-									Get R6
-									I64Const $4
-									I64Add
-									Set R6
-									Get R13
-									I64Const $-1
-									I64Add
-									Set R13
-									Get R13
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
-						End
-					Else
-						Get R13
+						// params0 is V0
+						// params1 is V1
+						// params2 is V2
+						Get F0
+						F32x4Splat
+						Set V0
+						Get F1
+						F32x4Splat
+						Set V1
+						Get F2
+						F32x4Splat
+						Set V2
+						// zero is V3
+						// six is V4
+						V128Const $0, $0
+						Set V3
+						V128Const $4665729215042158592, $4665729215042158592
+						Set V4
+						Get R5
 						I64Const $32
 						I64GeS
 						If
 							Loop
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $0
 								Get V0
@@ -7307,10 +6694,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $0
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $16
 								Get V0
@@ -7319,10 +6710,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $16
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $32
 								Get V0
@@ -7331,10 +6726,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $32
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $48
 								Get V0
@@ -7343,10 +6742,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $48
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $64
 								Get V0
@@ -7355,10 +6758,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $64
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $80
 								Get V0
@@ -7367,10 +6774,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $80
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $96
 								Get V0
@@ -7379,10 +6790,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $96
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $112
 								Get V0
@@ -7391,33 +6806,37 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $112
+								Get R0
+								I64Const $128
+								I64Add
+								Set R0
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
 								Get R5
-								I64Const $128
-								I64Add
-								Set R5
-								Get R6
-								I64Const $128
-								I64Add
-								Set R6
-								Get R13
 								I64Const $-32
 								I64Add
-								Set R13
-								Get R13
+								Set R5
+								Get R5
 								I64Const $32
 								I64GeS
 								BrIf $0
 							End
 						End
-						Get R13
+						Get R5
 						I64Const $4
 						I64GeS
 						If
 							Loop
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load $0
 								Get V0
@@ -7426,33 +6845,37 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								V128Store $0, $0
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
 								Get R5
-								I64Const $16
-								I64Add
-								Set R5
-								Get R6
-								I64Const $16
-								I64Add
-								Set R6
-								Get R13
 								I64Const $-4
 								I64Add
-								Set R13
-								Get R13
+								Set R5
+								Get R5
 								I64Const $4
 								I64GeS
 								BrIf $0
 							End
 						End
-						Get R13
+						Get R5
 						I64Const $1
 						I64GeS
 						If
 							Loop
-								Get R6
+								Get R1
 								I32WrapI64
-								Get R5
+								Get R0
 								I32WrapI64
 								V128Load32Splat
 								Unreachable
@@ -7464,70 +6887,1299 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 								F32x4Mul
 								Get V2
 								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
 								F32x4ExtractLane $0, $0
 								F32Store $0, $0
+								Get R0
+								I64Const $4
+								I64Add
+								Set R0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
 								Get R5
-								I64Const $4
-								I64Add
-								Set R5
-								Get R6
-								I64Const $4
-								I64Add
-								Set R6
-								Get R13
 								I64Const $-1
 								I64Add
-								Set R13
-								Get R13
+								Set R5
+								Get R5
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					Else
+						// params0 is V0
+						// params1 is V1
+						// params2 is V2
+						Get F0
+						F32x4Splat
+						Set V0
+						Get F1
+						F32x4Splat
+						Set V1
+						Get F2
+						F32x4Splat
+						Set V2
+						// zero is V3
+						// six is V4
+						V128Const $0, $0
+						Set V3
+						V128Const $4665729215042158592, $4665729215042158592
+						Set V4
+						Get R5
+						I64Const $32
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $0
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $16
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $32
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $48
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $64
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $64
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $80
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $80
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $96
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $96
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $112
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $112
+								Get R0
+								I64Const $128
+								I64Add
+								Set R0
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-32
+								I64Add
+								Set R5
+								Get R5
+								I64Const $32
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R5
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $0
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-4
+								I64Add
+								Set R5
+								Get R5
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R5
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R1
+								I32WrapI64
+								Get R0
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R0
+								I64Const $4
+								I64Add
+								Set R0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
 								I64Const $1
 								I64GeS
 								BrIf $0
 							End
 						End
 					End
-					Get R12
-					I64Const $-1
-					I64Add
-					Set R12
-					Get R12
+				Else
+					// params0 is V0
+					// params1 is V1
+					// params2 is V2
+					Get F0
+					F32x4Splat
+					Set V0
+					Get F1
+					F32x4Splat
+					Set V1
+					Get F2
+					F32x4Splat
+					Set V2
+					Get R5
+					I64Const $32
+					I64GeS
+					If
+						Loop
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $0
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $16
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $32
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $48
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $64
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $64
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $80
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $80
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $96
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $96
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $112
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $112
+							Get R0
+							I64Const $128
+							I64Add
+							Set R0
+							Get R1
+							I64Const $128
+							I64Add
+							Set R1
+							Get R5
+							I64Const $-32
+							I64Add
+							Set R5
+							Get R5
+							I64Const $32
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R5
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $0
+							Get R0
+							I64Const $16
+							I64Add
+							Set R0
+							Get R1
+							I64Const $16
+							I64Add
+							Set R1
+							Get R5
+							I64Const $-4
+							I64Add
+							Set R5
+							Get R5
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R5
 					I64Const $1
 					I64GeS
-					BrIf $0
+					If
+						Loop
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							F32x4ExtractLane $0, $0
+							F32Store $0, $0
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R1
+							I64Const $4
+							I64Add
+							Set R1
+							Get R5
+							I64Const $-1
+							I64Add
+							Set R5
+							Get R5
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
 				End
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
 			End
 		End
-		I64Const $0
-		Set R11
-		Get R1
-		I64Const $4096
-		I64GtS
+		Get R9
+		I64Eqz
 		I32Eqz
 		If
-			Get F16
+			// out is R10
+			I64Load moments+32(FP)
+			Get R8
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			Get F18
+			F64Store $0, $0
+			Get R10
+			I32WrapI64
+			Get F19
+			F64Store $0, $8
+			Get R8
+			I64Const $1
+			I64Add
+			Set R8
+			Get F18
 			F32DemoteF64
 			Set F0
-			Get F16
+			Get F18
 			Get F0
 			F64PromoteF32
 			F64Sub
-			Set F18
+			Set F16
 			F64Const $(1.0)
-			Get F17
+			Get F19
 			F64Load epsilon+72(FP)
 			F64Add
 			F64Sqrt
 			F64Div
-			Set F19
-			Get R3
-			Set R11
+			Set F17
+			I64Load share+48(FP)
+			Set R4
+			Get R7
+			I64Const $65536
+			I64GtS
+			If
+				Get R4
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R5
+						I64Eqz
+						If
+							// a is F20
+							// b is F21
+							Get F17
+							Set F20
+							F64Const $(0.0)
+							Set F21
+							Get R2
+							I64Eqz
+							I32Eqz
+							If
+								Get F20
+								Get R2
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64Mul
+								Set F20
+								Get R2
+								I64Const $4
+								I64Add
+								Set R2
+							End
+							Get R3
+							I64Eqz
+							I32Eqz
+							If
+								Get R3
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								Set F21
+								Get R3
+								I64Const $4
+								I64Add
+								Set R3
+							End
+							Get F20
+							F32DemoteF64
+							Set F1
+							Get F21
+							Get F16
+							Get F20
+							F64Mul
+							F64Sub
+							F32DemoteF64
+							Set F2
+							I64Load inner+56(FP)
+							Set R5
+						End
+						I64Load clamp+64(FP)
+						I64Const $1
+						I64GeS
+						If
+							I64Load clamp+64(FP)
+							I64Const $2
+							I64GeS
+							If
+								// params0 is V0
+								// params1 is V1
+								// params2 is V2
+								Get F0
+								F32x4Splat
+								Set V0
+								Get F1
+								F32x4Splat
+								Set V1
+								Get F2
+								F32x4Splat
+								Set V2
+								// zero is V3
+								// six is V4
+								V128Const $0, $0
+								Set V3
+								V128Const $4665729215042158592, $4665729215042158592
+								Set V4
+								Get R5
+								I64Const $32
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $0
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $16
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $16
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $32
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $32
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $48
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $48
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $64
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $64
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $80
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $80
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $96
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $96
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $112
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $112
+										Get R0
+										I64Const $128
+										I64Add
+										Set R0
+										Get R1
+										I64Const $128
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-32
+										I64Add
+										Set R5
+										Get R5
+										I64Const $32
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										V128Store $0, $0
+										Get R0
+										I64Const $16
+										I64Add
+										Set R0
+										Get R1
+										I64Const $16
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R5
+										I64Const $4
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R0
+										I64Const $4
+										I64Add
+										Set R0
+										Get R1
+										I64Const $4
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+							Else
+								// params0 is V0
+								// params1 is V1
+								// params2 is V2
+								Get F0
+								F32x4Splat
+								Set V0
+								Get F1
+								F32x4Splat
+								Set V1
+								Get F2
+								F32x4Splat
+								Set V2
+								// zero is V3
+								// six is V4
+								V128Const $0, $0
+								Set V3
+								V128Const $4665729215042158592, $4665729215042158592
+								Set V4
+								Get R5
+								I64Const $32
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $0
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $16
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $16
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $32
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $32
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $48
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $48
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $64
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $64
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $80
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $80
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $96
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $96
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $112
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $112
+										Get R0
+										I64Const $128
+										I64Add
+										Set R0
+										Get R1
+										I64Const $128
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-32
+										I64Add
+										Set R5
+										Get R5
+										I64Const $32
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $0
+										Get R0
+										I64Const $16
+										I64Add
+										Set R0
+										Get R1
+										I64Const $16
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R5
+										I64Const $4
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R0
+										I64Const $4
+										I64Add
+										Set R0
+										Get R1
+										I64Const $4
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+							End
+						Else
+							// params0 is V0
+							// params1 is V1
+							// params2 is V2
+							Get F0
+							F32x4Splat
+							Set V0
+							Get F1
+							F32x4Splat
+							Set V1
+							Get F2
+							F32x4Splat
+							Set V2
+							Get R5
+							I64Const $32
+							I64GeS
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $0
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $16
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $16
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $32
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $32
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $48
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $48
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $64
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $64
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $80
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $80
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $96
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $96
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $112
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $112
+									Get R0
+									I64Const $128
+									I64Add
+									Set R0
+									Get R1
+									I64Const $128
+									I64Add
+									Set R1
+									Get R5
+									I64Const $-32
+									I64Add
+									Set R5
+									Get R5
+									I64Const $32
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R5
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									V128Store $0, $0
+									Get R0
+									I64Const $16
+									I64Add
+									Set R0
+									Get R1
+									I64Const $16
+									I64Add
+									Set R1
+									Get R5
+									I64Const $-4
+									I64Add
+									Set R5
+									Get R5
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R5
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R1
+									I32WrapI64
+									Get R0
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									F32x4ExtractLane $0, $0
+									F32Store $0, $0
+									Get R0
+									I64Const $4
+									I64Add
+									Set R0
+									Get R1
+									I64Const $4
+									I64Add
+									Set R1
+									Get R5
+									I64Const $-1
+									I64Add
+									Set R5
+									Get R5
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+						Get R4
+						I64Const $-1
+						I64Add
+						Set R4
+						Get R4
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
 		End
-		Get R3
+		Get R9
 		I64Eqz
 		I32Eqz
 		BrIf $0
 	End
 	Get SP
-	Get R2
+	Get R8
 	I64Store done+80(FP)
 	RET
 

@@ -71,6 +71,10 @@ type layerNorm struct {
 	src, dst, behind asm.Ptr // behind is the row of src that apply reads
 	cols, row, ok    asm.Int
 	numbers          // what moments found: mh, ml, rstd
+
+	// beside takes trips of a sweep, with other work beside each four elements, as long
+	// as there are both; nil for none.
+	beside func(left asm.Int, trip func(beside func(u int)))
 }
 
 // numbers are what apply needs of a row.
@@ -173,12 +177,12 @@ func carried(f *asm.Func, v asm.F64, ok asm.Int) {
 // sweep adds a row, less shift where it is shifted, and its squares up in float64: x
 // and left are consumed. Conversions share the adders' two ports and multiply-adds
 // have two of their own, so half of the sums are products with one: exact, and
-// contracted in the relaxed build they run beside the conversions. No more registers
-// are live than there are (15), and upper halves are converted from memory, without a
-// shuffle.
+// contracted in the relaxed build they run beside the conversions. Sixteen elements
+// are summed among themselves first, so that four registers hold all that one trip
+// leaves to the next, and upper halves are converted from memory, without a shuffle.
 func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, shifted bool) {
 	f := k.f
-	a, q, t := f.NewVs("a", 2), f.NewVs("q", 8), f.NewVs("t", 2)
+	a, q, t, p := f.NewVs("a", 2), f.NewVs("q", 2), f.NewVs("t", 2), f.NewVs("p", 2)
 	e, one := f.NewV("e"), f.NewV("one")
 	one.Set(f.ConstLanes(0, 0x3ff00000, 0, 0x3ff00000))
 	for _, v := range append(append([]asm.V{}, a...), q...) {
@@ -189,8 +193,8 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, s
 		s = f.NewV("shiftV")
 		s.Set(shift.Splat())
 	}
-	// load leaves half h of the vector at x + offset in e, and adds its square.
-	load := func(k, h int, offset int64) {
+	// load leaves half h of the vector at x + offset in e.
+	load := func(h int, offset int64) {
 		v := x.V(offset).PromoteLow()
 		if h == 1 {
 			v = x.Half(offset + 8).PromoteLow()
@@ -199,41 +203,48 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, s
 			v = v.SubF64(s)
 		}
 		e.Set(v)
-		q[2*k+h].Set(e.MulAddF64(e, q[2*k+h]))
 	}
-	f.Take(left, 16, func() {
+	// trip takes sixteen elements, and has other work done beside each four.
+	trip := func(beside func(u int)) {
 		for i := range 4 {
 			for h := range 2 {
-				load(i, h, int64(16*i))
-				switch i {
-				case 0:
+				load(h, int64(16*i))
+				if i == 0 {
+					p[h].Set(e.MulF64(e))
 					t[h].Set(e)
-				case 3:
+					continue
+				}
+				p[h].Set(e.MulAddF64(e, p[h]))
+				if i == 3 {
 					t[h].Set(e.MulAddF64(one, t[h]))
-				default:
+				} else {
 					t[h].Set(t[h].AddF64(e))
 				}
 			}
+			beside(i)
 		}
 		for h := range 2 {
 			a[h].Set(t[h].MulAddF64(one, a[h]))
 		}
+		q[0].Set(q[0].AddF64(p[0]))
+		q[1].Set(p[1].MulAddF64(one, q[1]))
 		x.Advance(64)
-	})
-	f.Block(func(done asm.Exit) {
-		for i := range 3 {
-			done.If(left.GeConst(4).Not())
-			for h := range 2 {
-				load(i, h, 0)
-				a[h].Set(a[h].AddF64(e))
-			}
-			x.Advance(16)
-			left.Set(left.AddConst(-4))
+	}
+	if k.beside != nil && !shifted {
+		k.beside(left, trip)
+	}
+	f.Take(left, 16, func() { trip(func(int) {}) })
+	f.Take(left, 4, func() {
+		for h := range 2 {
+			load(h, 0)
+			a[h].Set(a[h].AddF64(e))
+			q[h].Set(e.MulAddF64(e, q[h]))
 		}
+		x.Advance(16)
 	})
 	e.Set(a[0].AddF64(a[1]))
 	sum.Set(e.LaneF64(0).Add(e.LaneF64(1)))
-	e.Set(q[0].AddF64(q[1]).AddF64(q[2].AddF64(q[3])).AddF64(q[4].AddF64(q[5]).AddF64(q[6].AddF64(q[7]))))
+	e.Set(q[0].AddF64(q[1]))
 	squares.Set(e.LaneF64(0).Add(e.LaneF64(1)))
 	d := f.NewF64("d")
 	f.Take(left, 1, func() {
