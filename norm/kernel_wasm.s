@@ -11,28 +11,31 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
-	// dst is R1
-	I64Load dst+0(FP)
-	Set R1
-	// src is R2
-	I64Load src+8(FP)
-	Set R2
-	// cols is R3
+	// cols is R1
 	I64Load cols+56(FP)
-	Set R3
-	// row is R4
-	// ok is R5
+	Set R1
+	// row is R2
+	// ok is R3
 	// mh is F0
 	// ml is F1
 	// rstd is F2
-	// number0First is F3
-	// number1First is F4
-	// number2First is F5
-	// number0Second is F6
-	// number1Second is F7
-	// number2Second is F8
-	// waiting is R6
-	I64Load cols+56(FP)
+	// src is R4
+	I64Load src+8(FP)
+	Set R4
+	// dst is R5
+	I64Load dst+0(FP)
+	Set R5
+	// gamma is R6
+	I64Load gamma+16(FP)
+	Set R6
+	// beta is R7
+	I64Load beta+24(FP)
+	Set R7
+	// rowLeft is R8
+	// number0Late is F3
+	// number1Late is F4
+	// number2Late is F5
+	Get R1
 	I64Const $0
 	I64GtS
 	I32Eqz
@@ -44,25 +47,25 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 	End
 	Loop
 		I64Const $0
-		Set R5
-		Get R4
+		Set R3
+		Get R2
 		I64Load rows+48(FP)
 		I64LtS
 		If
 			// mu is F16
 			// variance is F17
-			// x is R7
-			// left is R8
+			// x is R9
+			// left is R10
 			// shift is F18
 			// n is F19
 			// c is F20
-			Get R3
+			Get R1
 			F64ConvertI64S
 			Set F19
 			Get R0
-			Set R7
-			Get R3
-			Set R8
+			Set R9
+			Get R1
+			Set R10
 			// a0 is V0
 			// a1 is V1
 			// q0 is V2
@@ -86,9 +89,49 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Get R8
 			I64Const $16
 			I64GeS
+			Get R10
+			I64Const $16
+			I64GeS
+			I32And
+			Get R6
+			I64Eqz
+			I32Eqz
+			I32And
+			Get R7
+			I64Eqz
+			I32Eqz
+			I32And
 			If
+				// steps is R11
+				Get R8
+				I64Const $4
+				I64ShrU
+				Set R11
+				Get R10
+				Get R11
+				I64Const $4
+				I64Shl
+				I64Sub
+				Set R10
+				Get R8
+				I64Const $15
+				I64And
+				Set R8
+				// number0 is V10
+				// number1 is V11
+				// number2 is V12
+				Get F3
+				F32x4Splat
+				Set V10
+				Get F4
+				F32x4Splat
+				Set V11
+				Get F5
+				F32x4Splat
+				Set V12
+				// betaV is V13
 				Loop
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -99,7 +142,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V6
 					Get V8
 					Set V4
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -115,6 +158,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R7
 					I32WrapI64
+					V128Load $0
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Sub
+					Get V12
+					F32x4Mul
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
 					V128Load $16
 					F64x2PromoteLowF32x4
 					Set V8
@@ -128,7 +193,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V8
 					F64x2Add
 					Set V4
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -148,6 +213,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R7
 					I32WrapI64
+					V128Load $16
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $16
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Sub
+					Get V12
+					F32x4Mul
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $16
+					Get R9
+					I32WrapI64
 					V128Load $32
 					F64x2PromoteLowF32x4
 					Set V8
@@ -161,7 +248,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V8
 					F64x2Add
 					Set V4
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -181,6 +268,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R7
 					I32WrapI64
+					V128Load $32
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $32
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Sub
+					Get V12
+					F32x4Mul
+					Get R6
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $32
+					Get R9
+					I32WrapI64
 					V128Load $48
 					F64x2PromoteLowF32x4
 					Set V8
@@ -196,7 +305,214 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V4
 					F64x2Add
 					Set V4
+					Get R9
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F64ConvertI32U
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V8
+					Get V9
+					F64x2Mul
+					Get V5
+					F64x2Add
+					Set V5
 					Get R7
+					I32WrapI64
+					V128Load $48
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $48
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Sub
+					Get V12
+					F32x4Mul
+					Get R6
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $48
+					Get V4
+					Get V9
+					F64x2Mul
+					Get V0
+					F64x2Add
+					Set V0
+					Get V5
+					Get V9
+					F64x2Mul
+					Get V1
+					F64x2Add
+					Set V1
+					Get V2
+					Get V6
+					F64x2Add
+					Set V2
+					Get V7
+					Get V9
+					F64x2Mul
+					Get V3
+					F64x2Add
+					Set V3
+					Get R9
+					I64Const $64
+					I64Add
+					Set R9
+					Get R4
+					I64Const $64
+					I64Add
+					Set R4
+					Get R5
+					I64Const $64
+					I64Add
+					Set R5
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Eqz
+					I32Eqz
+					BrIf $0
+				End
+			End
+			Get R10
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R9
+					I32WrapI64
+					V128Load $0
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Set V6
+					Get V8
+					Set V4
+					Get R9
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I64ShrU
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Set V7
+					Get V8
+					Set V5
+					Get R9
+					I32WrapI64
+					V128Load $16
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V4
+					Get V8
+					F64x2Add
+					Set V4
+					Get R9
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					F32Copysign
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V5
+					Get V8
+					F64x2Add
+					Set V5
+					Get R9
+					I32WrapI64
+					V128Load $32
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V4
+					Get V8
+					F64x2Add
+					Set V4
+					Get R9
+					I32WrapI64
+					V128Load64Zero
+					Unreachable
+					I32TruncF32S
+					Unreachable
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V7
+					F64x2Add
+					Set V7
+					Get V5
+					Get V8
+					F64x2Add
+					Set V5
+					Get R9
+					I32WrapI64
+					V128Load $48
+					F64x2PromoteLowF32x4
+					Set V8
+					Get V8
+					Get V8
+					F64x2Mul
+					Get V6
+					F64x2Add
+					Set V6
+					Get V8
+					Get V9
+					F64x2Mul
+					Get V4
+					F64x2Add
+					Set V4
+					Get R9
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -238,26 +554,26 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V3
 					F64x2Add
 					Set V3
-					Get R7
+					Get R9
 					I64Const $64
 					I64Add
-					Set R7
-					Get R8
+					Set R9
+					Get R10
 					I64Const $-16
 					I64Add
-					Set R8
-					Get R8
+					Set R10
+					Get R10
 					I64Const $16
 					I64GeS
 					BrIf $0
 				End
 			End
-			Get R8
+			Get R10
 			I64Const $4
 			I64GeS
 			If
 				Loop
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load $0
 					F64x2PromoteLowF32x4
@@ -272,7 +588,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V2
 					F64x2Add
 					Set V2
-					Get R7
+					Get R9
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -290,15 +606,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V3
 					F64x2Add
 					Set V3
-					Get R7
+					Get R9
 					I64Const $16
 					I64Add
-					Set R7
-					Get R8
+					Set R9
+					Get R10
 					I64Const $-4
 					I64Add
-					Set R8
-					Get R8
+					Set R10
+					Get R10
 					I64Const $4
 					I64GeS
 					BrIf $0
@@ -325,12 +641,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F64Add
 			Set F17
 			// d is F21
-			Get R8
+			Get R10
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					Get R7
+					Get R9
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
@@ -345,15 +661,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					F64Mul
 					F64Add
 					Set F17
-					Get R7
+					Get R9
 					I64Const $4
 					I64Add
-					Set R7
-					Get R8
+					Set R9
+					Get R10
 					I64Const $-1
 					I64Add
-					Set R8
-					Get R8
+					Set R10
+					Get R10
 					I64Const $1
 					I64GeS
 					BrIf $0
@@ -386,9 +702,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64PromoteF32
 				Set F18
 				Get R0
-				Set R7
-				Get R3
-				Set R8
+				Set R9
+				Get R1
+				Set R10
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
@@ -413,12 +729,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get F18
 				F64x2Splat
 				Set V10
-				Get R8
+				Get R10
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
@@ -431,7 +747,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set V6
 						Get V8
 						Set V4
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -447,7 +763,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set V7
 						Get V8
 						Set V5
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load $16
 						F64x2PromoteLowF32x4
@@ -464,7 +780,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V8
 						F64x2Add
 						Set V4
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -484,7 +800,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V8
 						F64x2Add
 						Set V5
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load $32
 						F64x2PromoteLowF32x4
@@ -501,7 +817,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V8
 						F64x2Add
 						Set V4
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -521,7 +837,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V8
 						F64x2Add
 						Set V5
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load $48
 						F64x2PromoteLowF32x4
@@ -540,7 +856,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V4
 						F64x2Add
 						Set V4
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -584,26 +900,26 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V3
 						F64x2Add
 						Set V3
-						Get R7
+						Get R9
 						I64Const $64
 						I64Add
-						Set R7
-						Get R8
+						Set R9
+						Get R10
 						I64Const $-16
 						I64Add
-						Set R8
-						Get R8
+						Set R10
+						Get R10
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get R8
+				Get R10
 				I64Const $4
 				I64GeS
 				If
 					Loop
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
@@ -620,7 +936,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V2
 						F64x2Add
 						Set V2
-						Get R7
+						Get R9
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -640,15 +956,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Get V3
 						F64x2Add
 						Set V3
-						Get R7
+						Get R9
 						I64Const $16
 						I64Add
-						Set R7
-						Get R8
+						Set R9
+						Get R10
 						I64Const $-4
 						I64Add
-						Set R8
-						Get R8
+						Set R10
+						Get R10
 						I64Const $4
 						I64GeS
 						BrIf $0
@@ -675,12 +991,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64Add
 				Set F17
 				// d is F21
-				Get R8
+				Get R10
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R7
+						Get R9
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
@@ -697,15 +1013,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F64Mul
 						F64Add
 						Set F17
-						Get R7
+						Get R9
 						I64Const $4
 						I64Add
-						Set R7
-						Get R8
+						Set R9
+						Get R10
 						I64Const $-1
 						I64Add
-						Set R8
-						Get R8
+						Set R10
+						Get R10
 						I64Const $1
 						I64GeS
 						BrIf $0
@@ -728,10 +1044,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64Add
 				Set F16
 			End
-			Get R7
+			Get R9
 			Set R0
 			I64Const $1
-			Set R5
+			Set R3
 			// v is F21
 			Get F17
 			F64Load epsilon+64(FP)
@@ -747,7 +1063,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			I32Eqz
 			If
 				I64Const $0
-				Set R5
+				Set R3
 			End
 			F64Const $(1.0)
 			Get F17
@@ -766,7 +1082,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F64Sub
 			F32DemoteF64
 			Set F1
-			Get R5
+			Get R3
 			I64Eqz
 			I32Eqz
 			If
@@ -775,7 +1091,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				I32Eqz
 				If
 					I64Load mean+32(FP)
-					Get R4
+					Get R2
 					I64Const $2
 					I64Shl
 					I64Add
@@ -788,7 +1104,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				I32Eqz
 				If
 					I64Load rstd+40(FP)
-					Get R4
+					Get R2
 					I64Const $2
 					I64Shl
 					I64Add
@@ -798,1234 +1114,778 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				End
 			End
 		End
-		Get R5
-		Get R6
-		I64LtS
+		Get R8
+		I64Eqz
+		I32Eqz
 		If
+			// number0 is V0
+			// number1 is V1
+			// number2 is V2
+			Get F3
+			F32x4Splat
+			Set V0
+			Get F4
+			F32x4Splat
+			Set V1
+			Get F5
+			F32x4Splat
+			Set V2
+			// betaV is V3
+			// betaS is F6
 			Get R6
-			I64Const $2
-			I64Eq
-			I64Load gamma+16(FP)
 			I64Eqz
 			I32Eqz
-			I64Load beta+24(FP)
-			I64Eqz
-			I32Eqz
-			I32And
-			I32And
 			If
-				// behindSecond is R7
-				// dstSecond is R8
-				// gamma is R9
-				I64Load gamma+16(FP)
-				Set R9
-				// beta is R10
-				I64Load beta+24(FP)
-				Set R10
-				// left is R11
-				Get R2
-				Get R3
-				I64Const $2
-				I64Shl
-				I64Add
-				Set R7
-				Get R1
-				Get R3
-				I64Const $2
-				I64Shl
-				I64Add
-				Set R8
-				Get R3
-				Set R11
-				// mhV0 is V0
-				// mhV1 is V1
-				// mlV0 is V2
-				// mlV1 is V3
-				// rstdV0 is V4
-				// rstdV1 is V5
-				Get F3
-				F32x4Splat
-				Set V0
-				Get F4
-				F32x4Splat
-				Set V2
-				Get F5
-				F32x4Splat
-				Set V4
-				Get F6
-				F32x4Splat
-				Set V1
-				Get F7
-				F32x4Splat
-				Set V3
-				Get F8
-				F32x4Splat
-				Set V5
-				// gammaV is V6
-				// betaV is V7
-				// gammaS is F9
-				// betaS is F10
-				Get R11
-				I64Const $16
-				I64GeS
-				If
-					Loop
-						Get R9
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get R10
-						I32WrapI64
-						V128Load $0
-						Set V7
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						V128Load $0
-						Get V0
-						F32x4Sub
-						Get V2
-						F32x4Sub
-						Get V4
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $0
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Get V1
-						F32x4Sub
-						Get V3
-						F32x4Sub
-						Get V5
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $0
-						Get R9
-						I32WrapI64
-						V128Load $16
-						Set V6
-						Get R10
-						I32WrapI64
-						V128Load $16
-						Set V7
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						V128Load $16
-						Get V0
-						F32x4Sub
-						Get V2
-						F32x4Sub
-						Get V4
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $16
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						V128Load $16
-						Get V1
-						F32x4Sub
-						Get V3
-						F32x4Sub
-						Get V5
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $16
-						Get R9
-						I32WrapI64
-						V128Load $32
-						Set V6
-						Get R10
-						I32WrapI64
-						V128Load $32
-						Set V7
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						V128Load $32
-						Get V0
-						F32x4Sub
-						Get V2
-						F32x4Sub
-						Get V4
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $32
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						V128Load $32
-						Get V1
-						F32x4Sub
-						Get V3
-						F32x4Sub
-						Get V5
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $32
-						Get R9
-						I32WrapI64
-						V128Load $48
-						Set V6
-						Get R10
-						I32WrapI64
-						V128Load $48
-						Set V7
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						V128Load $48
-						Get V0
-						F32x4Sub
-						Get V2
-						F32x4Sub
-						Get V4
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $48
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						V128Load $48
-						Get V1
-						F32x4Sub
-						Get V3
-						F32x4Sub
-						Get V5
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $48
-						Get R2
-						I64Const $64
-						I64Add
-						Set R2
-						Get R7
-						I64Const $64
-						I64Add
-						Set R7
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-						Get R8
-						I64Const $64
-						I64Add
-						Set R8
-						Get R9
-						I64Const $64
-						I64Add
-						Set R9
-						Get R10
-						I64Const $64
-						I64Add
-						Set R10
-						Get R11
-						I64Const $-16
-						I64Add
-						Set R11
-						Get R11
-						I64Const $16
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R11
-				I64Const $4
-				I64GeS
-				If
-					Loop
-						Get R9
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get R10
-						I32WrapI64
-						V128Load $0
-						Set V7
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						V128Load $0
-						Get V0
-						F32x4Sub
-						Get V2
-						F32x4Sub
-						Get V4
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $0
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Get V1
-						F32x4Sub
-						Get V3
-						F32x4Sub
-						Get V5
-						F32x4Mul
-						Get V6
-						F32x4Mul
-						Get V7
-						F32x4Add
-						V128Store $0, $0
-						Get R2
-						I64Const $16
-						I64Add
-						Set R2
-						Get R7
-						I64Const $16
-						I64Add
-						Set R7
-						Get R1
-						I64Const $16
-						I64Add
-						Set R1
-						Get R8
-						I64Const $16
-						I64Add
-						Set R8
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R10
-						I64Const $16
-						I64Add
-						Set R10
-						Get R11
-						I64Const $-4
-						I64Add
-						Set R11
-						Get R11
-						I64Const $4
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R11
-				I64Const $1
-				I64GeS
-				If
-					Loop
-						Get R9
-						I32WrapI64
-						F32Load $0
-						Set F9
-						Get R10
-						I32WrapI64
-						F32Load $0
-						Set F10
-						Get R1
-						I32WrapI64
-						Get R2
-						I32WrapI64
-						F32Load $0
-						Get F3
-						F32Sub
-						Get F4
-						F32Sub
-						Get F5
-						F32Mul
-						Get F9
-						F32Mul
-						Get F10
-						F32Add
-						F32Store $0, $0
-						Get R8
-						I32WrapI64
-						Get R7
-						I32WrapI64
-						F32Load $0
-						Get F6
-						F32Sub
-						Get F7
-						F32Sub
-						Get F8
-						F32Mul
-						Get F9
-						F32Mul
-						Get F10
-						F32Add
-						F32Store $0, $0
-						Get R2
-						I64Const $4
-						I64Add
-						Set R2
-						Get R7
-						I64Const $4
-						I64Add
-						Set R7
-						Get R1
-						I64Const $4
-						I64Add
-						Set R1
-						Get R8
-						I64Const $4
-						I64Add
-						Set R8
-						Get R9
-						I64Const $4
-						I64Add
-						Set R9
-						Get R10
-						I64Const $4
-						I64Add
-						Set R10
-						Get R11
-						I64Const $-1
-						I64Add
-						Set R11
-						Get R11
-						I64Const $1
-						I64GeS
-						BrIf $0
-					End
-				End
 				Get R7
-				Set R2
-				Get R8
-				Set R1
-				I64Const $0
-				Set R6
-			End
-			Get R6
-			I64Eqz
-			I32Eqz
-			If
-				Loop
-					// left is R7
-					// gamma is R8
-					I64Load gamma+16(FP)
-					Set R8
-					// beta is R9
-					I64Load beta+24(FP)
-					Set R9
-					// mhV is V0
-					// mlV is V1
-					// rstdV is V2
-					Get F3
-					F32x4Splat
-					Set V0
-					Get F4
-					F32x4Splat
-					Set V1
-					Get F5
-					F32x4Splat
-					Set V2
-					Get R3
-					Set R7
-					// betaV is V3
-					// betaS is F9
+				I64Eqz
+				I32Eqz
+				If
 					Get R8
-					I64Eqz
-					I32Eqz
+					I64Const $16
+					I64GeS
 					If
-						Get R9
-						I64Eqz
-						I32Eqz
-						If
+						Loop
 							Get R7
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $0
+							Get R7
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $16
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $32
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $32
+							Get R7
+							I32WrapI64
+							V128Load $48
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $48
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $48
+							Get R4
+							I64Const $64
+							I64Add
+							Set R4
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R6
+							I64Const $64
+							I64Add
+							Set R6
+							Get R7
+							I64Const $64
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-16
+							I64Add
+							Set R8
+							Get R8
 							I64Const $16
 							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									V128Load $0
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $0
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $0
-									Get R9
-									I32WrapI64
-									V128Load $16
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $16
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $16
-									Get R9
-									I32WrapI64
-									V128Load $32
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $32
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $32
-									Get R9
-									I32WrapI64
-									V128Load $48
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $48
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $48
-									Get R2
-									I64Const $64
-									I64Add
-									Set R2
-									Get R1
-									I64Const $64
-									I64Add
-									Set R1
-									Get R8
-									I64Const $64
-									I64Add
-									Set R8
-									Get R9
-									I64Const $64
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-16
-									I64Add
-									Set R7
-									Get R7
-									I64Const $16
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									V128Load $0
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $0
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $0
-									Get R2
-									I64Const $16
-									I64Add
-									Set R2
-									Get R1
-									I64Const $16
-									I64Add
-									Set R1
-									Get R8
-									I64Const $16
-									I64Add
-									Set R8
-									Get R9
-									I64Const $16
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-4
-									I64Add
-									Set R7
-									Get R7
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									F32Load $0
-									Set F9
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									F32Load $0
-									Get F3
-									F32Sub
-									Get F4
-									F32Sub
-									Get F5
-									F32Mul
-									Get R8
-									I32WrapI64
-									F32Load $0
-									F32Mul
-									Get F9
-									F32Add
-									F32Store $0, $0
-									Get R2
-									I64Const $4
-									I64Add
-									Set R2
-									Get R1
-									I64Const $4
-									I64Add
-									Set R1
-									Get R8
-									I64Const $4
-									I64Add
-									Set R8
-									Get R9
-									I64Const $4
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-1
-									I64Add
-									Set R7
-									Get R7
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
-						Else
-							Get R7
-							I64Const $16
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $0
-									F32x4Mul
-									V128Store $0, $0
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $16
-									F32x4Mul
-									V128Store $0, $16
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $32
-									F32x4Mul
-									V128Store $0, $32
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $48
-									F32x4Mul
-									V128Store $0, $48
-									Get R2
-									I64Const $64
-									I64Add
-									Set R2
-									Get R1
-									I64Const $64
-									I64Add
-									Set R1
-									Get R8
-									I64Const $64
-									I64Add
-									Set R8
-									Get R7
-									I64Const $-16
-									I64Add
-									Set R7
-									Get R7
-									I64Const $16
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get R8
-									I32WrapI64
-									V128Load $0
-									F32x4Mul
-									V128Store $0, $0
-									Get R2
-									I64Const $16
-									I64Add
-									Set R2
-									Get R1
-									I64Const $16
-									I64Add
-									Set R1
-									Get R8
-									I64Const $16
-									I64Add
-									Set R8
-									Get R7
-									I64Const $-4
-									I64Add
-									Set R7
-									Get R7
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									F32Load $0
-									Get F3
-									F32Sub
-									Get F4
-									F32Sub
-									Get F5
-									F32Mul
-									Get R8
-									I32WrapI64
-									F32Load $0
-									F32Mul
-									F32Store $0, $0
-									Get R2
-									I64Const $4
-									I64Add
-									Set R2
-									Get R1
-									I64Const $4
-									I64Add
-									Set R1
-									Get R8
-									I64Const $4
-									I64Add
-									Set R8
-									Get R7
-									I64Const $-1
-									I64Add
-									Set R7
-									Get R7
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
-						End
-					Else
-						Get R9
-						I64Eqz
-						I32Eqz
-						If
-							Get R7
-							I64Const $16
-							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									V128Load $0
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $0
-									Get R9
-									I32WrapI64
-									V128Load $16
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $16
-									Get R9
-									I32WrapI64
-									V128Load $32
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $32
-									Get R9
-									I32WrapI64
-									V128Load $48
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $48
-									Get R2
-									I64Const $64
-									I64Add
-									Set R2
-									Get R1
-									I64Const $64
-									I64Add
-									Set R1
-									Get R9
-									I64Const $64
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-16
-									I64Add
-									Set R7
-									Get R7
-									I64Const $16
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									V128Load $0
-									Set V3
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									Get V3
-									F32x4Add
-									V128Store $0, $0
-									Get R2
-									I64Const $16
-									I64Add
-									Set R2
-									Get R1
-									I64Const $16
-									I64Add
-									Set R1
-									Get R9
-									I64Const $16
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-4
-									I64Add
-									Set R7
-									Get R7
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R9
-									I32WrapI64
-									F32Load $0
-									Set F9
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									F32Load $0
-									Get F3
-									F32Sub
-									Get F4
-									F32Sub
-									Get F5
-									F32Mul
-									Get F9
-									F32Add
-									F32Store $0, $0
-									Get R2
-									I64Const $4
-									I64Add
-									Set R2
-									Get R1
-									I64Const $4
-									I64Add
-									Set R1
-									Get R9
-									I64Const $4
-									I64Add
-									Set R9
-									Get R7
-									I64Const $-1
-									I64Add
-									Set R7
-									Get R7
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
-						Else
-							Get R7
-							I64Const $16
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									V128Store $0, $0
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $16
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									V128Store $0, $16
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $32
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									V128Store $0, $32
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $48
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									V128Store $0, $48
-									Get R2
-									I64Const $64
-									I64Add
-									Set R2
-									Get R1
-									I64Const $64
-									I64Add
-									Set R1
-									Get R7
-									I64Const $-16
-									I64Add
-									Set R7
-									Get R7
-									I64Const $16
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $4
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									V128Load $0
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Sub
-									Get V2
-									F32x4Mul
-									V128Store $0, $0
-									Get R2
-									I64Const $16
-									I64Add
-									Set R2
-									Get R1
-									I64Const $16
-									I64Add
-									Set R1
-									Get R7
-									I64Const $-4
-									I64Add
-									Set R7
-									Get R7
-									I64Const $4
-									I64GeS
-									BrIf $0
-								End
-							End
-							Get R7
-							I64Const $1
-							I64GeS
-							If
-								Loop
-									Get R1
-									I32WrapI64
-									Get R2
-									I32WrapI64
-									F32Load $0
-									Get F3
-									F32Sub
-									Get F4
-									F32Sub
-									Get F5
-									F32Mul
-									F32Store $0, $0
-									Get R2
-									I64Const $4
-									I64Add
-									Set R2
-									Get R1
-									I64Const $4
-									I64Add
-									Set R1
-									Get R7
-									I64Const $-1
-									I64Add
-									Set R7
-									Get R7
-									I64Const $1
-									I64GeS
-									BrIf $0
-								End
-							End
+							BrIf $0
 						End
 					End
-					Get F6
-					Set F3
-					Get F7
-					Set F4
-					Get F8
-					Set F5
-					Get R6
-					I64Const $-1
-					I64Add
-					Set R6
-					Get R6
-					I64Eqz
-					I32Eqz
-					BrIf $0
+					Get R8
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $0
+							Get R4
+							I64Const $16
+							I64Add
+							Set R4
+							Get R5
+							I64Const $16
+							I64Add
+							Set R5
+							Get R6
+							I64Const $16
+							I64Add
+							Set R6
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-4
+							I64Add
+							Set R8
+							Get R8
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							I32WrapI64
+							F32Load $0
+							Set F6
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							F32Load $0
+							Get F3
+							F32Sub
+							Get F4
+							F32Sub
+							Get F5
+							F32Mul
+							Get R6
+							I32WrapI64
+							F32Load $0
+							F32Mul
+							Get F6
+							F32Add
+							F32Store $0, $0
+							Get R4
+							I64Const $4
+							I64Add
+							Set R4
+							Get R5
+							I64Const $4
+							I64Add
+							Set R5
+							Get R6
+							I64Const $4
+							I64Add
+							Set R6
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				Else
+					Get R8
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							V128Store $0, $0
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							V128Store $0, $16
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $32
+							F32x4Mul
+							V128Store $0, $32
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $48
+							F32x4Mul
+							V128Store $0, $48
+							Get R4
+							I64Const $64
+							I64Add
+							Set R4
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R6
+							I64Const $64
+							I64Add
+							Set R6
+							Get R8
+							I64Const $-16
+							I64Add
+							Set R8
+							Get R8
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get R6
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							V128Store $0, $0
+							Get R4
+							I64Const $16
+							I64Add
+							Set R4
+							Get R5
+							I64Const $16
+							I64Add
+							Set R5
+							Get R6
+							I64Const $16
+							I64Add
+							Set R6
+							Get R8
+							I64Const $-4
+							I64Add
+							Set R8
+							Get R8
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							F32Load $0
+							Get F3
+							F32Sub
+							Get F4
+							F32Sub
+							Get F5
+							F32Mul
+							Get R6
+							I32WrapI64
+							F32Load $0
+							F32Mul
+							F32Store $0, $0
+							Get R4
+							I64Const $4
+							I64Add
+							Set R4
+							Get R5
+							I64Const $4
+							I64Add
+							Set R5
+							Get R6
+							I64Const $4
+							I64Add
+							Set R6
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+			Else
+				Get R7
+				I64Eqz
+				I32Eqz
+				If
+					Get R8
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $0
+							Get R7
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $16
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $32
+							Get R7
+							I32WrapI64
+							V128Load $48
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $48
+							Get R4
+							I64Const $64
+							I64Add
+							Set R4
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R7
+							I64Const $64
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-16
+							I64Add
+							Set R8
+							Get R8
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							Get V3
+							F32x4Add
+							V128Store $0, $0
+							Get R4
+							I64Const $16
+							I64Add
+							Set R4
+							Get R5
+							I64Const $16
+							I64Add
+							Set R5
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-4
+							I64Add
+							Set R8
+							Get R8
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							I32WrapI64
+							F32Load $0
+							Set F6
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							F32Load $0
+							Get F3
+							F32Sub
+							Get F4
+							F32Sub
+							Get F5
+							F32Mul
+							Get F6
+							F32Add
+							F32Store $0, $0
+							Get R4
+							I64Const $4
+							I64Add
+							Set R4
+							Get R5
+							I64Const $4
+							I64Add
+							Set R5
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				Else
+					Get R8
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							V128Store $0, $0
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							V128Store $0, $16
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							V128Store $0, $32
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							V128Store $0, $48
+							Get R4
+							I64Const $64
+							I64Add
+							Set R4
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R8
+							I64Const $-16
+							I64Add
+							Set R8
+							Get R8
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Sub
+							Get V2
+							F32x4Mul
+							V128Store $0, $0
+							Get R4
+							I64Const $16
+							I64Add
+							Set R4
+							Get R5
+							I64Const $16
+							I64Add
+							Set R5
+							Get R8
+							I64Const $-4
+							I64Add
+							Set R8
+							Get R8
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R4
+							I32WrapI64
+							F32Load $0
+							Get F3
+							F32Sub
+							Get F4
+							F32Sub
+							Get F5
+							F32Mul
+							F32Store $0, $0
+							Get R4
+							I64Const $4
+							I64Add
+							Set R4
+							Get R5
+							I64Const $4
+							I64Add
+							Set R5
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
 				End
 			End
 		End
-		Get R6
+		Get R3
 		I64Eqz
+		I32Eqz
 		If
 			Get F0
 			Set F3
@@ -2033,29 +1893,24 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Set F4
 			Get F2
 			Set F5
-		Else
-			Get F0
-			Set F6
-			Get F1
-			Set F7
-			Get F2
-			Set F8
+			Get R1
+			Set R8
+			I64Load gamma+16(FP)
+			Set R6
+			I64Load beta+24(FP)
+			Set R7
 		End
-		Get R6
-		Get R5
+		Get R2
+		Get R3
 		I64Add
-		Set R6
-		Get R4
-		Get R5
-		I64Add
-		Set R4
-		Get R5
+		Set R2
+		Get R3
 		I64Eqz
 		I32Eqz
 		BrIf $0
 	End
 	Get SP
-	Get R4
+	Get R2
 	I64Store done+72(FP)
 	RET
 

@@ -8,24 +8,127 @@ import (
 
 // layerNormRows reads a row twice: sweep for the moments, apply for the result.
 // The moments end in a chain of two divisions and a root, some hundred cycles
-// in which nothing else of that row can go on. So rows are applied in pairs and
-// late: r-2 and r-1 after the sweep of row r, when their numbers are long there.
-// A pair loads gamma and beta once; loads are what bounds the application.
+// in which nothing else of that row can go on. So a row is applied beside the sweep
+// of the next one, in one loop where both parameters are there: the sweep waits for
+// the adders and multipliers, the application for loads and stores.
 func layerNormRows(file *asm.File) {
 	file.Func("func layerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)",
 		"layerNormRows normalizes rows until the first hard one; kernel.go has the loop.",
 		func(f *asm.Func) {
 			k := layerNorm{
-				f: f, src: f.Ptr("src"), dst: f.Ptr("dst"), behind: f.Ptr("src"),
-				cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
+				f: f, src: f.Ptr("src"), cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
 				numbers: newNumbers(f, "mh", "ml", "rstd"),
 			}
-			latePairs{
-				f: f, row: k.row, ok: k.ok, found: k.numbers, measure: k.moments,
-				paired:    func() asm.Bool { return f.ArgPtr("gamma").NotNil().And(f.ArgPtr("beta").NotNil()) },
-				applyPair: k.applyPair, apply: k.apply,
-			}.write()
+			late := lateRow{f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"), left: f.NewInt("rowLeft"), numbers: k.numbers.like(f, "Late")}
+			k.beside = late.beside
+			f.If(k.cols.GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+			f.Do(func() {
+				k.ok.Set(f.ConstInt(0))
+				f.If(k.row.Lt(f.ArgInt("rows")), func() { f.Scope(k.moments) })
+				f.If(late.left.NotZero(), func() { f.Scope(late.rest) })
+				f.If(k.ok.NotZero(), func() {
+					late.numbers.set(k.numbers)
+					late.left.Set(k.cols)
+					late.gamma.Set(f.ArgPtr("gamma"))
+					late.beta.Set(f.ArgPtr("beta"))
+				})
+				k.row.Set(k.row.Add(k.ok))
+			}, func() asm.Bool { return k.ok.NotZero() })
+			f.Return(k.row)
 		})
+}
+
+// lateRow is what is left to apply of a row: left elements, at which all pointers are.
+type lateRow struct {
+	f           *asm.Func
+	x, y        asm.Ptr
+	gamma, beta asm.Ptr
+	left        asm.Int
+	numbers     // mh, ml, rstd
+}
+
+func (r lateRow) vectors() (h, l, s asm.V) {
+	v := r.f.NewVs("number", 3)
+	for i := range v {
+		v[i].Set(r.numbers[i].Splat())
+	}
+	return v[0], v[1], v[2]
+}
+
+// beside applies sixteen elements with each trip, where there are both parameters.
+func (r lateRow) beside(left asm.Int, trip func(beside func(u int))) {
+	f := r.f
+	f.If(r.left.GeConst(16).And(left.GeConst(16)).And(r.gamma.NotNil()).And(r.beta.NotNil()), func() {
+		f.Scope(func() {
+			steps := f.NewInt("steps")
+			steps.Set(r.left.Shr(4))
+			left.Set(left.Sub(steps.Shl(4)))
+			r.left.Set(r.left.And(15))
+			h, l, s := r.vectors()
+			b := f.NewV("betaV")
+			f.Do(func() {
+				trip(func(u int) {
+					o := int64(16 * u)
+					b.Set(r.beta.V(o))
+					r.y.StoreV(o, r.x.V(o).Sub(h).Sub(l).Mul(s).MulAdd(r.gamma.V(o), b))
+				})
+				for _, p := range []asm.Ptr{r.x, r.y, r.gamma, r.beta} {
+					p.Advance(64)
+				}
+				steps.Set(steps.AddConst(-1))
+			}, func() asm.Bool { return steps.NotZero() })
+		})
+	})
+}
+
+// rest applies all that is left, in the loop that its parameters ask for.
+func (r lateRow) rest() {
+	f, mh, ml, rstd := r.f, r.numbers[0], r.numbers[1], r.numbers[2]
+	h, l, s := r.vectors()
+	b, bs := f.NewV("betaV"), f.NewF32("betaS")
+	sweep := func(useGamma, useBeta bool) {
+		pointers := []asm.Ptr{r.x, r.y}
+		if useGamma {
+			pointers = append(pointers, r.gamma)
+		}
+		if useBeta {
+			pointers = append(pointers, r.beta)
+		}
+		f.Sweep(asm.Sweep{
+			Left: r.left, Pointers: pointers, Unroll: 4,
+			Vector: func(u int) {
+				o := int64(16 * u)
+				v := r.x.V(o).Sub(h).Sub(l)
+				m := s
+				if useGamma {
+					v, m = v.Mul(s), r.gamma.V(o)
+				}
+				if useBeta {
+					b.Set(r.beta.V(o)) // a register: what the relaxed build contracts onto
+					v = v.MulAdd(m, b)
+				} else {
+					v = v.Mul(m)
+				}
+				r.y.StoreV(o, v)
+			},
+			Scalar: func() {
+				v := r.x.F32(0).Sub(mh).Sub(ml).Mul(rstd)
+				if useGamma {
+					v = v.Mul(r.gamma.F32(0))
+				}
+				if useBeta {
+					bs.Set(r.beta.F32(0))
+					v = v.Add(bs)
+				}
+				r.y.StoreF32(0, v)
+			},
+		})
+	}
+	f.IfElse(r.gamma.NotNil(), func() {
+		f.IfElse(r.beta.NotNil(), func() { sweep(true, true) }, func() { sweep(true, false) })
+	}, func() {
+		f.IfElse(r.beta.NotNil(), func() { sweep(false, true) }, func() { sweep(false, false) })
+	})
 }
 
 // latePairs is the loop over rows of a kernel that measures a row, which is done or
@@ -67,10 +170,10 @@ func (p latePairs) write() {
 }
 
 type layerNorm struct {
-	f                *asm.Func
-	src, dst, behind asm.Ptr // behind is the row of src that apply reads
-	cols, row, ok    asm.Int
-	numbers          // what moments found: mh, ml, rstd
+	f             *asm.Func
+	src           asm.Ptr
+	cols, row, ok asm.Int
+	numbers       // what moments found: mh, ml, rstd
 
 	// beside takes trips of a sweep, with other work beside each four elements, as long
 	// as there are both; nil for none.
@@ -257,98 +360,4 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, s
 		squares.Set(squares.Add(d.Mul(d)))
 		x.Advance(4)
 	})
-}
-
-// apply writes one row of dst from behind, in the loop that its parameters ask for.
-func (k layerNorm) apply(row numbers) {
-	f, mh, ml, rstd := k.f, row[0], row[1], row[2]
-	x, y, left := k.behind, k.dst, f.NewInt("left")
-	gamma, beta := f.Ptr("gamma"), f.Ptr("beta")
-	h, l, r := f.NewV("mhV"), f.NewV("mlV"), f.NewV("rstdV")
-	h.Set(mh.Splat())
-	l.Set(ml.Splat())
-	r.Set(rstd.Splat())
-	left.Set(k.cols)
-	b, bs := f.NewV("betaV"), f.NewF32("betaS")
-	sweep := func(useGamma, useBeta bool) {
-		pointers := []asm.Ptr{x, y}
-		if useGamma {
-			pointers = append(pointers, gamma)
-		}
-		if useBeta {
-			pointers = append(pointers, beta)
-		}
-		f.Sweep(asm.Sweep{
-			Left: left, Pointers: pointers, Unroll: 4,
-			Vector: func(u int) {
-				o := int64(16 * u)
-				v := x.V(o).Sub(h).Sub(l)
-				m := r
-				if useGamma {
-					v, m = v.Mul(r), gamma.V(o)
-				}
-				if useBeta {
-					b.Set(beta.V(o)) // a register: what the relaxed build contracts onto
-					v = v.MulAdd(m, b)
-				} else {
-					v = v.Mul(m)
-				}
-				y.StoreV(o, v)
-			},
-			Scalar: func() {
-				v := x.F32(0).Sub(mh).Sub(ml).Mul(rstd)
-				if useGamma {
-					v = v.Mul(gamma.F32(0))
-				}
-				if useBeta {
-					bs.Set(beta.F32(0))
-					v = v.Add(bs)
-				}
-				y.StoreF32(0, v)
-			},
-		})
-	}
-	f.IfElse(gamma.NotNil(), func() {
-		f.IfElse(beta.NotNil(), func() { sweep(true, true) }, func() { sweep(true, false) })
-	}, func() {
-		f.IfElse(beta.NotNil(), func() { sweep(false, true) }, func() { sweep(false, false) })
-	})
-}
-
-// applyPair is apply for two rows, with gamma and beta: each loaded once for both.
-func (k layerNorm) applyPair(first, second numbers) {
-	f := k.f
-	rows := []numbers{first, second}
-	x, y := []asm.Ptr{k.behind, f.NewPtr("behindSecond")}, []asm.Ptr{k.dst, f.NewPtr("dstSecond")}
-	gamma, beta, left := f.Ptr("gamma"), f.Ptr("beta"), f.NewInt("left")
-	x[1].Set(x[0].Add(k.cols.Shl(2)))
-	y[1].Set(y[0].Add(k.cols.Shl(2)))
-	left.Set(k.cols)
-	h, l, r := f.NewVs("mhV", 2), f.NewVs("mlV", 2), f.NewVs("rstdV", 2)
-	for i, n := range rows {
-		h[i].Set(n[0].Splat())
-		l[i].Set(n[1].Splat())
-		r[i].Set(n[2].Splat())
-	}
-	g, b, gs, bs := f.NewV("gammaV"), f.NewV("betaV"), f.NewF32("gammaS"), f.NewF32("betaS")
-	f.Sweep(asm.Sweep{
-		Left: left, Pointers: []asm.Ptr{x[0], x[1], y[0], y[1], gamma, beta}, Unroll: 4,
-		Vector: func(u int) {
-			o := int64(16 * u)
-			g.Set(gamma.V(o))
-			b.Set(beta.V(o))
-			for i := range rows {
-				y[i].StoreV(o, x[i].V(o).Sub(h[i]).Sub(l[i]).Mul(r[i]).MulAdd(g, b))
-			}
-		},
-		Scalar: func() {
-			gs.Set(gamma.F32(0))
-			bs.Set(beta.F32(0))
-			for i, n := range rows {
-				y[i].StoreF32(0, x[i].F32(0).Sub(n[0]).Sub(n[1]).Mul(n[2]).Mul(gs).Add(bs))
-			}
-		},
-	})
-	k.behind.Set(x[1])
-	k.dst.Set(y[1])
 }
