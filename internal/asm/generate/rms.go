@@ -94,7 +94,8 @@ func rowPowers(file *asm.File) {
 		})
 }
 
-// rmsNormRows applies late and in pairs, as layerNormRows does.
+// rmsNormRows applies rows late, as layerNormRows does, but in pairs that load gamma
+// once: with so little to sum there is nothing to gain from both in one loop.
 func rmsNormRows(file *asm.File) {
 	file.Func("func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)",
 		"rmsNormRows normalizes rows until the first hard one; kernel.go has the loop.",
@@ -172,4 +173,42 @@ func rmsNormRows(file *asm.File) {
 				apply:     func(n numbers) { apply(n) },
 			}.write()
 		})
+}
+
+// latePairs is the loop over rows of a kernel that measures a row, which is done or
+// hard, and applies what it found later: r-2 and r-1 after the sweep of row r.
+type latePairs struct {
+	f         *asm.Func
+	row, ok   asm.Int
+	found     numbers            // what measure found
+	measure   func()             // of row; sets ok
+	paired    func() asm.Bool    // whether applyPair serves this call
+	applyPair func(n, m numbers) // to the next two rows
+	apply     func(n numbers)    // to the next row
+}
+
+func (p latePairs) write() {
+	f := p.f
+	first, second := p.found.like(f, "First"), p.found.like(f, "Second")
+	waiting := f.NewInt("waiting")
+	f.If(f.ArgInt("cols").GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+	f.Do(func() {
+		p.ok.Set(f.ConstInt(0))
+		f.If(p.row.Lt(f.ArgInt("rows")), func() { f.Scope(p.measure) })
+		f.If(p.ok.Lt(waiting), func() { // two rows, or no more to come
+			f.If(waiting.EqConst(2).And(p.paired()), func() {
+				f.Scope(func() { p.applyPair(first, second) })
+				waiting.Set(f.ConstInt(0))
+			})
+			f.While(waiting.NotZero, func() {
+				f.Scope(func() { p.apply(first) })
+				first.set(second)
+				waiting.Set(waiting.AddConst(-1))
+			})
+		})
+		f.IfElse(waiting.Zero(), func() { first.set(p.found) }, func() { second.set(p.found) })
+		waiting.Set(waiting.Add(p.ok))
+		p.row.Set(p.row.Add(p.ok))
+	}, func() asm.Bool { return p.ok.NotZero() })
+	f.Return(p.row)
 }
