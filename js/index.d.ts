@@ -137,7 +137,7 @@ export function rmsNorm<T extends Operand>(x: T, o?: Common & {
  *  @throws {NormError} for a negative or NaN variance or epsilon, or an operand of another class or detached
  *  @throws {DisposedError} for a disposed tensor or runtime */
 export function batchNorm<T extends Operand>(x: T, o: Common & Affine & {
-  mean: Operand; variance: Operand; layout?: 'nchw' | 'nhwc'; axis?: number; activation?: 'relu' | 'relu6';
+  mean: Operand; variance: Operand; layout?: 'nchw' | 'nhwc'; axis?: number; activation?: Activation;
 }): T;
 
 /** Each channel of each example with its own mean and biased variance: {@link groupNorm} with a channel a group.

@@ -1,7 +1,7 @@
 package norm
 
-// SiLU is x·sigmoid(x), also called swish. The trainable normalizations, LayerNorm
-// and RMSNorm take it as their Activation; BatchNorm's inference does not.
+// SiLU is x·sigmoid(x), also called swish. All that take an Activation take it, but for
+// the bare BatchNormApply.
 const SiLU Activation = ReLU6 + 1
 
 // activate applies an activation in place.

@@ -111,3 +111,39 @@ func TestWeightsAllocateNothing(t *testing.T) {
 		_ = RMSNormRows(w, g, v, nil, 3, 4, 1e-5)
 	}))
 }
+
+// BatchNorm's inference: rows and planes in several parts, and hard channels.
+func TestBatchNormSiLU(t *testing.T) {
+	for i, c := range []struct {
+		shape []int
+		axis  int
+	}{{[]int{2, 3, 5, 5}, 1}, {[]int{1, 7, 70, 70}, 1}, {[]int{3, 40, 17, 8}, 1}, {[]int{2, 9, 9, 12}, -1}, {[]int{700, 33}, 1}, {[]int{64, 3, 2, 2}, 1}, {[]int{5}, 0}, {[]int{0, 3}, 1}} {
+		linear, err := NewBatchNorm(c.shape, c.axis, 1e-5, Linear)
+		require.NoError(t, err)
+		fused, err := NewBatchNorm(c.shape, c.axis, 1e-5, SiLU)
+		require.NoError(t, err)
+		n := 1
+		for _, d := range c.shape {
+			n *= d
+		}
+		r := testkit.Rand(uint64(i))
+		x := testkit.Normal(r, n, 0, 3)
+		mean, variance, gamma, beta := batchParameters(uint64(i), linear.Channels())
+		for _, large := range []bool{false, true} {
+			if large {
+				beta[0], mean[linear.Channels()-1] = 1e31, 1e31
+			}
+			want, y := make([]float32, n), testkit.Output("y", n, i%4)
+			require.NoError(t, linear.Forward(want, x, mean, variance, gamma, beta))
+			activate(want, SiLU)
+			require.NoError(t, fused.Forward(y.S, x, mean, variance, gamma, beta))
+			testkit.SameBits(t, want, y.S, "%v", c.shape)
+			y.Check(t, "%v", c.shape)
+			in := testkit.InOut("y", x, i%4)
+			require.NoError(t, fused.Apply(in.S, in.S))
+			testkit.SameBits(t, want, in.S, "%v in place", c.shape)
+			in.Check(t, "%v in place", c.shape)
+			assert.Zero(t, testing.AllocsPerRun(3, func() { _ = fused.Apply(y.S, x) }))
+		}
+	}
+}

@@ -18,7 +18,7 @@ const (
 //
 //	y = (x - mean[c])/√(variance[c] + epsilon) · gamma[c] + beta[c]
 //
-// and a ReLU or ReLU6 may follow in the same pass (NaN goes through both). It
+// and a ReLU, ReLU6 or SiLU may follow in the same pass (NaN goes through all). It
 // holds the prepared parameters, so that neither Forward nor Apply allocates. One
 // BatchNorm serves one goroutine at a time; Apply alone may run concurrently.
 //
@@ -66,8 +66,8 @@ func NewBatchNorm(shape []int, axis int, epsilon float64, activation Activation)
 	if err := checkEpsilon(batchOp, epsilon); err != nil {
 		return nil, err
 	}
-	if activation < Linear || activation > ReLU6 {
-		return nil, valueError(batchOp, "activation is ", int(activation), ", want Linear, ReLU or ReLU6 (0 to 2)")
+	if err := checkActivation(batchOp, activation); err != nil {
+		return nil, err
 	}
 	b := &BatchNorm{shape: append([]int(nil), shape...), axis: axis, channels: shape[axis], epsilon: epsilon, activation: activation}
 	if b.outer, err = elements(batchOp, shape[:axis]); err != nil {
@@ -196,12 +196,36 @@ func (b *BatchNorm) Apply(y, x []float32) error {
 	switch {
 	case b.any:
 		b.applyExact(y, x)
+	case b.activation == SiLU:
+		b.applySiLU(y, x)
 	case b.period > 0:
 		batchNormRows(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], size, b.period, int(b.activation))
 	default:
 		batchNormPlanes(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], b.outer*b.channels, b.channels, b.inner, int(b.activation))
 	}
 	return nil
+}
+
+// applySiLU applies the activation to some elements while the first-level cache has them.
+func (b *BatchNorm) applySiLU(y, x []float32) {
+	if b.period > 0 {
+		step := max(1, residualBlock/b.period) * b.period
+		for from := 0; from < len(x); from += step {
+			part := y[from:min(from+step, len(x))]
+			batchNormRows(&part[0], &x[from], &b.mean[0], &b.scale[0], &b.beta[0], len(part), b.period, clampNone)
+			activate(part, SiLU)
+		}
+		return
+	}
+	step := max(1, residualBlock/b.inner)
+	for from := 0; from < len(x); {
+		c := from / b.inner % b.channels
+		n := min(step, b.channels-c)
+		part := y[from : from+n*b.inner]
+		batchNormPlanes(&part[0], &x[from], &b.mean[c], &b.scale[c], &b.beta[c], n, n, b.inner, clampNone)
+		activate(part, SiLU)
+		from += len(part)
+	}
 }
 
 // Forward is Prepare and Apply in one call, for statistics that come with each call.
@@ -225,6 +249,10 @@ func (b *BatchNorm) sized(y, x []float32, size int) error {
 // applyExact serves calls with HARD channels: those in float64, the others plane by
 // plane with the kernel, so that no channel shows what its neighbours are like.
 func (b *BatchNorm) applyExact(y, x []float32) {
+	clamp := int(b.activation)
+	if b.activation == SiLU {
+		clamp = clampNone // and the activation last
+	}
 	at := 0
 	for range b.outer {
 		for c := range b.channels {
@@ -233,17 +261,20 @@ func (b *BatchNorm) applyExact(y, x []float32) {
 				i = c * b.inner
 			}
 			if !b.hard[c] {
-				batchNormPlanes(&y[at], &x[at], &b.mean[i], &b.scale[i], &b.beta[i], 1, 1, b.inner, int(b.activation))
+				batchNormPlanes(&y[at], &x[at], &b.mean[i], &b.scale[i], &b.beta[i], 1, 1, b.inner, clamp)
 				at += b.inner
 				continue
 			}
 			m, a, beta := float64(b.mean[i]), b.exact[c], float64(b.beta[i])
 			from, to := x[at:at+b.inner], y[at:at+b.inner]
 			for j, e := range from {
-				to[j] = clampScalar(float32(float64((float64(e)-m)*a)+beta), int(b.activation))
+				to[j] = clampScalar(float32(float64((float64(e)-m)*a)+beta), clamp)
 			}
 			at += b.inner
 		}
+	}
+	if b.activation == SiLU {
+		activate(y, SiLU)
 	}
 }
 

@@ -227,7 +227,7 @@ func TestBatchNormErrors(t *testing.T) {
 		{create(nil, 0, 0, Linear), true, "norm: BatchNorm: axis 0 is out of range: x [] has no axes"},
 		{create([]int{2, -3}, 1, 0, Linear), true, "norm: BatchNorm: dimension 1 of x [2 -3] is negative"},
 		{create([]int{2, 3}, 1, math.NaN(), Linear), false, "norm: BatchNorm: epsilon is NaN, want a finite number of at least 0"},
-		{create([]int{2, 3}, 1, 0, 3), false, "norm: BatchNorm: activation is 3, want Linear, ReLU or ReLU6 (0 to 2)"},
+		{create([]int{2, 3}, 1, 0, 4), false, "norm: BatchNorm: activation is 4, want Linear, ReLU, ReLU6 or SiLU (0 to 3)"},
 		{plan.Apply(f(24), f(24)), false, "norm: BatchNorm: Apply came before Prepare: there are no statistics"},
 		{plan.Forward(f(24), f(23), ones, ones, nil, nil), true, "norm: BatchNorm: x has 23 elements, want 24 (x [2 3 4])"},
 		{plan.Forward(f(25), f(24), ones, ones, nil, nil), true, "norm: BatchNorm: y has 25 elements, want 24 (x [2 3 4])"},

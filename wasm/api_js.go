@@ -83,7 +83,7 @@ tensor.`,
 Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel.
 options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
 ('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
-channel axis itself), epsilon (1e-5), activation ('relu' or 'relu6'), out.`,
+channel axis itself), epsilon (1e-5), activation ('relu', 'relu6' or 'silu'), out.`,
 	`rmsNorm(x, options?): as layerNorm
 y = scale·x/√(mean(x²) + epsilon). options: as layerNorm's without bias and mean.`,
 	`groupNorm(x, options): as layerNorm

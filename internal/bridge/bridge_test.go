@@ -267,7 +267,7 @@ func TestBatchNormFrame(t *testing.T) {
 	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{1, 8, -1}, given(0, 0, 0, None))
 	assert.Equal(t, BadShape, status(t, b, b.NormFrame(1)))
 	assert.Contains(t, string(b.Failure()), "rank 1, want at least 2")
-	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2, -1}, given(0, 0, 3, None))
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2, -1}, given(0, 0, 4, None))
 	assert.Equal(t, Invalid, status(t, b, b.NormFrame(1)))
 	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), absent, []int{2, 4, 2, -1}, given(0, 0, 0, None))
 	assert.Equal(t, BadShape, status(t, b, b.NormFrame(1)))

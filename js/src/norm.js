@@ -53,7 +53,7 @@ export function batchNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('batchNorm: options are missing; mean and variance are needed');
   const call = new Call('batchNorm', 'batchNorm', x, options);
   const layout = call.word('layout', layouts);
-  const activation = call.word('activation', activations.slice(0, 2), 1);
+  const activation = call.word('activation', activations, 1);
   needed('batchNorm', options, ['mean', 'variance']);
   call.operand('scale');
   call.operand('bias');

@@ -37,7 +37,7 @@ export function batchNormOracle(x, channels, inner, { scale, bias, mean, varianc
   return Float64Array.from(x, (v, i) => {
     const c = Math.floor(i / inner) % channels;
     const y = ((v - mean[c]) / Math.sqrt(variance[c] + epsilon)) * (scale ? scale[c] : 1) + (bias ? bias[c] : 0);
-    return activation === 'relu6' ? Math.min(Math.max(y, 0), 6) : activation === 'relu' ? Math.max(y, 0) : y;
+    return activate(y, activation);
   });
 }
 

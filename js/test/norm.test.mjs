@@ -86,7 +86,7 @@ for (const variant of ['simd', 'scalar']) {
         [[2, 3, 5, 7], 'nchw', 3, 35], [[2, 5, 7, 3], 'nhwc', 3, 1], [[4, 6], 'nchw', 6, 1], [[1, 64, 56], 'nchw', 64, 56], [[9, 130], 'nhwc', 130, 1],
       ]) {
         const x = floats(shape.reduce((a, b) => a * b), 15, 10);
-        for (const activation of [undefined, 'relu', 'relu6']) {
+        for (const activation of [undefined, 'relu', 'relu6', 'silu']) {
           const o = { ...stats(channels), activation };
           near(batchNorm(x, { shape, layout, ...o }), batchNormOracle(x, channels, inner, o), `${shape} ${layout} ${activation}`);
         }
