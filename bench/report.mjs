@@ -38,6 +38,9 @@ export function table(results) {
     // tfjs has channels last only: it is compared with the same layout.
     lines.push(row(`${c.name}, ${dims}`, by.normwasm, by['onnxruntime-web'], nhwc ? undefined : by['tfjs-wasm']));
     if (out) lines.push(row(`${c.name}, ${dims}, result array given`, out, by['onnxruntime-web']));
+    // A composition that exporters wrote, where it is not what ONNX defines.
+    const composed = by['onnxruntime-web, as InstanceNorm'];
+    if (composed) lines.push(row(`${c.name}, the same, spelled as InstanceNorm there`, by.normwasm, composed));
     if (nhwc) lines.push(row(`${c.name}, the same, channels last`, nhwc, undefined, by['tfjs-wasm']));
   }
   if (results.sizes) {
