@@ -180,9 +180,9 @@
 //   - Σx and Σx² are summed in float64, where the square of a float32 is exact. The
 //     variance is their difference as long as the mean is not 64 deviations away; beyond
 //     that a second sweep sums x - K and (x - K)² for a K next to the mean;
-//   - the mean is applied as two float32 numbers, high and low part, so that its rounding
-//     does not show (at 1e7 ± 50 it would cost 0.02). A backward pass whose cache holds
-//     the high part finds the low one in the data: it is what the mean of x̂ lacks to 0;
+//   - what the mean lacks in float32 goes with the shift, so that its rounding does not
+//     show (at 1e7 ± 50 it would cost 0.02). A backward pass whose cache holds the rounded
+//     mean finds the rest in the data: it is what the mean of x̂ lacks to 0;
 //   - statistics of parts (planes of a channel, columns of a group, batches of workers)
 //     are float64 and merged by Chan's formula, which subtracts nothing large;
 //   - rows and channels whose deviations or parameters float32 does not carry (3e38,

@@ -54,21 +54,21 @@ package norm
 //	}
 //	v = var + epsilon
 //	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD }      // also when NaN
-//	r  = f32(1 / sqrt(v))
-//	mh = f32(μ);  ml = f32(μ - f64(mh))
+//	mh = f32(μ);  r = f32(1 / sqrt(v));  c = f32((f64(mh) - μ) * (1 / sqrt(v)))
 //	if mean ≠ nil { mean[row] = mh }
 //	if rstd ≠ nil { rstd[row] = r }
 //
 //	// 3. Application, elementwise in f32; a step whose parameter is nil is left out.
-//	y = (((x - mh) - ml) * r) * gamma + beta
+//	y = ((x - mh) * r + c) * gamma + beta
 //
 // Why so. Squares of float32 are exact in float64, and none overflows or vanishes
 // there; a conversion costs no more than the subtraction of a shift and the folding
 // of float32 sums that it takes the place of. With μ² ≤ 4096·var the difference
 // loses at most 13 of float64's 53 bits, which leaves the relative error of the
 // variance far below float32's; the second sweep has a K next to the mean, to which
-// even 1e7 ± 50 is nothing special. Σx in float64 and the mean as the pair mh + ml
-// make x − μ good to a relative error of a few roundings even where it is near zero.
+// even 1e7 ± 50 is nothing special. What the mean lacks in float32 goes with the
+// shift c: near the mean x − mh is exact, and at least as large as what it lacks, so that
+// y is good to a relative error of a few roundings even where it is near zero.
 // v outside of its range are rows whose x − μ float32 would not carry, and NaN and
 // Inf, which all end in no number: a comparison with NaN is false.
 //

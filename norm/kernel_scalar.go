@@ -35,16 +35,16 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 		if !isCarried(v) {
 			return row
 		}
-		r := float32(1 / math.Sqrt(v))
-		high := float32(mu)
-		low := float32(mu - float64(high))
+		exact := 1 / math.Sqrt(v)
+		r, high := float32(exact), float32(mu)
+		shift := float32((float64(high) - mu) * exact)
 		if means != nil {
 			means[row] = high
 		}
 		if rstds != nil {
 			rstds[row] = r
 		}
-		applyRow(ys[row*cols:(row+1)*cols:(row+1)*cols], x, g, b, high, low, r)
+		applyRow(ys[row*cols:(row+1)*cols:(row+1)*cols], x, g, b, high, r, shift)
 	}
 	return rows
 }
@@ -103,27 +103,28 @@ func rowSweep(x []float32, shift float64) (sum, squares float64) {
 }
 
 // applyRow is step 3 of layerNormRows. gamma and beta may be nil.
-func applyRow(y, x, gamma, beta []float32, high, low, rstd float32) {
+func applyRow(y, x, gamma, beta []float32, mean, rstd, shift float32) {
 	y = y[:len(x)]
 	switch {
 	case gamma != nil && beta != nil:
 		gamma, beta = gamma[:len(x)], beta[:len(x)]
 		for i, e := range x {
-			y[i] = float32(float32(((e-high)-low)*rstd)*gamma[i]) + beta[i]
+			z := float32((e-mean)*rstd) + shift
+			y[i] = float32(z*gamma[i]) + beta[i]
 		}
 	case gamma != nil:
 		gamma = gamma[:len(x)]
 		for i, e := range x {
-			y[i] = float32(((e-high)-low)*rstd) * gamma[i]
+			y[i] = (float32((e-mean)*rstd) + shift) * gamma[i]
 		}
 	case beta != nil:
 		beta = beta[:len(x)]
 		for i, e := range x {
-			y[i] = float32(((e-high)-low)*rstd) + beta[i]
+			y[i] = (float32((e-mean)*rstd) + shift) + beta[i]
 		}
 	default:
 		for i, e := range x {
-			y[i] = ((e - high) - low) * rstd
+			y[i] = float32((e-mean)*rstd) + shift
 		}
 	}
 }

@@ -80,9 +80,9 @@ func modelRow(y, x, gamma, beta []float32, epsilon float64) (mean, rstd float32,
 	}
 	rstd = float32(1 / math.Sqrt(v))
 	mean = float32(mu)
-	rest := float32(mu - float64(mean))
+	shift := float32((float64(mean) - mu) * (1 / math.Sqrt(v)))
 	for i := range x {
-		t := float32((x[i]-mean)-rest) * rstd
+		t := float32(float32(x[i]-mean)*rstd) + shift
 		if gamma != nil {
 			t = float32(float32(t) * gamma[i])
 		}

@@ -17,8 +17,8 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 	// row is R2
 	// ok is R3
 	// mh is F0
-	// ml is F1
-	// rstd is F2
+	// rstd is F1
+	// shift is F2
 	// src is R4
 	I64Load src+8(FP)
 	Set R4
@@ -168,9 +168,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V10
 					F32x4Sub
 					Get V11
-					F32x4Sub
-					Get V12
 					F32x4Mul
+					Get V12
+					F32x4Add
 					Get R6
 					I32WrapI64
 					V128Load $0
@@ -223,9 +223,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V10
 					F32x4Sub
 					Get V11
-					F32x4Sub
-					Get V12
 					F32x4Mul
+					Get V12
+					F32x4Add
 					Get R6
 					I32WrapI64
 					V128Load $16
@@ -278,9 +278,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V10
 					F32x4Sub
 					Get V11
-					F32x4Sub
-					Get V12
 					F32x4Mul
+					Get V12
+					F32x4Add
 					Get R6
 					I32WrapI64
 					V128Load $32
@@ -337,9 +337,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V10
 					F32x4Sub
 					Get V11
-					F32x4Sub
-					Get V12
 					F32x4Mul
+					Get V12
+					F32x4Add
 					Get R6
 					I32WrapI64
 					V128Load $48
@@ -1065,23 +1065,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				I64Const $0
 				Set R3
 			End
+			// r is F21
 			F64Const $(1.0)
 			Get F17
 			F64Load epsilon+64(FP)
 			F64Add
 			F64Sqrt
 			F64Div
+			Set F21
+			Get F21
 			F32DemoteF64
-			Set F2
+			Set F1
 			Get F16
 			F32DemoteF64
 			Set F0
-			Get F16
 			Get F0
 			F64PromoteF32
+			Get F16
 			F64Sub
+			Get F21
+			F64Mul
 			F32DemoteF64
-			Set F1
+			Set F2
 			Get R3
 			I64Eqz
 			I32Eqz
@@ -1109,7 +1114,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					I64Shl
 					I64Add
 					I32WrapI64
-					Get F2
+					Get F1
 					F32Store $0, $0
 				End
 			End
@@ -1131,7 +1136,6 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F32x4Splat
 			Set V2
 			// betaV is V3
-			// betaS is F6
 			Get R6
 			I64Eqz
 			I32Eqz
@@ -1157,9 +1161,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $0
@@ -1179,9 +1183,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $16
@@ -1201,9 +1205,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $32
@@ -1223,9 +1227,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $48
@@ -1276,9 +1280,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $0
@@ -1319,25 +1323,35 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Loop
 							Get R7
 							I32WrapI64
-							F32Load $0
-							Set F6
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V3
 							Get R5
 							I32WrapI64
 							Get R4
 							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
-							F32Load $0
-							F32Mul
-							Get F6
-							F32Add
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							F32x4Mul
+							Get V3
+							F32x4Add
+							F32x4ExtractLane $0, $0
 							F32Store $0, $0
 							Get R4
 							I64Const $4
@@ -1379,9 +1393,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $0
@@ -1395,9 +1409,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $16
@@ -1411,9 +1425,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $32
@@ -1427,9 +1441,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $48
@@ -1470,9 +1484,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
 							V128Load $0
@@ -1509,17 +1523,24 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							I32WrapI64
 							Get R4
 							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
 							Get R6
 							I32WrapI64
-							F32Load $0
-							F32Mul
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							F32x4Mul
+							F32x4ExtractLane $0, $0
 							F32Store $0, $0
 							Get R4
 							I64Const $4
@@ -1566,9 +1587,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get V3
 							F32x4Add
 							V128Store $0, $0
@@ -1584,9 +1605,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get V3
 							F32x4Add
 							V128Store $0, $16
@@ -1602,9 +1623,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get V3
 							F32x4Add
 							V128Store $0, $32
@@ -1620,9 +1641,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get V3
 							F32x4Add
 							V128Store $0, $48
@@ -1665,9 +1686,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							Get V3
 							F32x4Add
 							V128Store $0, $0
@@ -1700,21 +1721,28 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Loop
 							Get R7
 							I32WrapI64
-							F32Load $0
-							Set F6
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V3
 							Get R5
 							I32WrapI64
 							Get R4
 							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
-							Get F6
-							F32Add
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Get V3
+							F32x4Add
+							F32x4ExtractLane $0, $0
 							F32Store $0, $0
 							Get R4
 							I64Const $4
@@ -1752,9 +1780,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							V128Store $0, $0
 							Get R5
 							I32WrapI64
@@ -1764,9 +1792,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							V128Store $0, $16
 							Get R5
 							I32WrapI64
@@ -1776,9 +1804,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							V128Store $0, $32
 							Get R5
 							I32WrapI64
@@ -1788,9 +1816,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							V128Store $0, $48
 							Get R4
 							I64Const $64
@@ -1823,9 +1851,9 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							Get V0
 							F32x4Sub
 							Get V1
-							F32x4Sub
-							Get V2
 							F32x4Mul
+							Get V2
+							F32x4Add
 							V128Store $0, $0
 							Get R4
 							I64Const $16
@@ -1854,13 +1882,17 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 							I32WrapI64
 							Get R4
 							I32WrapI64
-							F32Load $0
-							Get F3
-							F32Sub
-							Get F4
-							F32Sub
-							Get F5
-							F32Mul
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							F32x4ExtractLane $0, $0
 							F32Store $0, $0
 							Get R4
 							I64Const $4

@@ -17,7 +17,7 @@ func layerNormRows(file *asm.File) {
 		func(f *asm.Func) {
 			k := layerNorm{
 				f: f, src: f.Ptr("src"), cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
-				numbers: newNumbers(f, "mh", "ml", "rstd"),
+				numbers: newNumbers(f, "mh", "rstd", "shift"),
 			}
 			late := lateRow{f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"), left: f.NewInt("rowLeft"), numbers: k.numbers.like(f, "Late")}
 			k.beside = late.beside
@@ -44,10 +44,10 @@ type lateRow struct {
 	x, y        asm.Ptr
 	gamma, beta asm.Ptr
 	left        asm.Int
-	numbers     // mh, ml, rstd
+	numbers     // mh, rstd, shift
 }
 
-func (r lateRow) vectors() (h, l, s asm.V) {
+func (r lateRow) vectors() (m, s, c asm.V) {
 	v := r.f.NewVs("number", 3)
 	for i := range v {
 		v[i].Set(r.numbers[i].Splat())
@@ -64,13 +64,13 @@ func (r lateRow) beside(left asm.Int, trip func(beside func(u int))) {
 			steps.Set(r.left.Shr(4))
 			left.Set(left.Sub(steps.Shl(4)))
 			r.left.Set(r.left.And(15))
-			h, l, s := r.vectors()
+			m, s, c := r.vectors()
 			b := f.NewV("betaV")
 			f.Do(func() {
 				trip(func(u int) {
 					o := int64(16 * u)
 					b.Set(r.beta.V(o))
-					r.y.StoreV(o, r.x.V(o).Sub(h).Sub(l).Mul(s).MulAdd(r.gamma.V(o), b))
+					r.y.StoreV(o, r.x.V(o).Sub(m).MulAdd(s, c).MulAdd(r.gamma.V(o), b))
 				})
 				for _, p := range []asm.Ptr{r.x, r.y, r.gamma, r.beta} {
 					p.Advance(64)
@@ -83,9 +83,9 @@ func (r lateRow) beside(left asm.Int, trip func(beside func(u int))) {
 
 // rest applies all that is left, in the loop that its parameters ask for.
 func (r lateRow) rest() {
-	f, mh, ml, rstd := r.f, r.numbers[0], r.numbers[1], r.numbers[2]
-	h, l, s := r.vectors()
-	b, bs := f.NewV("betaV"), f.NewF32("betaS")
+	f := r.f
+	m, s, c := r.vectors()
+	b := f.NewV("betaV") // a register: what the relaxed build contracts onto
 	sweep := func(useGamma, useBeta bool) {
 		pointers := []asm.Ptr{r.x, r.y}
 		if useGamma {
@@ -94,34 +94,28 @@ func (r lateRow) rest() {
 		if useBeta {
 			pointers = append(pointers, r.beta)
 		}
+		element := func(load func(p asm.Ptr) asm.V) asm.V {
+			if useBeta {
+				b.Set(load(r.beta))
+			}
+			v := load(r.x).Sub(m).MulAdd(s, c)
+			switch {
+			case useGamma && useBeta:
+				return v.MulAdd(load(r.gamma), b)
+			case useGamma:
+				return v.Mul(load(r.gamma))
+			case useBeta:
+				return v.Add(b)
+			}
+			return v
+		}
 		f.Sweep(asm.Sweep{
 			Left: r.left, Pointers: pointers, Unroll: 4,
 			Vector: func(u int) {
 				o := int64(16 * u)
-				v := r.x.V(o).Sub(h).Sub(l)
-				m := s
-				if useGamma {
-					v, m = v.Mul(s), r.gamma.V(o)
-				}
-				if useBeta {
-					b.Set(r.beta.V(o)) // a register: what the relaxed build contracts onto
-					v = v.MulAdd(m, b)
-				} else {
-					v = v.Mul(m)
-				}
-				r.y.StoreV(o, v)
+				r.y.StoreV(o, element(func(p asm.Ptr) asm.V { return p.V(o) }))
 			},
-			Scalar: func() {
-				v := r.x.F32(0).Sub(mh).Sub(ml).Mul(rstd)
-				if useGamma {
-					v = v.Mul(r.gamma.F32(0))
-				}
-				if useBeta {
-					bs.Set(r.beta.F32(0))
-					v = v.Add(bs)
-				}
-				r.y.StoreF32(0, v)
-			},
+			Scalar: func() { r.y.StoreF32(0, element(func(p asm.Ptr) asm.V { return p.Splat(0) }).Lane(0)) },
 		})
 	}
 	f.IfElse(r.gamma.NotNil(), func() {
@@ -135,7 +129,7 @@ type layerNorm struct {
 	f             *asm.Func
 	src           asm.Ptr
 	cols, row, ok asm.Int
-	numbers       // what moments found: mh, ml, rstd
+	numbers       // what moments found: mh, rstd, shift
 
 	// beside takes trips of a sweep, with other work beside each four elements, as long
 	// as there are both; nil for none.
@@ -190,10 +184,11 @@ func (k layerNorm) moments() {
 	mu, variance := f.NewF64("mu"), f.NewF64("variance")
 	k.statistics(mu, variance)
 	k.carried(variance)
-	mh, ml, rstd := k.numbers[0], k.numbers[1], k.numbers[2]
-	rstd.Set(f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()).F32())
+	mh, rstd, shift, r := k.numbers[0], k.numbers[1], k.numbers[2], f.NewF64("r")
+	r.Set(f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()))
+	rstd.Set(r.F32())
 	mh.Set(mu.F32())
-	ml.Set(mu.Sub(mh.F64()).F32())
+	shift.Set(mh.F64().Sub(mu).Mul(r).F32())
 	f.If(k.ok.NotZero(), func() {
 		at := k.row.Shl(2)
 		f.If(f.ArgPtr("mean").NotNil(), func() { f.ArgPtr("mean").Add(at).StoreF32(0, mh) })
