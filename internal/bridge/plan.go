@@ -30,7 +30,11 @@ func (l *plans) get(c *Call, o *Operation) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = list[:min(len(list), cached-1)]
-	*l = slices.Insert(list, 0, &plan{o.Name, slices.Clone(c.Shape), slices.Clone(c.Axes), c.Options, v})
+	if len(list) < cached {
+		list = append(list, nil)
+	}
+	copy(list[1:], list)
+	list[0] = &plan{o.Name, slices.Clone(c.Shape), slices.Clone(c.Axes), c.Options, v}
+	*l = list
 	return v, nil
 }

@@ -55,37 +55,28 @@ func Classify(err error) (Status, string) {
 	return Internal, err.Error()
 }
 
+// options are the names that JavaScript has for norm's arguments, some for one
+// operation only, which stand before the others.
+var options = [...]struct{ op, argument, option string }{
+	{"FoldBatchNorm", "w", "weight"}, {"FoldBatchNorm", "b", "bias"}, {"FoldBatchNorm", "beta", "shift"}, {"WeightNorm", "w", "out"},
+	{"", "gamma", "scale"}, {"", "dgamma", "dscale"}, {"", "beta", "bias"}, {"", "dbeta", "dbias"}, {"", "y", "out"}, {"", "dx", "out"},
+	{"", "rstd", "invStdDev"}, {"", "running mean", "runningMean"}, {"", "running variance", "runningVar"},
+}
+
 // optionNames puts the option's name where norm names its argument, which comes
 // first in its texts about lengths.
 func optionNames(op, detail string) string {
-	if name, rest, ok := strings.Cut(detail, " has "); ok {
-		if op == "FoldBatchNorm" {
-			switch name {
-			case "w":
-				name = "weight"
-			case "b":
-				name = "bias"
-			case "beta":
-				name = "shift"
-			}
-		}
-		switch name {
-		case "gamma", "dgamma":
-			name = name[:len(name)-5] + "scale"
-		case "beta", "dbeta":
-			name = name[:len(name)-4] + "bias"
-		case "y", "dx":
-			name = "out"
-		case "rstd":
-			name = "invStdDev"
-		case "running mean":
-			name = "runningMean"
-		case "running variance":
-			name = "runningVar"
-		}
-		return name + " has " + rest
+	name, rest, found := strings.Cut(detail, " has ")
+	if !found {
+		return detail
 	}
-	return detail
+	for _, o := range options {
+		if o.argument == name && (o.op == op || o.op == "") {
+			name = o.option
+			break
+		}
+	}
+	return name + " has " + rest
 }
 
 // Fail keeps an error's text for Failure and returns its status.
