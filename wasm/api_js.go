@@ -124,6 +124,24 @@ moments (output: Float64Array, two for each channel).`,
 	`batchNormSums(options): undefined
 Part of the reductions of the backward pass. options: layer, dy, x, sums (output:
 Float64Array, two for each channel).`,
+	`adaptiveLayerNorm(x, options?): as layerNorm
+y = (x − mean)/√(var + epsilon)·(1 + scale) + shift of x [N … F] over F. options:
+scale, shift ([N F]), epsilon (1e-5), shape, mean, invStdDev (outputs [N …]), out.`,
+	`adaptiveLayerNormBackward(dy, options): Float32Array or tensor, as dy is
+The gradient of x. options: x, mean, invStdDev (adaptiveLayerNorm's), scale, shape,
+epsilon, dscale, dshift (outputs [N F]), out.`,
+	`weightNorm(v, options): as layerNorm
+g·v/‖v‖ for each row of the weights v [O …]. options: g (one for each row), shape,
+out.`,
+	`spectralNorm(w, options): as layerNorm
+The weights w [O …], as a matrix of O rows, divided by their largest singular value,
+after some steps of power iteration. options: u, v (Float64Array: unit vectors with
+an element for each row and each column; updated), steps (1), sigma (output:
+Float64Array of one), shape, out.`,
+	`lpNormBackward(dy, options): Float32Array or tensor, as dy is
+The gradient of x. options: x, lpNorm's axis, p, epsilon and shape; out.`,
+	`localResponseNormBackward(dy, options): as lpNormBackward
+options: x, localResponseNorm's size, alpha, beta, bias and shape; out.`,
 }
 
 func init() {

@@ -1,6 +1,9 @@
 package bridge
 
-import "github.com/normwasm/normwasm/norm"
+import (
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/norm"
+)
 
 var (
 	epsilon    = Option{Name: "epsilon", Default: 1e-5}
@@ -12,9 +15,13 @@ var (
 	rowOptions   = []Option{epsilon, activation}
 	groupOptions = []Option{epsilon, layout, activation, groups}
 
+	lpOptions       = []Option{{Name: "epsilon"}, {Name: "axis", Whole: true, Default: -1}, {Name: "p", Whole: true, Default: 2}}
+	responseOptions = []Option{{Name: "size", Whole: true, Default: None}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}
+
 	gradients = []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0},
 		{"mean", 0}, {"invStdDev", 0}, {"dscale", Written}, {"dbias", Written}}
-	groupOperands = []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Written}, {"invStdDev", Written}}
+	groupOperands    = []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Written}, {"invStdDev", Written}}
+	spectralOperands = []Operand{{"out", Written}, {"w", InPlace}, {"u", Written | Double}, {"v", Written | Double}, {"sigma", Written | Double}}
 )
 
 // Operations are all that norm computes for JavaScript. Their order is the module's
@@ -32,10 +39,8 @@ var Operations = [...]Operation{
 	{Name: "instanceNorm", prepare: prepareInstance, run: runGroup, Options: groupOptions[:3], Operands: groupOperands},
 	{Name: "meanVarianceNorm", prepare: prepareMeanVariance, run: runMeanVariance,
 		Options: []Option{{Name: "epsilon", Default: None}}, Operands: groupOperands[:2]},
-	{Name: "lpNorm", prepare: prepareLp, run: runLp, Operands: groupOperands[:2],
-		Options: []Option{{Name: "epsilon"}, {Name: "axis", Whole: true, Default: -1}, {Name: "p", Whole: true, Default: 2}}},
-	{Name: "localResponseNorm", prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2],
-		Options: []Option{{Name: "size", Whole: true, Default: None}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}},
+	{Name: "lpNorm", prepare: prepareLp, run: runLp, Operands: groupOperands[:2], Options: lpOptions},
+	{Name: "localResponseNorm", prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2], Options: responseOptions},
 	{Name: "foldBatchNorm", run: runFold, Options: []Option{epsilon},
 		Operands: []Operand{{"out", Written}, {"weight", InPlace}, {"bias", 0}, {"mean", 0}, {"variance", 0},
 			{"scale", 0}, {"shift", 0}, {"outBias", Written}}},
@@ -57,6 +62,15 @@ var Operations = [...]Operation{
 		Operands: []Operand{{"x", 0}, {"moments", Written | Double}}},
 	{Name: "batchNormSums", run: runBatchSums, Options: []Option{channels},
 		Operands: []Operand{{"dy", 0}, {"x", 0}, {"sums", Written | Double}}},
+	{Name: "adaptiveLayerNorm", prepare: prepareAdaptive, run: runAdaptive, Options: rowOptions[:1],
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"shift", 0}, {"mean", Written}, {"invStdDev", Written}}},
+	{Name: "adaptiveLayerNormBackward", prepare: prepareAdaptive, run: runAdaptiveBackward, Options: rowOptions[:1],
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"mean", 0}, {"invStdDev", 0},
+			{"dscale", Written}, {"dshift", Written}}},
+	{Name: "weightNorm", run: runWeight, Operands: []Operand{{"out", Written}, {"v", InPlace}, {"g", 0}}},
+	{Name: "spectralNorm", prepare: prepareSpectral, run: runSpectral, Options: []Option{{Name: "steps", Whole: true, Default: 1}}, Operands: spectralOperands},
+	{Name: "lpNormBackward", prepare: prepareLp, run: runLpBackward, Options: lpOptions, Operands: gradients[:3]},
+	{Name: "localResponseNormBackward", prepare: prepareResponse, run: runResponseBackward, Options: responseOptions, Operands: gradients[:3]},
 }
 
 func prepareLayer(c *Call) (any, error) {
@@ -167,18 +181,16 @@ func runResponse(c *Call) error {
 	return c.plan.(*norm.LocalResponseNorm).Forward(c.Operands[0], c.Operands[1])
 }
 
-// runFold folds into the weights of a convolution or linear layer: [O …].
-func runFold(c *Call) error {
-	if len(c.Shape) == 0 {
-		return &Error{BadShape, "norm: FoldBatchNorm: shape is [], want at least the dimension of the outputs"}
+// prepareAdaptive sees [N … F] as examples, tokens and features.
+func prepareAdaptive(c *Call) (any, error) {
+	last := len(c.Shape) - 1
+	if last < 1 {
+		return nil, &Error{BadShape, text.Join("norm: AdaptiveLayerNorm: x has rank ", last+1, ", want at least 2 (examples and features)")}
 	}
-	inner := 1
-	for _, d := range c.Shape[1:] {
-		if d > 0 && inner > MaxBytes/d {
-			return &Error{BadShape, "norm: FoldBatchNorm: shape has more elements than memory can hold"}
-		}
-		inner *= d
-	}
+	return norm.NewAdaptiveLayerNorm(c.Shape[0], product(c.Shape[1:last]), c.Shape[last], c.Options[0])
+}
+
+func runAdaptive(c *Call) error {
 	o := &c.Operands
-	return norm.FoldBatchNorm(o[0], o[7], o[1], o[2], o[3], o[4], o[5], o[6], 1, c.Shape[0], inner, c.Options[0])
+	return c.plan.(*norm.AdaptiveLayerNorm).Forward(o[0], o[4], o[5], o[1], o[2], o[3])
 }

@@ -146,3 +146,18 @@ func runGroupBackward(c *Call) error {
 	o := &c.Operands
 	return c.plan.(*norm.GroupNorm).Backward(o[0], o[6], o[7], o[1], o[2], o[4], o[5], o[3])
 }
+
+func runAdaptiveBackward(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.AdaptiveLayerNorm).Backward(o[0], o[6], o[7], o[1], o[2], o[4], o[5], o[3])
+}
+
+func runLpBackward(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.LpNorm).Backward(o[0], o[1], o[2])
+}
+
+func runResponseBackward(c *Call) error {
+	o := &c.Operands
+	return c.plan.(*norm.LocalResponseNorm).Backward(o[0], o[1], o[2])
+}
