@@ -137,9 +137,13 @@ const nodeTests = "/usr/share/libonnx-testdata/data"
 // "node" has models of a single operator, and each operator that is a function once
 // more, expanded into others; the other groups have small models that were exported.
 // The test is skipped, saying so, where the package is not installed, and fails where
-// it is but has none.
+// it is but has none. It is skipped by -short in wasm too: a browser takes a tenth of a
+// second to read a file, and Node has run the same code.
 func NodeModels(t testing.TB, groups ...string) []string {
 	t.Helper()
+	if testing.Short() && runtime.GOARCH == "wasm" {
+		t.Skip("skipped: a thousand files are too many for a browser; Node reads them without -short")
+	}
 	if _, err := os.Stat(nodeTests); err != nil {
 		t.Skipf("skipped: ONNX's node tests are not installed (make testdata; Debian: libonnx-testdata)")
 	}
