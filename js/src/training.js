@@ -1,10 +1,10 @@
 // The normalizations as layers: parameters, a forward pass and its gradients.
 import { Call } from './call.js';
-import { DisposedError, NormError, ShapeError } from './errors.js';
-import { Tensor, attached, checkDims, describe, is, overlap, product, quote } from './tensor.js';
+import { NormError, ShapeError } from './errors.js';
+import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, flag, object, word } from './layer.js';
+import { Tensor, attached, checkDims, describe, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
-/** @typedef {{ x: any, shape: readonly number[], core: Core, [statistics: string]: any }} Saved */
 
 const layouts = ['nchw', 'nhwc'];
 /** By index of norm's frameworks. @type {Record<string, { index: number, momentum: number, epsilon: number }>} */
@@ -14,82 +14,20 @@ const presets = {
   keras: { index: 2, momentum: 0.99, epsilon: 1e-3 },
 };
 
-/** What all layers have: scale, the latest forward pass, and an end. */
-class Layer {
-  /** Of the latest forward pass. @type {Saved | undefined} */ #saved;
-  /** Why there is none. */
-  #missing = 'there was no forward';
-  #disposed = false;
-
+/** A layer with a scale, and most have a bias. */
+class Affine extends Layer {
   /**
    * @param {string} name
    * @param {any} options
    * @param {number} size
    */
   constructor(name, options, size) {
-    this._name = name;
+    super(name);
     this._affine = flag(options.affine, name, true, 'affine');
     /** Elements of each parameter. */
     this._size = this._affine ? size : 0;
     this.scale = new Float32Array(this._size).fill(1);
-    for (const internal of ['_name', '_affine', '_size']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
-  }
-
-  /**
-   * @param {Call} call a forward pass that is set up
-   * @param {() => any} run
-   * @param {object} statistics
-   */
-  _forward(call, run, statistics) {
-    const y = run();
-    const overwritten = shares(call.options.out, call.x);
-    this.#missing = 'the latest forward wrote its result over x';
-    this.#saved = overwritten ? undefined : { x: call.x, shape: call.shape, core: call.core, ...statistics };
-    return y;
-  }
-
-  /** @param {string} what */
-  _alive(what) {
-    if (this.#disposed) throw new DisposedError(`${this._name}.${what}: the layer was disposed`);
-  }
-
-  /**
-   * The operands that all gradients need: dy, and the x of the latest forward.
-   * @param {string} operation
-   * @param {any} dy
-   * @param {any} options
-   * @param {string} [what]
-   */
-  _gradient(operation, dy, options, what = 'backward') {
-    this._alive(what);
-    const name = `${this._name}.${what}`;
-    const saved = this.#saved;
-    if (saved === undefined) throw new NormError(`${name}: ${this.#missing}`);
-    saved.core.check();
-    if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
-    if (dy instanceof Tensor && dy.dims.join() !== saved.shape.join()) {
-      throw new ShapeError(`${name}: dy is [${dy.dims.join(' ')}], want [${saved.shape.join(' ')}] as x`);
-    }
-    const call = new Call(name, operation, dy, { out: options.out, shape: dy instanceof Tensor ? undefined : saved.shape }, 'dy');
-    if (!(dy instanceof Tensor) && dy.length !== product(saved.shape)) {
-      throw new ShapeError(`${name}: dy has ${dy.length} elements, want ${product(saved.shape)} (x [${saved.shape.join(' ')}])`);
-    }
-    call.operand('x', false, saved.x);
-    return { call, saved };
-  }
-
-  /**
-   * Forgets an x that backward has written over.
-   * @param {any} out
-   */
-  _written(out) {
-    if (this.#saved && shares(out, this.#saved.x)) this._forget('an earlier backward wrote its result over x');
-  }
-
-  /** @param {string} why */
-  _forget(why) {
-    this.#saved = undefined;
-    this.#missing = why;
+    for (const internal of ['_affine', '_size']) Object.defineProperty(this, internal, { enumerable: false, writable: false });
   }
 
   /**
@@ -105,19 +43,10 @@ class Layer {
   _gradientArray() {
     return new Float32Array(this._size);
   }
-
-  dispose() {
-    this.#disposed = true;
-    this._forget('');
-  }
-
-  [Symbol.dispose ?? Symbol.for('Symbol.dispose')]() {
-    this.dispose();
-  }
 }
 
 /** A layer over the last dimensions. */
-class Rows extends Layer {
+class Rows extends Affine {
   /** @type {readonly number[]} */ #shape;
   #size;
   #axes;
@@ -219,7 +148,7 @@ export class RMSNorm extends Rows {
 }
 
 /** A layer over groups of channels of an example. */
-class Groups extends Layer {
+class Groups extends Affine {
   #features;
   #groups;
   #layout;
@@ -313,7 +242,7 @@ function release({ core, handle }) {
 const lost = new FinalizationRegistry(release);
 
 /** Batch normalization with running statistics. */
-export class BatchNorm extends Layer {
+export class BatchNorm extends Affine {
   #features;
   #preset;
   #layout;
@@ -595,18 +524,6 @@ export class InstanceNorm extends Groups {
 }
 
 /**
- * Whether a result lies in an operand's memory.
- * @param {any} out
- * @param {any} x
- * @returns {boolean}
- */
-function shares(out, x) {
-  if (out === undefined || out === null) return false;
-  if (out === x) return true;
-  return overlap(out instanceof Tensor ? out.data : out, x instanceof Tensor ? x.data : x);
-}
-
-/**
  * @param {any} moments
  * @param {string} name
  * @param {number} features
@@ -639,20 +556,6 @@ function joined(mean, variance) {
 }
 
 /**
- * An array that whoever holds the layer may have replaced.
- * @param {any} array
- * @param {string} name
- * @param {number} size
- * @returns {Float32Array}
- */
-function checkArray(array, name, size) {
-  if (!(array instanceof Float32Array || (ArrayBuffer.isView(array) && is(array, 'Float32Array')))) throw new NormError(`${name} is ${describe(array)}, want a Float32Array`);
-  const { length } = attached(/** @type {Float32Array} */ (array), name);
-  if (length !== size) throw new ShapeError(`${name} has ${length} elements, want ${size}`);
-  return /** @type {Float32Array} */ (array);
-}
-
-/**
  * @param {any} batches
  * @param {string} name
  * @returns {number}
@@ -672,70 +575,4 @@ function checkSums(sums, name, features) {
   if (!(sums instanceof Float64Array)) throw new NormError(`${name}: sums is ${describe(sums)}, want a Float64Array`);
   if (attached(sums, `${name}: sums`).length !== 2 * features) throw new ShapeError(`${name}: sums has ${sums.length} elements, want ${2 * features} (two for each channel)`);
   return sums.slice();
-}
-
-/**
- * @param {any} value
- * @param {string} name
- */
-function object(value, name) {
-  if (value === null || typeof value !== 'object') throw new NormError(`${name}: options is ${describe(value)}, want an object`);
-}
-
-/**
- * @param {any} value
- * @param {string} name
- * @param {boolean} otherwise
- * @param {string} option
- * @returns {boolean}
- */
-function flag(value, name, otherwise, option) {
-  if (value === undefined) return otherwise;
-  if (typeof value !== 'boolean') throw new NormError(`${name}: ${option} is ${describe(value)}, want true or false`);
-  return value;
-}
-
-/**
- * @param {any} value
- * @param {readonly string[]} words
- * @param {string} name
- */
-function word(value, words, name) {
-  if (value !== undefined && !words.includes(value)) throw new NormError(`${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
-  return value === undefined ? 0 : words.indexOf(value);
-}
-
-/**
- * @param {any} value
- * @param {number} otherwise
- * @param {string} name
- * @returns {number}
- */
-function checkEpsilon(value, otherwise, name) {
-  if (value === undefined) return otherwise;
-  if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) {
-    throw new NormError(`${name}: epsilon is ${typeof value === 'number' ? value : describe(value)}, want a finite number of at least 0`);
-  }
-  return value;
-}
-
-/**
- * @param {any} value
- * @param {string} name
- * @returns {number}
- */
-function checkFeatures(value, name) {
-  if (typeof value !== 'number') throw new NormError(`${name}: features is ${describe(value)}, want a whole number`);
-  if (!Number.isInteger(value) || value < 0) throw new ShapeError(`${name}: features is ${value}, want a whole number of at least 0`);
-  return checkSize(value, `${name}: features`);
-}
-
-/**
- * Refuses what no array can have.
- * @param {number} size
- * @param {string} name
- */
-function checkSize(size, name) {
-  if (size > 2 ** 28) throw new ShapeError(`${name}: ${size} are more than memory can hold`);
-  return size;
 }
