@@ -169,6 +169,21 @@ export function lpNorm<T extends Operand>(x: T, o?: { shape?: readonly number[];
  *  `axes` default to all but axis 1, which for [N C H W] are ONNX's [0 2 3]. Errors as for {@link layerNorm}. */
 export function meanVarianceNorm<T extends Operand>(x: T, o?: Common & { axes?: readonly number[] }): T;
 
+/** y = (x − mean)/√(var + ε)·(1 + scale) + shift over the last axis: {@link layerNorm} whose scale and shift come with each
+ *  example, as diffusion transformers condition on time and class. x is [N … F], of rank 2 or more; scale and shift are [N F],
+ *  and each may be left out (0). ε = 1e-5. `mean` and `invStdDev`, when given, receive each token's mean and 1/√(var + ε): [N …].
+ *  Errors as for {@link layerNorm}. Source: Peebles, Xie, "Scalable Diffusion Models with Transformers", arXiv:2212.09748,
+ *  section 3.2 (adaLN). */
+export function adaptiveLayerNorm<T extends Operand>(x: T, o?: Common & { scale?: Operand; shift?: Operand; mean?: Operand; invStdDev?: Operand }): T;
+
+/** w = g·v/‖v‖₂ for each row of weights v: [O …], of a convolution or linear layer, are O rows, and g has O elements. A row of
+ *  zeros, which has no direction, gives zeros. Without `shape` a Float32Array has rows of one element. In float64, rounded once.
+ *  Source: Salimans, Kingma, "Weight Normalization", arXiv:1602.07868, eq. 2.
+ *  @throws {ShapeError} when a length or dimension does not fit
+ *  @throws {NormError} without g, or for an operand of another class or detached
+ *  @throws {DisposedError} for a disposed tensor or runtime */
+export function weightNorm<T extends Operand>(v: T, o: { shape?: readonly number[]; g: Operand; out?: Operand }): T;
+
 /** Conv weights [O, I/g, ...] (or linear ones, [O, I]) and bias with a BatchNorm folded in: the same outputs, one op fewer.
  *  With a = scale/√(variance + ε): weight·a and (bias − mean)·a + shift, new arrays both. bias, mean, variance, scale and shift
  *  have O elements; those left out count as 0, or 1 for scale. ε = 1e-5.
@@ -306,6 +321,64 @@ export class InstanceNorm implements Layer {
   runningMean: Float32Array | undefined; runningVar: Float32Array | undefined;
   forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; training?: boolean; useBatchStats?: boolean; updateStats?: boolean }): T;
   backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dbias: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link adaptiveLayerNorm} of `features` features, as a layer. It has no parameters: scale and shift are operands, and backward
+ *  gives their gradients, [N F] and summed over an example's tokens, whether they were given or not. It refers to the latest
+ *  forward's scale as it does to x: both must keep their elements until backward. ε = 1e-5. */
+export class AdaptiveLayerNorm implements Layer {
+  constructor(o: { features: number; epsilon?: number });
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; scale?: Operand; shift?: Operand }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T; dscale: Float32Array; dshift: Float32Array };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link lpNorm} as a layer: dx = (dy − y·Σdy·y)/‖x‖ for p = 2, (dy − sign(x)·Σdy·y)/‖x‖ for p = 1, and dy/ε where ‖x‖ < ε.
+ *  A group of zeros gets 0 for ε = 0. axis = −1, p = 2, ε = 0. The constructor throws a {@link NormError} for another p. */
+export class LpNorm implements Layer {
+  constructor(o?: { axis?: number; p?: 1 | 2; epsilon?: number });
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** {@link localResponseNorm} as a layer. With d = bias + alpha/size·Σx², dx = dy/d^beta − 2·alpha·beta/size·x·Σ dy·x/d^(beta+1),
+ *  the sum over the channels whose window has this one in it. alpha = 1e-4, beta = 0.75, bias = 1. The constructor throws a
+ *  {@link NormError} for a size below 1 or numbers that are not finite. */
+export class LocalResponseNorm implements Layer {
+  constructor(o: { size: number; alpha?: number; beta?: number; bias?: number });
+  forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
+  backward<T extends Operand>(dy: T, o?: Out): { dx: T };
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
+/** Weights divided by their largest singular value σ, which power iteration follows from call to call. Weights of `shape`,
+ *  [O …] of a convolution or linear layer, are a matrix of O rows.
+ *
+ *  `u` (O elements) and `v` (a row's) are its state: vectors of length 1, pseudo-random at first and the same for the same shape,
+ *  which come closer to σ's singular vectors with every step. They may be written to, replaced (by arrays of the same length) and
+ *  stored between calls. Weights that are not finite make them NaN. An error leaves them as they were.
+ *
+ *  Source: Miyato, Kataoka, Koyama, Yoshida, "Spectral Normalization for Generative Adversarial Networks", arXiv:1802.05957,
+ *  algorithm 1. */
+export class SpectralNorm implements Layer {
+  /** @throws {ShapeError} for a shape without dimensions, or with one of 0 */
+  constructor(o: { shape: readonly number[] });
+  u: Float64Array; v: Float64Array;
+  /** Takes `steps` (default 1; 0 is inference; at most 1000000) of power iteration, then gives w/σ, of w's kind, and σ = uᵀ·w·v.
+   *  w is a Float32Array, or a Tensor of `shape`; `out` may be w. Weights of zeros have σ 0 and give zeros.
+   *  @throws {ShapeError} when a length or w's dims do not fit
+   *  @throws {NormError} for a negative or too large number of steps, or an array of another class or detached
+   *  @throws {DisposedError} after dispose, for a disposed tensor, or when the runtime is gone */
+  forward<T extends Operand>(w: T, o?: Out & { steps?: number }): { weight: T; sigma: number };
+  /** Takes steps until σ changes by no more than `tolerance` (1e-6; finite, at least 0), relative to itself, or `limit` (1000) is
+   *  reached, and gives how many it took. For weights that come from elsewhere. Errors as for forward. */
+  converge(w: Operand, o?: { tolerance?: number; limit?: number }): number;
   dispose(): void;
   [Symbol.dispose](): void;
 }

@@ -140,6 +140,36 @@ export function meanVarianceNorm(x, options = {}) {
 }
 
 /**
+ * y = (x − mean)/√(var + ε)·(1 + scale) + shift over the last axis, scale and shift being each example's.
+ * @param {any} x
+ * @param {any} [options]
+ */
+export function adaptiveLayerNorm(x, options = {}) {
+  const call = new Call('adaptiveLayerNorm', 'adaptiveLayerNorm', x, options);
+  call.operand('scale');
+  call.operand('shift');
+  call.operand('mean', true);
+  call.operand('invStdDev', true);
+  const epsilon = call.number('epsilon', 1e-5);
+  call.begin();
+  return call.put(epsilon).run();
+}
+
+/**
+ * w = g·v/‖v‖ for each row of a weight matrix.
+ * @param {any} v
+ * @param {any} options
+ */
+export function weightNorm(v, options) {
+  if (options === undefined || options === null) throw new NormError('weightNorm: options are missing; g is needed');
+  const call = new Call('weightNorm', 'weightNorm', v, options, 'v');
+  needed('weightNorm', options, ['g']);
+  call.operand('g');
+  call.begin();
+  return call.run();
+}
+
+/**
  * Convolution weights and bias with a BatchNorm folded in.
  * @param {any} options
  */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import {
-  NormError, ShapeError, Tensor, UnsupportedError, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm,
+  NormError, ShapeError, Tensor, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm,
 } from 'normwasm';
 import { batchNormOracle, distance, floats, groupedOracle, indexOf } from './data.mjs';
 
@@ -13,7 +13,7 @@ const own = (tensor) => {
   return tensor;
 };
 afterEach(() => held.splice(0).forEach((tensor) => tensor.dispose()));
-const near = (got, want, what) => assert.ok(distance(got, want) <= tolerance, `${what}: off by ${distance(got, want)}`);
+const near = (got, want, what, within = tolerance) => assert.ok(distance(got, want) <= within, `${what}: off by ${distance(got, want)}`);
 
 /** Calls with an array and with resident tensors; both have to come out alike. */
 function both(f, x, options, shape) {
@@ -155,6 +155,43 @@ for (const variant of ['simd', 'scalar']) {
       }
     });
 
+    test('adaptiveLayerNorm', () => {
+      for (const shape of [[2, 5], [3, 7, 5], [2, 2, 3, 33], [1, 4, 1027], [2, 3, 1]]) {
+        const [n, cols] = [shape[0], shape.at(-1)];
+        const x = floats(shape.reduce((a, b) => a * b), 60, 3, 1);
+        const rows = x.length / cols;
+        const [scale, shift] = [floats(n * cols, 61), floats(n * cols, 62)];
+        const parameter = (i) => Math.floor(i / (x.length / n)) * cols + (i % cols);
+        for (const given of [{}, { scale }, { shift }, { scale, shift, epsilon: 0.1 }]) {
+          const { y, statistics } = groupedOracle(x, (i) => Math.floor(i / cols), parameter, { epsilon: given.epsilon, scale: given.scale && Float64Array.from(scale, (v) => 1 + v), bias: given.shift });
+          const [mean, invStdDev] = [new Float32Array(rows), new Float32Array(rows)];
+          near(both(adaptiveLayerNorm, x, given, shape), y, `${shape} ${Object.keys(given)}`);
+          near(adaptiveLayerNorm(x, { ...given, shape, mean, invStdDev }), y, 'with statistics');
+          near(mean, [...statistics.values()].map((s) => s.mean), 'mean');
+          near(invStdDev, [...statistics.values()].map((s) => s.rstd), 'invStdDev');
+          const out = x.slice();
+          assert.equal(adaptiveLayerNorm(out, { ...given, shape, out }), out);
+          near(out, y, 'in place');
+        }
+      }
+    });
+
+    test('weightNorm', () => {
+      for (const shape of [[4, 6], [3, 2, 3, 3], [5], [1, 1027]]) {
+        const v = floats(shape.reduce((a, b) => a * b), 63, 3);
+        const cols = v.length / shape[0];
+        const g = floats(shape[0], 64);
+        if (shape[0] > 1) v.fill(0, cols, 2 * cols); // a row without a direction
+        const length = Float64Array.from(g, (_, r) => Math.sqrt(v.slice(r * cols, (r + 1) * cols).reduce((sum, e) => sum + e ** 2, 0)));
+        const want = Float64Array.from(v, (e, i) => e && (g[Math.floor(i / cols)] * e) / length[Math.floor(i / cols)]);
+        near(both(weightNorm, v, { g }, shape), want, `${shape}`);
+        assert.equal(weightNorm(v, { shape, g, out: v }), v);
+        near(v, want, 'in place');
+      }
+      near(weightNorm(Float32Array.of(3e-42, 4e-42), { shape: [1, 2], g: Float32Array.of(5) }), [3, 4], 'denormal', 1e-3);
+      near(weightNorm(Float32Array.of(3e38, -3e38), { shape: [1, 2], g: Float32Array.of(2) }), [Math.SQRT2, -Math.SQRT2], 'squares overflow');
+    });
+
     test('foldBatchNorm: the folded layer gives what both gave', () => {
       const [outputs, inputs] = [4, 6];
       const weight = floats(outputs * inputs, 15);
@@ -192,6 +229,7 @@ for (const variant of ['simd', 'scalar']) {
       for (const [f, shape, o] of [
         [rmsNorm, [0, 4], {}], [instanceNorm, [0, 2, 3], {}], [instanceNorm, [2, 3, 0], {}], [groupNorm, [2, 0, 3], { groups: 1 }],
         [meanVarianceNorm, [0, 3], {}], [lpNorm, [3, 0], {}], [localResponseNorm, [0, 2], { size: 1 }],
+        [adaptiveLayerNorm, [0, 3, 4], { scale: none }], [adaptiveLayerNorm, [2, 0, 4], { shift: floats(8, 1) }], [adaptiveLayerNorm, [2, 3, 0], {}], [weightNorm, [0, 3], { g: none }], [weightNorm, [2, 0], { g: floats(2, 1) }],
       ]) assert.equal(f(none, { shape, ...o }).length, 0, `${f.name} ${shape}`);
     });
 
@@ -223,6 +261,21 @@ for (const variant of ['simd', 'scalar']) {
       ['lpNorm axis', () => lpNorm(x, { axis: 1 }), ShapeError, /axis 1 is out of range for x \[8\]/],
       ['lpNorm epsilon', () => lpNorm(x, { epsilon: Infinity }), NormError, /epsilon is \+Inf/],
       ['meanVarianceNorm axes', () => meanVarianceNorm(x, { axes: [0, -1] }), ShapeError, /twice/],
+      ['adaptiveLayerNorm rank', () => adaptiveLayerNorm(x), ShapeError, /rank 1, want at least 2/],
+      ['adaptiveLayerNorm scale', () => adaptiveLayerNorm(x, { shape: [2, 1, 4], scale: two }), ShapeError, /scale has 2 elements, want 8 \(the features of each example of x \[2 1 4\]\)/],
+      ['adaptiveLayerNorm shift', () => adaptiveLayerNorm(x, { shape: [1, 2, 4], shift: x }), ShapeError, /shift has 8 elements, want 4/],
+      ['adaptiveLayerNorm mean', () => adaptiveLayerNorm(x, { shape: [1, 2, 4], mean: x }), ShapeError, /mean has 8 elements, want 2/],
+      ['adaptiveLayerNorm shape', () => adaptiveLayerNorm(x, { shape: [2, 5] }), ShapeError, /x has 8 elements, want 10/],
+      ['adaptiveLayerNorm epsilon', () => adaptiveLayerNorm(x, { shape: [2, 4], epsilon: NaN }), NormError, /epsilon is NaN/],
+      ['adaptiveLayerNorm options', () => adaptiveLayerNorm(x, null), NormError, /options is null/],
+      ['adaptiveLayerNorm class', () => adaptiveLayerNorm(x, { shape: [2, 4], scale: [1, 2] }), NormError, /scale is a plain array/],
+      ['weightNorm without options', () => weightNorm(x), NormError, /g is needed/],
+      ['weightNorm without g', () => weightNorm(x, { shape: [2, 4] }), NormError, /g is missing/],
+      ['weightNorm g', () => weightNorm(x, { shape: [4, 2], g: two }), ShapeError, /g has 2 elements, want 4 \(one for each row\)/],
+      ['weightNorm v', () => weightNorm(x, { shape: [2, 5], g: two }), ShapeError, /v has 8 elements, want 10 \(2 rows of 5\)/],
+      ['weightNorm class', () => weightNorm([1, 2], { g: two }), NormError, /v is a plain array/],
+      ['weightNorm out', () => weightNorm(x, { shape: [2, 4], g: two, out: two }), ShapeError, /out has 2 elements, want 8/],
+      ['weightNorm no shape', () => weightNorm(x, { shape: [], g: two }), ShapeError, /shape is \[\]/],
       ['foldBatchNorm without options', () => foldBatchNorm(), NormError, /options are missing/],
       ['foldBatchNorm without mean', () => fold({ mean: undefined }), NormError, /mean is missing/],
       ['foldBatchNorm weight', () => fold({ weightShape: [2, 5] }), ShapeError, /weight has 8 elements, want 10/],
@@ -252,6 +305,11 @@ for (const variant of ['simd', 'scalar']) {
       assert.throws(() => rmsNorm(new Float32Array(4), { scale: same, out: row }), { name: 'NormError', message: /out and scale are the same memory/ });
       assert.throws(() => layerNorm(row, { residual: new Float32Array(4), sum: same, out: row }), { name: 'NormError', message: /out and sum are the same memory/ });
       assert.equal(instanceNorm(row, { out: row }), row);
+      assert.throws(() => adaptiveLayerNorm(new Float32Array(4), { shape: [1, 4], scale: same, out: row }), { name: 'NormError', message: /out and scale are the same memory/ });
+      const [mean, other] = [own(Tensor.zeros([1], { location: 'wasm' })), new Float32Array(1)];
+      assert.throws(() => adaptiveLayerNorm(row, { mean, invStdDev: mean }), { name: 'NormError', message: /mean and invStdDev are the same memory/ });
+      assert.throws(() => adaptiveLayerNorm(row, { mean: other, invStdDev: other }), { name: 'NormError', message: /invStdDev and mean are the same memory/ });
+      assert.throws(() => weightNorm(new Float32Array(4), { g: same, out: row }), { name: 'NormError', message: /out and g are the same memory/ });
     });
   });
 }

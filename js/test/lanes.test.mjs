@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import {
-  InferenceSession, Tensor, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm,
+  InferenceSession, SpectralNorm, Tensor, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm,
 } from 'normwasm';
 import { live } from '../src/runtime.js';
 import { floats, twoOutputs } from './data.mjs';
@@ -37,8 +37,11 @@ const calls = [
   ['p 1', 'lpNorm', floats(40, 31), { shape: [4, 10], axis: 0, p: 1, epsilon: 1e-3 }],
   ['defaults', 'localResponseNorm', floats(2 * 7 * 12, 32, 5), { shape: [2, 7, 3, 4], size: 5 }],
   ['numbers', 'localResponseNorm', floats(2 * 7 * 12, 33, 5), { shape: [2, 7, 12], size: 2, alpha: 0.1, beta: 0.5, bias: 2 }],
+  ['defaults', 'adaptiveLayerNorm', floats(2 * 3 * 35, 34, 3, 50), { shape: [2, 3, 35] }],
+  ['everything', 'adaptiveLayerNorm', floats(2 * 3 * 35, 35), { shape: [2, 3, 5, 7], scale: floats(14, 36), shift: floats(14, 37), epsilon: 1e-3 }],
+  ['rows', 'weightNorm', floats(4 * 18, 38), { shape: [4, 2, 3, 3], g: floats(4, 39) }],
 ];
-const byName = { layerNorm, batchNorm, rmsNorm, instanceNorm, groupNorm, meanVarianceNorm, lpNorm, localResponseNorm };
+const byName = { layerNorm, batchNorm, rmsNorm, instanceNorm, groupNorm, meanVarianceNorm, lpNorm, localResponseNorm, adaptiveLayerNorm, weightNorm };
 /** What each variant computed, by call. */
 const seen = {};
 const compare = (what, result) => {
@@ -115,11 +118,38 @@ for (const variant of ['scalar', 'simd']) {
       compare('fold', [bits(plain.weight), bits(plain.bias)]);
     });
 
+    test('spectralNorm', async () => {
+      await start();
+      const { api } = core();
+      const shape = [4, 3, 3, 3];
+      const w = floats(4 * 27, 55);
+      const layer = new SpectralNorm({ shape });
+      const [u, v, sigma] = [layer.u.slice(), layer.v.slice(), new Float64Array(1)];
+      for (const steps of [0, undefined, 3]) {
+        const plain = layer.forward(w, { steps });
+        assert.deepEqual(bits(api.spectralNorm(w, { shape, u, v, sigma, steps })), bits(plain.weight));
+        assert.deepEqual([u, v, sigma[0]], [layer.u, layer.v, plain.sigma]);
+        compare(`spectralNorm ${steps}`, [bits(plain.weight), u.slice(), v.slice(), plain.sigma]);
+      }
+      const t = api.tensor(shape, w);
+      const y = api.spectralNorm(t, { u, v, sigma });
+      assert.deepEqual(bits(api.read(y)), bits(layer.forward(w).weight));
+      for (const wrong of [
+        api.spectralNorm(w, { shape }), api.spectralNorm(w, { shape, u, v, sigma: new Float64Array(2) }), api.spectralNorm(w, { shape, u: v, v: u, sigma }), api.spectralNorm(w, { shape, u, v, sigma, steps: -1 }),
+        api.spectralNorm(w, { shape, u, v, sigma, steps: 1e9 }), api.spectralNorm(w, { shape, u: new Float32Array(8), v, sigma }), api.spectralNorm(w, { u, v, sigma }), api.spectralNorm(w, { shape: [], u, v, sigma }),
+      ]) {
+        assert.ok(wrong instanceof Error, String(wrong));
+        assert.notEqual(wrong.code, 'INTERNAL', wrong.message);
+        assert.deepEqual([u, v], [layer.u, layer.v], wrong.message);
+      }
+      for (const own of [t, y]) api.dispose(own);
+    });
+
     test('second results', async () => {
       await start();
       for (const [operation, shape, groups, names] of [
         ['layerNorm', [4, 10], 4, ['mean', 'invStdDev', 'sum']], ['rmsNorm', [4, 10], 4, ['invStdDev', 'sum']],
-        ['groupNorm', [2, 4, 5], 4, ['mean', 'invStdDev']], ['instanceNorm', [2, 4, 5], 8, ['mean', 'invStdDev']],
+        ['groupNorm', [2, 4, 5], 4, ['mean', 'invStdDev']], ['adaptiveLayerNorm', [2, 2, 10], 4, ['mean', 'invStdDev']], ['instanceNorm', [2, 4, 5], 8, ['mean', 'invStdDev']],
       ]) {
         const x = floats(40, 53, 2, 9);
         const results = () => Object.fromEntries(names.map((name) => [name, new Float32Array(name === 'sum' ? 40 : groups)]));
@@ -195,7 +225,8 @@ for (const variant of ['scalar', 'simd']) {
         ['layerNorm', { shape: [3, 3] }], ['layerNorm', { scale: two }], ['layerNorm', { axes: [3] }], ['layerNorm', { epsilon: -1 }], ['layerNorm', { epsilon: NaN }],
         ['layerNorm', { out: two }], ['layerNorm', { residual: two }], ['layerNorm', { sum: x }],
         ['rmsNorm', { scale: two }], ['groupNorm', { shape: [2, 4], groups: 3 }], ['instanceNorm', { shape: [2, 4], bias: two }], ['lpNorm', { p: 3 }], ['lpNorm', { axis: 1 }],
-        ['localResponseNorm', { shape: [2, 4], size: 0 }], ['localResponseNorm', { shape: [2, 4], size: 1, beta: NaN }], ['meanVarianceNorm', { axes: [7] }], ['batchNorm', { mean: two, variance: two }], ['batchNorm', { shape: [2, 4], mean: two, variance: two }],
+        ['localResponseNorm', { shape: [2, 4], size: 0 }], ['localResponseNorm', { shape: [2, 4], size: 1, beta: NaN }], ['meanVarianceNorm', { axes: [7] }], ['adaptiveLayerNorm', {}], ['adaptiveLayerNorm', { shape: [2, 4], scale: two }], ['adaptiveLayerNorm', { shape: [2, 4], epsilon: -1 }],
+        ['weightNorm', { shape: [4, 2], g: two }], ['weightNorm', { shape: [], g: two }], ['batchNorm', { mean: two, variance: two }], ['batchNorm', { shape: [2, 4], mean: two, variance: two }],
       ]) {
         const error = api[operation](x, options);
         assert.ok(error instanceof Error, JSON.stringify(options));

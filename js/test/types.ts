@@ -1,5 +1,5 @@
 // Checked by tsc, never run: code as users write it against the published types.
-import { BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, NormError, RMSNorm, ShapeError, Tensor, UnsupportedError, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm } from 'normwasm';
+import { AdaptiveLayerNorm, BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, LocalResponseNorm, LpNorm, NormError, RMSNorm, ShapeError, SpectralNorm, Tensor, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm } from 'normwasm';
 import type { Runtime, Variant } from 'normwasm';
 
 export async function use(signal: AbortSignal): Promise<number> {
@@ -36,6 +36,24 @@ export async function use(signal: AbortSignal): Promise<number> {
   // @ts-expect-error there is no bias
   rms.bias = single;
   new GroupNorm({ groups: 2, features: 4 }).forward(new InstanceNorm({ features: 4, layout: 'nhwc' }).forward(ln.forward(rms.forward(onWasm))));
+
+  const steered: Float32Array = adaptiveLayerNorm(array, { shape: [1, 2, 4], scale: same, shift: array.subarray(4), mean: through.subarray(2) });
+  const weights: Tensor<'float32'> = weightNorm(resident, { g: steered.subarray(6), out: resident });
+  // @ts-expect-error g is needed
+  weightNorm(array, { shape: [2, 4] });
+  using adaptive = new AdaptiveLayerNorm({ features: 4, epsilon: 1e-6 });
+  const { dshift, dscale }: { dshift: Float32Array; dscale: Float32Array } = adaptive.backward(adaptive.forward(weights, { scale: array.subarray(4) }), { out: weights });
+  using lp = new LpNorm();
+  using response = new LocalResponseNorm({ size: 3, alpha: 1 });
+  const left: Float32Array = response.backward(lp.backward(lp.forward(response.forward(dscale, { shape: [2, 4] }), { shape: [2, 4] })).dx).dx;
+  // @ts-expect-error size is needed
+  new LocalResponseNorm({});
+  // @ts-expect-error p is 1 or 2
+  new LpNorm({ p: 3 });
+  using spectral = new SpectralNorm({ shape: [2, 4] });
+  spectral.u = new Float64Array(2);
+  const { weight, sigma }: { weight: Tensor<'float32'>; sigma: number } = spectral.forward(weights, { steps: spectral.converge(left, { limit: 9 }), out: weights });
+  console.log(weight.size, sigma, dshift.length);
 
   const ids = new Tensor('int64', [1n, 2n], [1, 2]);
   const big: BigInt64Array = ids.data;

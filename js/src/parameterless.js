@@ -1,0 +1,236 @@
+// Layers that learn nothing themselves: what scales them, if anything does, is an operand.
+import { Call } from './call.js';
+import { NormError, ShapeError } from './errors.js';
+import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, checkWhole, object } from './layer.js';
+import { Tensor, checkDims, describe, product } from './tensor.js';
+
+/** LayerNorm whose scale and shift come with each example. */
+export class AdaptiveLayerNorm extends Layer {
+  #features;
+  #epsilon;
+
+  /** @param {any} options */
+  constructor(options) {
+    const name = 'AdaptiveLayerNorm';
+    object(options, name);
+    super(name);
+    this.#features = checkFeatures(options.features, name);
+    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    this._alive('forward');
+    const call = new Call(`${this._name}.forward`, 'adaptiveLayerNorm', x, options);
+    const { shape } = call;
+    const tokens = shape.slice(0, -1);
+    if (tokens.length > 0 && shape[tokens.length] !== this.#features) {
+      throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${shape[tokens.length]} features, want ${this.#features}`);
+    }
+    const count = checkSize(product(tokens), `${call.name}: x`);
+    const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
+    call.operand('scale');
+    call.operand('shift');
+    call.own(mean, true, true);
+    call.own(invStdDev, true, true);
+    call.begin();
+    return this._forward(call, () => call.put(this.#epsilon).run(), { scale: options.scale ?? undefined, mean, invStdDev });
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   */
+  backward(dy, options = {}) {
+    const { call, saved } = this._gradient('adaptiveLayerNormBackward', dy, options);
+    const size = checkSize(saved.shape[0] * this.#features, `${call.name}: scale`);
+    const [dscale, dshift] = [new Float32Array(size), new Float32Array(size)];
+    call.operand('scale', false, saved.scale);
+    call.own(saved.mean, true, false);
+    call.own(saved.invStdDev, true, false);
+    call.own(dscale, true, true);
+    call.own(dshift, true, true);
+    call.begin();
+    const dx = call.put(this.#epsilon).run();
+    this._written(options.out);
+    return { dx, dscale, dshift };
+  }
+}
+
+/** A layer that some numbers describe, for x of any shape. */
+class Plain extends Layer {
+  #operation;
+  #numbers;
+
+  /**
+   * @param {string} name
+   * @param {string} operation
+   * @param {readonly number[]} numbers the operation's options, in its order
+   */
+  constructor(name, operation, numbers) {
+    super(name);
+    this.#operation = operation;
+    this.#numbers = numbers;
+  }
+
+  /** @param {Call} call */
+  #run(call) {
+    call.begin();
+    for (const value of this.#numbers) call.put(value);
+    return call.run();
+  }
+
+  /**
+   * @param {any} x
+   * @param {any} [options]
+   */
+  forward(x, options = {}) {
+    this._alive('forward');
+    const call = new Call(`${this._name}.forward`, this.#operation, x, options);
+    return this._forward(call, () => this.#run(call), {});
+  }
+
+  /**
+   * @param {any} dy
+   * @param {any} [options]
+   */
+  backward(dy, options = {}) {
+    const { call } = this._gradient(`${this.#operation}Backward`, dy, options);
+    const dx = this.#run(call);
+    this._written(options.out);
+    return { dx };
+  }
+}
+
+/** x/max(‖x‖, ε) along an axis. */
+export class LpNorm extends Plain {
+  /** @param {any} [options] */
+  constructor(options = {}) {
+    const name = 'LpNorm';
+    object(options, name);
+    const { axis = -1, p = 2, epsilon } = options;
+    if (p !== 1 && p !== 2) throw new NormError(`${name}: p is ${typeof p === 'number' ? p : describe(p)}, want 1 or 2`);
+    super(name, 'lpNorm', [checkEpsilon(epsilon, 0, name), checkWhole(axis, name, 'axis'), p]);
+  }
+}
+
+/** x/(bias + alpha/size·Σx²)^beta over neighbouring channels. */
+export class LocalResponseNorm extends Plain {
+  /** @param {any} options */
+  constructor(options) {
+    const name = 'LocalResponseNorm';
+    object(options, name);
+    const { size, alpha = 1e-4, beta = 0.75, bias = 1 } = options;
+    if (checkWhole(size, name, 'size') < 1) throw new NormError(`${name}: size is ${size}, want at least 1`);
+    for (const [option, value] of Object.entries({ alpha, beta, bias })) {
+      if (!Number.isFinite(value)) throw new NormError(`${name}: ${option} is ${typeof value === 'number' ? value : describe(value)}, want a finite number`);
+    }
+    super(name, 'localResponseNorm', [size, alpha, beta, bias]);
+  }
+}
+
+/** A weight matrix divided by its largest singular value, which u and v follow. */
+export class SpectralNorm extends Layer {
+  #shape;
+  #size;
+
+  /** @param {any} options */
+  constructor(options) {
+    const name = 'SpectralNorm';
+    object(options, name);
+    super(name);
+    const shape = checkDims(options.shape, `${name}: shape`);
+    const size = checkSize(product(shape), `${name}: shape`);
+    if (shape.length === 0 || size === 0) throw new ShapeError(`${name}: shape is [${shape.join(' ')}], want at least one dimension, and none of 0`);
+    this.#shape = shape;
+    this.#size = size;
+    /** @type {[Float64Array, Float64Array]} */
+    const [u, v] = start(shape[0], size / shape[0]);
+    this.u = u;
+    this.v = v;
+  }
+
+  /**
+   * @param {any} w
+   * @param {any} [options]
+   */
+  forward(w, options = {}) {
+    this._alive('forward');
+    return this.#step(w, options, `${this._name}.forward`);
+  }
+
+  /**
+   * @param {any} w
+   * @param {any} options
+   * @param {string} name
+   */
+  #step(w, options, name) {
+    object(options, name);
+    if (w instanceof Tensor && w.dims.join() !== this.#shape.join()) {
+      throw new ShapeError(`${name}: w is [${w.dims.join(' ')}], want [${this.#shape.join(' ')}]`);
+    }
+    const { steps, out } = options;
+    const call = new Call(name, 'spectralNorm', w, { steps, out, shape: w instanceof Tensor ? undefined : this.#shape }, 'w');
+    const rows = this.#shape[0];
+    call.own(checkArray(this.u, `${name}: u`, rows, 'Float64Array'), true, true, 'u');
+    call.own(checkArray(this.v, `${name}: v`, this.#size / rows, 'Float64Array'), true, true, 'v');
+    const sigma = new Float64Array(1);
+    call.own(sigma, true, true);
+    const count = call.whole('steps', 1);
+    call.begin();
+    const weight = call.put(count).run();
+    return { weight, sigma: sigma[0] };
+  }
+
+  /**
+   * Step by step here, with the very steps of norm's Converge.
+   * @param {any} w
+   * @param {any} [options]
+   */
+  converge(w, options = {}) {
+    this._alive('converge');
+    const name = `${this._name}.converge`;
+    object(options, name);
+    const tolerance = checkEpsilon(options.tolerance, 1e-6, name, 'tolerance');
+    const { limit = 1000 } = options;
+    if (checkWhole(limit, name, 'limit') < 0) throw new NormError(`${name}: limit is ${limit}, want at least 0`);
+    const out = new Float32Array(this.#size);
+    let [steps, before] = [0, Infinity];
+    while (steps < limit) {
+      const { sigma } = this.#step(w, { out }, name);
+      steps++;
+      if (Math.abs(sigma - before) <= tolerance * sigma) break;
+      before = sigma;
+    }
+    return steps;
+  }
+}
+
+/**
+ * Where norm's SpectralNorm of this many rows and columns starts from: splitmix64,
+ * brought to length 1.
+ * @param {number} rows
+ * @param {number} cols
+ * @returns {[Float64Array, Float64Array]}
+ */
+function start(rows, cols) {
+  const wrap = (/** @type {bigint} */ z) => BigInt.asUintN(64, z);
+  let state = wrap((BigInt(rows) << 32n) + BigInt(cols));
+  const vector = (/** @type {number} */ n) => {
+    const v = new Float64Array(n);
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      state = wrap(state + 0x9e3779b97f4a7c15n);
+      let z = wrap((state ^ (state >> 30n)) * 0xbf58476d1ce4e5b9n);
+      z = wrap((z ^ (z >> 27n)) * 0x94d049bb133111ebn);
+      v[i] = Number(BigInt.asIntN(64, z ^ (z >> 31n))) / 2 ** 63;
+      sum += v[i] * v[i];
+    }
+    const scale = 1 / Math.sqrt(sum);
+    return v.map((e) => e * scale);
+  };
+  return [vector(rows), vector(cols)];
+}
