@@ -296,7 +296,7 @@ func (l *BatchNormLayer) checkBackward(dx, dgamma, dbeta, dy, x []float32) error
 	}
 	size := l.grid.samples * l.grid.size
 	return about{op: l.op, shape: l.shape}.check(arg{"dx", dx, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"x", x, size, ofShape},
-		arg{"dgamma", dgamma, l.channels, eachChannel | optional}, arg{"dbeta", dbeta, l.channels, eachChannel | optional})
+		arg{"gamma", l.Gamma, l.channels, eachChannel | optional}, arg{"dgamma", dgamma, l.channels, eachChannel | optional}, arg{"dbeta", dbeta, l.channels, eachChannel | optional})
 }
 
 // products runs the reductions of x with the statistics of its forward pass.

@@ -3,6 +3,7 @@ package norm
 import (
 	"errors"
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/normwasm/normwasm/internal/testkit"
@@ -410,5 +411,25 @@ func TestBatchNormLayerAllocatesNothing(t *testing.T) {
 			_ = l.BackwardSums(sums, y, x)
 			_ = l.BackwardWith(y, p, p, y, x, sums)
 		}), "%v", c.shape)
+	}
+}
+
+// A γ of another length than at the forward pass is an error, and nothing is written.
+func TestBackwardChecksGamma(t *testing.T) {
+	for _, gamma := range [][]float32{{}, {1}, {1, 1, 1}} {
+		l, err := NewBatchNormLayer(2, ONNX)
+		require.NoError(t, err)
+		x := []float32{1, 2, 3, 5}
+		require.NoError(t, l.Forward(make([]float32, 4), x, []int{2, 2}, true, false))
+		l.Gamma = gamma
+		dx, p, sums := []float32{7, 7, 7, 7}, []float32{7, 7}, []float64{7, 7, 7, 7}
+		for _, err := range []error{l.Backward(dx, p, p, x, x), l.BackwardSums(sums, x, x), l.BackwardWith(dx, p, p, x, x, sums)} {
+			var shape *ShapeError
+			require.ErrorAs(t, err, &shape)
+			assert.EqualError(t, err, "norm: BatchNorm: gamma has "+strconv.Itoa(len(gamma))+" elements, want 2 (one for each channel)")
+		}
+		assert.Equal(t, []float32{7, 7, 7, 7}, dx)
+		assert.Equal(t, []float32{7, 7}, p)
+		assert.Equal(t, []float64{7, 7, 7, 7}, sums)
 	}
 }
