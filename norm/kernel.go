@@ -265,13 +265,17 @@ package norm
 //
 // # rowGradients
 //
-//	func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
+//	func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
 //
 // adds the gradients of gamma and beta to sums, 2·cols elements: for each column
 // j, with params as in gradPlanes (mean, rstd and E are read; one a row):
 //
 //	h = (x - mean) * rstd - E;  a = a + dy*h;  b = b + dy              // f32
 //	if r%16 == 15 { sums[j] += f64(a); sums[cols+j] += f64(b); a b = 0 }   // and at the end
+//
+// in strips of 16 columns, then of 4, then of one. A strip with an a or b that is not
+// finite is left out, and lost is 1: the caller adds it in float64, as sums of sixteen
+// rows may overflow where those of all do not.
 //
 // # responseGradBlock
 //

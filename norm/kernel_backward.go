@@ -154,15 +154,23 @@ func columnProductsScalar(sums *float64, dy, src, params *float32, count, period
 }
 
 // rowGradientsScalar is rowGradients; the comment in kernel.go is its loop.
-func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int) {
+func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int) (lost int) {
 	gs, xs, p, out := unsafe.Slice(dy, rows*cols), unsafe.Slice(src, rows*cols), unsafe.Slice(params, 6*rows), unsafe.Slice(sums, 2*cols)
 	for from := 0; from < cols; from += chunkColumns {
 		n := min(chunkColumns, cols-from)
 		var a, b [chunkColumns]float32
 		fold := func() {
-			for j := range n {
-				out[from+j] += float64(a[j])
-				out[cols+from+j] += float64(b[j])
+			for at := 0; at < n; {
+				strip := gradientStrip(n - at)
+				if !finite(a[at:at+strip]) || !finite(b[at:at+strip]) {
+					lost = 1
+					at += strip
+					continue
+				}
+				for end := at + strip; at < end; at++ {
+					out[from+at] += float64(a[at])
+					out[cols+from+at] += float64(b[at])
+				}
 			}
 			a, b = [chunkColumns]float32{}, [chunkColumns]float32{}
 		}
@@ -181,6 +189,26 @@ func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int)
 		}
 		fold()
 	}
+	return lost
+}
+
+// gradientStrip is how many columns rowGradients takes of those that are left.
+func gradientStrip(left int) int {
+	switch {
+	case left >= 16:
+		return 16
+	case left >= 4:
+		return 4
+	}
+	return 1
+}
+
+func finite(x []float32) bool {
+	var sum float32
+	for _, v := range x {
+		sum += v - v
+	}
+	return sum == 0
 }
 
 // responseGradBlockScalar is responseGradBlock; the comment in kernel.go is its loop.

@@ -80,8 +80,8 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int) 
 }
 
 // rowGradients forwards to rowGradientsScalar; kernel.go has the loop.
-func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) {
-	rowGradientsScalar(sums, dy, src, params, rows, cols)
+func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int) {
+	return rowGradientsScalar(sums, dy, src, params, rows, cols)
 }
 
 // responseBlock forwards to responseBlockScalar; kernel.go has the loop.

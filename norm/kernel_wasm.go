@@ -82,7 +82,7 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int)
 // rowGradients adds Σdy·x̂ and Σdy of each column; kernel.go has the loop.
 //
 //go:noescape
-func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
+func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
 
 // responseBlock divides pixels by what their neighbours amount to; kernel.go has the loop.
 //

@@ -14912,8 +14912,8 @@ TEXT ·columnProducts(SB), NOSPLIT, $0-48
 	End
 	RET
 
-// func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)
-TEXT ·rowGradients(SB), NOSPLIT, $0-48
+// func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
+TEXT ·rowGradients(SB), NOSPLIT, $0-56
 	// stride is R0
 	// left is R1
 	// height is R2
@@ -14957,6 +14957,7 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 	// shift1 is V10
 	// shift2 is V11
 	// shift3 is V12
+	// lost is V13
 	// hS is F0
 	// gS is F1
 	// scaleS is F2
@@ -15232,206 +15233,259 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 								I32Eqz
 								BrIf $0
 							End
-							Get R11
-							I64Const $0
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							V128Const $0, $0
+							Set V3
+							Get V3
 							Get V5
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V5
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R13
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
 							Get V9
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V9
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R11
-							I64Const $32
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
+							Set V3
+							Get V3
 							Get V6
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V6
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R13
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
 							Get V10
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V10
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R11
-							I64Const $64
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
+							Set V3
+							Get V3
 							Get V7
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V7
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R13
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
 							Get V11
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V11
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R11
-							I64Const $96
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
+							Set V3
+							Get V3
 							Get V8
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V8
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R13
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
 							Get V12
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V12
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
+							F32x4Sub
+							F32x4Add
+							Set V3
+							Get V3
+							Get V3
+							F32x4Ne
+							Set V3
+							Get V3
+							V128AnyTrue
+							If
+								Get V3
+								Set V13
+							Else
+								Get R11
+								I64Const $0
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V5
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V5
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R13
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V9
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V9
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R11
+								I64Const $32
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V6
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V6
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R13
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V10
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V10
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R11
+								I64Const $64
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V7
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V7
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R13
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V11
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V11
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R11
+								I64Const $96
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V8
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V8
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R13
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V12
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V12
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+							End
 							Get R7
 							I64Const $64
 							I64Add
@@ -15560,56 +15614,79 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 								I32Eqz
 								BrIf $0
 							End
-							Get R11
-							I64Const $0
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							V128Const $0, $0
+							Set V3
+							Get V3
 							Get V5
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V5
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
-							Get R13
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							Set R13
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $0
+							F32x4Sub
+							F32x4Add
 							Get V9
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $0
-							Get R13
-							I32WrapI64
-							Get R13
-							I32WrapI64
-							V128Load $16
 							Get V9
-							V128Const $1084818905618843912, $1084818905618843912
-							I8x16Swizzle
-							F64x2PromoteLowF32x4
-							F64x2Add
-							V128Store $0, $16
+							F32x4Sub
+							F32x4Add
+							Set V3
+							Get V3
+							Get V3
+							F32x4Ne
+							Set V3
+							Get V3
+							V128AnyTrue
+							If
+								Get V3
+								Set V13
+							Else
+								Get R11
+								I64Const $0
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V5
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V5
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+								Get R13
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								Set R13
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $0
+								Get V9
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $0
+								Get R13
+								I32WrapI64
+								Get R13
+								I32WrapI64
+								V128Load $16
+								Get V9
+								V128Const $1084818905618843912, $1084818905618843912
+								I8x16Swizzle
+								F64x2PromoteLowF32x4
+								F64x2Add
+								V128Store $0, $16
+							End
 							Get R7
 							I64Const $16
 							I64Add
@@ -15723,32 +15800,48 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 								I32Eqz
 								BrIf $0
 							End
-							Get R11
-							I32WrapI64
-							Get R11
-							I32WrapI64
-							F64Load $0
 							Get F2
-							F64PromoteF32
-							F64Add
-							F64Store $0, $0
-							Get R11
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I32WrapI64
-							Get R11
-							Get R0
-							I64Const $1
-							I64Shl
-							I64Add
-							I32WrapI64
-							F64Load $0
+							Get F2
+							F32Sub
 							Get F3
-							F64PromoteF32
-							F64Add
-							F64Store $0, $0
+							Get F3
+							F32Sub
+							F32Add
+							Set F1
+							Get F1
+							Get F1
+							F32Eq
+							If
+								Get R11
+								I32WrapI64
+								Get R11
+								I32WrapI64
+								F64Load $0
+								Get F2
+								F64PromoteF32
+								F64Add
+								F64Store $0, $0
+								Get R11
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								Get R11
+								Get R0
+								I64Const $1
+								I64Shl
+								I64Add
+								I32WrapI64
+								F64Load $0
+								Get F3
+								F64PromoteF32
+								F64Add
+								F64Store $0, $0
+							Else
+								V128Const $4294967297, $4294967297
+								Set V13
+							End
 							Get R7
 							I64Const $4
 							I64Add
@@ -15807,6 +15900,17 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-48
 			BrIf $0
 		End
 	End
+	Get V13
+	V128AnyTrue
+	If
+		Get SP
+		I64Const $1
+		I64Store lost+48(FP)
+		RET
+	End
+	Get SP
+	I64Const $0
+	I64Store lost+48(FP)
 	RET
 
 // func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)

@@ -7,7 +7,7 @@ type rowGradient struct {
 	second []float32 // for strided rows: dy, then dx
 	params []float32 // of a block, as gradPlanes has them
 	sums   []float64 // three of each row of a block
-	totals []float64 // Σdy·x̂ and Σdy of each column
+	totals []float64 // Σdy·x̂ and Σdy of each column, and as many to spare
 	hard   []bool    // rows of a block
 	one    [6]float32
 }
@@ -55,13 +55,13 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 	}
 	b := &l.backward
 	if b.totals == nil {
-		b.totals = make([]float64, 2*l.cols)
+		b.totals = make([]float64, 4*l.cols)
 		b.params, b.sums, b.hard = make([]float32, 6*block), make([]float64, 3*block), make([]bool, block)
 		if l.strided {
 			b.second = make([]float32, block*l.cols)
 		}
 	}
-	clear(b.totals)
+	clear(b.totals[:2*l.cols])
 	if l.order != nil {
 		gamma = reorder(l.gamma, gamma, l.order)
 	}
@@ -114,7 +114,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		hard = hard || b.hard[k]
 	}
 	if !hard {
-		rowGradients(&b.totals[0], &dy[0], &x[0], &p[0], rows, cols)
+		l.addGradients(dy, x, p, rows)
 		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
 		return
 	}
@@ -127,8 +127,26 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		for i := range b.one {
 			b.one[i] = p[i*rows+k]
 		}
-		rowGradients(&b.totals[0], &dy[from], &x[from], &b.one[0], 1, cols)
+		l.addGradients(dy[from:], x[from:], b.one[:], 1)
 		gradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
+	}
+}
+
+// addGradients adds the gradients of gamma and beta to the totals. Where sums of rows
+// overflow, what the kernel could add is taken out again, and all of it added in float64.
+func (l *LayerNorm) addGradients(dy, x, params []float32, rows int) {
+	cols := l.cols
+	totals, again := l.backward.totals[:2*cols], l.backward.totals[2*cols:]
+	if rowGradients(&totals[0], &dy[0], &x[0], &params[0], rows, cols) == 0 {
+		return
+	}
+	clear(again)
+	rowGradients(&again[0], &dy[0], &x[0], &params[0], rows, cols)
+	for i, s := range again {
+		totals[i] -= s
+	}
+	for k := range rows {
+		l.exactTotals(dy, x, k*cols)
 	}
 }
 
@@ -148,20 +166,31 @@ func (l *LayerNorm) means(sum, product, deviation float64) (m1, m2, rest float64
 
 // exactGradients is Backward for one row in float64.
 func (l *LayerNorm) exactGradients(dx, dy, x, gamma []float32) {
-	mu, v := exactRow(x, l.rms)
+	mu, v := l.exactTotals(dy, x, 0)
 	r := 1 / math.Sqrt(v+l.epsilon)
 	var sum, product float64
 	for i, e := range x {
-		xhat, d := standard(e, mu, r), float64(dy[i])
-		l.backward.totals[i] += float64(d * xhat)
-		l.backward.totals[l.cols+i] += d
-		d = float64(d * float64(at(gamma, i, 1)))
-		sum += d
-		product += float64(d * xhat)
+		g := float64(float64(dy[i]) * float64(at(gamma, i, 1)))
+		sum += g
+		product += float64(g * standard(e, mu, r))
 	}
 	m1, m2, _ := l.means(sum, product, 0)
 	for i, e := range x {
 		g := float64(float64(dy[i]) * float64(at(gamma, i, 1)))
 		dx[i] = float32(float64((g-m1)-float64(standard(e, mu, r)*m2)) * r)
 	}
+}
+
+// exactTotals adds a row to the totals.
+func (l *LayerNorm) exactTotals(dy, x []float32, from int) (mu, v float64) {
+	x, dy = x[from:from+l.cols], dy[from:]
+	mu, v = exactRow(x, l.rms)
+	r := 1 / math.Sqrt(v+l.epsilon)
+	scales, shifts := l.backward.totals, l.backward.totals[l.cols:]
+	for i, e := range x {
+		d := float64(dy[i])
+		scales[i] += float64(d * standard(e, mu, r))
+		shifts[i] += d
+	}
+	return mu, v
 }

@@ -362,6 +362,23 @@ func TestRowGradientsOfManyRows(t *testing.T) {
 	}
 }
 
+// Sixteen rows of dy are summed in float32, behind whatever gamma.
+func TestRowGradientsThatOverflowInSums(t *testing.T) {
+	x := []float32{1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 4}
+	dy := make([]float32, 12)
+	dy[1], dy[5], dy[9] = 3e38, 3e38, -3e38
+	for _, gamma := range [][]float32{nil, {1, 1, 1, 1}, {1, 1e-38, 1, 1}, {1, 0, 1, 1}} {
+		l, err := NewLayerNorm([]int{3, 4}, []int{1}, 1e-5)
+		require.NoError(t, err)
+		m, s, dgamma, dbeta := make([]float32, 3), make([]float32, 3), make([]float32, 4), make([]float32, 4)
+		require.NoError(t, l.Forward(make([]float32, 12), m, s, x, nil, gamma, nil))
+		g := append([]float32(nil), dy...)
+		require.NoError(t, l.Backward(g, dgamma, dbeta, g, x, m, s, gamma))
+		assert.Equal(t, []float32{0, 3e38, 0, 0}, dbeta)
+		assert.InEpsilon(t, 3e38*-0.5/math.Sqrt(1.25+1e-5), dgamma[1], 1e-6)
+	}
+}
+
 func TestRowGradientsAllocateNothing(t *testing.T) {
 	for _, c := range axesCases {
 		plan, err := NewLayerNorm(c.shape, c.axes, 1e-5)

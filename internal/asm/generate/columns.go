@@ -326,7 +326,7 @@ func columnProducts(file *asm.File) {
 // rowGradients has parameters of rows, which each strip reads anew for its columns:
 // four vectors of them, as the sums of two are all that it keeps.
 func rowGradients(file *asm.File) {
-	file.Func("func rowGradients(sums *float64, dy, src, params *float32, rows, cols int)",
+	file.Func("func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)",
 		"rowGradients adds Σdy·x̂ and Σdy of each column; kernel.go has the loop.",
 		func(f *asm.Func) {
 			m := newMatrix(f, f.ArgInt("rows").Mul(f.ArgInt("cols")), f.ArgInt("cols"), "dy", "src")
@@ -341,6 +341,7 @@ func rowGradients(file *asm.File) {
 			}
 			mu, r, e, h, g := f.NewV("mu"), f.NewV("r"), f.NewV("rest"), f.NewV("h"), f.NewV("g")
 			scales, shifts := f.NewVs("scale", 4), f.NewVs("shift", 4)
+			lost := f.NewV("lost")
 			next := func() {
 				for _, p := range []asm.Ptr{mean, rstd, rest} {
 					p.Advance(4)
@@ -366,13 +367,20 @@ func rowGradients(file *asm.File) {
 					}
 					next()
 				}, func() {
-					// mean is free now, and another strip sets it anew.
+					h.Set(f.ZeroV()) // NaN, if one of the sums is not finite
 					for i := range n {
-						mean.Set(sum.AddConst(int64(32 * i)))
-						addTo(mean, scales[i])
-						mean.Set(mean.Add(m.stride.Shl(1)))
-						addTo(mean, shifts[i])
+						h.Set(h.Add(scales[i].Sub(scales[i])).Add(shifts[i].Sub(shifts[i])))
 					}
+					h.Set(h.Ne(h))
+					f.IfElse(h.AnyTrue(), func() { lost.Set(h) }, func() {
+						// mean is free now, and another strip sets it anew.
+						for i := range n {
+							mean.Set(sum.AddConst(int64(32 * i)))
+							addTo(mean, scales[i])
+							mean.Set(mean.Add(m.stride.Shl(1)))
+							addTo(mean, shifts[i])
+						}
+					})
 				}}
 			}
 			hS, gS, scale, shift := f.NewF32("hS"), f.NewF32("gS"), f.NewF32("scaleS"), f.NewF32("shiftS")
@@ -387,9 +395,14 @@ func rowGradients(file *asm.File) {
 				shift.Set(shift.Add(gS))
 				next()
 			}, func() {
-				sum.StoreF64(0, sum.F64(0).Add(scale.F64()))
-				p := sum.Add(m.stride.Shl(1))
-				p.StoreF64(0, p.F64(0).Add(shift.F64()))
+				gS.Set(scale.Sub(scale).Add(shift.Sub(shift)))
+				f.IfElse(gS.Eq(gS), func() {
+					sum.StoreF64(0, sum.F64(0).Add(scale.F64()))
+					p := sum.Add(m.stride.Shl(1))
+					p.StoreF64(0, p.F64(0).Add(shift.F64()))
+				}, func() { lost.Set(f.ConstBits(1)) })
 			}})
+			f.If(lost.AnyTrue(), func() { f.Return(f.ConstInt(1)) })
+			f.Return(f.ConstInt(0))
 		})
 }
