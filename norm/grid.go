@@ -215,15 +215,6 @@ func at(s []float32, c int, other float32) float32 {
 	return s[c]
 }
 
-// set writes three of a slot's parameters, from the n-th on. Inlined, it would be the
-// larger part of every function that calls it.
-//
-//go:noinline
-func (g *grid) set(n, slot int, a, b, c float64) {
-	p := g.params[n*g.period+slot:]
-	p[0], p[g.period], p[2*g.period] = float32(a), float32(b), float32(c)
-}
-
 // normalize applies mean and variance to the sample x, and leaves 1/√(σ² + ε) in rstd.
 // y may be x. Small planes have little to do but this: it divides once a group.
 func (g *grid) normalize(y, x, gamma, beta []float32) {

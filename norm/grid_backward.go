@@ -17,15 +17,17 @@ import "math"
 // rest is found here and added, and groups that float32 does not carry get their
 // statistics anew.
 func (g *grid) products(dy, x []float32, exact bool) {
+	n, share, run := g.count(), g.share, g.share*g.inner
+	means, rstds := g.params[:g.period], g.params[g.period:][:g.period]
 	for k := range g.groups {
 		m, r := float32(g.mean[k]), float32(g.rstd[k])
 		// x̂ of two values is ±1 whatever they are: of dx nothing but ε's part is left.
-		g.hard[k] = g.count() == 2 || isHard(m, float64(r)) || !(r >= 0x1p-62 && r <= 0x1p62)
+		g.hard[k] = n == 2 || isHard(m, float64(r)) || !(r >= 0x1p-62 && r <= 0x1p62)
 		if g.hard[k] {
 			m, r = 0, 0
 		}
-		for s := k * g.share; s < (k+1)*g.share; s++ {
-			g.set(0, s, float64(m), float64(r), 0)
+		for s := k * share; s < (k+1)*share; s++ {
+			means[s], rstds[s] = m, r
 		}
 	}
 	if g.columns() {
@@ -50,25 +52,40 @@ func (g *grid) products(dy, x []float32, exact bool) {
 		}
 	}
 	a, b, c := g.sums[:g.period], g.sums[g.period:2*g.period], g.sums[2*g.period:]
-	n := float64(g.count())
 	for k := range g.groups {
-		var sh, all float64
-		for s := k * g.share; s < (k+1)*g.share; s++ {
+		var sh, all, size float64
+		for s := k * share; s < (k+1)*share; s++ {
 			sh += c[s]
 			all += a[s] + b[s] + c[s]
+			size += math.Abs(b[s]) + math.Abs(c[s])
 		}
-		if g.hard[k] || math.IsNaN(all) || math.IsInf(all, 0) {
+		r := g.rstd[k]
+		if g.hard[k] || all-all != 0 || math.Abs(float64(float64(x[k*run])-g.mean[k])*r) <= faintMax && size > 0 && g.isFaint(x, k) {
 			g.exactProducts(dy, x, k, exact)
 			continue
 		}
 		if !exact {
-			g.rest[k] = sh / n
-			g.mean[k] += g.rest[k] / g.rstd[k]
+			g.rest[k] = sh / float64(n)
+			g.mean[k] += g.rest[k] / r
 		}
-		for s := k * g.share; s < (k+1)*g.share; s++ {
+		for s := k * share; s < (k+1)*share; s++ {
 			b[s] -= float64(g.rest[k] * a[s])
 		}
 	}
+}
+
+// isFaint says whether a group, not of zeros, has an x̂ that float32 has no digits for.
+// Other ones show it by one of their first values.
+func (g *grid) isFaint(x []float32, group int) bool {
+	s, mean, most := g.span(group), g.mean[group], faintMax/g.rstd[group]
+	for block := range s.blocks {
+		for _, e := range x[s.base+block*s.stride:][:s.run] {
+			if !(math.Abs(float64(e)-mean) <= most) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // exactProducts is products for one group in float64.
@@ -103,25 +120,38 @@ func standard(x float32, mean, rstd float64) float64 {
 }
 
 // differentiate applies the products: dx of a sample, from m₁ and m₂ of each group
-// in moments. dx may be dy or x.
-func (g *grid) differentiate(dx, dy, x, gamma []float32) {
+// in moments. own says that these, and the groups' statistics, are those of x and dy
+// themselves, neither running ones nor a larger batch's. dx may be dy or x.
+func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	g.anyHard = false
-	frozen := true
+	frozen, root := true, math.Sqrt(float64(g.count()))
+	n, share, run := g.period, g.share, g.share*g.inner
+	means, as, bs, cs := g.params[:n], g.params[2*n:][:n], g.params[3*n:][:n], g.params[4*n:][:n]
 	for k := range g.groups {
 		r, m1, m2 := g.rstd[k], g.moments[2*k], g.moments[2*k+1]
-		B, C := r*m2, r*(m1-float64(g.rest[k]*m2))
-		g.hard[k] = g.hard[k] || !(math.Abs(B) <= math.MaxFloat32 && math.Abs(C) <= math.MaxFloat32)
-		for s := k * g.share; s < (k+1)*g.share; s++ {
-			A := float64(at(gamma, g.channel(s), 1)) * r
-			g.hard[k] = g.hard[k] || isHard(0, A)
-			g.set(2, s, A, B, C)
+		B, C := float64(r*m2), float64(r*(m1-float64(g.rest[k]*m2)))
+		t, most := terms(root, B, C), 0.0
+		hard := g.hard[k] || !(t < termsMax)
+		for s := k * share; s < (k+1)*share; s++ {
+			A := r
+			if gamma != nil {
+				A *= float64(gamma[g.channel(s)])
+			}
+			most += math.Abs(A)
+			hard = hard || isHard(0, A)
+			as[s], bs[s], cs[s] = float32(A), float32(B), float32(C)
 		}
-		g.anyHard = g.anyHard || g.hard[k]
+		if !hard && own && t != 0 {
+			first, least := k*run, leastShown(t, most)
+			hard = !(math.Abs(step(dy[first], x[first], means[k*share], float64(as[k*share]), float64(B*r), C)) >= least) && !g.exactGradients(nil, dy, x, gamma, k, true, least)
+		}
+		g.hard[k] = hard
+		g.anyHard = g.anyHard || hard
 		frozen = frozen && B == 0 && C == 0
 	}
 	for k, hard := range g.hard {
 		if hard {
-			g.exactGradients(dx, dy, x, gamma, k)
+			g.exactGradients(dx, dy, x, gamma, k, own, 0)
 		}
 	}
 	if frozen { // x does not matter
@@ -140,18 +170,22 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32) {
 	})
 }
 
-// exactGradients is differentiate for one group in float64.
-func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int) {
-	r, m1, m2 := g.rstd[group], g.moments[2*group], g.moments[2*group+1]
-	s := g.span(group)
-	for b := range s.blocks {
-		from := s.base + b*s.stride
-		for i := range s.run {
-			d := float64(float64(at(gamma, (group*g.share+i/g.inner)/g.repeat, 1)) * float64(dy[from+i]))
-			if m1 != 0 || m2 != 0 {
-				d = (d - m1) - float64(standard(x[from+i], g.mean[group], r)*m2)
-			}
-			dx[from+i] = float32(d * r)
-		}
+// exactGradients is differentiate for one group in float64. With a least it only says
+// whether some |dx| reaches that.
+func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int, own bool, least float64) bool {
+	e := exactGroup{dx, dy, x, gamma, g.span(group), group * g.share, g.inner, g.repeat, g.mean[group], g.rstd[group], 0}
+	m1, m2 := g.moments[2*group], g.moments[2*group+1]
+	switch {
+	case least > 0:
+		return e.shows(least, m1, m2)
+	case own: // the kernels' variance has the error of float32
+		mean, variance := exactMoments(x, e.span)
+		e.mean, e.rstd = mean, 1/math.Sqrt(variance+g.epsilon)
+		e.differentiate(variance, g.epsilon, true)
+	case m2 == 0:
+		e.pass(true, m1, 0, 0, 0)
+	default:
+		e.pass(true, m1, float64(m2*e.rstd), 0, 0)
 	}
+	return true
 }

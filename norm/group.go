@@ -166,7 +166,7 @@ func (g *GroupNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 				}
 				p.moments[2*i], p.moments[2*i+1] = m1/n, m2/n
 			}
-			p.differentiate(dx[from:to], dy[from:to], x[from:to], tail(gamma, channel))
+			p.differentiate(dx[from:to], dy[from:to], x[from:to], tail(gamma, channel), true)
 			k += groups
 		}
 	}

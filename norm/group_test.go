@@ -103,8 +103,8 @@ func TestGroupNormForward(t *testing.T) {
 }
 
 // spread puts rows into a tensor so that row k becomes group k of [N C …].
-func spread(g testkit.Groups, rows [][]float32) []float32 {
-	x, next := make([]float32, len(g.Group)), make([]int, g.Count)
+func spread[T any](g testkit.Groups, rows [][]T) []T {
+	x, next := make([]T, len(g.Group)), make([]int, g.Count)
 	for i, k := range g.Group {
 		x[i] = rows[k][next[k]]
 		next[k]++

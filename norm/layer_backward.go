@@ -10,6 +10,7 @@ type rowGradient struct {
 	totals []float64 // Σdy·x̂ and Σdy of each column, and as many to spare
 	hard   []bool    // rows of a block
 	one    [6]float32
+	row    exactGroup // within a block, for rows that are taken in float64
 }
 
 // gradBlock is about how many elements a block of the backward pass has: x and dy
@@ -79,6 +80,7 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 		l.gradients(ds, ds, xs, m, r, gamma)
 		l.move(dx, ds, row, n, scatter)
 	}
+	b.row = exactGroup{} // nothing of the caller's is held
 	for i := range l.cols {
 		at := i
 		if l.order != nil {
@@ -102,26 +104,37 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 	copy(p, mean)
 	copy(p[rows:], rstd)
 	rowProducts(&b.sums[0], &dy[0], &x[0], pointer(gamma), &p[0], &p[rows], rows, cols)
-	hard := false
-	for k := range rows {
-		sum, product, deviation := b.sums[3*k], b.sums[3*k+1], b.sums[3*k+2]
-		m1, m2, rest := l.means(sum, product, deviation)
+	hard, every, root, first := false, l.cancels(), math.Sqrt(float64(cols)), float64(at(gamma, 0, 1))
+	means, as, bs, cs, es := p[:rows], p[2*rows:], p[3*rows:], p[4*rows:], p[5*rows:]
+	b.row = exactGroup{dx: dx, dy: dy, x: x, gamma: gamma, span: span{0, 1, cols, 0}, inner: 1, repeat: 1}
+	flags, sums := b.hard[:rows], b.sums
+	for k, m := range means {
+		m1, m2, rest := l.means(sums[0], sums[1], sums[2])
+		sums = sums[3:]
 		r := float64(rstd[k])
-		A, B, C := r, float64(r*m2), float64(r*(m1-float64(rest*m2)))
-		p[2*rows+k], p[3*rows+k], p[4*rows+k], p[5*rows+k] = float32(A), float32(B), float32(C), float32(rest)
-		all := B + C
-		b.hard[k] = isHard(p[k], r) || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(all) <= math.MaxFloat32) || l.cancels()
-		hard = hard || b.hard[k]
+		B, C := float64(r*m2), float64(r*(m1-float64(rest*m2)))
+		as[k], bs[k], cs[k], es[k] = rstd[k], float32(B), float32(C), float32(rest)
+		from, slope, t := k*cols, float64(B*r), terms(root, B, C)
+		one := every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < meanMax) || !(t < termsMax)
+		if least := leastShown(t, r); !one && t != 0 && !(math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least) {
+			b.row.span.base, b.row.mean, b.row.rstd = from, float64(m)+rest/r, r
+			one = !b.row.shows(least, m1, m2)
+		}
+		if float64(float64(l.epsilon*r)*r) >= 1-0x1p-19 {
+			one = one || l.isFaint(&x[from], m, r)
+		}
+		flags[k] = one
+		hard = hard || one
 	}
 	if !hard {
 		l.addGradients(dy, x, p, rows)
 		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
 		return
 	}
-	for k := range rows {
-		from, to := k*cols, (k+1)*cols
-		if b.hard[k] {
-			l.exactGradients(dx[from:to], dy[from:to], x[from:to], gamma)
+	for k, one := range flags {
+		from := k * cols
+		if one {
+			l.exactGradients(dy, x, from)
 			continue
 		}
 		for i := range b.one {
@@ -150,6 +163,19 @@ func (l *LayerNorm) addGradients(dy, x, params []float32, rows int) {
 	}
 }
 
+// isFaint says whether a row whose variance is nothing beside ε has an x̂ that float32
+// has no digits for. x - mean is a multiple of the values' last bits: it is 0, or it is
+// not that small, unless they are. A row of zeros is as good as any.
+func (l *LayerNorm) isFaint(x *float32, mean float32, rstd float64) bool {
+	const small = faintMax * 0x1p25
+	if !(float64(math.Abs(float64(mean))*rstd) <= small) {
+		return false
+	}
+	var sum float64
+	rowPowers(&sum, x, 1, l.cols, 1)
+	return sum > 0 && float64(sum*rstd) <= float64(small*float64(l.cols))
+}
+
 // cancels says whether x̂ is the same whatever x is, but for ε: then of dx nothing is
 // left but ε's part, which float32 would not show.
 func (l *LayerNorm) cancels() bool { return l.rms && l.cols == 1 || !l.rms && l.cols == 2 }
@@ -165,20 +191,11 @@ func (l *LayerNorm) means(sum, product, deviation float64) (m1, m2, rest float64
 }
 
 // exactGradients is Backward for one row in float64.
-func (l *LayerNorm) exactGradients(dx, dy, x, gamma []float32) {
-	mu, v := l.exactTotals(dy, x, 0)
-	r := 1 / math.Sqrt(v+l.epsilon)
-	var sum, product float64
-	for i, e := range x {
-		g := float64(float64(dy[i]) * float64(at(gamma, i, 1)))
-		sum += g
-		product += float64(g * standard(e, mu, r))
-	}
-	m1, m2, _ := l.means(sum, product, 0)
-	for i, e := range x {
-		g := float64(float64(dy[i]) * float64(at(gamma, i, 1)))
-		dx[i] = float32(float64((g-m1)-float64(standard(e, mu, r)*m2)) * r)
-	}
+func (l *LayerNorm) exactGradients(dy, x []float32, from int) {
+	mu, v := l.exactTotals(dy, x, from)
+	row := &l.backward.row
+	row.span.base, row.mean, row.rstd = from, mu, 1/math.Sqrt(v+l.epsilon)
+	row.differentiate(v, l.epsilon, !l.rms)
 }
 
 // exactTotals adds a row to the totals.

@@ -20,6 +20,7 @@ type LpNorm struct {
 	norms   []float64
 	params  []float32
 	zeros   []float32
+	hard    []bool // rows of a block
 	second  []float32
 }
 
@@ -73,7 +74,7 @@ func (n *LpNorm) allocate(size int) {
 		n.second = make([]float32, n.block*n.l.cols)
 	}
 	n.sums, n.norms = make([]float64, 3*n.block), make([]float64, n.block)
-	n.params, n.zeros = make([]float32, 6*n.block), make([]float32, n.block)
+	n.params, n.zeros, n.hard = make([]float32, 6*n.block), make([]float32, n.block), make([]bool, n.block)
 }
 
 // lengths fills norms with max(‖x‖, ε) of each row.
@@ -169,11 +170,18 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 		p[rows+k], p[2*rows+k] = float32(1/length), float32(1/length)
 	}
 	rowProducts(&n.sums[0], &dy[0], &x[0], nil, &n.zeros[0], &p[rows], rows, cols)
-	calm := n.p == 2 && cols > 1
+	calm := true
 	for k, length := range n.norms[:rows] {
-		B := n.sums[3*k+1] / length
+		A, s, at := 1/length, n.sums[3*k+1], k*cols
+		B := s / length
 		p[3*rows+k] = float32(B)
-		calm = calm && carried(length) && length > n.epsilon && math.Abs(B) <= math.MaxFloat32
+		hard, least := n.p != 2 || cols == 1 || !carried(length) || !(length > n.epsilon) || !(math.Abs(B) < termsMax), leastShown(math.Abs(B), A)
+		if !hard && B != 0 && !(math.Abs(step(dy[at], x[at], 0, A, float64(A*B), 0)) >= least) {
+			row := exactGroup{dy: dy, x: x, span: span{at, 1, cols, 0}, inner: 1, repeat: 1, rstd: A}
+			hard = !row.shows(least, 0, s)
+		}
+		n.hard[k] = hard
+		calm = calm && !n.hard[k]
 	}
 	if calm {
 		gradPlanes(&dx[0], &dy[0], &x[0], nil, &p[0], rows, cols)
@@ -181,8 +189,8 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 	}
 	for k, length := range n.norms[:rows] {
 		from, to := k*cols, (k+1)*cols
-		if B := p[3*rows+k]; n.p == 2 && cols > 1 && carried(length) && length > n.epsilon && B-B == 0 {
-			one := [6]float32{0, p[rows+k], p[2*rows+k], B, 0, 0}
+		if !n.hard[k] {
+			one := [6]float32{0, p[rows+k], p[2*rows+k], p[3*rows+k], 0, 0}
 			gradPlanes(&dx[from], &dy[from], &x[from], nil, &one[0], 1, cols)
 			continue
 		}
@@ -198,6 +206,11 @@ func (n *LpNorm) exactGradient(dx, dy, x []float32, length float64) {
 	}
 	if n.p == 2 && length > n.epsilon {
 		length = norm2(x) // of one element exactly |x|: then nothing is left of dx
+		if len(x) > 1 {
+			row := exactGroup{dx: dx, dy: dy, x: x, span: span{0, 1, len(x), 0}, inner: 1, repeat: 1, rstd: 1 / length}
+			row.differentiate(length*length/float64(len(x)), 0, false)
+			return
+		}
 	}
 	var s float64
 	if length > n.epsilon { // else the length is ε and does not move with x

@@ -282,7 +282,7 @@ func (l *BatchNormLayer) Backward(dx, dgamma, dbeta, dy, x []float32) error {
 			if l.instance { // each example has its own
 				sums = nil
 			}
-			l.differentiate(p, c, dx[from:to], dy[from:to], x[from:to], sums, l.count)
+			l.differentiate(p, c, dx[from:to], dy[from:to], x[from:to], sums, l.count > 0)
 			k += groups
 		}
 	}
@@ -316,21 +316,21 @@ func (l *BatchNormLayer) restore(sample int) {
 }
 
 // differentiate gives dx of a part of a sample, whose channels begin at c, from the
-// sums of all channels; nil sums are the part's own.
-func (l *BatchNormLayer) differentiate(g *grid, c int, dx, dy, x []float32, sums []float64, count int) {
+// sums of all channels; nil sums are the part's own. own as in grid.differentiate.
+func (l *BatchNormLayer) differentiate(g *grid, c int, dx, dy, x []float32, sums []float64, own bool) {
 	for k := range g.groups {
 		var m1, m2 float64
-		if count > 0 {
+		if l.count > 0 {
 			a, b := g.sums[k], g.sums[g.period+k]
 			if sums != nil {
 				a, b = sums[l.channels+c+k], sums[c+k]
 			}
-			scale := float64(at(l.Gamma, c+k, 1)) / float64(count)
-			m1, m2 = a*scale, b*scale
+			scale := float64(at(l.Gamma, c+k, 1)) / float64(l.count)
+			m1, m2 = float64(a*scale)+(scale-scale), b*scale // NaN for an infinite γ, which belongs inside of Σ γ·dy
 		}
 		g.moments[2*k], g.moments[2*k+1] = m1, m2
 	}
-	g.differentiate(dx, dy, x, tail(l.Gamma, c))
+	g.differentiate(dx, dy, x, tail(l.Gamma, c), own)
 }
 
 func (l *BatchNormLayer) parameters(dgamma, dbeta []float32, sums []float64) {

@@ -1,6 +1,9 @@
 package testkit
 
-import "math"
+import (
+	"math"
+	"math/big"
+)
 
 // Groups assigns the elements of a tensor to the groups that share statistics and to
 // the channels that share a scale and a shift.
@@ -148,4 +151,59 @@ func GradientError(got []float32, want []float64) float64 {
 		return 0
 	}
 	return difference / size
+}
+
+// Differentiate gives the gradients of Σ dy·y for y = γ·(x - μ)/√(σ² + ε) + β from the
+// formula, with all the digits that are left where dy is nearly γ·x̂ or constant. With
+// centered false, μ is 0: RMSNorm. terms is the size of what dx is a difference of. A
+// group without variance and ε has no gradients, and NaN here.
+func (g Groups) Differentiate(x, dy, gamma []float32, channels int, epsilon float64, centered bool) (dx, terms, dgamma, dbeta []float64) {
+	dx, terms = make([]float64, len(x)), make([]float64, g.Count)
+	dgamma, dbeta = make([]float64, channels), make([]float64, channels)
+	for k, elements := range g.members() {
+		n, mean, v := exact(float64(len(elements))), exact(0), exact(0)
+		xhat, gs := make([]*big.Float, len(elements)), make([]*big.Float, len(elements))
+		for j, i := range elements {
+			xhat[j], gs[j] = exact(float64(x[i])), exact(float64(dy[i]))
+			if gamma != nil {
+				gs[j].Mul(gs[j], exact(float64(gamma[g.Channel[i]])))
+			}
+			mean.Add(mean, xhat[j])
+		}
+		if mean.Quo(mean, n); !centered {
+			mean = exact(0)
+		}
+		t := exact(0)
+		for _, h := range xhat {
+			h.Sub(h, mean)
+			v.Add(v, t.Mul(h, h))
+		}
+		v.Add(v.Quo(v, n), exact(epsilon))
+		if v.Sign() == 0 {
+			for _, i := range elements {
+				dx[i] = math.NaN()
+			}
+			continue
+		}
+		rstd := exact(0).Quo(exact(1), exact(0).Sqrt(v))
+		m1, m2 := exact(0), exact(0)
+		for j, i := range elements {
+			xhat[j].Mul(xhat[j], rstd)
+			m2.Add(m2, t.Mul(gs[j], xhat[j]))
+			if centered {
+				m1.Add(m1, gs[j])
+			}
+			d := float64(dy[i])
+			dbeta[g.Channel[i]] += d
+			dgamma[g.Channel[i]] += d * rounded(xhat[j])
+		}
+		m1.Quo(m1, n)
+		m2.Quo(m2, n)
+		for j, i := range elements {
+			terms[k] = max(terms[k], math.Abs(rounded(t.Mul(gs[j], rstd))))
+			gs[j].Sub(gs[j].Sub(gs[j], m1), t.Mul(xhat[j], m2))
+			dx[i] = rounded(gs[j].Mul(gs[j], rstd))
+		}
+	}
+	return dx, terms, dgamma, dbeta
 }
