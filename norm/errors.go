@@ -19,10 +19,15 @@ type ValueError struct {
 
 func (e *ValueError) Error() string { return "norm: " + e.Op + ": " + e.Detail }
 
+// Errors are made out of line: their making would be in every caller otherwise, in a
+// module that each page loads.
+//
+//go:noinline
 func shapeError(op string, parts ...any) error {
 	return &ShapeError{Op: op, Detail: text.Join(parts...)}
 }
 
+//go:noinline
 func valueError(op string, parts ...any) error {
 	return &ValueError{Op: op, Detail: text.Join(parts...)}
 }
