@@ -408,3 +408,24 @@ func TestInfiniteGradients(t *testing.T) {
 		}
 	}
 }
+
+func TestAllEqual(t *testing.T) {
+	for _, n := range testkit.Sizes() {
+		for _, v := range []float32{0, 1, -3, 1e-45, 0.1, 1e7, 3e38} {
+			x := make([]float32, n)
+			for i := range x {
+				x[i] = v
+			}
+			assert.True(t, allEqual(x), "%d × %v", n, v)
+			for _, at := range []int{0, n / 3, n - 1} {
+				if n > 1 {
+					x[at] = math.Nextafter32(v, 0.5)
+					assert.False(t, allEqual(x), "%d × %v but at %d", n, v, at)
+					x[at] = v
+				}
+			}
+		}
+	}
+	assert.False(t, allEqual([]float32{1, float32(math.NaN()), 1}))
+	assert.False(t, allEqual([]float32{float32(math.Inf(1)), float32(math.Inf(1))}))
+}

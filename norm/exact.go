@@ -51,6 +51,39 @@ func (x *exactGroup) shows(least, m1, m2 float64) bool {
 	return reached
 }
 
+// isFlat says whether g is the same everywhere, as in the gradient of Σy. Nothing of it is
+// left without its mean: dx is 0, which needs no pass in float64.
+func (x *exactGroup) isFlat() bool {
+	first := x.dy[x.span.base]
+	for b := range x.span.blocks {
+		from := x.span.base + b*x.span.stride
+		if x.dy[from] != first || x.span.run > 1 && !allEqual(x.dy[from:from+x.span.run]) {
+			return false
+		}
+	}
+	return x.sameScale()
+}
+
+// sameScale says whether all of the group has one gamma.
+func (x *exactGroup) sameScale() bool {
+	slots := x.slot + x.span.run/x.inner
+	return x.gamma == nil || allEqual(x.gamma[x.slot/x.repeat:(slots-1)/x.repeat+1])
+}
+
+// allEqual says whether s, which is not empty, is one number. A variance of exactly 0 is
+// that of equal ones, and the kernel is quick to find it.
+func allEqual(s []float32) bool {
+	if len(s) == 1 {
+		return true
+	}
+	if s[len(s)-1] != s[0] || s[len(s)/2] != s[0] {
+		return false
+	}
+	var moments [2]float64
+	rowMoments(&moments[0], &s[0], 1, len(s))
+	return moments[1] == 0
+}
+
 // pass goes over e = ((g - m1) - t·slope) + (shift + t·tilt) with t = x - mean: it
 // returns Σe and Σe·t, or writes dx = e·rstd. An |e| that reaches least ends it and makes
 // that 0.

@@ -124,6 +124,7 @@ func standard(x float32, mean, rstd float64) float64 {
 // themselves, neither running ones nor a larger batch's. dx may be dy or x.
 func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	g.anyHard = false
+	asked, same := false, false // whether dy is the same everywhere: columns are slow to look through one by one
 	frozen, root := true, math.Sqrt(float64(g.count()))
 	n, share, run := g.period, g.share, g.share*g.inner
 	means, as, bs, cs := g.params[:n], g.params[2*n:][:n], g.params[3*n:][:n], g.params[4*n:][:n]
@@ -143,7 +144,19 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 		}
 		if !hard && own && t != 0 {
 			first, least := k*run, leastShown(t, most)
-			hard = !(math.Abs(step(dy[first], x[first], means[k*share], float64(as[k*share]), float64(B*r), C)) >= least) && !g.exactGradients(nil, dy, x, gamma, k, true, least)
+			if !(math.Abs(step(dy[first], x[first], means[k*share], float64(as[k*share]), float64(B*r), C)) >= least) {
+				e := g.group(nil, dy, x, gamma, k)
+				if g.columns() && !asked {
+					asked, same = true, allEqual(dy[:g.size])
+				}
+				if same && e.sameScale() || !same && e.isFlat() {
+					clear(as[k*share : (k+1)*share])
+					clear(bs[k*share : (k+1)*share])
+					clear(cs[k*share : (k+1)*share])
+				} else {
+					hard = !e.shows(least, m1, m2)
+				}
+			}
 		}
 		g.hard[k] = hard
 		g.anyHard = g.anyHard || hard
@@ -151,7 +164,7 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	}
 	for k, hard := range g.hard {
 		if hard {
-			g.exactGradients(dx, dy, x, gamma, k, own, 0)
+			g.exactGradients(dx, dy, x, gamma, k, own)
 		}
 	}
 	if frozen { // x does not matter
@@ -170,15 +183,17 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	})
 }
 
-// exactGradients is differentiate for one group in float64. With a least it only says
-// whether some |dx| reaches that.
-func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int, own bool, least float64) bool {
-	e := exactGroup{dx, dy, x, gamma, g.span(group), group * g.share, g.inner, g.repeat, g.mean[group], g.rstd[group], 0}
+// group is one group as float64 takes it.
+func (g *grid) group(dx, dy, x, gamma []float32, k int) exactGroup {
+	return exactGroup{dx, dy, x, gamma, g.span(k), k * g.share, g.inner, g.repeat, g.mean[k], g.rstd[k], 0}
+}
+
+// exactGradients is differentiate for one group in float64.
+func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int, own bool) {
+	e := g.group(dx, dy, x, gamma, group)
 	m1, m2 := g.moments[2*group], g.moments[2*group+1]
 	switch {
-	case least > 0:
-		return e.shows(least, m1, m2)
-	case own: // the kernels' variance has the error of float32
+	case own: // from what was kept or given, which may be rounded to float32
 		mean, variance := exactMoments(x, e.span)
 		e.mean, e.rstd = mean, 1/math.Sqrt(variance+g.epsilon)
 		e.differentiate(variance, g.epsilon, true)
@@ -187,5 +202,4 @@ func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int, own bool, l
 	default:
 		e.pass(true, m1, float64(m2*e.rstd), 0, 0)
 	}
-	return true
 }

@@ -118,7 +118,11 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		one := every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < meanMax) || !(t < termsMax)
 		if least := leastShown(t, r); !one && t != 0 && !(math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least) {
 			b.row.span.base, b.row.mean, b.row.rstd = from, float64(m)+rest/r, r
-			one = !b.row.shows(least, m1, m2)
+			if !l.rms && b.row.isFlat() {
+				as[k], bs[k], cs[k] = 0, 0, 0
+			} else {
+				one = !b.row.shows(least, m1, m2)
+			}
 		}
 		if float64(float64(l.epsilon*r)*r) >= 1-0x1p-19 {
 			one = one || l.isFaint(&x[from], m, r)
