@@ -20,11 +20,11 @@ FUZZTIME ?= 3s
 build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
 
 # Small rather than fast where it does not count: what is inlined is there twice.
-# norm and nn hold the inner loops and keep their inlining. The allocator's
+# nn's inner loops call small functions and keep their inlining; norm's do not. The allocator's
 # specialized variants and the newer garbage collector serve larger heaps. go build
 # would leave a module that is up to date, but stripped already, as it is: hence rm.
 MODULE  := github.com/normwasm/normwasm
-COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/norm= -gcflags=$(MODULE)/nn=
+COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/nn=
 
 $(DIST)/normwasm.scalar.wasm: $(GO_SRC) Makefile
 	rm -f $@

@@ -52,8 +52,9 @@ func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, 
 			x := x[s*inner : (s+1)*inner]
 			y := y[s*inner:][:len(x)]
 			for i, e := range x {
-				y[i] = clampScalar(float32((e-m)*scale)+shift, clamp)
+				y[i] = float32((e-m)*scale) + shift
 			}
+			clampRow(y, clamp)
 		}
 	}
 	return groups

@@ -54,6 +54,7 @@ func rowPowersScalar(sums *float64, src *float32, rows, cols, p int) {
 func rowPower(x []float32, p int) float64 {
 	const lanes = 32
 	var q [lanes]float32
+	var abs [8]float32
 	var total [4]float64
 	n := len(x)
 	whole := n / lanes * lanes
@@ -63,14 +64,20 @@ func rowPower(x []float32, p int) float64 {
 			var q0, q1, q2, q3, q4, q5, q6, q7 float32
 			for rest := block; len(rest) >= lanes; rest = rest[lanes:] {
 				v := rest[h : h+8 : h+8]
-				q0 += powerScalar(v[0], p)
-				q1 += powerScalar(v[1], p)
-				q2 += powerScalar(v[2], p)
-				q3 += powerScalar(v[3], p)
-				q4 += powerScalar(v[4], p)
-				q5 += powerScalar(v[5], p)
-				q6 += powerScalar(v[6], p)
-				q7 += powerScalar(v[7], p)
+				if p == 1 {
+					v = magnitudes(&abs, v)
+					q0, q1, q2, q3 = q0+v[0], q1+v[1], q2+v[2], q3+v[3]
+					q4, q5, q6, q7 = q4+v[4], q5+v[5], q6+v[6], q7+v[7]
+					continue
+				}
+				q0 += float32(v[0] * v[0])
+				q1 += float32(v[1] * v[1])
+				q2 += float32(v[2] * v[2])
+				q3 += float32(v[3] * v[3])
+				q4 += float32(v[4] * v[4])
+				q5 += float32(v[5] * v[5])
+				q6 += float32(v[6] * v[6])
+				q7 += float32(v[7] * v[7])
 			}
 			q[h], q[h+1], q[h+2], q[h+3], q[h+4], q[h+5], q[h+6], q[h+7] = q0, q1, q2, q3, q4, q5, q6, q7
 		}
@@ -105,6 +112,14 @@ func powerScalar(x float32, p int) float32 {
 		return magnitude(x)
 	}
 	return float32(x * x)
+}
+
+// magnitudes fills abs with |v|.
+func magnitudes(abs *[8]float32, v []float32) []float32 {
+	for i, e := range v {
+		abs[i] = magnitude(e)
+	}
+	return abs[:]
 }
 
 // magnitude is |x|, by the sign bit: what f32x4.abs does to a NaN as well.

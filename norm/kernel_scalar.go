@@ -161,8 +161,9 @@ func batchNormPlanesScalar(dst, src, mean, scale, beta *float32, planes, channel
 		x := xs[p*inner : (p+1)*inner]
 		y := ys[p*inner : (p+1)*inner][:len(x)]
 		for i, e := range x {
-			y[i] = clampScalar(float32((e-m)*a)+b, clamp)
+			y[i] = float32((e-m)*a) + b
 		}
+		clampRow(y, clamp)
 	}
 }
 
@@ -178,8 +179,19 @@ func batchNormRowsScalar(dst, src, mean, scale, beta *float32, count, period, cl
 		y := ys[start:][:len(x)]
 		m, a, b := means[:len(x)], scales[:len(x)], betas[:len(x)]
 		for i, e := range x {
-			y[i] = clampScalar(float32((e-m[i])*a[i])+b[i], clamp)
+			y[i] = float32((e-m[i])*a[i]) + b[i]
 		}
+		clampRow(y, clamp)
+	}
+}
+
+// clampRow is clampScalar of each element, if there is anything to do.
+func clampRow(y []float32, clamp int) {
+	if clamp == clampNone {
+		return
+	}
+	for i, e := range y {
+		y[i] = clampScalar(e, clamp)
 	}
 }
 
