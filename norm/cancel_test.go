@@ -108,7 +108,7 @@ func TestGradientsThatCancel(t *testing.T) {
 	worst := map[string]*testkit.Worst{}
 	for i, row := range rows {
 		n := len(row.X)
-		if n == 1 || testing.Short() && n > 800 {
+		if n == 1 || testing.Short() && n > 100 {
 			continue
 		}
 		for j, c := range backwardCases(n) {
