@@ -108,8 +108,8 @@
 //	NewLayerNorm, NewRMSNorm      any axes of a shape, prepared once: Forward, ForwardSum
 //	                              (with the sum of a residual), Backward
 //	LayerNormAxes                 the same in one call
-//	NewBatchNorm                  inference: a shape and its channel axis, optional ReLU or
-//	                              ReLU6; Prepare takes the statistics, Apply the data
+//	NewBatchNorm                  inference: a shape and its channel axis, optional activation;
+//	                              Prepare takes the statistics, Apply the data
 //	BatchNormScale,               the two steps on bare slices
 //	BatchNormApply
 //	NewBatchNormLayer             training: parameters, running statistics, Forward, Backward

@@ -26,7 +26,7 @@ package norm
 //
 // normalizes rows × cols elements and returns how many rows it finished. It
 // stops before the first HARD row, with nothing of that row written; the caller
-// takes that row in float64 (exactLayerNormRow) and calls again for the rest.
+// takes that row in float64 (rowCall.exact) and calls again for the rest.
 // gamma and beta (cols elements) and mean and rstd (rows elements) may each be
 // nil. epsilon is ≥ 0 and finite. For each row x of n = cols elements:
 //
