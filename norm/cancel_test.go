@@ -1,6 +1,7 @@
 package norm
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"testing"
@@ -428,4 +429,97 @@ func TestAllEqual(t *testing.T) {
 	}
 	assert.False(t, allEqual([]float32{1, float32(math.NaN()), 1}))
 	assert.False(t, allEqual([]float32{float32(math.Inf(1)), float32(math.Inf(1))}))
+}
+
+// Groups that cancel, that do not, of one dy and with statistics that float32 does not
+// carry, side by side in one tensor, and in place.
+func TestGradientsOfSeveralKinds(t *testing.T) {
+	const n = 48
+	for seed := range 4 {
+		r := testkit.Rand(uint64(seed))
+		for _, c := range manyGroups(n, 600) {
+			x, dy := make([]float32, len(c.groups.Group)), make([]float32, len(c.groups.Group))
+			noise := testkit.Normal(r, len(x), 0, 1)
+			kinds := make([]int, c.groups.Count)
+			for k := range kinds {
+				kinds[k] = []int{k % 5, r.IntN(5), 0, 1}[seed%4] // the last two: all of a kind
+			}
+			for i, k := range c.groups.Group {
+				x[i] = 3*noise[i] + 1
+				if kinds[k] == 4 {
+					x[i] *= 1e30
+				}
+			}
+			y, scratch := make([]float32, len(x)), make([]float32, len(x))
+			backward := c.forward(t, y, x, nil, 1e-5)
+			for i, k := range c.groups.Group {
+				dy[i] = []float32{y[i], noise[len(x)-1-i], 2, y[i] + 1e-3*noise[i], y[i]}[kinds[k]]
+			}
+			want, terms, _, _ := c.groups.Differentiate(x, dy, nil, c.channels, 1e-5, c.centered)
+			for _, inPlace := range []bool{false, true} {
+				out, in := scratch, dy
+				if inPlace {
+					out = append([]float32(nil), dy...)
+					in = out
+				}
+				require.NoError(t, backward(out, nil, nil, in))
+				assert.LessOrEqual(t, gradientErrors(out, want, terms, c.groups), 1e-4, "%s, kinds %d, in place %v", c.name, seed%4, inPlace)
+			}
+		}
+	}
+}
+
+// manyGroups are normalizations of some groups of n elements, in every way that these lie.
+func manyGroups(n, count int) []backwardCase {
+	var all []backwardCase
+	for _, rms := range []bool{false, true} {
+		for axis, shape := range [][]int{{n, count}, {count, n}} {
+			c := backwardCase{name: fmt.Sprint("rows of ", shape, " along ", axis, ", RMS ", rms), groups: testkit.ByAxes(shape, []int{axis}), channels: n, centered: !rms}
+			c.forward = func(t testing.TB, y, x, _ []float32, epsilon float64) func(dx, dgamma, dbeta, dy []float32) error {
+				m, s := make([]float32, count), make([]float32, count)
+				if rms {
+					plan, err := NewRMSNorm(shape, []int{axis}, epsilon)
+					require.NoError(t, err)
+					require.NoError(t, plan.Forward(y, nil, s, x, nil, nil))
+					return func(dx, dgamma, _, dy []float32) error { return plan.Backward(dx, dgamma, dy, x, s, nil) }
+				}
+				plan, err := NewLayerNorm(shape, []int{axis}, epsilon)
+				require.NoError(t, err)
+				require.NoError(t, plan.Forward(y, m, s, x, nil, nil, nil))
+				return func(dx, dgamma, dbeta, dy []float32) error {
+					return plan.Backward(dx, dgamma, dbeta, dy, x, m, s, nil)
+				}
+			}
+			all = append(all, c)
+		}
+	}
+	for _, layout := range []Layout{NCHW, NHWC} {
+		for _, inner := range []int{n / 2, 4, 1} {
+			shape := []int{n / inner, count, inner}
+			if layout == NHWC {
+				shape = []int{n / inner, inner, count}
+			}
+			all = append(all, backwardCase{fmt.Sprint("BatchNorm of ", shape), testkit.ByChannel(shape, layout.axis(3)), count, true, true, 1, func(t testing.TB, y, x, _ []float32, epsilon float64) func(dx, dgamma, dbeta, dy []float32) error {
+				l, err := NewBatchNormLayer(count, ONNX)
+				require.NoError(t, err)
+				l.Layout, l.Epsilon, l.Gamma, l.Beta = layout, epsilon, nil, nil
+				require.NoError(t, l.Forward(y, x, shape, true, false))
+				return func(dx, dgamma, dbeta, dy []float32) error { return l.Backward(dx, dgamma, dbeta, dy, x) }
+			}})
+		}
+		groups, share := count/2, 3
+		shape := []int{2, groups * share, n / share}
+		if layout == NHWC {
+			shape = []int{2, n / share, groups * share}
+		}
+		all = append(all, backwardCase{fmt.Sprint("GroupNorm of ", shape), groupsOf(shape, layout, groups), groups * share, true, true, 1, func(t testing.TB, y, x, _ []float32, epsilon float64) func(dx, dgamma, dbeta, dy []float32) error {
+			plan := newGroup(t, shape, layout, groups, epsilon)
+			m, s := make([]float32, 2*groups), make([]float32, 2*groups)
+			require.NoError(t, plan.Forward(y, m, s, x, nil, nil))
+			return func(dx, dgamma, dbeta, dy []float32) error {
+				return plan.Backward(dx, dgamma, dbeta, dy, x, m, s, nil)
+			}
+		}})
+	}
+	return all
 }

@@ -28,46 +28,158 @@ func leastShown(terms, A float64) float64 {
 	return float64(shown*terms) + float64(tiny*(1+math.Abs(A)))
 }
 
+// samples is how many values of a group are looked at before all of them.
+const samples = 16
+
 // step is dx of one value; slope is B·rstd.
 func step(g, x, mean float32, A, slope, C float64) float64 {
 	return (float64(float64(g)*A) - float64((float64(x)-float64(mean))*slope)) - C
 }
 
-// exactGroup is a group whose dx is computed in float64.
-type exactGroup struct {
-	dx, dy, x, gamma    []float32
-	span                span
-	slot, inner, repeat int // the i-th of a run has gamma[(slot + i/inner)/repeat]
-	mean, rstd, least   float64
+// exactSlots are rows or columns next to each other whose dx is computed in float64: outer
+// blocks of them, a stride apart. A group is one or more slots with the same parameters
+// but for the scale.
+type exactSlots struct {
+	dx, dy, x     []float32 // from the first slot on
+	gamma         []float32 // of the elements of a row; without it each slot has a scale
+	columns       bool
+	outer, stride int
+	inner         int // elements of a row
+	params        []slotParams
+	sums          []slotSums
 }
 
-// shows says whether some |dx| reaches least. With most dy the first one does, and the
-// callers look at that themselves.
-func (x *exactGroup) shows(least, m1, m2 float64) bool {
-	x.least = least / x.rstd
-	x.pass(false, m1, float64(m2*x.rstd), 0, 0)
-	reached := x.least == 0
-	x.least = 0
-	return reached
-}
-
-// isFlat says whether g is the same everywhere, as in the gradient of Σy. Nothing of it is
-// left without its mean: dx is 0, which needs no pass in float64.
-func (x *exactGroup) isFlat() bool {
-	first := x.dy[x.span.base]
-	for b := range x.span.blocks {
-		from := x.span.base + b*x.span.stride
-		if x.dy[from] != first || x.span.run > 1 && !allEqual(x.dy[from:from+x.span.run]) {
-			return false
-		}
+// take makes s n slots with scale 1, whose data begin at element from. What the caller
+// owns is let go of by release.
+func (s *exactSlots) take(dx, dy, x []float32, from, n int) {
+	s.dx, s.dy, s.x = tail(dx, from), dy[from:], x[from:]
+	if cap(s.params) < n {
+		s.params, s.sums = make([]slotParams, n), make([]slotSums, n)
 	}
-	return x.sameScale()
+	s.params, s.sums = s.params[:n], s.sums[:n]
+	for i := range s.params {
+		s.params[i].scale = 1
+	}
 }
 
-// sameScale says whether all of the group has one gamma.
-func (x *exactGroup) sameScale() bool {
-	slots := x.slot + x.span.run/x.inner
-	return x.gamma == nil || allEqual(x.gamma[x.slot/x.repeat:(slots-1)/x.repeat+1])
+func (s *exactSlots) release() { s.dx, s.dy, s.x, s.gamma = nil, nil, nil, nil }
+
+// set gives n slots from i on what they share.
+func (s *exactSlots) set(i, n int, mean, rstd, m1, slope float64) {
+	for ; n > 0; i, n = i+1, n-1 {
+		s.params[i] = slotParams{mean: mean, scale: s.params[i].scale, m1: m1, slope: slope, rstd: rstd}
+	}
+}
+
+// products fills the sums of n slots from i on, with x in place of dy if those of t are
+// wanted.
+func (s *exactSlots) products(i, n int, dy []float32) {
+	clear(s.sums[i : i+n])
+	at := i * s.inner
+	if s.columns {
+		columnProductsExact(&s.sums[i], &dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
+		return
+	}
+	for o := range s.outer {
+		at := at + o*s.stride
+		rowProductsExact(&s.sums[i], &dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
+	}
+}
+
+// gradients writes dx of n slots from i on.
+func (s *exactSlots) gradients(i, n int) {
+	at := i * s.inner
+	if s.columns {
+		gradRowsExact(&s.dx[at], &s.dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
+		return
+	}
+	for o := range s.outer {
+		at := at + o*s.stride
+		gradPlanesExact(&s.dx[at], &s.dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
+	}
+}
+
+// left is the sums of a group of n slots.
+func (s *exactSlots) left(i, n int) (all slotSums) {
+	for _, p := range s.sums[i : i+n] {
+		all.e += p.e
+		all.et += p.et
+		all.ee += p.ee
+	}
+	return all
+}
+
+// statistics makes rstd and, unless it is 0 by definition, mean of groups of share slots,
+// with scale 1 so far, what they are to float64's last digits: as cached they are rounded
+// to float32. count is the number of values in a group.
+func (s *exactSlots) statistics(i, n, share, count int, epsilon float64, centered bool) {
+	for k := i; k < i+n; k++ {
+		p := &s.params[k]
+		p.m1, p.slope = p.mean, 0
+	}
+	gamma := s.gamma
+	s.gamma = nil
+	s.products(i, n, s.x)
+	s.gamma = gamma
+	for end := i + n; i < end; i += share {
+		left, d := s.left(i, share), 0.0
+		if centered {
+			d = left.e / float64(count)
+		}
+		variance := left.ee/float64(count) - float64(d*d)
+		s.set(i, share, s.params[i].mean+d, 1/math.Sqrt(variance+epsilon), 0, 0)
+	}
+}
+
+// settle says, after products, whether what is left of a group of count values cancels:
+// dx, e·rstd, does not reach least on average. Then it is corrected.
+func (s *exactSlots) settle(i, n int, least float64, count int, epsilon float64, centered bool) bool {
+	left := s.left(i, n)
+	least /= s.params[i].rstd
+	if left.ee >= float64(float64(least*least)*float64(count)) {
+		return false
+	}
+	s.correct(i, n, left, float64(count), epsilon, centered)
+	return true
+}
+
+// correct takes from a group what it has left along 1 and along t: m1 and slope, be they
+// float32's or float64's, have roundings that may be larger than what is to be left. Of
+// the part along t only ε's share stays,
+//
+//	x̂·mean(g·x̂) = t·mean(g·t)/(σ² + ε),  g = e + t·slope
+func (s *exactSlots) correct(i, n int, left slotSums, count, epsilon float64, centered bool) {
+	p := s.params[i]
+	var shift float64
+	if centered {
+		shift = -left.e / count
+	}
+	tilt := float64(float64(float64(p.slope*epsilon)-left.et/count) * float64(p.rstd*p.rstd))
+	for k := i; k < i+n; k++ {
+		s.params[k].shift, s.params[k].tilt = shift, tilt
+	}
+}
+
+// differentiate gives dx of a group with its own statistics, count being the number of
+// values or, for sums in place of means, 1.
+func (s *exactSlots) differentiate(i, n int, mean, variance, epsilon, count float64, centered bool) {
+	rstd := 1 / math.Sqrt(variance+epsilon)
+	s.set(i, n, mean, rstd, 0, 0)
+	s.products(i, n, s.dy)
+	g := s.left(i, n)
+	var m1, slope float64
+	if centered {
+		m1 = g.e / count
+	}
+	if variance != 0 { // else t is 0
+		slope = float64(g.et/count) * float64(rstd*rstd)
+	}
+	s.set(i, n, mean, rstd, m1, slope)
+	if all := m1 + slope; all-all == 0 && variance != 0 { // else as IEEE 754 has the formula
+		s.products(i, n, s.dy)
+		s.correct(i, n, s.left(i, n), count, epsilon, centered)
+	}
+	s.gradients(i, n)
 }
 
 // allEqual says whether s, which is not empty, is one number. A variance of exactly 0 is
@@ -82,77 +194,4 @@ func allEqual(s []float32) bool {
 	var moments [2]float64
 	rowMoments(&moments[0], &s[0], 1, len(s))
 	return moments[1] == 0
-}
-
-// pass goes over e = ((g - m1) - t·slope) + (shift + t·tilt) with t = x - mean: it
-// returns Σe and Σe·t, or writes dx = e·rstd. An |e| that reaches least ends it and makes
-// that 0.
-func (x *exactGroup) pass(write bool, m1, slope, shift, tilt float64) (sum, product float64) {
-	flat := slope == 0 && tilt == 0 // then ±Inf in x is not in e
-	for b := range x.span.blocks {
-		from, end := x.span.base+b*x.span.stride, 0
-		for slot := x.slot; end < x.span.run; slot++ {
-			channel := slot
-			if x.repeat > 1 {
-				channel /= x.repeat
-			}
-			scale := float64(at(x.gamma, channel, 1))
-			for i := end; i < end+x.inner; i++ {
-				t := float64(x.x[from+i]) - x.mean
-				e := float64(float64(x.dy[from+i])*scale) - m1
-				if !flat {
-					e = (e - float64(t*slope)) + (shift + float64(t*tilt))
-				} else {
-					e += shift
-				}
-				if write {
-					x.dx[from+i] = float32(e * x.rstd)
-					continue
-				}
-				if x.least > 0 && math.Abs(e) >= x.least {
-					x.least = 0
-					return sum, product
-				}
-				sum += e
-				product += float64(e * t)
-			}
-			end += x.inner
-		}
-	}
-	return sum, product
-}
-
-// differentiate gives dx of a group with its own statistics. Twice it takes away what g
-// has along 1 and along t: the first time leaves roundings of g, which may be larger than
-// what is to be left. Of the part along t only ε's share stays,
-//
-//	x̂·mean(g·x̂) = t·slope·σ²/(σ² + ε)
-func (x *exactGroup) differentiate(variance, epsilon float64, centered bool) {
-	n := float64(x.span.blocks * x.span.run)
-	var m1, slope, shift, tilt float64
-	along := func(product float64) float64 {
-		if variance == 0 { // t is 0
-			return 0
-		}
-		return product / float64(n*variance)
-	}
-	sum, product := x.pass(false, 0, 0, 0, 0)
-	if centered {
-		m1 = sum / n
-		if m1-m1 == 0 { // t has a rounded mean, and g may have a large one
-			_, product = x.pass(false, m1, 0, 0, 0)
-		}
-	}
-	slope = along(product)
-	if all := m1 + slope; all-all == 0 { // else as IEEE 754 has the formula
-		sum, product = x.pass(false, m1, slope, 0, 0)
-		if centered {
-			shift = -sum / n
-		}
-		tilt = -along(product)
-		if slope != 0 {
-			tilt += float64(slope * (epsilon / (variance + epsilon)))
-		}
-	}
-	x.pass(true, m1, slope, shift, tilt)
 }

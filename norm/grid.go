@@ -41,7 +41,10 @@ type grid struct {
 	hard           []bool      // groups that float32 does not carry safely
 	anyHard        bool
 	one            [6]float32 // params of a single plane
-	view           *grid      // what part gives
+	least          []float64  // of each group, what its largest |dx| must reach
+	kept           bool       // mean and rstd are exact and not as cached
+	exactSlots     *exactSlots
+	view           *grid // what part gives
 }
 
 func newGrid(samples, outer, channels, inner, share int) *grid {
@@ -65,7 +68,7 @@ func (g *grid) allocate() {
 		g.period = tiling(g.slots, g.outer)
 		g.column = columnTable{slots: g.slots, period: g.period, shift: make([]float32, g.period), sums: make([]float64, 2*g.period)}
 	}
-	all := make([]float64, 6*g.groups+3*g.period+3*g.slots)
+	all := make([]float64, 7*g.groups+3*g.period+3*g.slots)
 	take := func(n int) []float64 {
 		part := all[:n:n]
 		all = all[n:]
@@ -73,6 +76,7 @@ func (g *grid) allocate() {
 	}
 	g.moments = take(2 * g.groups)
 	g.mean, g.variance, g.rstd, g.rest = take(g.groups), take(g.groups), take(g.groups), take(g.groups)
+	g.least, g.exactSlots = take(g.groups), new(exactSlots)
 	g.sums, g.triples = take(3*g.period), take(3*g.slots)
 	g.params, g.hard = make([]float32, 6*g.period), make([]bool, g.groups)
 }
@@ -153,7 +157,7 @@ func (g *grid) groupsOf(from, to int) *grid {
 	*p = grid{samples: 1, outer: g.outer, slots: groups * g.share, inner: g.inner, share: g.share, stride: g.stride, repeat: 1,
 		groups: groups, size: g.size, epsilon: g.epsilon, activation: g.activation, period: groups * g.share,
 		moments: g.moments[2*from : 2*to], mean: g.mean[from:to], variance: g.variance[from:to], rstd: g.rstd[from:to], rest: g.rest[from:to],
-		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to]}
+		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to], least: g.least[from:to], exactSlots: g.exactSlots}
 	p.sums, p.params = p.sums[:3*p.period], p.params[:6*p.period]
 	return p
 }
@@ -282,8 +286,16 @@ func (g *grid) affine(y, x []float32, activation Activation) {
 // more rows, or n planes, from element at on, with their params, of which there are
 // arrays. Parts are small enough for the first-level cache where that is asked for.
 func (g *grid) each(arrays int, small bool, run func(at, n int, params *float32)) {
+	if g.columns() && g.anyHard {
+		for s, n := g.calm(0); n > 0; s, n = g.calm(s + n) {
+			for from := 0; from < g.size; from += g.stride {
+				run(from+s, n, &g.params[s])
+			}
+		}
+		return
+	}
 	step := g.stride
-	if g.columns() && !g.anyHard {
+	if g.columns() {
 		for i := range arrays {
 			tile(g.params[i*g.period:(i+1)*g.period], g.slots)
 		}
@@ -295,9 +307,7 @@ func (g *grid) each(arrays int, small bool, run func(at, n int, params *float32)
 	for from := 0; from < g.size; from += step {
 		switch {
 		case g.columns():
-			for s, n := g.calm(0, min(step, g.size-from)); n > 0; s, n = g.calm(s+n, g.slots) {
-				run(from+s, n, &g.params[s])
-			}
+			run(from, min(step, g.size-from), &g.params[0])
 		case !g.anyHard && !small:
 			run(from, g.slots, &g.params[0])
 		default:
@@ -310,19 +320,12 @@ func (g *grid) each(arrays int, small bool, run func(at, n int, params *float32)
 	}
 }
 
-// calm returns the next run of columns, from s on, that no hard group has. Where
-// there are no such groups it is all of the end columns, which may be several rows.
-func (g *grid) calm(s, end int) (from, n int) {
-	if !g.anyHard {
-		if s > 0 {
-			return s, 0
-		}
-		return 0, end
-	}
-	for s < end && g.hard[s/g.share] {
+// calm returns the next run of columns, from s on, that no hard group has.
+func (g *grid) calm(s int) (from, n int) {
+	for s < g.slots && g.hard[s/g.share] {
 		s++
 	}
-	for from = s; s < end && !g.hard[s/g.share]; s++ {
+	for from = s; s < g.slots && !g.hard[s/g.share]; s++ {
 	}
 	return from, s - from
 }

@@ -17,6 +17,7 @@ import "math"
 // rest is found here and added, and groups that float32 does not carry get their
 // statistics anew.
 func (g *grid) products(dy, x []float32, exact bool) {
+	g.kept = exact
 	n, share, run := g.count(), g.share, g.share*g.inner
 	means, rstds := g.params[:g.period], g.params[g.period:][:g.period]
 	for k := range g.groups {
@@ -61,7 +62,12 @@ func (g *grid) products(dy, x []float32, exact bool) {
 		}
 		r := g.rstd[k]
 		if g.hard[k] || all-all != 0 || math.Abs(float64(float64(x[k*run])-g.mean[k])*r) <= faintMax && size > 0 && g.isFaint(x, k) {
-			g.exactProducts(dy, x, k, exact)
+			g.hard[k] = true
+			if !exact {
+				mean, variance := exactMoments(x, g.span(k))
+				g.mean[k], g.rstd[k] = mean, 1/math.Sqrt(variance+g.epsilon)
+			}
+			g.exactProducts(dy, x, k, k+1)
 			continue
 		}
 		if !exact {
@@ -88,25 +94,24 @@ func (g *grid) isFaint(x []float32, group int) bool {
 	return true
 }
 
-// exactProducts is products for one group in float64.
-func (g *grid) exactProducts(dy, x []float32, group int, exact bool) {
-	g.hard[group] = true
-	s := g.span(group)
-	if !exact {
-		mean, variance := exactMoments(x, s)
-		g.mean[group], g.rstd[group] = mean, 1/math.Sqrt(variance+g.epsilon)
-	}
-	for i := range g.share {
-		var a, b float64
-		for block := range s.blocks {
-			from := s.base + block*s.stride + i*g.inner
-			for j, e := range x[from : from+g.inner] {
-				d := float64(dy[from+j])
-				a += d
-				b += float64(d * standard(e, g.mean[group], g.rstd[group]))
+// exactProducts computes Σdy and Σdy·x̂ of each slot of some groups into sums, in float64.
+func (g *grid) exactProducts(dy, x []float32, from, to int) {
+	for from < to {
+		n := min(to-from, max(1, settleSlots/g.share))
+		e := g.inFloat64(nil, dy, x, from, n)
+		for i := range n {
+			e.set(i*g.share, g.share, g.mean[from+i], g.rstd[from+i], 0, 0)
+		}
+		e.products(0, len(e.params), e.dy)
+		for i, s := range e.sums {
+			slot := from*g.share + i
+			g.sums[slot], g.sums[g.period+slot] = s.e, 0
+			if s.et != 0 { // as it is of equal values, whose rstd may be infinite
+				g.sums[g.period+slot] = s.et * e.params[i].rstd
 			}
 		}
-		g.sums[group*g.share+i], g.sums[g.period+group*g.share+i] = a, b
+		e.release()
+		from += n
 	}
 }
 
@@ -121,13 +126,18 @@ func standard(x float32, mean, rstd float64) float64 {
 
 // differentiate applies the products: dx of a sample, from m₁ and m₂ of each group
 // in moments. own says that these, and the groups' statistics, are those of x and dy
-// themselves, neither running ones nor a larger batch's. dx may be dy or x.
+// themselves, neither running ones nor a larger batch's, which are exact. dx may be dy or x.
 func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	g.anyHard = false
-	asked, same := false, false // whether dy is the same everywhere: columns are slow to look through one by one
-	frozen, root := true, math.Sqrt(float64(g.count()))
-	n, share, run := g.period, g.share, g.share*g.inner
-	means, as, bs, cs := g.params[:n], g.params[2*n:][:n], g.params[3*n:][:n], g.params[4*n:][:n]
+	frozen, root, asked, same := true, math.Sqrt(float64(g.count())), false, false
+	n, share := g.period, g.share
+	as, bs, cs := g.params[2*n:][:n], g.params[3*n:][:n], g.params[4*n:][:n]
+	weak := 0 // groups up to k whose dx may cancel
+	settle := func(k int) {
+		for weak > 0 {
+			weak -= g.settle(dx, dy, x, gamma, k-weak, k, own)
+		}
+	}
 	for k := range g.groups {
 		r, m1, m2 := g.rstd[k], g.moments[2*k], g.moments[2*k+1]
 		B, C := float64(r*m2), float64(r*(m1-float64(g.rest[k]*m2)))
@@ -142,31 +152,29 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 			hard = hard || isHard(0, A)
 			as[s], bs[s], cs[s] = float32(A), float32(B), float32(C)
 		}
-		if !hard && own && t != 0 {
-			first, least := k*run, leastShown(t, most)
-			if !(math.Abs(step(dy[first], x[first], means[k*share], float64(as[k*share]), float64(B*r), C)) >= least) {
-				e := g.group(nil, dy, x, gamma, k)
-				if g.columns() && !asked {
-					asked, same = true, allEqual(dy[:g.size])
-				}
-				if same && e.sameScale() || !same && e.isFlat() {
-					clear(as[k*share : (k+1)*share])
-					clear(bs[k*share : (k+1)*share])
-					clear(cs[k*share : (k+1)*share])
-				} else {
-					hard = !e.shows(least, m1, m2)
-				}
-			}
-		}
-		g.hard[k] = hard
-		g.anyHard = g.anyHard || hard
+		g.hard[k], g.least[k] = hard, leastShown(t, most)
 		frozen = frozen && B == 0 && C == 0
-	}
-	for k, hard := range g.hard {
-		if hard {
-			g.exactGradients(dx, dy, x, gamma, k, own)
+		g.anyHard = g.anyHard || hard
+		if hard || t == 0 || g.shows(dy, x, k, float64(B*r), C) {
+			settle(k)
+			if hard {
+				g.exactGradients(dx, dy, x, gamma, k, own)
+			}
+			continue
 		}
+		if own && g.columns() && !asked { // dy is the same everywhere, or columns are slow to look through
+			asked, same = true, allEqual(dy[:g.size])
+		}
+		if own && (same || g.isFlat(dy, k)) && g.sameScale(gamma, k) {
+			clear(as[k*share : (k+1)*share])
+			clear(bs[k*share : (k+1)*share])
+			clear(cs[k*share : (k+1)*share])
+			settle(k)
+			continue
+		}
+		weak++
 	}
+	settle(g.groups)
 	if frozen { // x does not matter
 		copy(g.params[g.period:], g.params[2*g.period:3*g.period])
 		clear(g.params[:g.period])
@@ -183,23 +191,111 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	})
 }
 
-// group is one group as float64 takes it.
-func (g *grid) group(dx, dy, x, gamma []float32, k int) exactGroup {
-	return exactGroup{dx, dy, x, gamma, g.span(k), k * g.share, g.inner, g.repeat, g.mean[k], g.rstd[k], 0}
+// shows says whether one of some values of a group has a dx that reaches least.
+func (g *grid) shows(dy, x []float32, k int, slope, C float64) bool {
+	s, n := g.span(k), g.count()
+	means, as := g.params[:g.period], g.params[2*g.period:][:g.period]
+	for i := range samples {
+		at := n * i / samples
+		block, in := at/s.run, at%s.run
+		slot := k*g.share + in/g.inner
+		at = s.base + block*s.stride + in
+		if math.Abs(step(dy[at], x[at], means[slot], float64(as[slot]), slope, C)) >= g.least[k] {
+			return true
+		}
+	}
+	return false
+}
+
+// isFlat says whether dy is the same everywhere in a group, as in the gradient of Σy.
+// Where gamma is too, nothing is left of g without its mean.
+func (g *grid) isFlat(dy []float32, k int) bool {
+	s := g.span(k)
+	for b := range s.blocks {
+		from := s.base + b*s.stride
+		if dy[from] != dy[s.base] || s.run > 1 && !allEqual(dy[from:from+s.run]) {
+			return false
+		}
+	}
+	return true
+}
+
+// sameScale says whether all of a group has one gamma.
+func (g *grid) sameScale(gamma []float32, k int) bool {
+	return gamma == nil || allEqual(gamma[g.channel(k*g.share):g.channel((k+1)*g.share-1)+1])
+}
+
+// settleSlots is how many slots float64 takes at once.
+const settleSlots = 512
+
+// settle looks at groups whose dx may cancel, some of those from one up to another, as
+// many as it returns: they are hard, and have their dx then, if it does. Sums that are not
+// the groups' own have nothing to be corrected by.
+func (g *grid) settle(dx, dy, x, gamma []float32, from, to int, own bool) (done int) {
+	done = min(to-from, max(1, settleSlots/g.share))
+	e, share := g.inFloat64(dx, dy, x, from, done), g.share
+	for i := range done {
+		e.set(i*share, share, g.mean[from+i], g.rstd[from+i], 0, 0)
+	}
+	if own && !g.kept {
+		e.statistics(0, done*share, share, g.count(), g.epsilon, true)
+	}
+	g.scales(e, gamma, from)
+	for i := range done {
+		p := e.params[i*share]
+		e.set(i*share, share, p.mean, p.rstd, g.moments[2*(from+i)], float64(g.moments[2*(from+i)+1]*g.rstd[from+i]))
+	}
+	if own {
+		e.products(0, done*share, e.dy)
+	}
+	for first, i := 0, 0; i <= done; i++ {
+		if i < done && (!own || e.settle(i*share, share, g.least[from+i], g.count(), g.epsilon, true)) {
+			g.hard[from+i], g.anyHard = true, true
+			continue
+		}
+		if i > first {
+			e.gradients(first*share, (i-first)*share)
+		}
+		first = i + 1
+	}
+	e.release()
+	return done
+}
+
+// inFloat64 is n groups as float64 takes them.
+func (g *grid) inFloat64(dx, dy, x []float32, from, n int) *exactSlots {
+	e := g.exactSlots
+	e.columns, e.outer, e.inner, e.stride = g.columns(), g.outer, g.inner, g.stride
+	e.take(dx, dy, x, from*g.share*g.inner, n*g.share)
+	return e
+}
+
+// scales takes gamma for groups from one on.
+func (g *grid) scales(e *exactSlots, gamma []float32, from int) {
+	for i := range e.params {
+		e.params[i].scale = float64(at(gamma, g.channel(from*g.share+i), 1))
+	}
 }
 
 // exactGradients is differentiate for one group in float64.
-func (g *grid) exactGradients(dx, dy, x, gamma []float32, group int, own bool) {
-	e := g.group(dx, dy, x, gamma, group)
-	m1, m2 := g.moments[2*group], g.moments[2*group+1]
+func (g *grid) exactGradients(dx, dy, x, gamma []float32, k int, own bool) {
+	m1, m2, s := g.moments[2*k], g.moments[2*k+1], g.span(k)
+	e := g.inFloat64(dx, dy, x, k, 1)
+	g.scales(e, gamma, k)
 	switch {
 	case own: // from what was kept or given, which may be rounded to float32
-		mean, variance := exactMoments(x, e.span)
-		e.mean, e.rstd = mean, 1/math.Sqrt(variance+g.epsilon)
-		e.differentiate(variance, g.epsilon, true)
-	case m2 == 0:
-		e.pass(true, m1, 0, 0, 0)
+		mean, variance := exactMoments(x, s)
+		e.differentiate(0, g.share, mean, variance, g.epsilon, float64(g.count()), true)
+	case m2 == 0: // x does not matter
+		for b := range s.blocks {
+			from := s.base + b*s.stride
+			for i, d := range dy[from : from+s.run] {
+				dx[from+i] = float32((float64(float64(d)*e.params[i/g.inner].scale) - m1) * g.rstd[k])
+			}
+		}
 	default:
-		e.pass(true, m1, float64(m2*e.rstd), 0, 0)
+		e.set(0, g.share, g.mean[k], g.rstd[k], m1, float64(m2*g.rstd[k]))
+		e.gradients(0, g.share)
 	}
+	e.release()
 }

@@ -277,6 +277,35 @@ package norm
 // finite is left out, and lost is 1: the caller adds it in float64, as sums of sixteen
 // rows may overflow where those of all do not.
 //
+// # rowProductsExact, columnProductsExact
+//
+//	func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)
+//	func columnProductsExact(sums *slotSums, dy, src *float32, params *slotParams, rows, cols, stride int)
+//
+// add to each row's or column's sums what is left of g, in f64. With its parameters
+//
+//	g = f64(dy) * scale                                      // f64(gamma) in its place where there is one
+//	t = f64(x) - mean;  e = (g - m1) - t*slope               // shift, tilt and rstd are not read
+//
+// rows have gamma (cols elements) or nil, and four lanes a sum; element i goes to i%4:
+//
+//	a_i = a_i + e;  b_i = b_i + e*t;  c_i = c_i + e*e
+//	E = (a0 + a2) + (a1 + a3), the others alike
+//	for each of the last n%4 elements { E = E + e;  ET = ET + e*t;  EE = EE + e*e }
+//	sums.e += E;  sums.et += ET;  sums.ee += EE
+//
+// Columns are cols adjacent ones of a matrix whose rows are stride apart; each is added
+// up from 0 in blocks of 16 rows, and the blocks' sums to sums.
+//
+// # gradPlanesExact, gradRowsExact
+//
+//	func gradPlanesExact(dst, dy, src, gamma *float32, params *slotParams, planes, inner int)
+//	func gradRowsExact(dst, dy, src *float32, params *slotParams, rows, cols, stride int)
+//
+// are the application to planes, and to columns as columnProductsExact has them:
+//
+//	dst = f32((e + (t*tilt + shift)) * rstd)
+//
 // # responseGradBlock
 //
 //	func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)

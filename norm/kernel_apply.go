@@ -22,14 +22,8 @@ func affineRows(dst, src, params *float32, count, period, clamp int) {
 // normPlanesScalar is normPlanes; the comment in kernel.go is its loop.
 func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int) {
 	run := share * inner
-	xs, ys, out := unsafe.Slice(src, groups*run), unsafe.Slice(dst, groups*run), unsafe.Slice(moments, 2*groups)
-	var scales, shifts []float32
-	if gamma != nil {
-		scales = unsafe.Slice(gamma, groups*share)
-	}
-	if beta != nil {
-		shifts = unsafe.Slice(beta, groups*share)
-	}
+	xs, ys, out := slice(src, groups*run), slice(dst, groups*run), slice(moments, 2*groups)
+	scales, shifts := slice(gamma, groups*share), slice(beta, groups*share)
 	for k := range groups {
 		x, y := xs[k*run:(k+1)*run:(k+1)*run], ys[k*run:(k+1)*run]
 		mu, variance := rowMoment(x)
@@ -85,7 +79,7 @@ func carriedShifts(beta []float32) bool {
 
 // siluRowsScalar is siluRows; the comment in kernel.go is its loop.
 func siluRowsScalar(dst, src *float32, count int) {
-	x, y := unsafe.Slice(src, count), unsafe.Slice(dst, count)
+	x, y := slice(src, count), slice(dst, count)
 	for i, e := range x {
 		y[i] = siluScalar(e)
 	}
@@ -130,7 +124,7 @@ func expScalar(x float32) float32 {
 // takes any beta, by math.Pow.
 func responseBlockScalar(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
 	extent := (channels-1)*inner + positions
-	xs, ys, all := unsafe.Slice(src, extent), unsafe.Slice(dst, extent), unsafe.Slice(squares, channels*positions)
+	xs, ys, all := slice(src, extent), slice(dst, extent), slice(squares, channels*positions)
 	for c := range channels {
 		s := all[c*positions : (c+1)*positions]
 		for i, e := range xs[c*inner:][:len(s)] {

@@ -1,17 +1,12 @@
 package norm
 
-import "unsafe"
-
 // The scalar twins of the kernels of the backward passes; kernel.go has each loop.
 
 // rowProductsScalar is rowProducts; the comment in kernel.go is its loop.
 func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int) {
-	gs, xs := unsafe.Slice(dy, rows*cols), unsafe.Slice(src, rows*cols)
-	means, rstds, out := unsafe.Slice(mean, rows), unsafe.Slice(rstd, rows), unsafe.Slice(sums, 3*rows)
-	var scale []float32
-	if gamma != nil {
-		scale = unsafe.Slice(gamma, cols)
-	}
+	gs, xs := slice(dy, rows*cols), slice(src, rows*cols)
+	means, rstds, out := slice(mean, rows), slice(rstd, rows), slice(sums, 3*rows)
+	scale := slice(gamma, cols)
 	for row := range rows {
 		m, s := means[row], rstds[row]
 		x := xs[row*cols : (row+1)*cols]
@@ -77,11 +72,8 @@ func foldPair(total *[2]float64, v *[8]float32) {
 // gradPlanesScalar is gradPlanes; the comment in kernel.go is its loop.
 func gradPlanesScalar(dst, dy, src, gamma, params *float32, planes, inner int) {
 	n := planes * inner
-	ds, gs, xs, p := unsafe.Slice(dst, n), unsafe.Slice(dy, n), unsafe.Slice(src, n), unsafe.Slice(params, 5*planes)
-	var scale []float32
-	if gamma != nil {
-		scale = unsafe.Slice(gamma, inner)
-	}
+	ds, gs, xs, p := slice(dst, n), slice(dy, n), slice(src, n), slice(params, 5*planes)
+	scale := slice(gamma, inner)
 	for k := range planes {
 		m, s, A, B, C := p[k], p[planes+k], p[2*planes+k], p[3*planes+k], p[4*planes+k]
 		x := xs[k*inner : (k+1)*inner]
@@ -103,7 +95,7 @@ func gradPlanesScalar(dst, dy, src, gamma, params *float32, planes, inner int) {
 
 // gradRowsScalar is gradRows; the comment in kernel.go is its loop.
 func gradRowsScalar(dst, dy, src, params *float32, count, period int) {
-	ds, gs, xs, p := unsafe.Slice(dst, count), unsafe.Slice(dy, count), unsafe.Slice(src, count), unsafe.Slice(params, 5*period)
+	ds, gs, xs, p := slice(dst, count), slice(dy, count), slice(src, count), slice(params, 5*period)
 	for start := 0; start < count; start += period {
 		x := xs[start:min(start+period, count)]
 		n := len(x)
@@ -122,7 +114,7 @@ const chunkColumns = 64
 
 // columnProductsScalar is columnProducts; the comment in kernel.go is its loop.
 func columnProductsScalar(sums *float64, dy, src, params *float32, count, period int) {
-	gs, xs, p, out := unsafe.Slice(dy, count), unsafe.Slice(src, count), unsafe.Slice(params, 2*period), unsafe.Slice(sums, 3*period)
+	gs, xs, p, out := slice(dy, count), slice(src, count), slice(params, 2*period), slice(sums, 3*period)
 	clear(out)
 	for from := 0; from < period; from += chunkColumns {
 		n := min(chunkColumns, period-from)
@@ -155,7 +147,7 @@ func columnProductsScalar(sums *float64, dy, src, params *float32, count, period
 
 // rowGradientsScalar is rowGradients; the comment in kernel.go is its loop.
 func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int) (lost int) {
-	gs, xs, p, out := unsafe.Slice(dy, rows*cols), unsafe.Slice(src, rows*cols), unsafe.Slice(params, 6*rows), unsafe.Slice(sums, 2*cols)
+	gs, xs, p, out := slice(dy, rows*cols), slice(src, rows*cols), slice(params, 6*rows), slice(sums, 2*cols)
 	for from := 0; from < cols; from += chunkColumns {
 		n := min(chunkColumns, cols-from)
 		var a, b [chunkColumns]float32
@@ -214,7 +206,7 @@ func finite(x []float32) bool {
 // responseGradBlockScalar is responseGradBlock; the comment in kernel.go is its loop.
 func responseGradBlockScalar(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
 	extent, n := (channels-1)*inner+positions, channels*positions
-	xs, gs, ds, all := unsafe.Slice(src, extent), unsafe.Slice(dy, extent), unsafe.Slice(dst, extent), unsafe.Slice(scratch, 3*n)
+	xs, gs, ds, all := slice(src, extent), slice(dy, extent), slice(dst, extent), slice(scratch, 3*n)
 	squares, factors, terms := all[:n], all[n:2*n], all[2*n:]
 	for c := range channels {
 		for i, e := range xs[c*inner:][:positions] {

@@ -1,15 +1,12 @@
 package norm
 
-import (
-	"math"
-	"unsafe"
-)
+import "math"
 
 // The scalar twins of the kernels that gather statistics; kernel.go has each loop.
 
 // rowMomentsScalar is rowMoments; the comment in kernel.go is its loop.
 func rowMomentsScalar(moments *float64, src *float32, rows, cols int) {
-	xs, out := unsafe.Slice(src, rows*cols), unsafe.Slice(moments, 2*rows)
+	xs, out := slice(src, rows*cols), slice(moments, 2*rows)
 	for row := range rows {
 		out[2*row], out[2*row+1] = rowMoment(xs[row*cols : (row+1)*cols : (row+1)*cols])
 	}
@@ -17,12 +14,9 @@ func rowMomentsScalar(moments *float64, src *float32, rows, cols int) {
 
 // columnSumsScalar is columnSums; the comment in kernel.go is its loop.
 func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
-	xs, out := unsafe.Slice(src, count), unsafe.Slice(sums, 2*period)
+	xs, out := slice(src, count), slice(sums, 2*period)
 	clear(out)
-	var shifts []float32
-	if shift != nil {
-		shifts = unsafe.Slice(shift, period)
-	}
+	shifts := slice(shift, period)
 	const chunk = 64 // columns at a time: their sums stay in the first-level cache
 	for from := 0; from < period; from += chunk {
 		n := min(chunk, period-from)
@@ -45,7 +39,7 @@ func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
 
 // rowPowersScalar is rowPowers; the comment in kernel.go is its loop.
 func rowPowersScalar(sums *float64, src *float32, rows, cols, p int) {
-	xs, out := unsafe.Slice(src, rows*cols), unsafe.Slice(sums, rows)
+	xs, out := slice(src, rows*cols), slice(sums, rows)
 	for row := range out {
 		out[row] = rowPower(xs[row*cols:(row+1)*cols:(row+1)*cols], p)
 	}
@@ -127,14 +121,8 @@ func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits
 
 // rmsNormRowsScalar is rmsNormRows; the comment in kernel.go is its loop.
 func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
-	xs, ys := unsafe.Slice(src, rows*cols), unsafe.Slice(dst, rows*cols)
-	var g, rstds []float32
-	if gamma != nil {
-		g = unsafe.Slice(gamma, cols)
-	}
-	if rstd != nil {
-		rstds = unsafe.Slice(rstd, rows)
-	}
+	xs, ys := slice(src, rows*cols), slice(dst, rows*cols)
+	g, rstds := slice(gamma, cols), slice(rstd, rows)
 	for row := range rows {
 		x, y := xs[row*cols:(row+1)*cols:(row+1)*cols], ys[row*cols:(row+1)*cols:(row+1)*cols]
 		v := rowPower(x, 2)/float64(cols) + epsilon

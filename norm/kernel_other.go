@@ -84,6 +84,26 @@ func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost
 	return rowGradientsScalar(sums, dy, src, params, rows, cols)
 }
 
+// rowProductsExact forwards to rowProductsExactScalar; kernel.go has the loop.
+func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int) {
+	rowProductsExactScalar(sums, dy, src, gamma, params, rows, cols)
+}
+
+// gradPlanesExact forwards to gradPlanesExactScalar; kernel.go has the loop.
+func gradPlanesExact(dst, dy, src, gamma *float32, params *slotParams, planes, inner int) {
+	gradPlanesExactScalar(dst, dy, src, gamma, params, planes, inner)
+}
+
+// columnProductsExact forwards to columnProductsExactScalar; kernel.go has the loop.
+func columnProductsExact(sums *slotSums, dy, src *float32, params *slotParams, rows, cols, stride int) {
+	columnProductsExactScalar(sums, dy, src, params, rows, cols, stride)
+}
+
+// gradRowsExact forwards to gradRowsExactScalar; kernel.go has the loop.
+func gradRowsExact(dst, dy, src *float32, params *slotParams, rows, cols, stride int) {
+	gradRowsExactScalar(dst, dy, src, params, rows, cols, stride)
+}
+
 // responseBlock forwards to responseBlockScalar; kernel.go has the loop.
 func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
 	responseBlockScalar(dst, src, squares, channels, inner, positions, size, alpha, beta, bias)

@@ -8,26 +8,22 @@ import (
 // The scalar twins: see kernel.go for each loop. Lanes are walked one after another,
 // so that the accumulators of one stay in registers.
 
+// slice is n elements from p on, and nil for nil.
+func slice[T any](p *T, n int) []T {
+	if p == nil {
+		return nil
+	}
+	return unsafe.Slice(p, n)
+}
+
 // layerNormRowsScalar is layerNormRows; the comment in kernel.go is its loop.
 func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int) {
 	if rows <= 0 || cols <= 0 {
 		return rows
 	}
 	size := rows * cols
-	xs, ys := unsafe.Slice(src, size), unsafe.Slice(dst, size)
-	var g, b, means, rstds []float32
-	if gamma != nil {
-		g = unsafe.Slice(gamma, cols)
-	}
-	if beta != nil {
-		b = unsafe.Slice(beta, cols)
-	}
-	if mean != nil {
-		means = unsafe.Slice(mean, rows)
-	}
-	if rstd != nil {
-		rstds = unsafe.Slice(rstd, rows)
-	}
+	xs, ys := slice(src, size), slice(dst, size)
+	g, b, means, rstds := slice(gamma, cols), slice(beta, cols), slice(mean, rows), slice(rstd, rows)
 	for row := range rows {
 		x := xs[row*cols : (row+1)*cols : (row+1)*cols]
 		mu, variance := rowMoment(x)
@@ -134,7 +130,7 @@ func addRowsScalar(dst, src, residual *float32, count int) {
 	if count <= 0 {
 		return
 	}
-	x, r, y := unsafe.Slice(src, count), unsafe.Slice(residual, count), unsafe.Slice(dst, count)
+	x, r, y := slice(src, count), slice(residual, count), slice(dst, count)
 	for i, e := range x {
 		y[i] = e + r[i]
 	}
@@ -142,7 +138,7 @@ func addRowsScalar(dst, src, residual *float32, count int) {
 
 // peakScalar is peak; the comment in kernel.go is its loop.
 func peakScalar(src *float32, count int) (bits int) {
-	for _, e := range unsafe.Slice(src, count) {
+	for _, e := range slice(src, count) {
 		bits = max(bits, int(math.Float32bits(e)&^(1<<31)))
 	}
 	return bits
@@ -153,8 +149,8 @@ func batchNormPlanesScalar(dst, src, mean, scale, beta *float32, planes, channel
 	if planes <= 0 || channels <= 0 || inner <= 0 {
 		return
 	}
-	xs, ys := unsafe.Slice(src, planes*inner), unsafe.Slice(dst, planes*inner)
-	means, scales, betas := unsafe.Slice(mean, channels), unsafe.Slice(scale, channels), unsafe.Slice(beta, channels)
+	xs, ys := slice(src, planes*inner), slice(dst, planes*inner)
+	means, scales, betas := slice(mean, channels), slice(scale, channels), slice(beta, channels)
 	for p := range planes {
 		c := p % channels
 		m, a, b := means[c], scales[c], betas[c]
@@ -172,8 +168,8 @@ func batchNormRowsScalar(dst, src, mean, scale, beta *float32, count, period, cl
 	if count <= 0 || period <= 0 {
 		return
 	}
-	xs, ys := unsafe.Slice(src, count), unsafe.Slice(dst, count)
-	means, scales, betas := unsafe.Slice(mean, period), unsafe.Slice(scale, period), unsafe.Slice(beta, period)
+	xs, ys := slice(src, count), slice(dst, count)
+	means, scales, betas := slice(mean, period), slice(scale, period), slice(beta, period)
 	for start := 0; start < count; start += period {
 		x := xs[start:min(start+period, count)]
 		y := ys[start:][:len(x)]

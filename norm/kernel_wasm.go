@@ -84,6 +84,26 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int)
 //go:noescape
 func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
 
+// rowProductsExact adds Σe, Σe·t and Σe² of each row; kernel.go has the loop.
+//
+//go:noescape
+func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)
+
+// gradPlanesExact is gradPlanes in float64; kernel.go has the loop.
+//
+//go:noescape
+func gradPlanesExact(dst, dy, src, gamma *float32, params *slotParams, planes, inner int)
+
+// columnProductsExact is rowProductsExact down the columns; kernel.go has the loop.
+//
+//go:noescape
+func columnProductsExact(sums *slotSums, dy, src *float32, params *slotParams, rows, cols, stride int)
+
+// gradRowsExact is gradRows in float64; kernel.go has the loop.
+//
+//go:noescape
+func gradRowsExact(dst, dy, src *float32, params *slotParams, rows, cols, stride int)
+
 // responseBlock divides pixels by what their neighbours amount to; kernel.go has the loop.
 //
 //go:noescape

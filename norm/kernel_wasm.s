@@ -3109,9 +3109,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					Set R12
 					I64Load beta+32(FP)
 					Set R13
-					Get R0
-					I64Const $2
-					I64ShrU
+					I64Load period+48(FP)
 					Set R5
 					I64Const $0
 					Set R2
@@ -3535,9 +3533,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 					Set R12
 					I64Load beta+32(FP)
 					Set R13
-					Get R0
-					I64Const $2
-					I64ShrU
+					I64Load period+48(FP)
 					Set R5
 					I64Const $0
 					Set R2
@@ -3954,9 +3950,7 @@ TEXT ·batchNormRows(SB), NOSPLIT, $0-64
 				Set R12
 				I64Load beta+32(FP)
 				Set R13
-				Get R0
-				I64Const $2
-				I64ShrU
+				I64Load period+48(FP)
 				Set R5
 				I64Const $0
 				Set R2
@@ -8169,9 +8163,7 @@ TEXT ·columnSums(SB), NOSPLIT, $0-40
 			Loop
 				I64Load sums+0(FP)
 				Set R9
-				Get R0
-				I64Const $2
-				I64ShrU
+				I64Load period+32(FP)
 				Set R5
 				I64Const $0
 				Set R2
@@ -8710,9 +8702,7 @@ TEXT ·columnSums(SB), NOSPLIT, $0-40
 				Set R9
 				I64Load shift+16(FP)
 				Set R10
-				Get R0
-				I64Const $2
-				I64ShrU
+				I64Load period+32(FP)
 				Set R5
 				I64Const $0
 				Set R2
@@ -13483,9 +13473,7 @@ TEXT ·gradRows(SB), NOSPLIT, $0-48
 		Loop
 			I64Load params+24(FP)
 			Set R13
-			Get R0
-			I64Const $2
-			I64ShrU
+			I64Load period+40(FP)
 			Set R5
 			I64Const $0
 			Set R2
@@ -14159,9 +14147,7 @@ TEXT ·columnProducts(SB), NOSPLIT, $0-48
 			Set R11
 			I64Load sums+0(FP)
 			Set R12
-			Get R0
-			I64Const $2
-			I64ShrU
+			I64Load period+40(FP)
 			Set R5
 			I64Const $0
 			Set R2
@@ -14969,9 +14955,7 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-56
 		Loop
 			I64Load sums+0(FP)
 			Set R11
-			Get R0
-			I64Const $2
-			I64ShrU
+			I64Load cols+40(FP)
 			Set R5
 			I64Const $0
 			Set R2
@@ -15911,6 +15895,2191 @@ TEXT ·rowGradients(SB), NOSPLIT, $0-56
 	Get SP
 	I64Const $0
 	I64Store lost+48(FP)
+	RET
+
+// func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)
+TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// lanes0 is V0
+	// lanes1 is V1
+	// lanes2 is V2
+	// lanes3 is V3
+	// lanes4 is V4
+	// lanes5 is V5
+	// sumE is F16
+	// sumET is F17
+	// sumEE is F18
+	// rows is R1
+	I64Load rows+40(FP)
+	Set R1
+	// dy is R2
+	I64Load dy+8(FP)
+	Set R2
+	// src is R3
+	I64Load src+16(FP)
+	Set R3
+	// params is R4
+	I64Load params+32(FP)
+	Set R4
+	// gamma is R5
+	// left is R6
+	// mean0 is V6
+	// scale0 is V7
+	// mOne0 is V8
+	// minusSlope0 is V9
+	// t is V10
+	// e is V11
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R4
+			I32WrapI64
+			F64Load $0
+			F64x2Splat
+			Set V6
+			Get R4
+			I32WrapI64
+			F64Load $8
+			F64x2Splat
+			Set V7
+			Get R4
+			I32WrapI64
+			F64Load $16
+			F64x2Splat
+			Set V8
+			Get R4
+			I32WrapI64
+			F64Load $24
+			F64Neg
+			F64x2Splat
+			Set V9
+			Get R4
+			I64Const $56
+			I64Add
+			Set R4
+			I64Load cols+48(FP)
+			Set R6
+			I64Load gamma+24(FP)
+			Set R5
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			V128Const $0, $0
+			Set V4
+			V128Const $0, $0
+			Set V5
+			Get R5
+			I64Eqz
+			I32Eqz
+			If
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get R5
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get V11
+						Get V10
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get V11
+						Get V11
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
+						Get V0
+						Get V11
+						F64x2Add
+						Set V0
+						Get R3
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get V11
+						Get V10
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get V11
+						Get V11
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V1
+						Get V11
+						F64x2Add
+						Set V1
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R5
+						I64Const $16
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get V0
+				Get V1
+				F64x2Add
+				Set V0
+				Get V0
+				F64x2ExtractLane $0, $0
+				Get V0
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F16
+				Get V2
+				Get V3
+				F64x2Add
+				Set V2
+				Get V2
+				F64x2ExtractLane $0, $0
+				Get V2
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F17
+				Get V4
+				Get V5
+				F64x2Add
+				Set V4
+				Get V4
+				F64x2ExtractLane $0, $0
+				Get V4
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F18
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get R5
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get F16
+						Get V11
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F16
+						Get F17
+						Get V11
+						Get V10
+						F64x2Mul
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F17
+						Get F18
+						Get V11
+						Get V11
+						F64x2Mul
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F18
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R3
+						I64Const $4
+						I64Add
+						Set R3
+						Get R5
+						I64Const $4
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V7
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get V11
+						Get V10
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get V11
+						Get V11
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
+						Get V0
+						Get V11
+						F64x2Add
+						Set V0
+						Get R3
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V7
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get V11
+						Get V10
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get V11
+						Get V11
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V1
+						Get V11
+						F64x2Add
+						Set V1
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get V0
+				Get V1
+				F64x2Add
+				Set V0
+				Get V0
+				F64x2ExtractLane $0, $0
+				Get V0
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F16
+				Get V2
+				Get V3
+				F64x2Add
+				Set V2
+				Get V2
+				F64x2ExtractLane $0, $0
+				Get V2
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F17
+				Get V4
+				Get V5
+				F64x2Add
+				Set V4
+				Get V4
+				F64x2ExtractLane $0, $0
+				Get V4
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F18
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V6
+						F64x2Sub
+						Set V10
+						Get R2
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V7
+						F64x2Mul
+						Get V8
+						F64x2Sub
+						Set V11
+						Get V10
+						Get V9
+						F64x2Mul
+						Get V11
+						F64x2Add
+						Set V11
+						Get F16
+						Get V11
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F16
+						Get F17
+						Get V11
+						Get V10
+						F64x2Mul
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F17
+						Get F18
+						Get V11
+						Get V11
+						F64x2Mul
+						F64x2ExtractLane $0, $0
+						F64Add
+						Set F18
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R3
+						I64Const $4
+						I64Add
+						Set R3
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get R0
+			I32WrapI64
+			F64Load $0
+			Get F16
+			F64Add
+			F64Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R0
+			I32WrapI64
+			F64Load $8
+			Get F17
+			F64Add
+			F64Store $0, $8
+			Get R0
+			I32WrapI64
+			Get R0
+			I32WrapI64
+			F64Load $16
+			Get F18
+			F64Add
+			F64Store $0, $16
+			Get R0
+			I64Const $24
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func gradPlanesExact(dst, dy, src, gamma *float32, params *slotParams, planes, inner int)
+TEXT ·gradPlanesExact(SB), NOSPLIT, $0-56
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// v0 is V0
+	// v1 is V1
+	// planes is R1
+	I64Load planes+40(FP)
+	Set R1
+	// dy is R2
+	I64Load dy+8(FP)
+	Set R2
+	// src is R3
+	I64Load src+16(FP)
+	Set R3
+	// params is R4
+	I64Load params+32(FP)
+	Set R4
+	// gamma is R5
+	// left is R6
+	// mean0 is V2
+	// scale0 is V3
+	// mOne0 is V4
+	// minusSlope0 is V5
+	// t is V6
+	// e is V7
+	// shift0 is V8
+	// tilt0 is V9
+	// rstd0 is V10
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R4
+			I32WrapI64
+			F64Load $0
+			F64x2Splat
+			Set V2
+			Get R4
+			I32WrapI64
+			F64Load $8
+			F64x2Splat
+			Set V3
+			Get R4
+			I32WrapI64
+			F64Load $16
+			F64x2Splat
+			Set V4
+			Get R4
+			I32WrapI64
+			F64Load $24
+			F64Neg
+			F64x2Splat
+			Set V5
+			Get R4
+			I32WrapI64
+			F64Load $32
+			F64x2Splat
+			Set V8
+			Get R4
+			I32WrapI64
+			F64Load $40
+			F64x2Splat
+			Set V9
+			Get R4
+			I32WrapI64
+			F64Load $48
+			F64x2Splat
+			Set V10
+			Get R4
+			I64Const $56
+			I64Add
+			Set R4
+			I64Load inner+48(FP)
+			Set R6
+			I64Load gamma+24(FP)
+			Set R5
+			Get R5
+			I64Eqz
+			I32Eqz
+			If
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get R5
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V0
+						Get R3
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V1
+						Get R0
+						I32WrapI64
+						Get V0
+						F32x4DemoteF64x2Zero
+						Get V1
+						F32x4DemoteF64x2Zero
+						V128Const $1084818905618843912, $506097522914230528
+						I8x16Swizzle
+						V128Or
+						V128Store $0, $0
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R5
+						I64Const $16
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get R5
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V0
+						Get R0
+						I32WrapI64
+						Get V0
+						F64x2ExtractLane $0, $0
+						F32DemoteF64
+						F32Store $0, $0
+						Get R0
+						I64Const $4
+						I64Add
+						Set R0
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R3
+						I64Const $4
+						I64Add
+						Set R3
+						Get R5
+						I64Const $4
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						V128Load $0
+						F64x2PromoteLowF32x4
+						Get V3
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V0
+						Get R3
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Get V3
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V1
+						Get R0
+						I32WrapI64
+						Get V0
+						F32x4DemoteF64x2Zero
+						Get V1
+						F32x4DemoteF64x2Zero
+						V128Const $1084818905618843912, $506097522914230528
+						I8x16Swizzle
+						V128Or
+						V128Store $0, $0
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R2
+						I64Const $16
+						I64Add
+						Set R2
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V2
+						F64x2Sub
+						Set V6
+						Get R2
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						F64x2Splat
+						Get V3
+						F64x2Mul
+						Get V4
+						F64x2Sub
+						Set V7
+						Get V6
+						Get V5
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V7
+						Get V6
+						Get V9
+						F64x2Mul
+						Get V8
+						F64x2Add
+						F64x2Add
+						Get V10
+						F64x2Mul
+						Set V0
+						Get R0
+						I32WrapI64
+						Get V0
+						F64x2ExtractLane $0, $0
+						F32DemoteF64
+						F32Store $0, $0
+						Get R0
+						I64Const $4
+						I64Add
+						Set R0
+						Get R2
+						I64Const $4
+						I64Add
+						Set R2
+						Get R3
+						I64Const $4
+						I64Add
+						Set R3
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func columnProductsExact(sums *slotSums, dy, src *float32, params *slotParams, rows, cols, stride int)
+TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dy is R7
+	I64Load dy+8(FP)
+	Set R7
+	// dyAt is R8
+	// src is R9
+	I64Load src+16(FP)
+	Set R9
+	// srcAt is R10
+	I64Load cols+40(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load rows+32(FP)
+	I64Load cols+40(FP)
+	I64Mul
+	Set R3
+	I64Load stride+48(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	// params is R11
+	// sums is R12
+	// sum0 is V0
+	// sum1 is V1
+	// sum2 is V2
+	// sum3 is V3
+	// sum4 is V4
+	// sum5 is V5
+	// mean0 is V6
+	// mean1 is V7
+	// scale0 is V8
+	// scale1 is V9
+	// mOne0 is V10
+	// mOne1 is V11
+	// minusSlope0 is V12
+	// minusSlope1 is V13
+	// t is V14
+	// e is V15
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load params+24(FP)
+			Set R11
+			I64Load sums+0(FP)
+			Set R12
+			I64Load cols+40(FP)
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $16
+			I64Mul
+			I64GeS
+			If
+				I64Const $16
+				Set R2
+				Get R3
+				Get R5
+				I64Const $16
+				I64Mul
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $16
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $16
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $16
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							I32WrapI64
+							F64Load $0
+							F64x2Splat
+							Set V6
+							Get V6
+							Get R11
+							I32WrapI64
+							F64Load $56
+							F64x2ReplaceLane $0, $1
+							Set V6
+							Get R11
+							I32WrapI64
+							F64Load $112
+							F64x2Splat
+							Set V7
+							Get V7
+							Get R11
+							I32WrapI64
+							F64Load $168
+							F64x2ReplaceLane $0, $1
+							Set V7
+							Get R11
+							I32WrapI64
+							F64Load $8
+							F64x2Splat
+							Set V8
+							Get V8
+							Get R11
+							I32WrapI64
+							F64Load $64
+							F64x2ReplaceLane $0, $1
+							Set V8
+							Get R11
+							I32WrapI64
+							F64Load $120
+							F64x2Splat
+							Set V9
+							Get V9
+							Get R11
+							I32WrapI64
+							F64Load $176
+							F64x2ReplaceLane $0, $1
+							Set V9
+							Get R11
+							I32WrapI64
+							F64Load $16
+							F64x2Splat
+							Set V10
+							Get V10
+							Get R11
+							I32WrapI64
+							F64Load $72
+							F64x2ReplaceLane $0, $1
+							Set V10
+							Get R11
+							I32WrapI64
+							F64Load $128
+							F64x2Splat
+							Set V11
+							Get V11
+							Get R11
+							I32WrapI64
+							F64Load $184
+							F64x2ReplaceLane $0, $1
+							Set V11
+							Get R11
+							I32WrapI64
+							F64Load $24
+							F64Neg
+							F64x2Splat
+							Set V12
+							Get V12
+							Get R11
+							I32WrapI64
+							F64Load $80
+							F64Neg
+							F64x2ReplaceLane $0, $1
+							Set V12
+							Get R11
+							I32WrapI64
+							F64Load $136
+							F64Neg
+							F64x2Splat
+							Set V13
+							Get V13
+							Get R11
+							I32WrapI64
+							F64Load $192
+							F64Neg
+							F64x2ReplaceLane $0, $1
+							Set V13
+							V128Const $0, $0
+							Set V0
+							V128Const $0, $0
+							Set V1
+							V128Const $0, $0
+							Set V2
+							V128Const $0, $0
+							Set V3
+							V128Const $0, $0
+							Set V4
+							V128Const $0, $0
+							Set V5
+							Loop
+								Get R10
+								I32WrapI64
+								V128Load $0
+								F64x2PromoteLowF32x4
+								Get V6
+								F64x2Sub
+								Set V14
+								Get R8
+								I32WrapI64
+								V128Load $0
+								F64x2PromoteLowF32x4
+								Get V8
+								F64x2Mul
+								Get V10
+								F64x2Sub
+								Set V15
+								Get V14
+								Get V12
+								F64x2Mul
+								Get V15
+								F64x2Add
+								Set V15
+								Get V15
+								Get V14
+								F64x2Mul
+								Get V2
+								F64x2Add
+								Set V2
+								Get V15
+								Get V15
+								F64x2Mul
+								Get V4
+								F64x2Add
+								Set V4
+								Get V0
+								Get V15
+								F64x2Add
+								Set V0
+								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V7
+								F64x2Sub
+								Set V14
+								Get R8
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V9
+								F64x2Mul
+								Get V11
+								F64x2Sub
+								Set V15
+								Get V14
+								Get V13
+								F64x2Mul
+								Get V15
+								F64x2Add
+								Set V15
+								Get V15
+								Get V14
+								F64x2Mul
+								Get V3
+								F64x2Add
+								Set V3
+								Get V15
+								Get V15
+								F64x2Mul
+								Get V5
+								F64x2Add
+								Set V5
+								Get V1
+								Get V15
+								F64x2Add
+								Set V1
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $0
+							Get V0
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $0
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $8
+							Get V2
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $8
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $16
+							Get V4
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $16
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $24
+							Get V0
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $24
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $32
+							Get V2
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $32
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $40
+							Get V4
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $40
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $48
+							Get V1
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $48
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $56
+							Get V3
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $56
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $64
+							Get V5
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $64
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $72
+							Get V1
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $72
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $80
+							Get V3
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $80
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $88
+							Get V5
+							F64x2ExtractLane $0, $1
+							F64Add
+							F64Store $0, $88
+							Get R7
+							I64Const $16
+							I64Add
+							Set R7
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R11
+							I64Const $224
+							I64Add
+							Set R11
+							Get R12
+							I64Const $96
+							I64Add
+							Set R12
+							Get R1
+							I64Const $-4
+							I64Add
+							Set R1
+							Get R1
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R2
+							Set R5
+							Get R11
+							I32WrapI64
+							F64Load $0
+							F64x2Splat
+							Set V6
+							Get R11
+							I32WrapI64
+							F64Load $8
+							F64x2Splat
+							Set V8
+							Get R11
+							I32WrapI64
+							F64Load $16
+							F64x2Splat
+							Set V10
+							Get R11
+							I32WrapI64
+							F64Load $24
+							F64Neg
+							F64x2Splat
+							Set V12
+							V128Const $0, $0
+							Set V0
+							V128Const $0, $0
+							Set V1
+							V128Const $0, $0
+							Set V2
+							V128Const $0, $0
+							Set V3
+							V128Const $0, $0
+							Set V4
+							V128Const $0, $0
+							Set V5
+							Loop
+								Get R10
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64x2Splat
+								Get V6
+								F64x2Sub
+								Set V14
+								Get R8
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64x2Splat
+								Get V8
+								F64x2Mul
+								Get V10
+								F64x2Sub
+								Set V15
+								Get V14
+								Get V12
+								F64x2Mul
+								Get V15
+								F64x2Add
+								Set V15
+								Get V15
+								Get V14
+								F64x2Mul
+								Get V2
+								F64x2Add
+								Set V2
+								Get V15
+								Get V15
+								F64x2Mul
+								Get V4
+								F64x2Add
+								Set V4
+								Get V0
+								Get V15
+								F64x2Add
+								Set V0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $0
+							Get V0
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $0
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $8
+							Get V2
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $8
+							Get R12
+							I32WrapI64
+							Get R12
+							I32WrapI64
+							F64Load $16
+							Get V4
+							F64x2ExtractLane $0, $0
+							F64Add
+							F64Store $0, $16
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $56
+							I64Add
+							Set R11
+							Get R12
+							I64Const $24
+							I64Add
+							Set R12
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $16
+			I64Mul
+			I64Load cols+40(FP)
+			I64Const $2
+			I64Shl
+			I64Sub
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $16
+			I64Mul
+			I64Load cols+40(FP)
+			I64Const $2
+			I64Shl
+			I64Sub
+			I64Add
+			Set R9
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func gradRowsExact(dst, dy, src *float32, params *slotParams, rows, cols, stride int)
+TEXT ·gradRowsExact(SB), NOSPLIT, $0-56
+	// stride is R0
+	// left is R1
+	// height is R2
+	// rest is R3
+	// short is R4
+	// steps is R5
+	// pass is R6
+	// dst is R7
+	I64Load dst+0(FP)
+	Set R7
+	// dstAt is R8
+	// dy is R9
+	I64Load dy+8(FP)
+	Set R9
+	// dyAt is R10
+	// src is R11
+	I64Load src+16(FP)
+	Set R11
+	// srcAt is R12
+	I64Load cols+40(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	I64Load rows+32(FP)
+	I64Load cols+40(FP)
+	I64Mul
+	Set R3
+	I64Load stride+48(FP)
+	I64Const $2
+	I64Shl
+	Set R0
+	// params is R13
+	// v is V0
+	// mean0 is V1
+	// scale0 is V2
+	// mOne0 is V3
+	// minusSlope0 is V4
+	// t is V5
+	// e is V6
+	// shift0 is V7
+	// tilt0 is V8
+	// rstd0 is V9
+	Get R3
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			I64Load params+24(FP)
+			Set R13
+			I64Load cols+40(FP)
+			Set R5
+			I64Const $0
+			Set R2
+			Get R3
+			Get R5
+			I64Const $8
+			I64Mul
+			I64GeS
+			If
+				I64Const $8
+				Set R2
+				Get R3
+				Get R5
+				I64Const $8
+				I64Mul
+				I64Sub
+				Set R3
+			End
+			Get R2
+			I64Const $8
+			I64LtS
+			Get R3
+			Get R5
+			I64GeS
+			I32And
+			If
+				Loop
+					Get R2
+					I64Const $1
+					I64Add
+					Set R2
+					Get R3
+					Get R5
+					I64Sub
+					Set R3
+					Get R2
+					I64Const $8
+					I64LtS
+					Get R3
+					Get R5
+					I64GeS
+					I32And
+					BrIf $0
+				End
+			End
+			I64Const $0
+			Set R4
+			Get R2
+			I64Const $8
+			I64LtS
+			If
+				Get R3
+				Set R4
+				I64Const $0
+				Set R3
+			End
+			Get R5
+			Get R4
+			I64Sub
+			Set R6
+			Get R4
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Loop
+				Get R2
+				I64Const $0
+				I64GtS
+				If
+					Get R1
+					I64Const $2
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R11
+							Set R12
+							Get R2
+							Set R5
+							Get R13
+							I32WrapI64
+							F64Load $0
+							F64x2Splat
+							Set V1
+							Get V1
+							Get R13
+							I32WrapI64
+							F64Load $56
+							F64x2ReplaceLane $0, $1
+							Set V1
+							Get R13
+							I32WrapI64
+							F64Load $8
+							F64x2Splat
+							Set V2
+							Get V2
+							Get R13
+							I32WrapI64
+							F64Load $64
+							F64x2ReplaceLane $0, $1
+							Set V2
+							Get R13
+							I32WrapI64
+							F64Load $16
+							F64x2Splat
+							Set V3
+							Get V3
+							Get R13
+							I32WrapI64
+							F64Load $72
+							F64x2ReplaceLane $0, $1
+							Set V3
+							Get R13
+							I32WrapI64
+							F64Load $24
+							F64Neg
+							F64x2Splat
+							Set V4
+							Get V4
+							Get R13
+							I32WrapI64
+							F64Load $80
+							F64Neg
+							F64x2ReplaceLane $0, $1
+							Set V4
+							Get R13
+							I32WrapI64
+							F64Load $32
+							F64x2Splat
+							Set V7
+							Get V7
+							Get R13
+							I32WrapI64
+							F64Load $88
+							F64x2ReplaceLane $0, $1
+							Set V7
+							Get R13
+							I32WrapI64
+							F64Load $40
+							F64x2Splat
+							Set V8
+							Get V8
+							Get R13
+							I32WrapI64
+							F64Load $96
+							F64x2ReplaceLane $0, $1
+							Set V8
+							Get R13
+							I32WrapI64
+							F64Load $48
+							F64x2Splat
+							Set V9
+							Get V9
+							Get R13
+							I32WrapI64
+							F64Load $104
+							F64x2ReplaceLane $0, $1
+							Set V9
+							Loop
+								Get R12
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V1
+								F64x2Sub
+								Set V5
+								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V2
+								F64x2Mul
+								Get V3
+								F64x2Sub
+								Set V6
+								Get V5
+								Get V4
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V6
+								Get V5
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								F64x2Add
+								Get V9
+								F64x2Mul
+								F32x4DemoteF64x2Zero
+								Set V0
+								Get R8
+								I32WrapI64
+								Get V0
+								F64x2ExtractLane $0, $0
+								F64Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R12
+								Get R0
+								I64Add
+								Set R12
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $8
+							I64Add
+							Set R7
+							Get R9
+							I64Const $8
+							I64Add
+							Set R9
+							Get R11
+							I64Const $8
+							I64Add
+							Set R11
+							Get R13
+							I64Const $112
+							I64Add
+							Set R13
+							Get R1
+							I64Const $-2
+							I64Add
+							Set R1
+							Get R1
+							I64Const $2
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R1
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R7
+							Set R8
+							Get R9
+							Set R10
+							Get R11
+							Set R12
+							Get R2
+							Set R5
+							Get R13
+							I32WrapI64
+							F64Load $0
+							F64x2Splat
+							Set V1
+							Get R13
+							I32WrapI64
+							F64Load $8
+							F64x2Splat
+							Set V2
+							Get R13
+							I32WrapI64
+							F64Load $16
+							F64x2Splat
+							Set V3
+							Get R13
+							I32WrapI64
+							F64Load $24
+							F64Neg
+							F64x2Splat
+							Set V4
+							Get R13
+							I32WrapI64
+							F64Load $32
+							F64x2Splat
+							Set V7
+							Get R13
+							I32WrapI64
+							F64Load $40
+							F64x2Splat
+							Set V8
+							Get R13
+							I32WrapI64
+							F64Load $48
+							F64x2Splat
+							Set V9
+							Loop
+								Get R12
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64x2Splat
+								Get V1
+								F64x2Sub
+								Set V5
+								Get R10
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64x2Splat
+								Get V2
+								F64x2Mul
+								Get V3
+								F64x2Sub
+								Set V6
+								Get V5
+								Get V4
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V6
+								Get V5
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								F64x2Add
+								Get V9
+								F64x2Mul
+								F32x4DemoteF64x2Zero
+								Set V0
+								Get R8
+								I32WrapI64
+								Get V0
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R8
+								Get R0
+								I64Add
+								Set R8
+								Get R10
+								Get R0
+								I64Add
+								Set R10
+								Get R12
+								Get R0
+								I64Add
+								Set R12
+								Get R5
+								I64Const $-1
+								I64Add
+								Set R5
+								Get R5
+								I64Eqz
+								I32Eqz
+								BrIf $0
+							End
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R9
+							I64Const $4
+							I64Add
+							Set R9
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R13
+							I64Const $56
+							I64Add
+							Set R13
+							Get R1
+							I64Const $-1
+							I64Add
+							Set R1
+							Get R1
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R6
+				Set R1
+				I64Const $0
+				Set R6
+				Get R1
+				I64Eqz
+				I32Eqz
+				BrIf $0
+			End
+			Get R7
+			Get R0
+			I64Const $8
+			I64Mul
+			I64Load cols+40(FP)
+			I64Const $2
+			I64Shl
+			I64Sub
+			I64Add
+			Set R7
+			Get R9
+			Get R0
+			I64Const $8
+			I64Mul
+			I64Load cols+40(FP)
+			I64Const $2
+			I64Shl
+			I64Sub
+			I64Add
+			Set R9
+			Get R11
+			Get R0
+			I64Const $8
+			I64Mul
+			I64Load cols+40(FP)
+			I64Const $2
+			I64Shl
+			I64Sub
+			I64Add
+			Set R11
+			Get R3
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
 	RET
 
 // func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)

@@ -8,10 +8,19 @@ type rowGradient struct {
 	params []float32 // of a block, as gradPlanes has them
 	sums   []float64 // three of each row of a block
 	totals []float64 // Σdy·x̂ and Σdy of each column, and as many to spare
-	hard   []bool    // rows of a block
+	kinds  []rowKind // of a block
 	one    [6]float32
-	row    exactGroup // within a block, for rows that are taken in float64
+	exact  exactSlots // rows of a block
 }
+
+// rowKind says in which way a row's dx is computed.
+type rowKind byte
+
+const (
+	calmRow rowKind = iota // in float32
+	weakRow                // in float64, as it cancels
+	hardRow                // in float64, with statistics that are computed anew
+)
 
 // gradBlock is about how many elements a block of the backward pass has: x and dy
 // stay in the second-level cache between its three sweeps.
@@ -57,7 +66,7 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 	b := &l.backward
 	if b.totals == nil {
 		b.totals = make([]float64, 4*l.cols)
-		b.params, b.sums, b.hard = make([]float32, 6*block), make([]float64, 3*block), make([]bool, block)
+		b.params, b.sums, b.kinds = make([]float32, 6*block), make([]float64, 3*block), make([]rowKind, block)
 		if l.strided {
 			b.second = make([]float32, block*l.cols)
 		}
@@ -80,7 +89,6 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 		l.gradients(ds, ds, xs, m, r, gamma)
 		l.move(dx, ds, row, n, scatter)
 	}
-	b.row = exactGroup{} // nothing of the caller's is held
 	for i := range l.cols {
 		at := i
 		if l.order != nil {
@@ -104,10 +112,9 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 	copy(p, mean)
 	copy(p[rows:], rstd)
 	rowProducts(&b.sums[0], &dy[0], &x[0], pointer(gamma), &p[0], &p[rows], rows, cols)
-	hard, every, root, first := false, l.cancels(), math.Sqrt(float64(cols)), float64(at(gamma, 0, 1))
+	every, root, first := l.cancels(), math.Sqrt(float64(cols)), float64(at(gamma, 0, 1))
 	means, as, bs, cs, es := p[:rows], p[2*rows:], p[3*rows:], p[4*rows:], p[5*rows:]
-	b.row = exactGroup{dx: dx, dy: dy, x: x, gamma: gamma, span: span{0, 1, cols, 0}, inner: 1, repeat: 1}
-	flags, sums := b.hard[:rows], b.sums
+	kinds, sums, worst := b.kinds[:rows], b.sums, calmRow
 	for k, m := range means {
 		m1, m2, rest := l.means(sums[0], sums[1], sums[2])
 		sums = sums[3:]
@@ -115,38 +122,62 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		B, C := float64(r*m2), float64(r*(m1-float64(rest*m2)))
 		as[k], bs[k], cs[k], es[k] = rstd[k], float32(B), float32(C), float32(rest)
 		from, slope, t := k*cols, float64(B*r), terms(root, B, C)
-		one := every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < meanMax) || !(t < termsMax)
-		if least := leastShown(t, r); !one && t != 0 && !(math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least) {
-			b.row.span.base, b.row.mean, b.row.rstd = from, float64(m)+rest/r, r
-			if !l.rms && b.row.isFlat() {
+		kind := calmRow
+		switch {
+		case every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < meanMax) || !(t < termsMax):
+			kind = hardRow
+		case float64(float64(l.epsilon*r)*r) >= 1-0x1p-19 && l.isFaint(&x[from], m, r):
+			kind = hardRow
+		case t == 0:
+		default:
+			least := leastShown(t, r)
+			if math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least || l.shows(dy, x, gamma, from, m, r, slope, C, least) {
+				break
+			}
+			if !l.rms && allEqual(dy[from:from+cols]) && (gamma == nil || allEqual(gamma)) {
 				as[k], bs[k], cs[k] = 0, 0, 0
-			} else {
-				one = !b.row.shows(least, m1, m2)
+				break
+			}
+			e := l.inFloat64(dx, dy, x, gamma, rows)
+			e.set(k, 1, float64(m)+rest/r, r, 0, 0)
+			e.statistics(k, 1, 1, cols, l.epsilon, !l.rms)
+			e.set(k, 1, e.params[k].mean, e.params[k].rstd, m1, float64(m2*r))
+			e.products(k, 1, dy)
+			if e.settle(k, 1, least, cols, l.epsilon, !l.rms) {
+				kind = weakRow
 			}
 		}
-		if float64(float64(l.epsilon*r)*r) >= 1-0x1p-19 {
-			one = one || l.isFaint(&x[from], m, r)
-		}
-		flags[k] = one
-		hard = hard || one
+		kinds[k] = kind
+		worst = max(worst, kind)
 	}
-	if !hard {
+	if worst < hardRow {
 		l.addGradients(dy, x, p, rows)
+	}
+	if worst == calmRow {
 		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
+		b.exact.release()
 		return
 	}
-	for k, one := range flags {
+	for k := 0; k < rows; k++ {
 		from := k * cols
-		if one {
-			l.exactGradients(dy, x, from)
-			continue
-		}
 		for i := range b.one {
 			b.one[i] = p[i*rows+k]
 		}
-		l.addGradients(dy[from:], x[from:], b.one[:], 1)
-		gradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
+		if worst == hardRow && kinds[k] != hardRow {
+			l.addGradients(dy[from:], x[from:], b.one[:], 1)
+		}
+		switch kinds[k] {
+		case calmRow:
+			gradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
+		case weakRow:
+			b.exact.gradients(k, 1)
+		case hardRow:
+			mu, v := l.exactTotals(dy, x, from)
+			e := l.inFloat64(dx, dy, x, gamma, rows)
+			e.differentiate(k, 1, mu, v, l.epsilon, float64(cols), !l.rms)
+		}
 	}
+	b.exact.release()
 }
 
 // addGradients adds the gradients of gamma and beta to the totals. Where sums of rows
@@ -194,12 +225,29 @@ func (l *LayerNorm) means(sum, product, deviation float64) (m1, m2, rest float64
 	return sum / n, (product - float64(rest*sum)) / n, rest
 }
 
-// exactGradients is Backward for one row in float64.
-func (l *LayerNorm) exactGradients(dy, x []float32, from int) {
-	mu, v := l.exactTotals(dy, x, from)
-	row := &l.backward.row
-	row.span.base, row.mean, row.rstd = from, mu, 1/math.Sqrt(v+l.epsilon)
-	row.differentiate(v, l.epsilon, !l.rms)
+// inFloat64 is a block of rows as float64 takes it, until it is released.
+func (l *LayerNorm) inFloat64(dx, dy, x, gamma []float32, rows int) *exactSlots {
+	e := &l.backward.exact
+	if e.dx == nil {
+		e.take(dx, dy, x, 0, rows)
+		e.gamma, e.outer, e.inner = gamma, 1, l.cols
+	}
+	return e
+}
+
+// shows says whether one of some values of a row has a dx that reaches least.
+func (l *LayerNorm) shows(dy, x, gamma []float32, from int, mean float32, r, slope, C, least float64) bool {
+	for i := 1; i < samples; i++ {
+		at := from + l.cols*i/samples
+		A := r
+		if gamma != nil {
+			A *= float64(gamma[at-from])
+		}
+		if math.Abs(step(dy[at], x[at], mean, A, slope, C)) >= least {
+			return true
+		}
+	}
+	return false
 }
 
 // exactTotals adds a row to the totals.

@@ -22,6 +22,7 @@ type LpNorm struct {
 	zeros   []float32
 	hard    []bool // rows of a block
 	second  []float32
+	exact   exactSlots
 }
 
 // NewLpNorm prepares normalization along an axis (negative counts from the end) of
@@ -164,6 +165,8 @@ func (n *LpNorm) Backward(dx, dy, x []float32) error {
 func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 	n.lengths(x, rows)
 	cols := n.l.cols
+	n.exact.outer, n.exact.inner = 1, cols
+	defer n.exact.release()
 	p := n.params[:6*rows]
 	clear(p)
 	for k, length := range n.norms[:rows] {
@@ -177,8 +180,10 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 		p[3*rows+k] = float32(B)
 		hard, least := n.p != 2 || cols == 1 || !carried(length) || !(length > n.epsilon) || !(math.Abs(B) < termsMax), leastShown(math.Abs(B), A)
 		if !hard && B != 0 && !(math.Abs(step(dy[at], x[at], 0, A, float64(A*B), 0)) >= least) {
-			row := exactGroup{dy: dy, x: x, span: span{at, 1, cols, 0}, inner: 1, repeat: 1, rstd: A}
-			hard = !row.shows(least, 0, s)
+			n.exact.take(nil, dy, x, at, 1)
+			n.exact.set(0, 1, 0, A, 0, float64(A*s))
+			n.exact.products(0, 1, n.exact.dy)
+			hard = n.exact.settle(0, 1, least, cols, 0, false)
 		}
 		n.hard[k] = hard
 		calm = calm && !n.hard[k]
@@ -207,8 +212,8 @@ func (n *LpNorm) exactGradient(dx, dy, x []float32, length float64) {
 	if n.p == 2 && length > n.epsilon {
 		length = norm2(x) // of one element exactly |x|: then nothing is left of dx
 		if len(x) > 1 {
-			row := exactGroup{dx: dx, dy: dy, x: x, span: span{0, 1, len(x), 0}, inner: 1, repeat: 1, rstd: 1 / length}
-			row.differentiate(length*length/float64(len(x)), 0, false)
+			n.exact.take(dx, dy, x, 0, 1)
+			n.exact.differentiate(0, 1, 0, length*length, 0, 1, false)
 			return
 		}
 	}

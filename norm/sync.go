@@ -74,8 +74,9 @@ func (l *BatchNormLayer) BackwardSums(sums []float64, dy, x []float32) error {
 	}
 	clear(sums)
 	if len(x) > 0 {
-		l.products(dy, x)
+		l.restore(0)
 		g := l.grid
+		g.exactProducts(dy, x, 0, g.groups)
 		for s := range g.slots {
 			sums[g.channel(s)] += g.sums[g.period+s]
 			sums[l.channels+g.channel(s)] += g.sums[s]
@@ -85,9 +86,7 @@ func (l *BatchNormLayer) BackwardSums(sums []float64, dy, x []float32) error {
 }
 
 // BackwardWith is Backward with the sums of the whole batch. dgamma and dbeta are
-// those of the whole batch too: workers must not add theirs up again. Where dy is little
-// but multiples of 1 and x̂, dx has an error of some 1e-7 of dy·γ/√(σ² + ε) here: the
-// statistics and the sums carry no more.
+// those of the whole batch too: workers must not add theirs up again.
 func (l *BatchNormLayer) BackwardWith(dx, dgamma, dbeta, dy, x []float32, sums []float64) error {
 	if err := l.checkBackward(dx, dgamma, dbeta, dy, x); err != nil {
 		return err

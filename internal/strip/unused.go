@@ -34,19 +34,25 @@ var unused = []string{
 	// What the silent functions call, and nothing else.
 	"runtime.traceback2", "runtime.printArgs", "runtime.printAncestorTracebackFuncInfo",
 	"runtime.printOneCgoTraceback", "runtime.(*hexdumper).",
+	"runtime.makeTraceFrames", "runtime.printcreatedby", "runtime.printcreatedby1", "runtime.printquoted",
+	"runtime.tracebackStringNeedsQuoting", "runtime.printFuncName", "runtime.showframe", "runtime.showfuncinfo",
+	"runtime.isExportedRuntime",
 }
 
 // usedAll are functions that have a prefix of unused and are called all the same.
 var usedAll = []string{"runtime.traceLocker.ok"}
 
-// silent functions return nothing and only print: goroutines and their stacks
-// when the program ends, which without names and lines say nothing, and what
-// GODEBUG asks for. They return at once.
+// silent functions return nothing and only print or check: goroutines and their stacks
+// when the program ends, which without names and lines say nothing, what GODEBUG asks
+// for, a panic's value where its type is one of the program's without an Error or String
+// method, and, when the program starts, whether the linker wrote its tables well and in
+// which modules types are that only plugins have. They return at once.
 var silent = map[string]bool{
 	"runtime.traceback1": true, "runtime.tracebacksomeothers": true, "runtime.tracebackHexdump": true,
 	"runtime.printAncestorTraceback": true, "runtime.printCgoTraceback": true, "runtime.goroutineheader": true,
 	"runtime.schedtrace": true, "runtime.printScavTrace": true, "runtime.dumpgstatus": true,
 	"runtime.hexdumpWords": true, "runtime.gcDumpObject": true, "runtime.checkFinalizersAndCleanups": true,
+	"runtime.printanycustomtype": true, "runtime.moduledataverify1": true, "runtime.typelinksinit": true,
 }
 
 // Bodies without locals. A Go function returns by taking its return address off

@@ -10,7 +10,9 @@ type matrix struct {
 	rows         int64     // of a block: 16 where sums are folded
 	data         []asm.Ptr // at the strip's first row; registers
 	at           []asm.Ptr // at its current row
-	stride       asm.Int   // bytes of a row
+	stride       asm.Int   // bytes from row to row
+	wider        bool      // than a row of period elements
+	period       asm.Int
 	column       []asm.Ptr // what there is one of for each column: moved on after a strip,
 	bytes        []int64   // by so many bytes a column,
 	start        func()    // and set to column 0
@@ -23,7 +25,7 @@ type matrix struct {
 // arguments or expressions.
 func newMatrix(f *asm.Func, count, period asm.Int, names ...string) *matrix {
 	m := &matrix{
-		f: f, rows: 16, stride: f.NewInt("stride"), left: f.NewInt("left"), height: f.NewInt("height"),
+		f: f, rows: 16, period: period, stride: f.NewInt("stride"), left: f.NewInt("left"), height: f.NewInt("height"),
 		rest: f.NewInt("rest"), short: f.NewInt("short"), steps: f.NewInt("steps"), pass: f.NewInt("pass"),
 	}
 	for _, name := range names {
@@ -32,6 +34,14 @@ func newMatrix(f *asm.Func, count, period asm.Int, names ...string) *matrix {
 	}
 	m.stride.Set(floats(period))
 	m.rest.Set(count)
+	return m
+}
+
+// newPart is newMatrix for some columns of a matrix whose rows are stride elements.
+func newPart(f *asm.Func, rows, cols, stride asm.Int, names ...string) *matrix {
+	m := newMatrix(f, rows.Mul(cols), cols, names...)
+	m.wider = true
+	m.stride.Set(floats(stride))
 	return m
 }
 
@@ -46,7 +56,7 @@ func (m *matrix) walk(blockEnd func(), strips ...strip) {
 	f := m.f
 	f.While(func() asm.Bool { return m.rest.GtConst(0) }, func() {
 		m.start()
-		m.steps.Set(m.stride.Shr(2)) // the period
+		m.steps.Set(m.period)
 		m.height.Set(f.ConstInt(0))
 		block := m.steps.MulConst(m.rows)
 		f.If(m.rest.Ge(block), func() {
@@ -77,7 +87,11 @@ func (m *matrix) walk(blockEnd func(), strips ...strip) {
 			m.pass.Set(f.ConstInt(0))
 		}, func() asm.Bool { return m.left.NotZero() })
 		for _, p := range m.data {
-			p.Set(p.Add(m.stride.MulConst(m.rows - 1)))
+			if m.wider {
+				p.Set(p.Add(m.stride.MulConst(m.rows).Sub(floats(m.period))))
+			} else {
+				p.Set(p.Add(m.stride.MulConst(m.rows - 1)))
+			}
 		}
 		if blockEnd != nil {
 			blockEnd()

@@ -22,6 +22,10 @@ func normKernels() *asm.File {
 	gradRows(file)
 	columnProducts(file)
 	rowGradients(file)
+	rowProductsExact(file)
+	gradPlanesExact(file)
+	columnProductsExact(file)
+	gradRowsExact(file)
 	responseBlock(file)
 	responseGradBlock(file)
 	return file

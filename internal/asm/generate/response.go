@@ -44,10 +44,7 @@ func (k response) each(data []asm.Ptr, body func()) {
 // pixels runs body for each four positions, and one by one for the rest.
 func (k response) pixels(wide, narrow []asm.Ptr, body func(g group)) {
 	for _, g := range []group{{2}, {1}} {
-		n := int64(4)
-		if g.pairs == 1 {
-			n = 1
-		}
+		n := g.elements()
 		k.f.Take(k.left, n, func() {
 			body(g)
 			for _, p := range wide {
@@ -62,6 +59,13 @@ func (k response) pixels(wide, narrow []asm.Ptr, body func(g group)) {
 
 // group is four elements in two pairs, or one in a pair.
 type group struct{ pairs int }
+
+func (g group) elements() int64 {
+	if g.pairs == 1 {
+		return 1
+	}
+	return 4
+}
 
 func (g group) float32(p asm.Ptr, i int) asm.V {
 	switch {
