@@ -50,6 +50,9 @@ func (w about) check(args ...arg) error {
 	return nil
 }
 
+// fits is check of one optional operand.
+func fits(s []float32, want int) bool { return s == nil || len(s) == want }
+
 func (w about) mismatch(name string, got, want int, because why) error {
 	x := text.Join("x ", w.shape)
 	switch because {

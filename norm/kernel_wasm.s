@@ -133,7 +133,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Loop
 					Get R9
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -156,31 +159,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V7
 					Get V8
 					Set V5
-					Get R7
-					I32WrapI64
-					V128Load $0
-					Set V13
-					Get R5
-					I32WrapI64
-					Get R4
-					I32WrapI64
-					V128Load $0
-					Get V10
-					F32x4Sub
-					Get V11
-					F32x4Mul
-					Get V12
-					F32x4Add
-					Get R6
-					I32WrapI64
-					V128Load $0
-					F32x4Mul
-					Get V13
-					F32x4Add
-					V128Store $0, $0
 					Get R9
 					I32WrapI64
-					V128Load $16
+					V128Load64Zero
+					Unreachable
+					F32Nearest
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -211,31 +195,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V8
 					F64x2Add
 					Set V5
-					Get R7
-					I32WrapI64
-					V128Load $16
-					Set V13
-					Get R5
-					I32WrapI64
-					Get R4
-					I32WrapI64
-					V128Load $16
-					Get V10
-					F32x4Sub
-					Get V11
-					F32x4Mul
-					Get V12
-					F32x4Add
-					Get R6
-					I32WrapI64
-					V128Load $16
-					F32x4Mul
-					Get V13
-					F32x4Add
-					V128Store $0, $16
 					Get R9
 					I32WrapI64
-					V128Load $32
+					V128Load64Zero
+					Unreachable
+					F64Add
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -266,31 +231,12 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V8
 					F64x2Add
 					Set V5
-					Get R7
-					I32WrapI64
-					V128Load $32
-					Set V13
-					Get R5
-					I32WrapI64
-					Get R4
-					I32WrapI64
-					V128Load $32
-					Get V10
-					F32x4Sub
-					Get V11
-					F32x4Mul
-					Get V12
-					F32x4Add
-					Get R6
-					I32WrapI64
-					V128Load $32
-					F32x4Mul
-					Get V13
-					F32x4Add
-					V128Store $0, $32
 					Get R9
 					I32WrapI64
-					V128Load $48
+					V128Load64Zero
+					Unreachable
+					I64TruncF64S
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -325,28 +271,6 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V5
 					F64x2Add
 					Set V5
-					Get R7
-					I32WrapI64
-					V128Load $48
-					Set V13
-					Get R5
-					I32WrapI64
-					Get R4
-					I32WrapI64
-					V128Load $48
-					Get V10
-					F32x4Sub
-					Get V11
-					F32x4Mul
-					Get V12
-					F32x4Add
-					Get R6
-					I32WrapI64
-					V128Load $48
-					F32x4Mul
-					Get V13
-					F32x4Add
-					V128Store $0, $48
 					Get V4
 					Get V9
 					F64x2Mul
@@ -369,6 +293,94 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Get V3
 					F64x2Add
 					Set V3
+					Get R7
+					I32WrapI64
+					V128Load $0
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $0
+					Get R7
+					I32WrapI64
+					V128Load $16
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $16
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $16
+					Get R7
+					I32WrapI64
+					V128Load $32
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $32
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get R6
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $32
+					Get R7
+					I32WrapI64
+					V128Load $48
+					Set V13
+					Get R5
+					I32WrapI64
+					Get R4
+					I32WrapI64
+					V128Load $48
+					Get V10
+					F32x4Sub
+					Get V11
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get R6
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V13
+					F32x4Add
+					V128Store $0, $48
 					Get R9
 					I64Const $64
 					I64Add
@@ -406,7 +418,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Loop
 					Get R9
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -431,7 +446,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R9
 					I32WrapI64
-					V128Load $16
+					V128Load64Zero
+					Unreachable
+					F32Nearest
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -464,7 +482,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R9
 					I32WrapI64
-					V128Load $32
+					V128Load64Zero
+					Unreachable
+					F64Add
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -497,7 +518,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Set V5
 					Get R9
 					I32WrapI64
-					V128Load $48
+					V128Load64Zero
+					Unreachable
+					I64TruncF64S
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -575,7 +599,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Loop
 					Get R9
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V0
@@ -736,7 +763,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Loop
 						Get R9
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -765,7 +795,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set V5
 						Get R9
 						I32WrapI64
-						V128Load $16
+						V128Load64Zero
+						Unreachable
+						F32Nearest
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -802,7 +835,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set V5
 						Get R9
 						I32WrapI64
-						V128Load $32
+						V128Load64Zero
+						Unreachable
+						F64Add
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -839,7 +875,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						Set V5
 						Get R9
 						I32WrapI64
-						V128Load $48
+						V128Load64Zero
+						Unreachable
+						I64TruncF64S
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -921,7 +960,10 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					Loop
 						Get R9
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -4403,7 +4445,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				Loop
 					Get R4
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -4428,7 +4473,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					Set V5
 					Get R4
 					I32WrapI64
-					V128Load $16
+					V128Load64Zero
+					Unreachable
+					F32Nearest
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -4461,7 +4509,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					Set V5
 					Get R4
 					I32WrapI64
-					V128Load $32
+					V128Load64Zero
+					Unreachable
+					F64Add
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -4494,7 +4545,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					Set V5
 					Get R4
 					I32WrapI64
-					V128Load $48
+					V128Load64Zero
+					Unreachable
+					I64TruncF64S
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -4572,7 +4626,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				Loop
 					Get R4
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V0
@@ -4733,7 +4790,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					Loop
 						Get R4
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -4762,7 +4822,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						Set V5
 						Get R4
 						I32WrapI64
-						V128Load $16
+						V128Load64Zero
+						Unreachable
+						F32Nearest
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -4799,7 +4862,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						Set V5
 						Get R4
 						I32WrapI64
-						V128Load $32
+						V128Load64Zero
+						Unreachable
+						F64Add
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -4836,7 +4902,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						Set V5
 						Get R4
 						I32WrapI64
-						V128Load $48
+						V128Load64Zero
+						Unreachable
+						I64TruncF64S
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -4918,7 +4987,10 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					Loop
 						Get R4
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -5453,7 +5525,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Loop
 							Get R10
 							I32WrapI64
-							V128Load $0
+							V128Load64Zero
+							Unreachable
+							I64DivU
+							Unreachable
 							F64x2PromoteLowF32x4
 							Set V8
 							Get V8
@@ -5476,21 +5551,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Set V7
 							Get V8
 							Set V5
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $0
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $0
 							Get R10
 							I32WrapI64
-							V128Load $16
+							V128Load64Zero
+							Unreachable
+							F32Nearest
+							Unreachable
 							F64x2PromoteLowF32x4
 							Set V8
 							Get V8
@@ -5521,21 +5587,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $16
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $16
 							Get R10
 							I32WrapI64
-							V128Load $32
+							V128Load64Zero
+							Unreachable
+							F64Add
+							Unreachable
 							F64x2PromoteLowF32x4
 							Set V8
 							Get V8
@@ -5566,21 +5623,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $32
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $32
 							Get R10
 							I32WrapI64
-							V128Load $48
+							V128Load64Zero
+							Unreachable
+							I64TruncF64S
+							Unreachable
 							F64x2PromoteLowF32x4
 							Set V8
 							Get V8
@@ -5615,18 +5663,6 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V5
 							F64x2Add
 							Set V5
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $48
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $48
 							Get V4
 							Get V9
 							F64x2Mul
@@ -5649,6 +5685,54 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V3
 							F64x2Add
 							Set V3
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $0
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $0
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $16
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $16
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $32
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $32
+							Get R1
+							I32WrapI64
+							Get R0
+							I32WrapI64
+							V128Load $48
+							Get V10
+							F32x4Sub
+							Get V11
+							F32x4Mul
+							Get V12
+							F32x4Add
+							V128Store $0, $48
 							Get R10
 							I64Const $64
 							I64Add
@@ -5699,7 +5783,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Loop
 					Get R10
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -5724,7 +5811,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V5
 					Get R10
 					I32WrapI64
-					V128Load $16
+					V128Load64Zero
+					Unreachable
+					F32Nearest
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -5757,7 +5847,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V5
 					Get R10
 					I32WrapI64
-					V128Load $32
+					V128Load64Zero
+					Unreachable
+					F64Add
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -5790,7 +5883,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V5
 					Get R10
 					I32WrapI64
-					V128Load $48
+					V128Load64Zero
+					Unreachable
+					I64TruncF64S
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V8
@@ -5868,7 +5964,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Loop
 					Get R10
 					I32WrapI64
-					V128Load $0
+					V128Load64Zero
+					Unreachable
+					I64DivU
+					Unreachable
 					F64x2PromoteLowF32x4
 					Set V8
 					Get V0
@@ -6029,7 +6128,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Loop
 						Get R10
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -6058,7 +6160,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V5
 						Get R10
 						I32WrapI64
-						V128Load $16
+						V128Load64Zero
+						Unreachable
+						F32Nearest
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -6095,7 +6200,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V5
 						Get R10
 						I32WrapI64
-						V128Load $32
+						V128Load64Zero
+						Unreachable
+						F64Add
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -6132,7 +6240,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V5
 						Get R10
 						I32WrapI64
-						V128Load $48
+						V128Load64Zero
+						Unreachable
+						I64TruncF64S
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub
@@ -6214,7 +6325,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Loop
 						Get R10
 						I32WrapI64
-						V128Load $0
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
 						F64x2PromoteLowF32x4
 						Get V10
 						F64x2Sub

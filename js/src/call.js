@@ -25,9 +25,15 @@ export class Call {
   /** Arrays to copy out of scratch, with what errors call them ('' for this package's own). @type {[Float32Array, number, string][]} */
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
-  #operands = [0, 0, 0];
+  #operands = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+  /** How many numbers operands has so far. */
+  #length = 3;
+  /** Where the operands begin: behind y's for an operation without one. */
+  #first = 0;
   /** Where in scratch a result is that the call makes an array of; -1 for none. */
   #fresh = -1;
+  /** Of the latest resident operand. */
+  #handle = 0;
   /** Whether the result is a resident tensor that this call made. */
   #owned = false;
   /** Elements of scratch. */
@@ -50,7 +56,7 @@ export class Call {
     /** @type {Core} */
     this.core = live(name);
     const { shape } = options;
-    this.operand(operand, false, x ?? null);
+    this.operand(operand, x ?? null);
     if (!(x instanceof Tensor)) {
       this.shape = shape === undefined ? [x.length] : checkDims(shape, `${name}: shape`);
     } else if (shape === undefined) {
@@ -61,18 +67,19 @@ export class Call {
   }
 
   /**
-   * Adds the operand of this option's name.
+   * Adds an operand, an option as a rule. (Options are looked up where they have fixed
+   * names: by a name that varies it takes engines ten times as long.)
    * @param {string} name
+   * @param {any} value
    * @param {boolean} [receives] whether the module writes it
-   * @param {any} [value]
    */
-  operand(name, receives = false, value = this.options[name]) {
-    if (value === undefined || (value === null && this.#operands.length > 3)) {
-      this.#operands.push(0, 0, 0);
+  operand(name, value, receives = false) {
+    if (value === undefined || (value === null && this.#length > 3)) {
+      this.#add(0, 0, 0);
       return;
     }
     const array = this.#arrayOf(name, value, receives);
-    if (array === undefined) this.#operands.push(value.storage(name).handle, 0, value.size);
+    if (array === undefined) this.#add(this.#handle, 0, value.size);
     else this.#array(array, !receives, receives, name);
   }
 
@@ -85,7 +92,7 @@ export class Call {
    */
   own(array, reads, receives, name = '') {
     if (array === undefined) {
-      this.#operands.push(0, 0, 0);
+      this.#add(0, 0, 0);
       return;
     }
     let floats = array.BYTES_PER_ELEMENT === 4 ? /** @type {Float32Array} */ (array) : new Float32Array(array.buffer, array.byteOffset, array.length * 2);
@@ -97,6 +104,21 @@ export class Call {
   }
 
   /**
+   * Adds what an operand is on the frame.
+   * @param {number} handle
+   * @param {number} offset
+   * @param {number} count
+   */
+  #add(handle, offset, count) {
+    const operands = this.#operands;
+    const at = this.#length;
+    operands[at] = handle;
+    operands[at + 1] = offset;
+    operands[at + 2] = count;
+    this.#length = at + 3;
+  }
+
+  /**
    * @param {Float32Array} array
    * @param {boolean} reads
    * @param {boolean} receives
@@ -104,7 +126,7 @@ export class Call {
    */
   #array(array, reads, receives, name) {
     const offset = this.#reserve(array.length);
-    this.#operands.push(-1, offset, array.length);
+    this.#add(-1, offset, array.length);
     if (reads) this.#sources.push([array, offset]);
     if (receives) this.#receive(array, offset, name);
   }
@@ -126,22 +148,26 @@ export class Call {
   }
 
   /**
-   * The array of an operand on the cpu; undefined for one that is resident.
+   * The array of an operand on the cpu; undefined for one that is resident, whose
+   * handle it leaves.
    * @param {string} name
    * @param {any} value
    * @param {boolean} receives
    * @returns {Float32Array | undefined}
    */
   #arrayOf(name, value, receives) {
-    const what = `${this.name}: ${name}`;
     let array = value;
     if (value instanceof Tensor) {
-      if (value.type !== 'float32') throw new UnsupportedError(`${what} is a tensor of ${value.type}, want float32`);
-      const storage = value.storage(what);
+      if (value.type !== 'float32') throw new UnsupportedError(`${this.name}: ${name} is a tensor of ${value.type}, want float32`);
+      const storage = value.storage(this.name, name);
       if (storage !== undefined) {
-        if (storage.core !== this.core) throw new NormError(`${what} belongs to another runtime`);
+        if (storage.core !== this.core) throw new NormError(`${this.name}: ${name} belongs to another runtime`);
+        this.#handle = storage.handle;
         return undefined;
       }
+    }
+    const what = `${this.name}: ${name}`;
+    if (value instanceof Tensor) {
       array = attached(value.data, what, value.size);
     } else if (value instanceof Float32Array || (ArrayBuffer.isView(value) && is(value, 'Float32Array'))) {
       attached(/** @type {Float32Array} */ (value), what);
@@ -169,45 +195,63 @@ export class Call {
    */
   begin(axes) {
     const { core, x, options } = this;
-    const [, , , handle, offset, count] = this.#operands;
+    const operands = this.#operands;
+    const [handle, offset, count] = [operands[3], operands[4], operands[5]];
     const given = options.out ?? undefined;
     if (given === undefined && handle === -1) {
       // The new array is made of what stands in scratch after the call.
       this.#fresh = offset;
-      this.#operands.splice(0, 3, -1, offset, count);
+      this.#put(-1, offset, count);
     } else {
       this.#owned = given === undefined;
       this.result = this.#owned ? resident(core, 'float32', x.dims) : given;
       const array = this.#arrayOf('out', this.result, true);
       if (array === undefined) {
-        this.#operands.splice(0, 3, this.result.storage('out').handle, 0, this.result.size);
+        this.#put(this.#handle, 0, this.result.size);
       } else {
         const inPlace = handle === -1 && array.length === count;
         const at = inPlace ? offset : this.#reserve(array.length);
-        this.#operands.splice(0, 3, -1, at, array.length);
+        this.#put(-1, at, array.length);
         this.#receive(array, at, 'out');
       }
     }
     this.#write(axes);
   }
 
+  /**
+   * Sets y's place.
+   * @param {number} handle
+   * @param {number} offset
+   * @param {number} count
+   */
+  #put(handle, offset, count) {
+    const operands = this.#operands;
+    operands[0] = handle;
+    operands[1] = offset;
+    operands[2] = count;
+  }
+
   /** As begin, for an operation without a result of x's kind. */
   beginWithout() {
-    this.#operands.splice(0, 3);
+    this.#first = 3;
     this.#write();
   }
 
   /** @param {readonly number[]} [axes] */
   #write(axes) {
     const { core } = this;
+    const operands = this.#operands;
     const scratch = core.scratch(this.#elements * 4);
     const base = core.scratchAddress >>> 2;
     const { f32, i32 } = core.memory;
     for (const [source, at] of this.#sources) f32.set(source, base + at);
-    for (let i = 0; i < this.#operands.length; i++) {
-      i32[core.frame + i] = this.#operands[i] === -1 && i % 3 === 0 ? scratch : this.#operands[i];
+    let { frame } = core;
+    for (let i = this.#first; i < this.#length; i += 3) {
+      i32[frame++] = operands[i] === -1 ? scratch : operands[i];
+      i32[frame++] = operands[i + 1];
+      i32[frame++] = operands[i + 2];
     }
-    this.#at = core.frame + this.#operands.length;
+    this.#at = frame;
     this.#list(this.shape);
     if (axes === undefined) this.#int(-1);
     else this.#list(axes);
@@ -221,8 +265,11 @@ export class Call {
   /** @param {readonly number[]} values */
   #list(values) {
     if (values.length > 32) throw this.#discard(new ShapeError(`${this.name}: ${values.length} dimensions, want at most 32`));
-    this.#int(values.length);
-    for (const value of values) this.#int(value);
+    const { i32 } = this.core.memory;
+    let at = this.#at;
+    i32[at++] = values.length;
+    for (let i = 0; i < values.length; i++) i32[at++] = values[i];
+    this.#at = at;
   }
 
   /**
@@ -230,44 +277,47 @@ export class Call {
    * @param {number} value
    */
   put(value) {
+    const { i32 } = this.core.memory;
     number[0] = value;
-    this.#int(halves[0]);
-    this.#int(halves[1]);
+    i32[this.#at] = halves[0];
+    i32[this.#at + 1] = halves[1];
+    this.#at += 2;
     return this;
   }
 
   /**
-   * The option of this name, a number.
+   * An option that is a number.
    * @param {string} name
-   * @param {number} otherwise
+   * @param {any} value
+   * @param {number} otherwise where it is left out
    * @returns {number}
    */
-  number(name, otherwise) {
-    const value = this.options[name] === undefined ? otherwise : this.options[name];
+  number(name, value, otherwise) {
+    if (value === undefined) return otherwise;
     if (typeof value !== 'number') throw new NormError(`${this.name}: ${name} is ${describe(value)}, want a number`);
     return value;
   }
 
   /**
-   * The option of this name, a whole number.
+   * An option that is a whole number.
    * @param {string} name
-   * @param {number | undefined} otherwise
+   * @param {any} value
+   * @param {number | undefined} otherwise where it is left out
    */
-  whole(name, otherwise) {
-    const value = this.options[name];
+  whole(name, value, otherwise) {
     if (value !== undefined) return this.#whole(value, name);
     if (otherwise === undefined) throw new NormError(`${this.name}: ${name} is missing`);
     return otherwise;
   }
 
   /**
-   * The index of the option of this name among words; 0 when it is left out.
+   * The index among words of an option that is one; 0 when it is left out.
    * @param {string} name
+   * @param {any} value
    * @param {readonly string[]} words
    * @param {number} [first] the index of the first word
    */
-  word(name, words, first = 0) {
-    const value = this.options[name];
+  word(name, value, words, first = 0) {
     if (value === undefined) return 0;
     const i = words.indexOf(value);
     if (i < 0) throw new NormError(`${this.name}: ${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
@@ -306,7 +356,7 @@ export class Call {
   run() {
     const { core } = this;
     try {
-      core.call('norm', core.operation(this.operation));
+      core.norm(this.operation);
     } catch (error) {
       throw this.#discard(error);
     }

@@ -30,6 +30,7 @@ export class Core {
   #ended;
   /** @type {(why: string) => void} */ #onEnd;
   /** Numbers of the operations by name. @type {Map<string, number>} */ #operations;
+  /** @type {Exports['norm']} */ #norm;
   #scratchHandle = 0;
   #scratchAddress = 0;
   #scratchBytes = 0;
@@ -43,6 +44,7 @@ export class Core {
   constructor(exports, api, variant, onEnd) {
     this.#onEnd = onEnd;
     this.exports = exports;
+    this.#norm = exports.norm;
     /** The syscall/js lane: every operation, documented in itself. */
     this.api = api;
     this.#operations = new Map(api.operations.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
@@ -126,7 +128,7 @@ export class Core {
 
   /**
    * Runs an export that returns a status, and throws what it says.
-   * @param {'norm' | 'sessionPrepare' | 'sessionExec' | 'free'} name
+   * @param {'sessionPrepare' | 'sessionExec' | 'free'} name
    * @param {number} argument
    */
   call(name, argument) {
@@ -142,11 +144,19 @@ export class Core {
   }
 
   /**
-   * The number by which the export `norm` knows an operation.
-   * @param {string} name
+   * Runs a normalization whose arguments the frame has.
+   * @param {string} operation
    */
-  operation(name) {
-    return /** @type {number} */ (this.#operations.get(name));
+  norm(operation) {
+    if (this.#ended !== undefined) this.#gone();
+    let status;
+    try {
+      status = this.#norm(/** @type {number} */ (this.#operations.get(operation)));
+    } catch (cause) {
+      this.#crashed(cause);
+    }
+    if (this.#ended !== undefined) this.#gone();
+    if (status !== 0) throw this.#failure(/** @type {number} */ (status));
   }
 
   /**

@@ -57,7 +57,7 @@ export class Layer {
     if (!(dy instanceof Tensor) && dy.length !== product(saved.shape)) {
       throw new ShapeError(`${name}: dy has ${dy.length} elements, want ${product(saved.shape)} (x [${saved.shape.join(' ')}])`);
     }
-    call.operand('x', false, saved.x);
+    call.operand('x', saved.x);
     return { call, saved };
   }
 

@@ -13,12 +13,12 @@ const activations = ['relu', 'relu6', 'silu'];
  */
 export function layerNorm(x, options = {}) {
   const call = new Call('layerNorm', 'layerNorm', x, options);
-  call.operand('scale');
-  call.operand('bias');
-  call.operand('residual');
-  call.operand('mean', true);
-  call.operand('invStdDev', true);
-  call.operand('sum', true);
+  call.operand('scale', options.scale);
+  call.operand('bias', options.bias);
+  call.operand('residual', options.residual);
+  call.operand('mean', options.mean, true);
+  call.operand('invStdDev', options.invStdDev, true);
+  call.operand('sum', options.sum, true);
   return rows(call);
 }
 
@@ -29,17 +29,18 @@ export function layerNorm(x, options = {}) {
  */
 export function rmsNorm(x, options = {}) {
   const call = new Call('rmsNorm', 'rmsNorm', x, options);
-  call.operand('scale');
-  call.operand('residual');
-  call.operand('invStdDev', true);
-  call.operand('sum', true);
+  call.operand('scale', options.scale);
+  call.operand('residual', options.residual);
+  call.operand('invStdDev', options.invStdDev, true);
+  call.operand('sum', options.sum, true);
   return rows(call);
 }
 
 /** @param {Call} call */
 function rows(call) {
-  const epsilon = call.number('epsilon', 1e-5);
-  const activation = call.word('activation', activations, 1);
+  const { options } = call;
+  const epsilon = call.number('epsilon', options.epsilon, 1e-5);
+  const activation = call.word('activation', options.activation, activations, 1);
   call.begin(call.axes());
   return call.put(epsilon).put(activation).run();
 }
@@ -52,15 +53,15 @@ function rows(call) {
 export function batchNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('batchNorm: options are missing; mean and variance are needed');
   const call = new Call('batchNorm', 'batchNorm', x, options);
-  const layout = call.word('layout', layouts);
-  const activation = call.word('activation', activations, 1);
+  const layout = call.word('layout', options.layout, layouts);
+  const activation = call.word('activation', options.activation, activations, 1);
   needed('batchNorm', options, ['mean', 'variance']);
-  call.operand('scale');
-  call.operand('bias');
-  call.operand('mean');
-  call.operand('variance');
-  const axis = call.whole('axis', none);
-  const epsilon = call.number('epsilon', 1e-5);
+  call.operand('scale', options.scale);
+  call.operand('bias', options.bias);
+  call.operand('mean', options.mean);
+  call.operand('variance', options.variance);
+  const axis = call.whole('axis', options.axis, none);
+  const epsilon = call.number('epsilon', options.epsilon, 1e-5);
   call.begin();
   return call.put(epsilon).put(layout).put(activation).put(axis).run();
 }
@@ -82,19 +83,20 @@ export function instanceNorm(x, options = {}) {
 export function groupNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('groupNorm: options are missing; groups is needed');
   const call = new Call('groupNorm', 'groupNorm', x, options);
-  const count = call.whole('groups', undefined);
+  const count = call.whole('groups', options.groups, undefined);
   return groups(call).put(count).run();
 }
 
 /** @param {Call} call */
 function groups(call) {
-  call.operand('scale');
-  call.operand('bias');
-  call.operand('mean', true);
-  call.operand('invStdDev', true);
-  const layout = call.word('layout', layouts);
-  const activation = call.word('activation', activations, 1);
-  const epsilon = call.number('epsilon', 1e-5);
+  const { options } = call;
+  call.operand('scale', options.scale);
+  call.operand('bias', options.bias);
+  call.operand('mean', options.mean, true);
+  call.operand('invStdDev', options.invStdDev, true);
+  const layout = call.word('layout', options.layout, layouts);
+  const activation = call.word('activation', options.activation, activations, 1);
+  const epsilon = call.number('epsilon', options.epsilon, 1e-5);
   call.begin();
   return call.put(epsilon).put(layout).put(activation);
 }
@@ -107,8 +109,8 @@ function groups(call) {
 export function localResponseNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('localResponseNorm: options are missing; size is needed');
   const call = new Call('localResponseNorm', 'localResponseNorm', x, options);
-  const size = call.whole('size', undefined);
-  const [alpha, beta, bias] = [call.number('alpha', 1e-4), call.number('beta', 0.75), call.number('bias', 1)];
+  const size = call.whole('size', options.size, undefined);
+  const [alpha, beta, bias] = [call.number('alpha', options.alpha, 1e-4), call.number('beta', options.beta, 0.75), call.number('bias', options.bias, 1)];
   call.begin();
   return call.put(size).put(alpha).put(beta).put(bias).run();
 }
@@ -120,9 +122,9 @@ export function localResponseNorm(x, options) {
  */
 export function lpNorm(x, options = {}) {
   const call = new Call('lpNorm', 'lpNorm', x, options);
-  const axis = call.whole('axis', -1);
-  const p = call.whole('p', 2);
-  const epsilon = call.number('epsilon', 0);
+  const axis = call.whole('axis', options.axis, -1);
+  const p = call.whole('p', options.p, 2);
+  const epsilon = call.number('epsilon', options.epsilon, 0);
   call.begin();
   return call.put(epsilon).put(axis).put(p).run();
 }
@@ -134,7 +136,7 @@ export function lpNorm(x, options = {}) {
  */
 export function meanVarianceNorm(x, options = {}) {
   const call = new Call('meanVarianceNorm', 'meanVarianceNorm', x, options);
-  const epsilon = call.number('epsilon', none);
+  const epsilon = call.number('epsilon', options.epsilon, none);
   call.begin(call.axes());
   return call.put(epsilon).run();
 }
@@ -146,11 +148,11 @@ export function meanVarianceNorm(x, options = {}) {
  */
 export function adaptiveLayerNorm(x, options = {}) {
   const call = new Call('adaptiveLayerNorm', 'adaptiveLayerNorm', x, options);
-  call.operand('scale');
-  call.operand('shift');
-  call.operand('mean', true);
-  call.operand('invStdDev', true);
-  const epsilon = call.number('epsilon', 1e-5);
+  call.operand('scale', options.scale);
+  call.operand('shift', options.shift);
+  call.operand('mean', options.mean, true);
+  call.operand('invStdDev', options.invStdDev, true);
+  const epsilon = call.number('epsilon', options.epsilon, 1e-5);
   call.begin();
   return call.put(epsilon).run();
 }
@@ -164,7 +166,7 @@ export function weightNorm(v, options) {
   if (options === undefined || options === null) throw new NormError('weightNorm: options are missing; g is needed');
   const call = new Call('weightNorm', 'weightNorm', v, options, 'v');
   needed('weightNorm', options, ['g']);
-  call.operand('g');
+  call.operand('g', options.g);
   call.begin();
   return call.run();
 }
@@ -181,9 +183,9 @@ export function foldBatchNorm(options) {
   const call = new Call('foldBatchNorm', 'foldBatchNorm', weight, { ...rest, shape, out: undefined }, 'weight');
   // No more than there is data for: the module says what does not fit.
   const bias = new Float32Array(Math.min(shape[0] ?? 0, Math.max(weight.length, options.mean.length) || 0));
-  for (const name of ['bias', 'mean', 'variance', 'scale', 'shift']) call.operand(name);
+  for (const name of ['bias', 'mean', 'variance', 'scale', 'shift']) call.operand(name, rest[name]);
   call.own(bias, false, true);
-  const epsilon = call.number('epsilon', 1e-5);
+  const epsilon = call.number('epsilon', rest.epsilon, 1e-5);
   call.begin();
   return { weight: call.put(epsilon).run(), bias };
 }

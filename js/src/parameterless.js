@@ -32,8 +32,8 @@ export class AdaptiveLayerNorm extends Layer {
     }
     const count = checkSize(product(tokens), `${call.name}: x`);
     const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
-    call.operand('scale');
-    call.operand('shift');
+    call.operand('scale', options.scale);
+    call.operand('shift', options.shift);
     call.own(mean, true, true);
     call.own(invStdDev, true, true);
     call.begin();
@@ -48,7 +48,7 @@ export class AdaptiveLayerNorm extends Layer {
     const { call, saved } = this._gradient('adaptiveLayerNormBackward', dy, options);
     const size = checkSize(saved.shape[0] * this.#features, `${call.name}: scale`);
     const [dscale, dshift] = [new Float32Array(size), new Float32Array(size)];
-    call.operand('scale', false, saved.scale);
+    call.operand('scale', saved.scale);
     call.own(saved.mean, true, false);
     call.own(saved.invStdDev, true, false);
     call.own(dscale, true, true);
@@ -179,7 +179,7 @@ export class SpectralNorm extends Layer {
     call.own(checkArray(this.v, `${name}: v`, this.#size / rows, 'Float64Array'), true, true, 'v');
     const sigma = new Float64Array(1);
     call.own(sigma, true, true);
-    const count = call.whole('steps', 1);
+    const count = call.whole('steps', steps, 1);
     call.begin();
     const weight = call.put(count).run();
     return { weight, sigma: sigma[0] };

@@ -171,9 +171,10 @@ export class Tensor {
   /**
    * Where the elements are in the module; undefined for a tensor on the cpu.
    * @param {string} what is being done, for the error
+   * @param {string} [name] what the tensor is there
    */
-  storage(what) {
-    if (this.#disposed) throw new DisposedError(`${what}: the tensor [${this.#dims.join(' ')}] was disposed`);
+  storage(what, name) {
+    if (this.#disposed) throw new DisposedError(`${name === undefined ? what : `${what}: ${name}`}: the tensor [${this.#dims.join(' ')}] was disposed`);
     this.#storage?.core.check();
     return this.#storage;
   }

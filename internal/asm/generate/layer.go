@@ -239,7 +239,8 @@ func carried(f *asm.Func, v asm.F64, ok asm.Int) {
 // have two of their own, so half of the sums are products with one: exact, and
 // contracted in the relaxed build they run beside the conversions. Sixteen elements
 // are summed among themselves first, so that four registers hold all that one trip
-// leaves to the next, and upper halves are converted from memory, without a shuffle.
+// leaves to the next, and halves are converted from memory: without a shuffle, and as
+// one instruction where no store comes between, which is why other work waits.
 func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, shifted bool) {
 	f := k.f
 	a, q, t, p := f.NewVs("a", 2), f.NewVs("q", 2), f.NewVs("t", 2), f.NewVs("p", 2)
@@ -255,16 +256,13 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, s
 	}
 	// load leaves half h of the vector at x + offset in e.
 	load := func(h int, offset int64) {
-		v := x.V(offset).PromoteLow()
-		if h == 1 {
-			v = x.Half(offset + 8).PromoteLow()
-		}
+		v := x.Half(offset + int64(8*h)).PromoteLow()
 		if shifted {
 			v = v.SubF64(s)
 		}
 		e.Set(v)
 	}
-	// trip takes sixteen elements, and has other work done beside each four.
+	// trip takes sixteen elements, and has other work done, in four parts.
 	trip := func(beside func(u int)) {
 		for i := range 4 {
 			for h := range 2 {
@@ -281,13 +279,15 @@ func (k layerNorm) sweep(x asm.Ptr, left asm.Int, shift, sum, squares asm.F64, s
 					t[h].Set(t[h].AddF64(e))
 				}
 			}
-			beside(i)
 		}
 		for h := range 2 {
 			a[h].Set(t[h].MulAddF64(one, a[h]))
 		}
 		q[0].Set(q[0].AddF64(p[0]))
 		q[1].Set(p[1].MulAddF64(one, q[1]))
+		for i := range 4 {
+			beside(i)
+		}
 		x.Advance(64)
 	}
 	if k.beside != nil && !shifted {
