@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -30,11 +31,11 @@ const (
 //
 // What stays is written anew in its place, so that it compresses: the tables
 // without gaps, the functions at equal distances. It returns new bodies for some of
-// the functions, by their position in the code section.
-func packFunctions(memory []byte) (map[int][]byte, error) {
+// the functions, by their position in the code section, and where the orphaned ones are.
+func packFunctions(memory []byte) (instead map[int][]byte, orphans []int, err error) {
 	at, err := findHeader(memory)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
@@ -42,27 +43,30 @@ func packFunctions(memory []byte) (map[int][]byte, error) {
 	pcln := memory[at+field(headerPcln):]
 	list, end, err := readFunctions(pcln, field(headerFuncs))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	instead := map[int][]byte{}
+	instead = map[int][]byte{}
 	for i := range list {
-		if body := bodyInstead(nameAt(names, list[i].field(funcName))); body != nil {
-			instead[int(list[i].field(funcEntry))-firstEntry] = body
+		name, position := nameAt(names, list[i].field(funcName)), int(list[i].field(funcEntry))-firstEntry
+		if body := bodyInstead(name); body != nil {
+			instead[position] = body
 			list[i].forget()
+		} else if slices.Contains(orphaned, name) {
+			orphans = append(orphans, position)
 		}
 	}
 	if err := dropNames(list, names); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := packTables(list, pctab); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	if err := writeFunctions(list, pcln, end); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	coarsen(memory, at, len(list))
-	return instead, nil
+	return instead, orphans, nil
 }
 
 // findHeader returns where the one runtime.pcHeader is.

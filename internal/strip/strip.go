@@ -31,12 +31,14 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var types, functions, code, data *section
+	var types, imports, functions, code, data *section
 	for i := range sections {
 		s := &sections[i]
 		switch s.id {
 		case sectionType:
 			types = s
+		case sectionImport:
+			imports = s
 		case sectionFunction:
 			functions = s
 		case sectionCode:
@@ -54,14 +56,21 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	instead, err := packFunctions(memory)
+	instead, orphans, err := packFunctions(memory)
 	if err != nil {
 		return nil, err
 	}
 	data.content = writeData(memory)
 	if len(instead) > 0 {
-		if types == nil || functions == nil || code == nil {
+		if types == nil || imports == nil || functions == nil || code == nil {
 			return nil, errors.New("strip: the module has no code")
+		}
+		count, err := imported(imports.content)
+		if err != nil {
+			return nil, err
+		}
+		if err := addOrphans(code.content, count, orphans, instead); err != nil {
+			return nil, err
 		}
 		if err := isGo(types.content, functions.content, instead); err != nil {
 			return nil, err

@@ -115,6 +115,36 @@ func TestOnlyNamedFunctionsAreEmptied(t *testing.T) {
 	}
 }
 
+// Three functions after 66 imported ones: the first calls the third, number 68, in one
+// byte or, signed, in two.
+func TestOrphansAreEmptied(t *testing.T) {
+	end := []byte{0, 0x0b}
+	for _, call := range [][]byte{{0, 0x10, 68, 0x0b}, {0, 0x10, 0xc4, 0x00, 0x0b}, {0, 0x41, 68, 0x1a, 0x0b}} {
+		code := []byte{3}
+		for _, body := range [][]byte{call, end, end} {
+			code = append(append(code, byte(len(body))), body...)
+		}
+		instead := map[int][]byte{}
+		require.NoError(t, addOrphans(code, 66, []int{1, 2}, instead))
+		want := map[int][]byte{1: trap}
+		if call[1] == 0x41 {
+			want[2] = trap
+		}
+		assert.Equal(t, want, instead)
+		instead = map[int][]byte{0: trap} // whose call is gone with it
+		require.NoError(t, addOrphans(code, 66, []int{1, 2}, instead))
+		assert.Len(t, instead, 3)
+		require.Error(t, addOrphans(code[:5], 66, []int{1}, map[int][]byte{}))
+	}
+	n, err := imported([]byte{2, 1, 'a', 1, 'f', 0, 0, 1, 'a', 1, 'g', 0, 1})
+	require.NoError(t, err)
+	assert.Equal(t, 2, n)
+	_, err = imported([]byte{1, 1, 'a', 1, 'm', 2, 0, 1})
+	require.Error(t, err)
+	_, err = imported([]byte{2, 1, 'a'})
+	require.Error(t, err)
+}
+
 func TestDataSectionSurvives(t *testing.T) {
 	memory := make([]byte, 10_000)
 	for i := range memory {

@@ -1,6 +1,7 @@
 package strip
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 
 const (
 	sectionType     = 1
+	sectionImport   = 2
 	sectionFunction = 3
 	sectionCode     = 10
 )
@@ -27,6 +29,12 @@ var unused = []string{
 	"runtime.dumpTypesRec", "runtime.fpunwindExpand", "runtime.startPCForTrace", "runtime.goStatusToTraceGoStatus",
 	// Reading a CPU profile, and stacks for a profile of blocking.
 	"runtime.(*profBuf).", "runtime.fpTracebackPartialExpand",
+	// Profiles: of memory, which the linker turns off where nothing reads it (but for the
+	// first allocations, see silent), and of waiting.
+	"runtime.mProf_Free", "runtime.setprofilebucket", "runtime.stkbucket", "runtime.newBucket",
+	"runtime.blockevent", "runtime.mutexevent", "runtime.saveblockevent", "runtime.saveBlockEventStack",
+	// Floats in hexadecimal and in binary, formats that nothing asks for.
+	"internal/strconv.fmtX", "internal/strconv.fmtB",
 	// Types of several modules, which only plugins are.
 	"runtime.typesEqual",
 	// Goroutines in a test's bubble.
@@ -45,14 +53,32 @@ var usedAll = []string{"runtime.traceLocker.ok"}
 // silent functions return nothing and only print or check: goroutines and their stacks
 // when the program ends, which without names and lines say nothing, what GODEBUG asks
 // for, a panic's value where its type is one of the program's without an Error or String
-// method, and, when the program starts, whether the linker wrote its tables well and in
-// which modules types are that only plugins have. They return at once.
+// method, and, when the program starts, a sample of memory for the profile, whether the
+// linker wrote its tables well and in which modules types are that only plugins have.
+// They return at once.
 var silent = map[string]bool{
 	"runtime.traceback1": true, "runtime.tracebacksomeothers": true, "runtime.tracebackHexdump": true,
 	"runtime.printAncestorTraceback": true, "runtime.printCgoTraceback": true, "runtime.goroutineheader": true,
 	"runtime.schedtrace": true, "runtime.printScavTrace": true, "runtime.dumpgstatus": true,
 	"runtime.hexdumpWords": true, "runtime.gcDumpObject": true, "runtime.checkFinalizersAndCleanups": true,
 	"runtime.printanycustomtype": true, "runtime.moduledataverify1": true, "runtime.typelinksinit": true,
+	"runtime.parsegodebug": true, "runtime.mProf_Malloc": true,
+}
+
+// orphaned functions are called by name only, and in many modules by none but functions
+// that are emptied: there they are emptied too.
+var orphaned = []string{
+	"runtime.(*Frames).Next", "runtime.expandCgoFrames", "runtime.funcline", "runtime.funcline1", "runtime.funcfile",
+	"runtime.(*inlineUnwinder).fileLine", "runtime.notetsleepg", "runtime.moduleTypelinks",
+	// Maps whose keys are neither strings nor pointers.
+	"runtime.mapassign", "runtime.mapaccess1", "runtime.mapaccess2", "runtime.mapassign_fast64",
+	"internal/runtime/maps.(*Map).putSlotSmall", "internal/runtime/maps.(*Map).getWithKey",
+	"internal/runtime/maps.(*Map).getWithKeySmall", "internal/runtime/maps.(*table).getWithKey",
+	"internal/runtime/maps.(*table).uncheckedPutSlotForAssign", "internal/runtime/maps.(*Map).putSlotSmallFast64",
+	"internal/runtime/maps.(*table).uncheckedPutSlotForAssignFast64",
+	"internal/runtime/maps.mapKeyError", "internal/runtime/maps.mapKeyError2",
+	// Complex numbers.
+	"runtime.printcomplex64", "runtime.printcomplex128", "internal/strconv.AppendComplex",
 }
 
 // Bodies without locals. A Go function returns by taking its return address off
@@ -82,6 +108,64 @@ func bodyInstead(name string) []byte {
 		}
 	}
 	return nil
+}
+
+// addOrphans empties those of some functions, by their position, that no function calls
+// which is not emptied: a call is an opcode, 0x10, and the function's number. Bytes that
+// only look like one keep it.
+func addOrphans(code []byte, imports int, some []int, instead map[int][]byte) error {
+	r := reader{b: code}
+	var bodies [][]byte
+	for count := r.uleb(); count > 0 && r.err == nil; count-- {
+		bodies = append(bodies, r.take(r.uleb()))
+	}
+	if r.err != nil {
+		return fmt.Errorf("strip: the code section is malformed: %w", r.err)
+	}
+	for again := true; again; {
+		again = false
+		for _, f := range some {
+			if instead[f] != nil {
+				continue
+			}
+			called := false
+			for i, body := range bodies {
+				called = called || i != f && instead[i] == nil && calls(body, imports+f)
+			}
+			if !called {
+				instead[f], again = trap, true
+			}
+		}
+	}
+	return nil
+}
+
+// calls says whether a body may call a function. Go's linker writes its number as a signed
+// one, which may take a byte more.
+func calls(body []byte, function int) bool {
+	call := binary.AppendUvarint([]byte{0x10}, uint64(function))
+	last := len(call) - 1
+	if call[last]&0x40 != 0 {
+		signed := append(append([]byte(nil), call...), 0)
+		signed[last] |= 0x80
+		return bytes.Contains(body, call) || bytes.Contains(body, signed)
+	}
+	return bytes.Contains(body, call)
+}
+
+// imported is how many functions an import section has.
+func imported(section []byte) (n int, err error) {
+	r := reader{b: section}
+	for count := r.uleb(); count > 0 && r.err == nil; count-- {
+		r.take(r.uleb())
+		r.take(r.uleb())
+		if kind := r.take(1); r.err == nil && kind[0] != 0 {
+			return 0, errors.New("strip: the module imports more than functions")
+		}
+		r.uleb()
+		n++
+	}
+	return n, r.err
 }
 
 // replaceBodies gives the functions of the code section that instead holds, by

@@ -119,20 +119,22 @@ func (c *Call) Prepared(key string, make func() any) any {
 			return make()
 		}
 	}
-	k := preparedKey{c.Node, key}
-	v, ok := p.session.prepared[k]
-	if !ok {
-		v = make()
-		p.session.prepared[k] = v
-		p.session.packed += packedBytes(v)
+	s := p.session
+	for _, kept := range s.prepared[c.Node] {
+		if kept.key == key {
+			return kept.value
+		}
 	}
+	v := make()
+	s.prepared[c.Node] = append(s.prepared[c.Node], prepared{key, v})
+	s.packed += packedBytes(v)
 	return v
 }
 
-// preparedKey names something that an operator keeps for a node.
-type preparedKey struct {
-	node *Node
-	key  string
+// prepared is something that an operator keeps for a node.
+type prepared struct {
+	key   string
+	value any
 }
 
 // packedBytes is the size of what Prepared keeps, for the types that say it.

@@ -109,7 +109,7 @@ func plain(name string) string {
 var needs = map[string]int{}
 
 func init() {
-	for n, ops := range map[int]string{
+	for n, ops := range [...]string{
 		2: `Add Sub Mul Div Mod Pow Equal Less Greater LessOrEqual GreaterOrEqual And Or Xor BitShift BitwiseAnd BitwiseOr
 			BitwiseXor MatMul Gemm Conv ConvTranspose Gather GatherElements GatherND Expand Tile PRelu Compress CastLike
 			CumSum LayerNormalization RMSNormalization Reshape`,

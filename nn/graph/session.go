@@ -28,7 +28,7 @@ type Session struct {
 	graph    *Graph
 	maxBytes int
 	weights  int // bytes of constants
-	prepared map[preparedKey]any
+	prepared map[*Node][]prepared
 	packed   int // bytes of prepared
 	runs     []*Run
 	arena    []byte // of the runs' first segments, which share it
@@ -49,7 +49,7 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 	if err := complete(g.Nodes); err != nil {
 		return nil, err
 	}
-	s = &Session{graph: g, maxBytes: o.MaxBytes, prepared: map[preparedKey]any{}}
+	s = &Session{graph: g, maxBytes: o.MaxBytes, prepared: map[*Node][]prepared{}}
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes
 	}

@@ -12,7 +12,7 @@ const maxRank = 32
 
 // typeNames are the element types that graph does not have, by their number in
 // TensorProto.DataType.
-var typeNames = map[int64]string{
+var typeNames = [...]string{
 	14: "complex64", 15: "complex128", 16: "bfloat16", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2",
 	20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
 }
@@ -24,9 +24,9 @@ func (r *reader) dtype(n int64) graph.DType {
 		return graph.DType(n)
 	}
 	if n != 0 {
-		name := typeNames[n]
-		if name == "" {
-			name = text.Join("number ", n)
+		name := text.Join("number ", n)
+		if n > 0 && n < int64(len(typeNames)) && typeNames[n] != "" {
+			name = typeNames[n]
 		}
 		r.missing("type " + name)
 	}

@@ -72,6 +72,12 @@ func main() {
 	var none *pair
 	var s fmtStringer = none
 	println("recovered", nilCall(s))
+	counts, names := map[pair]int{}, map[int]string{}
+	for i := range 100 {
+		counts[pair{"a", strings.Repeat("b", i%3)}]++
+		names[i] = "n"
+	}
+	println("maps", len(counts), counts[pair{"a", "bb"}], len(names), names[7], complex(1, 2))
 	pc, _, line, _ := runtime.Caller(0)
 	println("name", strings.TrimPrefix(runtime.FuncForPC(pc).Name(), "command-line-arguments."), "line", line > 0)
 }
