@@ -36,6 +36,18 @@ func step(g, x, mean float32, A, slope, C float64) float64 {
 	return (float64(float64(g)*A) - float64((float64(x)-float64(mean))*slope)) - C
 }
 
+// shows says whether one of some values of a row, whose A is r·gamma, has a dx that
+// reaches least.
+func shows(dy, x, gamma []float32, mean float32, r, slope, C, least float64) bool {
+	for i := range samples {
+		k := len(x) * i / samples
+		if A := r * float64(at(gamma, k, 1)); math.Abs(step(dy[k], x[k], mean, A, slope, C)) >= least {
+			return true
+		}
+	}
+	return false
+}
+
 // exactSlots are rows or columns next to each other whose dx is computed in float64: outer
 // blocks of them, a stride apart. A group is one or more slots with the same parameters
 // but for the scale.
@@ -104,7 +116,6 @@ func (s *exactSlots) left(i, n int) (all slotSums) {
 	for _, p := range s.sums[i : i+n] {
 		all.e += p.e
 		all.et += p.et
-		all.ee += p.ee
 	}
 	return all
 }
@@ -126,30 +137,18 @@ func (s *exactSlots) statistics(i, n, share, count int, epsilon float64, centere
 		if centered {
 			d = left.e / float64(count)
 		}
-		variance := left.ee/float64(count) - float64(d*d)
+		variance := left.et/float64(count) - float64(d*d)
 		s.set(i, share, s.params[i].mean+d, 1/math.Sqrt(variance+epsilon), 0, 0)
 	}
 }
 
-// settle says, after products, whether what is left of a group of count values cancels:
-// dx, e·rstd, does not reach least on average. Then it is corrected.
-func (s *exactSlots) settle(i, n int, least float64, count int, epsilon float64, centered bool) bool {
-	left := s.left(i, n)
-	least /= s.params[i].rstd
-	if left.ee >= float64(float64(least*least)*float64(count)) {
-		return false
-	}
-	s.correct(i, n, left, float64(count), epsilon, centered)
-	return true
-}
-
-// correct takes from a group what it has left along 1 and along t: m1 and slope, be they
+// correct takes, after products, from a group what it has left along 1 and along t: m1 and slope, be they
 // float32's or float64's, have roundings that may be larger than what is to be left. Of
 // the part along t only ε's share stays,
 //
 //	x̂·mean(g·x̂) = t·mean(g·t)/(σ² + ε),  g = e + t·slope
-func (s *exactSlots) correct(i, n int, left slotSums, count, epsilon float64, centered bool) {
-	p := s.params[i]
+func (s *exactSlots) correct(i, n int, count, epsilon float64, centered bool) {
+	p, left := s.params[i], s.left(i, n)
 	var shift float64
 	if centered {
 		shift = -left.e / count
@@ -177,7 +176,7 @@ func (s *exactSlots) differentiate(i, n int, mean, variance, epsilon, count floa
 	s.set(i, n, mean, rstd, m1, slope)
 	if all := m1 + slope; all-all == 0 && variance != 0 { // else as IEEE 754 has the formula
 		s.products(i, n, s.dy)
-		s.correct(i, n, s.left(i, n), count, epsilon, centered)
+		s.correct(i, n, count, epsilon, centered)
 	}
 	s.gradients(i, n)
 }

@@ -41,7 +41,7 @@ type grid struct {
 	hard           []bool      // groups that float32 does not carry safely
 	anyHard        bool
 	one            [6]float32 // params of a single plane
-	least          []float64  // of each group, what its largest |dx| must reach
+	suspect        []bool     // groups whose gradients may cancel
 	kept           bool       // mean and rstd are exact and not as cached
 	exactSlots     *exactSlots
 	view           *grid // what part gives
@@ -68,7 +68,7 @@ func (g *grid) allocate() {
 		g.period = tiling(g.slots, g.outer)
 		g.column = columnTable{slots: g.slots, period: g.period, shift: make([]float32, g.period), sums: make([]float64, 2*g.period)}
 	}
-	all := make([]float64, 7*g.groups+3*g.period+3*g.slots)
+	all := make([]float64, 6*g.groups+3*g.period+3*g.slots)
 	take := func(n int) []float64 {
 		part := all[:n:n]
 		all = all[n:]
@@ -76,7 +76,7 @@ func (g *grid) allocate() {
 	}
 	g.moments = take(2 * g.groups)
 	g.mean, g.variance, g.rstd, g.rest = take(g.groups), take(g.groups), take(g.groups), take(g.groups)
-	g.least, g.exactSlots = take(g.groups), new(exactSlots)
+	g.suspect, g.exactSlots = make([]bool, g.groups), new(exactSlots)
 	g.sums, g.triples = take(3*g.period), take(3*g.slots)
 	g.params, g.hard = make([]float32, 6*g.period), make([]bool, g.groups)
 }
@@ -157,7 +157,7 @@ func (g *grid) groupsOf(from, to int) *grid {
 	*p = grid{samples: 1, outer: g.outer, slots: groups * g.share, inner: g.inner, share: g.share, stride: g.stride, repeat: 1,
 		groups: groups, size: g.size, epsilon: g.epsilon, activation: g.activation, period: groups * g.share,
 		moments: g.moments[2*from : 2*to], mean: g.mean[from:to], variance: g.variance[from:to], rstd: g.rstd[from:to], rest: g.rest[from:to],
-		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to], least: g.least[from:to], exactSlots: g.exactSlots}
+		params: g.params, sums: g.sums, triples: g.triples, hard: g.hard[from:to], suspect: g.suspect[from:to], exactSlots: g.exactSlots}
 	p.sums, p.params = p.sums[:3*p.period], p.params[:6*p.period]
 	return p
 }

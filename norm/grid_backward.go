@@ -132,12 +132,7 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	frozen, root, asked, same := true, math.Sqrt(float64(g.count())), false, false
 	n, share := g.period, g.share
 	as, bs, cs := g.params[2*n:][:n], g.params[3*n:][:n], g.params[4*n:][:n]
-	weak := 0 // groups up to k whose dx may cancel
-	settle := func(k int) {
-		for weak > 0 {
-			weak -= g.settle(dx, dy, x, gamma, k-weak, k, own)
-		}
-	}
+	suspects := false
 	for k := range g.groups {
 		r, m1, m2 := g.rstd[k], g.moments[2*k], g.moments[2*k+1]
 		B, C := float64(r*m2), float64(r*(m1-float64(g.rest[k]*m2)))
@@ -152,14 +147,14 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 			hard = hard || isHard(0, A)
 			as[s], bs[s], cs[s] = float32(A), float32(B), float32(C)
 		}
-		g.hard[k], g.least[k] = hard, leastShown(t, most)
+		g.hard[k], g.suspect[k] = hard, false
 		frozen = frozen && B == 0 && C == 0
-		g.anyHard = g.anyHard || hard
-		if hard || t == 0 || g.shows(dy, x, k, float64(B*r), C) {
-			settle(k)
-			if hard {
-				g.exactGradients(dx, dy, x, gamma, k, own)
-			}
+		if hard {
+			g.anyHard = true
+			g.exactGradients(dx, dy, x, gamma, k, own)
+			continue
+		}
+		if t == 0 || g.shows(dy, x, k, float64(B*r), C, leastShown(t, most)) {
 			continue
 		}
 		if own && g.columns() && !asked { // dy is the same everywhere, or columns are slow to look through
@@ -169,12 +164,13 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 			clear(as[k*share : (k+1)*share])
 			clear(bs[k*share : (k+1)*share])
 			clear(cs[k*share : (k+1)*share])
-			settle(k)
 			continue
 		}
-		weak++
+		g.suspect[k], suspects = true, true
 	}
-	settle(g.groups)
+	if suspects {
+		g.settle(dx, dy, x, gamma, own)
+	}
 	if frozen { // x does not matter
 		copy(g.params[g.period:], g.params[2*g.period:3*g.period])
 		clear(g.params[:g.period])
@@ -192,7 +188,7 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 }
 
 // shows says whether one of some values of a group has a dx that reaches least.
-func (g *grid) shows(dy, x []float32, k int, slope, C float64) bool {
+func (g *grid) shows(dy, x []float32, k int, slope, C, least float64) bool {
 	s, n := g.span(k), g.count()
 	means, as := g.params[:g.period], g.params[2*g.period:][:g.period]
 	for i := range samples {
@@ -200,7 +196,7 @@ func (g *grid) shows(dy, x []float32, k int, slope, C float64) bool {
 		block, in := at/s.run, at%s.run
 		slot := k*g.share + in/g.inner
 		at = s.base + block*s.stride + in
-		if math.Abs(step(dy[at], x[at], means[slot], float64(as[slot]), slope, C)) >= g.least[k] {
+		if math.Abs(step(dy[at], x[at], means[slot], float64(as[slot]), slope, C)) >= least {
 			return true
 		}
 	}
@@ -225,41 +221,65 @@ func (g *grid) sameScale(gamma []float32, k int) bool {
 	return gamma == nil || allEqual(gamma[g.channel(k*g.share):g.channel((k+1)*g.share-1)+1])
 }
 
-// settleSlots is how many slots float64 takes at once.
-const settleSlots = 512
+const (
+	settleSlots = 512 // that float64 takes at once
+	calmRun     = 40  // columns that a run of calm ones should have: float32 takes it row by row
+)
 
-// settle looks at groups whose dx may cancel, some of those from one up to another, as
-// many as it returns: they are hard, and have their dx then, if it does. Sums that are not
-// the groups' own have nothing to be corrected by.
-func (g *grid) settle(dx, dy, x, gamma []float32, from, to int, own bool) (done int) {
-	done = min(to-from, max(1, settleSlots/g.share))
-	e, share := g.inFloat64(dx, dy, x, from, done), g.share
-	for i := range done {
-		e.set(i*share, share, g.mean[from+i], g.rstd[from+i], 0, 0)
+// settle gives the suspects, whose dx may cancel, theirs in float64, and makes them hard.
+// Sums that are not the groups' own have nothing to be corrected by.
+func (g *grid) settle(dx, dy, x, gamma []float32, own bool) {
+	if g.columns() && g.calmRuns()*calmRun > g.slots {
+		for k, hard := range g.hard {
+			s := k*g.share + 2*g.period // A, then B and C; all are 0 where nothing is left
+			g.suspect[k] = !hard && (g.params[s] != 0 || g.params[s+g.period] != 0 || g.params[s+2*g.period] != 0)
+		}
 	}
-	if own && !g.kept {
-		e.statistics(0, done*share, share, g.count(), g.epsilon, true)
-	}
-	g.scales(e, gamma, from)
-	for i := range done {
-		p := e.params[i*share]
-		e.set(i*share, share, p.mean, p.rstd, g.moments[2*(from+i)], float64(g.moments[2*(from+i)+1]*g.rstd[from+i]))
-	}
-	if own {
-		e.products(0, done*share, e.dy)
-	}
-	for first, i := 0, 0; i <= done; i++ {
-		if i < done && (!own || e.settle(i*share, share, g.least[from+i], g.count(), g.epsilon, true)) {
-			g.hard[from+i], g.anyHard = true, true
+	most := max(1, settleSlots/g.share)
+	for from := 0; from < g.groups; from++ {
+		n := 0
+		for n < most && from+n < g.groups && g.suspect[from+n] {
+			g.hard[from+n], g.anyHard = true, true
+			n++
+		}
+		if n == 0 {
 			continue
 		}
-		if i > first {
-			e.gradients(first*share, (i-first)*share)
+		e, share := g.inFloat64(dx, dy, x, from, n), g.share
+		for i := range n {
+			e.set(i*share, share, g.mean[from+i], g.rstd[from+i], 0, 0)
 		}
-		first = i + 1
+		if own && !g.kept {
+			e.statistics(0, n*share, share, g.count(), g.epsilon, true)
+		}
+		g.scales(e, gamma, from)
+		for i := range n {
+			p, k := e.params[i*share], from+i
+			e.set(i*share, share, p.mean, p.rstd, g.moments[2*k], float64(g.moments[2*k+1]*g.rstd[k]))
+		}
+		if own {
+			e.products(0, n*share, e.dy)
+			for i := range n {
+				e.correct(i*share, share, float64(g.count()), g.epsilon, true)
+			}
+		}
+		e.gradients(0, n*share)
+		e.release()
+		from += n - 1
 	}
-	e.release()
-	return done
+}
+
+// calmRuns counts the runs of groups that are neither hard nor suspect.
+func (g *grid) calmRuns() (runs int) {
+	before := false
+	for k, hard := range g.hard {
+		calm := !hard && !g.suspect[k]
+		if calm && !before {
+			runs++
+		}
+		before = calm
+	}
+	return runs
 }
 
 // inFloat64 is n groups as float64 takes them.

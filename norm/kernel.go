@@ -289,10 +289,10 @@ package norm
 //
 // rows have gamma (cols elements) or nil, and four lanes a sum; element i goes to i%4:
 //
-//	a_i = a_i + e;  b_i = b_i + e*t;  c_i = c_i + e*e
-//	E = (a0 + a2) + (a1 + a3), the others alike
-//	for each of the last n%4 elements { E = E + e;  ET = ET + e*t;  EE = EE + e*e }
-//	sums.e += E;  sums.et += ET;  sums.ee += EE
+//	a_i = a_i + e;  b_i = b_i + e*t
+//	E = (a0 + a2) + (a1 + a3);  ET = the same of b
+//	for each of the last n%4 elements { E = E + e;  ET = ET + e*t }
+//	sums.e += E;  sums.et += ET
 //
 // Columns are cols adjacent ones of a matrix whose rows are stride apart; each is added
 // up from 0 in blocks of 16 rows, and the blocks' sums to sums.

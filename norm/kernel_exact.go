@@ -6,17 +6,16 @@ package norm
 type slotParams struct{ mean, scale, m1, slope, shift, tilt, rstd float64 }
 
 // slotSums are a row's or a column's sums.
-type slotSums struct{ e, et, ee float64 }
+type slotSums struct{ e, et float64 }
 
 // add takes in one value, of which e is left.
 func (s *slotSums) add(e, t float64) {
 	s.e += e
 	s.et += float64(e * t)
-	s.ee += float64(e * e)
 }
 
 // plus is lanewise.
-func (s slotSums) plus(r slotSums) slotSums { return slotSums{s.e + r.e, s.et + r.et, s.ee + r.ee} }
+func (s slotSums) plus(r slotSums) slotSums { return slotSums{s.e + r.e, s.et + r.et} }
 
 // rest is what is left of dy, and x - mean. scales is gamma, or nil.
 func (p *slotParams) rest(dy, x float32, scales []float32, i int) (e, t float64) {

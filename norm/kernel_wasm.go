@@ -84,7 +84,7 @@ func columnProducts(sums *float64, dy, src, params *float32, count, period int)
 //go:noescape
 func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
 
-// rowProductsExact adds Σe, Σe·t and Σe² of each row; kernel.go has the loop.
+// rowProductsExact adds Σe and Σe·t of each row; kernel.go has the loop.
 //
 //go:noescape
 func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)

@@ -16020,11 +16020,8 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 	// lanes1 is V1
 	// lanes2 is V2
 	// lanes3 is V3
-	// lanes4 is V4
-	// lanes5 is V5
 	// sumE is F16
 	// sumET is F17
-	// sumEE is F18
 	// rows is R1
 	I64Load rows+40(FP)
 	Set R1
@@ -16039,12 +16036,12 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 	Set R4
 	// gamma is R5
 	// left is R6
-	// mean0 is V6
-	// scale0 is V7
-	// mOne0 is V8
-	// minusSlope0 is V9
-	// t is V10
-	// e is V11
+	// mean0 is V4
+	// scale0 is V5
+	// mOne0 is V6
+	// minusSlope0 is V7
+	// t is V8
+	// e is V9
 	Get R1
 	I64Const $1
 	I64GeS
@@ -16054,23 +16051,23 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 			I32WrapI64
 			F64Load $0
 			F64x2Splat
-			Set V6
+			Set V4
 			Get R4
 			I32WrapI64
 			F64Load $8
 			F64x2Splat
-			Set V7
+			Set V5
 			Get R4
 			I32WrapI64
 			F64Load $16
 			F64x2Splat
-			Set V8
+			Set V6
 			Get R4
 			I32WrapI64
 			F64Load $24
 			F64Neg
 			F64x2Splat
-			Set V9
+			Set V7
 			Get R4
 			I64Const $56
 			I64Add
@@ -16087,10 +16084,6 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 			Set V2
 			V128Const $0, $0
 			Set V3
-			V128Const $0, $0
-			Set V4
-			V128Const $0, $0
-			Set V5
 			Get R5
 			I64Eqz
 			I32Eqz
@@ -16104,9 +16097,9 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						V128Load $0
@@ -16116,31 +16109,25 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						V128Load $0
 						F64x2PromoteLowF32x4
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Sub
-						Set V11
-						Get V10
-						Get V9
+						Set V9
+						Get V8
+						Get V7
 						F64x2Mul
-						Get V11
+						Get V9
 						F64x2Add
-						Set V11
-						Get V11
-						Get V10
+						Set V9
+						Get V0
+						Get V9
+						F64x2Add
+						Set V0
+						Get V9
+						Get V8
 						F64x2Mul
 						Get V2
 						F64x2Add
 						Set V2
-						Get V11
-						Get V11
-						F64x2Mul
-						Get V4
-						F64x2Add
-						Set V4
-						Get V0
-						Get V11
-						F64x2Add
-						Set V0
 						Get R3
 						I32WrapI64
 						V128Load64Zero
@@ -16148,9 +16135,9 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						V128Load64Zero
@@ -16166,31 +16153,25 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						Unreachable
 						F64x2PromoteLowF32x4
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Sub
-						Set V11
-						Get V10
-						Get V9
+						Set V9
+						Get V8
+						Get V7
 						F64x2Mul
-						Get V11
+						Get V9
 						F64x2Add
-						Set V11
-						Get V11
-						Get V10
+						Set V9
+						Get V1
+						Get V9
+						F64x2Add
+						Set V1
+						Get V9
+						Get V8
 						F64x2Mul
 						Get V3
 						F64x2Add
 						Set V3
-						Get V11
-						Get V11
-						F64x2Mul
-						Get V5
-						F64x2Add
-						Set V5
-						Get V1
-						Get V11
-						F64x2Add
-						Set V1
 						Get R2
 						I64Const $16
 						I64Add
@@ -16233,16 +16214,6 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
-				Get V4
-				Get V5
-				F64x2Add
-				Set V4
-				Get V4
-				F64x2ExtractLane $0, $0
-				Get V4
-				F64x2ExtractLane $0, $1
-				F64Add
-				Set F18
 				Get R6
 				I64Const $1
 				I64GeS
@@ -16253,9 +16224,9 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						F32Load $0
 						F64PromoteF32
 						F64x2Splat
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						F32Load $0
@@ -16267,34 +16238,27 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						F64PromoteF32
 						F64x2Splat
 						F64x2Mul
-						Get V8
+						Get V6
 						F64x2Sub
-						Set V11
-						Get V10
-						Get V9
+						Set V9
+						Get V8
+						Get V7
 						F64x2Mul
-						Get V11
+						Get V9
 						F64x2Add
-						Set V11
+						Set V9
 						Get F16
-						Get V11
+						Get V9
 						F64x2ExtractLane $0, $0
 						F64Add
 						Set F16
 						Get F17
-						Get V11
-						Get V10
+						Get V9
+						Get V8
 						F64x2Mul
 						F64x2ExtractLane $0, $0
 						F64Add
 						Set F17
-						Get F18
-						Get V11
-						Get V11
-						F64x2Mul
-						F64x2ExtractLane $0, $0
-						F64Add
-						Set F18
 						Get R2
 						I64Const $4
 						I64Add
@@ -16327,40 +16291,34 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						V128Load $0
 						F64x2PromoteLowF32x4
+						Get V5
+						F64x2Mul
+						Get V6
+						F64x2Sub
+						Set V9
+						Get V8
 						Get V7
 						F64x2Mul
-						Get V8
-						F64x2Sub
-						Set V11
-						Get V10
 						Get V9
-						F64x2Mul
-						Get V11
 						F64x2Add
-						Set V11
-						Get V11
-						Get V10
+						Set V9
+						Get V0
+						Get V9
+						F64x2Add
+						Set V0
+						Get V9
+						Get V8
 						F64x2Mul
 						Get V2
 						F64x2Add
 						Set V2
-						Get V11
-						Get V11
-						F64x2Mul
-						Get V4
-						F64x2Add
-						Set V4
-						Get V0
-						Get V11
-						F64x2Add
-						Set V0
 						Get R3
 						I32WrapI64
 						V128Load64Zero
@@ -16368,9 +16326,9 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						V128Load64Zero
@@ -16378,33 +16336,27 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						I64ShrU
 						Unreachable
 						F64x2PromoteLowF32x4
+						Get V5
+						F64x2Mul
+						Get V6
+						F64x2Sub
+						Set V9
+						Get V8
 						Get V7
 						F64x2Mul
-						Get V8
-						F64x2Sub
-						Set V11
-						Get V10
 						Get V9
-						F64x2Mul
-						Get V11
 						F64x2Add
-						Set V11
-						Get V11
-						Get V10
+						Set V9
+						Get V1
+						Get V9
+						F64x2Add
+						Set V1
+						Get V9
+						Get V8
 						F64x2Mul
 						Get V3
 						F64x2Add
 						Set V3
-						Get V11
-						Get V11
-						F64x2Mul
-						Get V5
-						F64x2Add
-						Set V5
-						Get V1
-						Get V11
-						F64x2Add
-						Set V1
 						Get R2
 						I64Const $16
 						I64Add
@@ -16443,16 +16395,6 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
-				Get V4
-				Get V5
-				F64x2Add
-				Set V4
-				Get V4
-				F64x2ExtractLane $0, $0
-				Get V4
-				F64x2ExtractLane $0, $1
-				F64Add
-				Set F18
 				Get R6
 				I64Const $1
 				I64GeS
@@ -16463,44 +16405,37 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 						F32Load $0
 						F64PromoteF32
 						F64x2Splat
-						Get V6
+						Get V4
 						F64x2Sub
-						Set V10
+						Set V8
 						Get R2
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
 						F64x2Splat
+						Get V5
+						F64x2Mul
+						Get V6
+						F64x2Sub
+						Set V9
+						Get V8
 						Get V7
 						F64x2Mul
-						Get V8
-						F64x2Sub
-						Set V11
-						Get V10
 						Get V9
-						F64x2Mul
-						Get V11
 						F64x2Add
-						Set V11
+						Set V9
 						Get F16
-						Get V11
+						Get V9
 						F64x2ExtractLane $0, $0
 						F64Add
 						Set F16
 						Get F17
-						Get V11
-						Get V10
+						Get V9
+						Get V8
 						F64x2Mul
 						F64x2ExtractLane $0, $0
 						F64Add
 						Set F17
-						Get F18
-						Get V11
-						Get V11
-						F64x2Mul
-						F64x2ExtractLane $0, $0
-						F64Add
-						Set F18
 						Get R2
 						I64Const $4
 						I64Add
@@ -16537,15 +16472,7 @@ TEXT ·rowProductsExact(SB), NOSPLIT, $0-56
 			F64Add
 			F64Store $0, $8
 			Get R0
-			I32WrapI64
-			Get R0
-			I32WrapI64
-			F64Load $16
-			Get F18
-			F64Add
-			F64Store $0, $16
-			Get R0
-			I64Const $24
+			I64Const $16
 			I64Add
 			Set R0
 			Get R1
@@ -17061,18 +16988,16 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 	// sum1 is V1
 	// sum2 is V2
 	// sum3 is V3
-	// sum4 is V4
-	// sum5 is V5
-	// mean0 is V6
-	// mean1 is V7
-	// scale0 is V8
-	// scale1 is V9
-	// mOne0 is V10
-	// mOne1 is V11
-	// minusSlope0 is V12
-	// minusSlope1 is V13
-	// t is V14
-	// e is V15
+	// mean0 is V4
+	// mean1 is V5
+	// scale0 is V6
+	// scale1 is V7
+	// mOne0 is V8
+	// mOne1 is V9
+	// minusSlope0 is V10
+	// minusSlope1 is V11
+	// t is V12
+	// e is V13
 	Get R3
 	I64Const $0
 	I64GtS
@@ -17169,94 +17094,94 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I32WrapI64
 							F64Load $0
 							F64x2Splat
-							Set V6
-							Get V6
+							Set V4
+							Get V4
 							Get R11
 							I32WrapI64
 							F64Load $56
 							F64x2ReplaceLane $0, $1
-							Set V6
+							Set V4
 							Get R11
 							I32WrapI64
 							F64Load $112
+							F64x2Splat
+							Set V5
+							Get V5
+							Get R11
+							I32WrapI64
+							F64Load $168
+							F64x2ReplaceLane $0, $1
+							Set V5
+							Get R11
+							I32WrapI64
+							F64Load $8
+							F64x2Splat
+							Set V6
+							Get V6
+							Get R11
+							I32WrapI64
+							F64Load $64
+							F64x2ReplaceLane $0, $1
+							Set V6
+							Get R11
+							I32WrapI64
+							F64Load $120
 							F64x2Splat
 							Set V7
 							Get V7
 							Get R11
 							I32WrapI64
-							F64Load $168
+							F64Load $176
 							F64x2ReplaceLane $0, $1
 							Set V7
 							Get R11
 							I32WrapI64
-							F64Load $8
+							F64Load $16
 							F64x2Splat
 							Set V8
 							Get V8
 							Get R11
 							I32WrapI64
-							F64Load $64
+							F64Load $72
 							F64x2ReplaceLane $0, $1
 							Set V8
 							Get R11
 							I32WrapI64
-							F64Load $120
+							F64Load $128
 							F64x2Splat
 							Set V9
 							Get V9
 							Get R11
 							I32WrapI64
-							F64Load $176
-							F64x2ReplaceLane $0, $1
-							Set V9
-							Get R11
-							I32WrapI64
-							F64Load $16
-							F64x2Splat
-							Set V10
-							Get V10
-							Get R11
-							I32WrapI64
-							F64Load $72
-							F64x2ReplaceLane $0, $1
-							Set V10
-							Get R11
-							I32WrapI64
-							F64Load $128
-							F64x2Splat
-							Set V11
-							Get V11
-							Get R11
-							I32WrapI64
 							F64Load $184
 							F64x2ReplaceLane $0, $1
-							Set V11
+							Set V9
 							Get R11
 							I32WrapI64
 							F64Load $24
 							F64Neg
 							F64x2Splat
-							Set V12
-							Get V12
+							Set V10
+							Get V10
 							Get R11
 							I32WrapI64
 							F64Load $80
 							F64Neg
 							F64x2ReplaceLane $0, $1
-							Set V12
+							Set V10
 							Get R11
 							I32WrapI64
 							F64Load $136
 							F64Neg
 							F64x2Splat
-							Set V13
-							Get V13
+							Set V11
+							Get V11
 							Get R11
 							I32WrapI64
 							F64Load $192
 							F64Neg
 							F64x2ReplaceLane $0, $1
-							Set V13
+							Set V11
 							V128Const $0, $0
 							Set V0
 							V128Const $0, $0
@@ -17265,50 +17190,50 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Set V2
 							V128Const $0, $0
 							Set V3
-							V128Const $0, $0
-							Set V4
-							V128Const $0, $0
-							Set V5
 							Loop
 								Get R10
 								I32WrapI64
 								V128Load $0
 								F64x2PromoteLowF32x4
-								Get V6
+								Get V4
 								F64x2Sub
-								Set V14
+								Set V12
 								Get R8
 								I32WrapI64
 								V128Load $0
 								F64x2PromoteLowF32x4
+								Get V6
+								F64x2Mul
 								Get V8
-								F64x2Mul
-								Get V10
 								F64x2Sub
-								Set V15
-								Get V14
+								Set V13
 								Get V12
+								Get V10
 								F64x2Mul
-								Get V15
+								Get V13
 								F64x2Add
-								Set V15
-								Get V15
-								Get V14
+								Set V13
+								Get V0
+								Get V13
+								F64x2Add
+								Set V0
+								Get V13
+								Get V12
 								F64x2Mul
 								Get V2
 								F64x2Add
 								Set V2
-								Get V15
-								Get V15
-								F64x2Mul
-								Get V4
-								F64x2Add
-								Set V4
-								Get V0
-								Get V15
-								F64x2Add
-								Set V0
 								Get R10
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V5
+								F64x2Sub
+								Set V12
+								Get R8
 								I32WrapI64
 								V128Load64Zero
 								Unreachable
@@ -17316,42 +17241,26 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 								Unreachable
 								F64x2PromoteLowF32x4
 								Get V7
-								F64x2Sub
-								Set V14
-								Get R8
-								I32WrapI64
-								V128Load64Zero
-								Unreachable
-								I64ShrU
-								Unreachable
-								F64x2PromoteLowF32x4
+								F64x2Mul
 								Get V9
-								F64x2Mul
-								Get V11
 								F64x2Sub
-								Set V15
-								Get V14
-								Get V13
+								Set V13
+								Get V12
+								Get V11
 								F64x2Mul
-								Get V15
+								Get V13
 								F64x2Add
-								Set V15
-								Get V15
-								Get V14
+								Set V13
+								Get V1
+								Get V13
+								F64x2Add
+								Set V1
+								Get V13
+								Get V12
 								F64x2Mul
 								Get V3
 								F64x2Add
 								Set V3
-								Get V15
-								Get V15
-								F64x2Mul
-								Get V5
-								F64x2Add
-								Set V5
-								Get V1
-								Get V15
-								F64x2Add
-								Set V1
 								Get R8
 								Get R0
 								I64Add
@@ -17392,8 +17301,8 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Get R12
 							I32WrapI64
 							F64Load $16
-							Get V4
-							F64x2ExtractLane $0, $0
+							Get V0
+							F64x2ExtractLane $0, $1
 							F64Add
 							F64Store $0, $16
 							Get R12
@@ -17401,7 +17310,7 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Get R12
 							I32WrapI64
 							F64Load $24
-							Get V0
+							Get V2
 							F64x2ExtractLane $0, $1
 							F64Add
 							F64Store $0, $24
@@ -17410,8 +17319,8 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Get R12
 							I32WrapI64
 							F64Load $32
-							Get V2
-							F64x2ExtractLane $0, $1
+							Get V1
+							F64x2ExtractLane $0, $0
 							F64Add
 							F64Store $0, $32
 							Get R12
@@ -17419,8 +17328,8 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Get R12
 							I32WrapI64
 							F64Load $40
-							Get V4
-							F64x2ExtractLane $0, $1
+							Get V3
+							F64x2ExtractLane $0, $0
 							F64Add
 							F64Store $0, $40
 							Get R12
@@ -17429,7 +17338,7 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I32WrapI64
 							F64Load $48
 							Get V1
-							F64x2ExtractLane $0, $0
+							F64x2ExtractLane $0, $1
 							F64Add
 							F64Store $0, $48
 							Get R12
@@ -17438,45 +17347,9 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I32WrapI64
 							F64Load $56
 							Get V3
-							F64x2ExtractLane $0, $0
+							F64x2ExtractLane $0, $1
 							F64Add
 							F64Store $0, $56
-							Get R12
-							I32WrapI64
-							Get R12
-							I32WrapI64
-							F64Load $64
-							Get V5
-							F64x2ExtractLane $0, $0
-							F64Add
-							F64Store $0, $64
-							Get R12
-							I32WrapI64
-							Get R12
-							I32WrapI64
-							F64Load $72
-							Get V1
-							F64x2ExtractLane $0, $1
-							F64Add
-							F64Store $0, $72
-							Get R12
-							I32WrapI64
-							Get R12
-							I32WrapI64
-							F64Load $80
-							Get V3
-							F64x2ExtractLane $0, $1
-							F64Add
-							F64Store $0, $80
-							Get R12
-							I32WrapI64
-							Get R12
-							I32WrapI64
-							F64Load $88
-							Get V5
-							F64x2ExtractLane $0, $1
-							F64Add
-							F64Store $0, $88
 							Get R7
 							I64Const $16
 							I64Add
@@ -17490,7 +17363,7 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I64Add
 							Set R11
 							Get R12
-							I64Const $96
+							I64Const $64
 							I64Add
 							Set R12
 							Get R1
@@ -17518,23 +17391,23 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I32WrapI64
 							F64Load $0
 							F64x2Splat
-							Set V6
+							Set V4
 							Get R11
 							I32WrapI64
 							F64Load $8
 							F64x2Splat
-							Set V8
+							Set V6
 							Get R11
 							I32WrapI64
 							F64Load $16
 							F64x2Splat
-							Set V10
+							Set V8
 							Get R11
 							I32WrapI64
 							F64Load $24
 							F64Neg
 							F64x2Splat
-							Set V12
+							Set V10
 							V128Const $0, $0
 							Set V0
 							V128Const $0, $0
@@ -17543,51 +17416,41 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							Set V2
 							V128Const $0, $0
 							Set V3
-							V128Const $0, $0
-							Set V4
-							V128Const $0, $0
-							Set V5
 							Loop
 								Get R10
 								I32WrapI64
 								F32Load $0
 								F64PromoteF32
 								F64x2Splat
-								Get V6
+								Get V4
 								F64x2Sub
-								Set V14
+								Set V12
 								Get R8
 								I32WrapI64
 								F32Load $0
 								F64PromoteF32
 								F64x2Splat
+								Get V6
+								F64x2Mul
 								Get V8
-								F64x2Mul
-								Get V10
 								F64x2Sub
-								Set V15
-								Get V14
+								Set V13
 								Get V12
+								Get V10
 								F64x2Mul
-								Get V15
+								Get V13
 								F64x2Add
-								Set V15
-								Get V15
-								Get V14
+								Set V13
+								Get V0
+								Get V13
+								F64x2Add
+								Set V0
+								Get V13
+								Get V12
 								F64x2Mul
 								Get V2
 								F64x2Add
 								Set V2
-								Get V15
-								Get V15
-								F64x2Mul
-								Get V4
-								F64x2Add
-								Set V4
-								Get V0
-								Get V15
-								F64x2Add
-								Set V0
 								Get R8
 								Get R0
 								I64Add
@@ -17623,15 +17486,6 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							F64x2ExtractLane $0, $0
 							F64Add
 							F64Store $0, $8
-							Get R12
-							I32WrapI64
-							Get R12
-							I32WrapI64
-							F64Load $16
-							Get V4
-							F64x2ExtractLane $0, $0
-							F64Add
-							F64Store $0, $16
 							Get R7
 							I64Const $4
 							I64Add
@@ -17645,7 +17499,7 @@ TEXT ·columnProductsExact(SB), NOSPLIT, $0-56
 							I64Add
 							Set R11
 							Get R12
-							I64Const $24
+							I64Const $16
 							I64Add
 							Set R12
 							Get R1

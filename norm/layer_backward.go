@@ -131,7 +131,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		case t == 0:
 		default:
 			least := leastShown(t, r)
-			if math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least || l.shows(dy, x, gamma, from, m, r, slope, C, least) {
+			if math.Abs(step(dy[from], x[from], m, float64(r*first), slope, C)) >= least || shows(dy[from:from+cols], x[from:from+cols], gamma, m, r, slope, C, least) {
 				break
 			}
 			if !l.rms && allEqual(dy[from:from+cols]) && (gamma == nil || allEqual(gamma)) {
@@ -143,9 +143,8 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 			e.statistics(k, 1, 1, cols, l.epsilon, !l.rms)
 			e.set(k, 1, e.params[k].mean, e.params[k].rstd, m1, float64(m2*r))
 			e.products(k, 1, dy)
-			if e.settle(k, 1, least, cols, l.epsilon, !l.rms) {
-				kind = weakRow
-			}
+			e.correct(k, 1, float64(cols), l.epsilon, !l.rms)
+			kind = weakRow
 		}
 		kinds[k] = kind
 		worst = max(worst, kind)
@@ -233,21 +232,6 @@ func (l *LayerNorm) inFloat64(dx, dy, x, gamma []float32, rows int) *exactSlots 
 		e.gamma, e.outer, e.inner = gamma, 1, l.cols
 	}
 	return e
-}
-
-// shows says whether one of some values of a row has a dx that reaches least.
-func (l *LayerNorm) shows(dy, x, gamma []float32, from int, mean float32, r, slope, C, least float64) bool {
-	for i := 1; i < samples; i++ {
-		at := from + l.cols*i/samples
-		A := r
-		if gamma != nil {
-			A *= float64(gamma[at-from])
-		}
-		if math.Abs(step(dy[at], x[at], mean, A, slope, C)) >= least {
-			return true
-		}
-	}
-	return false
 }
 
 // exactTotals adds a row to the totals.

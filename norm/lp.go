@@ -179,13 +179,7 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 		B := s / length
 		p[3*rows+k] = float32(B)
 		hard, least := n.p != 2 || cols == 1 || !carried(length) || !(length > n.epsilon) || !(math.Abs(B) < termsMax), leastShown(math.Abs(B), A)
-		if !hard && B != 0 && !(math.Abs(step(dy[at], x[at], 0, A, float64(A*B), 0)) >= least) {
-			n.exact.take(nil, dy, x, at, 1)
-			n.exact.set(0, 1, 0, A, 0, float64(A*s))
-			n.exact.products(0, 1, n.exact.dy)
-			hard = n.exact.settle(0, 1, least, cols, 0, false)
-		}
-		n.hard[k] = hard
+		n.hard[k] = hard || B != 0 && !shows(dy[at:at+cols], x[at:at+cols], nil, 0, A, float64(A*B), 0, least)
 		calm = calm && !n.hard[k]
 	}
 	if calm {

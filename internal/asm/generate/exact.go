@@ -3,11 +3,11 @@ package main
 import "github.com/normwasm/normwasm/internal/asm"
 
 // The kernels of gradients that cancel: float64 throughout, in pairs. A slot, which is
-// a row or a column, has seven parameters and three sums, one after the other.
+// a row or a column, has seven parameters and two sums, one after the other.
 
 const (
 	slotBytes = 8 * 7 // mean, scale, m1, slope, shift, tilt, rstd
-	sumBytes  = 8 * 3
+	sumBytes  = 8 * 2
 )
 
 // slots are the parameters of one slot in both lanes, or of as many as lanes; with
@@ -52,12 +52,10 @@ func (k slots) rest(pair int, x, g asm.V) {
 	k.e.Set(k.t.MulAddF64(k.minusSlope[pair], k.e))
 }
 
-// sum adds e, e·t and e² to the lanes of two pairs each.
+// sum adds e and e·t to the lanes of two pairs each.
 func (k slots) sum(lanes []asm.V, pair int) {
-	for i, v := range []asm.V{k.t, k.e} {
-		lanes[2*i+2+pair].Set(k.e.MulAddF64(v, lanes[2*i+2+pair]))
-	}
 	lanes[pair].Set(lanes[pair].AddF64(k.e))
+	lanes[2+pair].Set(k.e.MulAddF64(k.t, lanes[2+pair]))
 }
 
 // gradient is dx after rest.
@@ -113,10 +111,10 @@ func (l rowLoops) write(f *asm.Func, rows, cols asm.Int, params bool) {
 
 func rowProductsExact(file *asm.File) {
 	file.Func("func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)",
-		"rowProductsExact adds Σe, Σe·t and Σe² of each row; kernel.go has the loop.",
+		"rowProductsExact adds Σe and Σe·t of each row; kernel.go has the loop.",
 		func(f *asm.Func) {
-			out, lanes := f.Ptr("sums"), f.NewVs("lanes", 6)
-			sums := []asm.F64{f.NewF64("sumE"), f.NewF64("sumET"), f.NewF64("sumEE")}
+			out, lanes := f.Ptr("sums"), f.NewVs("lanes", 4)
+			sums := []asm.F64{f.NewF64("sumE"), f.NewF64("sumET")}
 			rowLoops{
 				start: func() {
 					for _, v := range lanes {
@@ -130,7 +128,6 @@ func rowProductsExact(file *asm.File) {
 					}
 					sums[0].Set(sums[0].Add(k.e.LaneF64(0)))
 					sums[1].Set(sums[1].Add(k.e.MulF64(k.t).LaneF64(0)))
-					sums[2].Set(sums[2].Add(k.e.MulF64(k.e).LaneF64(0)))
 				},
 				step: func(group) {},
 				rest: func() {
@@ -208,14 +205,14 @@ func columnProductsExact(file *asm.File) {
 		func(f *asm.Func) {
 			m := newPart(f, f.ArgInt("rows"), f.ArgInt("cols"), f.ArgInt("stride"), "dy", "src")
 			c := m.columns([]string{"params", "sums"}, slotBytes, sumBytes)
-			sums := f.NewVs("sum", 6)
+			sums := f.NewVs("sum", 4)
 			columnsExact(f, m, m.at[0], m.at[1], c[0], 4, false, func(pairs int) {
 				for _, v := range sums {
 					v.Set(f.ZeroV())
 				}
 			}, func(k slots, _, pair int) { k.sum(sums, pair) }, func(columns int) {
 				for i := range columns {
-					for s := range 3 {
+					for s := range 2 {
 						at := int64(sumBytes*i + 8*s)
 						c[1].StoreF64(at, c[1].F64(at).Add(sums[2*s+i/2].LaneF64(i%2)))
 					}
