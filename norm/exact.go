@@ -28,7 +28,7 @@ func leastShown(terms, A float64) float64 {
 	return float64(shown*terms) + float64(tiny*(1+math.Abs(A)))
 }
 
-// samples is how many values of a group are looked at before all of them.
+// samples is how many values of a group are looked at.
 const samples = 16
 
 // step is dx of one value; slope is B·rstd.
