@@ -1,5 +1,6 @@
 // The normalizations as functions.
 import { Call, none } from './call.js';
+import * as direct from './direct.js';
 import { NormError } from './errors.js';
 import { checkDims } from './tensor.js';
 
@@ -12,6 +13,17 @@ const activations = ['relu', 'relu6', 'silu'];
  * @param {any} [options]
  */
 export function layerNorm(x, options = {}) {
+  const core = direct.coreOf(x, options);
+  if (core !== undefined && options.axes === undefined) {
+    let at = start(core, x, options);
+    at = direct.operand(core, at, options.residual);
+    at = direct.operand(core, at, options.mean);
+    at = direct.operand(core, at, options.invStdDev);
+    at = direct.operand(core, at, options.sum);
+    at = direct.shape(core, at, x.dims, options.epsilon);
+    at = direct.word(core, at, options.activation, activations, 1);
+    if (direct.ran(core, at, 'layerNorm')) return options.out;
+  }
   const call = new Call('layerNorm', 'layerNorm', x, options);
   call.operand('scale', options.scale);
   call.operand('bias', options.bias);
@@ -28,12 +40,37 @@ export function layerNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function rmsNorm(x, options = {}) {
+  const core = direct.coreOf(x, options);
+  if (core !== undefined && options.axes === undefined) {
+    let at = direct.operand(core, core.frame, options.out);
+    at = direct.operand(core, at, x);
+    at = direct.operand(core, at, options.scale);
+    at = direct.operand(core, at, options.residual);
+    at = direct.operand(core, at, options.invStdDev);
+    at = direct.operand(core, at, options.sum);
+    at = direct.shape(core, at, x.dims, options.epsilon);
+    at = direct.word(core, at, options.activation, activations, 1);
+    if (direct.ran(core, at, 'rmsNorm')) return options.out;
+  }
   const call = new Call('rmsNorm', 'rmsNorm', x, options);
   call.operand('scale', options.scale);
   call.operand('residual', options.residual);
   call.operand('invStdDev', options.invStdDev, true);
   call.operand('sum', options.sum, true);
   return rows(call);
+}
+
+/**
+ * Writes the result's place, x, scale and bias.
+ * @param {import('./core.js').Core} core
+ * @param {any} x
+ * @param {any} options
+ */
+function start(core, x, options) {
+  let at = direct.operand(core, core.frame, options.out);
+  at = direct.operand(core, at, x);
+  at = direct.operand(core, at, options.scale);
+  return direct.operand(core, at, options.bias);
 }
 
 /** @param {Call} call */
@@ -52,6 +89,17 @@ function rows(call) {
  */
 export function batchNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('batchNorm: options are missing; mean and variance are needed');
+  const core = direct.coreOf(x, options);
+  if (core !== undefined && options.axis === undefined && options.mean && options.variance) {
+    let at = start(core, x, options);
+    at = direct.operand(core, at, options.mean);
+    at = direct.operand(core, at, options.variance);
+    at = direct.shape(core, at, x.dims, options.epsilon);
+    at = direct.word(core, at, options.layout, layouts, 0);
+    at = direct.word(core, at, options.activation, activations, 1);
+    at = direct.put(core, at, none);
+    if (direct.ran(core, at, 'batchNorm')) return options.out;
+  }
   const call = new Call('batchNorm', 'batchNorm', x, options);
   const layout = call.word('layout', options.layout, layouts);
   const activation = call.word('activation', options.activation, activations, 1);
@@ -72,6 +120,8 @@ export function batchNorm(x, options) {
  * @param {any} [options]
  */
 export function instanceNorm(x, options = {}) {
+  const core = direct.coreOf(x, options);
+  if (core !== undefined && direct.ran(core, grouped(core, x, options), 'instanceNorm')) return options.out;
   return groups(new Call('instanceNorm', 'instanceNorm', x, options)).run();
 }
 
@@ -82,9 +132,26 @@ export function instanceNorm(x, options = {}) {
  */
 export function groupNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('groupNorm: options are missing; groups is needed');
+  const core = direct.coreOf(x, options);
+  if (core !== undefined && Number.isInteger(options.groups) && direct.ran(core, direct.put(core, grouped(core, x, options), options.groups), 'groupNorm')) return options.out;
   const call = new Call('groupNorm', 'groupNorm', x, options);
   const count = call.whole('groups', options.groups, undefined);
   return groups(call).put(count).run();
+}
+
+/**
+ * Writes what GroupNorm and InstanceNorm have in common.
+ * @param {import('./core.js').Core} core
+ * @param {any} x
+ * @param {any} options
+ */
+function grouped(core, x, options) {
+  let at = start(core, x, options);
+  at = direct.operand(core, at, options.mean);
+  at = direct.operand(core, at, options.invStdDev);
+  at = direct.shape(core, at, x.dims, options.epsilon);
+  at = direct.word(core, at, options.layout, layouts, 0);
+  return direct.word(core, at, options.activation, activations, 1);
 }
 
 /** @param {Call} call */

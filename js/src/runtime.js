@@ -56,6 +56,11 @@ async function start(options) {
   return new Runtime(core);
 }
 
+/** The running module, if there is one. */
+export function running() {
+  return current?.ended === undefined ? current : undefined;
+}
+
 /**
  * The running module.
  * @param {string} what is being done, for the error

@@ -117,6 +117,16 @@ export class Tensor {
     return this.#size;
   }
 
+  /** The module whose memory has the elements; undefined on the cpu and once disposed of. */
+  get core() {
+    return this.#storage?.core;
+  }
+
+  /** Of the slab there. */
+  get handle() {
+    return this.#storage?.handle ?? 0;
+  }
+
   get location() {
     return this.#storage || (this.#disposed && this.#array === undefined) ? 'wasm' : 'cpu';
   }

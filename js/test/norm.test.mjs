@@ -1,7 +1,7 @@
 // The normalizations and tensors, in both variants that Node has.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
-import { DisposedError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, init, layerNorm } from 'normwasm';
+import { DisposedError, NormError, ShapeError, Tensor, UnsupportedError, batchNorm, groupNorm, init, instanceNorm, layerNorm, rmsNorm } from 'normwasm';
 import { batchNormOracle, detached, distance, floats, layerNormOracle } from './data.mjs';
 
 const tolerance = 3e-6;
@@ -266,6 +266,61 @@ for (const variant of ['simd', 'scalar']) {
       }
       const none = new Float32Array(0);
       assert.equal(layerNorm(none, { shape: [0, 4], mean: none, invStdDev: none, out: none }), none);
+    });
+
+    // With a resident result a call takes a way of its own.
+    test('calls on resident tensors give what others do', () => {
+      const dims = [2, 6, 3, 4];
+      const put = (array, d) => own(new Tensor('float32', array, d).toWasm());
+      const x = put(floats(144, 1), dims);
+      const out = own(Tensor.zeros(dims, { location: 'wasm' }));
+      const [six, four, more] = [6, 4, 144].map((n) => [put(floats(n, n), [n]), put(floats(n, n + 1), [n]), put(floats(n, n + 2).map(Math.abs), [n])]);
+      for (const [call, options] of [
+        [layerNorm, {}], [layerNorm, { scale: four[0], bias: four[1], epsilon: 0.1, activation: 'silu' }],
+        [layerNorm, { scale: four[0], residual: more[0], axes: [3] }], [layerNorm, { axes: [1, 3], epsilon: 1 }],
+        [rmsNorm, {}], [rmsNorm, { scale: four[0], residual: more[0], epsilon: 1e-3, activation: 'relu' }],
+        [batchNorm, { mean: six[0], variance: six[2] }], [batchNorm, { mean: four[0], variance: four[2], scale: four[1], layout: 'nhwc', activation: 'relu6' }],
+        [batchNorm, { mean: six[0], variance: six[2], bias: six[1], axis: 1, epsilon: 0.5 }],
+        [instanceNorm, {}], [instanceNorm, { scale: six[0], bias: six[1], activation: 'relu' }], [instanceNorm, { scale: four[0], layout: 'nhwc' }],
+        [groupNorm, { groups: 3, bias: six[0] }], [groupNorm, { groups: 2, layout: 'nhwc', epsilon: 0 }],
+      ]) {
+        const arrays = Object.fromEntries(Object.entries(options).map(([k, v]) => [k, v instanceof Tensor ? Float32Array.from(v.data) : v]));
+        const want = call(Float32Array.from(x.data), { ...arrays, shape: dims });
+        assert.equal(call(x, { ...options, out }), out);
+        assert.deepEqual(out.data.slice(), want, `${call.name} ${Object.keys(options)}`);
+      }
+      const mean = own(Tensor.zeros([2, 6, 3, 1], { location: 'wasm' }));
+      const inverse = own(Tensor.zeros([2, 6, 3, 1], { location: 'wasm' }));
+      const [m, s] = [new Float32Array(36), new Float32Array(36)];
+      layerNorm(Float32Array.from(x.data), { shape: dims, mean: m, invStdDev: s });
+      layerNorm(x, { out, mean, invStdDev: inverse });
+      assert.deepEqual([mean.data.slice(), inverse.data.slice()], [m, s]);
+      for (const [call, what] of [
+        [() => layerNorm(x, { out, scale: six[0] }), /^norm: LayerNorm: scale has 6 elements, want 4/],
+        [() => rmsNorm(x, { out, epsilon: 'small' }), /^rmsNorm: epsilon is/], [() => rmsNorm(x, { out, epsilon: NaN }), /epsilon is NaN/],
+        [() => groupNorm(x, { out, groups: 4 }), /groups is 4, want a divisor/], [() => groupNorm(x, { out, groups: 1.5 }), /groups is 1.5/],
+        [() => layerNorm(x, { out, activation: 'gelu' }), /activation is "gelu"/], [() => batchNorm(x, { out, mean: six[0] }), /variance is missing/],
+        [() => instanceNorm(x, { out, scale: new Tensor('int32', new Int32Array(6), [6]) }), /scale is a tensor of int32/],
+        [() => layerNorm(x, { out, shape: dims }), /the option shape goes with a Float32Array/],
+        [() => layerNorm(x, { out: own(Tensor.zeros([5], { location: 'wasm' })) }), /out has 5 elements, want 144/],
+      ]) {
+        assert.throws(call, { message: what });
+      }
+    });
+
+    test('calls on resident tensors leave nothing to collect', { skip: globalThis.gc ? false : 'needs node --expose-gc' }, () => {
+      const make = (dims) => own(Tensor.zeros(dims, { location: 'wasm' }));
+      const [x, scale, mean, variance] = [make([4, 8]), make([8]), make([8]), make([8])];
+      const [o, p] = [{ scale, bias: scale, out: make([4, 8]) }, { mean, variance, scale, out: make([4, 8]) }];
+      const grown = (call) => {
+        for (let i = 0; i < 20000; i++) call();
+        globalThis.gc();
+        const before = process.memoryUsage().heapUsed;
+        for (let i = 0; i < 20000; i++) call();
+        return process.memoryUsage().heapUsed - before;
+      };
+      for (const call of [() => layerNorm(x, o), () => rmsNorm(x, o), () => batchNorm(x, p)]) assert.ok(grown(call) < 1e6, `${call}: ${grown(call)} bytes in 20000 calls`);
+      assert.ok(grown(() => layerNorm(x, { ...o, axes: [-1] })) > 2e6, 'the measure shows what is left');
     });
 
     test('a failed call leaves no resident result', () => {
