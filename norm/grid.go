@@ -28,6 +28,7 @@ type grid struct {
 	size                                int // elements of one sample
 	epsilon                             float64
 	activation                          Activation
+	forgets                             bool // nobody asks a forward pass for statistics
 
 	column         columnTable // with inner 1
 	moments        []float64   // pairs, of contiguous rows
@@ -189,10 +190,12 @@ func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 		if g.activation == SiLU {
 			activate(y[e:e+done*run], SiLU)
 		}
-		for end := k + done; k < end; k++ {
+		end := k + done
+		for ; k < end && !g.forgets; k++ {
 			g.mean[k], g.variance[k] = g.moments[2*k], g.moments[2*k+1]
 			g.rstd[k] = 1 / math.Sqrt(g.variance[k]+g.epsilon)
 		}
+		k = end
 		if done < n {
 			e, c = k*run, k*g.share
 			one := g.groupsOf(k, k+1)

@@ -99,10 +99,13 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 		return nil
 	}
 	grid.allocate()
-	grid.activation = g.Activation
+	grid.activation, grid.forgets = g.Activation, mean == nil && rstd == nil
 	for n := range grid.samples {
 		from, to := n*grid.size, (n+1)*grid.size
 		grid.forward(y[from:to], x[from:to], gamma, beta)
+		if grid.forgets {
+			continue
+		}
 		for k, mu := range grid.mean {
 			if mean != nil {
 				mean[n*g.groups+k] = float32(mu)

@@ -48,9 +48,9 @@ package norm
 //	}
 //
 //	// 2. Moments, in f64 scalars.
-//	μ = S / f64(n);  var = Q/f64(n) - μ*μ
+//	N = 1 / f64(n);  μ = S / f64(n);  var = Q*N - μ*μ
 //	if μ*μ > 4096*var {            // the difference cancels: sweep once more
-//		K = f64(f32(μ));  c = S / f64(n);  μ = K + c;  var = Q/f64(n) - c*c
+//		K = f64(f32(μ));  c = S / f64(n);  μ = K + c;  var = Q*N - c*c
 //	}
 //	v = var + epsilon
 //	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD }      // also when NaN

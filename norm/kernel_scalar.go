@@ -48,16 +48,17 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 // rowMoment is steps 1 and 2 of layerNormRows.
 func rowMoment(x []float32) (mu, variance float64) {
 	n := float64(len(x))
+	part := 1 / n
 	sum, squares := rowSweep(x, 0)
 	mu = sum / n
 	square := float64(mu * mu)
-	variance = squares/n - square
+	variance = float64(squares*part) - square
 	if square > float64(4096*variance) {
 		shift := float64(float32(mu))
 		sum, squares = rowSweep(x, shift)
 		c := sum / n
 		mu = shift + c
-		variance = squares/n - float64(c*c)
+		variance = float64(squares*part) - float64(c*c)
 	}
 	return mu, variance
 }

@@ -59,14 +59,15 @@ func modelMoments(x []float32) (mu, variance float64) {
 		return S, Q
 	}
 	S, Q := sweep(0)
+	N := 1 / float64(n)
 	mu = S / float64(n)
-	variance = Q/float64(n) - float64(mu*mu)
+	variance = float64(Q*N) - float64(mu*mu)
 	if float64(mu*mu) > 4096*variance {
 		K := float64(float32(mu))
 		S, Q = sweep(K)
 		c := S / float64(n)
 		mu = K + c
-		variance = Q/float64(n) - float64(c*c)
+		variance = float64(Q*N) - float64(c*c)
 	}
 	return mu, variance
 }

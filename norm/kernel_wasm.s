@@ -58,10 +58,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			// left is R10
 			// shift is F18
 			// n is F19
-			// c is F20
+			// part is F20
+			// c is F21
 			Get R1
 			F64ConvertI64S
 			Set F19
+			F64Const $(1.0)
+			Get F19
+			F64Div
+			Set F20
 			Get R0
 			Set R9
 			Get R1
@@ -656,7 +661,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Set F20
+			Set F21
 			Get V2
 			Get V3
 			F64x2Add
@@ -667,7 +672,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F17
-			// d is F21
+			// d is F22
 			Get R10
 			I64Const $1
 			I64GeS
@@ -677,14 +682,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
-					Set F21
-					Get F20
+					Set F22
 					Get F21
+					Get F22
 					F64Add
-					Set F20
+					Set F21
 					Get F17
-					Get F21
-					Get F21
+					Get F22
+					Get F22
 					F64Mul
 					F64Add
 					Set F17
@@ -702,19 +707,19 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 					BrIf $0
 				End
 			End
-			Get F20
+			Get F21
 			Get F19
 			F64Div
-			Set F20
+			Set F21
 			Get F17
-			Get F19
-			F64Div
 			Get F20
-			Get F20
+			F64Mul
+			Get F21
+			Get F21
 			F64Mul
 			F64Sub
 			Set F17
-			Get F20
+			Get F21
 			Set F16
 			Get F16
 			Get F16
@@ -1021,7 +1026,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F20
+				Set F21
 				Get V2
 				Get V3
 				F64x2Add
@@ -1032,7 +1037,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
-				// d is F21
+				// d is F22
 				Get R10
 				I64Const $1
 				I64GeS
@@ -1044,14 +1049,14 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						F64PromoteF32
 						Get F18
 						F64Sub
-						Set F21
-						Get F20
+						Set F22
 						Get F21
+						Get F22
 						F64Add
-						Set F20
+						Set F21
 						Get F17
-						Get F21
-						Get F21
+						Get F22
+						Get F22
 						F64Mul
 						F64Add
 						Set F17
@@ -1069,20 +1074,20 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 						BrIf $0
 					End
 				End
-				Get F20
+				Get F21
 				Get F19
 				F64Div
-				Set F20
+				Set F21
 				Get F17
-				Get F19
-				F64Div
 				Get F20
-				Get F20
+				F64Mul
+				Get F21
+				Get F21
 				F64Mul
 				F64Sub
 				Set F17
 				Get F18
-				Get F20
+				Get F21
 				F64Add
 				Set F16
 			End
@@ -1090,15 +1095,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			Set R0
 			I64Const $1
 			Set R3
-			// v is F21
+			// v is F22
 			Get F17
 			F64Load epsilon+64(FP)
 			F64Add
-			Set F21
-			Get F21
+			Set F22
+			Get F22
 			F64Const $(1.0000000000000001e-30)
 			F64Ge
-			Get F21
+			Get F22
 			F64Const $(1.0e+36)
 			F64Le
 			I32And
@@ -1107,15 +1112,15 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 				I64Const $0
 				Set R3
 			End
-			// r is F21
+			// r is F22
 			F64Const $(1.0)
 			Get F17
 			F64Load epsilon+64(FP)
 			F64Add
 			F64Sqrt
 			F64Div
-			Set F21
-			Get F21
+			Set F22
+			Get F22
 			F32DemoteF64
 			Set F1
 			Get F16
@@ -1125,7 +1130,7 @@ TEXT ·layerNormRows(SB), NOSPLIT, $0-80
 			F64PromoteF32
 			Get F16
 			F64Sub
-			Get F21
+			Get F22
 			F64Mul
 			F32DemoteF64
 			Set F2
@@ -4410,10 +4415,15 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 			// left is R5
 			// shift is F18
 			// n is F19
-			// c is F20
+			// part is F20
+			// c is F21
 			Get R1
 			F64ConvertI64S
 			Set F19
+			F64Const $(1.0)
+			Get F19
+			F64Div
+			Set F20
 			Get R0
 			Set R4
 			Get R1
@@ -4683,7 +4693,7 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Set F20
+			Set F21
 			Get V2
 			Get V3
 			F64x2Add
@@ -4694,7 +4704,7 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F17
-			// d is F21
+			// d is F22
 			Get R5
 			I64Const $1
 			I64GeS
@@ -4704,14 +4714,14 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
-					Set F21
-					Get F20
+					Set F22
 					Get F21
+					Get F22
 					F64Add
-					Set F20
+					Set F21
 					Get F17
-					Get F21
-					Get F21
+					Get F22
+					Get F22
 					F64Mul
 					F64Add
 					Set F17
@@ -4729,19 +4739,19 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 					BrIf $0
 				End
 			End
-			Get F20
+			Get F21
 			Get F19
 			F64Div
-			Set F20
+			Set F21
 			Get F17
-			Get F19
-			F64Div
 			Get F20
-			Get F20
+			F64Mul
+			Get F21
+			Get F21
 			F64Mul
 			F64Sub
 			Set F17
-			Get F20
+			Get F21
 			Set F16
 			Get F16
 			Get F16
@@ -5048,7 +5058,7 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F20
+				Set F21
 				Get V2
 				Get V3
 				F64x2Add
@@ -5059,7 +5069,7 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F17
-				// d is F21
+				// d is F22
 				Get R5
 				I64Const $1
 				I64GeS
@@ -5071,14 +5081,14 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						F64PromoteF32
 						Get F18
 						F64Sub
-						Set F21
-						Get F20
+						Set F22
 						Get F21
+						Get F22
 						F64Add
-						Set F20
+						Set F21
 						Get F17
-						Get F21
-						Get F21
+						Get F22
+						Get F22
 						F64Mul
 						F64Add
 						Set F17
@@ -5096,20 +5106,20 @@ TEXT ·rowMoments(SB), NOSPLIT, $0-32
 						BrIf $0
 					End
 				End
-				Get F20
+				Get F21
 				Get F19
 				F64Div
-				Set F20
+				Set F21
 				Get F17
-				Get F19
-				F64Div
 				Get F20
-				Get F20
+				F64Mul
+				Get F21
+				Get F21
 				F64Mul
 				F64Sub
 				Set F17
 				Get F18
-				Get F20
+				Get F21
 				F64Add
 				Set F16
 			End
@@ -5172,6 +5182,187 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 	Set R7
 	// mu is F18
 	// variance is F19
+	// strange is R10
+	// p is R11
+	// left is R12
+	// v is V0
+	// all is V1
+	V128Const $-1, $-1
+	Set V1
+	// low is V2
+	// high is V3
+	// most is V4
+	V128Const $2413929400832622592, $2413929400832622592
+	Set V2
+	V128Const $6737385044114931712, $6737385044114931712
+	Set V3
+	V128Const $8250594519263739904, $8250594519263739904
+	Set V4
+	I64Load gamma+16(FP)
+	I64Eqz
+	I32Eqz
+	If
+		I64Load gamma+16(FP)
+		Set R11
+		I64Load groups+40(FP)
+		I64Load share+48(FP)
+		I64Mul
+		Set R12
+		Get R12
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R11
+				I32WrapI64
+				V128Load $0
+				F32x4Abs
+				Set V0
+				Get V1
+				Get V0
+				Get V2
+				F32x4Ge
+				Get V0
+				Get V3
+				F32x4Le
+				V128And
+				V128And
+				Set V1
+				Get R11
+				I64Const $16
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-4
+				I64Add
+				Set R12
+				Get R12
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R12
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R11
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4Abs
+				Set V0
+				Get V1
+				Get V0
+				Get V2
+				F32x4Ge
+				Get V0
+				Get V3
+				F32x4Le
+				V128And
+				V128And
+				Set V1
+				Get R11
+				I64Const $4
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-1
+				I64Add
+				Set R12
+				Get R12
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	I64Load beta+24(FP)
+	I64Eqz
+	I32Eqz
+	If
+		I64Load beta+24(FP)
+		Set R11
+		I64Load groups+40(FP)
+		I64Load share+48(FP)
+		I64Mul
+		Set R12
+		Get R12
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R11
+				I32WrapI64
+				V128Load $0
+				F32x4Abs
+				Set V0
+				Get V1
+				Get V0
+				Get V4
+				F32x4Lt
+				V128And
+				Set V1
+				Get R11
+				I64Const $16
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-4
+				I64Add
+				Set R12
+				Get R12
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R12
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R11
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4Abs
+				Set V0
+				Get V1
+				Get V0
+				Get V4
+				F32x4Lt
+				V128And
+				Set V1
+				Get R11
+				I64Const $4
+				I64Add
+				Set R11
+				Get R12
+				I64Const $-1
+				I64Add
+				Set R12
+				Get R12
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get V1
+	V128Not
+	Set V0
+	Get V0
+	V128AnyTrue
+	If
+		I64Const $1
+		Set R10
+	End
 	Loop
 		I64Const $0
 		Set R9
@@ -5179,18 +5370,23 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 		I64Load groups+40(FP)
 		I64LtS
 		If
-			// x is R10
-			// left is R11
+			// x is R11
+			// left is R12
 			// shift is F20
 			// n is F21
-			// c is F22
+			// part is F22
+			// c is F23
 			Get R7
 			F64ConvertI64S
 			Set F21
+			F64Const $(1.0)
+			Get F21
+			F64Div
+			Set F22
 			Get R6
-			Set R10
-			Get R7
 			Set R11
+			Get R7
+			Set R12
 			// a0 is V0
 			// a1 is V1
 			// q0 is V2
@@ -5211,7 +5407,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			Set V2
 			V128Const $0, $0
 			Set V3
-			Get R11
+			Get R12
 			I64Const $16
 			I64GeS
 			Get R4
@@ -5226,23 +5422,23 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get R5
 					I64Eqz
 					If
-						// a is F23
-						// b is F24
+						// a is F24
+						// b is F25
 						Get F17
-						Set F23
-						F64Const $(0.0)
 						Set F24
+						F64Const $(0.0)
+						Set F25
 						Get R2
 						I64Eqz
 						I32Eqz
 						If
-							Get F23
+							Get F24
 							Get R2
 							I32WrapI64
 							F32Load $0
 							F64PromoteF32
 							F64Mul
-							Set F23
+							Set F24
 							Get R2
 							I64Const $4
 							I64Add
@@ -5256,18 +5452,18 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							I32WrapI64
 							F32Load $0
 							F64PromoteF32
-							Set F24
+							Set F25
 							Get R3
 							I64Const $4
 							I64Add
 							Set R3
 						End
-						Get F23
+						Get F24
 						F32DemoteF64
 						Set F1
-						Get F24
+						Get F25
 						Get F16
-						Get F23
+						Get F24
 						F64Mul
 						F64Sub
 						F32DemoteF64
@@ -5275,17 +5471,17 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I64Load inner+56(FP)
 						Set R5
 					End
-					// steps is R12
-					Get R11
+					// steps is R13
+					Get R12
 					Get R5
-					Get R11
+					Get R12
 					Get R5
 					I64LtS
 					Select
 					I64Const $4
 					I64ShrU
-					Set R12
-					Get R12
+					Set R13
+					Get R13
 					I64Eqz
 					If
 						// params0 is V10
@@ -5498,14 +5694,14 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						I64Add
 						Set R4
 					Else
-						Get R11
 						Get R12
+						Get R13
 						I64Const $4
 						I64Shl
 						I64Sub
-						Set R11
+						Set R12
 						Get R5
-						Get R12
+						Get R13
 						I64Const $4
 						I64Shl
 						I64Sub
@@ -5523,7 +5719,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						F32x4Splat
 						Set V12
 						Loop
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5537,7 +5733,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Set V6
 							Get V8
 							Set V4
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5551,7 +5747,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Set V7
 							Get V8
 							Set V5
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5569,7 +5765,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V4
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5587,7 +5783,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5605,7 +5801,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V4
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5623,7 +5819,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5643,7 +5839,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V4
 							F64x2Add
 							Set V4
-							Get R10
+							Get R11
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
@@ -5733,10 +5929,10 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Get V12
 							F32x4Add
 							V128Store $0, $48
-							Get R10
+							Get R11
 							I64Const $64
 							I64Add
-							Set R10
+							Set R11
 							Get R0
 							I64Const $64
 							I64Add
@@ -5745,11 +5941,11 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							I64Const $64
 							I64Add
 							Set R1
-							Get R12
+							Get R13
 							I64Const $-1
 							I64Add
-							Set R12
-							Get R12
+							Set R13
+							Get R13
 							I64Eqz
 							I32Eqz
 							BrIf $0
@@ -5763,7 +5959,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 							Set R4
 						End
 					End
-					Get R11
+					Get R12
 					I64Const $16
 					I64GeS
 					Get R4
@@ -5776,12 +5972,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					BrIf $0
 				End
 			End
-			Get R11
+			Get R12
 			I64Const $16
 			I64GeS
 			If
 				Loop
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5795,7 +5991,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V6
 					Get V8
 					Set V4
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5809,7 +6005,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Set V7
 					Get V8
 					Set V5
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5827,7 +6023,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V8
 					F64x2Add
 					Set V4
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5845,7 +6041,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V8
 					F64x2Add
 					Set V5
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5863,7 +6059,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V8
 					F64x2Add
 					Set V4
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5881,7 +6077,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V8
 					F64x2Add
 					Set V5
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5901,7 +6097,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V4
 					F64x2Add
 					Set V4
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5943,26 +6139,26 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V3
 					F64x2Add
 					Set V3
-					Get R10
+					Get R11
 					I64Const $64
 					I64Add
-					Set R10
-					Get R11
+					Set R11
+					Get R12
 					I64Const $-16
 					I64Add
-					Set R11
-					Get R11
+					Set R12
+					Get R12
 					I64Const $16
 					I64GeS
 					BrIf $0
 				End
 			End
-			Get R11
+			Get R12
 			I64Const $4
 			I64GeS
 			If
 				Loop
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5980,7 +6176,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V2
 					F64x2Add
 					Set V2
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load64Zero
 					Unreachable
@@ -5998,15 +6194,15 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 					Get V3
 					F64x2Add
 					Set V3
-					Get R10
+					Get R11
 					I64Const $16
 					I64Add
-					Set R10
-					Get R11
+					Set R11
+					Get R12
 					I64Const $-4
 					I64Add
-					Set R11
-					Get R11
+					Set R12
+					Get R12
 					I64Const $4
 					I64GeS
 					BrIf $0
@@ -6021,7 +6217,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Set F22
+			Set F23
 			Get V2
 			Get V3
 			F64x2Add
@@ -6032,54 +6228,54 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 			F64x2ExtractLane $0, $1
 			F64Add
 			Set F19
-			// d is F23
-			Get R11
+			// d is F24
+			Get R12
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					Get R10
+					Get R11
 					I32WrapI64
 					F32Load $0
 					F64PromoteF32
-					Set F23
-					Get F22
+					Set F24
 					Get F23
+					Get F24
 					F64Add
-					Set F22
+					Set F23
 					Get F19
-					Get F23
-					Get F23
+					Get F24
+					Get F24
 					F64Mul
 					F64Add
 					Set F19
-					Get R10
+					Get R11
 					I64Const $4
 					I64Add
-					Set R10
-					Get R11
+					Set R11
+					Get R12
 					I64Const $-1
 					I64Add
-					Set R11
-					Get R11
+					Set R12
+					Get R12
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
-			Get F22
+			Get F23
 			Get F21
 			F64Div
-			Set F22
+			Set F23
 			Get F19
-			Get F21
-			F64Div
 			Get F22
-			Get F22
+			F64Mul
+			Get F23
+			Get F23
 			F64Mul
 			F64Sub
 			Set F19
-			Get F22
+			Get F23
 			Set F18
 			Get F18
 			Get F18
@@ -6094,9 +6290,9 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				F64PromoteF32
 				Set F20
 				Get R6
-				Set R10
-				Get R7
 				Set R11
+				Get R7
+				Set R12
 				// a0 is V0
 				// a1 is V1
 				// q0 is V2
@@ -6121,12 +6317,12 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get F20
 				F64x2Splat
 				Set V10
-				Get R11
+				Get R12
 				I64Const $16
 				I64GeS
 				If
 					Loop
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6142,7 +6338,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V6
 						Get V8
 						Set V4
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6158,7 +6354,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Set V7
 						Get V8
 						Set V5
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6178,7 +6374,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V8
 						F64x2Add
 						Set V4
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6198,7 +6394,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V8
 						F64x2Add
 						Set V5
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6218,7 +6414,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V8
 						F64x2Add
 						Set V4
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6238,7 +6434,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V8
 						F64x2Add
 						Set V5
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6260,7 +6456,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V4
 						F64x2Add
 						Set V4
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6304,26 +6500,26 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V3
 						F64x2Add
 						Set V3
-						Get R10
+						Get R11
 						I64Const $64
 						I64Add
-						Set R10
-						Get R11
+						Set R11
+						Get R12
 						I64Const $-16
 						I64Add
-						Set R11
-						Get R11
+						Set R12
+						Get R12
 						I64Const $16
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get R11
+				Get R12
 				I64Const $4
 				I64GeS
 				If
 					Loop
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6343,7 +6539,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V2
 						F64x2Add
 						Set V2
-						Get R10
+						Get R11
 						I32WrapI64
 						V128Load64Zero
 						Unreachable
@@ -6363,15 +6559,15 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 						Get V3
 						F64x2Add
 						Set V3
-						Get R10
+						Get R11
 						I64Const $16
 						I64Add
-						Set R10
-						Get R11
+						Set R11
+						Get R12
 						I64Const $-4
 						I64Add
-						Set R11
-						Get R11
+						Set R12
+						Get R12
 						I64Const $4
 						I64GeS
 						BrIf $0
@@ -6386,7 +6582,7 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F22
+				Set F23
 				Get V2
 				Get V3
 				F64x2Add
@@ -6397,61 +6593,61 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				F64x2ExtractLane $0, $1
 				F64Add
 				Set F19
-				// d is F23
-				Get R11
+				// d is F24
+				Get R12
 				I64Const $1
 				I64GeS
 				If
 					Loop
-						Get R10
+						Get R11
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
 						Get F20
 						F64Sub
-						Set F23
-						Get F22
+						Set F24
 						Get F23
+						Get F24
 						F64Add
-						Set F22
+						Set F23
 						Get F19
-						Get F23
-						Get F23
+						Get F24
+						Get F24
 						F64Mul
 						F64Add
 						Set F19
-						Get R10
+						Get R11
 						I64Const $4
 						I64Add
-						Set R10
-						Get R11
+						Set R11
+						Get R12
 						I64Const $-1
 						I64Add
-						Set R11
-						Get R11
+						Set R12
+						Get R12
 						I64Const $1
 						I64GeS
 						BrIf $0
 					End
 				End
-				Get F22
+				Get F23
 				Get F21
 				F64Div
-				Set F22
+				Set F23
 				Get F19
-				Get F21
-				F64Div
 				Get F22
-				Get F22
+				F64Mul
+				Get F23
+				Get F23
 				F64Mul
 				F64Sub
 				Set F19
 				Get F20
-				Get F22
+				Get F23
 				F64Add
 				Set F18
 			End
-			Get R10
+			Get R11
 			Set R6
 			I64Const $1
 			Set R9
@@ -6481,111 +6677,116 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 				I64Const $0
 				Set R9
 			End
-			I64Load gamma+16(FP)
+			Get R10
 			I64Eqz
 			I32Eqz
 			If
-				// p is R10
-				// left is R11
-				// e is F3
-				I64Load share+48(FP)
-				Set R11
 				I64Load gamma+16(FP)
-				Get R8
-				Get R11
-				I64Mul
-				I64Const $2
-				I64Shl
-				I64Add
-				Set R10
-				Get R11
-				I64Const $1
-				I64GeS
+				I64Eqz
+				I32Eqz
 				If
-					Loop
-						Get R10
-						I32WrapI64
-						F32Load $0
-						F32Abs
-						Set F3
-						Get F3
-						F32Const $(0.0)
-						F32Eq
-						Get F3
-						F32Const $(8.67361738e-19)
-						F32Ge
-						Get F3
-						F32Const $(1.1529215e+18)
-						F32Le
-						I32And
-						I32Or
-						I32Eqz
-						If
-							I64Const $0
-							Set R9
+					// p is R11
+					// left is R12
+					// e is F3
+					I64Load share+48(FP)
+					Set R12
+					I64Load gamma+16(FP)
+					Get R8
+					Get R12
+					I64Mul
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R11
+					Get R12
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R11
+							I32WrapI64
+							F32Load $0
+							F32Abs
+							Set F3
+							Get F3
+							F32Const $(0.0)
+							F32Eq
+							Get F3
+							F32Const $(8.67361738e-19)
+							F32Ge
+							Get F3
+							F32Const $(1.1529215e+18)
+							F32Le
+							I32And
+							I32Or
+							I32Eqz
+							If
+								I64Const $0
+								Set R9
+							End
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R12
+							I64Const $-1
+							I64Add
+							Set R12
+							Get R12
+							I64Const $1
+							I64GeS
+							BrIf $0
 						End
-						Get R10
-						I64Const $4
-						I64Add
-						Set R10
-						Get R11
-						I64Const $-1
-						I64Add
-						Set R11
-						Get R11
-						I64Const $1
-						I64GeS
-						BrIf $0
 					End
 				End
-			End
-			I64Load beta+24(FP)
-			I64Eqz
-			I32Eqz
-			If
-				// p is R10
-				// left is R11
-				// e is F3
-				I64Load share+48(FP)
-				Set R11
 				I64Load beta+24(FP)
-				Get R8
-				Get R11
-				I64Mul
-				I64Const $2
-				I64Shl
-				I64Add
-				Set R10
-				Get R11
-				I64Const $1
-				I64GeS
+				I64Eqz
+				I32Eqz
 				If
-					Loop
-						Get R10
-						I32WrapI64
-						F32Load $0
-						F32Abs
-						Set F3
-						Get F3
-						F32Const $(5.0706024e+30)
-						F32Lt
-						I32Eqz
-						If
-							I64Const $0
-							Set R9
+					// p is R11
+					// left is R12
+					// e is F3
+					I64Load share+48(FP)
+					Set R12
+					I64Load beta+24(FP)
+					Get R8
+					Get R12
+					I64Mul
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R11
+					Get R12
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R11
+							I32WrapI64
+							F32Load $0
+							F32Abs
+							Set F3
+							Get F3
+							F32Const $(5.0706024e+30)
+							F32Lt
+							I32Eqz
+							If
+								I64Const $0
+								Set R9
+							End
+							Get R11
+							I64Const $4
+							I64Add
+							Set R11
+							Get R12
+							I64Const $-1
+							I64Add
+							Set R12
+							Get R12
+							I64Const $1
+							I64GeS
+							BrIf $0
 						End
-						Get R10
-						I64Const $4
-						I64Add
-						Set R10
-						Get R11
-						I64Const $-1
-						I64Add
-						Set R11
-						Get R11
-						I64Const $1
-						I64GeS
-						BrIf $0
 					End
 				End
 			End
@@ -7360,18 +7561,18 @@ TEXT ·normPlanes(SB), NOSPLIT, $0-88
 		I64Eqz
 		I32Eqz
 		If
-			// out is R10
+			// out is R11
 			I64Load moments+32(FP)
 			Get R8
 			I64Const $4
 			I64Shl
 			I64Add
-			Set R10
-			Get R10
+			Set R11
+			Get R11
 			I32WrapI64
 			Get F18
 			F64Store $0, $0
-			Get R10
+			Get R11
 			I32WrapI64
 			Get F19
 			F64Store $0, $8

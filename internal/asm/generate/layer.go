@@ -200,14 +200,15 @@ func (k layerNorm) moments() {
 func (k layerNorm) statistics(mu, variance asm.F64) {
 	f := k.f
 	x, left, shift := f.NewPtr("x"), f.NewInt("left"), f.NewF64("shift")
-	n, c := f.NewF64("n"), f.NewF64("c")
+	n, part, c := f.NewF64("n"), f.NewF64("part"), f.NewF64("c")
 	n.Set(k.cols.F64())
+	part.Set(f.ConstF64(1).Div(n)) // waits for nothing, and the variance has no digits to lose by it
 	sweep := func(shifted bool) {
 		x.Set(k.src)
 		left.Set(k.cols)
 		f.Scope(func() { k.sweep(x, left, shift, c, variance, shifted) })
 		c.Set(c.Div(n))
-		variance.Set(variance.Div(n).Sub(c.Mul(c)))
+		variance.Set(variance.Mul(part).Sub(c.Mul(c)))
 	}
 	sweep(false)
 	mu.Set(c)

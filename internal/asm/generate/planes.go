@@ -17,17 +17,20 @@ func normPlanes(file *asm.File) {
 			}
 			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.NewInt("size"), row: f.NewInt("group"), ok: f.NewInt("ok"), beside: p.beside}
 			k.cols.Set(f.ArgInt("share").Mul(f.ArgInt("inner")))
-			mu, variance := f.NewF64("mu"), f.NewF64("variance")
+			mu, variance, strange := f.NewF64("mu"), f.NewF64("variance"), f.NewInt("strange")
+			f.Scope(func() { strangeParams(f, strange) })
 			f.Do(func() {
 				k.ok.Set(f.ConstInt(0))
 				f.If(k.row.Lt(f.ArgInt("groups")), func() {
 					f.Scope(func() { k.statistics(mu, variance) })
 					k.carried(variance)
 					f.If(mu.Abs().Lt(f.ConstF64(0x1p102)).Not(), func() { k.ok.Set(f.ConstInt(0)) })
-					carriedAll(f, "gamma", k, func(e asm.F32) asm.Bool {
-						return e.Eq(f.ConstF32(0)).Or(e.Ge(f.ConstF32(0x1p-60)).And(e.Le(f.ConstF32(0x1p60))))
+					f.If(strange.NotZero(), func() {
+						carriedAll(f, "gamma", k, func(e asm.F32) asm.Bool {
+							return e.Eq(f.ConstF32(0)).Or(e.Ge(f.ConstF32(0x1p-60)).And(e.Le(f.ConstF32(0x1p60))))
+						})
+						carriedAll(f, "beta", k, func(e asm.F32) asm.Bool { return e.Lt(f.ConstF32(0x1p102)) })
 					})
-					carriedAll(f, "beta", k, func(e asm.F32) asm.Bool { return e.Lt(f.ConstF32(0x1p102)) })
 				})
 				f.Scope(p.rest)
 				f.If(k.ok.NotZero(), func() {
@@ -52,6 +55,36 @@ func normPlanes(file *asm.File) {
 // lateGroup is how many elements a group may have that is applied beside the next one's
 // sweep: two of them and the result are in the second-level cache.
 const lateGroup = 1 << 16
+
+// strangeParams sets strange to 1 if one of all planes' parameters may be what float32 does
+// not carry: then each group looks at its own.
+func strangeParams(f *asm.Func, strange asm.Int) {
+	p, left, v, all := f.NewPtr("p"), f.NewInt("left"), f.NewV("v"), f.NewV("all")
+	all.Set(f.ConstBits(1<<32 - 1))
+	low, high, most := f.NewV("low"), f.NewV("high"), f.NewV("most")
+	low.Set(f.ConstV(0x1p-60))
+	high.Set(f.ConstV(0x1p60))
+	most.Set(f.ConstV(0x1p102))
+	look := func(name string, carried func() asm.V) {
+		f.If(f.ArgPtr(name).NotNil(), func() {
+			p.Set(f.ArgPtr(name))
+			left.Set(f.ArgInt("groups").Mul(f.ArgInt("share")))
+			element := func(load asm.V) {
+				v.Set(load.Abs())
+				all.Set(all.And(carried()))
+			}
+			f.Sweep(asm.Sweep{
+				Left: left, Pointers: []asm.Ptr{p}, Unroll: 1,
+				Vector: func(int) { element(p.V(0)) },
+				Scalar: func() { element(p.Splat(0)) },
+			})
+		})
+	}
+	look("gamma", func() asm.V { return v.Ge(low).And(v.Le(high)) })
+	look("beta", func() asm.V { return v.Lt(most) })
+	v.Set(all.Not())
+	f.If(v.AnyTrue(), func() { strange.Set(f.ConstInt(1)) })
+}
 
 // carriedAll sets ok to 0 if one of the row's parameters, where there are any, is,
 // without its sign, not what float32 carries.
