@@ -156,3 +156,45 @@ func BenchmarkFamily(b *testing.B) {
 		}
 	}
 }
+
+// Gradients of Σy²/2, which cancel, beside those of another loss.
+func BenchmarkGradientsThatCancel(b *testing.B) {
+	run := func(name string, x, y []float32, backward func(dx, dy []float32) error) {
+		dx := make([]float32, len(x))
+		for loss, dy := range map[string][]float32{"squares": y, "other": testkit.Normal(testkit.Rand(2), len(x), 0, 1)} {
+			b.Run(name+"/"+loss, func(b *testing.B) {
+				b.SetBytes(int64(8 * len(x)))
+				for b.Loop() {
+					if err := backward(dx, dy); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+	for _, layout := range []Layout{NCHW, NHWC} {
+		x := testkit.Normal(testkit.Rand(1), 1<<19, 0.1, 1)
+		l, err := NewBatchNormLayer(32, PyTorch)
+		if err != nil {
+			b.Fatal(err)
+		}
+		l.Layout = layout
+		y, name, shape := make([]float32, len(x)), "BatchNorm/nchw=16x32x1024", []int{16, 32, 1024}
+		if layout == NHWC {
+			name, shape = "BatchNorm/nhwc=16x1024x32", []int{16, 1024, 32}
+		}
+		if err := l.Forward(y, x, shape, true, false); err != nil {
+			b.Fatal(err)
+		}
+		run(name, x, y, func(dx, dy []float32) error { return l.Backward(dx, nil, nil, dy, x) })
+	}
+	x, y, m, r := testkit.Normal(testkit.Rand(1), 64*768, 0.1, 1), make([]float32, 64*768), make([]float32, 64), make([]float32, 64)
+	l, err := NewLayerNorm([]int{64, 768}, []int{1}, 1e-5)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := l.Forward(y, m, r, x, nil, nil, nil); err != nil {
+		b.Fatal(err)
+	}
+	run("LayerNorm/rows=64/cols=768", x, y, func(dx, dy []float32) error { return l.Backward(dx, nil, nil, dy, x, m, r, nil) })
+}

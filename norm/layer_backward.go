@@ -89,6 +89,7 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 		l.gradients(ds, ds, xs, m, r, gamma)
 		l.move(dx, ds, row, n, scatter)
 	}
+	b.exact.release()
 	for i := range l.cols {
 		at := i
 		if l.order != nil {
@@ -107,6 +108,7 @@ func (l *LayerNorm) Backward(dx, dgamma, dbeta, dy, x, mean, rstd, gamma []float
 // gradients is Backward for a block of contiguous rows.
 func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 	b, rows, cols := &l.backward, len(rstd), l.cols
+	b.exact.release() // another block's
 	p := b.params[:6*rows]
 	clear(p)
 	copy(p, mean)
@@ -154,10 +156,9 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 	}
 	if worst == calmRow {
 		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
-		b.exact.release()
 		return
 	}
-	for k := 0; k < rows; k++ {
+	for k := range rows {
 		from := k * cols
 		for i := range b.one {
 			b.one[i] = p[i*rows+k]
@@ -176,7 +177,6 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 			e.differentiate(k, 1, mu, v, l.epsilon, float64(cols), !l.rms)
 		}
 	}
-	b.exact.release()
 }
 
 // addGradients adds the gradients of gamma and beta to the totals. Where sums of rows

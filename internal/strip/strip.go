@@ -2,7 +2,7 @@
 // tables that map code to source lines and to the names of functions, which only
 // tracebacks read, lays out what is left of them so that it compresses, writes
 // the data section in fewer, larger segments, and empties those functions of the
-// runtime that nothing can call, or that only print tracebacks.
+// runtime that nothing can call, or that only print or check.
 //
 // Compressed, this is a quarter of a module, and Go's linker has no flag to leave
 // it out: -s and -w drop symbols and DWARF alone. A stripped program that fails

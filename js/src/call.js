@@ -9,10 +9,6 @@ import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } f
 /** An option that is left out where no number says so, as in internal/bridge. */
 export const none = -(2 ** 31);
 
-/** A float64 as two integers. */
-const number = new Float64Array(1);
-const halves = new Int32Array(number.buffer);
-
 /**
  * One call on its way: operands are collected, plain arrays are copied into the
  * scratch slab side by side, everything is written on the frame, and what the
@@ -25,11 +21,7 @@ export class Call {
   /** Arrays to copy out of scratch, with what errors call them ('' for this package's own). @type {[Float32Array, number, string][]} */
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
-  #operands = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-  /** How many numbers operands has so far. */
-  #length = 3;
-  /** Where the operands begin: behind y's for an operation without one. */
-  #first = 0;
+  #operands = [0, 0, 0];
   /** Where in scratch a result is that the call makes an array of; -1 for none. */
   #fresh = -1;
   /** Of the latest resident operand. */
@@ -74,12 +66,12 @@ export class Call {
    * @param {boolean} [receives] whether the module writes it
    */
   operand(name, value, receives = false) {
-    if (value === undefined || (value === null && this.#length > 3)) {
-      this.#add(0, 0, 0);
+    if (value === undefined || (value === null && this.#operands.length > 3)) {
+      this.#operands.push(0, 0, 0);
       return;
     }
     const array = this.#arrayOf(name, value, receives);
-    if (array === undefined) this.#add(this.#handle, 0, value.size);
+    if (array === undefined) this.#operands.push(this.#handle, 0, value.size);
     else this.#array(array, !receives, receives, name);
   }
 
@@ -92,7 +84,7 @@ export class Call {
    */
   own(array, reads, receives, name = '') {
     if (array === undefined) {
-      this.#add(0, 0, 0);
+      this.#operands.push(0, 0, 0);
       return;
     }
     let floats = array.BYTES_PER_ELEMENT === 4 ? /** @type {Float32Array} */ (array) : new Float32Array(array.buffer, array.byteOffset, array.length * 2);
@@ -104,21 +96,6 @@ export class Call {
   }
 
   /**
-   * Adds what an operand is on the frame.
-   * @param {number} handle
-   * @param {number} offset
-   * @param {number} count
-   */
-  #add(handle, offset, count) {
-    const operands = this.#operands;
-    const at = this.#length;
-    operands[at] = handle;
-    operands[at + 1] = offset;
-    operands[at + 2] = count;
-    this.#length = at + 3;
-  }
-
-  /**
    * @param {Float32Array} array
    * @param {boolean} reads
    * @param {boolean} receives
@@ -126,7 +103,7 @@ export class Call {
    */
   #array(array, reads, receives, name) {
     const offset = this.#reserve(array.length);
-    this.#add(-1, offset, array.length);
+    this.#operands.push(-1, offset, array.length);
     if (reads) this.#sources.push([array, offset]);
     if (receives) this.#receive(array, offset, name);
   }
@@ -195,23 +172,22 @@ export class Call {
    */
   begin(axes) {
     const { core, x, options } = this;
-    const operands = this.#operands;
-    const [handle, offset, count] = [operands[3], operands[4], operands[5]];
+    const [, , , handle, offset, count] = this.#operands;
     const given = options.out ?? undefined;
     if (given === undefined && handle === -1) {
       // The new array is made of what stands in scratch after the call.
       this.#fresh = offset;
-      this.#put(-1, offset, count);
+      this.#place(-1, offset, count);
     } else {
       this.#owned = given === undefined;
       this.result = this.#owned ? resident(core, 'float32', x.dims) : given;
       const array = this.#arrayOf('out', this.result, true);
       if (array === undefined) {
-        this.#put(this.#handle, 0, this.result.size);
+        this.#place(this.#handle, 0, this.result.size);
       } else {
         const inPlace = handle === -1 && array.length === count;
         const at = inPlace ? offset : this.#reserve(array.length);
-        this.#put(-1, at, array.length);
+        this.#place(-1, at, array.length);
         this.#receive(array, at, 'out');
       }
     }
@@ -224,7 +200,7 @@ export class Call {
    * @param {number} offset
    * @param {number} count
    */
-  #put(handle, offset, count) {
+  #place(handle, offset, count) {
     const operands = this.#operands;
     operands[0] = handle;
     operands[1] = offset;
@@ -233,7 +209,7 @@ export class Call {
 
   /** As begin, for an operation without a result of x's kind. */
   beginWithout() {
-    this.#first = 3;
+    this.#operands.splice(0, 3);
     this.#write();
   }
 
@@ -246,30 +222,21 @@ export class Call {
     const { f32, i32 } = core.memory;
     for (const [source, at] of this.#sources) f32.set(source, base + at);
     let { frame } = core;
-    for (let i = this.#first; i < this.#length; i += 3) {
+    for (let i = 0; i < operands.length; i += 3) {
       i32[frame++] = operands[i] === -1 ? scratch : operands[i];
       i32[frame++] = operands[i + 1];
       i32[frame++] = operands[i + 2];
     }
     this.#at = frame;
     this.#list(this.shape);
-    if (axes === undefined) this.#int(-1);
+    if (axes === undefined) i32[this.#at++] = -1;
     else this.#list(axes);
-  }
-
-  /** @param {number} value */
-  #int(value) {
-    this.core.memory.i32[this.#at++] = value;
   }
 
   /** @param {readonly number[]} values */
   #list(values) {
     if (values.length > 32) throw this.#discard(new ShapeError(`${this.name}: ${values.length} dimensions, want at most 32`));
-    const { i32 } = this.core.memory;
-    let at = this.#at;
-    i32[at++] = values.length;
-    for (let i = 0; i < values.length; i++) i32[at++] = values[i];
-    this.#at = at;
+    this.#at = this.core.writeList(this.#at, values);
   }
 
   /**
@@ -277,11 +244,7 @@ export class Call {
    * @param {number} value
    */
   put(value) {
-    const { i32 } = this.core.memory;
-    number[0] = value;
-    i32[this.#at] = halves[0];
-    i32[this.#at + 1] = halves[1];
-    this.#at += 2;
+    this.#at = this.core.writeNumber(this.#at, value);
     return this;
   }
 

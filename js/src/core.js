@@ -25,6 +25,10 @@ import { Memory } from './memory.js';
 /** The number of int32 in the frame, as in internal/bridge. */
 export const frameSize = 4096;
 
+/** A float64 as two integers. */
+const number = new Float64Array(1);
+const halves = new Int32Array(number.buffer);
+
 export class Core {
   /** Why the instance can no longer be used. @type {string | undefined} */
   #ended;
@@ -157,6 +161,31 @@ export class Core {
     }
     if (this.#ended !== undefined) this.#gone();
     if (status !== 0) throw this.#failure(/** @type {number} */ (status));
+  }
+
+  /**
+   * Writes a float64 at a place of the memory, an index of int32, and returns the next one.
+   * @param {number} at
+   * @param {number} value
+   */
+  writeNumber(at, value) {
+    const { i32 } = this.memory;
+    number[0] = value;
+    i32[at] = halves[0];
+    i32[at + 1] = halves[1];
+    return at + 2;
+  }
+
+  /**
+   * Writes a list of integers, its length first.
+   * @param {number} at
+   * @param {readonly number[]} values
+   */
+  writeList(at, values) {
+    const { i32 } = this.memory;
+    i32[at++] = values.length;
+    for (let i = 0; i < values.length; i++) i32[at++] = values[i];
+    return at;
   }
 
   /**

@@ -10,9 +10,6 @@ import { Tensor } from './tensor.js';
 /** In place of where the frame goes on: this is no direct call. */
 const no = -1;
 
-const number = new Float64Array(1);
-const halves = new Int32Array(number.buffer);
-
 /**
  * The module, if x and out are in its memory.
  * @param {any} x
@@ -54,11 +51,9 @@ export function operand(core, at, value) {
  */
 export function shape(core, at, dims, epsilon) {
   if (at === no || dims.length > 32) return no;
-  const { i32 } = core.memory;
-  i32[at++] = dims.length;
-  for (let i = 0; i < dims.length; i++) i32[at++] = dims[i];
-  i32[at++] = -1;
-  return put(core, at, epsilon === undefined ? 1e-5 : epsilon);
+  at = core.writeList(at, dims);
+  core.memory.i32[at] = -1;
+  return put(core, at + 1, epsilon === undefined ? 1e-5 : epsilon);
 }
 
 /**
@@ -68,12 +63,7 @@ export function shape(core, at, dims, epsilon) {
  * @param {any} value
  */
 export function put(core, at, value) {
-  if (at === no || typeof value !== 'number') return no;
-  const { i32 } = core.memory;
-  number[0] = value;
-  i32[at] = halves[0];
-  i32[at + 1] = halves[1];
-  return at + 2;
+  return at === no || typeof value !== 'number' ? no : core.writeNumber(at, value);
 }
 
 /**
