@@ -166,9 +166,9 @@ func gradPlanesExact(file *asm.File) {
 		})
 }
 
-// columnsExact writes strips of two columns or four, a lane for each, and of one in
-// both lanes. element has x and g of a pair.
-func columnsExact(f *asm.Func, m *matrix, dy, x asm.Ptr, params asm.Ptr, wide int, write bool, before func(pairs int), element func(k slots, columns, pair int), after func(columns int)) {
+// columnsExact writes strips of wide columns, two or four, a lane for each, and of one in
+// both lanes. element comes after rest of each pair of a row.
+func columnsExact(f *asm.Func, m *matrix, dy, x, params asm.Ptr, wide int, write bool, before func(), element func(k slots, columns, pair int), after func(columns int)) {
 	k := newSlots(f, max(1, wide/2), write)
 	load := func(p asm.Ptr, columns, pair int) asm.V {
 		switch {
@@ -188,7 +188,7 @@ func columnsExact(f *asm.Func, m *matrix, dy, x asm.Ptr, params asm.Ptr, wide in
 		}
 		strips = append(strips, strip{columns, func() {
 			one.read(params, columns > 1)
-			before(pairs)
+			before()
 		}, func() {
 			for i := range pairs {
 				one.rest(i, load(x, columns, i), load(dy, columns, i).MulF64(one.scale[i]))
@@ -206,7 +206,7 @@ func columnProductsExact(file *asm.File) {
 			m := newPart(f, f.ArgInt("rows"), f.ArgInt("cols"), f.ArgInt("stride"), "dy", "src")
 			c := m.columns([]string{"params", "sums"}, slotBytes, sumBytes)
 			sums := f.NewVs("sum", 4)
-			columnsExact(f, m, m.at[0], m.at[1], c[0], 4, false, func(pairs int) {
+			columnsExact(f, m, m.at[0], m.at[1], c[0], 4, false, func() {
 				for _, v := range sums {
 					v.Set(f.ZeroV())
 				}
@@ -228,7 +228,7 @@ func gradRowsExact(file *asm.File) {
 			m := newPart(f, f.ArgInt("rows"), f.ArgInt("cols"), f.ArgInt("stride"), "dst", "dy", "src")
 			m.rows = 8
 			params, v := m.columns([]string{"params"}, slotBytes)[0], f.NewV("v")
-			columnsExact(f, m, m.at[1], m.at[2], params, 2, true, func(int) {}, func(k slots, columns, _ int) {
+			columnsExact(f, m, m.at[1], m.at[2], params, 2, true, func() {}, func(k slots, columns, _ int) {
 				v.Set(k.gradient(0).Demote())
 				if columns == 1 {
 					m.at[0].StoreF32(0, v.Lane(0))
