@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { brotliCompressSync, constants } from 'node:zlib';
 
-const budget = 600 * 1024;
+const budget = 650 * 1024;
 let over = false;
 for (const variant of ['scalar', 'simd', 'relaxed']) {
   const file = `js/dist/normwasm.${variant}.wasm`;

@@ -1,6 +1,9 @@
 package strip
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"errors"
+)
 
 // Where the fields of runtime.moduledata are, in bytes.
 const (
@@ -25,7 +28,7 @@ const (
 // coarsen lets the table by which the runtime finds the function of a pc point a
 // few functions too low: the search goes on from there, and the table, in which
 // every function has 16 entries, repeats itself eight times as often.
-func coarsen(memory []byte, header, funcs int) {
+func coarsen(memory []byte, header, funcs int) error {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(memory[at:]) }
 	pcln := uint64(header) + word(header+headerPcln)
 	for at := 0; at+moduleSize <= len(memory); at += 8 {
@@ -35,13 +38,14 @@ func coarsen(memory []byte, header, funcs int) {
 		}
 		table, pcs := word(at+moduleBuckets), word(at+moduleLast)-word(at+moduleFirst)
 		if table <= pcln || table >= uint64(len(memory)) || pcs > maxPCs || pcs/bucketPCs > (uint64(len(memory))-table)/bucketBytes {
-			return
+			return errors.New("strip: the table of function indices is not where Go 1.27 has it")
 		}
 		for b := memory[table:]; pcs >= bucketPCs; pcs -= bucketPCs {
 			i := binary.LittleEndian.Uint32(b)
 			binary.LittleEndian.PutUint32(b, i-i%coarse)
 			b = b[bucketBytes:]
 		}
-		return
+		return nil
 	}
+	return errors.New("strip: the module has no runtime.moduledata as Go 1.27 lays it out")
 }

@@ -49,17 +49,6 @@ type function struct {
 
 func (f *function) field(off int) uint32 { return binary.LittleEndian.Uint32(f.head[off:]) }
 
-// forget drops the tables of a function that calls nothing and has no frame.
-func (f *function) forget() {
-	clear(f.head[funcPcsp : funcPcsp+4])
-	clear(f.pcdata)
-	f.data = f.data[:localData]
-	for k := range f.data {
-		binary.LittleEndian.PutUint32(f.data[k][:], noData)
-	}
-	f.head[funcNfuncdata] = localData
-}
-
 // readFunctions reads the functions of a table, without what is dropped, and
 // says where the last one ends.
 func readFunctions(pcln []byte, count int) (list []function, end int, err error) {

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -30,12 +29,11 @@ const (
 // open-coded defers.
 //
 // What stays is written anew in its place, so that it compresses: the tables
-// without gaps, the functions at equal distances. It returns new bodies for some of
-// the functions, by their position in the code section, and where the orphaned ones are.
-func packFunctions(memory []byte) (instead map[int][]byte, orphans []int, err error) {
+// without gaps, the functions at equal distances.
+func packFunctions(memory []byte) error {
 	at, err := findHeader(memory)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
@@ -43,30 +41,19 @@ func packFunctions(memory []byte) (instead map[int][]byte, orphans []int, err er
 	pcln := memory[at+field(headerPcln):]
 	list, end, err := readFunctions(pcln, field(headerFuncs))
 	if err != nil {
-		return nil, nil, err
-	}
-	instead = map[int][]byte{}
-	for i := range list {
-		name, position := nameAt(names, list[i].field(funcName)), int(list[i].field(funcEntry))-firstEntry
-		if body := bodyInstead(name); body != nil {
-			instead[position] = body
-			list[i].forget()
-		} else if slices.Contains(orphaned, name) {
-			orphans = append(orphans, position)
-		}
+		return err
 	}
 	if err := dropNames(list, names); err != nil {
-		return nil, nil, err
+		return err
 	}
 	if err := packTables(list, pctab); err != nil {
-		return nil, nil, err
+		return err
 	}
 	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	if err := writeFunctions(list, pcln, end); err != nil {
-		return nil, nil, err
+		return err
 	}
-	coarsen(memory, at, len(list))
-	return instead, orphans, nil
+	return coarsen(memory, at, len(list))
 }
 
 // findHeader returns where the one runtime.pcHeader is.
@@ -89,7 +76,7 @@ func findHeader(memory []byte) (int, error) {
 		found = at
 	}
 	if found < 0 {
-		return 0, errors.New("strip: no function table of Go 1.20 or later: was the module linked by another toolchain?")
+		return 0, errors.New("strip: the module has no function table as Go 1.27 writes it")
 	}
 	return found, nil
 }

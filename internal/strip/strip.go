@@ -1,16 +1,16 @@
 // Package strip makes a linked Go WebAssembly module smaller. It takes out the
 // tables that map code to source lines and to the names of functions, which only
-// tracebacks read, lays out what is left of them so that it compresses, writes
-// the data section in fewer, larger segments, and empties those functions of the
-// runtime that nothing can call, or that only print or check.
+// tracebacks read, lays out what is left of them so that it compresses, and writes
+// the data section in fewer, larger segments. No instruction changes.
 //
-// Compressed, this is a quarter of a module, and Go's linker has no flag to leave
+// Compressed, this is a fifth of a module, and Go's linker has no flag to leave
 // it out: -s and -w drop symbols and DWARF alone. A stripped program that fails
-// says why, without a traceback.
+// says why, with a traceback that names nothing.
 //
 // The layout read here is that of runtime.pcHeader, runtime._func and
-// runtime.moduledata in Go 1.27. A header that is not as expected and a table that
-// cannot be are errors, never guesses.
+// runtime.moduledata in Go 1.27. A module that another release has linked, a
+// header that is not as expected and a table that cannot be are errors, never
+// guesses.
 package strip
 
 import (
@@ -31,20 +31,14 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	var types, imports, functions, code, data *section
+	if err := checkRelease(sections); err != nil {
+		return nil, err
+	}
+	var data *section
 	for i := range sections {
-		s := &sections[i]
-		switch s.id {
-		case sectionType:
-			types = s
-		case sectionImport:
-			imports = s
-		case sectionFunction:
-			functions = s
-		case sectionCode:
-			code = s
+		switch sections[i].id {
 		case sectionData:
-			data = s
+			data = &sections[i]
 		case sectionDataCount:
 			return nil, errors.New("strip: the module counts its data segments, which Go's linker does not do")
 		}
@@ -56,29 +50,10 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	instead, orphans, err := packFunctions(memory)
-	if err != nil {
+	if err := packFunctions(memory); err != nil {
 		return nil, err
 	}
 	data.content = writeData(memory)
-	if len(instead) > 0 {
-		if types == nil || imports == nil || functions == nil || code == nil {
-			return nil, errors.New("strip: the module has no code")
-		}
-		count, err := imported(imports.content)
-		if err != nil {
-			return nil, err
-		}
-		if err := addOrphans(code.content, count, orphans, instead); err != nil {
-			return nil, err
-		}
-		if err := isGo(types.content, functions.content, instead); err != nil {
-			return nil, err
-		}
-		if code.content, err = replaceBodies(code.content, instead); err != nil {
-			return nil, err
-		}
-	}
 	out := append([]byte(nil), module[:8]...)
 	for _, s := range sections {
 		out = append(out, s.id)
