@@ -14,7 +14,7 @@ BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
-.PHONY: demo test bench check build size generate clean fuzz browser testdata \
+.PHONY: demo site test bench check build size generate clean fuzz browser testdata \
         test-go test-wasm test-purego test-browser test-js test-demo
 
 build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
@@ -42,9 +42,12 @@ $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
 $(DIST)/go-runtime.js: js/build.mjs go.mod
 	node js/build.mjs
 
-demo: build demo/node_modules/.package-lock.json
-	node demo/build.mjs
+demo: site
 	node demo/serve.mjs
+
+# The demo as a static site, in demo/dist.
+site: build demo/node_modules/.package-lock.json js/node_modules/.package-lock.json
+	node demo/build.mjs
 
 test: check build size test-go test-purego test-wasm test-browser test-js test-demo fuzz
 
