@@ -434,6 +434,34 @@ export class InferenceSession {
 }
 export interface RunOptions { signal?: AbortSignal }
 
+// ---- files of tensors -------------------------------------------------------------------------
+
+/** The tensors and metadata of a safetensors file, from its bytes (of a Response or Blob: `await source.arrayBuffer()`). Needs no
+ *  {@link init}. Both results have no prototype, so that any name, `__proto__` too, is an ordinary property.
+ *
+ *  The tensors are on the cpu. Their data are views of the given bytes, which must then be left alone, wherever an element begins
+ *  at a multiple of its size (in files written by {@link writeSafetensors} all do, when the bytes have a buffer of their own);
+ *  otherwise they are copies. F64, F32, F16, I64, I32, I16, I8, U64, U32, U16, U8 and BOOL become the types of their names. BF16
+ *  becomes float32, which has all of its values.
+ *  @throws {LoadError} of code `INVALID_MODEL` for what is no such file, is damaged, or breaks a rule of the format: a header
+ *  that is over 100 MB, not JSON, or has a name twice; bytes that belong to two tensors or to none; a shape of another size than
+ *  the bytes; a BOOL that is neither 0 nor 1
+ *  @throws {UnsupportedError} for types that no tensor here has (F8_E4M3, C64 …), with the names of those tensors
+ *  @throws {NormError} for a source that is not bytes, or detached */
+export function readSafetensors(source: ArrayBufferLike | ArrayBufferView): { tensors: Record<string, Tensor>; metadata: Record<string, string> };
+
+/** A Uint8Array whose buffer is no shared one, in versions of TypeScript that tell these apart and in those that do not. */
+type OwnBytes = ReturnType<Uint8ArrayConstructor['of']>;
+
+/** A safetensors file of these tensors, which may be resident, and these texts. The same tensors and metadata give the same bytes,
+ *  whatever order the tensors are named in. Tensors are written in the order of the format's reference implementation:
+ *  the largest elements first, then by name.
+ *  @throws {UnsupportedError} for a tensor of strings
+ *  @throws {NormError} for what is no Tensor or no text, the name `__metadata__`, and text with half a surrogate pair
+ *  @throws {DisposedError} for a disposed tensor */
+export function writeSafetensors(tensors: Readonly<Record<string, Tensor>> | ReadonlyMap<string, Tensor>,
+  metadata?: Readonly<Record<string, string>> | ReadonlyMap<string, string>): OwnBytes;
+
 // ---- errors -----------------------------------------------------------------------------------
 
 /** Every failure is one of these, with a stable `code` and a message that gives the numbers and the names in question.

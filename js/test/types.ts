@@ -1,5 +1,5 @@
 // Checked by tsc, never run: code as users write it against the published types.
-import { AdaptiveLayerNorm, BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, LocalResponseNorm, LpNorm, NormError, RMSNorm, ShapeError, SpectralNorm, Tensor, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm } from 'normwasm';
+import { AdaptiveLayerNorm, BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, LocalResponseNorm, LpNorm, NormError, RMSNorm, ShapeError, SpectralNorm, Tensor, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, readSafetensors, rmsNorm, weightNorm, writeSafetensors } from 'normwasm';
 import type { Runtime, Variant } from 'normwasm';
 
 export async function use(signal: AbortSignal): Promise<number> {
@@ -64,6 +64,12 @@ export async function use(signal: AbortSignal): Promise<number> {
   await session.run(feeds, { signal });
   const first: number | string | undefined = session.inputMetadata[0]?.shape[0];
   await session.release();
+  const file: Blob = new Blob([writeSafetensors(results, { format: 'pt' })]);
+  const { tensors, metadata } = readSafetensors(await file.arrayBuffer());
+  const format: string | undefined = metadata['format'];
+  console.log(tensors['logits']?.dims, format, writeSafetensors(new Map([['ids', ids]])).byteLength);
+  // @ts-expect-error a path is not its bytes
+  readSafetensors('model.safetensors');
   try {
     runtime.dispose();
   } catch (error) {
