@@ -86,7 +86,8 @@ export class Tensor<T extends DataType = any> {
   /** The same elements under other dims of the same product. Resident memory is shared, and freed with the last
    *  tensor that uses it. */
   reshape(dims: readonly number[]): Tensor<T>;
-  /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. */
+  /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. (One that is lost without is freed when the
+   *  engine collects it; it does not know how much memory that is, so do not wait for it.) */
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -416,6 +417,8 @@ export class InferenceSession {
    *  @throws {LoadError} when the model cannot be fetched, is truncated or is no ONNX file
    *  @throws {UnsupportedError} that lists every operator, attribute and type that is not implemented */
   static create(model: ModelSource, options?: SessionOptions): Promise<InferenceSession>;
+  /** In the order of the model. In names that are not UTF-8 in the file, U+FFFD stands for what is wrong, with "_2", "_3" … behind
+   *  it where another input (or output) has that name; so do the names of dimensions, without numbers. */
   readonly inputNames: readonly string[]; readonly outputNames: readonly string[];
   readonly inputMetadata: readonly ValueMetadata[];
   readonly outputMetadata: readonly ValueMetadata[];
@@ -425,11 +428,16 @@ export class InferenceSession {
    *  copied in before run returns its promise.
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take
+   *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {DisposedError} after release */
   run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Tensor>>;
+  /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.
+   *  @throws {UnsupportedError} when the session was created with the option worker, and what run's promise would fail with */
+  runSync(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Record<string, Tensor>;
   /** Nodes as executed (after optimization) with the time each took in the latest profiled run. */
   profile(feeds: Readonly<Record<string, Tensor>>): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
-  /** Frees the session's memory. Idempotent. */
+  /** Frees the session's memory, and ends its workers. Idempotent. (A session that is lost without is released when the engine
+   *  collects it, where the engine has FinalizationRegistry: at some time, or never.) */
   release(): Promise<void>;
 }
 export interface RunOptions { signal?: AbortSignal }

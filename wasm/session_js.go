@@ -168,7 +168,7 @@ func feed(args []js.Value) (bridge.Handle, error) {
 	dims := make([][]int, len(d.Inputs))
 	data := make([]js.Value, len(d.Inputs))
 	for i, in := range d.Inputs {
-		f := option(arg(args, 1), in.Name)
+		f := own(arg(args, 1), in.Name)
 		if isNone(f) {
 			return 0, invalid("wasm: feeds lack input ", text.Quote(in.Name))
 		}
@@ -206,7 +206,7 @@ func results(h bridge.Handle, list []*graph.Tensor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := jsObject.New()
+	entries := jsArray.New(len(list))
 	for i, t := range list {
 		data, err := typedArray(t)
 		if err != nil {
@@ -216,9 +216,10 @@ func results(h bridge.Handle, list []*graph.Tensor) (any, error) {
 		v.Set("type", t.Type.String())
 		v.Set("shape", array(t.Dims, same))
 		v.Set("data", data)
-		o.Set(d.Outputs[i].Name, v)
+		entries.SetIndex(i, array([]any{d.Outputs[i].Name, v}, same))
 	}
-	return o, nil
+	// Set, one of the name "__proto__" would be lost.
+	return jsObject.Call("fromEntries", entries), nil
 }
 
 func release(args []js.Value) (any, error) {

@@ -65,6 +65,14 @@ func option(v js.Value, name string) js.Value {
 // module's stack, as it would from Get: this way it becomes a panic.
 func property(v js.Value, key any) js.Value { return jsReflect.Call("get", v, key) }
 
+// own is v's property if it is its own: an input may be called "constructor".
+func own(v js.Value, name string) js.Value {
+	if v.Type() != js.TypeObject || !jsReflect.Call("getOwnPropertyDescriptor", v, name).Truthy() {
+		return js.Undefined()
+	}
+	return property(v, name)
+}
+
 // integer decodes a JavaScript number that has to be a whole one.
 func integer(v js.Value, name string) (int, error) {
 	if v.Type() != js.TypeNumber {

@@ -8,7 +8,6 @@ import "slices"
 type repeated struct {
 	calls [8]repeatable
 	next  int
-	drops int // handles.drops when these were kept: a slab that went takes all with it
 }
 
 // repeatable is a call with the part of the frame that it was read from.
@@ -18,11 +17,7 @@ type repeatable struct {
 }
 
 // find returns the kept call of operation op that frame begins with, or nil.
-func (r *repeated) find(op int, frame []int32, drops int) *Call {
-	if r.drops != drops {
-		*r = repeated{drops: drops}
-		return nil
-	}
+func (r *repeated) find(op int, frame []int32) *Call {
 	for i := range r.calls {
 		k := &r.calls[i]
 		if k.call.Op == op && len(k.frame) > 0 && slices.Equal(k.frame, frame[:len(k.frame)]) {
@@ -42,5 +37,16 @@ func (r *repeated) keep(c *Call, frame []int32) {
 	k.call.Shape = shape
 	if c.Axes != nil {
 		k.call.Axes = axes
+	}
+}
+
+// forget lets go of all calls, because memory that one of them names goes: a call
+// that is remembered would keep it.
+func (r *repeated) forget() {
+	for i := range r.calls {
+		if k := &r.calls[i]; len(k.frame) > 0 {
+			k.frame = k.frame[:0]
+			k.call = Call{Shape: k.call.Shape[:0], Axes: k.call.Axes[:0]}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -52,4 +53,31 @@ func TestACallMadeAgain(t *testing.T) {
 	again := put(t, b, 0, 0, 0, 0) // in y's slot
 	require.NoError(t, call(again, rows, 0))
 	assert.Equal(t, []float32{1, -1, 0, 0}, read(t, b, again))
+}
+
+// heap is how many bytes live.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+func TestARememberedCallHoldsNoFreedMemory(t *testing.T) {
+	b := New()
+	const n = 4 << 20
+	before := heap()
+	x, err := b.Alloc(4 * n)
+	require.NoError(t, err)
+	y, err := b.Alloc(4 * n)
+	require.NoError(t, err)
+	layer := op(t, "layerNorm")
+	frame(b, whole(y, n), whole(x, n), absent, absent, absent, absent, absent, absent, []int{2, n / 8, 8}, []int{-1}, given(1e-5, 0))
+	for range 2 {
+		require.NoError(t, b.NormFrame(layer))
+	}
+	require.NoError(t, b.Free(x))
+	require.NoError(t, b.Free(y))
+	assert.Less(t, heap()-before, 1<<20)
+	assert.Equal(t, Disposed, status(t, b, b.NormFrame(layer)))
 }

@@ -40,7 +40,7 @@ func (b *Bridge) alloc(n int, scratch bool) (Handle, error) {
 // Free lets go of a slab or a layer. A second Free says Disposed.
 func (b *Bridge) Free(h Handle) error {
 	if _, ok := b.handles.get(h).(*layer); ok {
-		b.handles.drop(h)
+		b.drop(h)
 		return nil
 	}
 	s, err := b.block(h)
@@ -54,8 +54,14 @@ func (b *Bridge) Free(h Handle) error {
 	return nil
 }
 
-func (b *Bridge) release(h Handle, s *block) {
+// drop forgets what h names, and the calls that are remembered of it.
+func (b *Bridge) drop(h Handle) {
 	b.handles.drop(h)
+	b.repeated.forget()
+}
+
+func (b *Bridge) release(h Handle, s *block) {
+	b.drop(h)
 	b.inUse -= len(s.bytes)
 	b.tensors--
 }
@@ -76,7 +82,7 @@ func (b *Bridge) Scratch(n int) (Handle, error) {
 		if n <= len(s.bytes) {
 			return b.scratch, nil
 		}
-		b.handles.drop(b.scratch)
+		b.drop(b.scratch)
 		b.scratch = 0
 	}
 	const least = 1 << 16

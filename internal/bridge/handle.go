@@ -17,7 +17,6 @@ const (
 type table struct {
 	slots []slot
 	free  []uint32
-	drops int // how many values were forgotten
 }
 
 type slot struct {
@@ -55,7 +54,6 @@ func (t *table) get(h Handle) any {
 func (t *table) drop(h Handle) {
 	i := uint32(h) & maxIndex
 	t.slots[i].value = nil
-	t.drops++
 	if t.slots[i].generation < lastGeneration {
 		t.free = append(t.free, i)
 	}

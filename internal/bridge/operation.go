@@ -73,7 +73,7 @@ func (b *Bridge) NormFrame(op int) error {
 		return &Error{Invalid, text.Join("bridge: there is no operation ", op)}
 	}
 	o := &Operations[op]
-	if c := b.repeated.find(op, b.frame, b.handles.drops); c != nil {
+	if c := b.repeated.find(op, b.frame); c != nil {
 		return o.run(c)
 	}
 	c, r := &b.call, b.read()

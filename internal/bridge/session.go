@@ -1,6 +1,9 @@
 package bridge
 
 import (
+	"strings"
+	"unicode/utf8"
+
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
@@ -39,11 +42,13 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	if err != nil {
 		return 0, err
 	}
+	readableSymbols(g.Inputs)
+	readableSymbols(g.Outputs)
 	engine, err := graph.NewSession(g, o)
 	if err != nil {
 		return 0, err
 	}
-	s := &session{engine: engine, inputs: engine.Inputs(), outputs: engine.Outputs()}
+	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs())}
 	id := b.handles.put(s)
 	if id == 0 {
 		engine.Release()
@@ -54,13 +59,49 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	return id, nil
 }
 
+// readable gives names that are not UTF-8, which JavaScript could not say, U+FFFD for
+// what is wrong in them, and a number where the list has such a name already.
+func readable(list []graph.Info) []graph.Info {
+	taken := map[string]bool{}
+	for _, v := range list {
+		taken[v.Name] = true
+	}
+	given := map[string]string{}
+	for i := range list {
+		name := list[i].Name
+		if utf8.ValidString(name) {
+			continue
+		}
+		if given[name] == "" {
+			valid := strings.ToValidUTF8(name, "\uFFFD")
+			unique := valid
+			for n := 2; taken[unique]; n++ {
+				unique = text.Join(valid, "_", n)
+			}
+			taken[unique] = true
+			given[name] = unique
+		}
+		list[i].Name = given[name]
+	}
+	return list
+}
+
+// readableSymbols does the same for the names of dimensions, which need not differ.
+func readableSymbols(values []*graph.Value) {
+	for _, v := range values {
+		for i, d := range v.Dims {
+			v.Dims[i].Symbol = strings.ToValidUTF8(d.Symbol, "\uFFFD")
+		}
+	}
+}
+
 // Release ends a session. A second Release says Disposed.
 func (b *Bridge) Release(h Handle) error {
 	s, err := b.session(h)
 	if err != nil {
 		return err
 	}
-	b.handles.drop(h)
+	b.drop(h)
 	for i, other := range b.all {
 		if other == s {
 			b.all = append(b.all[:i], b.all[i+1:]...)

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -205,4 +206,38 @@ func FuzzSession(f *testing.F) {
 		require.NoError(t, b.Release(s))
 		require.Equal(t, Memory{}, b.Memory())
 	})
+}
+
+// pairs computes y = Relu(x) for each pair of names x and y.
+func pairs(names ...[2]string) []byte {
+	var nodes, in, out []byte
+	for _, n := range names {
+		nodes = append(nodes, field(1, join(field(1, []byte(n[0])), field(2, []byte(n[1])), field(4, []byte("Relu"))))...)
+		in = append(in, value(11, n[0], 1)...)
+		out = append(out, value(12, n[1], 1)...)
+	}
+	return join(varint(1, 8), field(8, varint(2, 17)), field(7, join(nodes, field(2, []byte("g")), in, out)))
+}
+
+func TestNamesThatAreNotUTF8(t *testing.T) {
+	b := New()
+	s, err := b.Open(load(t, b, pairs([2]string{"a\xff", "y\xff"}, [2]string{"a\xfe", "y\xfe\xfd"}, [2]string{"a\uFFFD", "y"}, [2]string{"a\uFFFD_2", "y\xff_"})), -1, graph.Options{})
+	require.NoError(t, err)
+	d, err := b.Describe(s)
+	require.NoError(t, err)
+	names := func(list []graph.Info) (all []string) {
+		for _, v := range list {
+			all = append(all, v.Name)
+		}
+		return all
+	}
+	assert.Equal(t, []string{"a\uFFFD_3", "a\uFFFD_4", "a\uFFFD", "a\uFFFD_2"}, names(d.Inputs))
+	assert.Equal(t, []string{"y\uFFFD", "y\uFFFD_2", "y", "y\uFFFD_"}, names(d.Outputs))
+
+	model := bytes.ReplaceAll(model("Relu", 1), field(2, []byte("n")), field(2, []byte("\xff")))
+	s, err = b.Open(load(t, b, model), -1, graph.Options{FreeDims: map[string]int{"\uFFFD": 5}})
+	require.NoError(t, err)
+	d, err = b.Describe(s)
+	require.NoError(t, err)
+	assert.Equal(t, []graph.Dim{{Size: 5, Symbol: "\uFFFD"}, {Size: 2}}, d.Inputs[0].Dims)
 }

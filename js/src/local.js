@@ -59,7 +59,17 @@ export class Local {
    * @param {'cpu' | 'wasm'} location
    */
   async run(tensors, wanted, location) {
-    this.#feed(tensors);
+    return this.runSync(tensors, wanted, location, 'InferenceSession.run');
+  }
+
+  /**
+   * @param {Tensor[]} tensors in the order of the inputs
+   * @param {readonly string[]} wanted
+   * @param {'cpu' | 'wasm'} location
+   * @param {string} where for errors
+   */
+  runSync(tensors, wanted, location, where) {
+    this.#feed(tensors, where);
     this.#core.call('sessionExec', this.#handle);
     return this.#collect(wanted, location);
   }
@@ -78,21 +88,26 @@ export class Local {
   }
 
   async release() {
+    this.abandon();
+  }
+
+  abandon() {
     if (this.#core.ended === undefined) this.#core.invoke('release', this.#handle);
   }
 
   /**
    * Plans for the tensors' dimensions and copies them to where the plan wants them.
    * @param {Tensor[]} tensors
+   * @param {string} where for errors
    */
-  #feed(tensors) {
+  #feed(tensors, where) {
     const core = this.#core;
-    const what = (/** @type {number} */ i) => `InferenceSession.run: input ${JSON.stringify(this.description.inputs[i].name)}`;
+    const what = (/** @type {number} */ i) => `${where}: input ${JSON.stringify(this.description.inputs[i].name)}`;
     const arrays = tensors.map(({ location, data }) => (location === 'wasm' ? undefined : core.memory.outside(data)));
     let at = core.frame;
     const { i32 } = core.memory;
     for (const { dims } of tensors) {
-      if (at + 1 + dims.length > core.frame + frameSize) throw new ShapeError(`InferenceSession.run: the inputs have more dimensions together than ${frameSize}`);
+      if (at + 1 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
       i32[at++] = dims.length;
       for (const d of dims) i32[at++] = d;
     }
@@ -131,21 +146,18 @@ export class Local {
       found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1] });
       at += 2;
     }
-    /** @type {Record<string, Tensor>} */
-    const results = {};
-    for (const name of wanted) {
+    // By entries, which define properties: set, one of the name "__proto__" would be lost.
+    return Object.fromEntries(wanted.map((name) => {
       const { type, dims, address, bytes } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
       if (location === 'wasm') {
         const tensor = resident(core, type, dims);
         const { address: to } = /** @type {{ address: number }} */ (tensor.storage(name));
         core.memory.u8.copyWithin(to, address, address + bytes);
-        results[name] = tensor;
-      } else {
-        const array = new (arrayClass(type))(product(dims));
-        new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
-        results[name] = new Tensor(type, array, dims);
+        return [name, tensor];
       }
-    }
-    return results;
+      const array = new (arrayClass(type))(product(dims));
+      new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
+      return [name, new Tensor(type, array, dims)];
+    }));
   }
 }

@@ -22,6 +22,7 @@ export class Remote {
   /** Waiting, the eldest first. @type {Job[]} */ #queue = [];
   /** What each busy worker is at. @type {Map<Worker, Job>} */ #jobs = new Map();
   /** Why no more is to be expected. @type {string | undefined} */ #ended;
+  #abandoned = false;
   /** @type {any} */ description;
 
   /**
@@ -75,9 +76,9 @@ export class Remote {
    * @returns {Promise<Record<string, Tensor>>}
    */
   async run(tensors, wanted, _location, signal) {
-    /** @type {Record<string, PlainTensor>} */
+    /** @type {PlainTensor[]} */
     const results = await this.#ask({ call: 'run', fetches: [...wanted] }, tensors, 'InferenceSession.run', signal);
-    return Object.fromEntries(Object.entries(results).map(([name, { type, dims, data }]) => [name, new Tensor(type, data, dims)]));
+    return Object.fromEntries(results.map(({ type, dims, data }, i) => [wanted[i], new Tensor(type, data, dims)]));
   }
 
   /** @param {Tensor[]} tensors */
@@ -89,6 +90,12 @@ export class Remote {
     this.#end('the session was released');
   }
 
+  /** Nobody holds the session any more: its workers end when they have done what they were asked. */
+  abandon() {
+    this.#abandoned = true;
+    if (this.#jobs.size === 0) this.#end('nobody holds the session any more');
+  }
+
   /**
    * @param {object} message
    * @param {Tensor[]} tensors
@@ -98,15 +105,15 @@ export class Remote {
    */
   #ask(message, tensors, what, signal) {
     // Copied now: the caller may go on with his arrays as soon as he has the promise.
-    /** @type {Record<string, PlainTensor>} */
-    const feeds = {};
+    /** @type {PlainTensor[]} */
+    const feeds = [];
     /** @type {Transferable[]} */
     const transfer = [];
     tensors.forEach((tensor, i) => {
       const { name } = this.description.inputs[i];
       if (tensor.type !== 'string') attached(tensor.data, `${what}: input ${JSON.stringify(name)}`, tensor.size);
       const data = tensor.data.slice();
-      feeds[name] = { type: tensor.type, dims: [...tensor.dims], data };
+      feeds.push({ type: tensor.type, dims: [...tensor.dims], data });
       if (data.buffer) transfer.push(data.buffer);
     });
     return new Promise((resolve, reject) => {
@@ -165,6 +172,7 @@ export class Remote {
     /** @type {any} */ (worker).unref?.(); // an idle worker must not keep a Node process alive
     tell();
     this.#next();
+    if (this.#abandoned) this.abandon();
   }
 
   async #start() {

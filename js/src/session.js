@@ -2,6 +2,7 @@
 // this thread's module, remote.js those in workers.
 import { DisposedError, NormError, UnsupportedError, aborted } from './errors.js';
 import { Local } from './local.js';
+import { unwatch, watch } from './lost.js';
 import { Remote } from './remote.js';
 import { Tensor, checkDims, describe } from './tensor.js';
 
@@ -32,6 +33,7 @@ export class InferenceSession {
     this.outputNames = Object.freeze(this.outputMetadata.map((m) => m.name));
     /** @type {readonly { op: string, count: number }[]} */
     this.operators = Object.freeze(ops);
+    watch(this, abandon, backend);
   }
 
   /**
@@ -50,14 +52,24 @@ export class InferenceSession {
    * @param {RunOptions} [options]
    */
   async run(feeds, fetches, options) {
-    const wanted = /** @type {readonly string[]} */ (Array.isArray(fetches) ? fetches : this.outputNames);
     const { signal } = options ?? /** @type {RunOptions} */ (Array.isArray(fetches) ? {} : fetches ?? {});
     this.#check('run');
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.run');
-    for (const name of wanted) {
-      if (!this.outputNames.includes(name)) throw new NormError(`InferenceSession.run: ${JSON.stringify(name)} is no output; the model has ${list(this.outputNames)}`);
-    }
+    const wanted = this.#wanted('run', fetches);
     return this.#backend.run(this.#tensors('run', feeds), wanted, this.#location, signal);
+  }
+
+  /**
+   * @param {Record<string, Tensor>} feeds
+   * @param {readonly string[]} [fetches]
+   */
+  runSync(feeds, fetches) {
+    const where = 'InferenceSession.runSync';
+    this.#check('runSync');
+    if (this.#backend instanceof Remote) throw new UnsupportedError(`${where}: the session is in a worker, which answers later: use run(), or create the session without the option worker`);
+    if (fetches !== undefined && !Array.isArray(fetches)) throw new NormError(`${where}: fetches is ${describe(fetches)}, want an array of outputs' names`);
+    const wanted = this.#wanted('runSync', fetches);
+    return this.#backend.runSync(this.#tensors('runSync', feeds), wanted, this.#location, where);
   }
 
   /** @param {Record<string, Tensor>} feeds */
@@ -69,6 +81,7 @@ export class InferenceSession {
   async release() {
     if (this.#released) return;
     this.#released = true;
+    unwatch(this);
     await this.#backend.release();
   }
 
@@ -76,6 +89,19 @@ export class InferenceSession {
   #check(what) {
     if (this.#released) throw new DisposedError(`InferenceSession.${what}: the session was released`);
     this.#backend.check();
+  }
+
+  /**
+   * The outputs to give, each once: those of the list, all without one.
+   * @param {string} what
+   * @param {unknown} fetches
+   */
+  #wanted(what, fetches) {
+    const wanted = /** @type {string[]} */ ([...new Set(Array.isArray(fetches) ? fetches : this.outputNames)]);
+    for (const name of wanted) {
+      if (!this.outputNames.includes(name)) throw new NormError(`InferenceSession.${what}: ${JSON.stringify(name)} is no output; the model has ${list(this.outputNames)}`);
+    }
+    return wanted;
   }
 
   /**
@@ -91,7 +117,7 @@ export class InferenceSession {
       if (!this.inputNames.includes(name)) throw new NormError(`${where}: ${JSON.stringify(name)} is no input; the model wants ${list(this.inputNames)}`);
     }
     return this.inputMetadata.map(({ name, type }) => {
-      const tensor = feeds[name];
+      const tensor = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
       const input = `${where}: input ${JSON.stringify(name)}`;
       if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
       if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want a Tensor`);
@@ -102,6 +128,11 @@ export class InferenceSession {
       return tensor;
     });
   }
+}
+
+/** @param {Local | Remote} backend of a session that nobody released */
+function abandon(backend) {
+  backend.abandon();
 }
 
 /** @param {SessionOptions} options */

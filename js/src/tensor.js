@@ -1,5 +1,6 @@
 // Tensors: a JavaScript array with dimensions, or memory of the module.
 import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
+import { unwatch, watch } from './lost.js';
 import { live } from './runtime.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
@@ -60,8 +61,10 @@ class Storage {
   }
 }
 
-/** A safety net for tensors that nobody disposed of. @type {FinalizationRegistry<Storage>} */
-const lost = new FinalizationRegistry((storage) => storage.release());
+/** @param {Storage} storage */
+function release(storage) {
+  storage.release();
+}
 
 export class Tensor {
   /** @type {DataType} */ #type;
@@ -83,7 +86,7 @@ export class Tensor {
       this.#storage = data;
       this.#dims = Object.freeze([...(dims ?? [])]);
       this.#size = product(this.#dims);
-      lost.register(this, data, this);
+      watch(this, release, data);
       return;
     }
     this.#array = toArray(type, data);
@@ -166,7 +169,7 @@ export class Tensor {
     if (this.#disposed) return;
     this.#disposed = true;
     if (this.#storage) {
-      lost.unregister(this);
+      unwatch(this);
       this.#storage.release();
       this.#storage = undefined;
     } else {

@@ -2,6 +2,7 @@
 import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
 import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, flag, object, word } from './layer.js';
+import { unwatch, watch } from './lost.js';
 import { Tensor, attached, checkDims, describe, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
@@ -238,9 +239,6 @@ function release({ core, handle }) {
   if (core.ended === undefined) core.call('free', handle);
 }
 
-/** A safety net for layers that nobody disposed of. @type {FinalizationRegistry<State>} */
-const lost = new FinalizationRegistry(release);
-
 /** Batch normalization with running statistics. */
 export class BatchNorm extends Affine {
   #features;
@@ -282,14 +280,14 @@ export class BatchNorm extends Affine {
     if (this.#state?.core !== core) {
       this.#free();
       this.#state = { core, handle: core.layer(this.#features, this._name === 'InstanceNorm') };
-      lost.register(this, this.#state, this);
+      watch(this, release, this.#state);
     }
     return /** @type {State} */ (this.#state).handle;
   }
 
   #free() {
     if (this.#state === undefined) return;
-    lost.unregister(this);
+    unwatch(this);
     release(this.#state);
     this.#state = undefined;
   }

@@ -6,9 +6,9 @@ import { Tensor } from './tensor.js';
 /** @type {InferenceSession} */
 let session;
 
-/** @param {Record<string, import('./remote.js').PlainTensor>} feeds */
+/** @param {import('./remote.js').PlainTensor[]} feeds in the order of the inputs */
 function tensors(feeds) {
-  return Object.fromEntries(Object.entries(feeds).map(([name, { type, dims, data }]) => [name, new Tensor(type, data, dims)]));
+  return Object.fromEntries(feeds.map(({ type, dims, data }, i) => [session.inputNames[i], new Tensor(type, data, dims)]));
 }
 
 /** @type {Record<string, (message: any) => Promise<{ value: any, transfer?: any[] }>>} */
@@ -19,11 +19,13 @@ const calls = {
     return { value: { inputs, outputs, ops } };
   },
   async run({ feeds, fetches }) {
-    const results = Object.entries(await session.run(tensors(feeds), fetches));
-    return {
-      value: Object.fromEntries(results.map(([name, { type, dims, data }]) => [name, { type, dims: [...dims], data }])),
-      transfer: results.map(([, { data }]) => data.buffer).filter(Boolean),
-    };
+    const results = await session.run(tensors(feeds), fetches);
+    /** @type {any[]} */
+    const list = fetches.map((/** @type {string} */ name) => {
+      const { type, dims, data } = results[name];
+      return { type, dims: [...dims], data };
+    });
+    return { value: list, transfer: list.map(({ data }) => data.buffer).filter(Boolean) };
   },
   async profile({ feeds }) {
     return { value: await session.profile(tensors(feeds)) };
