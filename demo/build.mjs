@@ -7,6 +7,7 @@ import { dirname, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { brotliCompress, constants } from 'node:zlib';
+import { writeAPI } from './api.mjs';
 import { policy } from './headers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -39,9 +40,12 @@ await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
 await mkdir(join(out, 'models'), { recursive: true });
 for (const file of modelFiles) await cp(join(models, file), join(out, 'models', file));
 
-const page = join(out, 'index.html');
-const html = await readFile(page, 'utf8');
-await writeFile(page, html.replace('<!-- policy -->', `<meta http-equiv="Content-Security-Policy" content="${policy}">`));
+await writeAPI({ engine, out });
+// The policy holds on any host that way, whatever headers it sends.
+for (const name of (await readdir(out)).filter((f) => f.endsWith('.html'))) {
+  const html = await readFile(join(out, name), 'utf8');
+  await writeFile(join(out, name), html.replace('<!-- policy -->', `<meta http-equiv="Content-Security-Policy" content="${policy}">`));
+}
 
 // Sizes before compression, which is what a streaming download counts.
 const sizes = {};

@@ -9,6 +9,7 @@
  *  same bits, `relaxed` needs relaxed SIMD and rounds multiply-adds once instead of twice. */
 export type Variant = 'relaxed' | 'simd' | 'scalar';
 
+/** What {@link init} takes: where the module is, which build of it, and how to follow or stop the download. */
 export interface InitOptions {
   /** Where the .wasm is; the default finds the packaged file next to the module (browser and Node).
    *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default.
@@ -34,6 +35,7 @@ export interface InitOptions {
  *  a truncated or empty file, something that does not compile. A wrong content-type does no harm. */
 export function init(options?: InitOptions): Promise<Runtime>;
 
+/** The running module, of which a page has one: {@link init} gives it. */
 export interface Runtime {
   /** The package's and the module's version. */
   readonly version: string;
@@ -46,6 +48,7 @@ export interface Runtime {
 
 // ---- tensors ----------------------------------------------------------------------------------
 
+/** The types that a tensor's elements may have. */
 export type DataType = 'float32' | 'float64' | 'float16' | 'int8' | 'uint8' | 'int16' | 'uint16'
   | 'int32' | 'uint32' | 'int64' | 'uint64' | 'bool' | 'string';
 
@@ -105,6 +108,7 @@ export interface Common {
    *  (or `residual`), and must not share memory with anything else. */
   out?: Operand;
 }
+/** What the normalized values are multiplied by and what is then added; left out they count as 1 and 0. */
 export interface Affine { scale?: Operand; bias?: Operand }
 
 /** What may follow a normalization in the same pass; silu is v·sigmoid(v). NaN passes through. */
@@ -213,6 +217,7 @@ export interface Out { out?: Operand }
  *  An error leaves everything as it was: parameters, running statistics, and the pass that backward differentiates. */
 interface Layer { dispose(): void; [Symbol.dispose](): void }
 
+/** What the constructor of {@link BatchNorm} takes. */
 export interface BatchNormOptions {
   /** The number of channels. */
   features: number;
@@ -403,6 +408,7 @@ export interface SessionOptions extends InitOptions {
   preferredOutputLocation?: 'cpu' | 'wasm';
 }
 
+/** What a model says of an input or output. */
 export interface ValueMetadata {
   readonly name: string;
   readonly type: DataType;
@@ -410,6 +416,7 @@ export interface ValueMetadata {
   readonly shape: readonly (number | string)[];
 }
 
+/** A model that is ready to run: `InferenceSession.create` makes one, and `release` frees it. */
 export class InferenceSession {
   private constructor();
   /** Reads and optimizes a model, and starts the module where that is not done yet. A BatchNormalization in training mode runs
@@ -440,6 +447,7 @@ export class InferenceSession {
    *  collects it, where the engine has FinalizationRegistry: at some time, or never.) */
   release(): Promise<void>;
 }
+/** What a run takes beside its feeds. Aborting the signal makes the promise fail with a {@link LoadError} of code `ABORTED`. */
 export interface RunOptions { signal?: AbortSignal }
 
 // ---- files of tensors -------------------------------------------------------------------------
