@@ -63,6 +63,9 @@ export interface DataTypeMap {
 /** A tensor whose type is not known at compile time is taken to hold float32, as most do. */
 type DataOf<T extends DataType> = 0 extends 1 & T ? Float32Array : DataTypeMap[T];
 
+/** An element, or arrays of them, as deep as there are dimensions. */
+export type Nested<E> = E | readonly Nested<E>[];
+
 /** onnxruntime-common's Tensor: row-major data with dims. `location` is 'cpu' (a JS array) or 'wasm'
  *  (resident in the module's memory; no copy when it is passed back in). */
 export class Tensor<T extends DataType = any> {
@@ -73,6 +76,18 @@ export class Tensor<T extends DataType = any> {
   constructor(type: T, data: ArrayLike<number> | ArrayLike<bigint> | ArrayBufferView | string[], dims?: readonly number[]);
   /** A float32 tensor of zeros; `location` defaults to 'cpu', 'wasm' needs {@link init} first. */
   static zeros(dims: readonly number[], options?: { location?: 'cpu' | 'wasm' }): Tensor<'float32'>;
+  /** A tensor on the cpu of nested arrays, of which all at one depth have the same length; an element alone makes a scalar with
+   *  dims []. The innermost arrays may be typed ones. Without `type` the first element says it: a number float32, a bigint
+   *  int64, a boolean bool, a string string, and a typed array its class's (of a Float64Array float64); of no elements at all float32.
+   *  With `type`, numbers become float16 rounded to the nearest, whole ones int64 and uint64, and 0 and 1 bool.
+   *  @throws {ShapeError} for arrays of different lengths, or nested more than 32 deep; the message names the place
+   *  @throws {NormError} for an element that the type does not have (1.5 in int32, 256 in uint8, a hole), or a detached array */
+  static from<T extends DataType>(nested: Nested<number | bigint | boolean | string> | ArrayBufferView | readonly ArrayBufferView[], type: T): Tensor<T>;
+  static from(nested: Nested<bigint>): Tensor<'int64'>;
+  static from(nested: Nested<boolean>): Tensor<'bool'>;
+  static from(nested: Nested<string>): Tensor<'string'>;
+  static from(nested: Nested<number>): Tensor<'float32'>;
+  static from(nested: ArrayBufferView | readonly ArrayBufferView[]): Tensor;
   readonly type: T;
   readonly dims: readonly number[];
   /** The number of elements: the product of dims. */
@@ -89,6 +104,14 @@ export class Tensor<T extends DataType = any> {
   /** The same elements under other dims of the same product. Resident memory is shared, and freed with the last
    *  tensor that uses it. */
   reshape(dims: readonly number[]): Tensor<T>;
+  /** The elements as nested arrays, one level a dimension; a scalar's alone. float16 gives numbers, bool booleans, int64 and uint64
+   *  bigints. {@link Tensor.from} makes the same tensor of it, but for dimensions behind one of 0.
+   *  @throws {DisposedError} after dispose, or when the runtime is gone */
+  toArray(): any;
+  /** For people: `Tensor float32 [2, 3] [[1, 2, 3], [4, 5, 6]]`, with `wasm` for a resident tensor, and `disposed` or `detached` in
+   *  place of elements that are gone. Numbers have as many digits as tell them from others of their type. Of more than 100
+   *  elements, axes longer than 6 show 3 at each end, and those before the last two 1. Node's console shows the same. */
+  toString(): string;
   /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. (One that is lost without is freed when the
    *  engine collects it; it does not know how much memory that is, so do not wait for it.) */
   dispose(): void;

@@ -1,6 +1,7 @@
 // Tensors: a JavaScript array with dimensions, or memory of the module.
 import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
 import { unwatch, watch } from './lost.js';
+import { flatten, nest, show } from './nested.js';
 import { live } from './runtime.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
@@ -80,7 +81,7 @@ export class Tensor {
    * @param {readonly number[]} [dims]
    */
   constructor(type, data, dims) {
-    if (!Object.hasOwn(types, type) && type !== 'string') throw new UnsupportedError(`Tensor: type ${quote(type)} is none of ${Object.keys(types).join(', ')}, string`);
+    checkType(type, 'Tensor');
     this.#type = type;
     if (data instanceof Storage) {
       this.#storage = data;
@@ -106,6 +107,16 @@ export class Tensor {
     if (location === 'cpu') return new Tensor('float32', allocate(product(shape), 'Tensor.zeros'), shape);
     if (location !== 'wasm') throw new NormError(`Tensor.zeros: location is ${quote(location)}, want 'cpu' or 'wasm'`);
     return resident(live('Tensor.zeros'), 'float32', shape);
+  }
+
+  /**
+   * @param {any} nested
+   * @param {DataType} [type]
+   */
+  static from(nested, type) {
+    if (type !== undefined) checkType(type, 'Tensor.from');
+    const { type: found, dims, data } = flatten(nested, type);
+    return new Tensor(found, data, dims);
   }
 
   get type() {
@@ -165,6 +176,24 @@ export class Tensor {
     return new Tensor(this.#type, storage, shape);
   }
 
+  toArray() {
+    const { data } = this;
+    if (Array.isArray(data) || this.#storage === undefined) attached(data, 'Tensor.toArray: data', this.#size);
+    return nest(this.#type, data, this.#dims);
+  }
+
+  toString() {
+    return show(this);
+  }
+
+  /**
+   * What Node's console shows.
+   * @param {number} depth how many levels of objects may still be shown
+   */
+  [Symbol.for('nodejs.util.inspect.custom')](depth) {
+    return depth < 0 ? `[${show(this, false)}]` : show(this);
+  }
+
   dispose() {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -191,6 +220,14 @@ export class Tensor {
     this.#storage?.core.check();
     return this.#storage;
   }
+}
+
+/**
+ * @param {unknown} type
+ * @param {string} what is being done, for the error
+ */
+function checkType(type, what) {
+  if (type !== 'string' && !Object.hasOwn(types, /** @type {any} */ (type))) throw new UnsupportedError(`${what}: type ${quote(type)} is none of ${Object.keys(types).join(', ')}, string`);
 }
 
 /**

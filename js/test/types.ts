@@ -55,6 +55,16 @@ export async function use(signal: AbortSignal): Promise<number> {
   const { weight, sigma }: { weight: Tensor<'float32'>; sigma: number } = spectral.forward(weights, { steps: spectral.converge(left, { limit: 9 }), out: weights });
   console.log(weight.size, sigma, dshift.length);
 
+  const nested: Tensor<'float32'> = Tensor.from([[1, 2], [3, 4]]);
+  const halves: Tensor<'float16'> = Tensor.from([[1.5], [2]], 'float16');
+  const flags: Tensor<'bool'> = Tensor.from([[true], [false]]);
+  const words: string[] = Tensor.from([['a']]).data;
+  const longs: BigInt64Array = Tensor.from([1n, 2n]).data;
+  const rows: number[][] = nested.toArray();
+  console.log(halves.toString(), flags, words, longs, rows, Tensor.from([new Float32Array(2)]).dims, Tensor.from(new Int8Array(2), 'int32'));
+  // @ts-expect-error no such type
+  Tensor.from([1], 'float8');
+
   const ids = new Tensor('int64', [1n, 2n], [1, 2]);
   const big: BigInt64Array = ids.data;
   const feeds: Record<string, Tensor> = { ids, mask: new Tensor('bool', [true, false].map(Number)) };
