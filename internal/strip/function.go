@@ -5,10 +5,9 @@ import (
 	"fmt"
 )
 
-// Where the fields of runtime._func are, in bytes. Behind them are npcdata
-// offsets of tables, then nfuncdata offsets of data (^0: none).
+// Where the fields of runtime._func are, in bytes. In front of them is entryOff; behind
+// them are npcdata offsets of tables, then nfuncdata offsets of data (^0: none).
 const (
-	funcEntry     = 0 // firstEntry + the function's position in the code section
 	funcName      = 4
 	funcPcsp      = 16
 	funcPcfile    = 20
@@ -22,8 +21,6 @@ const (
 )
 
 const (
-	firstEntry = 0x1000 // funcValueOffset of Go's linker
-
 	wrapperID = 23 // abi.FuncIDWrapper: a method called through a pointer or an interface
 
 	stackMapIndex = 1 // abi.PCDATA_StackMapIndex
