@@ -1,105 +1,166 @@
-# make demo   build everything and serve the page on http://127.0.0.1:8080
-# make test   install what the tests need and run them all
-# The other targets are steps of these two, or for working on normwasm.
+## normwasm: the targets
+##
+##   make demo         build the demo and serve it on this computer; PORT=8081 make demo for another port
+##   make test         all tests but the long ones, a few minutes; says where its time went
+##   make test-all     the long ones too: fuzzing, long rows, every variant everywhere
+##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
+##   make size         what a page downloads, against its budget
+##   make build        the npm package, in js/dist
+##   make site         the demo as a static site for a web server, in demo/dist
+##   make bench        the benchmark beside onnxruntime-web and TensorFlow.js
+##   make generate     write the SIMD kernels anew
+##   make clean        delete what was built
+##
+## Each step of the tests is a target as well: make test-go, test-wasm, test-browser, test-js, test-demo, …
 
 export GOTOOLCHAIN := go1.27.4
 SHELL  := /bin/bash
+.DELETE_ON_ERROR:
 BIN    := $(CURDIR)/bin
 DIST   := js/dist
 WASM   := GOOS=js GOARCH=wasm
-# Go's start-up code takes at most 8 KB of arguments and environment together.
-LEAN   := env -i PATH="$$PATH" HOME="$$HOME" GOTOOLCHAIN=$(GOTOOLCHAIN) $(WASM)
+STEP   := @.ci/step
+TOOLS  := internal/tools/go.mod
+# Runs Go's wasm tests in Node, and in Chromium.
+IN_NODE    := -exec="$(CURDIR)/.ci/lean node"
+IN_BROWSER := -exec="$(CURDIR)/.ci/lean $(BIN)/wasmbrowsertest"
 # The packages whose tests run inside a browser as well.
 BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
-.PHONY: demo site test bench check build size generate clean fuzz browser testdata \
-        test-go test-wasm test-purego test-browser test-js test-demo
+# Two steps at a time, all of them even when one fails. One that starts a browser waits long enough
+# for a busy machine.
+JOBS     ?= 2
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
-build: $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
+# The steps of make test, and what make test-all adds to them. Those that take long come first.
+TEST_STEPS := test-browser test-wasm test-js test-demo test-go check size
+LONG_STEPS := test-wasm-long test-browser-long fuzz size-long check-long
+
+.PHONY: help need demo site test test-all bench check check-long build size size-long generate clean fuzz browser testdata \
+        test-go test-wasm test-wasm-long test-browser test-browser-long test-js test-demo
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
+
+# Says in one line what is missing or too old.
+need:
+	@.ci/need
+
+# make test notes which files it has passed with: make test-all does not repeat it with the same.
+test: | need
+	+@.ci/steps 'make test' --passed $(SIDE_BY_SIDE) $(TEST_STEPS)
+
+test-all: | need
+	+@.ci/steps --has-passed 'make test' || $(MAKE) --no-print-directory test
+	+@.ci/steps 'make test-all' $(SIDE_BY_SIDE) $(LONG_STEPS)
+
+# ---- The package ----
+
+BUILT := $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
+
+build: $(BUILT)
 
 # Small rather than fast where it does not count: what is inlined is there twice.
 # nn's inner loops call small functions and keep their inlining; norm's do not. The allocator's
-# specialized variants and the newer garbage collector serve larger heaps. go build
-# would leave a module that is up to date, but stripped already, as it is: hence rm.
+# specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/nn=
 
-$(DIST)/normwasm.scalar.wasm: $(GO_SRC) Makefile
-	rm -f $@
-	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -tags purego -o $@ ./wasm
-	go run ./internal/strip/cmd/strip $@
-
-$(DIST)/normwasm.simd.wasm: $(GO_SRC) Makefile
-	rm -f $@
-	$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc go build $(COMPACT) -o $@ ./wasm
-	go run ./internal/strip/cmd/strip $@
+# strip writes a new file, so that an interrupted build leaves nothing that looks finished.
+$(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
+	@mkdir -p $(DIST) $(BIN)
+	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
+	  go build $(COMPACT) $(if $(filter scalar,$*),-tags purego) -o $(BIN)/$*.wasm ./wasm && \
+	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
 $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
-	go run ./internal/relax/cmd/relax $< $@
+	$(STEP) build-relaxed go run ./internal/relax/cmd/relax $< $@
 
-$(DIST)/go-runtime.js: js/build.mjs go.mod
-	node js/build.mjs
+$(DIST)/go-runtime.js: js/build.mjs go.mod | need
+	$(STEP) build-js node js/build.mjs
 
-demo: site
-	node demo/serve.mjs
+size: $(BUILT)
+	$(STEP) size node .ci/size.mjs
 
-# The demo as a static site, in demo/dist.
-site: build demo/node_modules/.package-lock.json js/node_modules/.package-lock.json
+size-long: $(BUILT)
+	$(STEP) size-long node .ci/size.mjs --all
+
+# ---- The demo ----
+
+# First whether the port is free: who has to choose another one wants to know before the build.
+demo: | need
+	@node demo/serve.mjs --port
+	+@.ci/steps 'make demo' $(SIDE_BY_SIDE) demo/dist/.built
+	@node demo/serve.mjs
+
+# Compressed as far as it goes, which takes minutes the first time.
+site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
 
-test: check build size test-go test-purego test-wasm test-browser test-js test-demo fuzz
+demo/dist/.built: $(BUILT) demo/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/src/*.js js/package.json)
+	$(STEP) build-demo node demo/build.mjs --quick
+	@touch $@
 
-test-go: testdata demo/node_modules/.package-lock.json
-	go test ./...
+# ---- Tests ----
 
-# The scalar twins, natively and in wasm, with the tag that leaves SIMD out.
-test-purego: testdata
-	go test -tags purego ./norm/... ./nn/...
+# Natively only the scalar kernels exist, so that -tags purego would be the same code again.
+test-go: testdata demo/node_modules/.installed
+	$(STEP) test-go go test ./...
 
-# In Node: quick. Both kernel paths run in the SIMD build.
+# In Node: quick. Both kernel paths run in the SIMD build; the other one has the scalar path alone.
 test-wasm: testdata
-	$(LEAN) go test -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" $(BROWSER_PKGS)
-	$(LEAN) go test -short -tags purego -exec="$$(go env GOROOT)/lib/wasm/go_js_wasm_exec" ./norm/... ./nn
+	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS)'
+
+test-wasm-long: testdata
+	$(STEP) test-wasm-long bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm/... ./nn'
 
 # One package after another: a busy machine starts Chromium slowly. What -short
 # leaves out, the sampling of long rows, is the same code in Node.
-test-browser: browser
-	go build -o $(BIN)/wasmbrowsertest github.com/agnivade/wasmbrowsertest
-	$(LEAN) go test -short -p 1 -exec="$(BIN)/wasmbrowsertest" $(BROWSER_PKGS)
+test-browser: browser $(BIN)/wasmbrowsertest
+	$(STEP) test-browser bash -c '$(WASM) go test -short -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
 
-test-js: build browser js/node_modules/.package-lock.json demo/node_modules/.package-lock.json
-	cd js && npm run --silent check && npm test --silent
+test-browser-long: browser $(BIN)/wasmbrowsertest
+	$(STEP) test-browser-long bash -c '$(WASM) go test -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
 
-test-demo: build browser js/node_modules/.package-lock.json demo/node_modules/.package-lock.json
-	node demo/build.mjs
-	cd demo && npm test --silent
+$(BIN)/wasmbrowsertest: $(TOOLS) | need
+	$(STEP) build-wasmbrowsertest go build -modfile=$(TOOLS) -o $@ github.com/agnivade/wasmbrowsertest
 
-fuzz:
-	FUZZTIME=$(FUZZTIME) .ci/fuzz
+test-js: $(BUILT) browser js/node_modules/.installed demo/node_modules/.installed
+	$(STEP) test-js bash -c 'cd js && npm run --silent check && npm test --silent'
 
-bench: build browser bench/node_modules/.package-lock.json demo/node_modules/.package-lock.json
+test-demo: demo/dist/.built browser js/node_modules/.installed
+	$(STEP) test-demo bash -c 'cd demo && npm test --silent'
+
+fuzz: | need
+	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+check: js/node_modules/.installed
+	$(STEP) check .ci/check
+
+check-long: | need
+	$(STEP) check-long .ci/check --long
+
+bench: $(BUILT) browser bench/node_modules/.installed demo/node_modules/.installed
 	node bench/run.mjs
 
-check: js/node_modules/.package-lock.json
-	.ci/check
-
-generate:
+generate: | need
 	go run ./internal/asm/generate
 
-size: build
-	node .ci/size.mjs
+# ---- What the steps need ----
 
-%/node_modules/.package-lock.json: %/package-lock.json
-	cd $* && npm ci --no-audit --no-fund
-	touch $@
+# npm ci deletes and writes the folder; only when it has ended well is the mark there.
+%/node_modules/.installed: %/package-lock.json %/package.json | need
+	@rm -f $@
+	$(STEP) npm-$* bash -c 'cd $* && npm ci --no-audit --no-fund --loglevel=error'
+	@touch $@
 
 browser:
-	.ci/browser
+	$(STEP) browser .ci/browser
 
 testdata:
-	.ci/testdata
+	$(STEP) testdata .ci/testdata
 
 clean:
 	rm -rf bin $(DIST) demo/dist bench/dist

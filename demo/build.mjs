@@ -1,17 +1,17 @@
 // Builds the static site into dist/: the page, the npm package beside it, the two networks, and brotli twins.
-//   node build.mjs [--engine DIR] [--out DIR]      DIR: another build of the package than ../js
+//   node build.mjs [--quick] [--engine DIR] [--out DIR]
+// --quick: compress fast, for this computer, rather than well, for a network; DIR: another build of the package than ../js
 
-import { createHash } from 'node:crypto';
 import { cp, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
-import { brotliCompress, constants } from 'node:zlib';
+import { parseArgs } from 'node:util';
+import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
 import { policy } from './headers.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
-const { values } = parseArgs({ options: { engine: { type: 'string' }, out: { type: 'string' } } });
+const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, engine: { type: 'string' }, out: { type: 'string' } } });
 const engine = values.engine ?? join(here, '..', 'js');
 const out = values.out ?? join(here, 'dist');
 const models = join(here, 'node_modules', '@gutenye', 'ocr-models', 'assets');
@@ -56,37 +56,14 @@ for (const name of await readdir(join(out, 'normwasm', 'dist'))) {
 await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
 
 // Brotli twins. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are
-// kept under node_modules by content.
-const cache = join(here, 'node_modules', '.cache', 'brotli');
-await mkdir(cache, { recursive: true });
-const compress = promisify(brotliCompress);
-const effort = (path, size) => (extname(path) === '.onnx' ? 5 : size > 8e6 ? 5 : 11);
+// kept by content.
+const effort = (path, size) => (values.quick || extname(path) === '.onnx' || size > 8e6 ? 5 : 11);
 const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx']);
-
-/** Two files of the same bytes wait for one compression. @type {Map<string, Promise<Buffer>>} */
-const running = new Map();
-
-async function squeeze(bytes, quality, kept) {
-  const known = await readFile(kept).catch(() => undefined);
-  if (known) return known;
-  const small = await compress(bytes, {
-    params: {
-      [constants.BROTLI_PARAM_QUALITY]: quality,
-      [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length,
-      [constants.BROTLI_PARAM_LGWIN]: 24,
-    },
-  });
-  await writeFile(kept, small);
-  return small;
-}
 
 async function twin(path) {
   const bytes = await readFile(path);
   if (bytes.length < 1024) return undefined;
-  const quality = effort(path, bytes.length);
-  const kept = join(cache, `${createHash('sha256').update(bytes).digest('hex')}-${quality}.br`);
-  if (!running.has(kept)) running.set(kept, squeeze(bytes, quality, kept));
-  const small = /** @type {Buffer} */ (await running.get(kept));
+  const small = await squeeze(bytes, effort(path, bytes.length));
   if (small.length >= bytes.length) return undefined;
   await writeFile(`${path}.br`, small);
   return [bytes.length, small.length];
@@ -95,6 +72,7 @@ async function twin(path) {
 const files = (await readdir(out, { recursive: true, withFileTypes: true }))
   .filter((f) => f.isFile() && !(f.parentPath ?? f.path).endsWith('screens') && compressible.has(extname(f.name)))
   .map((f) => join(f.parentPath ?? f.path, f.name));
+console.log(`demo: compressing ${files.length} files${values.quick ? '' : ' as far as it goes: half a minute the first time'} …`);
 const done = await Promise.all(files.map(async (f) => [f, await twin(f)]));
 
 const kb = (n) => `${(n / 1000).toFixed(0)} KB`.padStart(9);

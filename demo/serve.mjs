@@ -1,11 +1,13 @@
 // Serves the built page on this computer only.
-//   node serve.mjs [DIR]      PORT=8080
+//   node serve.mjs [DIR]        PORT=8080
+//   node serve.mjs --port       only says whether the port can be had
 
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import { dirname, extname, join, resolve, sep } from 'node:path';
+import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { policy, types } from './headers.mjs';
 
 /** @param {{ root: string, port?: number }} options @returns {Promise<{ url: string, close(): void }>} */
@@ -66,18 +68,59 @@ export function serve({ root, port = 0 }) {
   });
 }
 
+/**
+ * What to say when a port cannot be had: a command that works, with a port that was free just now.
+ * @param {NodeJS.ErrnoException} error @param {number} port @param {string} command what to put behind PORT=…
+ */
+export async function advise(error, port, command) {
+  const why = error.code === 'EADDRINUSE' ? `port ${port} is in use` : error.code === 'EACCES' ? `port ${port} needs rights that you do not have` : undefined;
+  if (!why) return `demo: ${error.message}`;
+  const free = await freePort(port < 1024 ? 8080 : port + 1);
+  return `demo: ${why}. This works:\n\n    PORT=${free} ${command}\n`;
+}
+
+/** The first port from one on that can be listened to; any that the system has when the next hundred are in use. @param {number} from */
+export async function freePort(from) {
+  for (let port = from; port < from + 100 && port < 65536; port++) if (await listens(port)) return port;
+  return listens(0);
+}
+
+/** @param {number} port @returns {Promise<number>} the port, 0 when it is in use */
+function listens(port) {
+  const probe = createServer();
+  return new Promise((done) => {
+    probe.once('error', () => done(0));
+    probe.listen(port, '127.0.0.1', () => {
+      const { port: taken } = /** @type {import('node:net').AddressInfo} */ (probe.address());
+      probe.close(() => done(taken));
+    });
+  });
+}
+
 if (process.argv[1] && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
-  const root = process.argv[2] ?? join(dirname(fileURLToPath(import.meta.url)), 'dist');
-  const port = Number(process.env.PORT ?? 8080);
-  if (!(await stat(join(root, 'index.html')).catch(() => undefined))) {
-    console.error(`demo: ${root} holds no page. Run \`node build.mjs\` first.`);
+  const { values, positionals } = parseArgs({ options: { port: { type: 'boolean', default: false } }, allowPositionals: true });
+  const root = positionals[0] ?? join(dirname(fileURLToPath(import.meta.url)), 'dist');
+  const text = process.env.PORT || '8080';
+  const port = Number(text);
+  // What was typed, as far as one can tell.
+  const command = process.env.MAKELEVEL ? 'make demo'
+    : process.env.npm_lifecycle_event ? `npm run ${process.env.npm_lifecycle_event}`
+    : ['node', relative(process.cwd(), process.argv[1]), ...process.argv.slice(2)].join(' ');
+  const end = (message) => {
+    console.error(message);
     process.exit(1);
-  }
+  };
   try {
-    const { url } = await serve({ root, port });
-    console.log(`demo: the page is at ${url}  (Ctrl+C ends it)`);
+    if (!/^\d+$/.test(text) || port > 65535) throw new Error(`PORT is ${JSON.stringify(text)}, want a number up to 65535`);
+    if (values.port) {
+      (await serve({ root, port })).close();
+    } else if (!(await stat(join(root, 'index.html')).catch(() => undefined))) {
+      end(`demo: ${root} holds no page. Run \`make demo\`, or \`node build.mjs\` in demo/, first.`);
+    } else {
+      const { url } = await serve({ root, port });
+      console.log(`demo: the page is at ${url}  (Ctrl+C ends it)`);
+    }
   } catch (error) {
-    console.error(error.code === 'EADDRINUSE' ? `demo: port ${port} is taken. Choose another: PORT=8081 node serve.mjs` : `demo: ${error.message}`);
-    process.exit(1);
+    end(await advise(error, port, command));
   }
 }

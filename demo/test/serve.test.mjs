@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { brotliCompressSync, brotliDecompressSync } from 'node:zlib';
-import { serve } from '../serve.mjs';
+import { freePort, serve } from '../serve.mjs';
 
 let root, site;
 before(async () => {
@@ -71,4 +72,51 @@ test('only reading is possible', async () => {
   const head = await get('/a.wasm', {}, 'HEAD');
   assert.equal(head.status, 200);
   assert.equal(head.body.length, 0);
+});
+
+/** Runs serve.mjs as a person does. @returns {Promise<{ code?: number, out: string, end(): void }>} once it has ended, or serves */
+const start = (env, args = [], cwd = root) => new Promise((done) => {
+  const { MAKELEVEL, npm_lifecycle_event, PORT, ...rest } = process.env;
+  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'serve.mjs'), join(root, 'site'), ...args], { cwd, env: { ...rest, ...env } });
+  let out = '';
+  const end = () => child.kill();
+  const hear = (d) => {
+    out += d;
+    if (/the page is at .*\n/.test(out)) done({ out, end });
+  };
+  child.stdout.on('data', hear);
+  child.stderr.on('data', hear);
+  child.on('close', (code) => done({ code: code ?? undefined, out, end }));
+});
+
+test('a port in use is answered with a command that works, word by word', async () => {
+  const { port } = new URL(site.url);
+  for (const env of [{}, { MAKELEVEL: '1' }, { npm_lifecycle_event: 'serve' }]) {
+    const { code, out } = await start({ ...env, PORT: port });
+    assert.equal(code, 1, out);
+    const [, advice, free, command] = /port \d+ is in use\. This works:\n\n +(PORT=(\d+) (.*))\n/.exec(out) ?? assert.fail(out);
+    assert.notEqual(free, port);
+    if (env.MAKELEVEL) assert.equal(command, 'make demo');
+    else if (env.npm_lifecycle_event) assert.equal(command, 'npm run serve');
+    else {
+      const second = await new Promise((ready) => {
+        const shell = spawn('sh', ['-c', `exec env ${advice}`], { cwd: root });
+        shell.stdout.once('data', (d) => ready({ out: String(d), end: () => shell.kill() }));
+        shell.stderr.once('data', (d) => ready({ out: String(d), end: () => shell.kill() }));
+      });
+      second.end();
+      assert.match(second.out, new RegExp(`the page is at http://127\\.0\\.0\\.1:${free}/`));
+    }
+  }
+  assert.equal((await start({ PORT: port }, ['--port'])).code, 1);
+  const free = String(await freePort(Number(port) + 1));
+  assert.deepEqual(await start({ PORT: free }, ['--port']).then(({ code, out }) => ({ code, out })), { code: 0, out: '' });
+});
+
+test('a port that is none is refused', async () => {
+  for (const PORT of ['http', '70000', '-1', '8080.5']) {
+    const { code, out } = await start({ PORT });
+    assert.equal(code, 1);
+    assert.match(out, /^demo: PORT is ".*", want a number up to 65535\n/);
+  }
 });

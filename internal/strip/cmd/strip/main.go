@@ -1,6 +1,6 @@
 // Command strip makes a Go WebAssembly module smaller.
 //
-//	strip FILE.wasm    # in place
+//	strip FROM.wasm TO.wasm
 package main
 
 import (
@@ -11,18 +11,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: strip FILE.wasm")
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: strip FROM.wasm TO.wasm")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1]); err != nil {
+	if err := run(os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run(file string) error {
-	module, err := os.ReadFile(file)
+func run(from, to string) error {
+	module, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
@@ -31,12 +31,12 @@ func run(file string) error {
 		return err
 	}
 	// A new file under the old name: a build that is interrupted leaves the old one.
-	if err := os.WriteFile(file+".tmp", out, 0o644); err != nil {
+	if err := os.WriteFile(to+".tmp", out, 0o644); err != nil {
 		return err
 	}
-	if err := os.Rename(file+".tmp", file); err != nil {
+	if err := os.Rename(to+".tmp", to); err != nil {
 		return err
 	}
-	fmt.Printf("strip: %s %d → %d bytes\n", file, len(module), len(out))
+	fmt.Printf("strip: %s %d → %d bytes\n", to, len(module), len(out))
 	return nil
 }
