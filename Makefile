@@ -99,7 +99,8 @@ demo: | need
 site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
 
-demo/dist/.built: $(BUILT) demo/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/src/*.js js/package.json)
+# The pages of the API are made with the TypeScript of js/.
+demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/src/*.js js/*.d.ts js/package.json)
 	$(STEP) build-demo node demo/build.mjs --quick
 	@touch $@
 
