@@ -15,7 +15,7 @@ import { join } from 'node:path';
 
 const kinds = /** @type {Record<string, string>} */ ({
   FunctionDeclaration: 'function', ClassDeclaration: 'class', InterfaceDeclaration: 'interface', TypeAliasDeclaration: 'type',
-  VariableStatement: 'const', EnumDeclaration: 'enum', ModuleDeclaration: 'namespace',
+  EnumDeclaration: 'enum', ModuleDeclaration: 'namespace',
 });
 
 /** The package's modules and their declaration files, as package.json's exports name them. @param {any} exports */
@@ -59,7 +59,7 @@ export function readDeclarations(ts, text, specifier) {
   /** @type {Section[]} */
   const sections = [{ title: '', entries: [] }];
   for (const node of source.statements) {
-    const kind = kinds[ts.SyntaxKind[node.kind]];
+    const kind = ts.isVariableStatement(node) ? 'const' : kinds[ts.SyntaxKind[node.kind]];
     if (kind === undefined) continue; // imports, exports of what is declared here
     const title = headline(node);
     if (title !== undefined) sections.push({ title, entries: [] });
@@ -81,7 +81,8 @@ export function readDeclarations(ts, text, specifier) {
       })).filter((m) => !m.text.startsWith('private ')),
     };
     entry.head = entry.head.replace(/^export (declare )?/, '').replace(/;$/, '');
-    /** @type {Section} */ (sections[sections.length - 1]).entries.push(entry);
+    // What is neither exported nor explained is not meant for readers, such as the name of a default export.
+    if (entry.exported || entry.doc !== '') /** @type {Section} */ (sections[sections.length - 1]).entries.push(entry);
   }
   const intro = /^(?:\/\/[^\n]*\n)+/.exec(text)?.[0].replace(/^\/\/ ?/gm, '') ?? '';
   return { specifier, intro: intro.trim(), sections: sections.filter((s) => s.entries.length > 0) };
@@ -118,18 +119,25 @@ function laidOut(text) {
 
 const escaped = (/** @type {string} */ s) => s.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;').replace(/"/g, '&quot;');
 
-/** @param {Module[]} modules */
-function anchorsOf(modules) {
+/** Where names lead to in the text of one module: to its own declarations first. @param {Module[]} modules @param {Module} own */
+function anchorsOf(modules, own) {
   /** @type {Map<string, string>} */
   const anchors = new Map();
-  for (const m of modules) {
+  for (const m of [own, ...modules]) {
     for (const e of m.sections.flatMap((s) => s.entries)) {
-      // The main module comes first, and others that repeat its names refer to it.
-      if (!anchors.has(e.name)) anchors.set(e.name, idOf(m, e.name));
-      for (const member of e.members) if (!anchors.has(`${e.name}.${member.name}`)) anchors.set(`${e.name}.${member.name}`, `${idOf(m, e.name)}.${member.name}`);
+      for (const name of [e.name, ...e.members.map((member) => `${e.name}.${member.name}`)]) {
+        if (!anchors.has(name)) anchors.set(name, `${idOf(m, e.name)}${name.slice(e.name.length)}`);
+      }
     }
   }
   return anchors;
+}
+
+/** The same in the text of one declaration, which may name its own members. @param {Map<string, string>} anchors @param {Entry} e */
+function within(anchors, e) {
+  const inner = new Map(anchors);
+  for (const { name } of e.members) if (!inner.has(name)) inner.set(name, /** @type {string} */ (anchors.get(`${e.name}.${name}`)));
+  return inner;
 }
 
 /** @param {Module} m @param {string} name */
@@ -202,16 +210,21 @@ function documentation(doc, anchors) {
 
 /** @param {TypeScript} ts @param {Module} m @param {Entry} e @param {Map<string, string>} anchors */
 function renderEntry(ts, m, e, anchors) {
+  const inner = within(anchors, e);
   const id = idOf(m, e.name);
+  /** Overloads share an anchor: the first has it. @type {Set<string>} */
+  const seen = new Set();
   const members = e.members.map((member) => {
-    const own = `${id}.${member.name}`;
-    const text = `<code id="${/^\w+$/.test(member.name) ? own : ''}">${colour(ts, laidOut(member.text), anchors, /^\w+$/.test(member.name) ? member.name : undefined)}</code>`.replace(' id=""', '');
-    return `<dt>${text}</dt>${member.doc ? `<dd>${documentation(member.doc, anchors)}</dd>` : ''}`;
+    const named = /^\w+$/.test(member.name);
+    const anchor = named && !seen.has(member.name) ? ` id="${id}.${member.name}"` : '';
+    seen.add(member.name);
+    const text = `<code${anchor}>${colour(ts, laidOut(member.text), anchors, named ? member.name : undefined)}</code>`;
+    return `<dt>${text}</dt>${member.doc ? `<dd>${documentation(member.doc, inner)}</dd>` : ''}`;
   });
   return `<article id="${id}">
 <h3><a href="#${id}">${e.name}</a> <small>${e.kind}${e.exported ? '' : ', not exported'}</small></h3>
 <pre class="signature"><code>${colour(ts, laidOut(e.head), anchors, e.name)}</code></pre>
-${documentation(e.doc, anchors)}
+${documentation(e.doc, inner)}
 ${members.length > 0 ? `<dl>${members.join('\n')}</dl>` : ''}
 </article>`;
 }
@@ -224,13 +237,19 @@ const capital = (/** @type {string} */ s) => s[0].toUpperCase() + s.slice(1);
  * @param {Module[]} modules
  */
 export function problems(modules) {
-  const anchors = anchorsOf(modules);
-  const entries = modules.flatMap((m) => m.sections.flatMap((s) => s.entries.map((e) => ({ ...e, where: `${m.specifier}: ${e.name}` }))));
-  const documented = new Set(entries.filter((e) => e.doc !== '').map((e) => e.where));
-  const bare = entries.filter((e) => e.exported && !documented.has(e.where)).map((e) => `${e.where} has no doc comment`);
-  const dangling = entries.flatMap((e) => [e.doc, ...e.members.map((m) => m.doc)].flatMap((doc) => Array.from(doc.matchAll(/\{@(?:link|throws) ([^\s}]+)|@throws \{(\w+)\}/g), (m) => m[1] ?? m[2]))
-    .filter((name) => !anchors.has(name)).map((name) => `${e.where} refers to ${name}, which is not declared`));
-  return [...bare, ...dangling];
+  return modules.flatMap((m) => {
+    const anchors = anchorsOf(modules, m);
+    const entries = m.sections.flatMap((s) => s.entries);
+    const documented = new Set(entries.filter((e) => e.doc !== '').map((e) => e.name)); // one comment may be for all overloads
+    return entries.flatMap((e) => {
+      const known = within(anchors, e);
+      const named = [e.doc, ...e.members.map((member) => member.doc)].flatMap((doc) => Array.from(doc.matchAll(/\{@link ([^\s}]+)|@throws \{(\w+)\}/g), (found) => found[1] ?? found[2]));
+      return [
+        ...(e.exported && !documented.has(e.name) ? ['has no doc comment'] : []),
+        ...named.filter((name) => !known.has(name)).map((name) => `refers to ${name}, which is not declared`),
+      ].map((problem) => `${m.specifier}: ${e.name} ${problem}`);
+    });
+  });
 }
 
 /**
@@ -240,9 +259,9 @@ export function problems(modules) {
  * @param {{ template: string, version: string }} options
  */
 export function renderPage(ts, modules, { template, version }) {
-  const anchors = anchorsOf(modules);
   const seen = new Set();
   const parts = modules.map((m) => {
+    const anchors = anchorsOf(modules, m);
     const sections = m.sections.map((s, i) => {
       const id = `${slug(m.specifier)}-${slug(s.title) || i}`;
       // Overloads of a function share their anchor.

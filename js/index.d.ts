@@ -122,6 +122,7 @@ export class Tensor<T extends DataType = any> {
 
 /** `x` is a Float32Array with `shape`, or a Tensor (then no `shape`). The result is of x's kind. */
 export type Operand = Float32Array | Tensor;
+/** Options that most normalizations take. */
 export interface Common {
   /** The dimensions of a Float32Array `x`; default: one, its length. */
   shape?: readonly number[];

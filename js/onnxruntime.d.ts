@@ -39,6 +39,7 @@ export interface Backend {
 /** What `registerBackend(name, backend, priority)` of onnxruntime-common takes; {@link registerNormwasm} calls it. */
 export const backend: Backend;
 
+/** Where the module is, and how {@link registerNormwasm} registers the backend. */
 export interface RegisterOptions extends Pick<InitOptions, 'wasmURL' | 'wasmModule' | 'variant' | 'signal' | 'onProgress'>, Pick<OwnSessionOptions, 'worker'> {
   /** Of several providers, onnxruntime takes the one with the highest number when a session names none; below 0 it is taken
    *  only by name. onnxruntime-web's own have 5 and 10. Default: 100. */
@@ -69,6 +70,7 @@ export const env: {
   trace?: boolean;
 };
 
+/** How a picture becomes a tensor. */
 export interface ImageOptions {
   /** The picture is drawn to this size. Default: its own. */
   resizedWidth?: number; resizedHeight?: number; width?: number; height?: number;
@@ -77,6 +79,7 @@ export interface ImageOptions {
   /** (pixel + bias)/mean, one number or one for each of red, green, blue, alpha. Default: mean 255, bias 0. */
   norm?: { mean?: number | readonly number[]; bias?: number | readonly number[] };
 }
+/** How a tensor becomes a picture. */
 export interface ImageDataOptions {
   /** Which channels the tensor has. Default: 'RGB', with four of them 'RGBA'. */
   format?: 'RGB' | 'RGBA' | 'BGR' | 'RBG';
@@ -117,7 +120,9 @@ export class Tensor {
   toDataURL(options?: ImageDataOptions): string;
 }
 
+/** What a model says of an input or output. */
 export interface TensorMetadata { readonly name: string; readonly isTensor: true; readonly type: DataType; readonly shape: readonly (number | string)[] }
+/** Aborting the signal makes the run fail; onnxruntime's other options are accepted and do nothing. */
 export interface RunOptions { signal?: AbortSignal; [name: string]: unknown }
 
 /** onnxruntime's options. Those of threads, memory, logging and profiling files are accepted and change nothing; outputs on a
@@ -157,9 +162,13 @@ export function registerBackend(name: string, backend: Backend, priority: number
 
 /** Marks for the browser's profiler, when `env.trace` is set. */
 export function TRACE(deviceType: string, label: string): void;
+/** Marks where a function begins, as {@link TRACE} does. */
 export function TRACE_FUNC_BEGIN(message?: string): void;
+/** Marks where a function ends. */
 export function TRACE_FUNC_END(message?: string): void;
+/** Marks where an event begins. */
 export function TRACE_EVENT_BEGIN(message?: string): void;
+/** Marks where an event ends. */
 export function TRACE_EVENT_END(message?: string): void;
 
 declare const ort: {
