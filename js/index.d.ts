@@ -2,6 +2,10 @@
 //
 // Option names follow WebNN (scale, bias, epsilon, axes, layout); sessions and tensors follow
 // onnxruntime-common. Arrays are row-major; shapes are numbers of elements, never bytes.
+//
+// An option that its function, class or method does not know is a NormError of code UNKNOWN_OPTION,
+// which names it and, where there is one, the option that was meant. Known and unknown ones alike
+// count as left out when they are undefined.
 
 // ---- start-up ---------------------------------------------------------------------------------
 
@@ -15,11 +19,13 @@ export interface InitOptions {
    *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default.
    *  In Node a string without a scheme is a file's path. */
   wasmURL?: string | URL;
-  /** A compiled module, for hosts that forbid compiling bytes at run time. */
+  /** A compiled module, for hosts that forbid compiling bytes at run time. Not together with `wasmURL`. */
   wasmModule?: WebAssembly.Module;
   /** 'auto' (default) takes the fastest variant that this engine validates. One that it does not
    *  validate is an {@link UnsupportedError}. */
   variant?: 'auto' | Variant;
+  /** This version computes in one thread: 'auto' and 1 are the same, more are an {@link UnsupportedError}. */
+  threads?: 'auto' | number;
   /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED` and name `AbortError`;
    *  its cause is the signal's reason. */
   signal?: AbortSignal;
@@ -160,7 +166,7 @@ export function rmsNorm<T extends Operand>(x: T, o?: Common & {
 
 /** Inference: per channel with the given statistics, y = scale·(x − mean)/√(variance + ε) + bias, then `activation`.
  *  layout 'nchw' (default; channel is axis 1, any rank ≥ 2) or 'nhwc' (last);
- *  `axis` names the channel axis itself, for any rank ≥ 1. ε = 1e-5. mean, variance, scale and bias have one element a
+ *  `axis` names the channel axis itself, for any rank ≥ 1; a layout given with it must name the same. ε = 1e-5. mean, variance, scale and bias have one element a
  *  channel. NaN passes through the activations.
  *  @throws {ShapeError} when a length, axis or dimension does not fit
  *  @throws {NormError} for a negative or NaN variance or epsilon, or an operand of another class or detached
@@ -343,7 +349,7 @@ export class GroupNorm implements Layer {
  *
  *  With `trackRunningStats`, running statistics of each channel learn from the average over the examples, with `preset`,
  *  `momentum` and the switches of `forward` as {@link BatchNorm} has them; `training: false` normalizes with them. Without it
- *  there are none, and these options do not count. */
+ *  there are none: `preset`, `momentum`, `useBatchStats: false` and `updateStats: true` are errors then, and `training` makes no difference. */
 export class InstanceNorm implements Layer {
   constructor(o: { features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean;
     trackRunningStats?: boolean; preset?: 'pytorch' | 'onnx' | 'keras'; momentum?: number | null });
@@ -418,14 +424,28 @@ export class SpectralNorm implements Layer {
 /** An ONNX file. A string is a URL (in Node also a file's path). */
 export type ModelSource = string | URL | Request | Response | Blob | ArrayBuffer | Uint8Array | ReadableStream<Uint8Array>;
 
+/** onnxruntime-web's options that change no result, accepted and without effect here, so that its users' code runs as it is.
+ *  @see {@link SessionOptions} for those that mean something. */
+export interface OnnxRuntimeOptions {
+  /** 'wasm' or 'cpu', as a name or as `{ name }`, must be among them, or the list be empty: with nothing but others ('webgpu', 'webnn' …), which are not
+   *  there, creating the session fails, as it does in onnxruntime where a provider is missing. */
+  executionProviders?: readonly (string | { readonly name: string })[];
+  intraOpNumThreads?: number; interOpNumThreads?: number;
+  enableCpuMemArena?: boolean; enableMemPattern?: boolean; executionMode?: 'sequential' | 'parallel';
+  optimizedModelFilePath?: string; enableProfiling?: boolean; profileFilePrefix?: string; enableGraphCapture?: boolean;
+  logId?: string; logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number;
+  extra?: Record<string, unknown>;
+}
+
 /** The options of {@link init} count when this session is the first to start the module. */
-export interface SessionOptions extends InitOptions {
+export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
   /** true: an own worker with its own module, so that the page never blocks. A number: that many, sharing a queue.
    *  Such sessions need no runtime in this thread, and its `memory()` does not count them; feeds are copied, outputs come
    *  to the cpu. `release` ends the workers, and runs that are under way with them. A policy needs `worker-src 'self'`. */
   worker?: boolean | number;
-  /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. */
-  graphOptimizationLevel?: 'none' | 'all';
+  /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. Of onnxruntime's names 'disabled' is 'none', and
+   *  'basic', 'extended' and 'layout' are 'all'. */
+  graphOptimizationLevel?: 'none' | 'all' | 'disabled' | 'basic' | 'extended' | 'layout';
   /** Sizes for symbolic dimensions, when known beforehand. */
   freeDimensionOverrides?: Record<string, number>;
   /** Keep these outputs resident. */
@@ -457,7 +477,7 @@ export class InferenceSession {
   readonly operators: readonly { op: string; count: number }[];
   /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
    *  copied in before run returns its promise.
-   *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
+   *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an output that is unknown or named twice
    *  @throws {ShapeError} for dims that the model does not take
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {DisposedError} after release */
@@ -471,8 +491,13 @@ export class InferenceSession {
    *  collects it, where the engine has FinalizationRegistry: at some time, or never.) */
   release(): Promise<void>;
 }
-/** What a run takes beside its feeds. Aborting the signal makes the promise fail with a {@link LoadError} of code `ABORTED`. */
-export interface RunOptions { signal?: AbortSignal }
+/** What a run takes beside its feeds. */
+export interface RunOptions {
+  /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED`. */
+  signal?: AbortSignal;
+  /** onnxruntime's; these are accepted and without effect, but that `terminate: true`, which would run nothing, is an error. */
+  logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number; terminate?: boolean; tag?: string; extra?: Record<string, unknown>;
+}
 
 // ---- files of tensors -------------------------------------------------------------------------
 
@@ -506,8 +531,8 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>> | Rea
 
 /** Every failure is one of these, with a stable `code` and a message that gives the numbers and the names in question.
  *
- *  NormError itself has the codes `INVALID_VALUE`, `DETACHED` (an array whose buffer is gone), `NOT_INITIALIZED`,
- *  `OUT_OF_MEMORY` and `INTERNAL`. */
+ *  NormError itself has the codes `INVALID_VALUE`, `UNKNOWN_OPTION`, `CONTRADICTION` (options that exclude each other),
+ *  `DETACHED` (an array whose buffer is gone), `NOT_INITIALIZED`, `OUT_OF_MEMORY` and `INTERNAL`. */
 export class NormError extends Error { readonly code: string }
 /** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
 export class ShapeError extends NormError {}

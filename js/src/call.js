@@ -36,13 +36,12 @@ export class Call {
    * @param {string} name for errors
    * @param {string} operation of the module
    * @param {any} x the operand whose kind the result is of
-   * @param {any} options
+   * @param {any} options whose names are checked
    * @param {string} [operand] what errors call x
    */
   constructor(name, operation, x, options, operand = 'x') {
     this.name = name;
     this.operation = operation;
-    if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
     this.options = options;
     this.x = x;
     /** @type {Core} */

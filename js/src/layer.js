@@ -1,6 +1,7 @@
 // What all layers have, and the checks of what they are given.
 import { Call } from './call.js';
 import { DisposedError, NormError, ShapeError } from './errors.js';
+import { checkOptions } from './options.js';
 import { Tensor, attached, describe, is, overlap, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
@@ -49,7 +50,7 @@ export class Layer {
     const saved = this.#saved;
     if (saved === undefined) throw new NormError(`${name}: ${this.#missing}`);
     saved.core.check();
-    if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
+    if (what === 'backward') checkOptions(name, options);
     if (dy instanceof Tensor && dy.dims.join() !== saved.shape.join()) {
       throw new ShapeError(`${name}: dy is [${dy.dims.join(' ')}], want [${saved.shape.join(' ')}] as x`);
     }

@@ -1,7 +1,7 @@
 // Sessions in this thread's module.
 import { ShapeError, aborted } from './errors.js';
 import { SlabTarget, readModel } from './model.js';
-import { init, live } from './runtime.js';
+import { ensure, live } from './runtime.js';
 import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
 import { frameSize } from './core.js';
 
@@ -27,7 +27,7 @@ export class Local {
    * @param {SessionOptions} options
    */
   static async create(model, options) {
-    await init(options);
+    await ensure(options);
     const core = live('InferenceSession.create');
     const target = new SlabTarget(core);
     const bytes = await readModel(model, target, options);

@@ -2,10 +2,13 @@
 import { Call, none } from './call.js';
 import * as direct from './direct.js';
 import { NormError } from './errors.js';
+import { check, checkOptions, known } from './options.js';
 import { checkDims } from './tensor.js';
 
 const layouts = ['nchw', 'nhwc'];
 const activations = ['relu', 'relu6', 'silu'];
+/** For those whose calls may be hot. */
+const its = { layerNorm: known.layerNorm, rmsNorm: known.rmsNorm, batchNorm: known.batchNorm, instanceNorm: known.instanceNorm, groupNorm: known.groupNorm };
 
 /**
  * y = scale·(x − mean)/√(var + ε) + bias over `axes`.
@@ -13,6 +16,7 @@ const activations = ['relu', 'relu6', 'silu'];
  * @param {any} [options]
  */
 export function layerNorm(x, options = {}) {
+  check('layerNorm', its.layerNorm, options);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axes === undefined) {
     let at = start(core, x, options);
@@ -40,6 +44,7 @@ export function layerNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function rmsNorm(x, options = {}) {
+  check('rmsNorm', its.rmsNorm, options);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axes === undefined) {
     let at = direct.operand(core, core.frame, options.out);
@@ -89,6 +94,7 @@ function rows(call) {
  */
 export function batchNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('batchNorm: options are missing; mean and variance are needed');
+  check('batchNorm', its.batchNorm, options);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axis === undefined && options.mean && options.variance) {
     let at = start(core, x, options);
@@ -109,9 +115,22 @@ export function batchNorm(x, options) {
   call.operand('mean', options.mean);
   call.operand('variance', options.variance);
   const axis = call.whole('axis', options.axis, none);
+  if (axis !== none && options.layout !== undefined) agree(axis, options.layout, call.shape);
   const epsilon = call.number('epsilon', options.epsilon, 1e-5);
   call.begin();
   return call.put(epsilon).put(layout).put(activation).put(axis).run();
+}
+
+/**
+ * Throws when two options name different axes of the channels.
+ * @param {number} axis
+ * @param {string} layout
+ * @param {readonly number[]} shape
+ */
+function agree(axis, layout, shape) {
+  const channels = layout === 'nchw' ? 1 : shape.length - 1;
+  if ((axis < 0 ? axis + shape.length : axis) === channels) return;
+  throw new NormError(`batchNorm: axis is ${axis}, and layout '${layout}' has the channels at axis ${channels} of x [${shape.join(' ')}]: give one of the two`, 'CONTRADICTION');
 }
 
 /**
@@ -120,6 +139,7 @@ export function batchNorm(x, options) {
  * @param {any} [options]
  */
 export function instanceNorm(x, options = {}) {
+  check('instanceNorm', its.instanceNorm, options);
   const core = direct.coreOf(x, options);
   if (core !== undefined && direct.ran(core, grouped(core, x, options), 'instanceNorm')) return options.out;
   return groups(new Call('instanceNorm', 'instanceNorm', x, options)).run();
@@ -132,6 +152,7 @@ export function instanceNorm(x, options = {}) {
  */
 export function groupNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('groupNorm: options are missing; groups is needed');
+  check('groupNorm', its.groupNorm, options);
   const core = direct.coreOf(x, options);
   if (core !== undefined && Number.isInteger(options.groups) && direct.ran(core, direct.put(core, grouped(core, x, options), options.groups), 'groupNorm')) return options.out;
   const call = new Call('groupNorm', 'groupNorm', x, options);
@@ -175,6 +196,7 @@ function groups(call) {
  */
 export function localResponseNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('localResponseNorm: options are missing; size is needed');
+  checkOptions('localResponseNorm', options);
   const call = new Call('localResponseNorm', 'localResponseNorm', x, options);
   const size = call.whole('size', options.size, undefined);
   const [alpha, beta, bias] = [call.number('alpha', options.alpha, 1e-4), call.number('beta', options.beta, 0.75), call.number('bias', options.bias, 1)];
@@ -188,6 +210,7 @@ export function localResponseNorm(x, options) {
  * @param {any} [options]
  */
 export function lpNorm(x, options = {}) {
+  checkOptions('lpNorm', options);
   const call = new Call('lpNorm', 'lpNorm', x, options);
   const axis = call.whole('axis', options.axis, -1);
   const p = call.whole('p', options.p, 2);
@@ -202,6 +225,7 @@ export function lpNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function meanVarianceNorm(x, options = {}) {
+  checkOptions('meanVarianceNorm', options);
   const call = new Call('meanVarianceNorm', 'meanVarianceNorm', x, options);
   const epsilon = call.number('epsilon', options.epsilon, none);
   call.begin(call.axes());
@@ -214,6 +238,7 @@ export function meanVarianceNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function adaptiveLayerNorm(x, options = {}) {
+  checkOptions('adaptiveLayerNorm', options);
   const call = new Call('adaptiveLayerNorm', 'adaptiveLayerNorm', x, options);
   call.operand('scale', options.scale);
   call.operand('shift', options.shift);
@@ -231,6 +256,7 @@ export function adaptiveLayerNorm(x, options = {}) {
  */
 export function weightNorm(v, options) {
   if (options === undefined || options === null) throw new NormError('weightNorm: options are missing; g is needed');
+  checkOptions('weightNorm', options);
   const call = new Call('weightNorm', 'weightNorm', v, options, 'v');
   needed('weightNorm', options, ['g']);
   call.operand('g', options.g);
@@ -244,6 +270,7 @@ export function weightNorm(v, options) {
  */
 export function foldBatchNorm(options) {
   if (options === undefined || options === null) throw new NormError('foldBatchNorm: options are missing; weight, weightShape, mean and variance are needed');
+  checkOptions('foldBatchNorm', options);
   needed('foldBatchNorm', options, ['weight', 'weightShape', 'mean', 'variance']);
   const { weight, weightShape, ...rest } = options;
   const shape = checkDims(weightShape, 'foldBatchNorm: weightShape');

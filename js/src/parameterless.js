@@ -1,7 +1,8 @@
 // Layers that learn nothing themselves: what scales them, if anything does, is an operand.
 import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
-import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, checkWhole, object } from './layer.js';
+import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, checkWhole } from './layer.js';
+import { checkOptions } from './options.js';
 import { Tensor, checkDims, describe, product } from './tensor.js';
 
 /** LayerNorm whose scale and shift come with each example. */
@@ -12,7 +13,7 @@ export class AdaptiveLayerNorm extends Layer {
   /** @param {any} options */
   constructor(options) {
     const name = 'AdaptiveLayerNorm';
-    object(options, name);
+    checkOptions(name, options);
     super(name);
     this.#features = checkFeatures(options.features, name);
     this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
@@ -24,6 +25,7 @@ export class AdaptiveLayerNorm extends Layer {
    */
   forward(x, options = {}) {
     this._alive('forward');
+    checkOptions(`${this._name}.forward`, options);
     const call = new Call(`${this._name}.forward`, 'adaptiveLayerNorm', x, options);
     const { shape } = call;
     const tokens = shape.slice(0, -1);
@@ -89,6 +91,7 @@ class Plain extends Layer {
    */
   forward(x, options = {}) {
     this._alive('forward');
+    checkOptions(`${this._name}.forward`, options);
     const call = new Call(`${this._name}.forward`, this.#operation, x, options);
     return this._forward(call, () => this.#run(call), {});
   }
@@ -110,7 +113,7 @@ export class LpNorm extends Plain {
   /** @param {any} [options] */
   constructor(options = {}) {
     const name = 'LpNorm';
-    object(options, name);
+    checkOptions(name, options);
     const { axis = -1, p = 2, epsilon } = options;
     if (p !== 1 && p !== 2) throw new NormError(`${name}: p is ${typeof p === 'number' ? p : describe(p)}, want 1 or 2`);
     super(name, 'lpNorm', [checkEpsilon(epsilon, 0, name), checkWhole(axis, name, 'axis'), p]);
@@ -122,7 +125,7 @@ export class LocalResponseNorm extends Plain {
   /** @param {any} options */
   constructor(options) {
     const name = 'LocalResponseNorm';
-    object(options, name);
+    checkOptions(name, options);
     const { size, alpha = 1e-4, beta = 0.75, bias = 1 } = options;
     if (checkWhole(size, name, 'size') < 1) throw new NormError(`${name}: size is ${size}, want at least 1`);
     for (const [option, value] of Object.entries({ alpha, beta, bias })) {
@@ -140,7 +143,7 @@ export class SpectralNorm extends Layer {
   /** @param {any} options */
   constructor(options) {
     const name = 'SpectralNorm';
-    object(options, name);
+    checkOptions(name, options);
     super(name);
     const shape = checkDims(options.shape, `${name}: shape`);
     const size = checkSize(product(shape), `${name}: shape`);
@@ -159,6 +162,7 @@ export class SpectralNorm extends Layer {
    */
   forward(w, options = {}) {
     this._alive('forward');
+    checkOptions('SpectralNorm.forward', options);
     return this.#step(w, options, `${this._name}.forward`);
   }
 
@@ -168,7 +172,6 @@ export class SpectralNorm extends Layer {
    * @param {string} name
    */
   #step(w, options, name) {
-    object(options, name);
     if (w instanceof Tensor && w.dims.join() !== this.#shape.join()) {
       throw new ShapeError(`${name}: w is [${w.dims.join(' ')}], want [${this.#shape.join(' ')}]`);
     }
@@ -193,7 +196,7 @@ export class SpectralNorm extends Layer {
   converge(w, options = {}) {
     this._alive('converge');
     const name = `${this._name}.converge`;
-    object(options, name);
+    checkOptions(name, options);
     const tolerance = checkEpsilon(options.tolerance, 1e-6, name, 'tolerance');
     const { limit = 1000 } = options;
     if (checkWhole(limit, name, 'limit') < 0) throw new NormError(`${name}: limit is ${limit}, want at least 0`);

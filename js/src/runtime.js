@@ -2,6 +2,7 @@
 import { Core } from './core.js';
 import { DisposedError, LoadError, NormError, aborted } from './errors.js';
 import { chooseVariant, loadModule } from './loader.js';
+import { checkOptions, checkStart } from './options.js';
 
 /** @typedef {import('../index.js').InitOptions} InitOptions */
 
@@ -20,6 +21,21 @@ let starting;
  * @returns {Promise<import('../index.js').Runtime>}
  */
 export function init(options = {}) {
+  try {
+    checkOptions('init', options);
+    checkStart('init', options);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+  return ensure(options);
+}
+
+/**
+ * As init, for whoever has checked the options.
+ * @param {InitOptions} options
+ * @returns {Promise<import('../index.js').Runtime>}
+ */
+export function ensure(options) {
   if (starting) return starting;
   const attempt = start(options);
   starting = attempt;
@@ -34,7 +50,6 @@ async function start(options) {
   const { wasmModule, wasmURL, variant: wanted = 'auto', signal, onProgress } = options;
   const variant = chooseVariant(wanted);
   const module = wasmModule ?? await loadModule(variant, options);
-  if (!(module instanceof WebAssembly.Module)) throw new LoadError('init: wasmModule is not a WebAssembly.Module', 'NOT_A_MODULE');
   if (signal?.aborted) throw aborted(signal, 'init');
   onProgress?.({ phase: 'start', loaded: 0 });
 

@@ -4,7 +4,8 @@ import { DisposedError, NormError, UnsupportedError, aborted } from './errors.js
 import { Local } from './local.js';
 import { unwatch, watch } from './lost.js';
 import { Remote } from './remote.js';
-import { Tensor, checkDims, describe } from './tensor.js';
+import { checkRun, checkSession } from './sessionoptions.js';
+import { Tensor, describe } from './tensor.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 /** @typedef {import('../index.js').RunOptions} RunOptions */
@@ -41,7 +42,7 @@ export class InferenceSession {
    * @param {SessionOptions} [options]
    */
   static async create(model, options = {}) {
-    checkOptions(options);
+    options = checkSession(options);
     const backend = await (options.worker ? Remote : Local).create(model, options);
     return new InferenceSession(secret, backend, options);
   }
@@ -52,11 +53,10 @@ export class InferenceSession {
    * @param {RunOptions} [options]
    */
   async run(feeds, fetches, options) {
-    const { signal } = options ?? /** @type {RunOptions} */ (Array.isArray(fetches) ? {} : fetches ?? {});
+    const { wanted, signal } = checkRun(fetches, options, this.outputNames);
     this.#check('run');
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.run');
-    const wanted = this.#wanted('run', fetches);
-    return this.#backend.run(this.#tensors('run', feeds), wanted, this.#location, signal);
+    return this.#backend.run(this.#tensors('run', feeds), this.#wanted('run', wanted), this.#location, signal);
   }
 
   /**
@@ -92,16 +92,17 @@ export class InferenceSession {
   }
 
   /**
-   * The outputs to give, each once: those of the list, all without one.
+   * The outputs to give: those of the list, all without one.
    * @param {string} what
-   * @param {unknown} fetches
+   * @param {readonly string[]} [fetches]
    */
-  #wanted(what, fetches) {
-    const wanted = /** @type {string[]} */ ([...new Set(Array.isArray(fetches) ? fetches : this.outputNames)]);
-    for (const name of wanted) {
-      if (!this.outputNames.includes(name)) throw new NormError(`InferenceSession.${what}: ${JSON.stringify(name)} is no output; the model has ${list(this.outputNames)}`);
+  #wanted(what, fetches = this.outputNames) {
+    const where = `InferenceSession.${what}`;
+    for (const [i, name] of fetches.entries()) {
+      if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}`);
+      if (fetches.indexOf(name) < i) throw new NormError(`${where}: output ${JSON.stringify(name)} is asked for twice`);
     }
-    return wanted;
+    return fetches;
   }
 
   /**
@@ -133,18 +134,6 @@ export class InferenceSession {
 /** @param {Local | Remote} backend of a session that nobody released */
 function abandon(backend) {
   backend.abandon();
-}
-
-/** @param {SessionOptions} options */
-function checkOptions({ worker, preferredOutputLocation: location, graphOptimizationLevel: level, freeDimensionOverrides: overrides }) {
-  const where = 'InferenceSession.create';
-  if (worker !== undefined && typeof worker !== 'boolean' && !(Number.isInteger(worker) && worker >= 0 && worker <= 64)) {
-    throw new NormError(`${where}: worker is ${JSON.stringify(worker)}, want true, false or a number of workers up to 64`);
-  }
-  if (location !== undefined && location !== 'cpu' && location !== 'wasm') throw new NormError(`${where}: preferredOutputLocation is ${JSON.stringify(location)}, want 'cpu' or 'wasm'`);
-  if (worker && location === 'wasm') throw new UnsupportedError(`${where}: outputs of a session in a worker cannot stay in the module; preferredOutputLocation must be 'cpu'`);
-  if (level !== undefined && level !== 'all' && level !== 'none') throw new NormError(`${where}: graphOptimizationLevel is ${JSON.stringify(level)}, want 'all' or 'none'`);
-  if (overrides !== undefined) checkDims(Object.values(overrides), `${where}: freeDimensionOverrides`);
 }
 
 /**

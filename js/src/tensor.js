@@ -2,6 +2,7 @@
 import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
 import { unwatch, watch } from './lost.js';
 import { flatten, nest, show } from './nested.js';
+import { checkOptions } from './options.js';
 import { live } from './runtime.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
@@ -102,7 +103,9 @@ export class Tensor {
    * @param {readonly number[]} dims
    * @param {{ location?: 'cpu' | 'wasm' }} [options]
    */
-  static zeros(dims, { location = 'cpu' } = {}) {
+  static zeros(dims, options = {}) {
+    checkOptions('Tensor.zeros', options);
+    const { location = 'cpu' } = options;
     const shape = checkDims(dims, 'Tensor.zeros: dims');
     if (location === 'cpu') return new Tensor('float32', allocate(product(shape), 'Tensor.zeros'), shape);
     if (location !== 'wasm') throw new NormError(`Tensor.zeros: location is ${quote(location)}, want 'cpu' or 'wasm'`);

@@ -3,6 +3,7 @@ import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
 import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, flag, object, word } from './layer.js';
 import { unwatch, watch } from './lost.js';
+import { checkOptions } from './options.js';
 import { Tensor, attached, checkDims, describe, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
@@ -62,7 +63,7 @@ class Rows extends Affine {
    * @param {boolean} centred whether there is a mean, and a bias
    */
   constructor(name, operation, options, centred) {
-    object(options, name);
+    checkOptions(name, options);
     const shape = checkDims(options.normalizedShape, `${name}: normalizedShape`);
     const size = product(shape);
     super(name, options, checkSize(size, `${name}: normalizedShape`));
@@ -82,7 +83,7 @@ class Rows extends Affine {
   forward(x, options = {}) {
     this._alive('forward');
     const name = `${this._name}.forward`;
-    object(options, name);
+    checkOptions(name, options);
     const call = new Call(name, this.#operation, x, x instanceof Tensor ? options : { ...options, shape: options.shape ?? this.#fit(x) });
     const { shape } = call;
     const kept = shape.length - this.#shape.length;
@@ -178,6 +179,7 @@ class Groups extends Affine {
    */
   forward(x, options = {}) {
     this._alive('forward');
+    checkOptions(`${this._name}.forward`, options);
     const call = new Call(`${this._name}.forward`, this.#operation, x, options);
     const { shape } = call;
     const channels = shape[this.#layout === 0 ? 1 : shape.length - 1];
@@ -223,7 +225,7 @@ class Groups extends Affine {
 export class GroupNorm extends Groups {
   /** @param {any} options */
   constructor(options) {
-    object(options, 'GroupNorm');
+    checkOptions('GroupNorm', options);
     const { groups, features } = options;
     checkFeatures(features, 'GroupNorm');
     if (typeof groups !== 'number') throw new NormError(`GroupNorm: groups is ${describe(groups)}, want a whole number`);
@@ -253,7 +255,7 @@ export class BatchNorm extends Affine {
    * @param {'BatchNorm' | 'InstanceNorm'} [name] whose statistics: of all examples, or of each
    */
   constructor(options, name = 'BatchNorm') {
-    object(options, name);
+    checkOptions(name, options);
     super(name, options, checkFeatures(options.features, name));
     const { features, preset = 'pytorch', momentum } = options;
     if (!Object.hasOwn(presets, preset)) throw new NormError(`${name}: preset is ${quote(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
@@ -298,6 +300,7 @@ export class BatchNorm extends Affine {
    */
   forward(x, options = {}) {
     this._alive('forward');
+    checkOptions(`${this._name}.forward`, options);
     const call = new Call(`${this._name}.forward`, 'batchNormForward', x, options);
     const training = flag(options.training, call.name, true, 'training');
     const useBatch = flag(options.useBatchStats, call.name, training, 'useBatchStats');
@@ -344,6 +347,7 @@ export class BatchNorm extends Affine {
    */
   moments(x, options = {}) {
     this._alive('moments');
+    checkOptions('BatchNorm.moments', options);
     const call = new Call('BatchNorm.moments', 'batchNormMoments', x, options);
     const all = new Float64Array(2 * this.#features);
     call.own(all, true, true);
@@ -471,9 +475,21 @@ export class InstanceNorm extends Groups {
 
   /** @param {any} options */
   constructor(options) {
-    object(options, 'InstanceNorm');
+    checkOptions('InstanceNorm', options);
     super('InstanceNorm', 'instanceNorm', options);
     if (flag(options.trackRunningStats, 'InstanceNorm', false, 'trackRunningStats')) this.#running = new BatchNorm(options, 'InstanceNorm');
+    else this.#only(options, ['preset', 'momentum'], 'InstanceNorm');
+  }
+
+  /**
+   * Refuses what means nothing without running statistics.
+   * @param {any} options
+   * @param {readonly string[]} names
+   * @param {string} where
+   */
+  #only(options, names, where) {
+    const given = names.find((name) => options[name] !== undefined);
+    if (given) throw new NormError(`${where}: ${given} is for running statistics, which there are with trackRunningStats: true only`, 'CONTRADICTION');
   }
 
   /** The running layer with this one's parameters. */
@@ -504,7 +520,14 @@ export class InstanceNorm extends Groups {
    * @param {any} [options]
    */
   forward(x, options = {}) {
-    return this.#layer?.forward(x, options) ?? super.forward(x, options);
+    const layer = this.#layer;
+    if (layer) return layer.forward(x, options);
+    checkOptions('InstanceNorm.forward', options);
+    // `training` says which part of a program this is, and means the same here either way.
+    if (!flag(options.useBatchStats, 'InstanceNorm.forward', true, 'useBatchStats')) this.#only(options, ['useBatchStats'], 'InstanceNorm.forward');
+    if (flag(options.updateStats, 'InstanceNorm.forward', false, 'updateStats')) this.#only(options, ['updateStats'], 'InstanceNorm.forward');
+    flag(options.training, 'InstanceNorm.forward', true, 'training');
+    return super.forward(x, options);
   }
 
   /**

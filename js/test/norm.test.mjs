@@ -313,7 +313,7 @@ for (const variant of ['simd', 'scalar']) {
       const make = (dims) => own(Tensor.zeros(dims, { location: 'wasm' }));
       const [x, scale, mean, variance] = [make([4, 8]), make([8]), make([8]), make([8])];
       const [o, p] = [{ scale, bias: scale, out: make([4, 8]) }, { mean, variance, scale, out: make([4, 8]) }];
-      const q = { groups: 2, ...o };
+      const [q, r] = [{ groups: 2, ...o }, { scale, out: o.out }];
       /** How often garbage is collected in so many calls that young space could hold that of few. */
       const collections = async (call) => {
         let seen = 0;
@@ -326,7 +326,7 @@ for (const variant of ['simd', 'scalar']) {
         observer.disconnect();
         return seen;
       };
-      for (const call of [() => layerNorm(x, o), () => rmsNorm(x, o), () => batchNorm(x, p), () => instanceNorm(x, o), () => groupNorm(x, q)]) {
+      for (const call of [() => layerNorm(x, o), () => rmsNorm(x, r), () => batchNorm(x, p), () => instanceNorm(x, o), () => groupNorm(x, q)]) {
         await collections(call); // what compiling leaves
         const seen = await collections(call);
         assert.ok(seen <= 1, `${call}: ${seen} collections`);

@@ -69,6 +69,13 @@ export async function use(signal: AbortSignal): Promise<number> {
   const big: BigInt64Array = ids.data;
   const feeds: Record<string, Tensor> = { ids, mask: new Tensor('bool', [true, false].map(Number)) };
   const session = await InferenceSession.create(new URL('model.onnx', 'https://example.org/'), { freeDimensionOverrides: { batch: 1 } });
+  await InferenceSession.create('model.onnx', { executionProviders: ['webgpu', { name: 'wasm' }], graphOptimizationLevel: 'extended', logSeverityLevel: 3, threads: 'auto' });
+  // @ts-expect-error no such option
+  await InferenceSession.create('model.onnx', { executionProvider: ['wasm'] });
+  // @ts-expect-error no such option
+  layerNorm(array, { eps: 1e-6 });
+  // @ts-expect-error no such option
+  bn.forward(array, { train: false });
   const results = await session.run(feeds, ['logits'], { signal });
   const logits: Float32Array = results['logits']!.data;
   await session.run(feeds, { signal });

@@ -1,0 +1,288 @@
+// What options there are, and what to say to one that does not exist: a name that is spelt
+// wrong, or comes from another library, would otherwise be ignored in silence.
+import { LoadError, NormError, UnsupportedError } from './errors.js';
+import { Tensor, describe, quote } from './tensor.js';
+
+const start = 'wasmURL wasmModule variant threads signal onProgress';
+
+/** The options that onnxruntime-web has as well and that change nothing here. */
+export const harmless = 'executionProviders intraOpNumThreads interOpNumThreads enableCpuMemArena enableMemPattern executionMode '
+  + 'optimizedModelFilePath enableProfiling profileFilePrefix logId logSeverityLevel logVerbosityLevel enableGraphCapture extra';
+
+/**
+ * The options of everything that takes some: functions, classes' constructors, methods.
+ * A test compares this with index.d.ts.
+ */
+const table = {
+  init: start,
+  'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation ${harmless}`,
+  'InferenceSession.run': 'signal logSeverityLevel logVerbosityLevel terminate tag extra',
+  'Tensor.zeros': 'location',
+
+  layerNorm: 'shape epsilon out scale bias axes residual activation mean invStdDev sum',
+  rmsNorm: 'shape epsilon out scale axes residual activation invStdDev sum',
+  batchNorm: 'shape epsilon out scale bias mean variance layout axis activation',
+  instanceNorm: 'shape epsilon out scale bias layout activation mean invStdDev',
+  groupNorm: 'shape epsilon out scale bias groups layout activation mean invStdDev',
+  localResponseNorm: 'shape size alpha beta bias out',
+  lpNorm: 'shape axis p epsilon out',
+  meanVarianceNorm: 'shape epsilon out axes',
+  adaptiveLayerNorm: 'shape epsilon out scale shift mean invStdDev',
+  weightNorm: 'shape g out',
+  foldBatchNorm: 'weight weightShape bias mean variance scale shift epsilon',
+
+  BatchNorm: 'features preset momentum epsilon layout affine',
+  'BatchNorm.forward': 'out shape training useBatchStats updateStats moments',
+  'BatchNorm.backward': 'out sums',
+  'BatchNorm.moments': 'shape',
+  LayerNorm: 'normalizedShape epsilon affine',
+  'LayerNorm.forward': 'out shape',
+  'LayerNorm.backward': 'out',
+  RMSNorm: 'normalizedShape epsilon affine',
+  'RMSNorm.forward': 'out shape',
+  'RMSNorm.backward': 'out',
+  GroupNorm: 'groups features epsilon layout affine',
+  'GroupNorm.forward': 'out shape',
+  'GroupNorm.backward': 'out',
+  InstanceNorm: 'features epsilon layout affine trackRunningStats preset momentum',
+  'InstanceNorm.forward': 'out shape training useBatchStats updateStats',
+  'InstanceNorm.backward': 'out',
+  AdaptiveLayerNorm: 'features epsilon',
+  'AdaptiveLayerNorm.forward': 'out shape scale shift',
+  'AdaptiveLayerNorm.backward': 'out',
+  LpNorm: 'axis p epsilon',
+  'LpNorm.forward': 'out shape',
+  'LpNorm.backward': 'out',
+  LocalResponseNorm: 'size alpha beta bias',
+  'LocalResponseNorm.forward': 'out shape',
+  'LocalResponseNorm.backward': 'out',
+  SpectralNorm: 'shape',
+  'SpectralNorm.forward': 'out steps',
+  'SpectralNorm.converge': 'tolerance limit',
+};
+
+/** @typedef {keyof typeof table} Name */
+
+/** The names of the options of each. @type {Record<Name, Set<string>>} */
+export const known = /** @type {any} */ (Object.fromEntries(Object.entries(table).map(([name, words]) => [name, new Set(words.split(' '))])));
+
+/**
+ * What options are called elsewhere, without capitals and underscores, and here: the first that there is.
+ * @type {Record<string, string>}
+ */
+const elsewhere = {
+  axis: 'axes', axes: 'axis', dim: 'axes axis', dims: 'shape normalizedShape axes', axislist: 'axes', reductionaxes: 'axes', size: 'shape features',
+  xshape: 'shape', inputshape: 'shape', normalizedshape: 'axes shape', hiddensize: 'normalizedShape features', dmodel: 'normalizedShape features',
+  eps: 'epsilon', varianceepsilon: 'epsilon', tol: 'tolerance', eta: 'epsilon',
+  weight: 'scale g', weights: 'scale g weight', gamma: 'scale g', gain: 'scale g', magnitude: 'g', scale: 'g', w: 'scale weight', a: 'scale',
+  beta: 'bias shift', b: 'bias', offset: 'bias shift', bias: 'shift', shift: 'bias',
+  kernel: 'weight', filter: 'weight', filters: 'weight', kernelshape: 'weightShape', filtershape: 'weightShape', shape: 'weightShape',
+  train: 'training', istraining: 'training', istrain: 'training', mode: 'training preset', trainingmode: 'training', eval: 'training', inference: 'training',
+  numgroups: 'groups', ngroups: 'groups', group: 'groups', g: 'groups', groupcount: 'groups',
+  numfeatures: 'features', nfeatures: 'features', numchannels: 'features', channels: 'features', featuresize: 'features', units: 'features', c: 'features',
+  runningmean: 'mean', movingmean: 'mean', inputmean: 'mean', mu: 'mean',
+  var: 'variance', runningvar: 'variance', runningvariance: 'variance', movingvariance: 'variance', movingvar: 'variance', inputvar: 'variance', sigma2: 'variance',
+  rstd: 'invStdDev', invstd: 'invStdDev', invstdvar: 'invStdDev', inversestddev: 'invStdDev', istd: 'invStdDev', std: 'invStdDev', stddev: 'invStdDev',
+  dataformat: 'layout', format: 'layout', channelslast: 'layout', channelslayout: 'layout', memoryformat: 'layout', dataorder: 'layout', order: 'layout p', channelaxis: 'axis',
+  affines: 'affine', elementwiseaffine: 'affine', learnable: 'affine', center: 'affine',
+  act: 'activation', fusedactivation: 'activation', activations: 'activation', nonlinearity: 'activation', relu: 'activation',
+  skip: 'residual', add: 'residual', shortcut: 'residual', addend: 'residual',
+  output: 'out', dst: 'out', dest: 'out', destination: 'out', result: 'out', y: 'out', into: 'out', dx: 'out', target: 'out',
+  decay: 'momentum', averagefactor: 'momentum', exponentialaveragefactor: 'momentum', framework: 'preset',
+  batchstats: 'useBatchStats', userunningstats: 'useBatchStats', useglobalstats: 'useBatchStats', userunningaverage: 'useBatchStats', update: 'updateStats', statistics: 'moments', stats: 'moments sums',
+  trackstats: 'trackRunningStats', trackrunning: 'trackRunningStats',
+  n: 'size', depthradius: 'size', radius: 'size', localsize: 'size', windowsize: 'size', k: 'bias',
+  ord: 'p', norm: 'p', degree: 'p',
+  iterations: 'steps limit', iters: 'steps limit', npoweriterations: 'steps limit', nsteps: 'steps', maxsteps: 'limit', maxiterations: 'limit', maxiter: 'limit',
+  device: 'location preferredOutputLocation', place: 'location', outputlocation: 'preferredOutputLocation', location: 'preferredOutputLocation',
+  wasmpath: 'wasmURL', wasmpaths: 'wasmURL', wasmbinary: 'wasmModule', wasm: 'wasmURL', url: 'wasmURL', module: 'wasmModule', simd: 'variant',
+  numthreads: 'threads', nthreads: 'threads', abortsignal: 'signal', abort: 'signal', controller: 'signal', progress: 'onProgress',
+  proxy: 'worker', workers: 'worker', useworker: 'worker', numworkers: 'worker',
+  optimize: 'graphOptimizationLevel', optimization: 'graphOptimizationLevel', optimizationlevel: 'graphOptimizationLevel',
+  overrides: 'freeDimensionOverrides', freedims: 'freeDimensionOverrides', freedimensions: 'freeDimensionOverrides', dimensions: 'freeDimensionOverrides',
+  backend: 'executionProviders', providers: 'executionProviders', ep: 'executionProviders',
+};
+
+/** What there is to say of an option that someone has reason to expect. @type {Record<string, string>} */
+const reasons = {
+  'rmsNorm bias': 'RMSNorm has no bias; layerNorm has',
+  'rmsNorm mean': 'RMSNorm has no mean; invStdDev receives 1/√(mean(x²) + ε)',
+  'batchNorm training': 'batchNorm is inference; the class BatchNorm trains',
+  'batchNorm momentum': 'batchNorm is inference; the class BatchNorm trains',
+  'foldBatchNorm beta': "did you mean 'shift'? (bias is the convolution's)",
+  'BatchNorm trackRunningStats': 'running statistics are always kept; forward takes useBatchStats and updateStats',
+  'BatchNorm axis': "did you mean 'layout'? ('nchw': channels are axis 1; 'nhwc': the last)",
+  'LayerNorm axes': "did you mean 'normalizedShape'? (the sizes of the last dimensions)",
+  'RMSNorm axes': "did you mean 'normalizedShape'? (the sizes of the last dimensions)",
+  'SpectralNorm steps': 'it is an option of forward',
+  'Tensor.zeros type': 'the zeros are float32; for others new Tensor(type, data, dims)',
+  'InferenceSession.create externalData': 'models whose weights are in files of their own are not supported; save the model as one file',
+  'InferenceSession.run fetches': "name the outputs in an array: run(feeds, ['name'])",
+};
+
+/**
+ * Throws unless all options exist. (For hot calls: nothing is allocated, and a class of objects
+ * costs the search for its keys once.)
+ * @param {Name} name
+ * @param {Set<string>} keys
+ * @param {any} options
+ */
+export function check(name, keys, options) {
+  if (typeof options !== 'object' || options === null) throw notOptions(name, options);
+  let any = false;
+  for (const key in options) {
+    if (!keys.has(key)) unknown(name, key, options);
+    any = true;
+  }
+  if (!any) checkKind(name, options);
+}
+
+/**
+ * As check, for whoever knows what he is by name.
+ * @param {string} name
+ * @param {any} options
+ */
+export function checkOptions(name, options) {
+  check(/** @type {Name} */ (name), known[/** @type {Name} */ (name)], options);
+}
+
+/**
+ * What the options of a start may be.
+ * @param {string} where
+ * @param {any} options
+ */
+export function checkStart(where, { wasmURL, wasmModule, threads, signal, onProgress }) {
+  if (wasmModule !== undefined && tag(wasmModule) !== 'WebAssembly.Module') throw new LoadError(`${where}: wasmModule is ${describe(wasmModule)}, not a WebAssembly.Module`, 'NOT_A_MODULE');
+  if (wasmURL !== undefined && typeof wasmURL !== 'string' && tag(wasmURL) !== 'URL') throw new NormError(`${where}: wasmURL is ${describe(wasmURL)}, want a string or a URL`);
+  if (wasmURL !== undefined && wasmModule !== undefined) throw new NormError(`${where}: wasmURL and wasmModule are given, and each says which module to take: give one of the two`, 'CONTRADICTION');
+  if (threads !== undefined && threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) throw new NormError(`${where}: threads is ${quote(threads)}, want 'auto' or a number of at least 1`);
+  if (threads > 1) throw new UnsupportedError(`${where}: threads is ${threads}, and this version computes in one; for sessions at the same time there is worker`);
+  checkSignal(signal, where);
+  if (onProgress !== undefined && typeof onProgress !== 'function') throw new NormError(`${where}: onProgress is ${describe(onProgress)}, want a function`);
+}
+
+/**
+ * @param {any} signal
+ * @param {string} where
+ */
+export function checkSignal(signal, where) {
+  if (signal === undefined || signal === null || (typeof signal === 'object' && typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function')) return;
+  throw new NormError(`${where}: signal is ${describe(signal)}, want an AbortSignal${signal?.signal ? " (the controller's signal)" : ''}`);
+}
+
+/**
+ * @param {Name} name
+ * @param {string} key
+ * @param {any} options
+ */
+function unknown(name, key, options) {
+  checkKind(name, options);
+  // An option that is undefined counts as left out, whatever its name; and what a page's
+  // libraries added to all objects is nobody's option.
+  if (options[key] === undefined || (key in Object.prototype && !Object.hasOwn(options, key))) return;
+  throw new NormError(`${name}: unknown option ${quoted(key)}${advice(name, key)}`, 'UNKNOWN_OPTION');
+}
+
+/**
+ * Refuses objects that are something else than options.
+ * @param {string} name
+ * @param {any} options
+ */
+function checkKind(name, options) {
+  const kind = tag(options);
+  if (options instanceof Tensor || (kind !== 'Object' && kind !== 'Module')) throw notOptions(name, options);
+}
+
+/**
+ * What an object is, of whatever frame it comes from.
+ * @param {any} value
+ */
+function tag(value) {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+/**
+ * @param {string} name
+ * @param {any} options
+ */
+function notOptions(name, options) {
+  const option = Array.isArray(options) && known[/** @type {Name} */ (name)]?.has('shape') ? `, as in { shape: [${options.join(', ')}] }` : '';
+  return new NormError(`${name}: options is ${describe(options)}, want an object${option}`);
+}
+
+/**
+ * What to write instead of an option that does not exist.
+ * @param {Name} name
+ * @param {string} key
+ */
+function advice(name, key) {
+  const options = known[name];
+  const plain = simple(key);
+  const reason = reasons[`${name} ${key}`];
+  if (reason) return `: ${reason}`;
+
+  const same = [...options].find((option) => simple(option) === plain);
+  const here = same ?? (Object.hasOwn(elsewhere, plain) ? elsewhere[plain].split(' ').find((option) => options.has(option)) : undefined);
+  if (here) return `: did you mean ${quoted(here)}?`;
+
+  const [Class, method] = name.split('.');
+  for (const [other, its] of /** @type {[string, Set<string>][]} */ (Object.entries(known))) {
+    if (other === name || other.split('.')[0] !== Class) continue;
+    const its1 = its.has(key) ? key : (elsewhere[plain] ?? '').split(' ').find((option) => its.has(option));
+    if (its1) return `: ${its1 === key ? 'it' : quoted(its1)} is an option of ${other === Class ? `new ${Class}()` : other.slice(Class.length + 1)}${list(options)}`;
+  }
+  if (method === 'backward' && key === 'shape') return `: the gradient has the shape of forward's x${list(options)}`;
+  const others = Object.keys(known).filter((other) => known[/** @type {Name} */ (other)].has(key));
+  const near = nearest(plain, options);
+  if (near && others.length === 0) return `: did you mean ${quoted(near)}?`;
+  const sibling = others.find((other) => /^[a-z]/.test(other) === /^[a-z]/.test(name)) ?? others[0];
+  if (sibling) return `: it is an option of ${sibling}, not of ${name}${list(options)}`;
+  return list(options);
+}
+
+/** @param {Set<string>} options */
+function list(options) {
+  return `; the options are ${[...options].join(', ')}`;
+}
+
+/** @param {string} key */
+function simple(key) {
+  return key.toLowerCase().replace(/[_\-\s]/g, '');
+}
+
+/** @param {string} key */
+function quoted(key) {
+  return `'${key.length > 40 ? `${key.slice(0, 40)}…` : key}'`;
+}
+
+/**
+ * The word that takes the fewest changes, if that are few.
+ * @param {string} word
+ * @param {Iterable<string>} words
+ */
+export function nearest(word, words) {
+  let [best, least] = [/** @type {string | undefined} */ (undefined), Math.min(3, Math.floor((word.length + 1) / 3)) + 1];
+  for (const other of word.length > 40 ? [] : words) {
+    const d = distance(simple(word), simple(other));
+    if (d < least) [best, least] = [other, d];
+  }
+  return best;
+}
+
+/**
+ * How many letters to insert, leave out, replace or swap with their neighbours.
+ * @param {string} a
+ * @param {string} b
+ */
+function distance(a, b) {
+  let [before, row] = [/** @type {number[]} */ ([]), Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(next[j - 1] + 1, row[j] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1));
+      if (a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) next[j] = Math.min(next[j], before[j - 2] + 1);
+    }
+    [before, row] = [row, next];
+  }
+  return row[b.length];
+}

@@ -1,0 +1,298 @@
+// Options: that none is ignored in silence. The table of src/options.js is compared with the
+// published types, and the tests range over it.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { after, before, describe, test } from 'node:test';
+import ts from 'typescript';
+import * as normwasm from 'normwasm';
+import { InferenceSession, NormError, Tensor, init } from 'normwasm';
+import { known } from '../src/options.js';
+import { twoOutputs } from './data.mjs';
+
+let runtime;
+/** @type {InferenceSession} */
+let session;
+before(async () => {
+  runtime = await init();
+  session = await InferenceSession.create(twoOutputs());
+});
+after(async () => {
+  await session.release();
+  runtime.dispose();
+});
+
+const x = Float32Array.of(1, 2, 4, 8);
+const four = new Float32Array(4).fill(0.5);
+const half = new Float32Array(2).fill(0.5);
+const feeds = () => ({ x: new Tensor('float32', new Float32Array(3), [1, 3]) });
+/** What constructors, functions and methods need besides the option in question. */
+const needed = {
+  batchNorm: { shape: [2, 2], mean: half, variance: half },
+  instanceNorm: { shape: [1, 2, 2] },
+  groupNorm: { shape: [1, 4], groups: 2 },
+  localResponseNorm: { shape: [1, 4], size: 3 },
+  meanVarianceNorm: { shape: [2, 2] },
+  adaptiveLayerNorm: { shape: [2, 2] },
+  weightNorm: { g: four },
+  foldBatchNorm: { weight: four, weightShape: [2, 2], mean: half, variance: half },
+  BatchNorm: { features: 2 },
+  LayerNorm: { normalizedShape: [2] },
+  RMSNorm: { normalizedShape: [2] },
+  GroupNorm: { groups: 1, features: 2 },
+  InstanceNorm: { features: 2 },
+  AdaptiveLayerNorm: { features: 2 },
+  LocalResponseNorm: { size: 3 },
+  SpectralNorm: { shape: [2, 2] },
+};
+for (const Class of ['BatchNorm', 'LayerNorm', 'RMSNorm', 'AdaptiveLayerNorm', 'LpNorm', 'LocalResponseNorm']) {
+  for (const method of ['forward', 'moments']) needed[`${Class}.${method}`] = { shape: [2, 2] };
+}
+for (const Class of ['GroupNorm', 'InstanceNorm']) needed[`${Class}.forward`] = { shape: [1, 2, 2] };
+
+/** Calls by name, with these options and no others. */
+function call(name, options) {
+  if (name === 'init') return init(options);
+  if (name === 'InferenceSession.create') return InferenceSession.create(twoOutputs(), options).then((made) => made.release());
+  if (name === 'InferenceSession.run') return session.run(feeds(), options);
+  if (name === 'Tensor.zeros') return Tensor.zeros([2], options);
+  const [Class, method] = name.split('.');
+  if (method === undefined) {
+    if (/^[A-Z]/.test(name)) return new normwasm[name](options);
+    return name === 'foldBatchNorm' ? normwasm[name](options) : normwasm[name](x, options);
+  }
+  const layer = new normwasm[Class](needed[Class]);
+  if (method === 'backward') layer.forward(x, needed[`${Class}.forward`]);
+  return layer[method](x, options);
+}
+
+/** The error of a call. */
+async function failure(name, options) {
+  try {
+    await call(name, options);
+  } catch (error) {
+    return error;
+  }
+  return assert.fail(`${name}(${JSON.stringify(options)}) went through`);
+}
+
+test('the table has what the types have', () => {
+  const file = new URL('../index.d.ts', import.meta.url).pathname;
+  const program = ts.createProgram([file], { strict: true, target: ts.ScriptTarget.ES2022, lib: ['lib.es2022.d.ts', 'lib.dom.d.ts', 'lib.esnext.disposable.d.ts'], types: [] });
+  const checker = program.getTypeChecker();
+  const source = program.getSourceFile(file);
+  /** @type {Record<string, string[]>} */
+  const typed = {};
+  /** @param {string} name @param {readonly ts.ParameterDeclaration[]} parameters */
+  const add = (name, parameters) => {
+    const last = parameters.at(-1);
+    if (last === undefined || !/^(o|options)$/.test(last.name.getText())) return;
+    const properties = checker.getPropertiesOfType(checker.getNonNullableType(checker.getTypeAtLocation(last)));
+    typed[name] = properties.map((property) => property.name);
+  };
+  for (const statement of source.statements) {
+    if (ts.isFunctionDeclaration(statement)) add(statement.name.text, statement.parameters);
+    if (!ts.isClassDeclaration(statement)) continue;
+    for (const member of statement.members) {
+      if (ts.isConstructorDeclaration(member)) add(statement.name.text, member.parameters);
+      if (ts.isMethodDeclaration(member)) add(`${statement.name.text}.${member.name.getText()}`, member.parameters);
+    }
+  }
+  const sorted = (lists) => Object.fromEntries(Object.entries(lists).map(([name, keys]) => [name, [...keys].sort()]).sort());
+  assert.ok(Object.keys(typed).length > 35, 'the types were read');
+  assert.deepEqual(sorted(known), sorted(typed));
+});
+
+describe('every option that others have is an error', () => {
+  const all = new Set(Object.values(known).flatMap((keys) => [...keys]));
+  for (const [name, keys] of Object.entries(known)) {
+    test(name, async () => {
+      await call(name, { ...needed[name] });
+      for (const foreign of [...all, 'nonsense', 'toString', '__proto_'].filter((option) => !keys.has(option))) {
+        const error = await failure(name, { ...needed[name], [foreign]: 1 });
+        assert.ok(error instanceof NormError, String(error));
+        assert.equal(error.code, 'UNKNOWN_OPTION', error.message);
+        assert.ok(error.message.startsWith(`${name}: unknown option '${foreign}'`), error.message);
+        const suggested = /did you mean '(\w+)'/.exec(error.message)?.[1];
+        if (suggested) assert.ok(keys.has(suggested), error.message);
+        else assert.ok(/: \S/.test(error.message) || [...keys].every((option) => error.message.includes(option)), error.message);
+        await call(name, { ...needed[name], [foreign]: undefined }); // as if left out
+      }
+    });
+  }
+});
+
+describe('mistakes and what is said', () => {
+  for (const [name, option, meant] of [
+    ['layerNorm', 'axis', 'axes'], ['layerNorm', 'eps', 'epsilon'], ['layerNorm', 'weight', 'scale'], ['layerNorm', 'gamma', 'scale'], ['layerNorm', 'beta', 'bias'],
+    ['layerNorm', 'dim', 'axes'], ['layerNorm', 'dims', 'shape'], ['layerNorm', 'normalized_shape', 'axes'], ['layerNorm', 'Epsilon', 'epsilon'], ['layerNorm', 'epsilom', 'epsilon'],
+    ['layerNorm', 'inv_std_dev', 'invStdDev'], ['layerNorm', 'sacle', 'scale'], ['layerNorm', 'output', 'out'], ['layerNorm', 'skip', 'residual'],
+    ['rmsNorm', 'eps', 'epsilon'], ['rmsNorm', 'weight', 'scale'], ['rmsNorm', 'rstd', 'invStdDev'],
+    ['batchNorm', 'axes', 'axis'], ['batchNorm', 'runningMean', 'mean'], ['batchNorm', 'running_var', 'variance'], ['batchNorm', 'var', 'variance'], ['batchNorm', 'moving_variance', 'variance'],
+    ['batchNorm', 'dataFormat', 'layout'], ['batchNorm', 'offset', 'bias'], ['batchNorm', 'varianceEpsilon', 'epsilon'],
+    ['groupNorm', 'numGroups', 'groups'], ['groupNorm', 'num_groups', 'groups'], ['groupNorm', 'group', 'groups'],
+    ['lpNorm', 'axes', 'axis'], ['lpNorm', 'ord', 'p'], ['localResponseNorm', 'depthRadius', 'size'], ['localResponseNorm', 'k', 'bias'],
+    ['adaptiveLayerNorm', 'bias', 'shift'], ['weightNorm', 'gain', 'g'], ['foldBatchNorm', 'gamma', 'scale'], ['foldBatchNorm', 'beta', 'shift'], ['foldBatchNorm', 'shape', 'weightShape'],
+    ['BatchNorm', 'eps', 'epsilon'], ['BatchNorm', 'num_features', 'features'], ['BatchNorm', 'channels', 'features'], ['BatchNorm', 'affines', 'affine'], ['BatchNorm', 'elementwise_affine', 'affine'],
+    ['LayerNorm', 'normalized_shape', 'normalizedShape'], ['LayerNorm', 'shape', undefined], ['LayerNorm', 'axes', 'normalizedShape'], ['GroupNorm', 'num_channels', 'features'],
+    ['InstanceNorm', 'track_running_stats', 'trackRunningStats'],
+    ['BatchNorm.forward', 'train', 'training'], ['BatchNorm.forward', 'is_training', 'training'], ['BatchNorm.forward', 'dims', 'shape'], ['BatchNorm.backward', 'dx', 'out'],
+    ['SpectralNorm.forward', 'nPowerIterations', 'steps'], ['SpectralNorm.converge', 'tol', 'tolerance'],
+    ['Tensor.zeros', 'device', 'location'], ['init', 'wasmPaths', 'wasmURL'], ['init', 'numThreads', 'threads'],
+    ['InferenceSession.create', 'executionProvider', 'executionProviders'], ['InferenceSession.create', 'workers', 'worker'], ['InferenceSession.create', 'freeDimensionOverride', 'freeDimensionOverrides'],
+    ['InferenceSession.create', 'outputLocation', 'preferredOutputLocation'], ['InferenceSession.run', 'abortSignal', 'signal'],
+  ]) {
+    test(`${name} ${option}`, async () => {
+      const { code, message } = await failure(name, { ...needed[name], [option]: 1 });
+      assert.equal(code, 'UNKNOWN_OPTION', message);
+      if (meant !== undefined) assert.ok(message.includes(`did you mean '${meant}'?`), message);
+    });
+  }
+
+  for (const [name, options, message] of [
+    ['rmsNorm', { bias: four }, "rmsNorm: unknown option 'bias': RMSNorm has no bias; layerNorm has"],
+    ['rmsNorm', { nonsense: 1 }, "rmsNorm: unknown option 'nonsense'; the options are shape, epsilon, out, scale, axes, residual, activation, invStdDev, sum"],
+    ['layerNorm', { groups: 2 }, /'groups': it is an option of groupNorm, not of layerNorm; the options are shape/],
+    ['LayerNorm.forward', { epsilon: 1 }, /'epsilon': it is an option of new LayerNorm\(\); the options are out, shape/],
+    ['BatchNorm.forward', { momentum: 1 }, /'momentum': it is an option of new BatchNorm\(\)/],
+    ['BatchNorm', { training: true }, /'training': it is an option of forward/],
+    ['BatchNorm', { trackRunningStats: true }, /'trackRunningStats': running statistics are always kept/],
+    ['LayerNorm.backward', { shape: [2, 2] }, /'shape'.*forward/],
+    ['layerNorm', [2, 2], 'layerNorm: options is a plain array, want an object, as in { shape: [2, 2] }'],
+    ['layerNorm', [], /options is a plain array/],
+    ['layerNorm', 5, /options is a number, want an object/],
+    ['layerNorm', 'fast', /options is a string/],
+    ['layerNorm', null, /options is null/],
+    ['layerNorm', four, /options is a Float32Array/],
+    ['layerNorm', new Tensor('float32', four), /options is an object of class Tensor/],
+    ['layerNorm', new Map([['epsilon', 1]]), /options is an object of class Map/],
+    ['layerNorm', Promise.resolve({}), /options is an object of class Promise/],
+    ['groupNorm', 2, /options is a number/],
+    ['BatchNorm', 4, /options is a number/],
+    ['BatchNorm.forward', [2, 2], /options is a plain array, want an object, as in \{ shape: \[2, 2\] \}/],
+    ['Tensor.zeros', 'wasm', /options is a string/],
+    ['init', 'simd', /init: options is a string/],
+    ['InferenceSession.create', ['wasm'], /options is a plain array/],
+    ['InferenceSession.run', 'y', /fetches is a string, want an array of outputs' names, as in \["y"\]/],
+    ['InferenceSession.run', { y: null }, /an object with the output "y", want an array of names, as in \["y"\]/],
+    ['InferenceSession.run', ['y', 'y'], /output "y" is asked for twice/],
+    ['InferenceSession.run', [5], /a number is no output/],
+    ['InferenceSession.run', { signal: new AbortController() }, /signal is an object of class AbortController, want an AbortSignal \(the controller's signal\)/],
+    ['InferenceSession.run', { terminate: true }, /terminate is true/],
+  ]) {
+    test(`${name}(${Array.isArray(options) ? JSON.stringify(options) : String(Object.keys(Object(options)))}) ${message}`, async () => {
+      const error = await failure(name, options?.constructor === Object ? { ...needed[name], ...options } : options);
+      assert.ok(error instanceof NormError, String(error));
+      if (typeof message === 'string') assert.equal(error.message, message);
+      else assert.match(error.message, message);
+    });
+  }
+});
+
+test('calls on resident tensors, which have a path of their own, are no exception', () => {
+  const [r, out] = [new Tensor('float32', x, [2, 2]).toWasm(), Tensor.zeros([2, 2], { location: 'wasm' })];
+  const [mean, variance] = [Tensor.zeros([2], { location: 'wasm' }), Tensor.zeros([2], { location: 'wasm' })];
+  for (const [f, o] of [[normwasm.layerNorm, {}], [normwasm.rmsNorm, {}], [normwasm.instanceNorm, {}], [normwasm.batchNorm, { mean, variance }], [normwasm.groupNorm, { groups: 1 }]]) {
+    assert.equal(f(r, { ...o, out }), out);
+    assert.throws(() => f(r, { ...o, out, eps: 1e-3 }), { code: 'UNKNOWN_OPTION', message: `${f.name}: unknown option 'eps': did you mean 'epsilon'?` });
+    assert.equal(f(r, { ...o, out, eps: undefined }), out);
+    assert.throws(() => f(r, Object.create({ eps: 1 }, { out: { value: out } })), /eps|mean|groups/, 'of a prototype too');
+  }
+  for (const tensor of [r, out, mean, variance]) tensor.dispose();
+});
+
+test('what a library adds to all objects is nobody’s option', () => {
+  Object.defineProperty(Object.prototype, 'extended', { value: () => {}, enumerable: true, configurable: true });
+  try {
+    assert.equal(normwasm.layerNorm(x, { epsilon: 1 }).length, 4);
+  } finally {
+    delete Object.prototype.extended;
+  }
+});
+
+describe('contradictions', () => {
+  test('layout and axis of batchNorm', () => {
+    const o = { shape: [2, 1, 2], mean: half, variance: half };
+    for (const [given, axis] of [['nhwc', 2], ['nhwc', -1]]) assert.equal(normwasm.batchNorm(x, { ...o, layout: given, axis }).length, 4);
+    assert.throws(() => normwasm.batchNorm(x, { ...o, layout: 'nchw', axis: 2 }), { code: 'CONTRADICTION', message: "batchNorm: axis is 2, and layout 'nchw' has the channels at axis 1 of x [2 1 2]: give one of the two" });
+    assert.throws(() => normwasm.batchNorm(x, { ...o, layout: 'nhwc', axis: -2 }), { code: 'CONTRADICTION', message: /at axis 2/ });
+  });
+  test('statistics of an InstanceNorm that keeps none', () => {
+    for (const o of [{ momentum: 0.1 }, { preset: 'keras' }]) assert.throws(() => new normwasm.InstanceNorm({ features: 2, ...o }), { code: 'CONTRADICTION', message: /trackRunningStats/ });
+    const norm = new normwasm.InstanceNorm({ features: 2 });
+    for (const o of [{ useBatchStats: false }, { updateStats: true }]) assert.throws(() => norm.forward(x, { shape: [1, 2, 2], ...o }), { code: 'CONTRADICTION', message: /trackRunningStats/ });
+    assert.deepEqual(norm.forward(x, { shape: [1, 2, 2], training: false, updateStats: false }), norm.forward(x, { shape: [1, 2, 2], training: true, useBatchStats: true }));
+  });
+  test('two modules', async () => {
+    const wasmModule = new WebAssembly.Module(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]));
+    for (const make of [(o) => init(o), (o) => InferenceSession.create(twoOutputs(), o)]) await assert.rejects(make({ wasmModule, wasmURL: '/a.wasm' }), { code: 'CONTRADICTION' });
+  });
+  test('fetches and options', async () => {
+    await assert.rejects(session.run(feeds(), {}, {}), /want an array of outputs' names where options follow/);
+    assert.deepEqual(Object.keys(await session.run(feeds(), undefined, {})), Object.keys(await session.run(feeds(), null)));
+  });
+});
+
+describe('onnxruntime’s options', () => {
+  const harmless = {
+    executionProviders: ['webgpu', { name: 'wasm', simd: true }], intraOpNumThreads: 2, interOpNumThreads: 1, enableCpuMemArena: true, enableMemPattern: false,
+    executionMode: 'parallel', optimizedModelFilePath: 'x.onnx', enableProfiling: true, profileFilePrefix: 'p', enableGraphCapture: false,
+    logId: 'a', logSeverityLevel: 2, logVerbosityLevel: 0, extra: { session: { use_ort_model_bytes_directly: '1' } },
+  };
+  test('those that change nothing are accepted', async () => {
+    const [own, with_] = [await InferenceSession.create(twoOutputs()), await InferenceSession.create(twoOutputs(), harmless)];
+    const results = await Promise.all([own.run(feeds()), with_.run(feeds(), { tag: 't', logSeverityLevel: 1, logVerbosityLevel: 1, terminate: false, extra: {} })]);
+    assert.deepEqual(results[0].y.data, results[1].y.data);
+    await Promise.all([own.release(), with_.release()]);
+  });
+  test('its names of how much to optimize', async () => {
+    for (const [level, like] of [['disabled', 'none'], ['basic', 'all'], ['extended', 'all'], ['layout', 'all']]) {
+      const [a, b] = [await InferenceSession.create(twoOutputs(), { graphOptimizationLevel: level }), await InferenceSession.create(twoOutputs(), { graphOptimizationLevel: like })];
+      assert.deepEqual(a.operators, b.operators, level);
+      await Promise.all([a.release(), b.release()]);
+    }
+    for (const level of ['fast', 'toString', 3]) await assert.rejects(InferenceSession.create(twoOutputs(), { graphOptimizationLevel: level }), /graphOptimizationLevel is .*'disabled' is 'none'/);
+  });
+  test('providers', async () => {
+    const create = (executionProviders) => InferenceSession.create(twoOutputs(), { executionProviders }).then((made) => made.release());
+    for (const fine of [[], ['wasm'], ['cpu'], ['webnn', 'cpu'], [{ name: 'cpu' }]]) await create(fine);
+    await assert.rejects(create(['webgpu']), { name: 'UnsupportedError', message: /executionProviders are webgpu, and this package computes in WebAssembly only: add 'wasm'/ });
+    await assert.rejects(create(['wsam']), { name: 'NormError', message: /executionProviders\[0\] is "wsam": did you mean 'wasm'\?/ });
+    await assert.rejects(create('wasm'), { message: /executionProviders is a string, want an array, as in \['wasm'\]/ });
+    await assert.rejects(create([5]), { message: /executionProviders\[0\] is 5, want one of wasm/ });
+  });
+  test('none is left unconsidered', () => {
+    // Its types: each option is one of ours, or refused with a reason.
+    const path = createRequire(import.meta.url).resolve('onnxruntime-common').replace(/index\.js$/, 'inference-session.d.ts');
+    const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true);
+    /** @type {Record<string, string[]>} */
+    const found = {};
+    const visit = (/** @type {ts.Node} */ node) => {
+      if (ts.isInterfaceDeclaration(node)) found[node.name.text] = node.members.map((member) => member.name?.getText() ?? '');
+      ts.forEachChild(node, visit);
+    };
+    visit(source);
+    assert.ok(found.SessionOptions.length > 10 && found.RunOptions.length > 3);
+    assert.deepEqual(found.SessionOptions.filter((option) => !known['InferenceSession.create'].has(option)), []);
+    assert.deepEqual(found.RunOptions.filter((option) => !known['InferenceSession.run'].has(option)), []);
+  });
+});
+
+describe('what start and session options may be', () => {
+  for (const [options, message] of [
+    [{ wasmURL: 5 }, /wasmURL is a number, want a string or a URL/],
+    [{ threads: 0 }, /threads is 0/], [{ threads: 'many' }, /threads is "many"/], [{ threads: 4 }, /threads is 4, and this version computes in one/],
+    [{ signal: true }, /signal is a boolean, want an AbortSignal/], [{ onProgress: 'yes' }, /onProgress is a string, want a function/],
+  ]) {
+    test(String(message), async () => {
+      await assert.rejects(init(options), message);
+      await assert.rejects(InferenceSession.create(twoOutputs(), options), message);
+    });
+  }
+  test('one thread', async () => assert.equal(await init({ threads: 'auto' }), await init({ threads: 1, signal: undefined })));
+  test('freeDimensionOverrides', async () => {
+    for (const [overrides, message] of [[[1], /is a plain array/], [null, /is null/], [{ N: 1.5 }, /"N"\[0\] is 1.5/], [{ N: '1' }, /a string/]]) {
+      await assert.rejects(InferenceSession.create(twoOutputs(), { freeDimensionOverrides: overrides }), message);
+    }
+  });
+});
