@@ -477,7 +477,7 @@ export class InferenceSession {
   readonly operators: readonly { op: string; count: number }[];
   /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
    *  copied in before run returns its promise.
-   *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an output that is unknown or named twice
+   *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {DisposedError} after release */

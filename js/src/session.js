@@ -92,17 +92,16 @@ export class InferenceSession {
   }
 
   /**
-   * The outputs to give: those of the list, all without one.
+   * The outputs to give, each once: those of the list, all without one.
    * @param {string} what
    * @param {readonly string[]} [fetches]
    */
   #wanted(what, fetches = this.outputNames) {
     const where = `InferenceSession.${what}`;
-    for (const [i, name] of fetches.entries()) {
+    for (const name of fetches) {
       if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}`);
-      if (fetches.indexOf(name) < i) throw new NormError(`${where}: output ${JSON.stringify(name)} is asked for twice`);
     }
-    return fetches;
+    return [...new Set(fetches)];
   }
 
   /**

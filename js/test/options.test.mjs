@@ -175,7 +175,6 @@ describe('mistakes and what is said', () => {
     ['InferenceSession.create', ['wasm'], /options is a plain array/],
     ['InferenceSession.run', 'y', /fetches is a string, want an array of outputs' names, as in \["y"\]/],
     ['InferenceSession.run', { y: null }, /an object with the output "y", want an array of names, as in \["y"\]/],
-    ['InferenceSession.run', ['y', 'y'], /output "y" is asked for twice/],
     ['InferenceSession.run', [5], /a number is no output/],
     ['InferenceSession.run', { signal: new AbortController() }, /signal is an object of class AbortController, want an AbortSignal \(the controller's signal\)/],
     ['InferenceSession.run', { terminate: true }, /terminate is true/],
