@@ -1,4 +1,4 @@
-// Package nn holds what stands around the normalizations in a small network:
+// Package nn has what a small network needs beside the normalizations:
 // convolution, matrix product, pooling, activations, softmax, reductions and
 // rearrangement of float32 tensors.
 //

@@ -1,8 +1,8 @@
 package nn
 
-// The blocks of a product: a right operand's block stays in the second-level
-// cache while the left operand passes by, one panel of it in the first level.
-// They are no part of the result: each element adds its products in order.
+// The blocks of a product: a block of the right operand stays in the second-level cache
+// while the product goes through the left operand, of which a panel fits into the first
+// level. Block sizes do not change the result: each element adds its products in order.
 const (
 	blockDepth = 512       // of the sum
 	blockRight = 48 * 1024 // elements of the right operand's block

@@ -82,8 +82,9 @@ func NewBatchNorm(shape []int, axis int, epsilon float64, activation Activation)
 // Channels is the number of elements that mean, variance, gamma and beta have.
 func (b *BatchNorm) Channels() int { return b.channels }
 
-// allocate makes room for the parameters. It waits for the first Prepare, whose
-// arguments prove that the number of channels is no fantasy.
+// allocate makes the slices for the parameters. The constructor leaves that to the first
+// Prepare: a shape may be absurdly large, and whoever passes parameters of that length
+// has had the memory for them.
 func (b *BatchNorm) allocate() {
 	n := b.channels
 	if b.inner > 0 && b.inner < shortPlane {
@@ -246,8 +247,9 @@ func (b *BatchNorm) sized(y, x []float32, size int) error {
 	return about{op: batchOp, shape: b.shape}.check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape})
 }
 
-// applyExact serves calls with HARD channels: those in float64, the others plane by
-// plane with the kernel, so that no channel shows what its neighbours are like.
+// applyExact serves calls with HARD channels. It computes these in float64 and the others
+// plane by plane with the kernel, so that a channel's result does not depend on its
+// neighbours.
 func (b *BatchNorm) applyExact(y, x []float32) {
 	clamp := int(b.activation)
 	if b.activation == SiLU {

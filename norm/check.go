@@ -3,8 +3,8 @@ package norm
 import "github.com/normwasm/normwasm/internal/text"
 
 // arg is an operand with the length that it must have, and why. Calls check their
-// operands as a list: a comparison with an error's parts behind each would be half of
-// a small function's code, and every page that uses it would load that.
+// operands as a list: comparisons that each have the parts of an error message with them
+// would be half of a small function's code, and every page would download that.
 type arg struct {
 	name string
 	s    []float32
@@ -23,7 +23,7 @@ const (
 	ofAxis                 // dimension a of about.shape
 	ofAxes                 // about.layer's normalized dimensions
 	ofRest                 // the other ones
-	eachChannel            // the rest speak for themselves
+	eachChannel            // this and the following: one element for each
 	eachColumn
 	eachRow
 	eachToken
@@ -31,7 +31,7 @@ const (
 	optional why = 1 << 7 // nil will do
 )
 
-// about is what a list of operands is about.
+// about is what the errors about a list of operands mention.
 type about struct {
 	op      string
 	shape   []int

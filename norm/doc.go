@@ -190,8 +190,8 @@
 //     values give exactly β;
 //   - dx is what g has beside multiples of 1 and x̂. Where that is less than a
 //     hundredth of them, as in the gradients of Σy² and Σy, the group is taken in float64;
-//   - NaN and ±Inf spoil what shares statistics with them only, and in inference
-//     themselves.
+//   - NaN and ±Inf affect only the elements that share statistics with them, and in
+//     inference only themselves.
 //
 // Measured against exact statistics, the worst over the tests' rows of 2 to 65,536
 // elements (well-conditioned: y in ULP of max(|y|, |γ·x̂|, |β|)) and hard rows (y in

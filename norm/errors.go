@@ -19,8 +19,8 @@ type ValueError struct {
 
 func (e *ValueError) Error() string { return "norm: " + e.Op + ": " + e.Detail }
 
-// Errors are made out of line: their making would be in every caller otherwise, in a
-// module that each page loads.
+// The functions that make errors are not inlined: their code would be in every caller
+// otherwise, and every page downloads it.
 //
 //go:noinline
 func shapeError(op string, parts ...any) error {

@@ -2,9 +2,9 @@ package norm
 
 import "math"
 
-// What a backward pass takes in float64, group by group. With g = γ·dy, dx is what is
-// left of g without its parts along 1 and along x̂. A dy that has little else, as the
-// gradients of Σy²/2 and of Σy have, leaves less than float32's roundings of it.
+// What a backward pass computes in float64, group by group. With g = γ·dy, dx is g less
+// its components along 1 and along x̂. Where g has little else, as with the gradients of
+// Σy²/2 and of Σy, dx is smaller than the rounding errors of float32.
 
 const (
 	shown    = 0x1p-7   // of the terms, the least dx that float32 is trusted with
@@ -142,9 +142,9 @@ func (s *exactSlots) statistics(i, n, share, count int, epsilon float64, centere
 	}
 }
 
-// correct takes, after products, from a group what it has left along 1 and along t: m1 and slope, be they
-// float32's or float64's, have roundings that may be larger than what is to be left. Of
-// the part along t only ε's share stays,
+// correct is called after products and removes from a group what is left along 1 and
+// along t: m1 and slope were rounded, to float32 or to float64, and the errors may be
+// larger than dx itself. Along t only the part that ε causes remains,
 //
 //	x̂·mean(g·x̂) = t·mean(g·t)/(σ² + ε),  g = e + t·slope
 func (s *exactSlots) correct(i, n int, count, epsilon float64, centered bool) {

@@ -28,7 +28,7 @@ type grid struct {
 	size                                int // elements of one sample
 	epsilon                             float64
 	activation                          Activation
-	forgets                             bool // nobody asks a forward pass for statistics
+	forgets                             bool // the forward pass need not return statistics
 
 	column         columnTable // with inner 1
 	moments        []float64   // pairs, of contiguous rows
@@ -59,7 +59,8 @@ func newGrid(samples, outer, channels, inner, share int) *grid {
 	return g
 }
 
-// allocate makes the scratch. It waits for operands that prove the shape.
+// allocate makes the scratch, once operands of the shape's size have been passed: a shape
+// alone may be absurdly large.
 func (g *grid) allocate() {
 	if g.params != nil {
 		return

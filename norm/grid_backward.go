@@ -226,8 +226,9 @@ const (
 	calmRun     = 40  // columns that a run of calm ones should have: float32 takes it row by row
 )
 
-// settle gives the suspects, whose dx may cancel, theirs in float64, and makes them hard.
-// Sums that are not the groups' own have nothing to be corrected by.
+// settle computes dx in float64 for the groups whose dx may cancel, and marks them as
+// hard. Without own, the sums are those of a larger batch or of running statistics; then
+// this group's data cannot correct them.
 func (g *grid) settle(dx, dy, x, gamma []float32, own bool) {
 	if g.columns() && g.calmRuns()*calmRun > g.slots {
 		for k, hard := range g.hard {
@@ -282,7 +283,7 @@ func (g *grid) calmRuns() (runs int) {
 	return runs
 }
 
-// inFloat64 is n groups as float64 takes them.
+// inFloat64 prepares n groups for the kernels in float64.
 func (g *grid) inFloat64(dx, dy, x []float32, from, n int) *exactSlots {
 	e := g.exactSlots
 	e.columns, e.outer, e.inner, e.stride = g.columns(), g.outer, g.inner, g.stride

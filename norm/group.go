@@ -82,7 +82,7 @@ func (g *GroupNorm) Channels() int { return g.channels }
 // Forward normalizes x into y. mean and rstd receive each group's μ and 1/√(σ² + ε),
 // [N groups], which Backward needs; these two, gamma and beta may be nil. y may be x.
 // A wrong length is a *ShapeError, and nothing has been written then. A group of
-// equal values gives beta; NaN and ±Inf spoil their own group only.
+// equal values gives beta; NaN and ±Inf affect their own group only.
 func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 	if err := checkActivation(g.op, g.Activation); err != nil {
 		return err

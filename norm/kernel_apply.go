@@ -66,8 +66,9 @@ func carriedScales(gamma []float32) bool {
 	return true
 }
 
-// carriedShifts says whether a group's betas can be added last: where they are not far
-// below float32's end, a product that overflows may still have a sum that does not.
+// carriedShifts says whether a group's betas may be added to products in float32. A beta
+// near the largest float32 could bring a product that overflows back into range, which
+// only a wider type can compute.
 func carriedShifts(beta []float32) bool {
 	for _, b := range beta {
 		if isLarge(b) {

@@ -38,9 +38,9 @@ type LayerNorm struct {
 // dim is one extent of a tensor after neighbours of one kind are merged.
 type dim struct{ size, stride int }
 
-// eagerCols bounds the groups for which NewLayerNorm allocates tables and scratch
-// itself. Larger ones wait for the first Forward, whose operands prove that the
-// shape is no fantasy.
+// eagerCols is the largest group for which NewLayerNorm allocates tables and scratch
+// itself. For larger ones the first Forward does: a shape may be absurdly large, and
+// whoever passes operands of that size has had the memory for them.
 const eagerCols = 1 << 20
 
 // NewLayerNorm prepares layer normalization of tensors of this shape over axes:

@@ -224,7 +224,7 @@ func (l *LayerNorm) means(sum, product, deviation float64) (m1, m2, rest float64
 	return sum / n, (product - float64(rest*sum)) / n, rest
 }
 
-// inFloat64 is a block of rows as float64 takes it, until it is released.
+// inFloat64 prepares a block of rows for the kernels in float64; release ends that.
 func (l *LayerNorm) inFloat64(dx, dy, x, gamma []float32, rows int) *exactSlots {
 	e := &l.backward.exact
 	if e.dx == nil {

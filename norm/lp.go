@@ -212,7 +212,7 @@ func (n *LpNorm) exactGradient(dx, dy, x []float32, length float64) {
 		}
 	}
 	var s float64
-	if length > n.epsilon { // else the length is ε and does not move with x
+	if length > n.epsilon { // else the length is ε, whatever x is
 		for i, e := range x {
 			s += float64(float64(dy[i]) * (float64(e) / length))
 		}

@@ -3,7 +3,7 @@ package norm
 const responseOp = "LocalResponseNorm"
 
 // LocalResponseNorm is local response normalization of tensors of one shape [N C …]:
-// every element is divided by what its neighbours among the channels amount to,
+// every element is divided by a power of the sum of the squares of neighbouring channels,
 //
 //	y[n,c,i] = x[n,c,i] / (bias + alpha/size · Σ_k x[n,k,i]²)^beta
 //	k from c - ⌊(size-1)/2⌋ to c + ⌊size/2⌋, where there are such channels

@@ -5,8 +5,8 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 )
 
-// The fast lane: functions of numbers that return a bridge.Status, or a handle or
-// address where 0 says failure. The text of the latest failure is at
+// The exports, for calls in which microseconds count: functions of numbers that return a
+// bridge.Status, or a handle or address where 0 says failure. The text of the latest failure is at
 // failureAddress, failureLength bytes of UTF-8. What does not fit into numbers
 // travels on the frame, an array of int32 at frameAddress; internal/bridge says
 // what each call has there.

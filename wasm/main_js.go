@@ -22,7 +22,7 @@ import (
 	"github.com/normwasm/normwasm/internal/bridge"
 )
 
-// state is what both lanes work on.
+// state is what the API object and the exports work on.
 var state = bridge.New()
 
 // quit ends main and with it the module.

@@ -5,7 +5,7 @@
 // V0 to V15. A handle that NewV, NewInt and so on give out is a register; what
 // methods such as Add or Load give is an expression, a piece of stack code that
 // is written where it is Set, stored or tested, as often as it is used. The
-// package knows the faults of the go1.27.4 assembler and writes around them;
+// package knows the faults of the go1.27.4 assembler and works around them;
 // each workaround carries a comment that begins with "fault:" and has a test.
 package asm
 

@@ -5,8 +5,8 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-// MaxBytes limits one allocation and all tensors together: Go's runtime dies
-// when the memory cannot grow, so that it must not come to try.
+// MaxBytes limits one allocation and all tensors together: Go's runtime dies when the
+// memory cannot grow, so a request that large has to be refused before Go tries.
 const MaxBytes = 1 << 30
 
 // block is a slab that JavaScript knows by handle.

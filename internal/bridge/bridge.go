@@ -1,7 +1,7 @@
-// Package bridge is what JavaScript holds of the module, without a word of
-// JavaScript: handles for resident memory and sessions, the frame that carries a
-// call's operands, and the status that goes back. Both lanes of package wasm end
-// here, and being plain Go it is fuzzed natively.
+// Package bridge is what JavaScript sees of the module: handles for resident memory and
+// sessions, the frame that carries a call's operands, and the status that goes back. Both
+// interfaces of package wasm, by syscall/js and by exports, call it. It is plain Go that
+// knows nothing of JavaScript, so that it can be fuzzed natively.
 package bridge
 
 import "github.com/normwasm/normwasm/internal/slab"

@@ -44,14 +44,14 @@ func (r *reader) float64() float64 {
 	return math.Float64frombits(uint64(high)<<32 | uint64(low))
 }
 
-// floats reads an operand; most are absent, and that is quickly told.
+// floats reads an operand. Most are absent, which is why that is checked first.
 func (r *reader) floats() []float32 {
 	if r.err != nil {
 		return nil
 	}
 	if len(r.b.frame)-r.at < 3 {
 		r.at = len(r.b.frame)
-		r.int() // says so
+		r.int() // sets r.err
 		return nil
 	}
 	o := r.b.frame[r.at : r.at+3]

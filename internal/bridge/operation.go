@@ -7,8 +7,8 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-// Operation is one of norm's computations as both lanes see it: names and order of
-// what it takes. A call on the frame is the operands in this order, the shape, the
+// Operation is one of norm's computations as both interfaces to JavaScript see it: names
+// and order of what it takes. A call on the frame is the operands in this order, the shape, the
 // axes (length -1: none given) and the options as float64, two integers each.
 type Operation struct {
 	Name     string
@@ -121,8 +121,8 @@ func (b *Bridge) Norm(c *Call) (err error) {
 	return o.run(c)
 }
 
-// apart refuses a result that lies across another operand: resident tensors are
-// passed as they are, so that callers can make them meet.
+// apart refuses a result that overlaps another operand: resident tensors are not copied,
+// so a caller can pass ones that share memory.
 func (c *Call) apart(o *Operation) error {
 	for i, w := range o.Operands {
 		if w.Mark&Written == 0 || len(c.Operands[i]) == 0 {

@@ -11,7 +11,7 @@ type plan struct {
 	value   any
 }
 
-// plans are the latest ones, the latest first.
+// plans are the plans used last, the latest first.
 type plans []*plan
 
 // cached is enough for the layers of a small network, and few enough to search.

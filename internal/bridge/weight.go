@@ -46,8 +46,8 @@ func runWeight(c *Call) error {
 const (
 	spectralOp = "SpectralNorm"
 
-	// mostSteps is where a number of steps is taken for a mistake: nothing interrupts
-	// an export.
+	// mostSteps is the largest number of steps. More is taken for a mistake, because a
+	// running export cannot be interrupted.
 	mostSteps = 1000000
 )
 
@@ -65,8 +65,8 @@ func (c *Call) vectors() (rows, cols int, d [3][]float64, err error) {
 	return rows, cols, d, err
 }
 
-// prepareSpectral checks the vectors first: norm makes its own, of any size. They go
-// away again, those of a call take their place.
+// prepareSpectral checks the vectors before norm allocates its own, whose size follows
+// from the shape. These are dropped again: each call brings its vectors.
 func prepareSpectral(c *Call) (any, error) {
 	rows, cols, _, err := c.vectors()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package slab is the one room, besides the kernels, where bytes and typed
-// slices are the same memory: aligned allocation and views without a copy.
+// Package slab allocates aligned bytes and views them as slices of numbers without a
+// copy. Beside the kernels it is the only package that imports unsafe.
 package slab
 
 import "unsafe"

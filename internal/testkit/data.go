@@ -87,7 +87,7 @@ func HardRows() []Row {
 	spike := constant(777, 1)
 	spike[300] = 1e15
 	early := constant(800, 5)
-	early[0], early[200], early[400], early[600] = 1e6, 1e6, 1e6, 1e6 // the shift looks here
+	early[0], early[200], early[400], early[600] = 1e6, 1e6, 1e6, 1e6 // where a shift taken from samples of the row would look
 	const tiny = math.SmallestNonzeroFloat32
 	return []Row{
 		{"40000…40003", []float32{40000, 40001, 40002, 40003}},

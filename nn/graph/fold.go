@@ -3,9 +3,9 @@ package graph
 // foldBudget is how many bytes constant folding may still make.
 type foldBudget struct{ left int }
 
-// A folded value may have foldLimit bytes, or four times those that it is made of; all
-// of them together a bit more than the model has, so that no small file can make
-// loading long.
+// A folded value may have foldLimit bytes, or four times as many as its operands. All
+// folded values together may have foldTotal bytes and twice the bytes of the model's
+// constants, so that no small file makes loading long.
 const (
 	foldLimit = 1 << 20
 	foldTotal = 32 << 20

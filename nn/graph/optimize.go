@@ -8,9 +8,9 @@ type pass struct {
 	run  func(r *rewriter)
 }
 
-// passes run in this order: what only passes values on goes first, so that the
-// patterns behind it stand next to each other; folds into weights come before
-// activations, which end what can be folded.
+// passes run in this order: nodes that only pass values on are removed first, so that the
+// nodes of a pattern are next to each other; folding into weights comes before
+// activations are fused, because nothing behind an activation can be folded.
 var passes = []pass{
 	{"drop identities", dropIdentities},
 	{"fuse LayerNormalization", fuseLayerNorm},

@@ -70,8 +70,8 @@ func (p *planner) segment(limit int) (*segment, error) {
 	return seg, nil
 }
 
-// outputs gives the tensors of the graph's outputs. Those that would be the
-// memory of an input or a constant are copied, so that the caller's are his own.
+// outputs gives the tensors of the graph's outputs. Those that would share memory with an
+// input or a constant are copied, so that the caller may overwrite them.
 func (p *planner) outputs() ([]*Tensor, error) {
 	var list []*Tensor
 	for _, v := range p.session.graph.Outputs {

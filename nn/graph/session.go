@@ -159,7 +159,7 @@ func (s *Session) grow(n int) {
 		return
 	}
 	if len(s.arena) > 0 {
-		n = aligned(n + n/8) // widths that grow bit by bit shall not reallocate each time
+		n = aligned(n + n/8) // so that inputs that grow step by step do not reallocate each time
 	}
 	for _, r := range s.runs {
 		r.unbind()
@@ -168,8 +168,8 @@ func (s *Session) grow(n int) {
 	s.arena = slab.New(n)
 }
 
-// recovered turns a panic into an error. Operators check what they are given;
-// this is the net below them.
+// recovered turns a panic into an error. Operators check what they are given; this
+// catches what their checks overlook.
 func recovered(what string, err *error) {
 	switch p := recover().(type) {
 	case nil:

@@ -130,8 +130,8 @@ func (m *matrix) strip(s strip) {
 // columns' parameters stand in registers, element gives the new one.
 func (m *matrix) elementwise(params []asm.Ptr, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
 	f, y := m.f, m.at[0]
-	// Sixteen rows that are a power of two apart, in three operands, are as many
-	// lines as the ways of the first-level cache where they all meet.
+	// Cache lines that are a large power of two apart compete for the few ways of one set
+	// in the first-level cache. Sixteen rows of three operands would be more than it has.
 	m.rows = 8
 	regs := [][]asm.V{f.NewVs("param", len(params)), f.NewVs("param", len(params))}
 	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {

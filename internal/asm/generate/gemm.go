@@ -2,11 +2,11 @@ package main
 
 import "github.com/normwasm/normwasm/internal/asm"
 
-// gemmTiles keeps a tile of 4×8 in eight registers. Larger tiles would load
-// less but make V8 spill: it has fifteen registers, and an accumulator each,
-// two vectors of b, one of a and the product want to be there at once. Nor does
-// a trip take more than one step of k: some V8s (Node 20's) gather the loads of
-// all steps at the trip's top, spill them, and lose half of the speed.
+// gemmTiles keeps a tile of 4×8 in eight registers. A larger tile would need fewer loads,
+// but V8 would spill registers: it has fifteen, for the accumulators, two vectors of b,
+// one of a and the product. An iteration takes one step of k only: some versions of V8
+// (Node 20's) move the loads of all steps to the start of the iteration, spill them, and
+// lose half of the speed.
 func gemmTiles(file *asm.File) {
 	file.Func("func gemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
 		"gemmTiles computes tiles of 4×8 of a matrix product; kernel.go has the loop.",
