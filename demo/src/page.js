@@ -160,7 +160,7 @@ function chooseLine(index) {
 }
 
 const fromCanvas = (draw) => async () => {
-  const image = await createImageBitmap(draw());
+  const image = await createImageBitmap(await draw());
   return { image, transfer: [image] };
 };
 
@@ -225,9 +225,13 @@ $('samples').append(...samples.map((sample, i) => {
       showReading();
     },
   });
-  const picture = drawSample(sample);
-  picture.setAttribute('aria-hidden', 'true');
-  button.append(picture, sample.name);
+  // Stands in its place until the typefaces are there.
+  const place = make('canvas', { width: 720, height: 220, 'aria-hidden': 'true' });
+  button.append(place, sample.name);
+  drawSample(sample).then((picture) => {
+    picture.setAttribute('aria-hidden', 'true');
+    place.replaceWith(picture);
+  });
   return make('li', null, button);
 }));
 
