@@ -248,7 +248,7 @@ function grow(edge, width, height, box) {
     for (let x = box.x; x < box.x + box.width; x++) if (edge[y * width + x]) return true;
     return false;
   };
-  const reach = Math.ceil(box.height * 0.45);
+  const reach = Math.ceil(box.height * 0.3);
   let top = box.y, bottom = box.y + box.height;
   for (let y = box.y - 1; y >= Math.max(0, box.y - reach) && (rows(y) || top - y < box.height * 0.12); y--) if (rows(y)) top = y;
   for (let y = bottom; y < Math.min(height, box.y + box.height + reach) && (rows(y) || y - bottom < box.height * 0.12); y++) if (rows(y)) bottom = y + 1;

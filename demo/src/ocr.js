@@ -125,6 +125,24 @@ export function decode(probabilities, dims, letters) {
   };
 }
 
+// Pairs that look alike, and which of them stands among letters.
+const AMONG_LETTERS = { 0: 'oO', 1: 'lIi', 5: 'Ss', 8: 'B', 2: 'Zz' };
+const isLetter = (c) => c !== undefined && /^\p{L}$/u.test(c.text);
+
+/**
+ * A digit between two letters of one word, for which the network held a letter of the same look possible, is that letter.
+ * @param {ReturnType<typeof decode>['characters']} characters
+ */
+export function inContext(characters) {
+  return characters.map((c, i) => {
+    const alike = AMONG_LETTERS[c.text];
+    if (!alike || !alike.includes(c.other.text) || c.other.confidence < 0.05 || !isLetter(characters[i - 1])) return c;
+    const after = characters[i + 1];
+    if (after && after.text !== ' ' && !isLetter(after)) return c;
+    return { ...c, text: c.other.text, confidence: c.other.confidence, other: { text: c.text, confidence: c.confidence } };
+  });
+}
+
 /** The mean over the characters, 0 for none. @param {readonly { confidence: number }[]} characters */
 export function sureness(characters) {
   return characters.length ? characters.reduce((sum, c) => sum + c.confidence, 0) / characters.length : 0;

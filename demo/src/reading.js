@@ -74,12 +74,12 @@ export function showText(result, truth) {
         className: grade(c.confidence),
         tabIndex: i === 0 ? 0 : -1,
         'aria-selected': 'false',
-        'aria-label': `${c.text === ' ' ? 'space' : c.text}, ${percent(c.confidence)}`,
+        'aria-label': `${c.text === ' ' ? 'space' : c.text}, ${c.measured ? 'put in' : percent(c.confidence)}`,
         textContent: c.text,
       })),
   );
   if (!characters.length) line.textContent = '…';
-  const least = characters.reduce((a, c) => (c.confidence < a.confidence ? c : a), { text: '', confidence: 1 });
+  const least = characters.reduce((a, c) => (!c.measured && c.confidence < a.confidence ? c : a), { text: '', confidence: 1 });
   const mean = characters.reduce((sum, c) => sum + c.confidence, 0) / (characters.length || 1);
   const compared = truth === undefined || !characters.length ? '' : compare(result.text, truth);
   summary = characters.length
@@ -115,6 +115,7 @@ function describe() {
     detail.textContent = summary;
     return;
   }
+  if (c.measured) return detail.replaceChildren(make('b', null, 'space'), ' put in where the letters stand apart; the network had passed over it');
   detail.replaceChildren(make('b', null, visible(c.text)), ` ${percent(c.confidence)}; next best ${visible(c.other.text)} ${percent(c.other.confidence)}`);
 }
 

@@ -11,8 +11,9 @@
 import { init, InferenceSession, Tensor, layerNorm, batchNorm } from './engine.js';
 import { download, transfers } from './files.js';
 import { findLines, look, mainLine, tilt } from './line.js';
-import { alphabet, clsInputs, cutStrip, decode, direction, recInput, sureness, turn } from './ocr.js';
+import { alphabet, clsInputs, cutStrip, decode, direction, inContext, recInput, sureness, turn } from './ocr.js';
 import { rotate, toRGBA } from './pixels.js';
+import { withSpaces } from './spaces.js';
 
 const CLS = 'models/ch_ppocr_mobile_v2.0_cls_infer.onnx';
 const REC = 'models/ch_PP-OCRv4_rec_infer.onnx';
@@ -179,8 +180,9 @@ async function recognise(strip, times) {
   const reading = await run(rec, input, (probabilities, dims) => {
     const t = performance.now();
     const decoded = decode(probabilities, dims, letters);
+    const characters = withSpaces(inContext(decoded.characters), strip);
     decoding = performance.now() - t;
-    return { ...decoded, steps: dims[1] };
+    return { characters, text: characters.map((c) => c.text).join(''), steps: dims[1] };
   });
   times.rec += performance.now() - begin - decoding;
   times.decode += decoding;

@@ -69,8 +69,10 @@ async function visit(t, { options = {}, before: prepare = async () => {}, wait =
   return reader;
 }
 
-/** A picture file, drawn in the browser. */
+/** A picture file, drawn in the browser with the page's own typeface. */
 const drawn = (page, text, { upside = false, type = 'image/png' } = {}) => page.evaluate(async ([text, upside, type]) => {
+  const { fontReady } = await import(new URL('fonts.js', document.baseURI).href);
+  await fontReady('44px "Noto Serif"', text);
   const canvas = new OffscreenCanvas(900, 200);
   const g = canvas.getContext('2d');
   g.fillStyle = '#f2ead8';
@@ -80,7 +82,7 @@ const drawn = (page, text, { upside = false, type = 'image/png' } = {}) => page.
     g.rotate(Math.PI);
   }
   g.fillStyle = '#32291c';
-  g.font = '44px serif';
+  g.font = '44px "Noto Serif"';
   g.fillText(text, 40, 120);
   const blob = await canvas.convertToBlob({ type, quality: 0.9 });
   return [...new Uint8Array(await blob.arrayBuffer())];
