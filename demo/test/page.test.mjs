@@ -3,13 +3,13 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { access, mkdir } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { chromium } from 'playwright-core';
 import { serve } from '../serve.mjs';
+import { launch } from './browser.mjs';
 
 const demo = join(dirname(fileURLToPath(import.meta.url)), '..');
 const engine = process.env.NORMWASM_ENGINE;
@@ -20,14 +20,7 @@ before(async () => {
   await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), ...(engine ? ['--engine', engine] : [])]);
   await mkdir(screens, { recursive: true });
   site = await serve({ root: join(demo, 'dist') });
-  const known = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `/usr/bin/${name}`);
-  const there = await Promise.all(known.map((path) => access(path).then(() => path, () => '')));
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? there.find(Boolean),
-    timeout: 60_000,
-    args: ['--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
-  });
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();
