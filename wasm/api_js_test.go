@@ -53,7 +53,7 @@ func TestAPIDocumentsItself(t *testing.T) {
 func low(v float64) int32  { return int32(math.Float64bits(v)) }
 func high(v float64) int32 { return int32(math.Float64bits(v) >> 32) }
 
-// The lanes share their arithmetic: the frame of an export and the options of the
+// The two interfaces share their arithmetic: the frame of an export and the options of the
 // API object give the same bits.
 func TestLanes(t *testing.T) {
 	api := newAPI()
@@ -126,7 +126,7 @@ func TestFailuresAreReturned(t *testing.T) {
 	}
 }
 
-// A panic must end neither lane.
+// A panic must end neither interface.
 func TestPanicsAreCaught(t *testing.T) {
 	api := newAPI()
 	trap := js.Global().Get("Function").Invoke("throw new Error('a getter that fails')")

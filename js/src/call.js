@@ -108,8 +108,8 @@ export class Call {
   }
 
   /**
-   * Adds an array to copy a result into, which must not lie across another: the
-   * later one would take the place of the earlier.
+   * Adds an array to copy a result into, which must not overlap another: the
+   * later one would overwrite the earlier.
    * @param {Float32Array} array
    * @param {number} offset
    * @param {string} name

@@ -49,7 +49,7 @@ export class Core {
     this.#onEnd = onEnd;
     this.exports = exports;
     this.#norm = exports.norm;
-    /** The syscall/js lane: every operation, documented in itself. */
+    /** The API object, which calls by syscall/js: every operation, with its documentation. */
     this.api = api;
     this.#operations = new Map(api.operations.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
     this.memory = new Memory(exports.mem);

@@ -1,7 +1,7 @@
-// Calls on tensors of the module alone, the result's too: the operands go onto the frame
-// as they are looked up, and not one object is made. (What a call leaves behind is little,
-// but writing it takes an engine that collects garbage at the time longer than a small
-// tensor takes to normalize.) Everything else, all mistakes among it, is Call's to handle.
+// Calls whose operands and result are all in the module's memory: the operands are written
+// to the frame as they are looked up, and no object is made. (An object would be small
+// garbage, but while the engine collects garbage, making it takes longer than normalizing a
+// small tensor.) The class Call handles everything else, mistakes included.
 import { running } from './runtime.js';
 import { Tensor } from './tensor.js';
 

@@ -174,7 +174,7 @@ export function checkFeatures(value, name) {
 }
 
 /**
- * Refuses what no array can have.
+ * Refuses a number of elements that no array can have.
  * @param {number} size
  * @param {string} name
  */

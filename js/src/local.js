@@ -146,7 +146,7 @@ export class Local {
       found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1] });
       at += 2;
     }
-    // By entries, which define properties: set, one of the name "__proto__" would be lost.
+    // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
     return Object.fromEntries(wanted.map((name) => {
       const { type, dims, address, bytes } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
       if (location === 'wasm') {

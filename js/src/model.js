@@ -1,4 +1,4 @@
-// Models: from all that they can come as, into a slab of the module or into an array.
+// Reads a model from any source that it may be given as, into a slab of the module or into an array.
 import { LoadError, NormError, aborted } from './errors.js';
 import { Meter, checkStatus, expectedLength, openModel } from './loader.js';
 import { attached, describe, is } from './tensor.js';

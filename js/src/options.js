@@ -138,7 +138,7 @@ export function check(name, keys, options) {
 }
 
 /**
- * As check, for whoever knows what he is by name.
+ * As check, by the name of what takes the options.
  * @param {string} name
  * @param {any} options
  */

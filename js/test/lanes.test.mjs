@@ -1,6 +1,6 @@
-// Two lanes, one arithmetic: every operation through the API object (syscall/js)
-// and through the package (exports), bit for bit; and the same bits from the
-// scalar and the SIMD variant.
+// The module's two interfaces give the same: every operation through the API object
+// (syscall/js) and through the package (exports), bit for bit; and the same bits from
+// the scalar and the SIMD variant.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import {
@@ -82,7 +82,7 @@ for (const variant of ['scalar', 'simd']) {
         const plain = byName[operation](x, options);
         assert.deepEqual(bits(api[operation](x, options)), bits(plain), 'arrays');
 
-        // Resident, by both lanes; the API object takes shapes from its tensors.
+        // Resident, by both interfaces; the API object takes shapes from its tensors.
         const shape = options.shape ?? [x.length];
         const tensor = new Tensor('float32', x, shape).toWasm();
         const { shape: _, ...rest } = options;

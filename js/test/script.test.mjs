@@ -36,7 +36,7 @@ test('a plain script uses everything', async () => {
   assert.deepEqual({ ...api.memory(), scratch: 0 }, { inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
   assert.match(api.help(), /layerNorm\(x, options\?\)/);
 
-  // The other lane, by hand: x over its last axis, in place in a slab.
+  // The exports, by hand: x over its last axis, in place in a slab.
   const { exports } = instance;
   const handle = exports.alloc(48);
   const at = exports.address(handle) >>> 0;

@@ -131,7 +131,7 @@ func (m *matrix) strip(s strip) {
 func (m *matrix) elementwise(params []asm.Ptr, element func(load func(p asm.Ptr) asm.V, params []asm.V) asm.V) {
 	f, y := m.f, m.at[0]
 	// Cache lines that are a large power of two apart compete for the few ways of one set
-	// in the first-level cache. Sixteen rows of three operands would be more than it has.
+	// in the first-level cache. Sixteen rows of three operands would evict each other.
 	m.rows = 8
 	regs := [][]asm.V{f.NewVs("param", len(params)), f.NewVs("param", len(params))}
 	read := func(wide int, load func(p asm.Ptr, i int) asm.V) func() {
