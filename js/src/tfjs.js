@@ -51,7 +51,7 @@ class Slot {
     } catch (error) {
       if (!(error instanceof DisposedError)) throw error;
     }
-    this.free(); // they were of a runtime that has ended since
+    freeSlots(); // they were of a runtime that has ended since
     const tensor = this.tensor(dims);
     tensor.data.set(elements);
     return tensor;
@@ -90,9 +90,13 @@ function forget() {
   differentiable.clear();
 }
 
+function freeSlots() {
+  for (const slot of Object.values(slots)) slot.free();
+}
+
 /** Gives the module's memory back that calls have reused. The next call takes some again. */
 function release() {
-  for (const slot of Object.values(slots)) slot.free();
+  freeSlots();
   forget();
 }
 
@@ -159,8 +163,9 @@ function passes(backend, x, dy, scale, layer, dims, options) {
   if (scale) layer.scale.set(read(backend, scale));
   else layer.scale.fill(1);
   layer.bias?.fill(0); // no gradient depends on it
+  const input = slots.x.load(dims, read(backend, x)); // first, for it finds out whether the other slots are still good
   const out = slots.y.tensor(dims);
-  layer.forward(slots.x.load(dims, read(backend, x)), { ...options, out });
+  layer.forward(input, { ...options, out });
   const { dscale, dbias } = layer.backward(slots.dy.load(dims, read(backend, dy)), { out });
   return { dx: write(backend, x.shape, out.data), dscale, dbias };
 }
@@ -266,8 +271,9 @@ const kernels = {
       if (given) layer[name].set(read(backend, given));
       else layer[name].fill(otherwise);
     }
+    const input = slots.x.load(attrs.dims, read(backend, x));
     const out = slots.y.tensor(attrs.dims);
-    layer.forward(slots.x.load(attrs.dims, read(backend, x)), { out });
+    layer.forward(input, { out });
     return [write(backend, x.shape, out.data), write(backend, attrs.parameters, layer.runningMean), write(backend, attrs.parameters, layer.runningVar)];
   },
   NormwasmBatchNormTrainingGrad: (call) => gradients(call, batchLayer(call.attrs), { updateStats: false }),
@@ -505,9 +511,17 @@ function makeLayers(tf, { run, rowAttributes, channelAttributes, ops }) {
       this.constraints = new Batch({ name: 'normwasm', betaConstraint, gammaConstraint });
     }
 
-    /** @param {string} name @param {any[]} rest */
-    addWeight(name, shape, dtype, initializer, regularizer, trainable) {
-      return super.addWeight(name, shape, dtype, initializer, regularizer, trainable, this.constraints[`${name}Constraint`]);
+    /**
+     * @param {string} name
+     * @param {any[]} rest shape, type, initializer, regularizer, whether it is trained
+     */
+    addWeight(name, ...rest) {
+      // Keras names the one weight of RMSNormalization scale.
+      return super.addWeight(name === 'gamma' ? this.gammaName : name, ...rest, this.constraints[`${name}Constraint`]);
+    }
+
+    get gammaName() {
+      return 'gamma';
     }
 
     getConfig() {
@@ -533,9 +547,8 @@ function makeLayers(tf, { run, rowAttributes, channelAttributes, ops }) {
       super({ ...args, epsilon: args.epsilon ?? 1e-6, center: false });
     }
 
-    /** Keras calls it scale. */
-    addWeight(name, ...rest) {
-      return super.addWeight(name === 'gamma' ? 'scale' : name, ...rest);
+    get gammaName() {
+      return 'scale';
     }
 
     /** @param {any} inputs */
@@ -616,14 +629,24 @@ function makeLayers(tf, { run, rowAttributes, channelAttributes, ops }) {
 
   const classes = { LayerNormalization, RMSNormalization, GroupNormalization, BatchNormalization };
   for (const Class of Object.values(classes)) tf.serialization.registerClass(Class);
+  // Their names are checked here and not by the constructors, which get what a file says too.
+  const make = (/** @type {any} */ Class, /** @type {string} */ name, /** @type {readonly string[]} */ known) => (/** @type {any} */ args = {}) => {
+    for (const option of Object.keys(args)) if (!known.includes(option)) throw new NormError(`${name}: there is no option ${option}; want ${known.join(', ')}`);
+    return new Class(args);
+  };
+  const gamma = ['axis', 'epsilon', 'scale', 'gammaInitializer', 'gammaRegularizer', 'gammaConstraint'];
+  const affine = [...gamma, 'center', 'betaInitializer', 'betaRegularizer', 'betaConstraint'];
   return {
     ...classes,
-    layerNormalization: (/** @type {any} */ args) => new LayerNormalization(args),
-    rmsNormalization: (/** @type {any} */ args) => new RMSNormalization(args),
-    groupNormalization: (/** @type {any} */ args) => new GroupNormalization(args),
-    batchNormalization: (/** @type {any} */ args) => new BatchNormalization(args),
+    layerNormalization: make(LayerNormalization, 'layerNormalization', [...affine, ...layerOptions]),
+    rmsNormalization: make(RMSNormalization, 'rmsNormalization', [...gamma, ...layerOptions]),
+    groupNormalization: make(GroupNormalization, 'groupNormalization', ['groups', ...affine, ...layerOptions]),
+    batchNormalization: make(BatchNormalization, 'batchNormalization', ['momentum', ...affine, 'movingMeanInitializer', 'movingVarianceInitializer', ...layerOptions]),
   };
 }
+
+/** What all layers of TensorFlow.js take. */
+const layerOptions = ['name', 'trainable', 'dtype', 'inputShape', 'batchInputShape', 'batchSize', 'weights', 'inputDType', 'updatable'];
 
 /** What useNormwasm has made of a TensorFlow.js. @type {WeakMap<object, any>} */
 const used = new WeakMap();
