@@ -108,7 +108,7 @@ export class Tensor {
   getData(releaseData?: boolean): Promise<any>;
   reshape(dims: readonly number[]): Tensor;
   dispose(): void;
-  /** [1 3 height width] of a picture, or [1 4 …] with alpha. A string is a URL. */
+  /** [1 3 height width] of a picture, or [1 4 …] with alpha. A string is a URL, which only a page can load. */
   static fromImage(image: ImageData | ImageBitmap | HTMLImageElement | string, options?: ImageOptions): Promise<Tensor>;
   static fromPinnedBuffer(type: string, data: ArrayBufferView, dims?: readonly number[]): Tensor;
   static fromTexture(...args: unknown[]): never;

@@ -2,7 +2,7 @@
 // `backend` (with registerNormwasm) is an execution provider for onnxruntime-common's
 // registerBackend, and the other exports are those of onnxruntime-web, so that a
 // bundler's alias or an import map can put this module in its place.
-import { InferenceSession as Session, NormError, ShapeError, Tensor as Value, UnsupportedError, init } from './index.js';
+import { InferenceSession as Session, LoadError, NormError, ShapeError, Tensor as Value, UnsupportedError, init } from './index.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
 
@@ -337,7 +337,7 @@ export class Tensor {
    * @param {any} [options]
    */
   static async fromImage(image, options = {}) {
-    const picture = typeof image === 'string' ? await createImageBitmap(await (await fetch(image)).blob()) : image;
+    const picture = typeof image === 'string' ? await load(image) : image;
     const { width, height, data } = pixels(picture, options.resizedWidth ?? options.width, options.resizedHeight ?? options.height);
     if (options.tensorLayout === 'NHWC') throw new UnsupportedError('Tensor.fromImage: tensorLayout NHWC; onnxruntime has none either');
     if ((options.dataType ?? 'float32') !== 'float32') throw new UnsupportedError(`Tensor.fromImage: dataType is ${options.dataType}; onnxruntime gives float32 too`);
@@ -387,6 +387,20 @@ export class Tensor {
 }
 
 const channels = 'RGBA';
+
+/** @param {string} url */
+async function load(url) {
+  if (typeof Image === 'undefined') throw new UnsupportedError('Tensor.fromImage: only a page loads a picture by its URL; elsewhere give an ImageBitmap');
+  const element = new Image();
+  element.crossOrigin = 'anonymous';
+  element.src = url;
+  try {
+    await element.decode();
+  } catch (cause) {
+    throw new LoadError(`Tensor.fromImage: ${url.slice(0, 200)} is no picture that can be loaded`, 'LOAD_FAILED', { cause });
+  }
+  return element;
+}
 
 /**
  * A number for each of red, green, blue and alpha.

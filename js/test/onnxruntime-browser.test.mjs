@@ -83,6 +83,7 @@ test('tensors from pictures and back', async () => {
       const back = (T) => [...new T('float32', Float32Array.from({ length: 3 * 4 * 6 }, (_, i) => i / 72), [1, 3, 4, 6]).toImageData(options).data];
       results.push([`to ImageData ${JSON.stringify(options)}`, back(ours.Tensor), back(theirs.Tensor)]);
     }
+    const missing = await ours.Tensor.fromImage('/no-such-picture.png').then(() => '', (error) => `${error.name} ${error.code}`);
     const resized = await ours.Tensor.fromImage(data, { resizedWidth: 14, resizedHeight: 10 });
     // One picture through a tensor with channels last, and through a URL.
     const tensor = await ours.Tensor.fromImage(data, { tensorFormat: 'RGBA' });
@@ -91,10 +92,11 @@ test('tensors from pictures and back', async () => {
     const again = new Image();
     again.src = tensor.toDataURL();
     await again.decode();
-    return { results, resized: resized.dims, data: [...data.data], last: [...new ours.Tensor('float32', last, [1, height, width, 4]).toImageData({ tensorLayout: 'NHWC' }).data],
+    return { results, missing, resized: resized.dims, data: [...data.data], last: [...new ours.Tensor('float32', last, [1, height, width, 4]).toImageData({ tensorLayout: 'NHWC' }).data],
       url: [...(await ours.Tensor.fromImage(again)).toImageData().data] };
   });
   for (const [name, ours, theirs] of got.results) assert.deepEqual(ours, theirs, name);
+  assert.equal(got.missing, 'LoadError LOAD_FAILED');
   assert.deepEqual(got.resized, [1, 3, 10, 14]);
   assert.deepEqual(got.last, got.data);
   assert.deepEqual(got.url, got.data);

@@ -50,6 +50,7 @@ before(async () => {
     await cp(join(root, 'js', path), join(project, 'node_modules/normwasm', path));
   }
   await symlink(join(root, 'demo/node_modules/@gutenye'), join(project, 'node_modules/@gutenye'));
+  for (const name of ['@tensorflow', 'onnxruntime-common']) await symlink(join(root, 'js/node_modules', name), join(project, 'node_modules', name));
   await writeFile(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
 
   const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm' };
