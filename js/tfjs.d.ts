@@ -71,18 +71,21 @@ interface AffineArgs extends ScaleArgs {
   center?: boolean;
   betaInitializer?: any; betaRegularizer?: any; betaConstraint?: any;
 }
+/** Options of {@link Layers.layerNormalization}, named as in Keras. */
 export interface LayerNormalizationArgs extends AffineArgs {
   /** What is normalized together. Default: −1. */
   axis?: number | number[];
   /** Default: 1e-3, as in Keras. */
   epsilon?: number;
 }
+/** Options of {@link Layers.rmsNormalization}, named as in Keras. */
 export interface RMSNormalizationArgs extends ScaleArgs {
   /** What is normalized together. Default: −1. */
   axis?: number | number[];
   /** Default: 1e-6, as in Keras. */
   epsilon?: number;
 }
+/** Options of {@link Layers.groupNormalization}, named as in Keras. */
 export interface GroupNormalizationArgs extends AffineArgs {
   /** How many groups the channels are in; −1: as many as there are channels. Default: 32. */
   groups?: number;
@@ -91,6 +94,7 @@ export interface GroupNormalizationArgs extends AffineArgs {
   /** Default: 1e-3, as in Keras. */
   epsilon?: number;
 }
+/** Options of {@link Layers.batchNormalization}, named as in Keras. */
 export interface BatchNormalizationArgs extends AffineArgs {
   /** The channels. Default: −1. */
   axis?: number;
@@ -118,6 +122,7 @@ export interface Layers<LayerNormalization = any, BatchNormalization = any> {
   readonly LayerNormalization: any; readonly RMSNormalization: any; readonly GroupNormalization: any; readonly BatchNormalization: any;
 }
 
+/** Options of {@link useNormwasm}. */
 export interface UseOptions {
   /** Load LayerNormalization and BatchNormalization of saved models as these layers, and save these under those names. Default: false. */
   replace?: boolean;
