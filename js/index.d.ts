@@ -27,15 +27,22 @@ export interface InitOptions {
   /** This version computes in one thread: 'auto' and 1 are the same, more are an {@link UnsupportedError}. */
   threads?: 'auto' | number;
   /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED` and name `AbortError`;
-   *  its cause is the signal's reason. */
+   *  its cause is the signal's reason. Others who wait for the same module go on waiting. */
   signal?: AbortSignal;
   /** `loaded` and `total` are bytes while downloading and compiling; `total` is absent when the server does not tell
-   *  (or compresses on the way). 'model' is the download of {@link InferenceSession.create}. */
+   *  (or compresses on the way). 'model' is the download of {@link InferenceSession.create}.
+   *  What it throws is an unhandled rejection, as of a listener. */
   onProgress?(p: { phase: 'download' | 'compile' | 'start' | 'model'; loaded: number; total?: number }): void;
 }
 
-/** Loads and starts the module. Idempotent: the same promise while it is loading or loaded (later options then do not
- *  count); a failed start can be tried again, and so can one whose runtime was disposed or died.
+/** Loads and starts the module. Idempotent: the same promise while it is loading or loaded; a failed start can be tried again, and
+ *  so can one whose runtime was disposed or died.
+ *
+ *  All who call this, by way of {@link InferenceSession.create} too, wait for one start, which takes its options from the first of
+ *  them. Aborting the signal of one makes that one's promise fail and no other's; the download ends when all have given up. Each one's
+ *  `onProgress` is called from then on (bytes are counted only where the first has one). Where the module comes from makes no
+ *  difference to those who come later; a `variant` other than that of the module they would get is a {@link NormError} of code
+ *  `CONTRADICTION`.
  *
  *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page,
  *  a truncated or empty file, something that does not compile. A wrong content-type does no harm. */

@@ -12,7 +12,7 @@ export const version = '0.1.0';
 let current;
 /** Why there is none, once there was one. @type {string | undefined} */
 let past;
-/** @type {Promise<Runtime> | undefined} */
+/** The start that is under way or done. @type {Start | undefined} */
 let starting;
 
 /**
@@ -24,10 +24,10 @@ export function init(options = {}) {
   try {
     checkOptions('init', options);
     checkStart('init', options);
+    return join(options);
   } catch (error) {
     return Promise.reject(error);
   }
-  return ensure(options);
 }
 
 /**
@@ -35,23 +35,104 @@ export function init(options = {}) {
  * @param {InitOptions} options
  * @returns {Promise<import('../index.js').Runtime>}
  */
-export function ensure(options) {
-  if (starting) return starting;
-  const attempt = start(options);
-  starting = attempt;
-  attempt.catch(() => {
-    if (starting === attempt) starting = undefined;
-  });
-  return attempt;
+export async function ensure(options) {
+  return join(options);
 }
 
-/** @param {InitOptions} options */
-async function start(options) {
-  const { wasmModule, wasmURL, variant: wanted = 'auto', signal, onProgress } = options;
+/**
+ * @param {InitOptions} options
+ * @returns {Promise<import('../index.js').Runtime>}
+ */
+function join(options) {
+  const { variant, signal } = options;
+  if (variant !== undefined) chooseVariant(variant);
+  if (signal?.aborted) throw aborted(signal, 'init');
+  starting ??= new Start(options);
+  return starting.join(options);
+}
+
+/** A start, which all who wait for it share: one who gives up leaves it to the others. */
+class Start {
+  /** An AudioWorklet has none, and fetches nothing. */
+  #controller = typeof AbortController === 'function' ? new AbortController() : undefined;
+  /** @type {'auto' | import('../index.js').Variant} */ #variant;
+  /** How many wait. */
+  #waiting = 0;
+  #done = false;
+  /** @type {Set<{ call: NonNullable<InitOptions['onProgress']> }>} */ #listeners = new Set();
+
+  /** @param {InitOptions} options of the first who wants it */
+  constructor(options) {
+    /** @type {NonNullable<InitOptions['onProgress']>} */
+    const all = (progress) => {
+      for (const listener of this.#listeners) tell(listener.call, progress);
+    };
+    this.#variant = options.variant ?? 'auto';
+    /** @type {Promise<Runtime>} */
+    this.promise = start({ ...options, signal: this.#controller?.signal, onProgress: options.onProgress && all }, all);
+    this.promise.then(() => {
+      this.#done = true;
+    }, () => {
+      if (starting === this) starting = undefined;
+    });
+  }
+
+  /**
+   * The runtime, for one more.
+   * @param {InitOptions} options
+   * @returns {Promise<Runtime>}
+   */
+  join({ variant = 'auto', signal, onProgress }) {
+    const promise = variant === 'auto' || variant === this.#variant ? this.promise : this.promise.then((runtime) => {
+      if (runtime.variant === variant) return runtime;
+      throw new NormError(`init: variant is '${variant}', and the module that is running is '${runtime.variant}': dispose() of it first, or leave the option out`, 'CONTRADICTION');
+    });
+    if (this.#done) {
+      if (onProgress) tell(onProgress, { phase: 'start', loaded: 1, total: 1 });
+      return promise;
+    }
+    this.#waiting++;
+    const listener = onProgress && { call: onProgress };
+    if (listener) this.#listeners.add(listener);
+    if (!signal) return promise;
+    return new Promise((resolve, reject) => {
+      const leave = () => {
+        reject(aborted(signal, 'init'));
+        if (listener) this.#listeners.delete(listener);
+        if (--this.#waiting > 0 || this.#done) return;
+        if (starting === this) starting = undefined;
+        this.#controller?.abort(signal.reason);
+      };
+      signal.addEventListener('abort', leave, { once: true });
+      promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+    });
+  }
+}
+
+/**
+ * Calls a listener. What it throws is reported as of any event's listener: whoever waits
+ * for the module as well has nothing to do with it.
+ * @param {NonNullable<InitOptions['onProgress']>} listener
+ * @param {Parameters<NonNullable<InitOptions['onProgress']>>[0]} progress
+ */
+function tell(listener, progress) {
+  try {
+    listener(progress);
+  } catch (error) {
+    Promise.reject(error);
+  }
+}
+
+/**
+ * @param {InitOptions} options
+ * @param {NonNullable<InitOptions['onProgress']>} tell
+ */
+async function start(options, tell) {
+  const { wasmModule, wasmURL, variant: wanted = 'auto', signal } = options;
   const variant = chooseVariant(wanted);
   const module = wasmModule ?? await loadModule(variant, options);
   if (signal?.aborted) throw aborted(signal, 'init');
-  onProgress?.({ phase: 'start', loaded: 0 });
+  tell({ phase: 'start', loaded: 0 });
 
   // A file of the caller's choice says itself what it is.
   const own = wasmModule === undefined && (wasmURL === undefined || String(wasmURL).endsWith('/'));
@@ -66,8 +147,12 @@ async function start(options) {
     core.invoke('exit');
     throw new LoadError(`the module is of version ${core.api.version}, the package of ${version}: they must be the same`, 'VERSION_MISMATCH');
   }
+  if (signal?.aborted) {
+    core.invoke('exit');
+    throw aborted(signal, 'init');
+  }
   current = core;
-  onProgress?.({ phase: 'start', loaded: 1, total: 1 });
+  tell({ phase: 'start', loaded: 1, total: 1 });
   return new Runtime(core);
 }
 

@@ -42,19 +42,28 @@ const faults = {
     r.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': file.length });
     r.write(file.subarray(0, file.length >> 1), () => r.destroy());
   },
+  /** In two parts, the second half a second later. */
+  slow: (r, file) => {
+    r.writeHead(200, { 'content-type': 'application/octet-stream', 'content-length': file.length });
+    r.write(file.subarray(0, 4096));
+    setTimeout(() => r.end(file.subarray(4096)), 500);
+  },
   stalled: (r, file) => {
     r.writeHead(200, { 'content-type': 'application/wasm', 'content-length': file.length });
     r.write(file.subarray(0, 4096));
   },
 };
 
-/** @returns {Promise<{ url: string, requests: string[], close(): void }>} */
+/** `closed` waits for the end of the next answer to a path, whoever ends it. @returns {Promise<{ url: string, requests: string[], closed(path: string): Promise<void>, close(): void }>} */
 export async function serve() {
   /** @type {string[]} */
   const requests = [];
+  /** @type {Map<string, () => void>} */
+  const waiting = new Map();
   const server = createServer((request, response) => {
     const path = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
     requests.push(path);
+    response.on('close', () => waiting.get(path)?.());
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><title>normwasm</title>');
     if (path === '/favicon.ico') return response.writeHead(204).end();
     if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
@@ -75,6 +84,7 @@ export async function serve() {
   return {
     url: `http://127.0.0.1:${port}`,
     requests,
+    closed: (path) => new Promise((resolve) => waiting.set(path, resolve)),
     close() {
       server.closeAllConnections();
       server.close();

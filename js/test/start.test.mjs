@@ -14,6 +14,11 @@ let server;
 let runtime;
 const start = async (options) => (runtime = await init(options));
 
+/** Waits until something has been seen. @param {unknown[]} list */
+async function seenSome(list) {
+  while (list.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
 before(async () => {
   server = await serve();
 });
@@ -32,7 +37,7 @@ test('before init, functions say what is missing', async () => {
 
 test('init is one promise while it is loading and loaded', async () => {
   const first = init();
-  assert.equal(init({ variant: 'scalar' }), first);
+  assert.equal(init({ variant: 'auto' }), first);
   runtime = await first;
   assert.equal(init(), first);
   assert.equal(await init(), runtime);
@@ -147,6 +152,76 @@ test('an aborted start', async () => {
   assert.equal(error.cause.message, 'changed my mind');
   await assert.rejects(init({ signal: AbortSignal.abort() }), { code: 'ABORTED' });
   await start();
+});
+
+test('one who gives up leaves the start to the others', async () => {
+  const [one, two] = [new AbortController(), new AbortController()];
+  const wasmURL = `${server.url}/slow/dist/normwasm.simd.wasm`;
+  const seen = { one: [], two: [], three: [] };
+  const listen = (name) => (p) => seen[name].push(p);
+  const first = init({ wasmURL, signal: one.signal, onProgress: listen('one') });
+  const second = init({ signal: two.signal, onProgress: listen('two') });
+  const third = init({ onProgress: listen('three') });
+  const fourth = InferenceSession.create(twoOutputs(), { signal: two.signal });
+  const failed = [first, fourth].map((promise) => promise.then(() => assert.fail('went on'), (e) => e));
+  await seenSome(seen.one);
+  one.abort(new Error('left'));
+  const error = await failed[0];
+  assert.deepEqual([error.name, error.code, error.cause.message], ['AbortError', 'ABORTED', 'left']);
+  const told = seen.one.length;
+  two.abort();
+  await assert.rejects(second, { code: 'ABORTED' });
+  assert.equal((await failed[1]).code, 'ABORTED', 'a session is one of them');
+  runtime = await third;
+  assert.equal(runtime, await init(), 'the one start');
+  assert.equal(seen.one.length, told, 'who has left is told no more');
+  assert.deepEqual([...new Set(seen.three.map((p) => p.phase))], ['download', 'compile', 'start']);
+  assert.deepEqual(seen.three.at(-1), { phase: 'start', loaded: 1, total: 1 });
+  const late = [];
+  await init({ onProgress: (p) => late.push(p), signal: new AbortController().signal });
+  assert.deepEqual(late, [{ phase: 'start', loaded: 1, total: 1 }]);
+  await assert.rejects(init({ signal: AbortSignal.abort() }), { code: 'ABORTED' }, 'as of any promise with a signal');
+});
+
+test('when all have given up the download ends, and the next start is a new one', async () => {
+  const [one, two] = [new AbortController(), new AbortController()];
+  const wasmURL = `${server.url}/stalled/dist/normwasm.simd.wasm`;
+  const closed = server.closed('/stalled/dist/normwasm.simd.wasm');
+  const seen = [];
+  const pending = [init({ wasmURL, signal: one.signal, onProgress: (p) => seen.push(p) }), init({ signal: two.signal })].map((p) => p.catch((e) => e.code));
+  await seenSome(seen);
+  one.abort();
+  two.abort();
+  // As a component that is mounted twice does it: at once, before anything has settled.
+  const again = start();
+  assert.deepEqual(await Promise.all(pending), ['ABORTED', 'ABORTED']);
+  await closed;
+  await again;
+  assert.deepEqual(layerNorm(new Float32Array(2)), new Float32Array(2));
+});
+
+test('a listener that throws disturbs no one', async () => {
+  const { execFileSync } = await import('node:child_process');
+  // In a process of its own, for the test runner takes unhandled rejections for its.
+  const script = `import { init } from 'normwasm';
+    process.on('unhandledRejection', (e) => console.log(e.message));
+    let seen = 0;
+    const all = await Promise.all([init({ onProgress() { throw new Error('mine'); } }), init({ onProgress() { seen++; } })]);
+    console.log(all[0] === all[1], seen > 0);`;
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', script], { cwd: new URL('..', import.meta.url), encoding: 'utf8', timeout: 60_000 });
+  assert.match(said, /^(mine\n)+true true\n(mine\n)*$/);
+});
+
+test('another variant than the running one', async () => {
+  const first = init({ variant: 'scalar' });
+  assert.equal(init({ variant: 'scalar' }), first, 'the same one');
+  const contradiction = { name: 'NormError', code: 'CONTRADICTION', message: /variant is 'simd', and the module that is running is 'scalar'/ };
+  await assert.rejects(init({ variant: 'simd' }), contradiction);
+  runtime = await first;
+  await assert.rejects(init({ variant: 'simd' }), contradiction);
+  await assert.rejects(InferenceSession.create(twoOutputs(), { variant: 'simd' }), contradiction);
+  await assert.rejects(init({ variant: 'turbo' }), { name: 'UnsupportedError' });
+  assert.equal(await init({ wasmURL: '/elsewhere.wasm' }), runtime, 'where it comes from makes no difference');
 });
 
 test('after dispose everything says so, and init starts anew', async () => {
