@@ -31,7 +31,7 @@ export interface InitOptions {
   signal?: AbortSignal;
   /** `loaded` and `total` are bytes while downloading and compiling; `total` is absent when the server does not tell
    *  (or compresses on the way). 'model' is the download of {@link InferenceSession.create}.
-   *  What it throws is an unhandled rejection, as of a listener. */
+   *  An error that it throws becomes an unhandled rejection, and changes nothing else. */
   onProgress?(p: { phase: 'download' | 'compile' | 'start' | 'model'; loaded: number; total?: number }): void;
 }
 
@@ -125,8 +125,8 @@ export class Tensor<T extends DataType = any> {
    *  place of elements that are gone. Numbers have as many digits as tell them from others of their type. Of more than 100
    *  elements, axes longer than 6 show 3 at each end, and those before the last two 1. Node's console shows the same. */
   toString(): string;
-  /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. (One that is lost without is freed when the
-   *  engine collects it; it does not know how much memory that is, so do not wait for it.) */
+  /** Frees a resident tensor, and lets go of a cpu tensor's array. Idempotent. (A resident tensor that nothing refers
+   *  to is freed when the engine collects it. The engine does not know how much memory that is, so this may be late.) */
   dispose(): void;
   [Symbol.dispose](): void;
 }
@@ -446,7 +446,7 @@ export interface OnnxRuntimeOptions {
 
 /** The options of {@link init} count when this session is the first to start the module. */
 export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
-  /** true: an own worker with its own module, so that the page never blocks. A number: that many, sharing a queue.
+  /** true: a worker of its own with a module of its own, so that the page never blocks. A number: that many, sharing a queue.
    *  Such sessions need no runtime in this thread, and its `memory()` does not count them; feeds are copied, outputs come
    *  to the cpu. `release` ends the workers, and runs that are under way with them. A policy needs `worker-src 'self'`. */
   worker?: boolean | number;
@@ -484,9 +484,9 @@ export class InferenceSession {
   readonly operators: readonly { op: string; count: number }[];
   /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
    *  copied in before run returns its promise.
+   *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take
-   *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {DisposedError} after release */
   run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Tensor>>;
   /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.
@@ -494,8 +494,8 @@ export class InferenceSession {
   runSync(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Record<string, Tensor>;
   /** Nodes as executed (after optimization) with the time each took in the latest profiled run. */
   profile(feeds: Readonly<Record<string, Tensor>>): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
-  /** Frees the session's memory, and ends its workers. Idempotent. (A session that is lost without is released when the engine
-   *  collects it, where the engine has FinalizationRegistry: at some time, or never.) */
+  /** Frees the session's memory, and ends its workers. Idempotent. (A session that nothing refers to is released when the
+   *  engine collects it, where the engine has FinalizationRegistry: at some time, or never.) */
   release(): Promise<void>;
 }
 /** What a run takes beside its feeds. */
