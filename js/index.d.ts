@@ -44,8 +44,9 @@ export interface InitOptions {
  *  difference to those who come later; a `variant` other than that of the module they would get is a {@link NormError} of code
  *  `CONTRADICTION`.
  *
- *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page,
- *  a truncated or empty file, something that does not compile. A wrong content-type does no harm. */
+ *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page, JSON, a Git LFS
+ *  pointer, a gzip file, a truncated or empty file, something that does not compile. Where the page's Content-Security-Policy forbids
+ *  WebAssembly its code is `BLOCKED_BY_POLICY`, and it says what to add. A wrong content-type does no harm. */
 export function init(options?: InitOptions): Promise<Runtime>;
 
 /** The running module, of which a page has one: {@link init} gives it. */
@@ -472,7 +473,8 @@ export class InferenceSession {
   private constructor();
   /** Reads and optimizes a model, and starts the module where that is not done yet. A BatchNormalization in training mode runs
    *  as one: each run starts from the running statistics that the model or the feeds give, and gives out what they become.
-   *  @throws {LoadError} when the model cannot be fetched, is truncated or is no ONNX file
+   *  @throws {LoadError} when the model cannot be fetched, or of code `INVALID_MODEL` when it is truncated or no ONNX file: HTML, JSON, a Git
+   *  LFS pointer, gzip, and the formats of other libraries (.ort, .tflite, safetensors, PyTorch, Keras, TensorFlow …) are named
    *  @throws {UnsupportedError} that lists every operator, attribute and type that is not implemented */
   static create(model: ModelSource, options?: SessionOptions): Promise<InferenceSession>;
   /** In the order of the model. In names that are not UTF-8 in the file, U+FFFD stands for what is wrong, with "_2", "_3" … behind
@@ -544,7 +546,7 @@ export class NormError extends Error { readonly code: string }
 /** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
 export class ShapeError extends NormError {}
 /** The module or a model could not be fetched, read or compiled: `FETCH_FAILED`, `HTTP_STATUS`, `NOT_A_MODULE`,
- *  `INTERRUPTED`, `COMPILE_FAILED`, `START_FAILED`, `VERSION_MISMATCH`, `INVALID_MODEL`, `ABORTED`, `LOAD_FAILED`. */
+ *  `BLOCKED_BY_POLICY` (by the page's Content-Security-Policy), `INTERRUPTED`, `COMPILE_FAILED`, `START_FAILED`, `VERSION_MISMATCH`, `INVALID_MODEL`, `ABORTED`, `LOAD_FAILED`. */
 export class LoadError extends NormError {}
 /** An operator, attribute or type that is not implemented: `UNSUPPORTED`; all of them are listed. */
 export class UnsupportedError extends NormError {}

@@ -2,7 +2,7 @@
 // whether it still lives.
 import { createGo } from '../dist/go-runtime.js';
 import { DisposedError, LoadError, NormError, fromStatus } from './errors.js';
-import { reason } from './loader.js';
+import { forbidden, policyError, reason } from './loader.js';
 import { Memory } from './memory.js';
 
 /**
@@ -87,6 +87,7 @@ export class Core {
     try {
       instance = await WebAssembly.instantiate(module, go.importObject);
     } catch (cause) {
+      if (forbidden(cause)) throw policyError('the module', cause);
       throw new LoadError(`the module does not start: ${reason(cause)}`, 'START_FAILED', { cause });
     }
     if (typeof instance.exports.run !== 'function' || typeof instance.exports.frameAddress !== 'function') {

@@ -1,5 +1,6 @@
 // Finding, fetching and compiling: the only place that fetches anything.
 import { LoadError, UnsupportedError, aborted } from './errors.js';
+import { beginning, guess, headLength, identify } from './sniff.js';
 
 /** @typedef {import('../index.js').Variant} Variant */
 /** @typedef {import('../index.js').InitOptions} InitOptions */
@@ -64,8 +65,9 @@ export async function loadModule(variant, options) {
     // The response itself, so that the engine can take compiled code from its cache.
     try {
       return await WebAssembly.compileStreaming(response);
-    } catch {
+    } catch (cause) {
       if (signal?.aborted) throw aborted(signal, `loading ${url}`);
+      if (forbidden(cause)) throw policyError(String(url), cause);
       // What was wrong shows when the bytes are read; or a second try succeeds.
       return compileResponse(await request(url, signal), url, options, progress);
     }
@@ -182,8 +184,8 @@ export class Meter {
 
   /** @param {Uint8Array} chunk */
   count(chunk) {
-    if (this.head.length < 64) {
-      const head = new Uint8Array(Math.min(64, this.head.length + chunk.length));
+    if (this.head.length < headLength) {
+      const head = new Uint8Array(Math.min(headLength, this.head.length + chunk.length));
       head.set(this.head);
       head.set(chunk.subarray(0, head.length - this.head.length), this.head.length);
       this.head = head;
@@ -227,33 +229,74 @@ export class Meter {
     return [0, 97, 115, 109].every((byte, i) => this.head[i] === byte);
   }
 
-  get isHTML() {
-    return /^\s*<(!doctype|html|\?xml|head|body|!--)/i.test(new TextDecoder().decode(this.head));
+  /**
+   * What certainly is no model, or no module.
+   * @param {'model' | 'module'} wanted
+   */
+  kind(wanted) {
+    return this.isModule && wanted === 'module' ? undefined : identify(this.head, wanted);
+  }
+
+  /**
+   * What to say of a model that could not be read, where its beginning tells more than the reader does.
+   * @template E
+   * @param {E} error
+   * @returns {E | LoadError}
+   */
+  misread(error) {
+    if (!(error instanceof LoadError) || error.code !== 'INVALID_MODEL') return error;
+    const kind = guess(this.head);
+    if (kind) return new LoadError(`${this.name} looks like ${kind.what}, not like an ONNX model: ${kind.advice} (${this.received} bytes; ${error.message})`, 'INVALID_MODEL', { cause: error });
+    return /\.br($|[?#])/.test(this.name) ? new LoadError(`${this.name} cannot be read: a file compressed with brotli must come with content-encoding: br (${error.message})`, 'INVALID_MODEL', { cause: error }) : error;
   }
 
   /**
    * @param {unknown} [cause]
-   * @param {string} [want]
+   * @param {'model' | 'module'} [wanted]
    */
-  explain(cause, want = 'a WebAssembly module') {
+  explain(cause, wanted = 'module') {
+    const want = wanted === 'model' ? 'a model' : 'a WebAssembly module';
+    const code = wanted === 'model' ? 'INVALID_MODEL' : 'NOT_A_MODULE';
     const origin = [
       this.status !== undefined && `status ${this.status}`,
       this.status !== undefined && `content-type ${this.type ?? 'not given'}`,
       `${this.received}${this.total === undefined ? '' : ` of ${this.total}`} bytes`,
     ].filter(Boolean).join(', ');
     const options = cause === undefined ? undefined : { cause };
-    if (this.isHTML) {
-      return new LoadError(`${this.name} is an HTML page, not ${want}: the file is missing, or the server sends its start page instead (${origin})`, 'NOT_A_MODULE', options);
+    const kind = this.kind(wanted);
+    if (kind) {
+      const says = kind.what === 'JSON' || kind.what === 'XML' ? `, which begins with ${JSON.stringify(beginning(this.head))}` : '';
+      return new LoadError(`${this.name} is ${kind.what}, not ${want}: ${kind.advice}${says} (${origin})`, code, options);
     }
+    if (forbidden(cause)) return policyError(this.name, cause);
     if (this.isTruncated || (cause instanceof Error && !(cause instanceof WebAssembly.CompileError))) {
       return new LoadError(`the download of ${this.name} was interrupted (${origin})${cause === undefined ? '' : `: ${reason(cause)}`}`, 'INTERRUPTED', options);
     }
-    if (this.received === 0) return new LoadError(`${this.name} is empty (${origin})`, 'NOT_A_MODULE', options);
-    if (!this.isModule && want === 'a WebAssembly module') {
-      return new LoadError(`${this.name} is not ${want}: it begins with ${[...this.head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')} (${origin})`, 'NOT_A_MODULE', options);
+    if (this.received === 0) return new LoadError(`${this.name} is empty (${origin})`, code, options);
+    if (wanted === 'module' && !this.isModule) {
+      const compressed = /\.br($|[?#])/.test(this.name) ? '; a file compressed with brotli must come with content-encoding: br' : '';
+      return new LoadError(`${this.name} is not ${want}: it begins with ${[...this.head.subarray(0, 4)].map((b) => b.toString(16).padStart(2, '0')).join(' ')}${compressed} (${origin})`, 'NOT_A_MODULE', options);
     }
     return new LoadError(`${this.name} cannot be compiled: it is damaged or incomplete (${origin})${cause === undefined ? '' : `: ${reason(cause)}`}`, 'COMPILE_FAILED', options);
   }
+}
+
+/**
+ * Whether an engine says that the page's policy forbids WebAssembly: Chromium, Firefox and
+ * Safari in their words, and V8 where it is built into something else.
+ * @param {unknown} cause
+ */
+export function forbidden(cause) {
+  return cause instanceof Error && /content security policy|blocked by csp|unsafe-eval|disallowed by embedder/i.test(cause.message);
+}
+
+/**
+ * @param {string} name
+ * @param {unknown} cause
+ */
+export function policyError(name, cause) {
+  return new LoadError(`${name} must not be compiled: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src`
+    + ` (as in script-src 'self' 'wasm-unsafe-eval'), also in the policy that worker scripts are served with. The engine says: ${reason(cause)}`, 'BLOCKED_BY_POLICY', { cause });
 }
 
 /** @param {unknown} cause */

@@ -30,17 +30,17 @@ export class Local {
     await ensure(options);
     const core = live('InferenceSession.create');
     const target = new SlabTarget(core);
-    const bytes = await readModel(model, target, options);
+    const meter = await readModel(model, target, options);
     if (options.signal?.aborted) {
       target.drop();
       throw aborted(options.signal, 'InferenceSession.create');
     }
-    const handle = core.invoke('open', { handle: target.handle }, {
-      bytes,
-      graphOptimizationLevel: options.graphOptimizationLevel,
-      freeDimensionOverrides: options.freeDimensionOverrides,
-    });
-    return new Local(core, handle);
+    const { graphOptimizationLevel, freeDimensionOverrides } = options;
+    try {
+      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides }));
+    } catch (error) {
+      throw meter.misread(error);
+    }
   }
 
   /** Throws unless the module lives. */

@@ -1,6 +1,7 @@
 // Reads a model from any source that it may be given as, into a slab of the module or into an array.
 import { LoadError, NormError, aborted } from './errors.js';
 import { Meter, checkStatus, expectedLength, openModel } from './loader.js';
+import { headLength } from './sniff.js';
 import { attached, describe, is } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
@@ -15,19 +16,21 @@ import { attached, describe, is } from './tensor.js';
  */
 
 /**
- * Brings a model to its target and returns its length.
+ * Brings a model to its target, and returns how many bytes there are and how it begins.
  * @param {any} model
  * @param {Target} target
  * @param {SessionOptions} options
- * @returns {Promise<number>}
+ * @returns {Promise<Meter>}
  */
 export async function readModel(model, target, { signal, onProgress }) {
   const bytes = given(model);
   if (bytes !== undefined) {
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
+    const meter = new Meter('the model', bytes.length).count(bytes);
+    if (bytes.length === 0 || meter.kind('model')) throw meter.explain(undefined, 'model');
     target.reserve(bytes.length);
     target.write(bytes, 0);
-    return bytes.length;
+    return meter;
   }
   const progress = onProgress && ((/** @type {number} */ loaded, /** @type {number | undefined} */ total) => onProgress({ phase: 'model', loaded, total }));
   /** @type {ReadableStream<Uint8Array> | null} */
@@ -51,7 +54,7 @@ export async function readModel(model, target, { signal, onProgress }) {
     meter = new Meter('the model', undefined, undefined, progress);
     stream = model;
   } else {
-    throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream`);
+    throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream${typeof model?.then === 'function' ? ': await it first' : ''}`);
   }
   return drain(stream, meter, target, signal);
 }
@@ -104,17 +107,18 @@ async function drain(stream, meter, target, signal) {
       }
       target.write(chunk, length);
       length += chunk.length;
-      meter.count(chunk);
+      // As soon as it is clear that this is no model, and not after half a gigabyte of it.
+      if (meter.count(chunk).head.length >= headLength && length - chunk.length < headLength && meter.kind('model')) throw meter.explain(undefined, 'model');
     }
     if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
-    if (meter.isTruncated || meter.isHTML || length === 0) throw meter.explain(undefined, 'a model');
-    return length;
+    if (meter.isTruncated || length === 0 || meter.kind('model')) throw meter.explain(undefined, 'model');
+    return meter;
   } catch (error) {
     target.drop();
     reader?.cancel().catch(() => {});
     if (error instanceof NormError) throw error;
     if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
-    throw error instanceof Error ? meter.explain(error, 'a model') : new LoadError(`loading ${meter.name} failed: ${String(error)}`);
+    throw error instanceof Error ? meter.explain(error, 'model') : new LoadError(`loading ${meter.name} failed: ${String(error)}`);
   } finally {
     signal?.removeEventListener('abort', stop);
   }

@@ -33,7 +33,7 @@ export class Remote {
     const { variant: wanted = 'auto', wasmModule, wasmURL, signal, graphOptimizationLevel, freeDimensionOverrides } = options;
     const variant = chooseVariant(wanted);
     const target = new ArrayTarget();
-    const [module, length] = await Promise.all([wasmModule ?? loadModule(variant, options), readModel(model, target, options)]);
+    const [module, { received: length }] = await Promise.all([wasmModule ?? loadModule(variant, options), readModel(model, target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const remote = new Remote();

@@ -120,6 +120,28 @@ for (const [name, shape] of [['ch_ppocr_mobile_v2.0_cls_infer.onnx', [1, 3, 48, 
   });
 }
 
+test('a policy that forbids WebAssembly is told from a damaged file', async () => {
+  const strict = await browser.newPage();
+  await strict.goto(`${server.url}/strict.html`);
+  const before = server.requests.length;
+  const errors = await strict.evaluate(async () => {
+    const { InferenceSession, init } = await import('/src/index.js');
+    const say = (/** @type {any} */ e) => [e.name, e.code, e.message];
+    return [
+      await init().catch(say), // one after another: at the same time they would share a start
+      await init({ wasmURL: '/octets/dist/normwasm.simd.wasm', onProgress() {} }).catch(say),
+      await InferenceSession.create('/package.json', { worker: true }).catch(say),
+    ];
+  });
+  for (const [name, code, message] of errors.slice(0, 2)) {
+    assert.deepEqual([name, code], ['LoadError', 'BLOCKED_BY_POLICY'], message);
+    assert.match(message, /Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src/);
+  }
+  assert.match(errors[2][1], /BLOCKED_BY_POLICY|INVALID_MODEL/, errors[2][2]); // whichever comes first: neither blames the other
+  assert.ok(server.requests.slice(before).filter((path) => path === '/dist/normwasm.relaxed.wasm').length <= 2, 'not fetched a second time to see what is wrong');
+  await strict.close();
+});
+
 test('a plain script page', async () => {
   const plain = await browser.newPage();
   await plain.goto(`${server.url}/script.html`);

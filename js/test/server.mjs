@@ -65,6 +65,7 @@ export async function serve() {
     requests.push(path);
     response.on('close', () => waiting.get(path)?.());
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><title>normwasm</title>');
+    if (path === '/strict.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy.replace(" 'wasm-unsafe-eval'", '') }).end('<!doctype html><title>No WebAssembly</title>');
     if (path === '/favicon.ico') return response.writeHead(204).end();
     if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
     if (path === '/wasm_exec.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(wasmExec());
