@@ -31,7 +31,7 @@ export interface InitOptions {
   signal?: AbortSignal;
   /** `loaded` and `total` are bytes while downloading and compiling; `total` is absent when the server does not tell
    *  (or compresses on the way). 'model' is the download of {@link InferenceSession.create}.
-   *  An error that it throws becomes an unhandled rejection, and changes nothing else. */
+   *  An error that it throws becomes an unhandled rejection. */
   onProgress?(p: { phase: 'download' | 'compile' | 'start' | 'model'; loaded: number; total?: number }): void;
 }
 
