@@ -70,6 +70,20 @@ for (const file of files.filter((f) => f.startsWith('.github/workflows/'))) {
   for (const [, target] of read(file).matchAll(/run: (?:.*&& )?make ([\w-]+)/g)) if (!targets.has(target)) complain(`${file} runs make ${target}, which the Makefile does not have`);
 }
 
+// The limits that SECURITY.md promises are those of the code.
+const security = read('SECURITY.md');
+for (const [file, name, promise] of [
+  ['nn/onnx/read.go', 'maxDepth', (n) => `nested ${n} deep`],
+  ['nn/onnx/read.go', 'maxItems', (n) => `${n.toLocaleString('en')} nodes, attributes and values`],
+  ['nn/onnx/tensor.go', 'maxRank', (n) => `${n} dimensions`],
+  ['nn/graph/session.go', 'defaultMaxBytes', (n) => `${n / 2 ** 30} GB`],
+  ['nn/graph/fold.go', 'foldTotal', (n) => `${n / 2 ** 20} MB`],
+]) {
+  const [, value, shift = '0'] = new RegExp(`\\b${name}\\s+= (\\d+)(?: << (\\d+))?`).exec(read(file)) ?? [];
+  const words = promise(Number(value) * 2 ** Number(shift));
+  if (value === undefined || !security.includes(words)) complain(`SECURITY.md does not say ${JSON.stringify(words)}, as ${name} of ${file} has it`);
+}
+
 const manifest = JSON.parse(read('js/package.json'));
 if (!new RegExp(`^## \\[${manifest.version.replaceAll('.', '\\.')}\\]`, 'm').test(read('CHANGELOG.md'))) complain(`CHANGELOG.md has no section for version ${manifest.version}`);
 
