@@ -14,6 +14,9 @@
 // With an alias, a program keeps the types of onnxruntime-web.
 import type { DataType, InitOptions, SessionOptions as OwnSessionOptions } from './index.js';
 
+/** A class of the browser, where the program has the types of one. */
+type Global<Name extends string> = typeof globalThis extends { [name in Name]: { prototype: infer T } } ? T : any;
+
 // ---- an execution provider of onnxruntime -----------------------------------------------------
 
 /** A tensor of onnxruntime-common as this module reads it; one of `normwasm` is taken too (a resident one without a copy). */
@@ -60,7 +63,7 @@ export function registerNormwasm(ort: { registerBackend(name: string, backend: a
  *  of onnxruntime's own module. */
 export const env: {
   readonly wasm: { numThreads?: number; simd?: boolean | 'fixed' | 'relaxed'; proxy?: boolean; trace?: boolean; initTimeout?: number;
-    wasmPaths?: string | { wasm?: string | URL; mjs?: string | URL }; wasmBinary?: ArrayBufferLike | Uint8Array; [name: string]: unknown };
+    wasmPaths?: string | { wasm?: string | Global<'URL'>; mjs?: string | Global<'URL'> }; wasmBinary?: ArrayBufferLike | Uint8Array; [name: string]: unknown };
   readonly webgl: Record<string, unknown>;
   readonly webgpu: Record<string, unknown>;
   readonly versions: { readonly common: string; readonly web?: string };
@@ -109,13 +112,13 @@ export class Tensor {
   reshape(dims: readonly number[]): Tensor;
   dispose(): void;
   /** [1 3 height width] of a picture, or [1 4 …] with alpha. A string is a URL, which only a page can load. */
-  static fromImage(image: ImageData | ImageBitmap | HTMLImageElement | string, options?: ImageOptions): Promise<Tensor>;
+  static fromImage(image: Global<'ImageData'> | Global<'ImageBitmap'> | Global<'HTMLImageElement'> | string, options?: ImageOptions): Promise<Tensor>;
   static fromPinnedBuffer(type: string, data: ArrayBufferView, dims?: readonly number[]): Tensor;
   static fromTexture(...args: unknown[]): never;
   static fromGpuBuffer(...args: unknown[]): never;
   static fromMLTensor(...args: unknown[]): never;
   /** Of a tensor [1 3 height width], [1 4 …] or their like with channels last. */
-  toImageData(options?: ImageDataOptions): ImageData;
+  toImageData(options?: ImageDataOptions): Global<'ImageData'>;
   /** A PNG; on a page only. */
   toDataURL(options?: ImageDataOptions): string;
 }
@@ -123,7 +126,7 @@ export class Tensor {
 /** What a model says of an input or output. */
 export interface TensorMetadata { readonly name: string; readonly isTensor: true; readonly type: DataType; readonly shape: readonly (number | string)[] }
 /** Aborting the signal makes the run fail; onnxruntime's other options are accepted and do nothing. */
-export interface RunOptions { signal?: AbortSignal; [name: string]: unknown }
+export interface RunOptions { signal?: InitOptions['signal']; [name: string]: unknown }
 
 /** onnxruntime's options. Those of threads, memory, logging and profiling files are accepted and change nothing; outputs on a
  *  GPU and external data are an {@link UnsupportedError}; unknown ones are named in a warning. Those of `normwasm` may be

@@ -129,7 +129,8 @@ export interface UseOptions {
 }
 
 interface Release {
-  /** Frees the memory that calls reuse: the latest tensors of each shape, up to 32 MiB an operand. The next call takes some anew. */
+  /** Frees the memory that calls reuse: the latest tensors of each shape, up to
+   *  32 MiB an operand, or one larger tensor. The next call takes some anew. */
   release(): void;
 }
 

@@ -11,7 +11,7 @@ import { InferenceSession as Session, LoadError, NormError, ShapeError, Tensor a
 /** Options that ask for what has no counterpart here and changes no result. */
 const harmless = ['intraOpNumThreads', 'interOpNumThreads', 'enableCpuMemArena', 'enableMemPattern', 'executionMode', 'optimizedModelFilePath',
   'enableProfiling', 'profileFilePrefix', 'logId', 'logSeverityLevel', 'logVerbosityLevel', 'enableGraphCapture', 'extra'];
-const own = ['signal', 'onProgress', 'worker', 'wasmURL', 'wasmModule', 'variant'];
+const own = ['signal', 'onProgress', 'worker', 'workerURL', 'wasmURL', 'wasmModule', 'variant'];
 const known = [...harmless, ...own, 'executionProviders', 'graphOptimizationLevel', 'freeDimensionOverrides', 'preferredOutputLocation', 'externalData'];
 const levels = ['disabled', 'basic', 'extended', 'layout', 'all'];
 
@@ -149,8 +149,8 @@ function makeBackend(defaults) {
 }
 
 /** @param {any} options */
-function startOptions({ wasmURL, wasmModule, variant, onProgress }) {
-  return Object.fromEntries(Object.entries({ wasmURL, wasmModule, variant, onProgress }).filter(([, option]) => option !== undefined));
+function startOptions({ worker, ...options }) {
+  return options;
 }
 
 /**

@@ -431,59 +431,55 @@ function makeOps(tf) {
     return run(kernel, [input, ...more, ...(s ? [s] : []), ...(b ? [b] : [])], { ...attrs, epsilon, scale: s !== undefined, bias: b !== undefined });
   };
 
-  return {
-    run,
-    rowAttributes,
-    channelAttributes,
-    ops: {
-      /** @param {any} x @param {any} [options] */
-      layerNorm(x, options = {}) {
-        return operation('layerNorm', x, options, ['scale', 'bias', 'axes', 'epsilon'], (input) => withParameters('layerNorm', 'NormwasmLayerNorm', input, rowAttributes('layerNorm', input.shape, options.axes ?? -1), options));
-      },
-      /** @param {any} x @param {any} [options] */
-      rmsNorm(x, options = {}) {
-        return operation('rmsNorm', x, options, ['scale', 'axes', 'epsilon'], (input) => withParameters('rmsNorm', 'NormwasmRMSNorm', input, rowAttributes('rmsNorm', input.shape, options.axes ?? -1), options));
-      },
-      /** @param {any} x @param {any} options */
-      groupNorm(x, options) {
-        return operation('groupNorm', x, options, ['groups', 'scale', 'bias', 'axis', 'epsilon'], (input) => {
-          const { groups } = options;
-          const { rank, shape } = input;
-          if (rank < 2) throw new ShapeError(`groupNorm: x is [${shape.join(' ')}], want examples, channels and what else there is`);
-          const axis = whichAxis('groupNorm', options.axis ?? -1, rank);
-          if (axis === 0) throw new ShapeError('groupNorm: axis is 0, which has the examples');
-          if (!Number.isInteger(groups) || groups < 1 || shape[axis] % groups !== 0) throw new ShapeError(`groupNorm: groups is ${String(groups)}, want a divisor of the ${shape[axis]} channels`);
-          if (axis > 1 && axis < rank - 1) {
-            // A group's elements lie in stripes here: the channels go to the end, and back.
-            const order = [...shape.keys()].filter((i) => i !== axis).concat(axis);
-            const y = this.groupNorm(tf.transpose(input, order), { ...options, axis: -1 });
-            return tf.transpose(y, order.map((_, i) => order.indexOf(i)));
-          }
-          const [n, channels] = [shape[0], shape[axis]];
-          const inner = product(shape.slice(1)) / (channels || 1);
-          const dims = axis === rank - 1 && rank > 2 ? { dims: [n, inner, channels], layout: 'nhwc' } : { dims: [n, channels, inner], layout: 'nchw' };
-          return withParameters('groupNorm', 'NormwasmGroupNorm', input, { ...dims, groups, parameters: [channels] }, options);
-        });
-      },
-      /** @param {any} x @param {any} options */
-      batchNorm(x, options) {
-        return operation('batchNorm', x, options, ['mean', 'variance', 'scale', 'bias', 'axis', 'epsilon'], (input) => {
-          const attrs = channelAttributes(input.shape, whichAxis('batchNorm', options.axis ?? -1, input.rank));
-          const statistics = ['mean', 'variance'].map((name) => float('batchNorm', name, options[name], attrs.parameters));
-          if (statistics.includes(undefined)) throw new NormError('batchNorm: mean and variance are needed');
-          return withParameters('batchNorm', 'NormwasmBatchNorm', input, attrs, options, statistics);
-        });
-      },
-      /** @param {any} x @param {any} [options] */
-      batchNormTraining(x, options = {}) {
-        const [y, mean, variance] = operation('batchNormTraining', x, options, ['scale', 'bias', 'axis', 'epsilon'], (input) => {
-          const attrs = channelAttributes(input.shape, whichAxis('batchNormTraining', options.axis ?? -1, input.rank));
-          return withParameters('batchNormTraining', 'NormwasmBatchNormTraining', input, attrs, options);
-        });
-        return { y, mean, variance };
-      },
+  const ops = {
+    /** @param {any} x @param {any} [options] */
+    layerNorm(x, options = {}) {
+      return operation('layerNorm', x, options, ['scale', 'bias', 'axes', 'epsilon'], (input) => withParameters('layerNorm', 'NormwasmLayerNorm', input, rowAttributes('layerNorm', input.shape, options.axes ?? -1), options));
+    },
+    /** @param {any} x @param {any} [options] */
+    rmsNorm(x, options = {}) {
+      return operation('rmsNorm', x, options, ['scale', 'axes', 'epsilon'], (input) => withParameters('rmsNorm', 'NormwasmRMSNorm', input, rowAttributes('rmsNorm', input.shape, options.axes ?? -1), options));
+    },
+    /** @param {any} x @param {any} options */
+    groupNorm(x, options) {
+      return operation('groupNorm', x, options, ['groups', 'scale', 'bias', 'axis', 'epsilon'], (input) => {
+        const { groups } = options;
+        const { rank, shape } = input;
+        if (rank < 2) throw new ShapeError(`groupNorm: x is [${shape.join(' ')}], want examples, channels and what else there is`);
+        const axis = whichAxis('groupNorm', options.axis ?? -1, rank);
+        if (axis === 0) throw new ShapeError('groupNorm: axis is 0, which has the examples');
+        if (!Number.isInteger(groups) || groups < 1 || shape[axis] % groups !== 0) throw new ShapeError(`groupNorm: groups is ${String(groups)}, want a divisor of the ${shape[axis]} channels`);
+        if (axis > 1 && axis < rank - 1) {
+          // A group's elements lie in stripes here: the channels go to the end, and back.
+          const order = [...shape.keys()].filter((i) => i !== axis).concat(axis);
+          const y = ops.groupNorm(tf.transpose(input, order), { ...options, axis: -1 });
+          return tf.transpose(y, order.map((_, i) => order.indexOf(i)));
+        }
+        const [n, channels] = [shape[0], shape[axis]];
+        const inner = product(shape.slice(1)) / (channels || 1);
+        const dims = axis === rank - 1 && rank > 2 ? { dims: [n, inner, channels], layout: 'nhwc' } : { dims: [n, channels, inner], layout: 'nchw' };
+        return withParameters('groupNorm', 'NormwasmGroupNorm', input, { ...dims, groups, parameters: [channels] }, options);
+      });
+    },
+    /** @param {any} x @param {any} options */
+    batchNorm(x, options) {
+      return operation('batchNorm', x, options, ['mean', 'variance', 'scale', 'bias', 'axis', 'epsilon'], (input) => {
+        const attrs = channelAttributes(input.shape, whichAxis('batchNorm', options.axis ?? -1, input.rank));
+        const statistics = ['mean', 'variance'].map((name) => float('batchNorm', name, options[name], attrs.parameters));
+        if (statistics.includes(undefined)) throw new NormError('batchNorm: mean and variance are needed');
+        return withParameters('batchNorm', 'NormwasmBatchNorm', input, attrs, options, statistics);
+      });
+    },
+    /** @param {any} x @param {any} [options] */
+    batchNormTraining(x, options = {}) {
+      const [y, mean, variance] = operation('batchNormTraining', x, options, ['scale', 'bias', 'axis', 'epsilon'], (input) => {
+        const attrs = channelAttributes(input.shape, whichAxis('batchNormTraining', options.axis ?? -1, input.rank));
+        return withParameters('batchNormTraining', 'NormwasmBatchNormTraining', input, attrs, options);
+      });
+      return { y, mean, variance };
     },
   };
+  return { run, rowAttributes, ops };
 }
 
 // ---- layers -----------------------------------------------------------------------------------
@@ -496,7 +492,7 @@ const one = (/** @type {any} */ inputs) => (Array.isArray(inputs) ? inputs[0] : 
  * @param {any} tf
  * @param {ReturnType<typeof makeOps>} made
  */
-function makeLayers(tf, { run, rowAttributes, channelAttributes, ops }) {
+function makeLayers(tf, { run, rowAttributes, ops }) {
   // The classes are not exported. A name spares the counter from which layers without one get theirs.
   const Rows = tf.layers.layerNormalization({ name: 'normwasm' }).constructor;
   const Batch = tf.layers.batchNormalization({ name: 'normwasm' }).constructor;
@@ -569,9 +565,15 @@ function makeLayers(tf, { run, rowAttributes, channelAttributes, ops }) {
    */
   function rowCall(layer, kernel, inputs) {
     const x = one(inputs);
-    const parameters = [layer.gamma, layer.beta].filter(Boolean).map((variable) => variable.read());
     if (x.dtype !== 'float32') return tf.tidy(() => rowCall(layer, kernel, tf.cast(x, 'float32')));
-    return run(kernel, [x, ...parameters], { ...rowAttributes(layer.name, x.shape, layer.axis), epsilon: layer.epsilon, scale: Boolean(layer.gamma), bias: Boolean(layer.beta) });
+    const { gamma, beta, axis, epsilon } = layer;
+    const operands = [x];
+    for (const variable of [gamma, beta]) if (variable) operands.push(variable.read());
+    // A layer mostly sees one shape again and again.
+    if (layer.latest === undefined || !same(layer.latest.shape, x.shape)) {
+      layer.latest = { shape: [...x.shape], attrs: { ...rowAttributes(layer.name, x.shape, axis), epsilon, scale: Boolean(gamma), bias: Boolean(beta) } };
+    }
+    return run(kernel, operands, layer.latest.attrs);
   }
 
   class GroupNormalization extends Constrained {

@@ -291,6 +291,16 @@ for (const backend of ['cpu', 'wasm']) {
       loaded.dispose();
     });
 
+    test('TensorFlow.js sees kernels of its own kind: in its profile, and where an operation is taken alone', async () => {
+      const { groupNorm } = ops;
+      const x = tensor([2, 3, 4, 6], 1);
+      const { kernelNames, newTensors, result } = await tf.profile(() => [groupNorm(x, { groups: 1, axis: 1, scale: null }), groupNorm(x, { groups: 2, axis: 2 })]);
+      assert.ok(kernelNames.includes('NormwasmGroupNorm') && kernelNames.includes('Transpose'), kernelNames.join());
+      assert.equal(newTensors, 2);
+      tf.dispose(result);
+      x.dispose();
+    });
+
     test('nothing is left behind, and a second call of the same shape takes no more memory', () => {
       const x = tensor([16, 64], 1);
       const layer = layers.layerNormalization();
@@ -396,6 +406,27 @@ describe('mistakes and settings', () => {
     }
     want.dispose();
     x.dispose();
+  });
+
+  test('models of Keras with GroupNormalization and RMSNormalization load', async () => {
+    const none = { beta_regularizer: null, gamma_regularizer: null, beta_constraint: null, gamma_constraint: null };
+    const config = (name, more) => ({ name, trainable: true, dtype: 'float32', ...more });
+    const modelTopology = { class_name: 'Sequential', keras_version: '3.5.0', backend: 'tensorflow', config: { name: 'sequential', layers: [
+      { class_name: 'InputLayer', config: { batch_input_shape: [null, 4], dtype: 'float32', sparse: false, name: 'input' } },
+      { class_name: 'GroupNormalization', config: config('group', { groups: 2, axis: -1, epsilon: 1e-4, center: true, scale: true, beta_initializer: { class_name: 'Zeros', config: {} }, gamma_initializer: { class_name: 'Ones', config: {} }, ...none }) },
+      { class_name: 'RMSNormalization', config: config('rms', { axis: -1, epsilon: 1e-6 }) },
+    ] } };
+    const weightSpecs = ['group/gamma', 'group/beta', 'rms/scale'].map((name) => ({ name, shape: [4], dtype: 'float32' }));
+    const weights = [floats(4, 1), floats(4, 2), floats(4, 3)];
+    const weightData = Float32Array.from(weights.flatMap((w) => [...w])).buffer;
+    const loaded = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
+    assert.ok(loaded.layers.at(-2) instanceof layers.GroupNormalization && loaded.layers.at(-1) instanceof layers.RMSNormalization);
+    tf.tidy(() => {
+      const x = tensor([3, 4], 4);
+      const [gamma, beta, scale] = weights.map((w) => tf.tensor(w));
+      close(loaded.predict(x), composed({ rms: true, axes: [1], epsilon: 1e-6 })(composedGroups({ groups: 2, axis: 1, epsilon: 1e-4 })(x, gamma, beta), scale), 1e-5, 'y');
+    });
+    loaded.dispose();
   });
 
   test('replace: saved models of TensorFlow.js load with these layers, and these save under its names', async () => {
