@@ -11,7 +11,7 @@
 ##   make generate     write the SIMD kernels anew
 ##   make clean        delete what was built
 ##
-## Each step of the tests is a target as well: make test-go, test-wasm, test-browser, test-js, test-demo, …
+## Each step of the tests is a target as well: make test-go, test-browser, test-js, test-demo, …
 
 export GOTOOLCHAIN := go1.27.4
 SHELL  := /bin/bash
@@ -35,11 +35,11 @@ JOBS     ?= 2
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
-TEST_STEPS := test-browser test-wasm test-js test-demo test-go check size
-LONG_STEPS := test-wasm-long test-browser-long fuzz size-long check-long
+TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types size
+LONG_STEPS := test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
 .PHONY: help need demo site test test-all bench check check-long build size size-long generate clean fuzz browser testdata \
-        test-go test-wasm test-wasm-long test-browser test-browser-long test-js test-demo
+        test-go test-norm test-norm-long test-browser test-browser-long test-wasm test-purego test-js test-types test-demo
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -106,30 +106,42 @@ demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.install
 
 # ---- Tests ----
 
-# Natively only the scalar kernels exist, so that -tags purego would be the same code again.
+# Which Go tests run where. All code runs natively: there only the scalar kernels exist, so that -tags
+# purego would be the same code again. In Chromium run the packages that a page loads, built with SIMD:
+# their tests compare each SIMD kernel with its scalar twin, bit by bit. The long tests add what -short
+# leaves out (the sampling of long rows, wide matrices, all kinds of groups in all layouts), and the same
+# in Node, with SIMD and without. How the three variants of the module compare, test-js looks at.
 test-go: testdata demo/node_modules/.installed
-	$(STEP) test-go go test ./...
+	$(STEP) test-go go test $$(go list ./... | grep -v /norm$$)
 
-# In Node: quick. Both kernel paths run in the SIMD build; the other one has the scalar path alone.
-test-wasm: testdata
-	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS)'
+test-norm: testdata
+	$(STEP) test-norm go test -short ./norm
 
-test-wasm-long: testdata
-	$(STEP) test-wasm-long bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm/... ./nn'
+test-norm-long: testdata
+	$(STEP) test-norm-long go test ./norm
 
-# One package after another: a busy machine starts Chromium slowly. What -short
-# leaves out, the sampling of long rows, is the same code in Node.
+# One package after another: a busy machine starts Chromium slowly.
 test-browser: browser $(BIN)/wasmbrowsertest
 	$(STEP) test-browser bash -c '$(WASM) go test -short -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
 
 test-browser-long: browser $(BIN)/wasmbrowsertest
 	$(STEP) test-browser-long bash -c '$(WASM) go test -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
 
+test-wasm: testdata
+	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS)'
+
+test-purego: testdata
+	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm ./nn ./nn/graph'
+
 $(BIN)/wasmbrowsertest: $(TOOLS) | need
 	$(STEP) build-wasmbrowsertest go build -modfile=$(TOOLS) -o $@ github.com/agnivade/wasmbrowsertest
 
 test-js: $(BUILT) browser js/node_modules/.installed demo/node_modules/.installed
-	$(STEP) test-js bash -c 'cd js && npm run --silent check && npm test --silent'
+	$(STEP) test-js bash -c 'cd js && npm test --silent'
+
+# The types, and what is published.
+test-types: $(BUILT) js/node_modules/.installed
+	$(STEP) test-types bash -c 'cd js && npm run --silent check'
 
 test-demo: demo/dist/.built browser js/node_modules/.installed
 	$(STEP) test-demo bash -c 'cd demo && npm test --silent'

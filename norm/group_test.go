@@ -144,7 +144,10 @@ func TestGroupsOnHardRows(t *testing.T) {
 		n := len(row.X)
 		r := testkit.Rand(uint64(i))
 		rows := [][]float32{testkit.Normal(r, n, 1, 1), row.X, testkit.Normal(r, n, -1, 2)}
-		for _, c := range layouts(n) {
+		for k, c := range layouts(n) {
+			if testing.Short() && (i+k)%4 != 0 {
+				continue // each row in some of the layouts
+			}
 			groups := groupsOf(c.shape, c.layout, c.groups)
 			if c.batch {
 				groups = testkit.ByChannel(c.shape, c.layout.axis(len(c.shape)))
