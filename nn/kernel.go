@@ -237,6 +237,34 @@ var (
 	//		y[i] *= f
 	//	}
 	_ func(y, x *float32, rows, cols int) = softmaxRows
+
+	// addPixelRows adds four weighted rows of n pixels of four bytes each, the
+	// first byte in the low bits, to a row of four float32 a pixel. ldx counts
+	// pixels and may be 0. The relaxed build does not contract it.
+	//
+	//	for i := 0; i < n; i++ {
+	//		for c := 0; c < 4; c++ {
+	//			for r := 0; r < 4; r++ {
+	//				y[4*i+c] += float32(w[r] * float32(byte c of x[r*ldx + i]))
+	//			}
+	//		}
+	//	}
+	_ func(y *float32, x *int32, ldx int, w *float32, n int) = addPixelRows
+
+	// mixPixels writes n pixels of four float32, each the weighted sum of
+	// neighbouring ones. The relaxed build does not contract it.
+	//
+	//	for i := 0; i < n; i++ {
+	//		for c := 0; c < 4; c++ {
+	//			acc := 0
+	//			for k := 0; k < spans[2*i+1]; k++ {
+	//				acc += float32(w[k] * x[4*(spans[2*i]+k) + c])
+	//			}
+	//			y[4*i+c] = acc
+	//		}
+	//		w = w[spans[2*i+1]:]
+	//	}
+	_ func(y, x, w *float32, spans *int32, n int) = mixPixels
 )
 
 type binaryKernel = func(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int)

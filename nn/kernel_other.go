@@ -137,3 +137,11 @@ func rowMin(y, x *float32, rows, cols int) {
 func softmaxRows(y, x *float32, rows, cols int) {
 	softmaxRowsScalar(y, x, rows, cols)
 }
+
+func addPixelRows(y *float32, x *int32, ldx int, w *float32, n int) {
+	addPixelRowsScalar(y, x, ldx, w, n)
+}
+
+func mixPixels(y, x, w *float32, spans *int32, n int) {
+	mixPixelsScalar(y, x, w, spans, n)
+}

@@ -275,6 +275,30 @@ var kernelTable = map[string]kernelCase{
 		softmaxRows(y, x, rows, cols)
 		softmaxRowsScalar(z, x, rows, cols)
 	},
+	"addPixelRows": func(c *kernelCall) {
+		n := c.size(40)
+		ldx := []int{0, n, n + 3}[c.r.IntN(3)]
+		pixels := make([]int32, span(4, ldx, n))
+		for i := range pixels {
+			pixels[i] = int32(c.r.Uint32())
+		}
+		w := ptr(c.either(4))
+		y, z := c.out(4 * n)
+		addPixelRows(y, ptr32(pixels), ldx, w, n)
+		addPixelRowsScalar(z, ptr32(pixels), ldx, w, n)
+	},
+	"mixPixels": func(c *kernelCall) {
+		const far = 40
+		n, weights := c.size(20), 0
+		spans := c.offsets(2*n, far/2)
+		for i := 1; i < len(spans); i += 2 {
+			weights += int(spans[i])
+		}
+		x, w := ptr(c.either(4*far)), ptr(c.either(weights))
+		y, z := c.out(4 * n)
+		mixPixels(y, x, w, ptr32(spans), n)
+		mixPixelsScalar(z, x, w, ptr32(spans), n)
+	},
 }
 
 func TestKernelBits(t *testing.T) {

@@ -173,3 +173,13 @@ func rowMin(y, x *float32, rows, cols int)
 //
 //go:noescape
 func softmaxRows(y, x *float32, rows, cols int)
+
+// addPixelRows adds four weighted rows of pixels of four bytes; kernel.go has the loop.
+//
+//go:noescape
+func addPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)
+
+// mixPixels writes n weighted sums of neighbouring pixels of four float32; kernel.go has the loop.
+//
+//go:noescape
+func mixPixels(y, x, weights *float32, spans *int32, n int)

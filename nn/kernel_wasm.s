@@ -14993,3 +14993,509 @@ TEXT ·softmaxRows(SB), NOSPLIT, $0-32
 		End
 	End
 	RET
+
+// func addPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)
+TEXT ·addPixelRows(SB), NOSPLIT, $0-40
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// n is R1
+	I64Load n+32(FP)
+	Set R1
+	// ldx is R2
+	// weights is R3
+	I64Load weights+24(FP)
+	Set R3
+	I64Load ldx+16(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	// x0 is R4
+	I64Load x+8(FP)
+	Set R4
+	// x1 is R5
+	Get R4
+	Get R2
+	I64Add
+	Set R5
+	// x2 is R6
+	Get R5
+	Get R2
+	I64Add
+	Set R6
+	// x3 is R7
+	Get R6
+	Get R2
+	I64Add
+	Set R7
+	// w0 is V0
+	// w1 is V1
+	// w2 is V2
+	// w3 is V3
+	// p0 is V4
+	// p1 is V5
+	// p2 is V6
+	// p3 is V7
+	// acc is V8
+	Get R3
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64DivU
+	Unreachable
+	Set V0
+	Get R3
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64Or
+	Unreachable
+	Set V1
+	Get R3
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	I64ShrU
+	Unreachable
+	Set V2
+	Get R3
+	I32WrapI64
+	V128Load32Splat
+	Unreachable
+	F32Neg
+	Unreachable
+	Set V3
+	Get R1
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R4
+			I32WrapI64
+			V128Load $0
+			Set V4
+			Get R4
+			I64Const $16
+			I64Add
+			Set R4
+			Get R5
+			I32WrapI64
+			V128Load $0
+			Set V5
+			Get R5
+			I64Const $16
+			I64Add
+			Set R5
+			Get R6
+			I32WrapI64
+			V128Load $0
+			Set V6
+			Get R6
+			I64Const $16
+			I64Add
+			Set R6
+			Get R7
+			I32WrapI64
+			V128Load $0
+			Set V7
+			Get R7
+			I64Const $16
+			I64Add
+			Set R7
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Set V8
+			Get V8
+			Get V0
+			Get V4
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V1
+			Get V5
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V2
+			Get V6
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			Get V7
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			V128Load $16
+			Set V8
+			Get V8
+			Get V0
+			Get V4
+			V128Const $-9187202478716715004, $-9187202470126780410
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V1
+			Get V5
+			V128Const $-9187202478716715004, $-9187202470126780410
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V2
+			Get V6
+			V128Const $-9187202478716715004, $-9187202470126780410
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			Get V7
+			V128Const $-9187202478716715004, $-9187202470126780410
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			V128Load $32
+			Set V8
+			Get V8
+			Get V0
+			Get V4
+			V128Const $-9187202461536845816, $-9187202452946911222
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V1
+			Get V5
+			V128Const $-9187202461536845816, $-9187202452946911222
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V2
+			Get V6
+			V128Const $-9187202461536845816, $-9187202452946911222
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			Get V7
+			V128Const $-9187202461536845816, $-9187202452946911222
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			V128Load $48
+			Set V8
+			Get V8
+			Get V0
+			Get V4
+			V128Const $-9187202444356976628, $-9187202435767042034
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V1
+			Get V5
+			V128Const $-9187202444356976628, $-9187202435767042034
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V2
+			Get V6
+			V128Const $-9187202444356976628, $-9187202435767042034
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			Get V7
+			V128Const $-9187202444356976628, $-9187202435767042034
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-4
+			I64Add
+			Set R1
+			Get R1
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R4
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V4
+			Get R4
+			I64Const $4
+			I64Add
+			Set R4
+			Get R5
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V5
+			Get R5
+			I64Const $4
+			I64Add
+			Set R5
+			Get R6
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V6
+			Get R6
+			I64Const $4
+			I64Add
+			Set R6
+			Get R7
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V7
+			Get R7
+			I64Const $4
+			I64Add
+			Set R7
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Set V8
+			Get V8
+			Get V0
+			Get V4
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V1
+			Get V5
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V2
+			Get V6
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			Get V7
+			V128Const $-9187202495896584192, $-9187202487306649598
+			I8x16Swizzle
+			F32x4ConvertI32x4S
+			F32x4Mul
+			F32x4Add
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func mixPixels(y, x, weights *float32, spans *int32, n int)
+TEXT ·mixPixels(SB), NOSPLIT, $0-40
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// weights is R2
+	I64Load weights+16(FP)
+	Set R2
+	// spans is R3
+	I64Load spans+24(FP)
+	Set R3
+	// n is R4
+	I64Load n+32(FP)
+	Set R4
+	// at is R5
+	// count is R6
+	// acc is V0
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			Get R3
+			I32WrapI64
+			I64Load32S $0
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R5
+			Get R3
+			I32WrapI64
+			I64Load32S $4
+			Set R6
+			V128Const $0, $0
+			Set V0
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R2
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Get R5
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					F32x4Add
+					Set V0
+					Get R5
+					I64Const $16
+					I64Add
+					Set R5
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R3
+			I64Const $8
+			I64Add
+			Set R3
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET

@@ -142,6 +142,14 @@ Float64Array of one), shape, out.`,
 The gradient of x. options: x, lpNorm's axis, p, epsilon and shape; out.`,
 	`localResponseNormBackward(dy, options): as lpNormBackward
 options: x, localResponseNorm's size, alpha, beta, bias and shape; out.`,
+	`imageRows(pixels, options): options.out
+Rows of the tensor of a picture. pixels: R, G, B and A as the four bytes of each
+element. options: shape (height and width of the picture, of the resized one and of
+the result), top, left (of the resized one in the result), out, row (of the picture,
+that pixels begin with), from, to (rows of the result), resize ('nearest', 'bilinear'
+or 'bicubic'), antialias (true), channels ('rgb', 'bgr', 'gray' or 'rgba'), layout,
+bytes (false; true: out's bytes are its elements), numbers (Float64Array: white, mean
+and std of four channels each, background and padding, 0 to 255).`,
 }
 
 func init() {

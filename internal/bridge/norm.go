@@ -24,7 +24,7 @@ var (
 	spectralOperands = []Operand{{"out", Written}, {"w", InPlace}, {"u", Written | Double}, {"v", Written | Double}, {"sigma", Written | Double}}
 )
 
-// Operations are all that norm computes for JavaScript. Their order is the module's
+// Operations are all that norm computes for JavaScript, and the rows of pictures. Their order is the module's
 // interface.
 var Operations = [...]Operation{
 	{Name: "layerNorm", prepare: prepareLayer, run: runLayer, Options: rowOptions,
@@ -71,6 +71,7 @@ var Operations = [...]Operation{
 	{Name: "spectralNorm", prepare: prepareSpectral, run: runSpectral, Options: []Option{{Name: "steps", Whole: true, Default: 1}}, Operands: spectralOperands},
 	{Name: "lpNormBackward", prepare: prepareLp, run: runLpBackward, Options: lpOptions, Operands: gradients[:3]},
 	{Name: "localResponseNormBackward", prepare: prepareResponse, run: runResponseBackward, Options: responseOptions, Operands: gradients[:3]},
+	imageRows,
 }
 
 func prepareLayer(c *Call) (any, error) {

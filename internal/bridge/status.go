@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn"
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/norm"
 )
@@ -43,6 +44,8 @@ func Classify(err error) (Status, string) {
 		return BadShape, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
 	case *norm.ValueError:
 		return Invalid, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
+	case *nn.ImageError:
+		return Invalid, e.Error()
 	case *graph.ShapeError:
 		return BadShape, e.Error()
 	case *graph.LoadError:

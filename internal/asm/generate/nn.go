@@ -25,6 +25,8 @@ func nnKernels() *asm.File {
 	sums(file)
 	extremes(file)
 	softmaxRows(file)
+	addPixelRows(file)
+	mixPixels(file)
 	return file
 }
 
