@@ -508,6 +508,93 @@ export interface RunOptions {
   logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number; terminate?: boolean; tag?: string; extra?: Record<string, unknown>;
 }
 
+// ---- pictures ---------------------------------------------------------------------------------
+
+/** A class of the scope that the types are for: never where there is none, as of HTMLImageElement in Node. */
+type Global<K extends string> = typeof globalThis extends Record<K, { prototype: infer T }> ? T : never;
+
+/** Pixels as ImageData has them: rows from the top, R, G, B and A a byte each, the colours not multiplied by alpha. */
+export interface Pixels { readonly data: Uint8ClampedArray | Uint8Array; readonly width: number; readonly height: number }
+
+/** An ImageData (or in Node an object of its form), or what a browser draws on a canvas. Of a file, `await createImageBitmap(blob)`
+ *  makes an ImageBitmap. It may come from another frame. Whether a photo is turned as its EXIF data say is the browser's
+ *  matter; HTMLImageElement and createImageBitmap do it. */
+export type ImageSource = Pixels | Global<'HTMLCanvasElement'> | Global<'OffscreenCanvas'> | Global<'ImageBitmap'>
+  | Global<'HTMLImageElement'> | Global<'HTMLVideoElement'> | Global<'VideoFrame'>;
+
+/** Which channels a tensor of a picture has, in this order. gray is 0.299·R + 0.587·G + 0.114·B (ITU-R BT.601). */
+export type ImageChannels = 'rgb' | 'bgr' | 'gray' | 'rgba';
+
+/** How a tensor's numbers stand for colours from 0 to 255: y = (v·white/255 − mean)/std. Of mean and std each channel has one, in
+ *  the order of `channels`, or all the same. */
+export interface ImageScale {
+  /** What 255 becomes before mean and std: 1 (the default) or 255, as a rule. mean and std are on this scale. */
+  white?: number;
+  /** Default 0. */
+  mean?: number | readonly number[] | Float32Array | Float64Array;
+  /** Default 1; not 0. */
+  std?: number | readonly number[] | Float32Array | Float64Array;
+}
+
+export interface ImageOptions extends ImageScale {
+  /** The part of the picture to take, in whole pixels from its upper left corner; default: all of it. It is resized as a picture
+   *  of its own: pixels around it have no influence. */
+  crop?: { x: number; y: number; width: number; height: number };
+  /** The result's size in pixels. One alone gives the other, in proportion and rounded; without both the picture keeps its size. */
+  width?: number; height?: number;
+  /** With both sizes given. `fill` (default) stretches. `contain` shows the whole picture in its proportions, as large as fits, with
+   *  bars of `pad`; `cover` fills the result in the picture's proportions and cuts off what is over. The size is rounded to the
+   *  nearest; the picture is in the middle, the odd pixel of a bar to the right or below, that of a cut to the left or above. */
+  fit?: 'fill' | 'contain' | 'cover';
+  /** Pixel j of the result is centred at (j + ½)·scale − ½ of the picture, scale being its size over the result's (half-pixel
+   *  centres). `bilinear` (default) takes the mean of the pixels around, weighted by 1 − |d| where the distance d is below 1;
+   *  `bicubic` Keys' cubic with a = −½ for |d| < 2; `nearest` the one pixel there. Pixels beyond the edge do not count. */
+  resize?: 'nearest' | 'bilinear' | 'bicubic';
+  /** true (default): when shrinking, d is divided by the scale, so that every pixel counts: what Pillow's resize gives, and
+   *  torchvision's with antialias, but for their rounding to bytes. false: what OpenCV's
+   *  INTER_LINEAR and PyTorch's interpolate give for bilinear. */
+  antialias?: boolean;
+  /** Default 'rgb'. */
+  channels?: ImageChannels;
+  /** 'nchw' (default): [1 C H W]; 'nhwc': [1 H W C]. */
+  layout?: 'nchw' | 'nhwc';
+  /** What transparent pixels stand before, 0 to 255, gray or [R, G, B]; default 0, black. Not for channels 'rgba', which keep alpha
+   *  and have colours that are not multiplied by it. Neighbours are mixed in proportion to their alpha. */
+  background?: number | readonly number[];
+  /** The bars of fit 'contain', 0 to 255, gray or [R, G, B]; default: `background`. */
+  pad?: number | readonly number[];
+  /** 'uint8': the picture's values from 0 to 255, rounded to the nearest, halves upwards; white, mean and std go with 'float32', the default. */
+  type?: 'float32' | 'uint8';
+  /** Default 'cpu'; 'wasm' leaves the tensor in the module's memory, as {@link Tensor.toWasm}. */
+  location?: 'cpu' | 'wasm';
+  /** Takes the result and is returned, in place of a new tensor: of the same type and dims, wherever it is. */
+  out?: Tensor;
+}
+
+/** A picture as a tensor for a model. Synchronous, once {@link init} has resolved. Results have the same bits in every variant and on
+ *  every platform; computed in float32, then scaled in float64 and rounded once, so that without resizing y is exactly the
+ *  formula of {@link ImageScale}. Widths and heights are at most 1048576.
+ *  @throws {ShapeError} for sizes that do not fit: a crop beyond the picture, a picture without pixels (a failed image, a closed
+ *  VideoFrame), data of another length, an out of other dims, two means for three channels
+ *  @throws {NormError} of code `NOT_READY` for an image or video that is not loaded; of code `TAINTED` for one from another origin,
+ *  which a page may not read; for what is no picture, options that make no sense, detached data
+ *  @throws {UnsupportedError} for ImageData of half-floats, and where there is no canvas to draw on
+ *  @throws {DisposedError} for a disposed out */
+export function tensorFromImage(source: ImageSource, options: ImageOptions & { type: 'uint8' }): Tensor<'uint8'>;
+export function tensorFromImage(source: ImageSource, options?: ImageOptions & { type?: 'float32' }): Tensor<'float32'>;
+export function tensorFromImage(source: ImageSource, options?: ImageOptions): Tensor<'float32' | 'uint8'>;
+
+/** The way back: v = (y·std + mean)·255/white, rounded to the nearest whole number (halves upwards), below 0 and NaN as 0, above 255 as
+ *  255. The tensor is float32, float16, float64 or uint8 (then white is 255), [1 C H W], [C H W] or [H W], or in layout 'nhwc' [1 H W C]
+ *  and so on, of 1 (gray), 3 or 4 channels; `channels` says the order (default 'rgb', 'rgba'), `index` which of several pictures.
+ *  Where there is no ImageData, as in Node, the result is an object of its form. Bytes that {@link tensorFromImage} did not resize
+ *  come back as they were, but for colours of pixels that are fully transparent. Needs no {@link init}.
+ *  @throws {ShapeError} for dims that are no picture's, and an index or numbers of channels that do not fit
+ *  @throws {UnsupportedError} for other types
+ *  @throws {DisposedError} for a disposed tensor */
+export function tensorToImage(tensor: Tensor, options?: ImageScale & { layout?: 'nchw' | 'nhwc'; channels?: ImageChannels; index?: number }):
+  [Global<'ImageData'>] extends [never] ? Pixels & { readonly data: Uint8ClampedArray } : Global<'ImageData'>;
+
 // ---- files of tensors -------------------------------------------------------------------------
 
 /** The tensors and metadata of a safetensors file, from its bytes (of a Response or Blob: `await source.arrayBuffer()`). Needs no
@@ -541,7 +628,8 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>> | Rea
 /** Every failure is one of these, with a stable `code` and a message that gives the numbers and the names in question.
  *
  *  NormError itself has the codes `INVALID_VALUE`, `UNKNOWN_OPTION`, `CONTRADICTION` (options that exclude each other),
- *  `DETACHED` (an array whose buffer is gone), `NOT_INITIALIZED`, `OUT_OF_MEMORY` and `INTERNAL`. */
+ *  `DETACHED` (an array whose buffer is gone), `NOT_READY` and `TAINTED` (a picture that is not loaded, or may not be read),
+ *  `NOT_INITIALIZED`, `OUT_OF_MEMORY` and `INTERNAL`. */
 export class NormError extends Error { readonly code: string }
 /** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
 export class ShapeError extends NormError {}

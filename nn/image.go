@@ -124,8 +124,8 @@ func (m *Image) Rows(from, to int) (first, last int) {
 
 // Read computes rows [from, to) of the result. dst is the whole result, [1 C H W] or
 // [1 H W C]; pixels are rows of the source from the one of number row on, at least those
-// that Rows names. Where bytes is not nil the values go there instead, rounded to the nearest whole number
-// from 0 to 255, halves upwards.
+// that Rows names. Where bytes is not nil the values from 0 to 255 go there instead, whatever
+// White, Mean and Std are, rounded to the nearest whole number, halves upwards.
 func (m *Image) Read(dst []float32, bytes []uint8, pixels []int32, row, from, to int) error {
 	if err := m.Check(); err != nil {
 		return err
@@ -263,11 +263,7 @@ func (m *Image) newResizer(pixels []int32, row int) *resizer {
 }
 
 func opaque(pixels []int32) bool {
-	all := int32(-1)
-	for _, p := range pixels {
-		all &= p
-	}
-	return uint32(all)>>24 == 0xff
+	return uint32(andPixels(ptr32(pixels), len(pixels)))>>24 == 0xff
 }
 
 // line is row i of the resized image, four float32 a pixel, multiplied by alpha.
@@ -330,15 +326,15 @@ func (r *resizer) addPremultiplied(from int) {
 
 // imageWriter writes rows of the result.
 type imageWriter struct {
-	m            *Image
-	dst          []float32
-	bytes        []uint8
-	pixel, plane int // how far neighbours and channels are apart
-	order        [4]int
-	behind       bool // whether the background has a colour
-	tables       [4][256]float32
-	pad          [4]float32
-	whole        bool // whether most values are whole numbers
+	m             *Image
+	dst           []float32
+	bytes         []uint8
+	pixel, plane  int // how far neighbours and channels are apart
+	order         [4]int
+	behind        bool // whether the background has a colour
+	tables        [4][256]float32
+	pad, padBytes [4]float32
+	whole         bool // whether most values are whole numbers
 }
 
 func (m *Image) newWriter(dst []float32, bytes []uint8) *imageWriter {
@@ -360,8 +356,11 @@ func (m *Image) newWriter(dst []float32, bytes []uint8) *imageWriter {
 		}
 	}
 	pixel := [4]float64{m.Pad[0], m.Pad[1], m.Pad[2], 255}
+	if m.Channels == Gray {
+		pixel[0] = gray(pixel[0], pixel[1], pixel[2])
+	}
 	for c := range count {
-		w.pad[c] = w.value(c, w.channel(&pixel, c))
+		w.pad[c], w.padBytes[c] = w.value(c, pixel[w.order[c]]), float32(pixel[w.order[c]])
 	}
 	return w
 }
@@ -370,13 +369,6 @@ func (m *Image) newWriter(dst []float32, bytes []uint8) *imageWriter {
 func (w *imageWriter) value(c int, v float64) float32 {
 	y := (float64(v*w.m.White)/255 - w.m.Mean[c]) / w.m.Std[c]
 	return float32(y)
-}
-
-func (w *imageWriter) channel(p *[4]float64, c int) float64 {
-	if w.m.Channels == Gray {
-		return float64(0.299*p[0]) + float64(0.587*p[1]) + float64(0.114*p[2])
-	}
-	return p[w.order[c]]
 }
 
 // write writes row y: line from column begin on, and the padding on both sides.
@@ -391,50 +383,83 @@ func (w *imageWriter) write(y int, line []float32, begin int) {
 			continue
 		}
 		for c := range w.m.Channels.Count() {
-			w.set(at+x*w.pixel+c*w.plane, w.pad[c])
-		}
-	}
-}
-
-func (w *imageWriter) pixels(at int, line []float32) {
-	count := w.m.Channels.Count()
-	var p [4]float64
-	for ; len(line) >= 4; line = line[4:] {
-		for c := range p {
-			p[c] = float64(line[c])
-		}
-		a := p[3]
-		switch {
-		case w.m.Channels == RGBA:
-			if a > 0 {
-				for c := range 3 {
-					p[c] = float64(p[c]*255) / a
-				}
-			}
-		case w.behind:
-			for c, b := range w.m.Background {
-				p[c] += float64((1 - a/255) * b)
-			}
-		}
-		for c := range p {
-			p[c] = min(max(p[c], 0), 255)
-		}
-		for c := range count {
-			v := w.channel(&p, c)
-			if i := int(v); w.whole && float64(i) == v {
-				w.set(at+c*w.plane, w.tables[c][i])
+			i := at + x*w.pixel + c*w.plane
+			if w.bytes != nil {
+				w.bytes[i] = toByte(w.padBytes[c])
 			} else {
-				w.set(at+c*w.plane, w.value(c, v))
+				w.dst[i] = w.pad[c]
 			}
 		}
-		at += w.pixel
 	}
 }
 
-func (w *imageWriter) set(at int, v float32) {
+// pixels writes a part of a row, a channel at a time.
+func (w *imageWriter) pixels(at int, line []float32) {
+	if w.m.Channels == RGBA || w.behind {
+		w.compose(line)
+	}
+	for c := range w.m.Channels.Count() {
+		if w.m.Channels == Gray {
+			luma(line)
+		}
+		w.channelOf(at+c*w.plane, line[w.order[c]:], c)
+	}
+}
+
+// compose puts pixels that are multiplied by alpha before the background, or divides by it.
+func (w *imageWriter) compose(line []float32) {
+	for ; len(line) >= 4; line = line[4:] {
+		a := float64(line[3])
+		for c, b := range w.m.Background {
+			if w.m.Channels != RGBA {
+				line[c] = float32(float64(line[c]) + float64((1-a/255)*b))
+			} else if a > 0 {
+				line[c] = float32(float64(line[c]) * 255 / a)
+			}
+		}
+	}
+}
+
+// luma puts a pixel's luma in place of its first channel.
+func luma(line []float32) {
+	for ; len(line) >= 4; line = line[4:] {
+		line[0] = float32(gray(clamped(line[0]), clamped(line[1]), clamped(line[2])))
+	}
+}
+
+func clamped(v float32) float64 { return float64(min(max(v, 0), 255)) }
+
+func gray(r, g, b float64) float64 {
+	return float64(0.299*r) + float64(0.587*g) + float64(0.114*b)
+}
+
+// channelOf writes every fourth element of line.
+func (w *imageWriter) channelOf(at int, line []float32, c int) {
+	n, step := (len(line)+3)/4, w.pixel
 	if w.bytes != nil {
-		w.bytes[at] = uint8(min(max(math.Floor(float64(v)+0.5), 0), 255))
+		dst := w.bytes[at : at+(n-1)*step+1]
+		for i := range n {
+			dst[i*step] = toByte(line[4*i])
+		}
 		return
 	}
-	w.dst[at] = v
+	dst := w.dst[at : at+(n-1)*step+1]
+	if !w.whole {
+		for i := range n {
+			dst[i*step] = w.value(c, clamped(line[4*i]))
+		}
+		return
+	}
+	table := &w.tables[c]
+	for i := range n {
+		v := line[4*i]
+		if k := int32(v); uint32(k) < 256 && float32(k) == v {
+			dst[i*step] = table[k]
+		} else {
+			dst[i*step] = w.value(c, clamped(v))
+		}
+	}
 }
+
+// toByte rounds halves upwards.
+func toByte(v float32) uint8 { return uint8(min(max(math.Floor(float64(v)+0.5), 0), 255)) }

@@ -265,6 +265,9 @@ var (
 	//		w = w[spans[2*i+1]:]
 	//	}
 	_ func(y, x, w *float32, spans *int32, n int) = mixPixels
+
+	// andPixels returns the bits that all of x has, -1 when n is 0.
+	_ func(x *int32, n int) int = andPixels
 )
 
 type binaryKernel = func(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int)

@@ -145,3 +145,7 @@ func addPixelRows(y *float32, x *int32, ldx int, w *float32, n int) {
 func mixPixels(y, x, w *float32, spans *int32, n int) {
 	mixPixelsScalar(y, x, w, spans, n)
 }
+
+func andPixels(x *int32, n int) int {
+	return andPixelsScalar(x, n)
+}

@@ -40,3 +40,11 @@ func mixPixelsScalar(y, x, w *float32, spans *int32, n int) {
 		s[0], s[1], s[2], s[3] = r, g, b, a
 	}
 }
+
+func andPixelsScalar(x *int32, n int) int {
+	all := int32(-1)
+	for _, p := range idx(x, n) {
+		all &= p
+	}
+	return int(all)
+}

@@ -299,6 +299,15 @@ var kernelTable = map[string]kernelCase{
 		mixPixels(y, x, w, ptr32(spans), n)
 		mixPixelsScalar(z, x, w, ptr32(spans), n)
 	},
+	"andPixels": func(c *kernelCall) {
+		pixels := make([]int32, c.size(70))
+		for i := range pixels {
+			pixels[i] = int32(c.r.Uint32() | c.r.Uint32() | c.r.Uint32() | c.r.Uint32())
+		}
+		y, z := c.out(1)
+		*y = float32(andPixels(ptr32(pixels), len(pixels)))
+		*z = float32(andPixelsScalar(ptr32(pixels), len(pixels)))
+	},
 }
 
 func TestKernelBits(t *testing.T) {

@@ -183,3 +183,8 @@ func addPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)
 //
 //go:noescape
 func mixPixels(y, x, weights *float32, spans *int32, n int)
+
+// andPixels is the bits that all n elements have.
+//
+//go:noescape
+func andPixels(x *int32, n int) int

@@ -15499,3 +15499,122 @@ TEXT ·mixPixels(SB), NOSPLIT, $0-40
 		End
 	End
 	RET
+
+// func andPixels(x *int32, n int) int
+TEXT ·andPixels(SB), NOSPLIT, $0-24
+	// x is R0
+	I64Load x+0(FP)
+	Set R0
+	// n is R1
+	I64Load n+8(FP)
+	Set R1
+	// all is R2
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	// v3 is V3
+	V128Const $-1, $-1
+	Set V0
+	V128Const $-1, $-1
+	Set V1
+	V128Const $-1, $-1
+	Set V2
+	V128Const $-1, $-1
+	Set V3
+	Get R1
+	I64Const $16
+	I64GeS
+	If
+		Loop
+			Get V0
+			Get R0
+			I32WrapI64
+			V128Load $0
+			V128And
+			Set V0
+			Get V1
+			Get R0
+			I32WrapI64
+			V128Load $16
+			V128And
+			Set V1
+			Get V2
+			Get R0
+			I32WrapI64
+			V128Load $32
+			V128And
+			Set V2
+			Get V3
+			Get R0
+			I32WrapI64
+			V128Load $48
+			V128And
+			Set V3
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-16
+			I64Add
+			Set R1
+			Get R1
+			I64Const $16
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get V0
+	Get V1
+	V128And
+	Get V2
+	Get V3
+	V128And
+	V128And
+	Set V0
+	Get R1
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get V0
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			V128And
+			Set V0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $-1
+			I64Add
+			Set R1
+			Get R1
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get V0
+	Get V0
+	V128Const $1084818905618843912, $506097522914230528
+	I8x16Swizzle
+	V128And
+	Set V0
+	Get V0
+	Get V0
+	V128Const $216736831696667908, $795458214401281292
+	I8x16Swizzle
+	V128And
+	I32x4ExtractLane $0, $0
+	I64ExtendI32S
+	Set R2
+	Get SP
+	Get R2
+	I64Store ret+16(FP)
+	RET

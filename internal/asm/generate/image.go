@@ -81,3 +81,29 @@ func mixPixels(file *asm.File) {
 			})
 		})
 }
+
+func andPixels(file *asm.File) {
+	file.Func("func andPixels(x *int32, n int) int",
+		"andPixels is the bits that all n elements have.",
+		func(f *asm.Func) {
+			x, n, all := f.Ptr("x"), f.Int("n"), f.NewInt("all")
+			v := f.NewVs("v", 4)
+			for _, v := range v {
+				v.Set(f.ConstBits(0xffffffff))
+			}
+			f.Take(n, 16, func() {
+				for i, v := range v {
+					v.Set(v.And(x.V(int64(16 * i))))
+				}
+				x.Advance(64)
+			})
+			v[0].Set(v[0].And(v[1]).And(v[2].And(v[3])))
+			f.Take(n, 1, func() {
+				v[0].Set(v[0].And(x.Splat(0)))
+				x.Advance(4)
+			})
+			v[0].Set(v[0].And(v[0].Permute(2, 3, 0, 1)))
+			all.Set(v[0].And(v[0].Permute(1, 0, 3, 2)).LaneI32(0))
+			f.Return(all)
+		})
+}

@@ -27,6 +27,7 @@ func nnKernels() *asm.File {
 	softmaxRows(file)
 	addPixelRows(file)
 	mixPixels(file)
+	andPixels(file)
 	return file
 }
 
