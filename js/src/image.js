@@ -2,6 +2,7 @@
 // module's work, in bands of rows, so that it need not hold the picture as a whole.
 import { NormError, ShapeError, UnsupportedError } from './errors.js';
 import { fromHalf } from './half.js';
+import { checkOptions } from './options.js';
 import { live } from './runtime.js';
 import { Tensor, attached, describe, product, quote, resident } from './tensor.js';
 
@@ -33,7 +34,7 @@ const maxSize = 1 << 20;
  */
 export function tensorFromImage(source, options = {}) {
   const name = 'tensorFromImage';
-  checkObject(name, options);
+  checkOptions(name, options);
   const { type = 'float32', location = 'cpu', out } = options;
   if (type !== 'float32' && type !== 'uint8') throw new UnsupportedError(`${name}: type is ${quote(type)}, want 'float32' or 'uint8'`);
   const resize = word(name, 'resize', options.resize, filters, 1);
@@ -42,11 +43,11 @@ export function tensorFromImage(source, options = {}) {
   word(name, 'location', location, ['cpu', 'wasm'], 0);
   const antialias = options.antialias ?? true;
   if (typeof antialias !== 'boolean') throw new NormError(`${name}: antialias is ${describe(antialias)}, want true or false`);
-  if (antialias && options.antialias !== undefined && resize === 0) throw new NormError(`${name}: antialias is true and resize 'nearest', which takes one pixel and no mean`);
+  if (antialias && options.antialias !== undefined && resize === 0) throw new NormError(`${name}: antialias is true and resize 'nearest', which takes one pixel and no mean`, 'CONTRADICTION');
   const count = channelCounts[channels];
   if (type === 'uint8') {
     for (const key of ['mean', 'std', 'white']) {
-      if (options[key] !== undefined) throw new NormError(`${name}: ${key} is given, and a tensor of uint8 has the picture's own values; for other ones take type 'float32'`);
+      if (options[key] !== undefined) throw new NormError(`${name}: ${key} is given, and a tensor of uint8 has the picture's own values; for other ones take type 'float32'`, 'CONTRADICTION');
     }
   }
   const background = colour(name, 'background', options.background, [0, 0, 0]);
@@ -184,7 +185,7 @@ function placeOf(options, crop) {
     if (!Number.isInteger(value) || value < 1 || value > maxSize) throw new ShapeError(`tensorFromImage: ${key} is ${typeof value === 'number' ? value : describe(value)}, want a whole number from 1 to ${maxSize}`);
   }
   if (options.fit !== undefined && (width === undefined || height === undefined)) {
-    throw new NormError(`tensorFromImage: fit is given without ${width === undefined ? 'width' : 'height'}: the picture fits as it is`);
+    throw new NormError(`tensorFromImage: fit is given without ${width === undefined ? 'width' : 'height'}: the picture fits as it is`, 'CONTRADICTION');
   }
   if (width === undefined && height === undefined) ({ width, height } = crop);
   width ??= near((height * crop.width) / crop.height);
@@ -276,7 +277,7 @@ function checkOut(out, type, dims, location) {
   if (out === undefined) return;
   const name = 'tensorFromImage';
   if (!(out instanceof Tensor)) throw new NormError(`${name}: out is ${describe(out)}, want a Tensor`);
-  if (location !== undefined) throw new NormError(`${name}: location is given, and out says where the result is: leave one of them out`);
+  if (location !== undefined) throw new NormError(`${name}: location is given, and out says where the result is: leave one of them out`, 'CONTRADICTION');
   if (out.type !== type) throw new NormError(`${name}: out is a tensor of ${out.type}, want ${type}`);
   out.storage(name, 'out'); // throws when it was disposed of
   if (out.dims.length !== 4 || !out.dims.every((d, i) => d === dims[i])) throw new ShapeError(`${name}: out is [${out.dims.join(' ')}], want [${dims.join(' ')}]`);
@@ -453,7 +454,7 @@ const decoders = { float32: (v) => v, float64: (v) => v, uint8: (v) => v, float1
  */
 export function tensorToImage(tensor, options = {}) {
   const name = 'tensorToImage';
-  checkObject(name, options);
+  checkOptions(name, options);
   if (!(tensor instanceof Tensor)) throw new NormError(`${name}: the tensor is ${describe(tensor)}, want a Tensor`);
   const decode = Object.hasOwn(decoders, tensor.type) ? decoders[tensor.type] : undefined;
   if (!decode) throw new UnsupportedError(`${name}: the tensor is of ${tensor.type}, want float32, float16, float64 or uint8`);
@@ -511,14 +512,6 @@ function imageShape(dims, nhwc, index) {
 }
 
 // ---- options -----------------------------------------------------------------------------------
-
-/**
- * @param {string} name
- * @param {any} options
- */
-function checkObject(name, options) {
-  if (options === null || typeof options !== 'object') throw new NormError(`${name}: options is ${describe(options)}, want an object`);
-}
 
 /**
  * The index of a word.

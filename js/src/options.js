@@ -59,6 +59,9 @@ const table = {
   SpectralNorm: 'shape',
   'SpectralNorm.forward': 'out steps',
   'SpectralNorm.converge': 'tolerance limit',
+
+  tensorFromImage: 'crop width height fit resize antialias channels layout background pad white mean std type location out',
+  tensorToImage: 'layout channels index white mean std',
 };
 
 /** @typedef {keyof typeof table} Name */
@@ -71,18 +74,18 @@ export const known = /** @type {any} */ (Object.fromEntries(Object.entries(table
  * @type {Record<string, string>}
  */
 const elsewhere = {
-  axis: 'axes', axes: 'axis', dim: 'axes axis', dims: 'shape normalizedShape axes', axislist: 'axes', reductionaxes: 'axes', size: 'shape features',
+  axis: 'axes', axes: 'axis', dim: 'axes axis', dims: 'shape normalizedShape axes', axislist: 'axes', reductionaxes: 'axes', size: 'shape features width',
   xshape: 'shape', inputshape: 'shape', normalizedshape: 'axes shape', hiddensize: 'normalizedShape features', dmodel: 'normalizedShape features',
   eps: 'epsilon', varianceepsilon: 'epsilon', tol: 'tolerance', eta: 'epsilon',
-  weight: 'scale g', weights: 'scale g weight', gamma: 'scale g', gain: 'scale g', magnitude: 'g', scale: 'g', w: 'scale weight', a: 'scale',
+  weight: 'scale g', weights: 'scale g weight', gamma: 'scale g', gain: 'scale g', magnitude: 'g', scale: 'g white', a: 'scale',
   beta: 'bias shift', b: 'bias', offset: 'bias shift', bias: 'shift', shift: 'bias',
-  kernel: 'weight', filter: 'weight', filters: 'weight', kernelshape: 'weightShape', filtershape: 'weightShape', shape: 'weightShape',
-  train: 'training', istraining: 'training', istrain: 'training', mode: 'training preset', trainingmode: 'training', eval: 'training', inference: 'training',
+  kernel: 'weight', filter: 'weight resize', filters: 'weight', kernelshape: 'weightShape', filtershape: 'weightShape', shape: 'weightShape',
+  train: 'training', istraining: 'training', istrain: 'training', mode: 'training preset resize', trainingmode: 'training', eval: 'training', inference: 'training',
   numgroups: 'groups', ngroups: 'groups', group: 'groups', g: 'groups', groupcount: 'groups',
   numfeatures: 'features', nfeatures: 'features', numchannels: 'features', channels: 'features', featuresize: 'features', units: 'features', c: 'features',
   runningmean: 'mean', movingmean: 'mean', inputmean: 'mean', mu: 'mean',
   var: 'variance', runningvar: 'variance', runningvariance: 'variance', movingvariance: 'variance', movingvar: 'variance', inputvar: 'variance', sigma2: 'variance',
-  rstd: 'invStdDev', invstd: 'invStdDev', invstdvar: 'invStdDev', inversestddev: 'invStdDev', istd: 'invStdDev', std: 'invStdDev', stddev: 'invStdDev',
+  rstd: 'invStdDev', invstd: 'invStdDev', invstdvar: 'invStdDev', inversestddev: 'invStdDev std', istd: 'invStdDev', std: 'invStdDev', stddev: 'invStdDev std',
   dataformat: 'layout', format: 'layout', channelslast: 'layout', channelslayout: 'layout', memoryformat: 'layout', dataorder: 'layout', order: 'layout p', channelaxis: 'axis',
   affines: 'affine', elementwiseaffine: 'affine', learnable: 'affine', center: 'affine',
   act: 'activation', fusedactivation: 'activation', activations: 'activation', nonlinearity: 'activation', relu: 'activation',
@@ -94,6 +97,11 @@ const elsewhere = {
   n: 'size', depthradius: 'size', radius: 'size', localsize: 'size', windowsize: 'size', k: 'bias',
   ord: 'p', norm: 'p', degree: 'p',
   iterations: 'steps limit', iters: 'steps limit', npoweriterations: 'steps limit', nsteps: 'steps', maxsteps: 'limit', maxiterations: 'limit', maxiter: 'limit',
+  resizedwidth: 'width', resizedheight: 'height', w: 'scale weight width', h: 'height', interpolation: 'resize', resample: 'resize', method: 'resize',
+  objectfit: 'fit', resizemode: 'fit', aspect: 'fit', keepaspectratio: 'fit', letterbox: 'fit', padding: 'pad', padvalue: 'pad', padcolor: 'pad', fillcolor: 'pad',
+  backgroundcolor: 'background', bg: 'background', rect: 'crop', box: 'crop', region: 'crop', roi: 'crop', aliasing: 'antialias', smooth: 'antialias',
+  tensorformat: 'channels', tensorlayout: 'layout', colorspace: 'channels', colororder: 'channels', colors: 'channels', dtype: 'type', datatype: 'type',
+  range: 'white', max: 'white', rescale: 'white', divisor: 'white', normalize: 'mean', normalization: 'mean', batch: 'index', image: 'index',
   device: 'location preferredOutputLocation', place: 'location', outputlocation: 'preferredOutputLocation', location: 'preferredOutputLocation',
   wasmpath: 'wasmURL', wasmpaths: 'wasmURL', wasmbinary: 'wasmModule', wasm: 'wasmURL', url: 'wasmURL', module: 'wasmModule', simd: 'variant',
   numthreads: 'threads', nthreads: 'threads', abortsignal: 'signal', abort: 'signal', controller: 'signal', progress: 'onProgress',

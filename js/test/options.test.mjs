@@ -59,6 +59,8 @@ function call(name, options) {
   const [Class, method] = name.split('.');
   if (method === undefined) {
     if (/^[A-Z]/.test(name)) return new normwasm[name](options);
+    if (name === 'tensorFromImage') return normwasm[name]({ data: new Uint8Array(4), width: 1, height: 1 }, options);
+    if (name === 'tensorToImage') return normwasm[name](new Tensor('float32', x.subarray(1), [3, 1, 1]), options);
     return name === 'foldBatchNorm' ? normwasm[name](options) : normwasm[name](x, options);
   }
   const layer = new normwasm[Class](needed[Class]);
@@ -138,6 +140,8 @@ describe('mistakes and what is said', () => {
     ['InstanceNorm', 'track_running_stats', 'trackRunningStats'],
     ['BatchNorm.forward', 'train', 'training'], ['BatchNorm.forward', 'is_training', 'training'], ['BatchNorm.forward', 'dims', 'shape'], ['BatchNorm.backward', 'dx', 'out'],
     ['SpectralNorm.forward', 'nPowerIterations', 'steps'], ['SpectralNorm.converge', 'tol', 'tolerance'],
+    ['tensorFromImage', 'size', 'width'], ['tensorFromImage', 'interpolation', 'resize'], ['tensorFromImage', 'dtype', 'type'], ['tensorFromImage', 'dataFormat', 'layout'],
+    ['tensorFromImage', 'resizedWidth', 'width'], ['tensorFromImage', 'tensorLayout', 'layout'], ['tensorFromImage', 'widht', 'width'], ['tensorToImage', 'stddev', 'std'],
     ['Tensor.zeros', 'device', 'location'], ['init', 'wasmPaths', 'wasmURL'], ['init', 'numThreads', 'threads'],
     ['InferenceSession.create', 'executionProvider', 'executionProviders'], ['InferenceSession.create', 'workers', 'worker'], ['InferenceSession.create', 'freeDimensionOverride', 'freeDimensionOverrides'],
     ['InferenceSession.create', 'outputLocation', 'preferredOutputLocation'], ['InferenceSession.run', 'abortSignal', 'signal'],
