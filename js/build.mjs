@@ -1,49 +1,95 @@
-// Writes dist/go-runtime.js: Go's wasm_exec.js, of the very toolchain that builds
-// the module, as an ES module. The original is a script that reads and writes the
-// page's global object. Here it runs in a function whose `globalThis` is an object
-// of its own, so that no global is left behind and several instances can live side
-// by side. No eval is involved: the wrapping happens here.
+// Builds what is published, in dist/ beside the wasm modules:
+//   normwasm.js         the package as one ES module
+//   normwasm.cjs        the same for require() in Node
+//   normwasm.worker.js  the script of sessions in workers, which runs as a classic and as a module worker
+//   onnxruntime, tfjs   adapters (.js and .cjs), which import the package beside them
+// and, for the sources as they stand, go-runtime.js.
+import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+const here = import.meta.dirname;
 const toolchain = process.env.GOTOOLCHAIN ?? 'go1.27.4';
-const goroot = execFileSync('go', ['env', 'GOROOT'], {
-  cwd: import.meta.dirname,
-  env: { ...process.env, GOTOOLCHAIN: toolchain },
-  encoding: 'utf8',
-}).trim();
-const source = readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8');
+mkdirSync(join(here, 'dist'), { recursive: true });
+writeFileSync(join(here, 'dist/go-runtime.js'), goRuntime());
+// TypeScript wants the types of what is required under a name of their own.
+for (const name of ['index', 'onnxruntime', 'tfjs']) {
+  if (existsSync(join(here, `${name}.d.ts`))) copyFileSync(join(here, `${name}.d.ts`), join(here, `${name}.d.cts`));
+}
+const { version } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
+const notice = `/*! normwasm ${version}, MIT licence. Contains wasm_exec.js of ${toolchain}, Copyright 2018 The Go Authors, BSD-3-Clause: the text is in go-runtime.js. */`;
 
-const cut = source.indexOf('"use strict"');
-if (cut < 0 || !source.slice(0, cut).includes('The Go Authors')) throw new Error('wasm_exec.js does not look as expected');
-const header = source.slice(0, cut);
-const body = source.slice(cut).replace(/^"use strict";\s*/, '');
+const common = {
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  sourcesContent: false, // they are in src/
+  target: 'es2022',
+  legalComments: 'none',
+  logLevel: 'warning',
+};
+/** Files beside the sources are beside the bundle too. */
+const beside = {
+  name: 'beside',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/]files\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("'../dist/", "'./") }));
+  },
+};
+/** Adapters share the package, and its one running module, with whoever imports it. @param {string} extension */
+const shared = (extension) => ({
+  name: 'shared',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.?\/index\.js$/ }, () => ({ path: `./normwasm.${extension}`, external: true }));
+  },
+});
+const formats = {
+  js: { format: 'esm', platform: 'neutral', banner: { js: notice } },
+  cjs: {
+    format: 'cjs', platform: 'node', define: { 'import.meta.url': 'moduleURL' },
+    banner: { js: `${notice}\nconst moduleURL = require('node:url').pathToFileURL(__filename).href;` },
+  },
+};
+const adapters = ['onnxruntime', 'tfjs'].filter((name) => existsSync(join(here, 'src', `${name}.js`)));
+await Promise.all([
+  ...Object.entries(formats).flatMap(([extension, format]) => [
+    build({ ...common, ...format, entryPoints: [join(here, 'src/index.js')], outfile: join(here, `dist/normwasm.${extension}`), plugins: [beside] }),
+    ...adapters.map((name) => build({ ...common, ...format, entryPoints: [join(here, `src/${name}.js`)], outfile: join(here, `dist/${name}.${extension}`), plugins: [shared(extension)] })),
+  ]),
+  build({
+    ...common, format: 'iife', platform: 'neutral', banner: { js: notice }, entryPoints: [join(here, 'src/worker.js')],
+    // A script has no import.meta; it is given the module, and finds a file beside itself.
+    define: { 'import.meta.url': 'undefined' }, outfile: join(here, 'dist/normwasm.worker.js'), plugins: [beside],
+  }),
+]);
 
-// The licence text that the header refers to; distributions of Go leave it out at times.
-const licenceFile = join(goroot, 'LICENSE');
-const licence = existsSync(licenceFile) ? readFileSync(licenceFile, 'utf8').trim().split('\n').map((line) => `// ${line}`.trimEnd()).join('\n') + '\n' : '';
+/**
+ * Go's wasm_exec.js, of the very toolchain that builds the module, as an ES module. The original is a script that reads and
+ * writes the page's global object. Here it runs in a function whose `globalThis` is an object of its own, so that no global is
+ * left behind and several instances can live side by side. No eval is involved: the wrapping happens here.
+ */
+function goRuntime() {
+  const goroot = execFileSync('go', ['env', 'GOROOT'], { cwd: here, env: { ...process.env, GOTOOLCHAIN: toolchain }, encoding: 'utf8' }).trim();
+  const source = readFileSync(join(goroot, 'lib/wasm/wasm_exec.js'), 'utf8');
+  const cut = source.indexOf('"use strict"');
+  if (cut < 0 || !source.slice(0, cut).includes('The Go Authors')) throw new Error('wasm_exec.js does not look as expected');
+  const header = source.slice(0, cut);
+  const body = source.slice(cut).replace(/^"use strict";\s*/, '');
 
-const wrapped = `${header}${licence && '//\n' + licence}
+  // The licence text that the header refers to; distributions of Go leave it out at times.
+  const licenceFile = join(goroot, 'LICENSE');
+  const licence = existsSync(licenceFile) ? readFileSync(licenceFile, 'utf8').trim().split('\n').map((line) => `// ${line}`.trimEnd()).join('\n') + '\n' : '';
+
+  return `${header}${licence && '//\n' + licence}
 // Generated by build.mjs from lib/wasm/wasm_exec.js of ${toolchain}; changed only by being wrapped.
 // @ts-nocheck
-
-const realm = globalThis;
-
-/** What the module finds on its global object. */
-const names = ['Object', 'Array', 'Reflect', 'Error', 'Date', 'Int8Array', 'Uint8Array', 'Int16Array', 'Uint16Array', 'Int32Array',
-  'Uint32Array', 'BigInt64Array', 'BigUint64Array', 'Float32Array', 'Float64Array', 'performance', 'crypto', 'TextEncoder', 'TextDecoder'];
+import { clearTimer, scope, timer } from '../src/scope.js';
 
 /** Makes a fresh Go instance and the object that its program sees as global. */
 export function createGo() {
-  const globalThis = Object.fromEntries(names.map((name) => [name, realm[name]]));
-  // A pending timer of Go's scheduler must not keep a Node process alive, and must
-  // not wake a program that has ended since.
-  const setTimeout = (callback, ms) => {
-    const timer = realm.setTimeout(() => go.exited || callback(), ms);
-    timer?.unref?.();
-    return timer;
-  };
+  const globalThis = scope();
+  const setTimeout = (callback, ms) => timer(() => go.exited || callback(), ms);
+  const clearTimeout = clearTimer;
   let fs;
 
 ${body.trimEnd()}
@@ -53,5 +99,4 @@ ${body.trimEnd()}
   return { go, global: globalThis };
 }
 `;
-mkdirSync(join(import.meta.dirname, 'dist'), { recursive: true });
-writeFileSync(join(import.meta.dirname, 'dist/go-runtime.js'), wrapped);
+}

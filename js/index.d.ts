@@ -19,13 +19,17 @@ export interface InitOptions {
    *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default.
    *  In Node a string without a scheme is a file's path. */
   wasmURL?: string | URL;
-  /** A compiled module, for hosts that forbid compiling bytes at run time. Not together with `wasmURL`. */
+  /** A compiled module, for hosts that forbid compiling bytes at run time, and for an AudioWorklet, which cannot fetch:
+   *  {@link Runtime.wasmModule} of the page's runtime will do. Not together with `wasmURL`. */
   wasmModule?: WebAssembly.Module;
   /** 'auto' (default) takes the fastest variant that this engine validates. One that it does not
    *  validate is an {@link UnsupportedError}. */
   variant?: 'auto' | Variant;
   /** This version computes in one thread: 'auto' and 1 are the same, more are an {@link UnsupportedError}. */
   threads?: 'auto' | number;
+  /** Where the script of sessions in workers is; the default finds the packaged `normwasm.worker.js`, from another origin too
+   *  (by way of a blob: URL, which a Content-Security-Policy must allow then: `worker-src blob:`). */
+  workerURL?: string | URL;
   /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED` and name `AbortError`;
    *  its cause is the signal's reason. Others who wait for the same module go on waiting. */
   signal?: AbortSignal;
@@ -54,6 +58,8 @@ export interface Runtime {
   /** The package's and the module's version. */
   readonly version: string;
   readonly variant: Variant;
+  /** The compiled module, to hand on to a worker or an AudioWorklet by `postMessage`, whose own `init` takes it. */
+  readonly wasmModule: WebAssembly.Module;
   /** Bytes: the wasm memory's size (it never shrinks), what live tensors and sessions hold, and how many there are. */
   memory(): { total: number; inUse: number; tensors: number; sessions: number };
   /** Ends the module. Everything that it holds says {@link DisposedError} from then on; `init` starts a new one. */

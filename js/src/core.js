@@ -40,13 +40,16 @@ export class Core {
   #scratchBytes = 0;
 
   /**
+   * @param {WebAssembly.Module} module
    * @param {Exports} exports
    * @param {any} api
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
    */
-  constructor(exports, api, variant, onEnd) {
+  constructor(module, exports, api, variant, onEnd) {
     this.#onEnd = onEnd;
+    /** What this is an instance of. */
+    this.module = module;
     this.exports = exports;
     this.#norm = exports.norm;
     /** The API object, which calls by syscall/js: every operation, with its documentation. */
@@ -106,7 +109,7 @@ export class Core {
       await Promise.resolve();
       throw new LoadError(`the module ended before it was ready (exit ${code}${failed ? `: ${reason(failed)}` : ''})`, 'START_FAILED', { cause: failed });
     }
-    core = new Core(/** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), api, variant, onEnd);
+    core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), api, variant, onEnd);
     return core;
   }
 

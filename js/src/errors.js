@@ -46,10 +46,18 @@ export class DisposedError extends NormError {
   }
 }
 
-// On the prototypes, where Error has it, and not lost to a minifier.
-for (const [name, Class] of Object.entries({ NormError, ShapeError, LoadError, UnsupportedError, DisposedError })) {
-  Object.defineProperty(Class.prototype, 'name', { value: name, configurable: true, writable: true });
+/**
+ * Gives classes their names back, which minifiers take.
+ * @param {Record<string, Function>} classes
+ */
+export function named(classes) {
+  for (const [value, Class] of Object.entries(classes)) Object.defineProperty(Class, 'name', { value, configurable: true });
 }
+
+const errors = { NormError, ShapeError, LoadError, UnsupportedError, DisposedError };
+named(errors);
+// On the prototypes, where Error has it.
+for (const [value, Class] of Object.entries(errors)) Object.defineProperty(Class.prototype, 'name', { value, configurable: true, writable: true });
 
 /** By status of internal/bridge. @type {readonly [typeof NormError, string][]} */
 const byStatus = [

@@ -1,5 +1,6 @@
 // Finding, fetching and compiling: the only place that fetches anything.
 import { LoadError, UnsupportedError, aborted } from './errors.js';
+import { packaged } from './files.js';
 import { beginning, guess, headLength, identify } from './sniff.js';
 
 /** @typedef {import('../index.js').Variant} Variant */
@@ -8,14 +9,6 @@ import { beginning, guess, headLength, identify } from './sniff.js';
 
 /** From the fastest to the one that runs everywhere. @type {readonly Variant[]} */
 const variants = ['relaxed', 'simd', 'scalar'];
-
-// Literal URLs, so that bundlers find the files.
-/** @type {Record<Variant, () => URL>} */
-const packaged = {
-  relaxed: () => new URL('../dist/normwasm.relaxed.wasm', import.meta.url),
-  simd: () => new URL('../dist/normwasm.simd.wasm', import.meta.url),
-  scalar: () => new URL('../dist/normwasm.scalar.wasm', import.meta.url),
-};
 
 // One function () → v128 each: i32.const 0, i8x16.splat; and three of these into f32x4.relaxed_madd.
 const probes = {
@@ -41,17 +34,73 @@ export function chooseVariant(wanted) {
 }
 
 /**
+ * What was compiled, by URL, as long as somebody has it: pages and workers run the same module.
+ * @type {Map<string, { deref(): WebAssembly.Module | undefined }>}
+ */
+const compiled = new Map();
+/** What is on its way. @type {Map<string, Promise<WebAssembly.Module>>} */
+const loading = new Map();
+
+/**
  * Fetches and compiles the module of a variant.
  * @param {Variant} variant
  * @param {InitOptions} options
  * @returns {Promise<WebAssembly.Module>}
  */
 export async function loadModule(variant, options) {
-  const { wasmURL, signal, onProgress } = options;
-  const url = wasmURL === undefined ? packaged[variant]() : resolve(wasmURL, variant);
+  const url = moduleURL(variant, options);
+  if (options.signal?.aborted) throw aborted(options.signal, `loading ${url}`);
+  const pending = fetchModule(url, options);
+  loading.set(url.href, pending);
+  let module;
+  try {
+    module = await pending;
+  } finally {
+    if (loading.get(url.href) === pending) loading.delete(url.href);
+  }
+  compiled.set(url.href, typeof WeakRef === 'function' ? new WeakRef(module) : { deref: () => module });
+  return module;
+}
+
+/**
+ * As loadModule, but takes what this thread has compiled already.
+ * @param {Variant} variant
+ * @param {InitOptions} options
+ */
+export async function sharedModule(variant, options) {
+  const { href } = moduleURL(variant, options);
+  // Who began the download may give it up, or be unlucky: then this is a try of its own.
+  return compiled.get(href)?.deref() ?? await loading.get(href)?.catch(() => undefined) ?? loadModule(variant, options);
+}
+
+/**
+ * @param {Variant} variant
+ * @param {InitOptions} options
+ */
+function moduleURL(variant, { wasmURL }) {
+  return wasmURL === undefined ? ownFile(variant) : resolve(wasmURL, variant);
+}
+
+/**
+ * The URL of a file of the package.
+ * @param {Variant | 'worker'} file
+ */
+export function ownFile(file) {
+  try {
+    return packaged(file);
+  } catch (cause) {
+    throw new LoadError(`${reason(cause)}: say it in the option ${file === 'worker' ? 'workerURL' : 'wasmURL'}`, 'FETCH_FAILED', { cause });
+  }
+}
+
+/**
+ * @param {URL} url
+ * @param {InitOptions} options
+ */
+async function fetchModule(url, options) {
+  const { signal, onProgress } = options;
   /** @type {Progress | undefined} */
   const progress = onProgress && ((loaded, total) => onProgress({ phase: 'download', loaded, total }));
-  if (signal?.aborted) throw aborted(signal, `loading ${url}`);
   if (isNodeFile(url)) {
     const bytes = await readFile(url);
     progress?.(bytes.length, bytes.length);
@@ -312,7 +361,7 @@ export function reason(cause) {
  * @param {string | URL} where
  * @param {Variant} [variant]
  */
-function resolve(where, variant) {
+export function resolve(where, variant) {
   const url = where instanceof URL ? where : parse(where);
   return variant && url.pathname.endsWith('/') ? new URL(`normwasm.${variant}.wasm`, url) : url;
 }
@@ -335,7 +384,7 @@ function node() {
 }
 
 /** @param {URL} url */
-function isNodeFile(url) {
+export function isNodeFile(url) {
   return url.protocol === 'file:' && node() !== undefined;
 }
 

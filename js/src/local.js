@@ -1,6 +1,6 @@
 // Sessions in this thread's module.
 import { ShapeError, aborted } from './errors.js';
-import { SlabTarget, readModel } from './model.js';
+import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, live } from './runtime.js';
 import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
 import { frameSize } from './core.js';
@@ -27,10 +27,16 @@ export class Local {
    * @param {SessionOptions} options
    */
   static async create(model, options) {
-    await ensure(options);
+    const opened = beginModel(model, options.signal); // while the module starts
+    try {
+      await ensure(options);
+    } catch (error) {
+      dropModel(opened);
+      throw error;
+    }
     const core = live('InferenceSession.create');
     const target = new SlabTarget(core);
-    const meter = await readModel(model, target, options);
+    const meter = await readModel(opened, target, options);
     if (options.signal?.aborted) {
       target.drop();
       throw aborted(options.signal, 'InferenceSession.create');

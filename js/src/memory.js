@@ -1,7 +1,8 @@
 // The module's memory. Nothing else touches its buffer: growth detaches every view,
 // so views are checked, and made anew, right before each use.
+import { scope } from './scope.js';
 
-const decoder = new TextDecoder();
+const decoder = new (scope().TextDecoder)();
 
 export class Memory {
   /** @type {WebAssembly.Memory} */ #memory;

@@ -16,13 +16,41 @@ import { attached, describe, is } from './tensor.js';
  */
 
 /**
- * Brings a model to its target, and returns how many bytes there are and how it begins.
+ * A model whose download, if it takes one, has begun.
+ * @typedef {object} Opened
+ * @property {any} model
+ * @property {Promise<Response>} [response]
+ */
+
+/**
+ * Begins what there is to download.
  * @param {any} model
+ * @param {AbortSignal} [signal]
+ * @returns {Opened}
+ */
+export function beginModel(model, signal) {
+  if (typeof model !== 'string' && !isA(model, 'URL') && !isA(model, 'Request')) return { model };
+  const response = openModel(model, signal);
+  response.catch(() => {}); // whoever reads the model will see it
+  return { model, response };
+}
+
+/**
+ * Lets go of a download that nobody will read.
+ * @param {Opened} opened
+ */
+export function dropModel({ response }) {
+  response?.then(({ body }) => body?.cancel()).catch(() => {});
+}
+
+/**
+ * Brings a model to its target, and returns how many bytes there are and how it begins.
+ * @param {Opened} opened
  * @param {Target} target
  * @param {SessionOptions} options
  * @returns {Promise<Meter>}
  */
-export async function readModel(model, target, { signal, onProgress }) {
+export async function readModel({ model, response: opening }, target, { signal, onProgress }) {
   const bytes = given(model);
   if (bytes !== undefined) {
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
@@ -37,8 +65,8 @@ export async function readModel(model, target, { signal, onProgress }) {
   let stream;
   /** @type {Meter} */
   let meter;
-  if (typeof model === 'string' || model instanceof URL || isA(model, 'Request')) {
-    const response = await openModel(model, signal);
+  if (opening !== undefined) {
+    const response = await opening;
     meter = new Meter(model.url ?? String(model), expectedLength(response), response, progress);
     stream = response.body;
   } else if (isA(model, 'Response')) {

@@ -3,7 +3,7 @@
 import { LoadError, NormError, UnsupportedError } from './errors.js';
 import { Tensor, describe, quote } from './tensor.js';
 
-const start = 'wasmURL wasmModule variant threads signal onProgress';
+const start = 'wasmURL wasmModule workerURL variant threads signal onProgress';
 
 /** The options that onnxruntime-web has as well and that change nothing here. */
 export const harmless = 'executionProviders intraOpNumThreads interOpNumThreads enableCpuMemArena enableMemPattern executionMode '

@@ -1,8 +1,10 @@
 // Sessions in workers: each has a module of its own, so that the page never blocks.
 import { DisposedError, LoadError, NormError, aborted, fromName } from './errors.js';
-import { chooseVariant, loadModule, reason } from './loader.js';
-import { ArrayTarget, readModel } from './model.js';
+import { chooseVariant, reason, sharedModule } from './loader.js';
+import { ArrayTarget, beginModel, readModel } from './model.js';
+import { inherited } from './runtime.js';
 import { Tensor, attached } from './tensor.js';
+import { startThread } from './thread.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 /** @typedef {{ type: import('../index.js').DataType, dims: number[], data: any }} PlainTensor */
@@ -30,10 +32,12 @@ export class Remote {
    * @param {SessionOptions} options
    */
   static async create(model, options) {
-    const { variant: wanted = 'auto', wasmModule, wasmURL, signal, graphOptimizationLevel, freeDimensionOverrides } = options;
+    const { signal, graphOptimizationLevel, freeDimensionOverrides } = options;
+    const source = inherited(options);
+    const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
     const variant = chooseVariant(wanted);
     const target = new ArrayTarget();
-    const [module, { received: length }] = await Promise.all([wasmModule ?? loadModule(variant, options), readModel(model, target, options)]);
+    const [module, { received: length }] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const remote = new Remote();
@@ -43,7 +47,7 @@ export class Remote {
       const created = [];
       for (let i = 0; i < Number(options.worker); i++) {
         const bytes = target.bytes.slice(0, length);
-        const worker = await remote.#start();
+        const worker = await remote.#start(workerURL);
         created.push(remote.#send(worker, {
           call: 'create', bytes,
           options: { wasmModule: module, variant: known ? variant : 'auto', graphOptimizationLevel, freeDimensionOverrides },
@@ -175,9 +179,10 @@ export class Remote {
     if (this.#abandoned) this.abandon();
   }
 
-  async #start() {
+  /** @param {string | URL} [script] */
+  async #start(script) {
     this.check();
-    const worker = await makeWorker();
+    const worker = await startThread(script);
     this.#workers.push(worker);
     const receive = (/** @type {any} */ { value, error }) => {
       const job = this.#jobs.get(worker);
@@ -186,7 +191,7 @@ export class Remote {
     };
     const fail = (/** @type {any} */ event) => {
       event?.preventDefault?.();
-      this.#end(`its worker failed: ${event?.message ?? 'it could not be loaded'}`);
+      this.#end(`its worker failed: ${event?.message || unloaded(script)}`);
     };
     if (typeof (/** @type {any} */ (worker).on) === 'function') {
       /** @type {any} */ (worker).on('message', receive).on('error', fail);
@@ -211,22 +216,8 @@ export class Remote {
   }
 }
 
-/** @returns {Promise<Worker>} */
-async function makeWorker() {
-  if (typeof Worker === 'function') {
-    try {
-      return new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: 'normwasm' });
-    } catch (cause) {
-      throw new LoadError(`the worker does not start: ${reason(cause)}`, 'START_FAILED', { cause });
-    }
-  }
-  // In a variable, so that bundlers for the browser let it be.
-  const name = 'node:worker_threads';
-  try {
-    const threads = await import(/* webpackIgnore: true */ /* @vite-ignore */ name);
-    // Without the flags of this process, some of which a worker refuses.
-    return new threads.Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
-  } catch (cause) {
-    throw new LoadError(`this host has no workers: ${reason(cause)}`, 'START_FAILED', { cause });
-  }
+/** @param {string | URL} [script] */
+function unloaded(script) {
+  return `${script === undefined ? 'the script normwasm.worker.js' : script} could not be loaded. Is it there, is it JavaScript, `
+    + "and does the page's Content-Security-Policy allow it (worker-src 'self'; worker-src blob: for a script of another origin)?";
 }

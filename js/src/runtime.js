@@ -68,6 +68,9 @@ class Start {
       for (const listener of this.#listeners) tell(listener.call, progress);
     };
     this.#variant = options.variant ?? 'auto';
+    const { wasmURL, wasmModule, workerURL, variant } = options;
+    /** Where things come from, which sessions in workers keep to. */
+    this.source = { wasmURL, wasmModule, workerURL, variant };
     /** @type {Promise<Runtime>} */
     this.promise = start({ ...options, signal: this.#controller?.signal, onProgress: options.onProgress && all }, all);
     this.promise.then(() => {
@@ -107,6 +110,20 @@ class Start {
       promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
     });
   }
+}
+
+/**
+ * The options of a module of its own: those of init(), but for what is said here.
+ * @param {InitOptions} options
+ * @returns {InitOptions}
+ */
+export function inherited(options) {
+  const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const { workerURL, ...source } = starting ? starting.source : /** @type {InitOptions} */ ({});
+  // A file is of one variant, a folder has all of them.
+  const follows = own.wasmURL === undefined && own.wasmModule === undefined
+    && (own.variant === undefined || own.variant === source.variant || (source.wasmURL !== undefined && String(source.wasmURL).endsWith('/')));
+  return follows ? { workerURL, ...source, ...own } : { workerURL, ...own };
 }
 
 /**
@@ -188,6 +205,10 @@ export class Runtime {
 
   get variant() {
     return this.#core.variant;
+  }
+
+  get wasmModule() {
+    return this.#core.module;
   }
 
   memory() {

@@ -32,13 +32,11 @@ const calls = {
   },
 };
 
-/** @type {any} */
-const scope = globalThis;
-const name = 'node:worker_threads';
-const port = typeof scope.postMessage === 'function' ? scope : (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)).parentPort;
-
-/** @param {any} message */
-async function answer(message) {
+/**
+ * @param {{ postMessage(message: any, transfer?: any[]): void }} port
+ * @param {any} message
+ */
+async function answer(port, message) {
   try {
     const { value, transfer = [] } = await calls[message.call](message);
     port.postMessage({ value }, transfer);
@@ -48,5 +46,12 @@ async function answer(message) {
   }
 }
 
-if (port === scope) scope.onmessage = (/** @type {MessageEvent} */ { data }) => answer(data);
-else port.on('message', answer);
+/** @type {any} */
+const scope = globalThis;
+if (typeof scope.postMessage === 'function') {
+  scope.onmessage = (/** @type {MessageEvent} */ { data }) => answer(scope, data);
+} else {
+  // No import at the top and none that is awaited: as a classic script this has neither. Messages wait for a listener.
+  const name = 'node:worker_threads';
+  import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) => parentPort.on('message', (/** @type {any} */ message) => answer(parentPort, message)));
+}

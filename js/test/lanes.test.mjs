@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
 import {
   InferenceSession, SpectralNorm, Tensor, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm,
-} from 'normwasm';
+} from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { floats, twoOutputs } from './data.mjs';
 

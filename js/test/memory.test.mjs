@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { after, before, test } from 'node:test';
-import { BatchNorm, InferenceSession, Tensor, init, layerNorm } from 'normwasm';
+import { BatchNorm, InferenceSession, Tensor, init, layerNorm } from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { model, twoOutputs } from './data.mjs';
 

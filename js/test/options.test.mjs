@@ -5,8 +5,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import ts from 'typescript';
-import * as normwasm from 'normwasm';
-import { InferenceSession, NormError, Tensor, init } from 'normwasm';
+import * as normwasm from '../src/index.js';
+import { InferenceSession, NormError, Tensor, init } from '../src/index.js';
 import { known } from '../src/options.js';
 import { twoOutputs } from './data.mjs';
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import {
   AdaptiveLayerNorm, DisposedError, LocalResponseNorm, LpNorm, NormError, ShapeError, SpectralNorm, Tensor, adaptiveLayerNorm, init, localResponseNorm, lpNorm,
-} from 'normwasm';
+} from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { detached, distance, floats, groupedOracle } from './data.mjs';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
-import { DisposedError, InferenceSession, LoadError, NormError, Tensor, UnsupportedError, init, layerNorm } from 'normwasm';
+import { DisposedError, InferenceSession, LoadError, NormError, Tensor, UnsupportedError, init, layerNorm } from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { distance, layerNormOracle, twoOutputs } from './data.mjs';
 import { serve } from './server.mjs';

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import {
   BatchNorm, DisposedError, GroupNorm, InstanceNorm, LayerNorm, NormError, RMSNorm, ShapeError, Tensor, batchNorm, groupNorm, init, instanceNorm, layerNorm, rmsNorm,
-} from 'normwasm';
+} from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { detached, distance, floats, groupedOracle, indexOf } from './data.mjs';
 

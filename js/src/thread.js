@@ -1,0 +1,76 @@
+// Starts the worker's script: in a page, in a worker of a page, in Node.
+import { LoadError } from './errors.js';
+import { isNodeFile, ownFile, reason, resolve } from './loader.js';
+
+/**
+ * @param {string | URL} [script] another one than the package's own
+ * @returns {Promise<Worker>}
+ */
+export async function startThread(script) {
+  const url = script === undefined ? ownFile('worker') : resolve(script);
+  // In Node other packages may have put a Worker of their making on the global object.
+  if (typeof Worker === 'function' && !isNodeFile(url)) {
+    try {
+      return startWorker(url);
+    } catch (cause) {
+      throw new LoadError(`the worker does not start: ${reason(cause)}`, 'START_FAILED', { cause });
+    }
+  }
+  // In a variable, so that bundlers for the browser let it be.
+  const name = 'node:worker_threads';
+  let threads;
+  try {
+    threads = await import(/* webpackIgnore: true */ /* @vite-ignore */ name);
+  } catch (cause) {
+    throw new LoadError(`this host has no workers (${reason(cause)}); leave out the option worker`, 'START_FAILED', { cause });
+  }
+  try {
+    // Without the flags of this process, some of which a worker refuses.
+    return new threads.Worker(url, { execArgv: [] });
+  } catch (cause) {
+    throw new LoadError(`the worker does not start: ${reason(cause)}`, 'START_FAILED', { cause });
+  }
+}
+
+/**
+ * A classic worker: the script has no imports, and any server's and any bundler's copy of it will do.
+ * @param {URL} url
+ */
+function startWorker(url) {
+  const options = /** @type {const} */ ({ name: 'normwasm' });
+  if (!isElsewhere(url)) return new Worker(trusted(url), options);
+  // A worker's own script must be of the page's origin; what it imports need not be.
+  const source = `const policy = self.trustedTypes?.createPolicy('normwasm', { createScriptURL: (url) => url });
+const url = ${JSON.stringify(url.href)};
+importScripts(policy ? policy.createScriptURL(url) : url);`;
+  const blob = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+  try {
+    return new Worker(trusted(blob), options);
+  } finally {
+    // Not at once: the worker reads it when it starts.
+    setTimeout(() => URL.revokeObjectURL(blob), 60_000);
+  }
+}
+
+/** @param {URL} url */
+function isElsewhere(url) {
+  return /^https?:$/.test(url.protocol) && url.origin !== (globalThis.origin ?? globalThis.location?.origin);
+}
+
+/** @type {{ createScriptURL(url: string): any } | undefined} */
+let policy;
+
+/**
+ * The URL as a page with Trusted Types wants it.
+ * @param {URL | string} url
+ * @returns {string}
+ */
+function trusted(url) {
+  const types = /** @type {any} */ (globalThis).trustedTypes;
+  try {
+    if (types && policy === undefined) policy = types.createPolicy('normwasm', { createScriptURL: (/** @type {string} */ text) => text });
+  } catch {
+    // The page's policy does not list this name. If it needs types for scripts all the same, starting the worker says so.
+  }
+  return policy ? policy.createScriptURL(String(url)) : String(url);
+}
