@@ -12,6 +12,27 @@ import { BatchNorm, DisposedError, GroupNorm, LayerNorm, NormError, RMSNorm, Sha
 const product = (/** @type {readonly number[]} */ dims) => dims.reduce((a, b) => a * b, 1);
 const same = (/** @type {readonly number[]} */ a, /** @type {readonly number[]} */ b) => a.length === b.length && a.every((d, i) => d === b[i]);
 
+/** What other packages call some of the options. @type {Record<string, string[]>} */
+const synonyms = {
+  eps: ['epsilon'], axis: ['axes'], axes: ['axis'], gamma: ['scale'], weight: ['scale'], beta: ['bias'], offset: ['bias'], numGroups: ['groups'], var: ['variance'],
+  movingMean: ['mean'], movingVariance: ['variance'], affine: ['scale', 'center'], bias: ['center'],
+};
+
+/**
+ * Refuses options that do not exist.
+ * @param {string} where
+ * @param {object} options
+ * @param {readonly string[]} known
+ */
+function checkNames(where, options, known) {
+  for (const name of Object.keys(options)) {
+    if (known.includes(name)) continue;
+    const meant = (Object.hasOwn(synonyms, name) ? synonyms[name] : []).filter((option) => known.includes(option)).join(' and ')
+      || known.find((option) => option.toLowerCase() === name.replaceAll('_', '').toLowerCase());
+    throw new NormError(`${where}: there is no option ${name}; ${meant ? `did you mean ${meant}? There are` : 'there are'} ${known.join(', ')}`);
+  }
+}
+
 // ---- memory -----------------------------------------------------------------------------------
 
 /** How many elements a slot keeps beyond the tensor in use: 32 MiB. */
@@ -373,7 +394,7 @@ function makeOps(tf) {
    */
   const operation = (op, x, options, known, compute) => {
     if (options === null || typeof options !== 'object') throw new NormError(`${op}: the options are missing; want an object of ${known.join(', ')}`);
-    for (const name of Object.keys(options)) if (!known.includes(name)) throw new NormError(`${op}: there is no option ${name}; want ${known.join(', ')}`);
+    checkNames(op, options, known);
     return tf.tidy(() => {
       const input = float(op, 'x', x);
       if (input === undefined) throw new NormError(`${op}: x is missing`);
@@ -633,7 +654,7 @@ function makeLayers(tf, { run, rowAttributes, ops }) {
   for (const Class of Object.values(classes)) tf.serialization.registerClass(Class);
   // Their names are checked here and not by the constructors, which get what a file says too.
   const make = (/** @type {any} */ Class, /** @type {string} */ name, /** @type {readonly string[]} */ known) => (/** @type {any} */ args = {}) => {
-    for (const option of Object.keys(args)) if (!known.includes(option)) throw new NormError(`${name}: there is no option ${option}; want ${known.join(', ')}`);
+    checkNames(name, args, known);
     return new Class(args);
   };
   const gamma = ['axis', 'epsilon', 'scale', 'gammaInitializer', 'gammaRegularizer', 'gammaConstraint'];
@@ -660,7 +681,7 @@ const used = new WeakMap();
 export function useNormwasm(tf, options = {}) {
   if (typeof tf?.engine !== 'function' || typeof tf.registerKernel !== 'function') throw new NormError("useNormwasm: the first argument is not TensorFlow.js; want what import * as tf from '@tensorflow/tfjs' gives");
   if (options === null || typeof options !== 'object') throw new NormError('useNormwasm: options must be an object');
-  for (const name of Object.keys(options)) if (name !== 'replace') throw new NormError(`useNormwasm: there is no option ${name}; want replace`);
+  checkNames('useNormwasm', options, ['replace']);
   let made = used.get(tf);
   if (made === undefined) {
     const { ops, ...parts } = makeOps(tf);
