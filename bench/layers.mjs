@@ -25,9 +25,10 @@ try {
   await page.waitForFunction(() => globalThis.bench);
   console.log(JSON.stringify(await page.evaluate(() => globalThis.bench.start('/normwasm/'))), browser.version());
   for (const [name, args, dims, train] of cases) {
-    const { difference, results: [theirs, ours] } = await page.evaluate((a) => globalThis.bench.compare(...a), [name, args, dims, plan, train]);
+    const { difference, results: [theirs, ours, spelled] } = await page.evaluate((a) => globalThis.bench.compare(...a), [name, args, dims, plan, train]);
     const us = (ms) => `${(ms * 1000).toFixed(1)} µs`;
-    console.log(`${name} ${dims.join('×')}${train ? ` ${train}` : ''}: tf.layers ${us(theirs.medianMs)}, normwasm ${us(ours.medianMs)}: ${(theirs.medianMs / ours.medianMs).toFixed(1)}× (least of each ${(theirs.minMs / ours.minMs).toFixed(1)}×), differing by ${difference.toExponential(1)}`);
+    const composed = spelled ? `; spelled out in its operations, without parameters, ${us(spelled.medianMs)}: ${(spelled.medianMs / ours.medianMs).toFixed(1)}×` : '';
+    console.log(`${name} ${dims.join('×')}${train ? ` ${train}` : ''}: tf.layers ${us(theirs.medianMs)}, normwasm ${us(ours.medianMs)}: ${(theirs.medianMs / ours.medianMs).toFixed(1)}× (least of each ${(theirs.minMs / ours.minMs).toFixed(1)}×), differing by ${difference.toExponential(1)}${composed}`);
   }
 } finally {
   await browser.close();
