@@ -80,6 +80,9 @@ export interface DataTypeMap {
   bool: Uint8Array; string: string[];
 }
 
+/** What {@link Tensor}'s constructor tells a type from. */
+export type TypedData = DataTypeMap[Exclude<DataType, 'string'>] | Uint8ClampedArray | readonly number[] | readonly bigint[] | readonly boolean[] | readonly string[];
+
 /** A tensor whose type is not known at compile time is taken to hold float32, as most do. */
 type DataOf<T extends DataType> = 0 extends 1 & T ? Float32Array : DataTypeMap[T];
 
@@ -89,11 +92,22 @@ export type Nested<E> = E | readonly Nested<E>[];
 /** onnxruntime-common's Tensor: row-major data with dims. `location` is 'cpu' (a JS array) or 'wasm'
  *  (resident in the module's memory; no copy when it is passed back in). */
 export class Tensor<T extends DataType = any> {
-  /** A tensor on the cpu. A typed array of the type's class is kept, not copied; plain arrays are converted.
-   *  `dims` default to the data's length; a scalar has `[]`.
+  /** A tensor on the cpu. A typed array of the type's class is kept, not copied, and so is a Uint8ClampedArray (of ImageData) for uint8
+   *  and a Float16Array for float16, under other names; `dims` default to the data's length; a scalar has `[]`.
+   *
+   *  Other data are converted, if nothing is lost: typed arrays of another class when the type has each of their elements exactly;
+   *  plain arrays when their numbers are in range, whole where the type is (digits that float32 and float16 do not have are rounded
+   *  to the nearest), and for int64 and uint64 bigints or whole numbers up to 2^53 − 1. float16 takes numbers, of Float32Array and
+   *  Float64Array too, rounded to the nearest, even ones in the middle, and beyond 65519.99 infinite; a Uint16Array is its bits.
+   *  bool takes booleans, 0 and 1.
    *  @throws {ShapeError} when data does not have as many elements as dims say
-   *  @throws {NormError} when data is of another class, or detached */
-  constructor(type: T, data: ArrayLike<number> | ArrayLike<bigint> | ArrayBufferView | string[], dims?: readonly number[]);
+   *  @throws {NormError} when an element does not fit, of which the first is named with what there is to do; when data is nothing of
+   *  the kind, or detached */
+  constructor(type: T, data: ArrayLike<number> | ArrayLike<bigint> | ArrayBufferView | readonly boolean[] | readonly string[], dims?: readonly number[]);
+  /** As above, of the type that the data have: that of a typed array's class (uint8 for a Uint8ClampedArray), and of a plain array's
+   *  first element: a number float32, a bigint int64, a boolean bool, a string string. (TypeScript takes it for float32 as long as it is
+   *  not told: `new Tensor<'int32'>(ids)`.) */
+  constructor(data: TypedData, dims?: readonly number[]);
   /** A float32 tensor of zeros; `location` defaults to 'cpu', 'wasm' needs {@link init} first. */
   static zeros(dims: readonly number[], options?: { location?: 'cpu' | 'wasm' }): Tensor<'float32'>;
   /** A tensor on the cpu of nested arrays, of which all at one depth have the same length; an element alone makes a scalar with
@@ -140,7 +154,11 @@ export class Tensor<T extends DataType = any> {
 
 // ---- normalization, inference: synchronous once init() has resolved ---------------------------
 
-/** `x` is a Float32Array with `shape`, or a Tensor (then no `shape`). The result is of x's kind. */
+/** `x` is a Float32Array with `shape`, or a Tensor (then no `shape`). The result is of x's kind.
+ *
+ *  From JavaScript, other typed arrays are taken as well for what is only read (x, scale, bias …; the result is a Float32Array then),
+ *  if float32 has each of their elements exactly: pixels of ImageData, a Float64Array of such numbers. Otherwise a {@link NormError}
+ *  names the first that it does not have; `Float32Array.from(x)` rounds them. */
 export type Operand = Float32Array | Tensor;
 /** Options that most normalizations take. */
 export interface Common {

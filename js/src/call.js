@@ -1,6 +1,7 @@
 // A call of one of the module's operations. Go validates it as a whole; what only
 // JavaScript can tell (classes, detached arrays, disposed tensors) is checked here.
 import { NormError, ShapeError, UnsupportedError } from './errors.js';
+import { convert } from './elements.js';
 import { live } from './runtime.js';
 import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } from './tensor.js';
 
@@ -134,7 +135,7 @@ export class Call {
   #arrayOf(name, value, receives) {
     let array = value;
     if (value instanceof Tensor) {
-      if (value.type !== 'float32') throw new UnsupportedError(`${this.name}: ${name} is a tensor of ${value.type}, want float32`);
+      if (value.type !== 'float32') throw new UnsupportedError(`${this.name}: ${name} is a tensor of ${value.type}, want float32${receives || value.type === 'string' ? '' : `: new Tensor('float32', ${value.type === 'float16' ? `${name}.toArray().flat(Infinity)` : `${name}.data`}, ${name}.dims) is one, where nothing is lost`}`);
       const storage = value.storage(this.name, name);
       if (storage !== undefined) {
         if (storage.core !== this.core) throw new NormError(`${this.name}: ${name} belongs to another runtime`);
@@ -147,8 +148,11 @@ export class Call {
       array = attached(value.data, what, value.size);
     } else if (value instanceof Float32Array || (ArrayBuffer.isView(value) && is(value, 'Float32Array'))) {
       attached(/** @type {Float32Array} */ (value), what);
+    } else if (!receives && ArrayBuffer.isView(value) && !is(value, 'DataView')) {
+      return convert('float32', attached(/** @type {any} */ (value), what), what, name);
     } else {
-      throw new NormError(`${what} is ${describe(value)}, want a Float32Array or a Tensor`);
+      const how = Array.isArray(value) && !receives ? `: Float32Array.from(${name}) makes one` : typeof value?.then === 'function' ? ': await it first' : '';
+      throw new NormError(`${what} is ${describe(value)}, want a Float32Array or a Tensor${how}`);
     }
     if (receives && this.core.memory.owns(array)) throw new NormError(`${what} is a view of the module's memory: pass the tensor itself`);
     return this.core.memory.outside(array);

@@ -1,18 +1,10 @@
 // Tensors as nested arrays, and as text.
+import { typeByClass, typeByElement } from './elements.js';
 import { NormError, ShapeError } from './errors.js';
 import { fromHalf, toHalf } from './half.js';
 import { arrayClass, attached } from './tensor.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
-
-/** Types of numbers by the tag of the array class that holds them. @type {Record<string, DataType>} */
-const typeByArray = {
-  Float32Array: 'float32', Float64Array: 'float64', Float16Array: 'float16', Int8Array: 'int8', Uint8Array: 'uint8', Uint8ClampedArray: 'uint8',
-  Int16Array: 'int16', Uint16Array: 'uint16', Int32Array: 'int32', Uint32Array: 'uint32', BigInt64Array: 'int64', BigUint64Array: 'uint64',
-};
-
-/** Types of plain arrays by what typeof says of their elements. @type {Record<string, DataType>} */
-const typeByElement = { number: 'float32', boolean: 'bool', bigint: 'int64', string: 'string' };
 
 /** The most dimensions that a tensor of nested arrays has: one deeper may contain itself. */
 const maxRank = 32;
@@ -30,7 +22,7 @@ export function flatten(nested, given) {
   let ofArray;
   while (isList(first)) {
     if (dims.push(first.length) > maxRank) throw new ShapeError(`Tensor.from: the arrays are nested more than ${maxRank} deep`);
-    ofArray = typeByArray[first[Symbol.toStringTag]];
+    ofArray = typeByClass[first[Symbol.toStringTag]];
     first = first[0];
   }
   /** @type {any[]} */

@@ -1,5 +1,6 @@
 // Tensors: a JavaScript array with dimensions, or memory of the module.
 import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
+import { inferType, toArray } from './elements.js';
 import { unwatch, watch } from './lost.js';
 import { flatten, nest, show } from './nested.js';
 import { checkOptions } from './options.js';
@@ -77,11 +78,12 @@ export class Tensor {
   #disposed = false;
 
   /**
-   * @param {DataType} type
-   * @param {any} data
-   * @param {readonly number[]} [dims]
+   * @param {any} type may be left out
+   * @param {any} [data]
+   * @param {any} [dims]
    */
   constructor(type, data, dims) {
+    if (typeof type === 'object' && type !== null) [type, data, dims] = [inferType(type), type, data];
     checkType(type, 'Tensor');
     this.#type = type;
     if (data instanceof Storage) {
@@ -251,7 +253,7 @@ export function resident(core, type, dims) {
  */
 export function checkDims(dims, name) {
   const view = ArrayBuffer.isView(dims) && !(dims instanceof DataView);
-  if (!Array.isArray(dims) && !view) throw new NormError(`${name} is ${describe(dims)}, want an array of whole numbers`);
+  if (!Array.isArray(dims) && !view) throw new NormError(`${name} is ${describe(dims)}, want an array of whole numbers${Number.isInteger(dims) ? `, as in [${dims}]` : ''}`);
   const copy = [...(view ? attached(/** @type {any} */ (dims), name) : dims)]; // in which a hole is undefined
   let size = 1;
   for (const [i, d] of copy.entries()) {
@@ -313,32 +315,6 @@ function isDetached(buffer) {
     return false;
   } catch {
     return true;
-  }
-}
-
-/**
- * The array that holds a tensor's elements: the given one where its class fits.
- * @param {DataType} type
- * @param {any} data
- */
-function toArray(type, data) {
-  const given = ArrayBuffer.isView(data);
-  if (type === 'string') {
-    if (!Array.isArray(data) || !data.every((s) => typeof s === 'string')) throw new NormError(`Tensor: data of type string is ${describe(data)}, want an array of strings`);
-    return data;
-  }
-  const Class = arrayClass(type);
-  if (given) {
-    if (is(data, Class.name)) return attached(/** @type {any} */ (data), 'Tensor: data');
-    if (type === 'float16' && is(data, 'Float16Array')) return new Uint16Array(data.buffer, data.byteOffset, /** @type {any} */ (data).length);
-    if (type === 'bool' && is(data, 'Uint8ClampedArray')) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    throw new NormError(`Tensor: data of type ${type} is ${describe(data)}, want a ${Class.name} or a plain array`);
-  }
-  if (data === null || typeof data !== 'object' || !Number.isInteger(data.length)) throw new NormError(`Tensor: data is ${describe(data)}, want a ${Class.name} or a plain array`);
-  try {
-    return type === 'int64' || type === 'uint64' ? Class.from(data, BigInt) : Class.from(data);
-  } catch (cause) {
-    throw new NormError(`Tensor: data does not convert to ${type}: ${cause instanceof Error ? cause.message : cause}`, 'INVALID_VALUE', { cause });
   }
 }
 
