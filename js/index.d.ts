@@ -600,7 +600,8 @@ export interface ImageOptions extends ImageScale {
  *  formula of {@link ImageScale}. Widths and heights are at most 1048576.
  *  @throws {ShapeError} for sizes that do not fit: a crop beyond the picture, a picture without pixels (a failed image, a closed
  *  VideoFrame), data of another length, an out of other dims, two means for three channels
- *  @throws {NormError} of code `NOT_READY` for an image or video that is not loaded; of code `TAINTED` for one from another origin,
+ *  @throws {NormError} of code `NOT_READY` for an image that is not loaded, and a video without a frame to see (wait for
+ *  `requestVideoFrameCallback`); of code `TAINTED` for one from another origin,
  *  which a page may not read; for what is no picture, options that make no sense, detached data
  *  @throws {UnsupportedError} for ImageData of half-floats, and where there is no canvas to draw on
  *  @throws {DisposedError} for a disposed out */

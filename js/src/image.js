@@ -397,6 +397,9 @@ function draw(source, kind, x, y, width, height) {
     if (!context) throw new UnsupportedError(`${name}: the browser gives no canvas of ${width} × ${height}`);
     context.drawImage(source, x, y, width, height, 0, 0, width, height);
     const { data } = context.getImageData(0, 0, width, height);
+    if (kind === 'HTMLVideoElement' && !isVisible(data)) {
+      throw notReady('the video has drawn no frame yet: wait for video.requestVideoFrameCallback()');
+    }
     return new Uint8Array(data.buffer, data.byteOffset, data.length);
   } catch (cause) {
     if (cause instanceof NormError) throw cause;
@@ -408,6 +411,15 @@ function draw(source, kind, x, y, width, height) {
   } finally {
     canvas.width = canvas.height = 0; // lets go of the memory now
   }
+}
+
+/**
+ * Whether any pixel is not fully transparent. (Of a video that shows something it is the first one as a rule.)
+ * @param {Uint8ClampedArray} data
+ */
+function isVisible(data) {
+  for (let i = 3; i < data.length; i += 4) if (data[i] !== 0) return true;
+  return false;
 }
 
 /**
