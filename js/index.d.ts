@@ -560,6 +560,7 @@ export interface ImageScale {
   std?: number | readonly number[] | Float32Array | Float64Array;
 }
 
+/** How {@link tensorFromImage} makes a tensor of a picture. */
 export interface ImageOptions extends ImageScale {
   /** The part of the picture to take, in whole pixels from its upper left corner; default: all of it. It is resized as a picture
    *  of its own: pixels around it have no influence. */
