@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/slab"
+
 // ConvShape is the shape of a convolution of planes. Channels are dealt to
 // Groups of equal size; weights are [OutChannels, InChannels/Groups, KernelH,
 // KernelW].
@@ -44,7 +46,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 		c.path = convPointwise
 	}
 	size := roundUp(og, gemmMR) * k
-	c.panels = make([]float32, s.Groups*size)
+	c.panels = slab.Float32s(s.Groups * size)
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false, 1)
 	}

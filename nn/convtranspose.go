@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/slab"
+
 // ConvTranspose is the transposed convolution: what a convolution with the same
 // Window does to gradients, each input element adding its weighted kernel to the
 // output:
@@ -20,7 +22,7 @@ func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvT
 	copy(c.bias, bias)
 	cg, m := s.InChannels/s.Groups, c.rows()
 	size := roundUp(m, gemmMR) * cg
-	c.panels = make([]float32, s.Groups*size)
+	c.panels = slab.Float32s(s.Groups * size)
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true, 1)
 	}

@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/slab"
+
 // The blocks of a product: a block of the right operand stays in the second-level cache
 // while the product goes through the left operand, of which a panel fits into the first
 // level. Block sizes do not change the result: each element adds its products in order.
@@ -47,7 +49,7 @@ func (b *PackedB) N() int { return b.n }
 // PackB lays out a constant right operand, once, for RunPacked. It takes K, N,
 // TransB and LDB from g.
 func (g *Gemm) PackB(b []float32) *PackedB {
-	p := &PackedB{k: g.K, n: g.N, panels: make([]float32, roundUp(g.N, gemmNR)*g.K)}
+	p := &PackedB{k: g.K, n: g.N, panels: slab.Float32s(roundUp(g.N, gemmNR) * g.K)}
 	src := g.right(b)
 	src.pack(p.panels, 0, g.K, 0, g.N)
 	return p

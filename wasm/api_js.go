@@ -34,8 +34,11 @@ var entries = []entry{
 	{"help", `help(name?: string): string
 What this object has, or what the function of this name does.`, nil},
 	{"memory", `memory(): { inUse, tensors, sessions, scratch }
-Bytes that live tensors and sessions hold, how many there are, and the bytes kept
-for copying plain arrays.`, memory},
+Bytes that live tensors, layers and sessions hold, how many there are, and the
+bytes kept for copying plain arrays and for the next tensor of a size freed before.`, memory},
+	{"limit", `limit(bytes: number): number
+Sets the most that the module's memory may grow to, at most what it can, and returns
+the limit before. What would exceed it fails with the code OUT_OF_MEMORY.`, limit},
 	{"tensor", `tensor(shape: number[], data?: Float32Array): tensor
 A resident float32 tensor with a copy of data, or zeros. Dispose of it.`, tensor},
 	{"read", `read(t: tensor): Float32Array
@@ -177,6 +180,7 @@ func newAPI() js.Value {
 					result = errorValue(caught(p))
 				}
 			}()
+			slab.Tidy()
 			v, err := call(args)
 			switch {
 			case err != nil:
@@ -234,8 +238,16 @@ func memory([]js.Value) (any, error) {
 	o.Set("inUse", m.InUse)
 	o.Set("tensors", m.Tensors)
 	o.Set("sessions", m.Sessions)
-	o.Set("scratch", m.Scratch)
+	o.Set("scratch", m.Scratch+slab.Usage().Cached)
 	return o, nil
+}
+
+func limit(args []js.Value) (any, error) {
+	n, err := integer(arg(args, 0), "bytes")
+	if err != nil {
+		return nil, err
+	}
+	return slab.SetLimit(n), nil
 }
 
 func tensor(args []js.Value) (any, error) {

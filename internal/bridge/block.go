@@ -5,8 +5,7 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-// MaxBytes limits one allocation and all tensors together: Go's runtime dies when the
-// memory cannot grow, so a request that large has to be refused before Go tries.
+// MaxBytes limits one allocation. (What all have together is limited by package slab.)
 const MaxBytes = 1 << 30
 
 // block is a slab that JavaScript knows by handle.
@@ -27,11 +26,16 @@ func (b *Bridge) Alloc(n int) (Handle, error) {
 }
 
 func (b *Bridge) alloc(n int, scratch bool) (Handle, error) {
-	if n < 0 || n > MaxBytes || b.inUse > MaxBytes-n {
-		return 0, &Error{NoMemory, text.Join("bridge: ", n, " bytes wanted beside the ", b.inUse, " in use; the limit is ", MaxBytes)}
+	if n < 0 || n > MaxBytes {
+		return 0, &Error{NoMemory, text.Join("bridge: ", n, " bytes wanted at once; the limit is ", MaxBytes)}
 	}
-	h := b.handles.put(&block{bytes: slab.New(n), scratch: scratch})
+	bytes, err := slab.Take(n, !scratch)
+	if err != nil {
+		return 0, err
+	}
+	h := b.handles.put(&block{bytes: bytes, scratch: scratch})
 	if h == 0 {
+		slab.Give(bytes)
 		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
 	}
 	return h, nil
@@ -39,7 +43,8 @@ func (b *Bridge) alloc(n int, scratch bool) (Handle, error) {
 
 // Free lets go of a slab or a layer. A second Free says Disposed.
 func (b *Bridge) Free(h Handle) error {
-	if _, ok := b.handles.get(h).(*layer); ok {
+	if l, ok := b.handles.get(h).(*layer); ok {
+		b.inUse -= len(l.none) * layerBytes
 		b.drop(h)
 		return nil
 	}
@@ -51,6 +56,7 @@ func (b *Bridge) Free(h Handle) error {
 		return &Error{Invalid, "bridge: the scratch slab cannot be freed"}
 	}
 	b.release(h, s)
+	slab.Give(s.bytes)
 	return nil
 }
 
@@ -60,6 +66,7 @@ func (b *Bridge) drop(h Handle) {
 	b.repeated.forget()
 }
 
+// release takes a slab off the list, whose memory goes on.
 func (b *Bridge) release(h Handle, s *block) {
 	b.drop(h)
 	b.inUse -= len(s.bytes)
@@ -84,6 +91,7 @@ func (b *Bridge) Scratch(n int) (Handle, error) {
 		}
 		b.drop(b.scratch)
 		b.scratch = 0
+		slab.Give(s.bytes)
 	}
 	const least = 1 << 16
 	size := max(n, least)
@@ -91,6 +99,9 @@ func (b *Bridge) Scratch(n int) (Handle, error) {
 		size = n + n/4 // operands that grow bit by bit shall not reallocate each time
 	}
 	h, err := b.alloc(size, true)
+	if err != nil && size > n {
+		h, err = b.alloc(n, true)
+	}
 	if err != nil {
 		return 0, err
 	}

@@ -40,9 +40,9 @@ func New() *Bridge {
 // descriptors from. Its address never changes.
 func (b *Bridge) Frame() []int32 { return b.frame }
 
-// Memory is what live tensors and sessions hold.
+// Memory is what live tensors, layers and sessions hold.
 type Memory struct {
-	InUse    int // bytes
+	InUse    int // bytes: of a session its file, other weights, packed ones, and the plans' memory
 	Tensors  int
 	Sessions int
 	Scratch  int // bytes kept for copying plain arrays; not part of InUse

@@ -16,9 +16,11 @@ type session struct {
 	inputs  []graph.Info
 	outputs []graph.Info
 	run     *graph.Run
+	file    []byte // where the weights are
+	beside  int    // bytes of weights that are elsewhere
 }
 
-func (s *session) bytes() int { return s.engine.Bytes() }
+func (s *session) bytes() int { return len(s.file) + s.beside + s.engine.Bytes() }
 
 // Open makes a session of the model in the first n bytes of slab h, all of them
 // when n is -1, and takes the slab over: h names nothing afterwards, whether Open
@@ -32,13 +34,26 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 		return 0, &Error{Invalid, "bridge: a model in the scratch slab would not last"}
 	}
 	b.release(h, model)
+	id, err := b.open(model.bytes, n, o)
+	if err != nil {
+		slab.Give(model.bytes)
+	}
+	return id, err
+}
+
+func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = Caught(p)
+		}
+	}()
 	if n == -1 {
-		n = len(model.bytes)
+		n = len(file)
 	}
-	if n < 0 || n > len(model.bytes) {
-		return 0, &Error{BadShape, text.Join("bridge: a model of ", n, " bytes in a slab of ", len(model.bytes))}
+	if n < 0 || n > len(file) {
+		return 0, &Error{BadShape, text.Join("bridge: a model of ", n, " bytes in a slab of ", len(file))}
 	}
-	g, err := onnx.Read(model.bytes[:n:n])
+	g, err := onnx.Read(file[:n:n])
 	if err != nil {
 		return 0, err
 	}
@@ -48,8 +63,8 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	if err != nil {
 		return 0, err
 	}
-	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs())}
-	id := b.handles.put(s)
+	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), file: file, beside: engine.Weights(file)}
+	id = b.handles.put(s)
 	if id == 0 {
 		engine.Release()
 		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
@@ -110,6 +125,8 @@ func (b *Bridge) Release(h Handle) error {
 	}
 	b.sessions--
 	s.engine.Release()
+	slab.Give(s.file)
+	s.file = nil
 	return nil
 }
 
@@ -143,6 +160,7 @@ func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*graph.Tensor, error) {
 		}
 	}
 	s.run = nil
+	slab.Tidy()
 	run, err := s.engine.Prepare(dims)
 	if err != nil {
 		return nil, err

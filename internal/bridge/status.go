@@ -3,6 +3,7 @@ package bridge
 import (
 	"strings"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn"
 	"github.com/normwasm/normwasm/nn/graph"
@@ -40,6 +41,8 @@ func Classify(err error) (Status, string) {
 		return OK, ""
 	case *Error:
 		return e.Status, e.Text
+	case *slab.NoMemoryError:
+		return NoMemory, text.Join("normwasm: ", e)
 	case *norm.ShapeError:
 		return BadShape, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
 	case *norm.ValueError:
@@ -101,6 +104,8 @@ func Caught(p any) error {
 	switch p := p.(type) {
 	case nil:
 		return nil
+	case *slab.NoMemoryError:
+		return p
 	case error:
 		return &Error{Internal, text.Join("bridge: internal error: ", p)}
 	case string:

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/norm"
 )
@@ -21,6 +22,9 @@ func (b *Bridge) NewLayer(channels int, instance bool) (Handle, error) {
 	if channels > MaxBytes/layerBytes {
 		return 0, &Error{NoMemory, text.Join("norm: BatchNorm: ", channels, " channels; the limit is ", MaxBytes/layerBytes)}
 	}
+	if err := slab.Reserve(channels * layerBytes); err != nil {
+		return 0, err
+	}
 	construct := norm.NewBatchNormLayer
 	if instance {
 		construct = norm.NewInstanceNormLayer
@@ -35,6 +39,7 @@ func (b *Bridge) NewLayer(channels int, instance bool) (Handle, error) {
 	if h == 0 {
 		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
 	}
+	b.inUse += channels * layerBytes
 	return h, nil
 }
 

@@ -7,12 +7,17 @@ import "unsafe"
 // Align is the alignment in bytes of every slab: one cache line.
 const Align = 64
 
-// New returns n zero bytes whose first byte is aligned to Align.
+// New returns n zero bytes whose first byte is aligned to Align, which the garbage
+// collector frees. It panics with a NoMemoryError where there is no room for them.
 func New(n int) []byte {
+	Must[byte](n)
 	b := make([]byte, n+Align)
 	off := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & (Align - 1))
 	return b[off : off+n : off+n]
 }
+
+// Float32s is New for n float32.
+func Float32s(n int) []float32 { return View[float32](New(4 * n)) }
 
 // Elem is an element type that a slab can be seen as.
 type Elem interface {

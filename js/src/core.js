@@ -216,6 +216,7 @@ export class Core {
    */
   scratch(bytes) {
     if (bytes > this.#scratchBytes) {
+      this.#scratchBytes = 0; // a smaller one is gone, whether there is memory for a larger or not
       this.#scratchHandle = this.#handle('scratch', bytes);
       this.#scratchAddress = this.exports.address(this.#scratchHandle) >>> 0;
       this.#scratchBytes = bytes;

@@ -116,27 +116,30 @@ function isA(value, name) {
  * @param {AbortSignal} [signal]
  */
 async function drain(stream, meter, target, signal) {
-  let capacity = meter.total ?? 1 << 16;
+  const capacity = meter.total ?? 0;
   let length = 0;
+  /** What came when no length was known, or beyond one that was wrong: the module's memory, which never shrinks, gets it in one
+   *  piece when all is there. @type {Uint8Array[]} */
+  const rest = [];
   const reader = stream?.getReader();
   const stop = () => {
     reader?.cancel(signal?.reason).catch(() => {});
   };
   signal?.addEventListener('abort', stop, { once: true });
   try {
-    target.reserve(capacity);
+    if (capacity > 0) target.reserve(capacity);
     for (let step = await reader?.read(); step && !step.done; step = await reader?.read()) {
       const chunk = step.value;
       if (!ArrayBuffer.isView(chunk) || !is(chunk, 'Uint8Array')) throw new NormError(`InferenceSession.create: the stream gave ${describe(chunk)}, want Uint8Array`);
-      if (length + chunk.length > capacity) {
-        // No length was known, or it was wrong.
-        capacity = Math.max(2 * capacity, length + chunk.length);
-        target.reserve(capacity);
-      }
-      target.write(chunk, length);
+      if (rest.length > 0 || length + chunk.length > capacity) rest.push(chunk.slice());
+      else target.write(chunk, length);
       length += chunk.length;
       // As soon as it is clear that this is no model, and not after half a gigabyte of it.
       if (meter.count(chunk).head.length >= headLength && length - chunk.length < headLength && meter.kind('model')) throw meter.explain(undefined, 'model');
+    }
+    if (rest.length > 0) {
+      target.reserve(length);
+      for (let at = length, chunk = rest.pop(); chunk; chunk = rest.pop()) target.write(chunk, (at -= chunk.length));
     }
     if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
     if (meter.isTruncated || length === 0 || meter.kind('model')) throw meter.explain(undefined, 'model');
@@ -198,9 +201,13 @@ export class ArrayTarget {
 
   /** @param {number} capacity */
   reserve(capacity) {
-    const larger = new Uint8Array(capacity);
-    larger.set(this.bytes);
-    this.bytes = larger;
+    try {
+      const larger = new Uint8Array(capacity);
+      larger.set(this.bytes);
+      this.bytes = larger;
+    } catch (cause) {
+      throw new NormError(`InferenceSession.create: there is no memory for a model of ${capacity} bytes`, 'OUT_OF_MEMORY', { cause });
+    }
   }
 
   /** @param {Uint8Array} chunk @param {number} at */

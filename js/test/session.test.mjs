@@ -60,7 +60,7 @@ for (const [name, source] of Object.entries(sources)) {
     assert.deepEqual([...z.data], [-2, 4, -6, 8, 10, -12]);
     assert.deepEqual([...y.dims], [2, 3]);
     await session.release();
-    assert.deepEqual({ ...runtime.memory(), total: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0 });
+    assert.deepEqual({ ...runtime.memory(), total: 0, scratch: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
   });
 }
 
@@ -116,7 +116,7 @@ test('what is not a model', async () => {
   await read.arrayBuffer();
   await assert.rejects(InferenceSession.create(read), { name: 'NormError', message: /was read already/ });
   await assert.rejects(InferenceSession.create(new URL(`${server.url}/stalled/index.d.ts`), { signal: AbortSignal.timeout(50) }), { name: 'AbortError', code: 'ABORTED' });
-  assert.deepEqual({ ...runtime.memory(), total: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0 });
+  assert.deepEqual({ ...runtime.memory(), total: 0, scratch: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
 });
 
 test('feeds and fetches', async () => {
@@ -202,7 +202,7 @@ test('memory soak: sessions', async () => {
     if (i === 50) total = runtime.memory().total;
   }
   const now = runtime.memory();
-  assert.deepEqual({ ...now, total: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0 });
+  assert.deepEqual({ ...now, total: 0, scratch: 0 }, { total: 0, inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
   assert.ok(now.total <= total + (4 << 20), `the memory went on growing: ${total} → ${now.total}`);
 });
 

@@ -45,7 +45,7 @@ test('init is one promise while it is loading and loaded', async () => {
   assert.ok(['simd', 'relaxed'].includes(runtime.variant));
   const memory = runtime.memory();
   assert.ok(memory.total > 1e6);
-  assert.deepEqual(memory, { total: memory.total, inUse: 0, tensors: 0, sessions: 0 });
+  assert.deepEqual(memory, { total: memory.total, inUse: 0, tensors: 0, sessions: 0, scratch: 0 });
 });
 
 for (const variant of ['scalar', 'simd']) {

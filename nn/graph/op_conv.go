@@ -227,7 +227,7 @@ func planConv(c *Call) error {
 func hostWeights(c *Call) (known bool, weights, bias []float32) {
 	w, b := c.In(1), c.In(2)
 	if w.Host == nil || b != nil && b.Host == nil {
-		return false, make([]float32, w.Len()), nil
+		return false, slab.Float32s(w.Len()), nil
 	}
 	if b != nil {
 		bias = b.Host.Float32s()

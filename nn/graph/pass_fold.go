@@ -1,6 +1,10 @@
 package graph
 
-import "math"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // foldBatchNorm multiplies an inference BatchNormalization into the Conv before
 // it: W′ = W·a, b′ = (b − μ)·a + β with a = γ/√(σ² + ε) for each output channel,
@@ -137,7 +141,7 @@ func (r *rewriter) scaleConv(conv, n *Node, scale, shift []float64) {
 	old := w.Float32s()
 	channels := w.Dims[0]
 	per := len(old) / channels
-	weights, bias := make([]float32, len(old)), make([]float32, channels)
+	weights, bias := slab.Float32s(len(old)), make([]float32, channels)
 	for c := range channels {
 		for i := c * per; i < (c+1)*per; i++ {
 			weights[i] = float32(float64(old[i]) * scale[c])

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 )
 
@@ -30,8 +31,7 @@ func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
 		if r.serves(dims) {
 			copy(s.runs[1:i+1], s.runs[:i])
 			s.runs[0] = r
-			r.bind()
-			return r, nil
+			return r, r.bind()
 		}
 	}
 	if err := s.fits(dims); err != nil {
@@ -56,8 +56,7 @@ func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
 		s.runs = s.runs[:maxRuns-1]
 	}
 	s.runs = append([]*Run{r}, s.runs...)
-	r.bind()
-	return r, nil
+	return r, r.bind()
 }
 
 // serves says whether the plan is for inputs of these dimensions.
@@ -124,13 +123,16 @@ func DimsString(dims []Dim) string {
 }
 
 // bind makes the run use the session's arena.
-func (r *Run) bind() {
+func (r *Run) bind() error {
 	if !r.stale {
-		return
+		return nil
 	}
-	r.session.grow(r.first.size)
+	if err := r.session.grow(r.first.size); err != nil {
+		return err
+	}
 	r.first.bind(r.session.arena)
 	r.stale = false
+	return nil
 }
 
 // unbind lets go of the arena, and of the continuations that refer to it.
@@ -240,6 +242,10 @@ func (r *Run) gone() error {
 // caught turns a panic of the current step into the error of Exec.
 func (r *Run) caught(err *error) {
 	if p := recover(); p != nil {
+		if e, ok := p.(*slab.NoMemoryError); ok { // of a later segment
+			*err = e
+			return
+		}
 		if r.current == nil {
 			*err = Load("graph: the run failed")
 			return
@@ -254,6 +260,8 @@ func (r *Run) caught(err *error) {
 func stopped(n *Node, p any) error {
 	name := plain(n.Op) + " " + text.Quote(n.Name)
 	switch p := p.(type) {
+	case *slab.NoMemoryError:
+		return p
 	case runtime.Error:
 		return Load("graph: ", name, " failed: ", p)
 	case error:

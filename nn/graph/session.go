@@ -27,7 +27,6 @@ const (
 type Session struct {
 	graph    *Graph
 	maxBytes int
-	weights  int // bytes of constants
 	prepared map[*Node][]prepared
 	packed   int // bytes of prepared
 	runs     []*Run
@@ -64,14 +63,13 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 		}
 	}
 	if o.Optimize != "none" {
-		budget := &foldBudget{left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, map[*Tensor]bool{}))}
+		budget := &foldBudget{left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil))}
 		s.fold(g, budget)
 		if err := optimize(g); err != nil {
 			return nil, err
 		}
 		s.fold(g, budget)
 	}
-	s.weights = constantBytes(g, map[*Tensor]bool{})
 	return s, nil
 }
 
@@ -118,10 +116,10 @@ func opsOf(list []OpCount, nodes []*Node) []OpCount {
 	return list
 }
 
-// Bytes is what the session holds: weights, as the model has them and packed
-// for the kernels, and the arenas.
+// Bytes is what the session holds beside the weights as the model has them: packed
+// ones for the kernels, and the arenas of its plans.
 func (s *Session) Bytes() int {
-	n := s.weights + s.packed + len(s.arena)
+	n := s.packed + len(s.arena)
 	for _, r := range s.runs {
 		n += r.first.held()
 	}
@@ -133,15 +131,24 @@ func (s *Session) Release() {
 	for _, r := range s.runs {
 		r.unbind()
 	}
+	slab.Give(s.arena)
 	*s = Session{graph: &Graph{}, released: true}
 }
 
-// constantBytes sums the known values that the graph refers to.
-func constantBytes(g *Graph, seen map[*Tensor]bool) int {
-	n := 0
+// Weights is how many bytes of constants are elsewhere than in file.
+func (s *Session) Weights(file []byte) int { return constantBytes(s.graph, file) }
+
+// constantBytes sums the known values that the graph refers to, but for those in the
+// memory of file.
+func constantBytes(g *Graph, file []byte) int {
+	n, from := 0, slab.Addr(file)
+	seen := map[*Tensor]bool{}
 	add := func(v *Value) {
-		if v != nil && v.Const != nil && !seen[v.Const] {
-			seen[v.Const] = true
+		if v == nil || v.Const == nil || seen[v.Const] {
+			return
+		}
+		seen[v.Const] = true
+		if at := slab.Addr(v.Const.Data); at < from || at >= from+uintptr(len(file)) {
 			n += len(v.Const.Data)
 		}
 	}
@@ -154,18 +161,22 @@ func constantBytes(g *Graph, seen map[*Tensor]bool) int {
 
 // grow makes the arena shared by the first segments at least n bytes large.
 // Runs that are bound to the old one turn stale until they are prepared again.
-func (s *Session) grow(n int) {
+func (s *Session) grow(n int) (err error) {
 	if n <= len(s.arena) {
-		return
+		return nil
 	}
+	more := n
 	if len(s.arena) > 0 {
-		n = aligned(n + n/8) // so that inputs that grow step by step do not reallocate each time
+		more = aligned(n + n/8) // so that inputs that grow step by step do not reallocate each time
 	}
 	for _, r := range s.runs {
 		r.unbind()
 	}
-	s.arena = nil
-	s.arena = slab.New(n)
+	slab.Give(s.arena)
+	if s.arena, err = slab.Take(more, false); err != nil {
+		s.arena, err = slab.Take(n, false)
+	}
+	return err
 }
 
 // recovered turns a panic into an error. Operators check what they are given; this
@@ -173,6 +184,8 @@ func (s *Session) grow(n int) {
 func recovered(what string, err *error) {
 	switch p := recover().(type) {
 	case nil:
+	case *slab.NoMemoryError:
+		*err = p
 	case error:
 		*err = Load("graph: ", what, " failed: ", p)
 	case string:

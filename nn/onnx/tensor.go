@@ -60,7 +60,7 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 		case 5:
 			ints = m.numbers(ints)
 		case 6:
-			strs = append(strs, m.str())
+			strs = append(grown(strs, 1), m.str())
 		case 7:
 			longs = m.numbers(longs)
 		case 8:

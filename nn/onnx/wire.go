@@ -3,6 +3,7 @@ package onnx
 import (
 	"math"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 )
@@ -126,7 +127,7 @@ func uvarint(b []byte) (v uint64, n int) {
 // numbers appends the current field, a repeated integer that may be packed.
 func (m *message) numbers(list []int64) []int64 {
 	if m.kind == kindVarint {
-		return append(list, int64(m.bits))
+		return append(grown(list, 1), int64(m.bits))
 	}
 	if !m.want(kindBytes) {
 		return list
@@ -153,7 +154,7 @@ func (m *message) numbers(list []int64) []int64 {
 // floats appends the current field, a repeated float that may be packed.
 func (m *message) floats(list []float32) []float32 {
 	if m.kind == kindFixed32 {
-		return append(list, math.Float32frombits(uint32(m.bits)))
+		return append(grown(list, 1), math.Float32frombits(uint32(m.bits)))
 	}
 	if !m.want(kindBytes) || len(m.data)%4 != 0 {
 		m.damaged(text.Join("field ", m.num))
@@ -169,7 +170,7 @@ func (m *message) floats(list []float32) []float32 {
 // doubles appends the current field, a repeated double that may be packed.
 func (m *message) doubles(list []float64) []float64 {
 	if m.kind == kindFixed64 {
-		return append(list, math.Float64frombits(m.bits))
+		return append(grown(list, 1), math.Float64frombits(m.bits))
 	}
 	if !m.want(kindBytes) || len(m.data)%8 != 0 {
 		m.damaged(text.Join("field ", m.num))
@@ -186,10 +187,14 @@ func (m *message) doubles(list []float64) []float64 {
 	return list
 }
 
-// grown makes room for n more elements.
+// grown makes room for n more elements, and more than that where a list grows again and
+// again. It panics with a slab.NoMemoryError where there is none: a byte of a file can
+// make eight of a list.
 func grown[T any](list []T, n int) []T {
 	if cap(list)-len(list) >= n {
 		return list
 	}
-	return append(make([]T, 0, len(list)+n), list...)
+	size := len(list) + max(n, len(list)/2)
+	slab.Must[T](size)
+	return append(make([]T, 0, size), list...)
 }
