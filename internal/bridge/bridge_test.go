@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -116,16 +117,36 @@ func TestAllocLimits(t *testing.T) {
 	}
 }
 
-// limited lowers the limit of all memory for a test, as far as to leave so many bytes.
-func limited(t *testing.T, bytes int) {
-	t.Helper()
-	slab.SetLimit(0)
-	_, err := slab.Take(1<<20, false) // gives the cached ones away
-	require.Error(t, err)
-	u := slab.Usage()
-	before := slab.SetLimit(u.InUse + bytes)
+func TestNoRoom(t *testing.T) {
+	b := New()
 	t.Cleanup(func() { slab.SetLimit(slab.Limit) })
-	_ = before
+	x := put(t, b, 1, 2, 3)
+	slab.SetLimit(0)
+	for name, f := range map[string]func() error{
+		"a tensor":  func() error { _, err := b.Alloc(1 << 29); return err },
+		"scratch":   func() error { _, err := b.Scratch(1 << 29); return err },
+		"a layer":   func() error { _, err := b.NewLayer(1<<22, false); return err },
+		"one large": func() error { _, err := b.Alloc(MaxBytes); return err },
+	} {
+		assert.Equal(t, NoMemory, status(t, b, f()), name)
+		assert.Contains(t, string(b.Failure()), "normwasm: there is no memory for ", name)
+		assert.Equal(t, Memory{InUse: 12, Tensors: 1}, b.Memory(), name)
+	}
+	s, err := b.Open(load(t, b, model("Relu", 1)), -1, graph.Options{})
+	require.NoError(t, err)
+	_, err = b.Prepare(s, [][]int{{1 << 25, 2}})
+	assert.Equal(t, NoMemory, status(t, b, err))
+	_, err = b.Prepare(s, [][]int{{1 << 30, 2}})
+	assert.Equal(t, BadShape, status(t, b, err))
+	in, err := b.Prepare(s, [][]int{{1, 2}})
+	require.NoError(t, err)
+	assert.Len(t, in[0].Data, 8)
+	assert.Equal(t, []float32{1, 2, 3}, read(t, b, x))
+	slab.SetLimit(slab.Limit)
+	_, err = b.Prepare(s, [][]int{{1 << 20, 2}})
+	require.NoError(t, err)
+	require.NoError(t, b.Release(s))
+	assert.Equal(t, Memory{InUse: 12, Tensors: 1}, b.Memory())
 }
 
 func TestScratch(t *testing.T) {
