@@ -4,7 +4,7 @@
 // (needs 5 GB of memory for some ten seconds).
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, test } from 'node:test';
-import { InferenceSession, Tensor, init, layerNorm } from 'normwasm';
+import { InferenceSession, Tensor, init, layerNorm } from '../src/index.js';
 import { live } from '../src/runtime.js';
 import { floats, model, twoOutputs } from './data.mjs';
 
