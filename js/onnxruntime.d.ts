@@ -52,9 +52,9 @@ export interface RegisterOptions extends Pick<InitOptions, 'wasmURL' | 'wasmModu
 }
 
 /** Registers {@link backend} with onnxruntime-common, or a package built on it. Sessions that name no provider, or 'normwasm',
- *  run on it from then on. May be called again.
+ *  run on it from then on. May be called again. A number is the priority alone.
  *  @throws {NormError} when `ort` has no registerBackend, and for unknown options */
-export function registerNormwasm(ort: { registerBackend(name: string, backend: any, priority: number): void }, options?: RegisterOptions): void;
+export function registerNormwasm(ort: { registerBackend(name: string, backend: any, priority: number): void }, options?: RegisterOptions | number): void;
 
 // ---- in place of onnxruntime-web --------------------------------------------------------------
 

@@ -156,11 +156,14 @@ function startOptions({ worker, ...options }) {
 /**
  * Registers the backend as an execution provider.
  * @param {any} ort onnxruntime-common, or a package built on it such as onnxruntime-web
- * @param {any} [options]
+ * @param {any} [options] or the priority
  */
 export function registerNormwasm(ort, options = {}) {
   if (typeof ort?.registerBackend !== 'function') throw new NormError('registerNormwasm: the first argument has no registerBackend; want the module onnxruntime-common or onnxruntime-web');
+  if (typeof options === 'number') options = { priority: options };
+  if (options === null || typeof options !== 'object') throw new NormError('registerNormwasm: the second argument must be options, or the priority alone');
   const { priority = 100, names = ['normwasm'], ...rest } = options;
+  if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) throw new NormError("registerNormwasm: names must be an array of strings, as in ['normwasm', 'wasm']");
   if (!Number.isInteger(priority)) throw new NormError(`registerNormwasm: priority is ${String(priority)}, want a whole number`);
   const unknown = Object.keys(rest).find((name) => !own.includes(name));
   if (unknown !== undefined) throw new NormError(`registerNormwasm: there is no option ${unknown}; want priority, names, ${own.join(', ')}`);

@@ -17,7 +17,7 @@ const models = join(data, 'models');
 before(() => {
   ort.env.wasm.numThreads = 1;
   ort.env.logLevel = 'error';
-  inPlace.registerNormwasm(ort, { priority: -1 }); // by name only: without a name these tests want onnxruntime's own
+  inPlace.registerNormwasm(ort, -1); // by name only: without a name these tests want onnxruntime's own
 });
 
 /** The three ways, as a module and the options of its sessions. */
@@ -131,6 +131,9 @@ describe('the backend', () => {
     assert.throws(() => inPlace.registerNormwasm({}), /registerBackend/);
     assert.throws(() => inPlace.registerNormwasm(common, { wasmUrl: 'x' }), /no option wasmUrl/);
     assert.throws(() => inPlace.registerNormwasm(common, { priority: 'high' }), /priority/);
+    assert.throws(() => inPlace.registerNormwasm(common, 1.5), /priority is 1.5/);
+    assert.throws(() => inPlace.registerNormwasm(common, { names: 'wasm' }), /names/);
+    assert.throws(() => inPlace.registerNormwasm(common, null), NormError);
     await assert.rejects(inPlace.backend.createInferenceSessionHandler(twice, { preferredOutputLocation: 'gpu-buffer' }), UnsupportedError);
     await assert.rejects(inPlace.backend.createInferenceSessionHandler(twice, { preferredOutputLocation: { y: 'gpu-buffer' } }), UnsupportedError);
     await assert.rejects(inPlace.backend.createInferenceSessionHandler(twice, { externalData: ['weights.bin'] }), /externalData names 1/);
