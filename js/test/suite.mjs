@@ -4,7 +4,7 @@
 export async function run({ source, asModule, variant }) {
   const names = () => Reflect.ownKeys(globalThis).map(String);
   const before = new Set(names());
-  const { BatchNorm, InferenceSession, LayerNorm, RMSNorm, Tensor, batchNorm, groupNorm, init, instanceNorm, layerNorm, lpNorm, rmsNorm } = await import('/dist/normwasm.js');
+  const { BatchNorm, InferenceSession, LayerNorm, RMSNorm, Tensor, batchNorm, groupNorm, init, instanceNorm, layerNorm, lpNorm, rmsNorm } = await import('./package.mjs');
   const { floats, twoOutputs } = await import('/test/data.mjs');
   const started = performance.now();
   const phases = new Set();
@@ -58,7 +58,7 @@ export async function run({ source, asModule, variant }) {
 
 /** The message of a start that fails, and whether the next one works. @param {string} wasmURL */
 export async function fail(wasmURL) {
-  const { init, layerNorm } = await import('/dist/normwasm.js');
+  const { init, layerNorm } = await import('./package.mjs');
   const error = await init({ wasmURL }).then(() => undefined, (e) => e);
   const runtime = await init();
   const ok = layerNorm(new Float32Array(4)).every((v) => v === 0);
@@ -66,9 +66,16 @@ export async function fail(wasmURL) {
   return { name: error?.name, code: error?.code, message: error?.message, ok };
 }
 
+/** What a start says that is to fail. @param {object} options */
+export async function refused(options) {
+  const { init } = await import('./package.mjs');
+  const { name, message } = await init(options).then(() => ({}), (error) => error);
+  return { name, message };
+}
+
 /** Runs an ONNX model for one input; the first outputs' elements. @param {{ model: string, shape: number[], seed: number }} options */
 export async function infer({ model, shape, seed }) {
-  const { InferenceSession, Tensor, init } = await import('/dist/normwasm.js');
+  const { InferenceSession, Tensor, init } = await import('./package.mjs');
   const runtime = await init();
   const { floats } = await import('/test/data.mjs');
   const session = await InferenceSession.create(model);
