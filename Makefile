@@ -3,6 +3,7 @@
 ##   make demo         build the demo and serve it on this computer; PORT=8081 make demo for another port
 ##   make test         all tests but the long ones, a few minutes; says where its time went
 ##   make test-all     the long ones too: fuzzing, long rows, every variant everywhere
+##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
 ##   make size         what a page downloads, against its budget
 ##   make build        the npm package, in js/dist
@@ -36,10 +37,11 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types size
-LONG_STEPS := test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
+# Firefox and WebKitGTK are installed where that needs no question.
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
 .PHONY: help need demo site test test-all bench check check-long build size size-long generate clean fuzz browser testdata \
-        test-go test-norm test-norm-long test-browser test-browser-long test-wasm test-purego test-js test-types test-demo
+        test-go test-norm test-norm-long test-browser test-browser-long test-wasm test-purego test-js test-types test-demo test-browsers
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -146,6 +148,10 @@ test-types: $(BUILT) js/node_modules/.installed
 
 test-demo: demo/dist/.built browser js/node_modules/.installed
 	$(STEP) test-demo bash -c 'cd demo && npm test --silent'
+
+test-browsers: demo/dist/.built js/node_modules/.installed
+	@.ci/browsers
+	$(STEP) test-browsers node js/test/browsers/run.mjs
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz

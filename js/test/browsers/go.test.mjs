@@ -11,8 +11,16 @@ import { chosen, open } from '../drivers.mjs';
 import { serve } from '../server.mjs';
 
 const root = join(import.meta.dirname, '../../..');
-/** The SIMD kernels against their twins, exact sums, and the layers' own properties. */
-const packages = { norm: ['./norm'], nn: ['./nn'], asm: ['./internal/asm/asmtest'], 'norm, scalar': ['-tags', 'purego', './norm'] };
+/**
+ * A sample, for all of norm takes long: the kernels against their scalar twins, bit by bit, and the functions on
+ * rows that go wrong first. Examples are left out, which catch what they print in a file.
+ */
+const norm = '-test.run=^(Test|Fuzz).*(Contract|Bits|Hard|Finite|Beta|Neighbours|Rows$|Errors|Norm$)';
+const programs = {
+  norm: { build: ['./norm'], args: [norm] },
+  nn: { build: ['./nn'], args: ['-test.run=^(Test|Fuzz)'] },
+  asm: { build: ['./internal/asm/asmtest'], args: [] },
+};
 
 /** @type {string} */
 let folder;
@@ -21,7 +29,7 @@ let server;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'normwasm-go-'));
   const env = { ...process.env, GOTOOLCHAIN: process.env.GOTOOLCHAIN ?? 'go1.27.4', GOOS: 'js', GOARCH: 'wasm' };
-  for (const [name, args] of Object.entries(packages)) await promisify(execFile)('go', ['test', '-c', '-o', join(folder, `${name}.wasm`), ...args], { cwd: root, env });
+  for (const [name, { build }] of Object.entries(programs)) await promisify(execFile)('go', ['test', '-c', '-o', join(folder, `${name}.wasm`), ...build], { cwd: root, env });
   server = await serve({ '/go/': folder });
 });
 after(async () => {
@@ -50,14 +58,14 @@ for (const name of chosen()) {
     });
     after(() => browser?.close());
 
-    for (const program of Object.keys(packages)) {
+    for (const [program, { args }] of Object.entries(programs)) {
       test(program, async (t) => {
-        const { output, code, error } = await browser.evaluate(inWorker, { url: `/go/${program}.wasm`, args: ['-test.v', '-test.short'] });
+        const { output, code, error } = await browser.evaluate(inWorker, { url: `/go/${program}.wasm`, args: ['-test.v', '-test.short', ...args] });
         const count = (/** @type {string} */ word) => output.match(new RegExp(`^--- ${word}`, 'gm'))?.length ?? 0;
         assert.equal(error, undefined, `${error}\n${output.slice(-3000)}`);
         assert.equal(code, 0, output.match(/^.*\n?(?=^ *--- FAIL)/gm)?.join('') + output.slice(-3000));
         assert.equal(count('FAIL'), 0);
-        assert.ok(count('PASS') >= 10 || program === 'asm', output.slice(-3000));
+        assert.ok(count('PASS') >= 5, output.slice(-3000));
         assert.match(output, /^PASS$/m);
         t.diagnostic(`${count('PASS')} tests passed, ${count('SKIP')} skipped`);
       });
