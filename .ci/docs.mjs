@@ -38,6 +38,8 @@ const targets = new Set(Array.from(read('Makefile').matchAll(/^([\w.\- ]+):(?!=)
 const tests = execFileSync('git', ['grep', '-hoE', '^func (Test|Fuzz|Benchmark|Example)\\w+', '--', '*_test.go'], { cwd: root, encoding: 'utf8' });
 const testNames = new Set(tests.split('\n').map((line) => line.replace('func ', '')));
 
+const declared = files.filter((f) => /^js\/[^/]*\.d\.ts$/.test(f)).map(read).join('\n');
+
 for (const file of documents) {
   const folder = dirname(file);
   const text = read(file);
@@ -54,6 +56,8 @@ for (const file of documents) {
     if (/^make [a-z-]+/.test(code)) {
       const [, target] = code.split(' ');
       if (!targets.has(target)) complain(`${file} names \`${code}\`, which the Makefile does not have`);
+    } else if (/^[a-z]+[A-Z]\w*$/.test(code) && /^(js\/README|CHANGELOG)/.test(file)) {
+      if (!new RegExp(`\\b${code}\\b`).test(declared)) complain(`${file} names \`${code}\`, which no declaration of js/ has`);
     } else if (/^(Test|Fuzz|Benchmark)[A-Z]\w*$/.test(code)) {
       if (!testNames.has(code)) complain(`${file} names the test ${code}, which is not there`);
     } else if (/^\.?[\w*-]+(\/[\w.*-]+)*(\/|\.(go|s|js|mjs|ts|json|html|css|md|mod|sum|yml))$/.test(code) && !made.test(code)) {
