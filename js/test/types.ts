@@ -70,11 +70,11 @@ export async function use(signal: AbortSignal): Promise<number> {
   const inferred: Float32Array = new Tensor(array, [2, 4]).data;
   const told: [Int32Array, string[], Uint8Array, BigInt64Array] = [new Tensor<'int32'>(new Int32Array(1)).data, new Tensor<'string'>(['a'], [1]).data,
     new Tensor<'bool'>([true], [1]).data, new Tensor<'int64'>([1n]).data];
-  const pixels: Uint8Array = new Tensor('uint8', new Uint8ClampedArray(4), [1, 1, 4]).data;
+  const clamped: Uint8Array = new Tensor('uint8', new Uint8ClampedArray(4), [1, 1, 4]).data;
   new Tensor('float16', [1.5, 2]).data satisfies Uint16Array;
   // @ts-expect-error nested arrays are Tensor.from's
   new Tensor([[1], [2]]);
-  console.log(inferred, told, pixels);
+  console.log(inferred, told, clamped);
   const feeds: Record<string, Tensor> = { ids, mask: new Tensor('bool', [true, false].map(Number)) };
   const session = await InferenceSession.create(new URL('model.onnx', 'https://example.org/'), { freeDimensionOverrides: { batch: 1 } });
   await InferenceSession.create('model.onnx', { executionProviders: ['webgpu', { name: 'wasm' }], graphOptimizationLevel: 'extended', logSeverityLevel: 3, threads: 'auto' });
