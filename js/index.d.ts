@@ -484,7 +484,8 @@ export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
   /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. Of onnxruntime's names 'disabled' is 'none', and
    *  'basic', 'extended' and 'layout' are 'all'. */
   graphOptimizationLevel?: 'none' | 'all' | 'disabled' | 'basic' | 'extended' | 'layout';
-  /** Sizes for symbolic dimensions, when known beforehand. */
+  /** Sizes for symbolic dimensions of the inputs, when known beforehand. A name that no input has is a {@link ShapeError} that lists
+   *  those that there are. */
   freeDimensionOverrides?: Record<string, number>;
   /** Keep these outputs resident. */
   preferredOutputLocation?: 'cpu' | 'wasm';

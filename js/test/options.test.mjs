@@ -297,5 +297,13 @@ describe('what start and session options may be', () => {
     for (const [overrides, message] of [[[1], /is a plain array/], [null, /is null/], [{ N: 1.5 }, /"N"\[0\] is 1.5/], [{ N: '1' }, /a string/]]) {
       await assert.rejects(InferenceSession.create(twoOutputs(), { freeDimensionOverrides: overrides }), message);
     }
+    const fixed = await InferenceSession.create(twoOutputs(), { freeDimensionOverrides: { n: 5 } });
+    assert.deepEqual(fixed.inputMetadata[0].shape, [5, 3]);
+    await fixed.release();
+    for (const worker of [false, true]) {
+      await assert.rejects(InferenceSession.create(twoOutputs(), { freeDimensionOverrides: { n: 5, nonsense: 1 }, worker }), {
+        name: 'ShapeError', message: /there is no free dimension "nonsense"; those of the model's inputs are "n"/,
+      });
+    }
   });
 });

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 )
@@ -13,7 +15,8 @@ type Options struct {
 	// MaxBytes limits the memory that a session takes beside its weights; 0 is
 	// 1 GiB.
 	MaxBytes int
-	// FreeDims gives sizes to symbolic dimensions.
+	// FreeDims gives sizes to symbolic dimensions of the inputs. One that no input
+	// has is an error.
 	FreeDims map[string]int
 }
 
@@ -52,15 +55,8 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes
 	}
-	for _, v := range g.Inputs {
-		for i, d := range v.Dims {
-			if size, ok := o.FreeDims[d.Symbol]; ok && d.Size < 0 && d.Symbol != "" {
-				if size < 0 {
-					return nil, Shape("graph: dimension ", text.Quote(d.Symbol), " is given as ", size)
-				}
-				v.Dims[i].Size = size
-			}
-		}
+	if err := setFreeDims(g.Inputs, o.FreeDims); err != nil {
+		return nil, err
 	}
 	if o.Optimize != "none" {
 		budget := &foldBudget{left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil))}
@@ -71,6 +67,50 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 		s.fold(g, budget)
 	}
 	return s, nil
+}
+
+// setFreeDims gives symbolic dimensions of the inputs their sizes.
+func setFreeDims(inputs []*Value, sizes map[string]int) error {
+	var symbols []string
+	for _, v := range inputs {
+		for i, d := range v.Dims {
+			if d.Size >= 0 || d.Symbol == "" {
+				continue
+			}
+			if !slices.Contains(symbols, d.Symbol) {
+				symbols = append(symbols, d.Symbol)
+			}
+			if size, ok := sizes[d.Symbol]; ok {
+				if size < 0 {
+					return Shape("graph: dimension ", text.Quote(d.Symbol), " is given as ", size)
+				}
+				v.Dims[i].Size = size
+			}
+		}
+	}
+	unknown, found := "", false
+	for name := range sizes { // the first by name, for maps have no order
+		if !slices.Contains(symbols, name) && (!found || name < unknown) {
+			unknown, found = name, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	known := "the model's inputs have none"
+	for i, symbol := range symbols {
+		if i == 32 {
+			known = text.Join(known, " and ", len(symbols)-i, " more")
+			break
+		}
+		if i == 0 {
+			known = "those of the model's inputs are "
+		} else {
+			known += ", "
+		}
+		known += text.Quote(symbol)
+	}
+	return Shape("graph: there is no free dimension ", text.Quote(unknown), "; ", known)
 }
 
 // Info describes an input or output.

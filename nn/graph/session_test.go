@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 )
 
 // The planner's tests have operators of their own, in the domain "test", so that
@@ -487,6 +488,20 @@ func TestPrepareChecksShapes(t *testing.T) {
 	assert.Equal(t, 4, s.Inputs()[0].Dims[1].Size)
 	_, err = s.Prepare([][]int{{1, 3, 3}, {3}})
 	assert.ErrorContains(t, err, "want [1 4 ?]")
+
+	var bad *ShapeError
+	_, err = NewSession(g(), Options{FreeDims: map[string]int{"width": 4, "nonsense": 1, "zero": 2}})
+	require.ErrorAs(t, err, &bad)
+	assert.EqualError(t, err, `graph: there is no free dimension "nonsense"; those of the model's inputs are "width"`)
+	b, x := newBuild(Dim{Size: 2}, Dim{Size: -1})
+	_, err = NewSession(b.out(x), Options{FreeDims: map[string]int{"": 4}})
+	assert.EqualError(t, err, `graph: there is no free dimension ""; the model's inputs have none`)
+	b, x = newBuild()
+	for i := range 40 {
+		x.Dims = append(x.Dims, Dim{Size: -1, Symbol: text.Join("d", i)})
+	}
+	_, err = NewSession(b.out(x), Options{FreeDims: map[string]int{"n": 1}})
+	assert.ErrorContains(t, err, `"d31" and 8 more`)
 }
 
 func TestEverythingMissingIsListed(t *testing.T) {
