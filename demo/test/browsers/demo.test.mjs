@@ -17,6 +17,7 @@ after(() => site?.close());
 
 /** Waits in the page for the reading after the one of number `was`; its number and text. @param {number} was */
 async function reading(was) {
+  if (!document.querySelector('#text')) throw new Error(`this is not the page: ${document.body.innerText}`);
   const count = () => Number(document.documentElement.dataset.read ?? 0);
   for (const end = Date.now() + 8 * 60_000; count() <= was; await new Promise((resolve) => setTimeout(resolve, 50))) {
     const failed = document.querySelector('#failed:not([hidden])');

@@ -7,14 +7,21 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
 import { chosen, open } from '../drivers.mjs';
+import { serve } from '../server.mjs';
 
 const skip = process.platform !== 'linux' && 'processes are looked for in /proc';
+/** @type {Awaited<ReturnType<typeof serve>>} */
+let server;
 /** @type {string} */
 let folder;
-before(() => {
+before(async () => {
+  server = await serve();
   folder = mkdtempSync(join(tmpdir(), 'normwasm-drivers-'));
 });
-after(() => rmSync(folder, { recursive: true, force: true }));
+after(() => {
+  server?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 /** The processes that have this test's folder in their environment, as all descendants of one have. */
 function descendants() {
@@ -49,8 +56,8 @@ for (const name of chosen()) {
   test(`${name}: numbers, errors and complaints come over`, async () => {
     const browser = await open(name);
     try {
-      await browser.goto('data:text/html,<!doctype html><title>empty</title>');
-      assert.deepEqual(await browser.evaluate((x) => [x, [-0, NaN, Infinity], document.title], { a: -0, b: [-Infinity] }), [{ a: -0, b: [-Infinity] }, [-0, NaN, Infinity], 'empty']);
+      await browser.goto(server.url);
+      assert.deepEqual(await browser.evaluate((x) => [x, [-0, NaN, Infinity], document.title], { a: -0, b: [-Infinity] }), [{ a: -0, b: [-Infinity] }, [-0, NaN, Infinity], 'normwasm']);
       assert.equal(await browser.evaluate(() => {}), undefined);
       await assert.rejects(browser.evaluate(async () => { throw new RangeError('too far'); }), new RegExp(`in ${name}: RangeError: too far`));
       await browser.evaluate(async () => {
