@@ -43,6 +43,19 @@ const shared = (extension) => ({
     onResolve({ filter: /^\.\.?\/index\.js$/ }, () => ({ path: `./normwasm.${extension}`, external: true }));
   },
 });
+/**
+ * What the worker's script has no use for: it is given bytes and a compiled module, and what it is fed was checked. The names
+ * are there, and who calls one all the same is told.
+ */
+const spared = {
+  name: 'spared',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]src[\\/](loader|model|nested|node|options|remote|runtime|sniff)\.js$/ }, ({ path }) => {
+      const names = [...readFileSync(path, 'utf8').matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map(([, name]) => name);
+      return { contents: names.map((name) => `export function ${name}() { throw new Error('${name} is not in this script'); }`).join('\n') };
+    });
+  },
+};
 const formats = {
   js: { format: 'esm', platform: 'neutral', banner: { js: notice } },
   cjs: {
@@ -59,7 +72,7 @@ await Promise.all([
   build({
     ...common, format: 'iife', platform: 'neutral', banner: { js: notice }, entryPoints: [join(here, 'src/worker.js')],
     // A script has no import.meta; it is given the module, and finds a file beside itself.
-    define: { 'import.meta.url': 'undefined' }, outfile: join(here, 'dist/normwasm.worker.js'), plugins: [beside],
+    define: { 'import.meta.url': 'undefined' }, outfile: join(here, 'dist/normwasm.worker.js'), plugins: [beside, spared],
   }),
 ]);
 

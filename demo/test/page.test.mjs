@@ -3,8 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -16,18 +15,16 @@ const demo = join(dirname(fileURLToPath(import.meta.url)), '..');
 const engine = process.env.NORMWASM_ENGINE;
 const screens = join(demo, 'dist', 'screens');
 
-let browser, root, site;
+let browser, site;
 before(async () => {
-  root = await mkdtemp(join(tmpdir(), 'demo-page-')); // of its own: other tests read dist at the same time
-  await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root, ...(engine ? ['--engine', engine] : [])]);
+  await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), ...(engine ? ['--engine', engine] : [])]);
   await mkdir(screens, { recursive: true });
-  site = await serve({ root });
+  site = await serve({ root: join(demo, 'dist') });
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
   site?.close();
-  if (root) await rm(root, { recursive: true });
 });
 
 /**

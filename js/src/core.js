@@ -1,8 +1,8 @@
 // One running instance of the module: its exports, memory and API object, and
 // whether it still lives.
 import { createGo } from '../dist/go-runtime.js';
+import { forbidden, policyError, reason } from './cause.js';
 import { DisposedError, LoadError, NormError, fromStatus } from './errors.js';
-import { forbidden, policyError, reason } from './loader.js';
 import { Memory } from './memory.js';
 
 /**

@@ -1,6 +1,8 @@
 // Finding, fetching and compiling: the only place that fetches anything.
+import { forbidden, policyError, reason } from './cause.js';
 import { LoadError, UnsupportedError, aborted } from './errors.js';
 import { packaged } from './files.js';
+import { isNodeFile, node, readFile } from './node.js';
 import { beginning, guess, headLength, identify } from './sniff.js';
 
 /** @typedef {import('../index.js').Variant} Variant */
@@ -102,7 +104,7 @@ async function fetchModule(url, options) {
   /** @type {Progress | undefined} */
   const progress = onProgress && ((loaded, total) => onProgress({ phase: 'download', loaded, total }));
   if (isNodeFile(url)) {
-    const bytes = await readFile(url);
+    const bytes = await readNodeFile(url);
     progress?.(bytes.length, bytes.length);
     onProgress?.({ phase: 'compile', loaded: bytes.length, total: bytes.length });
     return compile(bytes, new Meter(String(url), bytes.length).count(bytes));
@@ -167,7 +169,7 @@ async function compile(bytes, meter) {
 export async function openModel(source, signal) {
   const url = source instanceof URL || typeof source === 'string' ? resolve(source) : undefined;
   if (url && isNodeFile(url)) {
-    const bytes = await readFile(url);
+    const bytes = await readNodeFile(url);
     return new Response(bytes, { headers: { 'content-length': String(bytes.length) } });
   }
   return request(url ?? /** @type {Request} */ (source), signal);
@@ -331,31 +333,6 @@ export class Meter {
 }
 
 /**
- * Whether an engine says that the page's policy forbids WebAssembly: Chromium, Firefox and
- * Safari in their words, and V8 where it is built into something else.
- * @param {unknown} cause
- */
-export function forbidden(cause) {
-  return cause instanceof Error && /content security policy|blocked by csp|unsafe-eval|disallowed by embedder/i.test(cause.message);
-}
-
-/**
- * @param {string} name
- * @param {unknown} cause
- */
-export function policyError(name, cause) {
-  return new LoadError(`${name} must not be compiled: the page's Content-Security-Policy forbids WebAssembly; add 'wasm-unsafe-eval' to its script-src`
-    + ` (as in script-src 'self' 'wasm-unsafe-eval'), also in the policy that worker scripts are served with. The engine says: ${reason(cause)}`, 'BLOCKED_BY_POLICY', { cause });
-}
-
-/** @param {unknown} cause */
-export function reason(cause) {
-  if (!(cause instanceof Error)) return String(cause);
-  // Node's fetch hides what happened one level down.
-  return cause.cause instanceof Error ? `${cause.message} (${cause.cause.message})` : cause.message;
-}
-
-/**
  * A URL as the page, the worker or the process understands it. A base URL that
  * ends with a slash holds the packaged files.
  * @param {string | URL} where
@@ -377,27 +354,10 @@ function parse(text) {
   }
 }
 
-/** Node's process object. @returns {{ cwd(): string, versions: { node?: string } } | undefined} */
-function node() {
-  const process = /** @type {any} */ (globalThis).process;
-  return typeof process?.versions?.node === 'string' ? process : undefined;
-}
-
 /** @param {URL} url */
-export function isNodeFile(url) {
-  return url.protocol === 'file:' && node() !== undefined;
-}
-
-/**
- * @param {URL} url
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
- */
-async function readFile(url) {
-  // In a variable, so that bundlers for the browser let it be.
-  const module = 'node:fs/promises';
+async function readNodeFile(url) {
   try {
-    const fs = await import(/* webpackIgnore: true */ /* @vite-ignore */ module);
-    return await fs.readFile(url);
+    return await readFile(url);
   } catch (cause) {
     throw new LoadError(`cannot read ${url}: ${reason(cause)}`, 'FETCH_FAILED', { cause });
   }

@@ -49,6 +49,18 @@ export class Local {
     }
   }
 
+  /**
+   * A session of a model that is there as bytes.
+   * @param {Core} core
+   * @param {Uint8Array} bytes
+   * @param {Pick<SessionOptions, 'graphOptimizationLevel' | 'freeDimensionOverrides'>} options
+   */
+  static open(core, bytes, options) {
+    const { handle, address } = core.alloc(bytes.length);
+    core.memory.u8.set(bytes, address);
+    return new Local(core, core.invoke('open', { handle }, { bytes: bytes.length, ...options }));
+  }
+
   /** Throws unless the module lives. */
   check() {
     this.#core.check();

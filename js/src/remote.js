@@ -1,6 +1,7 @@
 // Sessions in workers: each has a module of its own, so that the page never blocks.
+import { reason } from './cause.js';
 import { DisposedError, LoadError, NormError, aborted, fromName } from './errors.js';
-import { chooseVariant, reason, sharedModule } from './loader.js';
+import { chooseVariant, sharedModule } from './loader.js';
 import { ArrayTarget, beginModel, readModel } from './model.js';
 import { inherited } from './runtime.js';
 import { Tensor, attached } from './tensor.js';
@@ -37,7 +38,7 @@ export class Remote {
     const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
     const variant = chooseVariant(wanted);
     const target = new ArrayTarget();
-    const [module, { received: length }] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
+    const [module, meter] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const remote = new Remote();
@@ -46,7 +47,7 @@ export class Remote {
     try {
       const created = [];
       for (let i = 0; i < Number(options.worker); i++) {
-        const bytes = target.bytes.slice(0, length);
+        const bytes = target.bytes.slice(0, meter.received);
         const worker = await remote.#start(workerURL);
         created.push(remote.#send(worker, {
           call: 'create', bytes,
@@ -57,7 +58,7 @@ export class Remote {
       return remote;
     } catch (error) {
       remote.#end('its creation failed');
-      throw signal?.aborted ? aborted(signal, 'InferenceSession.create') : error;
+      throw signal?.aborted ? aborted(signal, 'InferenceSession.create') : meter.misread(error);
     } finally {
       signal?.removeEventListener('abort', stop);
     }

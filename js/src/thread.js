@@ -1,6 +1,8 @@
 // Starts the worker's script: in a page, in a worker of a page, in Node.
+import { reason } from './cause.js';
 import { LoadError } from './errors.js';
-import { isNodeFile, ownFile, reason, resolve } from './loader.js';
+import { ownFile, resolve } from './loader.js';
+import { isNodeFile, startThread as startInNode } from './node.js';
 
 /**
  * @param {string | URL} [script] another one than the package's own
@@ -16,17 +18,9 @@ export async function startThread(script) {
       throw new LoadError(`the worker does not start: ${reason(cause)}`, 'START_FAILED', { cause });
     }
   }
-  // In a variable, so that bundlers for the browser let it be.
-  const name = 'node:worker_threads';
-  let threads;
+  if (!isNodeFile(url)) throw new LoadError('this host has no workers; leave out the option worker', 'START_FAILED');
   try {
-    threads = await import(/* webpackIgnore: true */ /* @vite-ignore */ name);
-  } catch (cause) {
-    throw new LoadError(`this host has no workers (${reason(cause)}); leave out the option worker`, 'START_FAILED', { cause });
-  }
-  try {
-    // Without the flags of this process, some of which a worker refuses.
-    return new threads.Worker(url, { execArgv: [] });
+    return await startInNode(url);
   } catch (cause) {
     throw new LoadError(`the worker does not start: ${reason(cause)}`, 'START_FAILED', { cause });
   }

@@ -1,25 +1,24 @@
-// The worker of remote.js: one module, one session.
+// The worker of remote.js: one module, one session. It is given a compiled module and a model's bytes, and checked feeds.
+import { Core } from './core.js';
 import { NormError } from './errors.js';
-import { InferenceSession } from './session.js';
+import { Local } from './local.js';
 import { Tensor } from './tensor.js';
 
-/** @type {InferenceSession} */
+/** @type {Local} */
 let session;
 
 /** @param {import('./remote.js').PlainTensor[]} feeds in the order of the inputs */
-function tensors(feeds) {
-  return Object.fromEntries(feeds.map(({ type, dims, data }, i) => [session.inputNames[i], new Tensor(type, data, dims)]));
-}
+const tensors = (feeds) => feeds.map(({ type, dims, data }) => new Tensor(type, data, dims));
 
 /** @type {Record<string, (message: any) => Promise<{ value: any, transfer?: any[] }>>} */
 const calls = {
-  async create({ bytes, options }) {
-    session = await InferenceSession.create(bytes, options);
-    const { inputMetadata: inputs, outputMetadata: outputs, operators: ops } = session;
-    return { value: { inputs, outputs, ops } };
+  async create({ bytes, options: { wasmModule, variant, ...options } }) {
+    const core = await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {});
+    session = Local.open(core, bytes, options);
+    return { value: session.description };
   },
   async run({ feeds, fetches }) {
-    const results = await session.run(tensors(feeds), fetches);
+    const results = await session.run(tensors(feeds), fetches, 'cpu');
     /** @type {any[]} */
     const list = fetches.map((/** @type {string} */ name) => {
       const { type, dims, data } = results[name];
@@ -32,26 +31,14 @@ const calls = {
   },
 };
 
-/**
- * @param {{ postMessage(message: any, transfer?: any[]): void }} port
- * @param {any} message
- */
-async function answer(port, message) {
-  try {
-    const { value, transfer = [] } = await calls[message.call](message);
-    port.postMessage({ value }, transfer);
-  } catch (error) {
-    const { name, message: text } = /** @type {Error} */ (error);
-    port.postMessage({ error: { name, code: error instanceof NormError ? error.code : 'INTERNAL', message: text } });
-  }
-}
-
 /** @type {any} */
 const scope = globalThis;
-if (typeof scope.postMessage === 'function') {
-  scope.onmessage = (/** @type {MessageEvent} */ { data }) => answer(scope, data);
-} else {
-  // No import at the top and none that is awaited: as a classic script this has neither. Messages wait for a listener.
-  const name = 'node:worker_threads';
-  import(/* webpackIgnore: true */ /* @vite-ignore */ name).then(({ parentPort }) => parentPort.on('message', (/** @type {any} */ message) => answer(parentPort, message)));
-}
+scope.onmessage = async (/** @type {MessageEvent} */ { data: message }) => {
+  try {
+    const { value, transfer = [] } = await calls[message.call](message);
+    scope.postMessage({ value }, transfer);
+  } catch (error) {
+    const { name, message: text } = /** @type {Error} */ (error);
+    scope.postMessage({ error: { name, code: error instanceof NormError ? error.code : 'INTERNAL', message: text } });
+  }
+};
