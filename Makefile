@@ -25,6 +25,11 @@ TOOLS  := internal/tools/go.mod
 # Runs Go's wasm tests in Node, and in Chromium.
 IN_NODE    := -exec="$(CURDIR)/.ci/lean node"
 IN_BROWSER := -exec="$(CURDIR)/.ci/lean $(BIN)/wasmbrowsertest"
+# The tests look for /usr/bin/chromium, or where CHROMIUM says.
+FOUND := $(firstword $(foreach b,chromium chromium-browser google-chrome,$(shell command -v $b 2>/dev/null)))
+ifneq ($(FOUND),)
+export CHROMIUM ?= $(FOUND)
+endif
 # The packages whose tests run inside a browser as well.
 BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
@@ -36,12 +41,11 @@ JOBS     ?= 2
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
-TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types size
+TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types test-ci size
 # Firefox and WebKitGTK are installed where that needs no question.
 LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
-.PHONY: help need demo site test test-all bench check check-long build size size-long generate clean fuzz browser testdata \
-        test-go test-norm test-norm-long test-browser test-browser-long test-wasm test-purego test-js test-types test-demo test-browsers
+.PHONY: help need demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -146,7 +150,7 @@ test-js: $(BUILT) browser js/node_modules/.installed demo/node_modules/.installe
 test-types: $(BUILT) js/node_modules/.installed
 	$(STEP) test-types bash -c 'cd js && npm run --silent check'
 
-test-demo: demo/dist/.built browser js/node_modules/.installed
+test-demo: demo/dist/.built browser
 	$(STEP) test-demo bash -c 'cd demo && npm test --silent'
 
 test-browsers: demo/dist/.built js/node_modules/.installed
@@ -158,6 +162,10 @@ fuzz: | need
 
 check: js/node_modules/.installed
 	$(STEP) check .ci/check
+
+# What runs the tests is tested too.
+test-ci: | need
+	$(STEP) test-ci node --test .ci/test/
 
 check-long: | need
 	$(STEP) check-long .ci/check --long

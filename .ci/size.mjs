@@ -21,12 +21,12 @@ const hold = (packed, budget) => {
 const variants = process.argv.includes('--all') ? ['simd', 'relaxed', 'scalar'] : ['simd'];
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, 650 * 1024));
 
-// The package's module, for import or for require, and the script of its workers: a page loads both.
+// The package as a page imports it; the same for require. The adapters and the script of workers, which only
+// those load who use them, are told beside it.
 const scripts = await read(readdirSync(dist).filter((name) => /\.c?js$/.test(name)).map((name) => join(dist, name)));
-for (const script of scripts) print(script);
 const worker = scripts.find(({ name }) => name === 'normwasm.worker.js');
-for (const main of scripts.filter(({ name }) => /^normwasm\.c?js$/.test(name))) {
-  const both = { name: `${main.name} + worker`, raw: main.raw + worker.raw, packed: main.packed + worker.packed };
-  print(both, hold(both.packed, 40 * 1024));
+for (const script of scripts) {
+  const whole = /^normwasm\.c?js$/.test(script.name);
+  print(script, whole ? `${hold(script.packed, 40 * 1024)}; with the worker's script ${kib(script.packed + worker.packed).trim()}` : '');
 }
 process.exitCode = over ? 1 : 0;

@@ -43,7 +43,7 @@ export interface Backend {
 export const backend: Backend;
 
 /** Where the module is, and how {@link registerNormwasm} registers the backend. */
-export interface RegisterOptions extends Pick<InitOptions, 'wasmURL' | 'wasmModule' | 'variant' | 'signal' | 'onProgress'>, Pick<OwnSessionOptions, 'worker'> {
+export interface RegisterOptions extends Pick<InitOptions, 'wasmURL' | 'wasmModule' | 'workerURL' | 'variant' | 'threads' | 'signal' | 'onProgress'>, Pick<OwnSessionOptions, 'worker'> {
   /** Of several providers, onnxruntime takes the one with the highest number when a session names none; below 0 it is taken
    *  only by name. onnxruntime-web's own have 5 and 10. Default: 100. */
   priority?: number;
@@ -131,7 +131,7 @@ export interface RunOptions { signal?: InitOptions['signal']; [name: string]: un
 /** onnxruntime's options. Those of threads, memory, logging and profiling files are accepted and change nothing; outputs on a
  *  GPU and external data are an {@link UnsupportedError}; unknown ones are named in a warning. Those of `normwasm` may be
  *  given here or beside a provider's name: `executionProviders: [{ name: 'normwasm', worker: true }]`. */
-export interface SessionOptions extends Pick<OwnSessionOptions, 'worker' | 'signal' | 'onProgress' | 'wasmURL' | 'wasmModule' | 'variant'> {
+export interface SessionOptions extends Pick<OwnSessionOptions, 'worker' | 'workerURL' | 'signal' | 'onProgress' | 'wasmURL' | 'wasmModule' | 'variant' | 'threads'> {
   /** 'wasm', 'cpu' and 'normwasm' are the same here. Others are passed over with a warning; alone they are an error. */
   executionProviders?: readonly (string | { readonly name: string; readonly [option: string]: unknown })[];
   graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'layout' | 'all';

@@ -1,16 +1,33 @@
 // The API page: everything that is exported is on it, links lead somewhere, and it fits screens and policy.
 import assert from 'node:assert/strict';
-import { readFile, readdir } from 'node:fs/promises';
+import { cp, mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
-import { declarationFiles, problems, readDeclarations, renderPage } from '../api.mjs';
+import { declarationFiles, problems, readDeclarations, renderPage, writeAPI } from '../api.mjs';
 import { serve } from '../serve.mjs';
+import { launch } from './browser.mjs';
 
 const js = join(import.meta.dirname, '../../js');
-const dist = join(import.meta.dirname, '../dist');
 const ts = createRequire(join(js, 'package.json'))('typescript');
+
+/** The site's pages, with the API's, and nothing else. */
+let dist = '';
+let browser;
+let server;
+before(async () => {
+  dist = await mkdtemp(join(tmpdir(), 'demo-api-'));
+  await cp(join(import.meta.dirname, '../src'), dist, { recursive: true });
+  await writeAPI({ engine: js, out: dist });
+  server = await serve({ root: dist });
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  server?.close();
+  if (dist) await rm(dist, { recursive: true, force: true });
+});
 
 const sample = `// A module.
 // Of two lines.
@@ -82,17 +99,6 @@ test('links between the pages and inside them lead somewhere', async () => {
       if (hash) assert.ok(target.includes(` id="${hash}"`), `${name} links to ${href}`);
     }
   }
-});
-
-let browser;
-let server;
-before(async () => {
-  server = await serve({ root: dist });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 120_000 });
-});
-after(async () => {
-  await browser?.close();
-  server?.close();
 });
 
 for (const width of [375, 1280]) {

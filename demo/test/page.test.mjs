@@ -3,7 +3,8 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -15,16 +16,18 @@ const demo = join(dirname(fileURLToPath(import.meta.url)), '..');
 const engine = process.env.NORMWASM_ENGINE;
 const screens = join(demo, 'dist', 'screens');
 
-let browser, site;
+let browser, root, site;
 before(async () => {
-  await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), ...(engine ? ['--engine', engine] : [])]);
+  root = await mkdtemp(join(tmpdir(), 'demo-page-')); // of its own: other tests read dist at the same time
+  await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root, ...(engine ? ['--engine', engine] : [])]);
   await mkdir(screens, { recursive: true });
-  site = await serve({ root: join(demo, 'dist') });
+  site = await serve({ root });
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
   site?.close();
+  if (root) await rm(root, { recursive: true });
 });
 
 /**

@@ -16,7 +16,8 @@ export const typeByClass = {
 export const typeByElement = { number: 'float32', boolean: 'bool', bigint: 'int64', string: 'string' };
 
 /** What plain arrays may have. @type {Partial<Record<DataType, string>>} */
-const ranges = {
+export const ranges = {
+  string: 'strings',
   float32: 'numbers up to 3.4e38', float64: 'numbers', float16: 'numbers', bool: 'true and false, 1 and 0',
   int8: 'whole numbers from -128 to 127', uint8: 'whole numbers from 0 to 255', int16: 'whole numbers from -32768 to 32767', uint16: 'whole numbers from 0 to 65535',
   int32: 'whole numbers from -2147483648 to 2147483647', uint32: 'whole numbers from 0 to 4294967295',
@@ -73,13 +74,11 @@ export function convert(type, data, name, variable) {
   const Class = arrayClass(type);
   const typed = ArrayBuffer.isView(data);
   const digits = !typed || (type === 'float16' && /^Float/.test(tag(data)));
-  const put = puts[type] ?? putNumber;
+  const put = putter(type);
   const array = new Class(data.length);
   for (let i = 0; i < data.length; i++) {
     const value = data[i];
-    const kind = typeof value;
-    const fits = kind === 'number' || kind === 'bigint' ? put(array, i, value, digits) : kind === 'boolean' && put(array, i, Number(value), digits);
-    if (!fits) {
+    if (!put(array, i, value, digits)) {
       const big = type === 'int64' || type === 'uint64';
       const map = !typed || big === (typeof value === 'bigint') ? '' : big ? ', (v) => BigInt(Math.trunc(v))' : ', Number';
       const how = typed ? `to convert it all the same, with what is lost: ${type === 'float16' ? `new Tensor('float16', Float32Array.from(${variable}${map}))` : `${Class.name}.from(${variable}${map})`}` : `${type} has ${ranges[type]}`;
@@ -87,6 +86,25 @@ export function convert(type, data, name, variable) {
     }
   }
   return array;
+}
+
+/**
+ * What puts an element of whatever kind into an array of a type, and says whether the type has it.
+ * @param {DataType} type
+ * @returns {(array: any, i: number, value: any, digits: boolean) => boolean}
+ */
+export function putter(type) {
+  if (type === 'string') {
+    return (array, i, value) => {
+      array[i] = value;
+      return typeof value === 'string';
+    };
+  }
+  const put = puts[type] ?? putNumber;
+  return (array, i, value, digits) => {
+    const kind = typeof value;
+    return kind === 'number' || kind === 'bigint' ? put(array, i, value, digits) : kind === 'boolean' && put(array, i, Number(value), digits);
+  };
 }
 
 /**

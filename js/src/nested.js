@@ -1,5 +1,5 @@
 // Tensors as nested arrays, and as text.
-import { typeByClass, typeByElement } from './elements.js';
+import { putter, ranges, typeByClass, typeByElement } from './elements.js';
 import { NormError, ShapeError } from './errors.js';
 import { fromHalf, toHalf } from './half.js';
 import { arrayClass, attached } from './tensor.js';
@@ -58,45 +58,27 @@ function collect(value, dims, level, path, elements) {
 }
 
 /**
- * The elements in an array of the type's class. None may lose anything but digits.
+ * The elements in an array of the type's class, as new Tensor(type, elements) takes them; where the
+ * first one says the type, the others are of its kind.
  * @param {any[]} elements
  * @param {DataType} type
- * @param {boolean} inferred from the first element
+ * @param {boolean} inferred
  * @param {readonly number[]} dims
  */
 function convert(elements, type, inferred, dims) {
-  const floats = type === 'float32' || type === 'float64' || type === 'float16';
-  const big = type === 'int64' || type === 'uint64';
   const array = type === 'string' ? new Array(elements.length) : new /** @type {any} */ (arrayClass(type))(elements.length);
+  const put = putter(type);
   for (let i = 0; i < elements.length; i++) {
     const element = elements[i];
-    const kind = typeof element;
-    let value = element;
-    let fits;
-    if (type === 'string') fits = kind === 'string';
-    else if (floats) fits = kind === 'number';
-    else if (type === 'bool') fits = kind === 'boolean' || (!inferred && (element === 0 || element === 1));
-    else if (big) fits = kind === 'bigint' || (!inferred && Number.isSafeInteger(element));
-    else fits = kind === 'number';
-    if (fits && big) value = BigInt(element);
-    if (fits && type === 'float16') value = toHalf(element);
-    if (fits) {
-      array[i] = value;
-      fits = floats || type === 'bool' || type === 'string' || array[i] === value;
+    if (inferred && typeof element !== typeof elements[0]) {
+      throw new NormError(`Tensor.from: ${place(unravel(i, dims))} is ${describe(element)}, want a ${typeof elements[0]} as the first element is (or name a type: Tensor.from(nested, type))`);
     }
-    if (!fits) {
-      const why = inferred ? ` (as the first element is; the second argument can name another type)` : '';
-      throw new NormError(`Tensor.from: ${place(unravel(i, dims))} is ${describe(element)}, want ${wanted[type] ?? `a whole number that ${type} has`}${why}`);
+    if (!put(array, i, element, true)) {
+      throw new NormError(`Tensor.from: ${place(unravel(i, dims))} is ${describe(element)}, which ${type} does not have: ${type} has ${ranges[type]}`);
     }
   }
   return array;
 }
-
-/** @type {Partial<Record<DataType, string>>} */
-const wanted = {
-  string: 'a string', float32: 'a number', float64: 'a number', float16: 'a number', bool: 'true or false',
-  int64: 'a bigint from -2^63 to 2^63 - 1', uint64: 'a bigint from 0 to 2^64 - 1',
-};
 
 /** @param {any} value */
 function isList(value) {

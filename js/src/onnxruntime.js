@@ -11,7 +11,7 @@ import { InferenceSession as Session, LoadError, NormError, ShapeError, Tensor a
 /** Options that ask for what has no counterpart here and changes no result. */
 const harmless = ['intraOpNumThreads', 'interOpNumThreads', 'enableCpuMemArena', 'enableMemPattern', 'executionMode', 'optimizedModelFilePath',
   'enableProfiling', 'profileFilePrefix', 'logId', 'logSeverityLevel', 'logVerbosityLevel', 'enableGraphCapture', 'extra'];
-const own = ['signal', 'onProgress', 'worker', 'workerURL', 'wasmURL', 'wasmModule', 'variant'];
+const own = ['signal', 'onProgress', 'worker', 'workerURL', 'wasmURL', 'wasmModule', 'variant', 'threads'];
 const known = [...harmless, ...own, 'executionProviders', 'graphOptimizationLevel', 'freeDimensionOverrides', 'preferredOutputLocation', 'externalData'];
 const levels = ['disabled', 'basic', 'extended', 'layout', 'all'];
 

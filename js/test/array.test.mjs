@@ -69,23 +69,24 @@ test('ragged arrays: the error names the place', () => {
 
 test('elements that do not fit: the error names the place', () => {
   for (const [nested, type, message] of [
-    [[[1, 2], [3, 'x']], undefined, /^Tensor.from: \[1\]\[1\] is "x", want a number \(as the first element is/],
+    [[[1, 2], [3, 'x']], undefined, /^Tensor.from: \[1\]\[1\] is "x", want a number as the first element is \(or name a type/],
     [[1, 2n], undefined, /\[1\] is 2, want a number/],
-    [[true, 1], undefined, /\[1\] is 1, want true or false/],
+    [[true, 1], undefined, /\[1\] is 1, want a boolean/],
     [[1n, 1], undefined, /\[1\] is 1, want a bigint/],
     [[1, , 3], undefined, /\[1\] is undefined, want a number/],
-    [[null], undefined, /\[0\] is null, want a number/],
-    [{ length: 1 }, undefined, /the value is an object of class Object, want a number/],
+    [[null], undefined, /\[0\] is null, which float32 does not have/],
+    [{ length: 1 }, undefined, /the value is an object of class Object, which float32/],
     [[Tensor.from([1])], undefined, /\[0\] is an object of class Tensor/],
-    [[2n ** 63n], undefined, /\[0\] is 9223372036854775808, want a bigint from/],
-    [[256], 'uint8', /\[0\] is 256, want a whole number that uint8 has/],
-    [[-1], 'uint32', /\[0\] is -1, want a whole number that uint32 has/],
+    [[2n ** 63n], undefined, /\[0\] is 9223372036854775808, which int64 does not have: int64 has bigints from/],
+    [[256], 'uint8', /\[0\] is 256, which uint8 does not have: uint8 has whole numbers from 0 to 255/],
+    [[-1], 'uint32', /\[0\] is -1, which uint32/],
     [[1.5], 'int32', /\[0\] is 1.5/],
     [[NaN], 'int32', /\[0\] is NaN/],
-    [[2 ** 53], 'int64', /\[0\] is 9007199254740992, want a bigint/],
-    [[-1n], 'uint64', /\[0\] is -1, want a bigint from 0/],
-    [[2], 'bool', /\[0\] is 2, want true or false/],
-    [[1], 'string', /\[0\] is 1, want a string/],
+    [[1e39], 'float32', /\[0\] is 1e\+39, which float32 does not have/],
+    [[2 ** 53], 'int64', /\[0\] is 9007199254740992, which int64/],
+    [[-1n], 'uint64', /\[0\] is -1, which uint64/],
+    [[2], 'bool', /\[0\] is 2, which bool does not have: bool has true and false/],
+    [[1], 'string', /\[0\] is 1, which string does not have: string has strings/],
   ]) assert.throws(() => Tensor.from(nested, type), (error) => error instanceof NormError && message.test(error.message), String(message));
   assert.throws(() => Tensor.from([1], 'float8'), (error) => error instanceof UnsupportedError && /Tensor.from: type "float8" is none of/.test(error.message));
 });

@@ -206,7 +206,7 @@ async function withPuppeteer(name, guard) {
     timeout: patience,
     protocolTimeout: patience,
     // Firefox would find root's settings of an interactive session, and refuses a home that is not its user's own.
-    env: { ...process.env, ...(name === 'firefox' ? { HOME: guard.folder } : {}), MOZ_CRASHREPORTER_DISABLE: '1' },
+    env: { ...process.env, TMPDIR: guard.folder, ...(name === 'firefox' ? { HOME: guard.folder } : {}), MOZ_CRASHREPORTER_DISABLE: '1' },
     extraPrefsFirefox: {
       'dom.max_script_run_time': 0, // no question whether a page that computes is to be stopped
       'browser.chrome.site_icons': false, // the page's policy forbids pictures
@@ -261,7 +261,7 @@ async function withWebDriver(guard) {
   });
   const at = (/** @type {string} */ part) => join(guard.folder, part);
   const environment = {
-    DISPLAY: display, HOME: guard.folder, XDG_CACHE_HOME: at('cache'), XDG_CONFIG_HOME: at('config'), XDG_DATA_HOME: at('data'),
+    DISPLAY: display, HOME: guard.folder, TMPDIR: guard.folder, XDG_CACHE_HOME: at('cache'), XDG_CONFIG_HOME: at('config'), XDG_DATA_HOME: at('data'),
     GDK_BACKEND: 'x11', LIBGL_ALWAYS_SOFTWARE: '1', WEBKIT_DISABLE_DMABUF_RENDERER: '1', WEBKIT_DISABLE_COMPOSITING_MODE: '1',
     // No session bus is started, which would outlive us.
     DBUS_SESSION_BUS_ADDRESS: 'disabled:', NO_AT_BRIDGE: '1', GTK_A11Y: 'none', GIO_USE_VFS: 'local', GSETTINGS_BACKEND: 'memory', WAYLAND_DISPLAY: '',

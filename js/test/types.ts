@@ -89,10 +89,10 @@ export async function use(signal: AbortSignal): Promise<number> {
   await session.run(feeds, { signal });
   const first: number | string | undefined = session.inputMetadata[0]?.shape[0];
   await session.release();
-  const pixels: Tensor<'float32'> = tensorFromImage(document.createElement('canvas'), { width: 224, height: 224, fit: 'cover', mean: [0.485, 0.456, 0.406], std: 0.225 });
+  const picture: Tensor<'float32'> = tensorFromImage(document.createElement('canvas'), { width: 224, height: 224, fit: 'cover', mean: [0.485, 0.456, 0.406], std: 0.225 });
   const photo: Tensor<'uint8'> = tensorFromImage(await createImageBitmap(new Blob([])), { type: 'uint8', layout: 'nhwc' });
-  const image: ImageData = tensorToImage(pixels, { mean: [0.485, 0.456, 0.406], std: 0.225 });
-  tensorFromImage({ data: new Uint8Array(4), width: 1, height: 1 }, { out: pixels });
+  const image: ImageData = tensorToImage(picture, { mean: [0.485, 0.456, 0.406], std: 0.225 });
+  tensorFromImage({ data: new Uint8Array(4), width: 1, height: 1 }, { out: picture });
   tensorFromImage(image, { crop: { x: 0, y: 0, width: 1, height: 1 }, background: [255, 255, 255] });
   console.log(photo.size, tensorFromImage(document.createElement('video')).dims, tensorFromImage(new VideoFrame(image.data, { format: 'RGBA', codedWidth: 1, codedHeight: 1, timestamp: 0 })));
   // @ts-expect-error no picture

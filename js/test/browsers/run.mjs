@@ -1,9 +1,10 @@
 // Runs the tests of the package and of the demo in Chromium, Firefox and WebKitGTK (NORMWASM_BROWSERS names fewer).
-// When all three have passed, results.json says with which versions, and the README's table follows it.
+//   node run.mjs [NAME…]    names of test files, such as bits; all without
+// When the bits of all three are the same, results.json says with which versions, and the README's table follows it.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { chosen, open } from '../drivers.mjs';
 import { fill } from './table.mjs';
 
@@ -17,11 +18,13 @@ for (const name of chosen()) {
 
 const folder = mkdtempSync(join(tmpdir(), 'normwasm-findings-'));
 const findings = join(folder, 'findings.json');
-const tests = [
+const names = process.argv.slice(2);
+const tests = ([
   join(here, '../browser.test.mjs'),
   ...readdirSync(here).filter((name) => name.endsWith('.test.mjs')).map((name) => join(here, name)),
   join(root, 'demo/test/browsers/demo.test.mjs'),
-].filter((file) => existsSync(file));
+]).filter((file) => names.length === 0 || names.includes(basename(file, '.test.mjs')));
+if (tests.length === 0) throw new Error(`no tests are named ${names.join(' or ')}`);
 // One file after another: each test has the machine to itself, and says when it is done.
 const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
   stdio: 'inherit', env: { ...process.env, NORMWASM_FINDINGS: findings },
@@ -29,7 +32,7 @@ const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
 process.exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 
-if (process.exitCode === 0) {
+if (process.exitCode === 0 && existsSync(findings)) {
   const { cases, browsers } = JSON.parse(readFileSync(findings, 'utf8'));
   const node = { title: 'Node.js', version: process.versions.node, variants: ['simd', 'scalar'] };
   const engines = [...Object.values(browsers), node];
