@@ -294,8 +294,9 @@ export class Call {
   axes() {
     const { axes } = this.options;
     if (axes === undefined) return undefined;
-    if (!Array.isArray(axes)) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers`);
-    return Array.from(axes, (value, i) => this.#whole(value, `axes[${i}]`)); // map would pass over holes
+    const list = Array.isArray(axes) || (ArrayBuffer.isView(axes) && !is(axes, 'DataView'));
+    if (!list) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers${Number.isInteger(axes) ? `, as in [${axes}]` : ''}`);
+    return Array.from(/** @type {any} */ (axes), (value, i) => this.#whole(value, `axes[${i}]`)); // map would pass over holes
   }
 
   /**

@@ -3,7 +3,7 @@ import { Call, none } from './call.js';
 import * as direct from './direct.js';
 import { NormError } from './errors.js';
 import { check, checkOptions, known } from './options.js';
-import { checkDims } from './tensor.js';
+import { Tensor, checkDims } from './tensor.js';
 
 const layouts = ['nchw', 'nhwc'];
 const activations = ['relu', 'relu6', 'silu'];
@@ -273,6 +273,9 @@ export function foldBatchNorm(options) {
   checkOptions('foldBatchNorm', options);
   needed('foldBatchNorm', options, ['weight', 'weightShape', 'mean', 'variance']);
   const { weight, weightShape, ...rest } = options;
+  for (const name of ['weight', 'bias', 'mean', 'variance', 'scale', 'shift']) {
+    if (options[name] instanceof Tensor) throw new NormError(`foldBatchNorm: ${name} is a Tensor, want a Float32Array: its data`);
+  }
   const shape = checkDims(weightShape, 'foldBatchNorm: weightShape');
   const call = new Call('foldBatchNorm', 'foldBatchNorm', weight, { ...rest, shape, out: undefined }, 'weight');
   // No more than there is data for: the module says what does not fit.

@@ -229,15 +229,14 @@ function advice(name, key) {
   const reason = reasons[`${name} ${key}`];
   if (reason) return `: ${reason}`;
 
-  const same = [...options].find((option) => simple(option) === plain);
-  const here = same ?? (Object.hasOwn(elsewhere, plain) ? elsewhere[plain].split(' ').find((option) => options.has(option)) : undefined);
+  const here = meant(key, options);
   if (here) return `: did you mean ${quoted(here)}?`;
 
   const [Class, method] = name.split('.');
   for (const [other, its] of /** @type {[string, Set<string>][]} */ (Object.entries(known))) {
     if (other === name || other.split('.')[0] !== Class) continue;
-    const its1 = its.has(key) ? key : (elsewhere[plain] ?? '').split(' ').find((option) => its.has(option));
-    if (its1) return `: ${its1 === key ? 'it' : quoted(its1)} is an option of ${other === Class ? `new ${Class}()` : other.slice(Class.length + 1)}${list(options)}`;
+    const there = its.has(key) ? key : meant(key, its);
+    if (there) return `: ${there === key ? 'it' : quoted(there)} is an option of ${other === Class ? `new ${Class}()` : other.slice(Class.length + 1)}${list(options)}`;
   }
   if (method === 'backward' && key === 'shape') return `: the gradient has the shape of forward's x${list(options)}`;
   const others = Object.keys(known).filter((other) => known[/** @type {Name} */ (other)].has(key));
@@ -246,6 +245,18 @@ function advice(name, key) {
   const sibling = others.find((other) => /^[a-z]/.test(other) === /^[a-z]/.test(name)) ?? others[0];
   if (sibling) return `: it is an option of ${sibling}, not of ${name}${list(options)}`;
   return list(options);
+}
+
+/**
+ * The one of some names that someone means who writes it otherwise, or calls it what other libraries do.
+ * @param {string} name
+ * @param {Iterable<string>} names
+ */
+export function meant(name, names) {
+  const plain = simple(name);
+  const there = [...names];
+  const others = Object.hasOwn(elsewhere, plain) ? elsewhere[plain].split(' ') : [];
+  return there.find((other) => simple(other) === plain) ?? others.find((other) => there.includes(other));
 }
 
 /** @param {Set<string>} options */

@@ -4,6 +4,7 @@ import { DisposedError, NormError, UnsupportedError, aborted } from './errors.js
 import { Local } from './local.js';
 import { unwatch, watch } from './lost.js';
 import { Remote } from './remote.js';
+import { nearest } from './options.js';
 import { checkRun, checkSession } from './sessionoptions.js';
 import { Tensor, describe } from './tensor.js';
 
@@ -99,7 +100,7 @@ export class InferenceSession {
   #wanted(what, fetches = this.outputNames) {
     const where = `InferenceSession.${what}`;
     for (const name of fetches) {
-      if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}`);
+      if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}${similar(name, this.outputNames)}`);
     }
     return [...new Set(fetches)];
   }
@@ -112,22 +113,50 @@ export class InferenceSession {
    */
   #tensors(what, feeds) {
     const where = `InferenceSession.${what}`;
-    if (feeds === null || typeof feeds !== 'object') throw new NormError(`${where}: feeds is ${describe(feeds)}, want an object of tensors by name`);
-    for (const name of Object.keys(feeds)) {
-      if (!this.inputNames.includes(name)) throw new NormError(`${where}: ${JSON.stringify(name)} is no input; the model wants ${list(this.inputNames)}`);
+    if (feeds === null || typeof feeds !== 'object' || Array.isArray(feeds) || ArrayBuffer.isView(feeds) || feeds instanceof Tensor || feeds instanceof Map || typeof feeds.then === 'function') {
+      const how = typeof feeds?.then === 'function' ? ': await it first' : feeds instanceof Map ? ': Object.fromEntries(feeds) is one' : `, as in { ${JSON.stringify(this.inputNames[0] ?? 'x')}: tensor }`;
+      throw new NormError(`${where}: feeds is ${describe(feeds)}, want an object of tensors by name${how}`);
     }
-    return this.inputMetadata.map(({ name, type }) => {
+    for (const name of Object.keys(feeds)) {
+      if (!this.inputNames.includes(name)) throw new NormError(`${where}: ${JSON.stringify(name)} is no input; the model wants ${list(this.inputNames)}${similar(name, this.inputNames)}`);
+    }
+    return this.inputMetadata.map(({ name, type, shape }) => {
       const tensor = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
       const input = `${where}: input ${JSON.stringify(name)}`;
       if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
-      if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want a Tensor`);
-      if (tensor.type !== type) throw new NormError(`${input} is a tensor of ${tensor.type}, want ${type}`);
+      if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want a Tensor${madeOf(tensor, type, shape)}`);
+      if (tensor.type !== type) {
+        const how = tensor.type === 'string' || type === 'string' ? '' : `: new Tensor('${type}', tensor.${tensor.type === 'float16' ? 'toArray().flat(Infinity)' : 'data'}, tensor.dims) is one, where nothing is lost`;
+        throw new NormError(`${input} is a tensor of ${tensor.type}, want ${type}${how}`);
+      }
       const storage = tensor.storage(input);
       const { core } = this.#backend;
       if (storage && core && storage.core !== core) throw new NormError(`${input} belongs to another runtime`);
       return tensor;
     });
   }
+}
+
+/**
+ * How to make the tensor that is wanted of what was given in its place.
+ * @param {any} given
+ * @param {string} type
+ * @param {readonly (number | string)[]} shape
+ */
+function madeOf(given, type, shape) {
+  if (typeof given?.then === 'function') return ': await it first';
+  if (typeof given?.type === 'string' && given.dims !== undefined) return ' of this package (and of this copy of it): new Tensor(t.type, t.data, t.dims) makes one';
+  const data = typeof given === 'number' || typeof given === 'bigint' ? '[value]' : 'data';
+  return Array.isArray(given) || ArrayBuffer.isView(given) || data === '[value]' ? `: new Tensor('${type}', ${data}, dims) makes one, of dims [${shape.join(', ')}]` : '';
+}
+
+/**
+ * @param {unknown} name
+ * @param {readonly string[]} names
+ */
+function similar(name, names) {
+  const near = typeof name === 'string' ? names.find((other) => other.toLowerCase() === name.toLowerCase()) ?? nearest(name, names) : undefined;
+  return near === undefined || names.length === 1 ? '' : `; did you mean ${JSON.stringify(near)}?`;
 }
 
 /** @param {Local | Remote} backend of a session that nobody released */

@@ -3,7 +3,7 @@ import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors
 import { inferType, toArray } from './elements.js';
 import { unwatch, watch } from './lost.js';
 import { flatten, nest, show } from './nested.js';
-import { checkOptions } from './options.js';
+import { checkOptions, nearest } from './options.js';
 import { live } from './runtime.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
@@ -30,6 +30,13 @@ const types = {
 
 /** @type {Map<number, DataType>} */
 const typeByNumber = new Map(Object.entries(types).map(([name, t]) => [t.number, /** @type {DataType} */ (name)]));
+
+/** What types are called elsewhere. @type {Record<string, DataType | undefined>} */
+const elsewhere = Object.assign(Object.create(null), {
+  float: 'float32', f32: 'float32', single: 'float32', number: 'float32', double: 'float64', f64: 'float64', half: 'float16', f16: 'float16', fp16: 'float16', fp32: 'float32',
+  int: 'int32', i32: 'int32', long: 'int64', i64: 'int64', bigint: 'int64', short: 'int16', i16: 'int16', i8: 'int8', byte: 'uint8', u8: 'uint8', u16: 'uint16', u32: 'uint32', u64: 'uint64',
+  boolean: 'bool', text: 'string', str: 'string',
+});
 
 /** @param {number} number of ONNX's TensorProto.DataType */
 export function typeName(number) {
@@ -97,7 +104,8 @@ export class Tensor {
     this.#dims = dims === undefined ? Object.freeze([this.#array.length]) : checkDims(dims, 'Tensor: dims');
     this.#size = product(this.#dims);
     if (this.#array.length !== this.#size) {
-      throw new ShapeError(`Tensor: data has ${this.#array.length} elements, want ${this.#size} for dims [${this.#dims.join(' ')}]`);
+      const swapped = ArrayBuffer.isView(dims) && Array.isArray(data) && product(data) === this.#dims.length ? ': data come before dims' : '';
+      throw new ShapeError(`Tensor: data has ${this.#array.length} elements, want ${this.#size} for dims [${this.#dims.slice(0, 32).join(' ')}${this.#dims.length > 32 ? ' …' : ''}]${swapped}`);
     }
   }
 
@@ -232,7 +240,11 @@ export class Tensor {
  * @param {string} what is being done, for the error
  */
 function checkType(type, what) {
-  if (type !== 'string' && !Object.hasOwn(types, /** @type {any} */ (type))) throw new UnsupportedError(`${what}: type ${quote(type)} is none of ${Object.keys(types).join(', ')}, string`);
+  if (type === 'string' || Object.hasOwn(types, /** @type {any} */ (type))) return;
+  const names = [...Object.keys(types), 'string'];
+  const near = typeof type === 'string' && !/^(complex|bfloat|float8|float4|u?int[24]$)/.test(type)
+    ? elsewhere[type.toLowerCase().replace(/_t$|^torch\.|^np\./, '')] ?? nearest(type, names) : undefined;
+  throw new UnsupportedError(`${what}: type ${quote(type)} is none of ${names.join(', ')}${near ? `: did you mean '${near}'?` : ''}`);
 }
 
 /**

@@ -3,12 +3,14 @@ import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
 import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, flag, object, word } from './layer.js';
 import { unwatch, watch } from './lost.js';
-import { checkOptions } from './options.js';
+import { checkOptions, meant } from './options.js';
 import { Tensor, attached, checkDims, describe, product, quote } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
 
 const layouts = ['nchw', 'nhwc'];
+/** Other libraries' names of the running statistics. @type {Record<string, string | undefined>} */
+const running = { mean: 'runningMean', moving_mean: 'runningMean', var: 'runningVar', variance: 'runningVar', moving_variance: 'runningVar' };
 /** By index of norm's frameworks. @type {Record<string, { index: number, momentum: number, epsilon: number }>} */
 const presets = {
   pytorch: { index: 0, momentum: 0.1, epsilon: 1e-5 },
@@ -229,7 +231,7 @@ export class GroupNorm extends Groups {
     const { groups, features } = options;
     checkFeatures(features, 'GroupNorm');
     if (typeof groups !== 'number') throw new NormError(`GroupNorm: groups is ${describe(groups)}, want a whole number`);
-    if (!(groups >= 1 && features % groups === 0)) throw new ShapeError(`GroupNorm: groups is ${groups}, want a divisor of the ${features} features`);
+    if (!(Number.isInteger(groups) && groups >= 1 && features % groups === 0)) throw new ShapeError(`GroupNorm: groups is ${groups}, want a divisor of the ${features} features`);
     super('GroupNorm', 'groupNorm', options, groups);
   }
 }
@@ -431,7 +433,13 @@ export class BatchNorm extends Affine {
     object(state, name);
     const wanted = this.#entries;
     const unknown = Object.keys(state).filter((key) => key !== 'batches' && !(/** @type {string[]} */ (wanted).includes(key)));
-    if (unknown.length > 0) throw new NormError(`${name}: there is no ${unknown.join(', ')}; want ${wanted.join(', ')}, and batches or not`);
+    if (unknown.length > 0) {
+      const names = unknown.map((key) => {
+        const own = key === 'num_batches_tracked' ? 'batches' : meant(running[key] ?? key, wanted);
+        return own ? `${key} (here: ${own})` : key;
+      });
+      throw new NormError(`${name}: there is no ${names.join(', ')}; want ${wanted.join(', ')}, and batches or not`);
+    }
     const loaded = wanted.map((key) => {
       if (state[key] === undefined) throw new NormError(`${name}: ${key} is missing`);
       return checkArray(state[key], `${name}: ${key}`, this.#features).slice();

@@ -110,7 +110,7 @@ describe('every option that others have is an error', () => {
   for (const [name, keys] of Object.entries(known)) {
     test(name, async () => {
       await call(name, { ...needed[name] });
-      for (const foreign of [...all, 'nonsense', 'toString', '__proto_'].filter((option) => !keys.has(option))) {
+      for (const foreign of [...all, 'nonsense', 'toString', 'constructor', 'hasOwnProperty', '__proto_'].filter((option) => !keys.has(option))) {
         const error = await failure(name, { ...needed[name], [foreign]: 1 });
         assert.ok(error instanceof NormError, String(error));
         assert.equal(error.code, 'UNKNOWN_OPTION', error.message);
@@ -190,6 +190,63 @@ describe('mistakes and what is said', () => {
       else assert.match(error.message, message);
     });
   }
+});
+
+describe('other mistakes, and what is said', () => {
+  const { BatchNorm, GroupNorm, LayerNorm, foldBatchNorm, layerNorm, lpNorm } = normwasm;
+  const t = (data = new Float32Array(3), dims = [1, 3]) => new Tensor(data, dims);
+  for (const [name, make, Class, message] of [
+    ['normalizedShape as a number', () => new LayerNorm({ normalizedShape: 768 }), 'NormError', 'LayerNorm: normalizedShape is a number, want an array of whole numbers, as in [768]'],
+    ['LayerNorm(768)', () => new LayerNorm(768), 'NormError', /options is a number, want an object/],
+    ['half a group', () => new GroupNorm({ groups: 1.5, features: 3 }), 'ShapeError', /groups is 1\.5, want a divisor of the 3 features/],
+    ['negative groups', () => new GroupNorm({ groups: -1, features: 3 }), 'ShapeError', /groups is -1/],
+    ['negative groups of the function', () => normwasm.groupNorm(x, { shape: [1, 4], groups: -2 }), 'ShapeError', /groups is -2, want a divisor of the 4 channels/],
+    ['axes as a number', () => layerNorm(x, { shape: [2, 2], axes: 1 }), 'NormError', /axes is a number, want an array of whole numbers, as in \[1\]/],
+    ['axis as an array', () => lpNorm(x, { axis: [1] }), 'NormError', /axis is a plain array, want a whole number/],
+    ['shape of strings', () => layerNorm(x, { shape: ['2', '2'] }), 'ShapeError', /shape\[0\] is a string, want a whole number/],
+    ['shape as a number', () => layerNorm(x, { shape: 4 }), 'NormError', /as in \[4\]/],
+    ['epsilon NaN', () => layerNorm(x, { epsilon: NaN }), 'NormError', /epsilon is NaN/],
+    ['epsilon as text', () => new LayerNorm({ normalizedShape: [4], epsilon: '1e-5' }), 'NormError', /epsilon is a string/],
+    ['momentum', () => new BatchNorm({ features: 2, momentum: NaN }), 'NormError', /momentum is NaN/],
+    ['training as text', () => new BatchNorm({ features: 2 }).forward(x, { shape: [2, 2], training: 'false' }), 'NormError', /training is a string, want true or false/],
+    ['a promise as x', () => layerNorm(init()), 'NormError', /x is an object of class Promise, want .*: await it first/],
+    ['a response as x', () => layerNorm(new Response('')), 'NormError', /x is an object of class Response/],
+    ['tensors to fold', () => foldBatchNorm({ weight: t(four, [2, 2]), weightShape: [2, 2], mean: half, variance: half }), 'NormError', 'foldBatchNorm: weight is a Tensor, want a Float32Array: its data'],
+    ['PyTorch’s state', () => new BatchNorm({ features: 4 }).loadStateDict({ weight: four, bias: four, running_mean: four, running_var: four, num_batches_tracked: four }), 'NormError',
+      /there is no weight \(here: scale\), running_mean \(here: runningMean\), running_var \(here: runningVar\), num_batches_tracked \(here: batches\); want/],
+    ['Keras’s state', () => new BatchNorm({ features: 4 }).loadStateDict({ gamma: four, beta: four, moving_mean: four, moving_variance: four }), 'NormError', /gamma \(here: scale\), beta \(here: bias\), moving_mean \(here: runningMean\), moving_variance \(here: runningVar\)/],
+    ['type float', () => new Tensor('float', x), 'UnsupportedError', /type "float" is none of .*: did you mean 'float32'\?/],
+    ['type Float32', () => new Tensor('Float32', x), 'UnsupportedError', /did you mean 'float32'\?/],
+    ['type double', () => new Tensor('double', x), 'UnsupportedError', /did you mean 'float64'\?/],
+    ['type boolean', () => new Tensor('boolean', [true]), 'UnsupportedError', /did you mean 'bool'\?/],
+    ['type bfloat16', () => new Tensor('bfloat16', [1]), 'UnsupportedError', /uint64, string$/],
+    ['dims before data', () => new Tensor('float32', [2, 2], x), 'ShapeError', /: data come before dims$/],
+    ['reshape(2, 2)', () => t(x, [4]).reshape(2, 2), 'NormError', /dims is a number, want an array of whole numbers, as in \[2\]/],
+    ['feeds as an array', () => session.run([t()]), 'NormError', 'InferenceSession.run: feeds is a plain array, want an object of tensors by name, as in { "x": tensor }'],
+    ['feeds as a tensor', () => session.run(t()), 'NormError', /feeds is an object of class Tensor, want .*, as in \{ "x": tensor \}/],
+    ['feeds as a map', () => session.run(new Map([['x', t()]])), 'NormError', /Object\.fromEntries\(feeds\) is one/],
+    ['feeds as a promise', () => session.run(Promise.resolve({ x: t() })), 'NormError', /await it first/],
+    ['a promise as a feed', () => session.run({ x: Promise.resolve(t()) }), 'NormError', /input "x" is an object of class Promise, want a Tensor: await it first/],
+    ['an array as a feed', () => session.run({ x: [1, 2, 3] }), 'NormError', `InferenceSession.run: input "x" is a plain array, want a Tensor: new Tensor('float32', data, dims) makes one, of dims [n, 3]`],
+    ['a typed array as a feed', () => session.run({ x: new Float32Array(3) }), 'NormError', /is a Float32Array, want a Tensor: new Tensor\('float32', data, dims\)/],
+    ['a number as a feed', () => session.run({ x: 1 }), 'NormError', /is a number, want a Tensor: new Tensor\('float32', \[value\], dims\)/],
+    ['another package’s tensor', () => session.run({ x: { type: 'float32', data: new Float32Array(3), dims: [1, 3] } }), 'NormError', /want a Tensor of this package .*new Tensor\(t\.type, t\.data, t\.dims\)/],
+    ['a tensor of another type', () => session.run({ x: t(new Int32Array(3)) }), 'NormError', /is a tensor of int32, want float32: new Tensor\('float32', tensor\.data, tensor\.dims\) is one/],
+    ['an output in other letters', () => session.run({ x: t() }, ['Y']), 'NormError', /"Y" is no output; the model has "y", "z"; did you mean "y"\?/],
+    ['a session by new', () => new InferenceSession('x.onnx'), 'NormError', /use InferenceSession\.create\(\)/],
+    ['a promise as the model', () => InferenceSession.create(Promise.resolve(twoOutputs())), 'NormError', /await it first/],
+    ['worker as text', () => InferenceSession.create(twoOutputs(), { worker: 'true' }), 'NormError', /worker is "true"/],
+  ]) {
+    test(name, async () => {
+      await assert.rejects(async () => make(), (error) => {
+        assert.equal(error.name, Class, String(error));
+        if (typeof message === 'string') assert.equal(error.message, message);
+        else assert.match(error.message, message);
+        return true;
+      });
+    });
+  }
+  test('axes in a typed array are fine', () => assert.deepEqual(layerNorm(x, { shape: [2, 2], axes: Int32Array.of(0) }), layerNorm(x, { shape: [2, 2], axes: [0] })));
 });
 
 test('calls on resident tensors, which have a path of their own, are no exception', () => {
