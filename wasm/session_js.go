@@ -55,6 +55,7 @@ func sessionOptions(options js.Value) (o graph.Options, err error) {
 			return o, invalid("wasm: graphOptimizationLevel is ", level.String(), ", want all or none")
 		}
 	}
+	o.Resident = option(options, "resident").Truthy()
 	overrides := option(options, "freeDimensionOverrides")
 	if isNone(overrides) {
 		return o, nil

@@ -16,6 +16,7 @@ type session struct {
 	inputs  []graph.Info
 	outputs []graph.Info
 	run     *graph.Run
+	keeps   bool   // results stay in memory of their own
 	file    []byte // where the weights are
 	beside  int    // bytes of weights that are elsewhere
 }
@@ -63,7 +64,7 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 	if err != nil {
 		return 0, err
 	}
-	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), file: file, beside: engine.Weights(file)}
+	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, file: file, beside: engine.Weights(file)}
 	id = b.handles.put(s)
 	if id == 0 {
 		engine.Release()
@@ -150,6 +151,10 @@ func (b *Bridge) Describe(h Handle) (Description, error) {
 // in the order of the description. They last until another call for this
 // session.
 func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*graph.Tensor, error) {
+	return b.prepare(h, dims, nil)
+}
+
+func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*graph.Tensor, error) {
 	s, err := b.session(h)
 	if err != nil {
 		return nil, err
@@ -161,7 +166,7 @@ func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*graph.Tensor, error) {
 	}
 	s.run = nil
 	slab.Tidy()
-	run, err := s.engine.Prepare(dims)
+	run, err := s.engine.PrepareFed(dims, fed)
 	if err != nil {
 		return nil, err
 	}
@@ -226,15 +231,16 @@ func (b *Bridge) prepared(h Handle) (*session, error) {
 	return s, nil
 }
 
-// PrepareFrame is Prepare by the frame: it takes one shape for each input and
-// leaves address and bytes of each.
+// PrepareFrame is Prepare by the frame: it takes a shape and a handle for each input, of
+// the slab that has the elements, and leaves address and bytes of each. Where the handle
+// is 0, the caller has to write the elements there.
 func (b *Bridge) PrepareFrame(h Handle) error {
 	s, err := b.session(h)
 	if err != nil {
 		return err
 	}
 	s.run = nil // whatever the frame says, what was prepared before is over
-	dims := make([][]int, len(s.inputs))
+	dims, fed := make([][]int, len(s.inputs)), make([][]byte, len(s.inputs))
 	at := 0
 	for i := range dims {
 		if at == len(b.frame) {
@@ -242,7 +248,7 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		}
 		n := int(b.frame[at])
 		at++
-		if n < 0 || n > maxRank || n > len(b.frame)-at {
+		if n < 0 || n > maxRank || n >= len(b.frame)-at {
 			return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", maxRank)}
 		}
 		dims[i] = make([]int, n)
@@ -250,44 +256,91 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 			dims[i][j] = int(b.frame[at+j])
 		}
 		at += n
+		if from := Handle(b.frame[at]); from != 0 {
+			if fed[i], err = b.Bytes(from); err != nil {
+				return err
+			}
+		}
+		at++
 	}
-	list, err := b.Prepare(h, dims)
+	list, err := b.prepare(h, dims, fed)
 	if err != nil {
 		return err
 	}
 	w := writer{frame: b.frame}
 	for _, t := range list {
-		w.place(t)
+		w.place(t.Data)
 	}
 	return w.done()
 }
 
-// ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of
-// each output.
-func (b *Bridge) ExecFrame(h Handle) error {
+// ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of each output,
+// and a handle: of the slab that it is in, which is then the caller's, or 0.
+func (b *Bridge) ExecFrame(h Handle) (err error) {
 	list, err := b.Exec(h)
 	if err != nil {
 		return err
 	}
+	s, err := b.session(h)
+	if err != nil {
+		return err
+	}
+	var handles []Handle
+	defer func() {
+		s.run.Forget()
+		for i := range handles {
+			if err != nil && handles[i] != 0 {
+				b.Free(handles[i])
+			}
+		}
+	}()
 	w := writer{frame: b.frame}
 	for i, t := range list {
 		if t.Type == graph.String {
-			s, _ := b.session(h)
 			return &graph.UnsupportedError{Missing: []string{text.Join("output ", text.Quote(s.outputs[i].Name), " of type string")}}
+		}
+		bytes, id := t.Data, Handle(0)
+		if s.keeps {
+			if bytes, id, err = b.kept(s.run.Take(i), t.Data); err != nil {
+				return err
+			}
+			handles = append(handles, id)
 		}
 		w.int(int(t.Type))
 		w.int(len(t.Dims))
 		for _, d := range t.Dims {
 			w.int(d)
 		}
-		w.place(t)
+		w.place(bytes)
+		w.int(int(id))
 	}
 	return w.done()
 }
 
-func (w *writer) place(t *graph.Tensor) {
-	w.int(int(slab.Addr(t.Data)))
-	w.int(len(t.Data))
+// kept gives a result a handle: the slab of its own that it has, or a copy.
+func (b *Bridge) kept(own, data []byte) ([]byte, Handle, error) {
+	if own == nil {
+		h, err := b.Alloc(len(data))
+		if err != nil {
+			return nil, 0, err
+		}
+		bytes, err := b.Bytes(h)
+		copy(bytes, data)
+		return bytes, h, err
+	}
+	h := b.handles.put(&block{bytes: own})
+	if h == 0 {
+		slab.Give(own)
+		return nil, 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
+	}
+	b.inUse += len(own)
+	b.tensors++
+	return own, h, nil
+}
+
+func (w *writer) place(bytes []byte) {
+	w.int(int(slab.Addr(bytes)))
+	w.int(len(bytes))
 }
 
 func (w *writer) done() error {

@@ -74,7 +74,7 @@ func TestSession(t *testing.T) {
 
 	assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), "Exec before Prepare")
 	for _, n := range []int{3, 1, 0} {
-		frame(b, []int{2, n, 2})
+		frame(b, []int{2, n, 2, 0})
 		require.NoError(t, b.PrepareFrame(s))
 		assert.EqualValues(t, n*8, b.Frame()[1])
 		in, err := b.Prepare(s, [][]int{{n, 2}})
@@ -96,10 +96,10 @@ func TestSession(t *testing.T) {
 		ints   []int
 		status Status
 	}{
-		"rank":          {[]int{1, 2}, BadShape},
-		"size":          {[]int{2, 1, 3}, BadShape},
-		"negative":      {[]int{2, -1, 2}, BadShape},
-		"immense":       {[]int{2, 1 << 30, 2}, BadShape},
+		"rank":          {[]int{1, 2, 0}, BadShape},
+		"size":          {[]int{2, 1, 3, 0}, BadShape},
+		"negative":      {[]int{2, -1, 2, 0}, BadShape},
+		"immense":       {[]int{2, 1 << 30, 2, 0}, BadShape},
 		"negative rank": {[]int{-1}, BadShape},
 		"immense rank":  {[]int{1 << 30}, BadShape},
 	} {
@@ -240,4 +240,45 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 	d, err = b.Describe(s)
 	require.NoError(t, err)
 	assert.Equal(t, []graph.Dim{{Size: 5, Symbol: "\uFFFD"}, {Size: 2}}, d.Inputs[0].Dims)
+}
+
+func TestResidentFrames(t *testing.T) {
+	b := New()
+	s, err := b.Open(load(t, b, model("Relu", 1)), -1, graph.Options{Resident: true})
+	require.NoError(t, err)
+	x := put(t, b, -1, 2, 3, -4)
+	frame(b, []int{2, 2, 2, int(x)})
+	require.NoError(t, b.PrepareFrame(s))
+	require.NoError(t, b.ExecFrame(s))
+	y := Handle(b.Frame()[6])
+	assert.Equal(t, []int32{1, 2, 2, 2}, b.Frame()[:4])
+	assert.Equal(t, []float32{0, 2, 3, 0}, read(t, b, y))
+	assert.Equal(t, []float32{-1, 2, 3, -4}, read(t, b, x))
+	bytes, err := b.Bytes(y)
+	require.NoError(t, err)
+	assert.Equal(t, uint32(slab.Addr(bytes)), uint32(b.Frame()[4]))
+	assert.Equal(t, 2, b.Memory().Tensors)
+	assert.Equal(t, Disposed, status(t, b, b.ExecFrame(s)), "what was fed has to be fed again")
+	for name, tt := range map[string]struct {
+		ints   []int
+		status Status
+	}{
+		"none":       {[]int{2, 2, 2, 77}, Disposed},
+		"a session":  {[]int{2, 2, 2, int(s)}, Invalid},
+		"too large":  {[]int{2, 1, 2, int(x)}, BadShape},
+		"too small":  {[]int{2, 3, 2, int(x)}, BadShape},
+		"no element": {[]int{2, 0, 2, int(x)}, BadShape},
+	} {
+		frame(b, tt.ints)
+		assert.Equal(t, tt.status, status(t, b, b.PrepareFrame(s)), name)
+		assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), name)
+	}
+	frame(b, []int{2, 2, 2, int(y)}) // and the result is fed
+	require.NoError(t, b.PrepareFrame(s))
+	require.NoError(t, b.ExecFrame(s))
+	require.NoError(t, b.Free(Handle(b.Frame()[6])))
+	require.NoError(t, b.Free(y))
+	require.NoError(t, b.Free(x))
+	require.NoError(t, b.Release(s))
+	assert.Equal(t, Memory{}, b.Memory())
 }

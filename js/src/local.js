@@ -42,8 +42,9 @@ export class Local {
       throw aborted(options.signal, 'InferenceSession.create');
     }
     const { graphOptimizationLevel, freeDimensionOverrides } = options;
+    const resident = options.preferredOutputLocation === 'wasm';
     try {
-      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides }));
+      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, resident }));
     } catch (error) {
       throw meter.misread(error);
     }
@@ -114,7 +115,7 @@ export class Local {
   }
 
   /**
-   * Plans for the tensors' dimensions and copies them to where the plan wants them.
+   * Plans for the tensors' dimensions, tells where the resident ones are and copies the others to where the plan wants them.
    * @param {Tensor[]} tensors
    * @param {string} where for errors
    */
@@ -124,22 +125,19 @@ export class Local {
     const arrays = tensors.map(({ location, data }) => (location === 'wasm' ? undefined : core.memory.outside(data)));
     let at = core.frame;
     const { i32 } = core.memory;
-    for (const { dims } of tensors) {
-      if (at + 1 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
+    for (const { dims, handle } of tensors) {
+      if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
       i32[at++] = dims.length;
       for (const d of dims) i32[at++] = d;
+      i32[at++] = handle;
     }
     core.call('sessionPrepare', this.#handle);
     const placed = core.memory.i32;
     const { u8 } = core.memory;
     tensors.forEach((tensor, i) => {
+      if (tensor.location === 'wasm') return;
       const address = placed[core.frame + 2 * i] >>> 0;
       const bytes = placed[core.frame + 2 * i + 1];
-      const storage = tensor.storage(what(i));
-      if (storage) {
-        u8.copyWithin(address, storage.address, storage.address + bytes);
-        return;
-      }
       const array = attached(arrays[i], what(i), tensor.size);
       u8.set(new Uint8Array(array.buffer, array.byteOffset, bytes), address);
     });
@@ -154,25 +152,23 @@ export class Local {
     const core = this.#core;
     const { i32 } = core.memory;
     let at = core.frame;
-    /** @type {Map<string, { type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number }>} */
+    /** @type {Map<string, { type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number, handle: number }>} */
     const found = new Map();
     for (const { name } of this.description.outputs) {
       const type = /** @type {import('../index.js').DataType} */ (typeName(i32[at]));
       const rank = i32[at + 1];
       const dims = Object.freeze([...i32.subarray(at + 2, at + 2 + rank)]);
       at += 2 + rank;
-      found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1] });
-      at += 2;
+      const handle = i32[at + 2] >>> 0;
+      // Of a session whose outputs are resident all are; those that nobody wants go at once.
+      if (handle !== 0 && (found.has(name) || !wanted.includes(name))) core.call('free', handle);
+      else found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1], handle });
+      at += 3;
     }
     // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
     return Object.fromEntries(wanted.map((name) => {
-      const { type, dims, address, bytes } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
-      if (location === 'wasm') {
-        const tensor = resident(core, type, dims);
-        const { address: to } = /** @type {{ address: number }} */ (tensor.storage(name));
-        core.memory.u8.copyWithin(to, address, address + bytes);
-        return [name, tensor];
-      }
+      const { type, dims, address, bytes, handle } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
+      if (location === 'wasm') return [name, resident(core, type, dims, { handle, address })];
       const array = new (arrayClass(type))(product(dims));
       new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
       return [name, new Tensor(type, array, dims)];

@@ -57,11 +57,12 @@ class Storage {
   /**
    * @param {Core} core
    * @param {number} bytes
+   * @param {{ handle: number, address: number }} [slab] one that is there already
    */
-  constructor(core, bytes) {
+  constructor(core, bytes, slab) {
     this.core = core;
     this.bytes = bytes;
-    const { handle, address } = core.alloc(bytes);
+    const { handle, address } = slab ?? core.alloc(bytes);
     this.handle = handle;
     this.address = address;
   }
@@ -248,13 +249,14 @@ function checkType(type, what) {
 }
 
 /**
- * A tensor of zeros in the module.
+ * A tensor in the module: of zeros, or of what a slab has.
  * @param {Core} core
  * @param {DataType} type
  * @param {readonly number[]} dims
+ * @param {{ handle: number, address: number }} [slab] which is the tensor's from then on
  */
-export function resident(core, type, dims) {
-  return new Tensor(type, new Storage(core, product(dims) * arrayClass(type).BYTES_PER_ELEMENT), dims);
+export function resident(core, type, dims, slab) {
+  return new Tensor(type, new Storage(core, product(dims) * arrayClass(type).BYTES_PER_ELEMENT, slab), dims);
 }
 
 /**

@@ -16,6 +16,16 @@ type buffer struct {
 	offset      int
 	into        *buffer // the buffer whose memory this one takes over
 	settled     bool    // its segment is laid out: it has its memory
+	outside     bool    // not in an arena but in data, which changes from run to run
+	data        []byte
+}
+
+// bytes is where the buffer is, if it is outside.
+func (b *buffer) bytes() []byte {
+	if b.size == 0 || b.root().data == nil {
+		return nil
+	}
+	return b.root().data[:b.size:b.size]
 }
 
 // root is the buffer that has b's memory.
@@ -95,7 +105,7 @@ const greedy = 4096
 func layout(buffers []*buffer) int {
 	var list []*buffer
 	for _, b := range buffers {
-		if b.into == nil && b.size > 0 && !b.settled {
+		if b.into == nil && b.size > 0 && !b.settled && !b.outside {
 			list = append(list, b)
 		}
 	}

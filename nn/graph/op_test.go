@@ -1,13 +1,17 @@
 package graph_test
 
 import (
+	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
 )
 
@@ -18,6 +22,7 @@ type node struct {
 	attrs      map[string]*graph.Attr
 	in         []*graph.Tensor // nil for an omitted one
 	outs       int             // 0 is one
+	resident   bool            // inputs and outputs are in memory of the caller's
 	constant   bool            // inputs are the model's constants; the first is fed all the same
 }
 
@@ -54,7 +59,7 @@ func (n node) graph() *graph.Graph {
 
 // try runs the node by itself.
 func (n node) try() ([]*graph.Tensor, error) {
-	s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none"})
+	s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none", Resident: n.resident})
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +69,9 @@ func (n node) try() ([]*graph.Tensor, error) {
 		if x != nil && !(n.constant && i > 0) {
 			dims, feeds = append(dims, x.Dims), append(feeds, x)
 		}
+	}
+	if n.resident {
+		return n.tryResident(s, dims, feeds)
 	}
 	r, err := s.Prepare(dims)
 	if err != nil {
@@ -82,13 +90,53 @@ func (n node) try() ([]*graph.Tensor, error) {
 	return out, nil
 }
 
+// tryResident runs the node twice, each time with inputs that are elsewhere, which it must
+// not write, and takes the results over.
+func (n node) tryResident(s *graph.Session, dims [][]int, feeds []*graph.Tensor) (out []*graph.Tensor, err error) {
+	for range 2 {
+		fed := make([][]byte, len(feeds))
+		for i, x := range feeds {
+			fed[i] = slab.New(len(x.Data))
+			copy(fed[i], x.Data)
+		}
+		r, err := s.PrepareFed(dims, fed)
+		if err != nil {
+			return nil, err
+		}
+		if err := r.Exec(); err != nil {
+			return nil, err
+		}
+		for i, x := range feeds {
+			if !bytes.Equal(fed[i], x.Data) {
+				return nil, fmt.Errorf("input %d was overwritten", i)
+			}
+		}
+		out = nil
+		for i := range n.graph().Outputs {
+			t := *r.Out(i)
+			if b := r.Take(i); b != nil {
+				t.Data = b
+			} else {
+				t.Data = slices.Clone(t.Data)
+			}
+			out = append(out, &t)
+		}
+		r.Forget()
+	}
+	return out, nil
+}
+
 // run runs the node with all inputs fed and with all but the first constant,
 // which are different ways through many operators, and returns what both give.
 func (n node) run(t *testing.T) []*graph.Tensor {
 	t.Helper()
 	fed, err := n.try()
 	require.NoError(t, err, n.op)
-	n.constant = true
+	n.resident = true
+	resident, err := n.try()
+	require.NoError(t, err, n.op)
+	require.Equal(t, fed, resident, "%s in memory from outside", n.op)
+	n.resident, n.constant = false, true
 	constant, err := n.try()
 	require.NoError(t, err, n.op)
 	for i := range fed {

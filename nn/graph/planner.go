@@ -55,6 +55,7 @@ type planner struct {
 	limit   int    // of one node's outputs, to be computed while planning
 	dry     bool   // constant folding: nothing is kept for later plans
 
+	fed     int // bytes of inputs, which are outside of the arena
 	steps   []step
 	buffers []*buffer
 	placed  []*place

@@ -18,35 +18,55 @@ type Run struct {
 	first   *segment
 	current *step // for messages
 	stale   bool  // not bound to the session's arena
+	hungry  bool  // what fed the inputs was let go of
+
+	inputs  []*buffer
+	results [][]byte // by output: what the latest Exec wrote and nobody took
 }
 
 // Prepare plans for inputs of these dimensions (in the order of Inputs), or
 // finds the plan again.
-func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
+func (s *Session) Prepare(dims [][]int) (*Run, error) { return s.PrepareFed(dims, nil) }
+
+// PrepareFed is Prepare with memory that inputs are in already, nil for those that the
+// caller fills in the place that In gives. The next Exec reads it, never writes it, and
+// lets go of it; another needs another Prepare.
+func (s *Session) PrepareFed(dims [][]int, fed [][]byte) (r *Run, err error) {
 	if s.released {
 		return nil, &ReleasedError{"graph: Prepare: the session was released"}
 	}
 	defer recovered("planning", &err)
+	if r, err = s.planned(dims); err != nil {
+		return nil, err
+	}
+	return r, r.bind(fed)
+}
+
+// planned is the plan for inputs of these dimensions, the first of those that are kept.
+func (s *Session) planned(dims [][]int) (*Run, error) {
 	for i, r := range s.runs {
 		if r.serves(dims) {
 			copy(s.runs[1:i+1], s.runs[:i])
 			s.runs[0] = r
-			return r, r.bind()
+			return r, nil
 		}
 	}
 	if err := s.fits(dims); err != nil {
 		return nil, err
 	}
-	r = &Run{session: s, stale: true}
+	r := &Run{session: s, stale: true, results: make([][]byte, len(s.graph.Outputs))}
 	p := &planner{session: s, limit: hostLimit, values: map[*Value]*place{}, frames: []frame{{nodes: s.graph.Nodes}}}
 	for i, v := range s.graph.Inputs {
 		d := slices.Clone(dims[i])
 		pl := p.buffered(v.Type, d, -1)
-		pl.buf.last = forever
+		pl.buf.last, pl.buf.outside = forever, true
+		p.fed += aligned(pl.buf.size)
 		p.values[v] = pl
 		r.dims = append(r.dims, d)
 		r.in = append(r.in, pl.tensor)
+		r.inputs = append(r.inputs, pl.buf)
 	}
+	var err error
 	if r.first, err = p.segment(s.maxBytes); err != nil {
 		return nil, err
 	}
@@ -56,7 +76,7 @@ func (s *Session) Prepare(dims [][]int) (r *Run, err error) {
 		s.runs = s.runs[:maxRuns-1]
 	}
 	s.runs = append([]*Run{r}, s.runs...)
-	return r, r.bind()
+	return r, nil
 }
 
 // serves says whether the plan is for inputs of these dimensions.
@@ -122,28 +142,109 @@ func DimsString(dims []Dim) string {
 	return text.Join(list)
 }
 
-// bind makes the run use the session's arena.
-func (r *Run) bind() error {
-	if !r.stale {
-		return nil
+// bind makes the run use the session's arenas, and the memory that inputs are fed from.
+func (r *Run) bind(fed [][]byte) error {
+	s := r.session
+	own := 0
+	for i, b := range r.inputs {
+		if i < len(fed) && fed[i] != nil {
+			if len(fed[i]) != b.size {
+				return Shape("graph: input ", text.Quote(s.graph.Inputs[i].Name), " is fed ", len(fed[i]), " bytes, want ", b.size)
+			}
+		} else {
+			own += aligned(b.size)
+		}
 	}
-	if err := r.session.grow(r.first.size); err != nil {
+	if err := s.grow(&s.feeds, own); err != nil {
 		return err
 	}
-	r.first.bind(r.session.arena)
-	r.stale = false
+	if r.stale {
+		if err := s.grow(&s.arena, r.first.size); err != nil {
+			return err
+		}
+		r.first.bind(s.arena)
+		r.stale = false
+	}
+	at := 0
+	for i, b := range r.inputs {
+		if i < len(fed) && fed[i] != nil {
+			b.data = fed[i]
+			continue
+		}
+		b.data = s.feeds[at : at+b.size : at+b.size]
+		at += aligned(b.size)
+	}
+	r.hungry = false
+	r.first.bindOuter()
 	return nil
 }
 
-// unbind lets go of the arena, and of the continuations that refer to it.
+// unbind lets go of the arenas, and of the continuations that refer to them.
 func (r *Run) unbind() {
+	r.Forget()
 	if r.stale {
 		return
 	}
 	r.stale = true
 	r.first.bind(nil)
+	for _, b := range r.inputs {
+		b.data = nil
+	}
+	r.first.bindOuter()
 	r.first.next, r.first.latest = nil, nil
 	r.out = r.first.out
+}
+
+// Forget gives back the results that nobody took, and forgets where they were.
+func (r *Run) Forget() {
+	for i, b := range r.results {
+		slab.Give(b)
+		r.results[i] = nil
+	}
+	for g := r.first; g != nil; g = g.latest {
+		for _, one := range g.given {
+			one.buf.data = nil
+		}
+		g.bindOuter()
+	}
+}
+
+// Take hands result i over, whose memory is then the caller's; nil where it has none of
+// its own: Out has to be copied, before Forget.
+func (r *Run) Take(i int) []byte {
+	b := r.results[i]
+	r.results[i] = nil
+	return b
+}
+
+// start gives a segment's results their memory and binds what is outside of the arena.
+func (r *Run) start(g *segment) error {
+	for _, one := range g.given {
+		b, err := slab.Take(one.buf.size, false)
+		if err != nil {
+			return err
+		}
+		r.results[one.output], one.buf.data = b, b
+	}
+	g.bindOuter()
+	return nil
+}
+
+// finish lets go of what fed the inputs; after a failure of the results too.
+func (r *Run) finish(err error) {
+	if err != nil {
+		r.Forget()
+	}
+	own := r.session.feeds
+	from, to := slab.Addr(own), slab.Addr(own)+uintptr(len(own))
+	for _, b := range r.inputs {
+		if at := slab.Addr(b.data); len(b.data) > 0 && (at < from || at >= to) {
+			b.data, r.hungry = nil, true
+		}
+	}
+	for g := r.first; g != nil && r.hungry; g = g.latest {
+		g.bindOuter()
+	}
 }
 
 // In is input i, for the caller to fill.
@@ -154,12 +255,17 @@ func (r *Run) Out(i int) *Tensor { return r.out[i] }
 
 // Exec runs the steps.
 func (r *Run) Exec() (err error) {
-	if r.stale {
+	if r.stale || r.hungry {
 		return r.gone()
 	}
+	r.Forget()
+	defer func() { r.finish(err) }()
 	defer r.caught(&err)
 	g := r.first
 	for {
+		if err := r.start(g); err != nil {
+			return err
+		}
 		for i := range g.steps {
 			st := &g.steps[i]
 			r.current = st
@@ -208,12 +314,17 @@ type StepTime struct {
 // ExecProfiled is Exec with the time that each step took by now, a clock in
 // milliseconds.
 func (r *Run) ExecProfiled(now func() float64) (times []StepTime, err error) {
-	if r.stale {
+	if r.stale || r.hungry {
 		return nil, r.gone()
 	}
+	r.Forget()
+	defer func() { r.finish(err) }()
 	defer r.caught(&err)
 	g := r.first
 	for {
+		if err := r.start(g); err != nil {
+			return nil, err
+		}
 		for i := range g.steps {
 			st := &g.steps[i]
 			r.current = st

@@ -9,6 +9,8 @@ type segment struct {
 	size   int    // bytes of arena
 	arena  []byte // of its own, for all but a run's first segment
 	out    []*Tensor
+	outer  []*place // in memory outside of it: inputs, and results
+	given  []result // those that it makes
 
 	// An unfinished plan goes on from rest once the value of wait is known. The
 	// continuations are kept by that value.
@@ -16,6 +18,12 @@ type segment struct {
 	wait   *place
 	next   map[string]*segment
 	latest *segment // what followed the last time
+}
+
+// result is an output that is written where the caller keeps it.
+type result struct {
+	output int
+	buf    *buffer
 }
 
 const (
@@ -30,11 +38,16 @@ func (p *planner) segment(limit int) (*segment, error) {
 		return nil, err
 	}
 	seg := &segment{}
+	outputs := make([]*place, len(p.session.graph.Outputs))
 	if done {
-		if seg.out, err = p.outputs(); err != nil {
+		if outputs, err = p.outputs(); err != nil {
 			return nil, err
 		}
+		seg.out = tensors(outputs)
 	} else {
+		for i, v := range p.session.graph.Outputs {
+			outputs[i] = p.values[v]
+		}
 		seg.rest, seg.wait = p, p.values[p.wait]
 	}
 	lives(p.steps)
@@ -50,15 +63,28 @@ func (p *planner) segment(limit int) (*segment, error) {
 		}
 	}
 	share(p.steps)
+	beside := p.fed
+	if p.session.resident {
+		for i, pl := range outputs {
+			if pl == nil || pl.buf == nil || pl.buf.first < 0 || pl.buf.settled || pl.buf.root().outside || pl.buf.size == 0 {
+				continue
+			}
+			pl.buf.root().outside = true
+			seg.given = append(seg.given, result{i, pl.buf.root()})
+			beside += pl.buf.size
+		}
+	}
 	seg.size = layout(p.buffers)
-	if seg.size > limit {
-		return nil, Shape("graph: a run with these shapes needs ", seg.size, " bytes, more than the session's limit of ", limit)
+	if seg.size+beside > limit {
+		return nil, Shape("graph: a run with these shapes needs ", seg.size+beside, " bytes, more than the session's limit of ", limit)
 	}
 	for i := range p.steps {
 		p.steps[i].bind()
 	}
 	for _, pl := range p.placed {
-		if !pl.buf.settled { // else a view of an earlier segment's memory
+		if pl.buf.root().outside {
+			seg.outer = append(seg.outer, pl)
+		} else if !pl.buf.settled { // else a view of an earlier segment's memory
 			seg.placed = append(seg.placed, pl)
 		}
 	}
@@ -72,8 +98,8 @@ func (p *planner) segment(limit int) (*segment, error) {
 
 // outputs gives the tensors of the graph's outputs. Those that would share memory with an
 // input or a constant are copied, so that the caller may overwrite them.
-func (p *planner) outputs() ([]*Tensor, error) {
-	var list []*Tensor
+func (p *planner) outputs() ([]*place, error) {
+	var list []*place
 	for _, v := range p.session.graph.Outputs {
 		pl, err := p.at(v)
 		if err != nil {
@@ -88,7 +114,7 @@ func (p *planner) outputs() ([]*Tensor, error) {
 			to.buf.last = forever
 			pl = to
 		}
-		list = append(list, pl.tensor)
+		list = append(list, pl)
 	}
 	return list, nil
 }
@@ -117,6 +143,13 @@ func (g *segment) bind(arena []byte) {
 	}
 }
 
+// bindOuter points operands at memory outside of the arena.
+func (g *segment) bindOuter() {
+	for _, pl := range g.outer {
+		pl.tensor.Data = pl.buf.bytes()
+	}
+}
+
 // held is how much memory the segment and its continuations have of their own.
 func (g *segment) held() int {
 	n := len(g.arena)
@@ -137,7 +170,7 @@ func (g *segment) advance() (*segment, error) {
 		}
 	}
 	p := g.rest.resume(cloneTensor(value))
-	next, err := p.segment(p.session.maxBytes - len(p.session.arena))
+	next, err := p.segment(p.session.maxBytes - len(p.session.arena) - len(p.session.feeds))
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,9 @@ type Options struct {
 	// MaxBytes limits the memory that a session takes beside its weights; 0 is
 	// 1 GiB.
 	MaxBytes int
+	// Resident lets each run write its results into memory of their own, which the
+	// caller may take (Run.Take), instead of into what all runs share.
+	Resident bool
 	// FreeDims gives sizes to symbolic dimensions of the inputs. One that no input
 	// has is an error.
 	FreeDims map[string]int
@@ -34,6 +37,8 @@ type Session struct {
 	packed   int // bytes of prepared
 	runs     []*Run
 	arena    []byte // of the runs' first segments, which share it
+	feeds    []byte // of the latest prepared run's inputs that nobody feeds from elsewhere
+	resident bool
 	released bool
 }
 
@@ -51,7 +56,7 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 	if err := complete(g.Nodes); err != nil {
 		return nil, err
 	}
-	s = &Session{graph: g, maxBytes: o.MaxBytes, prepared: map[*Node][]prepared{}}
+	s = &Session{graph: g, maxBytes: o.MaxBytes, resident: o.Resident, prepared: map[*Node][]prepared{}}
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes
 	}
@@ -159,9 +164,12 @@ func opsOf(list []OpCount, nodes []*Node) []OpCount {
 // Bytes is what the session holds beside the weights as the model has them: packed
 // ones for the kernels, and the arenas of its plans.
 func (s *Session) Bytes() int {
-	n := s.packed + len(s.arena)
+	n := s.packed + len(s.arena) + len(s.feeds)
 	for _, r := range s.runs {
 		n += r.first.held()
+		for _, b := range r.results {
+			n += len(b)
+		}
 	}
 	return n
 }
@@ -172,6 +180,7 @@ func (s *Session) Release() {
 		r.unbind()
 	}
 	slab.Give(s.arena)
+	slab.Give(s.feeds)
 	*s = Session{graph: &Graph{}, released: true}
 }
 
@@ -199,22 +208,22 @@ func constantBytes(g *Graph, file []byte) int {
 	return n
 }
 
-// grow makes the arena shared by the first segments at least n bytes large.
-// Runs that are bound to the old one turn stale until they are prepared again.
-func (s *Session) grow(n int) (err error) {
-	if n <= len(s.arena) {
+// grow makes the arena that the first segments share, or that of the inputs, at least n
+// bytes large. Runs that are bound to the old one turn stale until they are prepared again.
+func (s *Session) grow(arena *[]byte, n int) (err error) {
+	if n <= len(*arena) {
 		return nil
 	}
 	more := n
-	if len(s.arena) > 0 {
+	if len(*arena) > 0 {
 		more = aligned(n + n/8) // so that inputs that grow step by step do not reallocate each time
 	}
 	for _, r := range s.runs {
 		r.unbind()
 	}
-	slab.Give(s.arena)
-	if s.arena, err = slab.Take(more, false); err != nil {
-		s.arena, err = slab.Take(n, false)
+	slab.Give(*arena)
+	if *arena, err = slab.Take(more, false); err != nil {
+		*arena, err = slab.Take(n, false)
 	}
 	return err
 }

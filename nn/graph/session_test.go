@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -303,7 +304,64 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 				require.Equal(t, append([]float32{}, want[i]...), append([]float32{}, r.Out(i).Float32s()...), "seed %d, output %d", seed, i)
 			}
 		}
+
+		s = session(t, g, Options{Optimize: "none", Resident: true})
+		var taken [][]byte
+		var wants [][]float32
+		for k := range 3 {
+			fed := vector(append([]float32{4}, input[1:]...)...)
+			fed.Float32s()[1] += float32(k)
+			again := slices.Clone(fed.Float32s())
+			r, err := s.PrepareFed([][]int{{5}}, [][]byte{fed.Data})
+			require.NoError(t, err)
+			require.NoError(t, r.Exec())
+			require.Equal(t, again, fed.Float32s(), "seed %d: what was fed was overwritten", seed)
+			for i, want := range evaluate(g, again) {
+				require.Equal(t, append([]float32{}, want...), append([]float32{}, r.Out(i).Float32s()...), "seed %d, output %d, resident", seed, i)
+				if b := r.Take(i); b != nil {
+					taken, wants = append(taken, b), append(wants, slices.Clone(want))
+				}
+			}
+			r.Forget()
+			var gone *ReleasedError
+			require.ErrorAs(t, r.Exec(), &gone, "what was fed was let go of")
+		}
+		for i, b := range taken {
+			require.Equal(t, wants[i], slab.View[float32](b), "seed %d: a result was overwritten by a later run", seed)
+		}
 	}
+}
+
+func TestResidentMemory(t *testing.T) {
+	build := func() *Graph {
+		b, x := newBuild()
+		v := b.op("Inc", b.op("Inc", x))
+		return b.out(v, b.op("Flat", v), b.op("Inc", v), x)
+	}
+	s := session(t, build(), Options{Resident: true})
+	a, c := vector(1, 2, 3), vector(5, 6, 7)
+	for k, in := range []*Tensor{a, c, a, nil, c} {
+		fed := [][]byte{nil}
+		if in != nil {
+			fed[0] = in.Data
+		}
+		r, err := s.PrepareFed([][]int{{3}}, fed)
+		require.NoError(t, err)
+		if in == nil {
+			in = vector(8, 8, 8)
+			copy(r.In(0).Data, in.Data)
+		}
+		require.NoError(t, r.Exec())
+		first := in.Float32s()[0]
+		for i, add := range []float32{2, 2, 3, 0} {
+			assert.Equal(t, first+add, r.Out(i).Float32s()[0], "run %d, output %d", k, i)
+			assert.Equal(t, i == 1, r.Take(i) == nil, "the second is the first by another name, and has to be copied")
+		}
+		r.Forget()
+	}
+	assert.Equal(t, 64, s.Bytes(), "what was written for the caller and by him is none of the session's, but for the one that was copied in")
+	_, err := s.PrepareFed([][]int{{3}}, [][]byte{make([]byte, 8)})
+	assert.ErrorContains(t, err, "is fed 8 bytes, want 12")
 }
 
 func TestInPlaceSavesMemory(t *testing.T) {
