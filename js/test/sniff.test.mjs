@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { InferenceSession, LoadError, Tensor, init, writeSafetensors } from 'normwasm';
-import { forbidden, policyError } from '../src/loader.js';
+import { forbidden, policyError } from '../src/cause.js';
 import { guess, identify } from '../src/sniff.js';
 import { twoOutputs } from './data.mjs';
 import { assets } from './server.mjs';
