@@ -17,7 +17,7 @@ const engine = values.engine ?? join(here, '..', 'js');
 const out = values.out ?? join(here, 'dist');
 const models = join(here, 'node_modules', '@gutenye', 'ocr-models', 'assets');
 const fonts = join(here, 'node_modules', '@fontsource');
-const modelFiles = ['ch_ppocr_mobile_v2.0_cls_infer.onnx', 'ch_PP-OCRv4_rec_infer.onnx', 'ppocr_keys_v1.txt'];
+const modelFiles = ['ch_PP-OCRv4_det_infer.onnx', 'ch_ppocr_mobile_v2.0_cls_infer.onnx', 'ch_PP-OCRv4_rec_infer.onnx', 'ppocr_keys_v1.txt'];
 
 const missing = (what, how) => {
   console.error(`demo: ${what} is missing. ${how}`);

@@ -3,7 +3,8 @@ export const policy = [
   "default-src 'self'",
   "script-src 'self' 'wasm-unsafe-eval'",
   "style-src 'self'",
-  "img-src 'self'",
+  // Blob addresses can only be made by the page itself: an SVG file that was brought is drawn from one.
+  "img-src 'self' blob:",
   "connect-src 'self'",
   "worker-src 'self'",
   "object-src 'none'",

@@ -130,11 +130,15 @@ const AMONG_LETTERS = { 0: 'oO', 1: 'lIi', 5: 'Ss', 8: 'B', 2: 'Zz' };
 const isLetter = (c) => c !== undefined && /^\p{L}$/u.test(c.text);
 
 /**
- * A digit between two letters of one word, for which the network held a letter of the same look possible, is that letter.
+ * A digit between two letters of one word, for which the network held a letter of the same look possible, is that letter;
+ * a full-width sign in a line without Chinese is the plain one.
  * @param {ReturnType<typeof decode>['characters']} characters
  */
 export function inContext(characters) {
-  return characters.map((c, i) => {
+  const latin = characters.some((c) => isLetter(c)) && !characters.some((c) => /\p{Script=Han}/u.test(c.text));
+  return characters.map((written, i) => {
+    // Between Latin words the network's wide comma is the plain one.
+    const c = latin && /[\uff01-\uff5e]/.test(written.text) ? { ...written, text: String.fromCharCode(written.text.charCodeAt(0) - 0xfee0) } : written;
     const alike = AMONG_LETTERS[c.text];
     if (!alike || !alike.includes(c.other.text) || c.other.confidence < 0.05 || !isLetter(characters[i - 1])) return c;
     const after = characters[i + 1];

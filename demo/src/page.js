@@ -2,7 +2,8 @@
 
 import { drawLine, drawSample, samples } from './compose.js';
 import { $, bytes, make } from './dom.js';
-import { showPicture, showStraight, showText, wireText } from './reading.js';
+import { prepared } from './pictures.js';
+import { showDone, showLine, showPicture, wholeText, wireCopy, wireText } from './reading.js';
 import { showDownloads, showEngine, showNetworks, showTimes } from './report.js';
 import { showToy, wireToy } from './toy.js';
 
@@ -25,6 +26,7 @@ let inspection = 0;
 
 const NAMES = [
   ['engine', 'Engine'],
+  ['models/ch_PP-OCRv4_det_infer.onnx', 'Finding network'],
   ['models/ch_ppocr_mobile_v2.0_cls_infer.onnx', 'Direction network'],
   ['models/ch_PP-OCRv4_rec_infer.onnx', 'Reading network'],
   ['models/ppocr_keys_v1.txt', 'Alphabet'],
@@ -39,7 +41,7 @@ function start() {
   began = performance.now();
   $('failed').hidden = true;
   $('loading').hidden = false;
-  $('loading-text').textContent = 'Fetching the engine and two small networks, once.';
+  $('loading-text').textContent = 'Fetching the engine and three small networks, once.';
   $('files').replaceChildren(...NAMES.map(([file, name]) => {
     const bar = make('progress', { className: 'bar', max: 1, value: 0, 'aria-label': `${name}, download` });
     const figure = make('span', null, '');
@@ -83,44 +85,56 @@ const hears = {
   failed({ message }) {
     worker?.terminate();
     ready = undefined;
-    busy = false;
+    settle();
     $('loading').hidden = true;
     $('result').hidden = true;
     $('failed').hidden = false;
     $('failed-text').textContent = `${message.replace(/[.!]?$/, '.')} Check the connection, then try again; what has arrived already is kept by the browser.`;
   },
 
+  step(message) {
+    if (message.id === id) showStep(message);
+  },
+
   picture(message) {
     if (message.id !== id) return;
     $('problem').hidden = true;
     $('result').hidden = false;
-    showPicture(message, chooseLine);
+    showPicture(message);
   },
 
-  straight(message) {
-    if (message.id === id) showStraight(message);
-  },
-
-  text(message) {
+  line(message) {
     if (message.id !== id) return;
-    busy = false;
-    $('result').classList.remove('waiting');
-    showText(message, current?.truth);
-    showTimes(message.times, { columns: message.inputWidth, steps: message.steps });
+    showLine(message);
+    widest = Math.max(widest, message.inputWidth);
+    steps += message.steps;
+  },
+
+  done(message) {
+    if (message.id !== id) return;
+    settle();
+    if (message.legible) showDone(message, current?.truth);
+    else problem(message.reason, message.lines > 0);
+    $('echo').hidden = !message.legible;
+    $('echo').lastChild.textContent = wholeText();
+    showTimes(message.times, { lines: message.lines, columns: widest, steps });
     showEngine(ready, message.memory, loadMs);
     document.documentElement.dataset.read = String(id);
     if (next) return pump();
     clearTimeout(inspection);
-    inspection = setTimeout(() => !busy && worker?.postMessage({ type: 'inspect', id }), 350);
+    inspection = setTimeout(() => !busy && worker?.postMessage({ type: 'inspect', id }), 700);
+  },
+
+  stopped({ id: about }) {
+    if (about !== id) return;
+    settle();
+    pump();
   },
 
   problem({ id: about, message }) {
     if (about !== id) return;
-    busy = false;
-    $('result').hidden = true;
-    $('result').classList.remove('waiting');
-    $('problem').hidden = false;
-    $('problem').textContent = message;
+    settle();
+    problem(message, false);
     pump();
   },
 
@@ -131,9 +145,39 @@ const hears = {
   toy: showToy,
 };
 
-/** Asks for a reading as soon as the worker is free. */
+let widest = 0, steps = 0;
+
+/** Nothing is being read any more. */
+function settle() {
+  busy = false;
+  clearTimeout(slow);
+  $('steps').hidden = true;
+  $('result').classList.remove('waiting');
+}
+
+/** @param {string} message @param {boolean} picture whether what was given is worth seeing beside it */
+function problem(message, picture) {
+  $('result').hidden = !picture;
+  $('problem').hidden = false;
+  $('problem').textContent = message;
+}
+
+let slow = 0;
+const WORDS = { open: 'Opening the picture', shrink: 'Taking the picture in', find: 'Looking for lines', turn: 'Finding which way is up', read: 'Reading' };
+
+/** What takes more than a moment is told. */
+function showStep(message) {
+  const { what, done, of } = message;
+  $('step-text').textContent = what === 'read' ? `Reading line ${done + 1} of ${of}` : WORDS[what];
+  const bar = $('step-bar');
+  if (of > 1) bar.value = done / of;
+  else bar.removeAttribute('value');
+}
+
+/** Asks for a reading as soon as the worker is free; what it is at is given up. */
 function give(open, truth) {
   next = { open, truth };
+  worker?.postMessage({ type: 'stop', id });
   pump();
 }
 
@@ -144,19 +188,18 @@ async function pump() {
   current = next;
   next = undefined;
   id++;
+  widest = steps = 0;
   $('result').classList.add('waiting');
-  const { image, transfer } = await current.open();
-  worker?.postMessage({ type: 'read', id, image }, transfer);
-}
-
-function chooseLine(index) {
-  if (busy || !ready) return;
-  busy = true;
-  id++;
-  // A sample's truth is that of its main line only.
-  if (current) current = { open: current.open };
-  $('result').classList.add('waiting');
-  worker?.postMessage({ type: 'line', id, index });
+  showStep({ what: 'open', done: 0, of: 0 });
+  clearTimeout(slow);
+  slow = setTimeout(() => ($('steps').hidden = false), 400);
+  const mine = id;
+  try {
+    const { image, transfer } = await current.open();
+    worker?.postMessage({ type: 'read', id: mine, image }, transfer);
+  } catch (error) {
+    hears.problem({ id: mine, message: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 const fromCanvas = (draw) => async () => {
@@ -186,16 +229,13 @@ function unknown() {
 /** @param {File | undefined | null} file */
 function brought(file) {
   if (!file) return;
+  press(-1);
   if (file.type && !file.type.startsWith('image/')) {
     next = undefined;
-    press(-1);
-    $('result').hidden = true;
-    $('problem').hidden = false;
-    $('problem').textContent = `“${file.name}” is not a picture (${file.type}). PNG, JPEG, WebP, GIF and BMP work.`;
+    problem(`“${file.name}” is not a picture (${file.type}). PNG, JPEG, WebP, AVIF, GIF, BMP and SVG work in most browsers.`, false);
     return;
   }
-  press(-1);
-  give(async () => ({ image: file, transfer: [] }));
+  give(() => prepared(file));
   showReading();
 }
 
@@ -235,10 +275,12 @@ $('samples').append(...samples.map((sample, i) => {
   return make('li', null, button);
 }));
 
-$('file').addEventListener('change', (event) => {
-  brought(event.target.files?.[0]);
-  event.target.value = '';
-});
+for (const input of [$('file'), $('camera')]) {
+  input.addEventListener('change', () => {
+    brought(input.files?.[0]);
+    input.value = '';
+  });
+}
 
 let inside = 0;
 const curtain = (on) => ($('curtain').hidden = !on);
@@ -271,4 +313,12 @@ $('retry').addEventListener('click', () => {
 $('variant').addEventListener('change', start);
 const askToy = wireToy((message) => ready && worker?.postMessage(message));
 wireText();
+
+// Room for everything: what is folded away on a phone is open from the start.
+if (matchMedia('(min-width: 60rem)').matches) $('how').open = true;
+
+// The lines of code are a file of their own, which a test runs as it stands.
+fetch(new URL('take-home.html', import.meta.url)).then((r) => (r.ok ? r.text() : '')).then((text) => ($('take-code').textContent = text)).catch(() => {});
+wireCopy($('take-copy'), () => $('take-code').textContent, $('take-code'));
+
 start();

@@ -84,22 +84,50 @@ export function resample(picture, box, width, height) {
 }
 
 /**
- * Turned about its middle, counter-clockwise by `degrees`; what comes in at the corners repeats the nearest edge.
+ * Turned clockwise by `degrees`, on a sheet that holds all of it; the corners that open show the nearest edge.
+ * Quarter turns move pixels and change none.
  * @param {Picture} picture
  * @param {number} degrees
  */
-export function rotate({ data, width, height }, degrees) {
+export function rotate(picture, degrees) {
+  const quarters = Math.round(degrees / 90);
+  if (Math.abs(degrees - 90 * quarters) < 1e-6) return quarter(picture, ((quarters % 4) + 4) % 4);
   const cos = Math.cos((degrees * Math.PI) / 180), sin = Math.sin((degrees * Math.PI) / 180);
-  const out = new Uint8ClampedArray(data.length);
-  const mx = (width - 1) / 2, my = (height - 1) / 2;
+  const { width, height } = picture;
+  const sheet = {
+    width: Math.max(1, Math.round(width * Math.abs(cos) + height * Math.abs(sin))),
+    height: Math.max(1, Math.round(width * Math.abs(sin) + height * Math.abs(cos))),
+  };
+  return sampled(picture, sheet.width, sheet.height, { x: width / 2, y: height / 2 }, cos, -sin);
+}
+
+/** @param {Picture} picture @param {number} times clockwise */
+function quarter({ data, width, height }, times) {
+  if (times === 0) return { data, width, height };
+  const from = new Uint32Array(data.buffer, data.byteOffset, width * height);
+  const to = new Uint32Array(width * height);
+  const w = times === 2 ? width : height, h = times === 2 ? height : width;
+  for (let y = 0, i = 0; y < h; y++) {
+    for (let x = 0; x < w; x++, i++) {
+      to[i] = times === 1 ? from[(height - 1 - x) * width + y] : times === 2 ? from[to.length - 1 - i] : from[x * width + width - 1 - y];
+    }
+  }
+  return { data: new Uint8ClampedArray(to.buffer), width: w, height: h };
+}
+
+/** width × height pixels around `middle` of the picture, one pixel apart along (cos, sin); linear between pixels. */
+function sampled({ data, width: from, height: rows }, width, height, middle, cos, sin) {
+  const out = new Uint8ClampedArray(4 * width * height);
   for (let y = 0, o = 0; y < height; y++) {
+    const dy = y + 0.5 - height / 2;
     for (let x = 0; x < width; x++, o += 4) {
-      const u = Math.max(0, Math.min(width - 1, mx + (x - mx) * cos - (y - my) * sin));
-      const v = Math.max(0, Math.min(height - 1, my + (x - mx) * sin + (y - my) * cos));
-      const left = Math.min(width - 1, Math.floor(u)), top = Math.min(height - 1, Math.floor(v));
+      const dx = x + 0.5 - width / 2;
+      const u = Math.max(0, Math.min(from - 1, middle.x + dx * cos - dy * sin - 0.5));
+      const v = Math.max(0, Math.min(rows - 1, middle.y + dx * sin + dy * cos - 0.5));
+      const left = Math.min(from - 1, Math.floor(u)), top = Math.min(rows - 1, Math.floor(v));
       const fx = u - left, fy = v - top;
-      const a = (top * width + left) * 4;
-      const right = left + 1 < width ? 4 : 0, below = top + 1 < height ? width * 4 : 0;
+      const a = (top * from + left) * 4;
+      const right = left + 1 < from ? 4 : 0, below = top + 1 < rows ? from * 4 : 0;
       for (let c = 0; c < 4; c++) {
         const upper = data[a + c] * (1 - fx) + data[a + right + c] * fx;
         const lower = data[a + below + c] * (1 - fx) + data[a + below + right + c] * fx;
@@ -108,6 +136,83 @@ export function rotate({ data, width, height }, degrees) {
     }
   }
   return { data: out, width, height };
+}
+
+/**
+ * What lies under a turned rectangle, laid level; beyond the picture's edge the edge repeats.
+ * @param {Picture} picture
+ * @param {{ cx: number, cy: number, width: number, height: number, angle: number }} rect
+ */
+export function crop(picture, { cx, cy, width, height, angle }) {
+  const w = Math.max(1, Math.round(width)), h = Math.max(1, Math.round(height));
+  // On whole pixels nothing needs to be blended.
+  const middle = angle === 0 ? { x: Math.round(cx - w / 2) + w / 2, y: Math.round(cy - h / 2) + h / 2 } : { x: cx, y: cy };
+  return sampled(picture, w, h, middle, Math.cos((angle * Math.PI) / 180), Math.sin((angle * Math.PI) / 180));
+}
+
+/**
+ * Takes a picture in bands of rows, from the top, and makes a smaller one in which each pixel is the mean of what it
+ * covers, on white paper: a photograph of any size, without a second copy of it.
+ * @param {number} width
+ * @param {number} height
+ * @param {number} toWidth not more than width
+ * @param {number} toHeight not more than height
+ */
+export function shrinker(width, height, toWidth, toHeight) {
+  const first = new Int32Array(width), share = new Float32Array(width);
+  for (let x = 0; x < width; x++) {
+    const a = (x * toWidth) / width, b = ((x + 1) * toWidth) / width;
+    first[x] = Math.min(toWidth - 1, Math.floor(a));
+    share[x] = Math.min(1, (Math.max(a, first[x] + 1) - a) / (b - a));
+    if (b <= first[x] + 1) share[x] = 1;
+  }
+  const row = new Float32Array((toWidth + 1) * 3);
+  const sum = new Float32Array(toWidth * 3);
+  const out = new Uint8ClampedArray(toWidth * toHeight * 4).fill(255);
+  const area = (toWidth / width) * (toHeight / height);
+  let y = 0, o = 0;
+  const flush = () => {
+    for (let i = 0, p = o * toWidth * 4; i < toWidth * 3; i += 3, p += 4) {
+      out[p] = sum[i] * area;
+      out[p + 1] = sum[i + 1] * area;
+      out[p + 2] = sum[i + 2] * area;
+    }
+    sum.fill(0);
+    o++;
+  };
+  return {
+    /** @param {ArrayLike<number>} data RGBA of the next rows */
+    take(data) {
+      for (let p = 0; p < data.length; y++) {
+        row.fill(0);
+        for (let x = 0; x < width; x++, p += 4) {
+          const a = data[p + 3] / 255, white = 255 - data[p + 3];
+          const i = first[x] * 3, s = share[x];
+          const r = data[p] * a + white, g = data[p + 1] * a + white, b = data[p + 2] * a + white;
+          row[i] += r * s;
+          row[i + 1] += g * s;
+          row[i + 2] += b * s;
+          if (s < 1) {
+            row[i + 3] += r * (1 - s);
+            row[i + 4] += g * (1 - s);
+            row[i + 5] += b * (1 - s);
+          }
+        }
+        const top = (y * toHeight) / height, bottom = ((y + 1) * toHeight) / height;
+        const part = bottom <= o + 1 ? 1 : (o + 1 - top) / (bottom - top);
+        for (let i = 0; i < sum.length; i++) sum[i] += row[i] * part;
+        if (bottom >= o + 1 - 1e-9 && o < toHeight - 1) {
+          flush();
+          for (let i = 0; i < sum.length; i++) sum[i] += row[i] * (1 - part);
+        }
+      }
+    },
+    /** @returns {Picture} */
+    done() {
+      flush();
+      return { data: out, width: toWidth, height: toHeight };
+    },
+  };
 }
 
 /** Turned by 180°: the pixels in reverse order. */

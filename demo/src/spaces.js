@@ -94,7 +94,9 @@ export function withSpaces(characters, strip) {
   const between = median(letters);
   const least = Math.max(2.2 * between + 2, spaces.length ? 0.75 * median(spaces) : 0.3 * tall);
   return characters.flatMap((c, i) => {
-    if (gaps[i] < least || SPACELESS.test(c.text) || SPACELESS.test(characters[i - 1].text)) return [c];
+    // Figures are all of one width, so a narrow one stands alone.
+    const figures = /^\d\d$/.test(characters[Math.max(0, i - 1)].text + c.text);
+    if (gaps[i] < (figures ? 1.4 * least : least) || SPACELESS.test(c.text) || SPACELESS.test(characters[i - 1].text)) return [c];
     const before = characters[i - 1];
     return [{ text: ' ', confidence: Math.min(0.9, gaps[i] / (gaps[i] + between)), step: (before.step + c.step) / 2, other: { text: '', confidence: 0 }, measured: true }, c];
   });

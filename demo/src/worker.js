@@ -1,45 +1,50 @@
-// All the work of the page: loading, finding the line, running the two networks. The page only shows.
+// All the work of the page: loading, reading pictures, running the networks. The page only shows.
 //
 // To the worker                                     From the worker
 //   start   { variant }                               progress { file, loaded, total } · ready {…} · failed { message }
-//   read    { id, image: Blob | ImageBitmap }         picture · straight · text (each with the id) · problem { id, message }
-//   line    { id, index }: another line of the        the same
-//           latest picture
+//   read    { id, image: Blob | ImageBitmap }         step · picture · line (one each) · done (each with the id),
+//                                                     or problem { id, message }
+//   stop    { id }: the reading is no longer wanted   stopped { id }
 //   inspect { id }: profile the latest reading        inspected { id, networks }
 //   toy     { id, rows, cols, x, mean, variance }     toy { id, batch, layer }
 
 import { init, InferenceSession, Tensor, layerNorm, batchNorm } from './engine.js';
 import { download, transfers } from './files.js';
-import { findLines, look, mainLine, tilt } from './line.js';
-import { alphabet, clsInputs, cutStrip, decode, direction, inContext, recInput, sureness, turn } from './ocr.js';
-import { rotate, toRGBA } from './pixels.js';
-import { withSpaces } from './spaces.js';
+import { alphabet } from './ocr.js';
+import { shrinker, toRGBA } from './pixels.js';
+import { readPicture, whyNot } from './read.js';
 
-const CLS = 'models/ch_ppocr_mobile_v2.0_cls_infer.onnx';
-const REC = 'models/ch_PP-OCRv4_rec_infer.onnx';
+const FILES = {
+  det: 'models/ch_PP-OCRv4_det_infer.onnx',
+  cls: 'models/ch_ppocr_mobile_v2.0_cls_infer.onnx',
+  rec: 'models/ch_PP-OCRv4_rec_infer.onnx',
+  keys: 'models/ppocr_keys_v1.txt',
+};
+const NETWORKS = /** @type {const} */ (['det', 'cls', 'rec']);
 const ENGINE = 'engine';
-const KEYS = 'models/ppocr_keys_v1.txt';
-// More pixels than this say nothing new about a line that ends up 48 pixels high.
+// More pixels than this say little more about text that a person can read.
 const MAX_PIXELS = 6e6;
+// So many pixels of a large picture are looked at before the page hears of it.
+const BAND = 3e6;
 
 const say = (type, body = {}, transfer = []) => postMessage({ type, ...body }, transfer);
 
-/** @type {{ runtime: any, cls: any, rec: any, letters: string[], bytes: Record<string, Uint8Array>,
- *   written?: Record<string, string[]> } | undefined} */
+/** @type {{ runtime: any, sessions: Record<string, any>, nets: import('./read.js').Networks, bytes: Record<string, Uint8Array>,
+ *   unfolded: Record<string, { op: string, ms: number }[]> } | undefined} */
 let engine;
-/** @type {{ picture: ImageData, lines: import('./pixels.js').Box[], lean: number, trim: number } | undefined} */
-let latest;
-/** What the latest reading fed to the networks, for `inspect`. */
-let fed;
+/** What the latest reading fed to the networks, for `inspect`. @type {Record<string, import('./read.js').Feed>} */
+let fed = {};
+/** The reading that is to end at its next step. */
+let stopped = -1;
 
 async function start({ variant }) {
   // Without the sizes the bars only count up.
   const sizes = await fetch(new URL('./files.json', import.meta.url)).then((r) => r.json()).catch(() => ({}));
   const follow = (path) => (loaded) => say('progress', { file: path, loaded, total: sizes[path] });
-  const fetched = [CLS, REC, KEYS].map((path) => download(path, follow(path)));
+  const fetched = Object.values(FILES).map((path) => download(path, follow(path)));
   // Whatever fails first is reported; the others must not end as unhandled rejections.
   for (const f of fetched) f.catch(() => {});
-  const starting = init({
+  const runtime = await init({
     variant,
     onProgress: ({ phase, loaded, total }) => {
       // A compressed response tells the compressed length: the build's own figure is the one to measure against.
@@ -48,169 +53,151 @@ async function start({ variant }) {
       else say('progress', { file: ENGINE, loaded: whole ?? loaded, total: whole });
     },
   });
-  warmUp();
-  const runtime = await starting;
   const wasm = `normwasm/dist/normwasm.${runtime.variant}.wasm`;
-  const [clsBytes, recBytes, keyBytes] = await Promise.all(fetched);
-  const cls = await InferenceSession.create(clsBytes);
-  const rec = await InferenceSession.create(recBytes);
-  const letters = alphabet(new TextDecoder().decode(keyBytes));
-  engine = { runtime, cls, rec, letters, bytes: { cls: clsBytes, rec: recBytes } };
+  const [det, cls, rec, keys] = await Promise.all(fetched);
+  const bytes = { det, cls, rec };
+  /** @type {Record<string, any>} */
+  const sessions = {};
+  for (const name of NETWORKS) sessions[name] = await InferenceSession.create(bytes[name]);
+  const letters = alphabet(new TextDecoder().decode(keys));
+  /** @param {'det' | 'cls' | 'rec'} name @returns {import('./read.js').Network} */
+  const network = (name) => async (feed) => {
+    fed[name] ??= feed;
+    const session = sessions[name];
+    const x = new Tensor('float32', feed.data, feed.dims);
+    const outputs = await session.run({ [session.inputNames[0]]: x });
+    const output = outputs[session.outputNames[0]];
+    const result = { data: output.data.slice(), dims: [...output.dims] };
+    output.dispose();
+    x.dispose();
+    return result;
+  };
+  engine = { runtime, sessions, bytes, unfolded: {}, nets: { det: network('det'), cls: network('cls'), rec: network('rec'), letters } };
   say('ready', {
     variant: runtime.variant,
     version: runtime.version,
     memory: runtime.memory(),
     letters: letters.slice(1),
-    files: transfers([wasm, CLS, REC, KEYS]),
+    files: transfers([wasm, ...Object.values(FILES)]),
   });
 }
 
-/** While the files are on their way: lets the browser compile what will find and cut the first line. */
-function warmUp() {
-  const width = 480, height = 80;
-  const stripes = { data: new Uint8ClampedArray(width * height * 4).fill(255), width, height };
-  for (let y = 24; y < 56; y++) {
-    for (let x = 40; x < 440; x++) if (x % 9 < 3) stripes.data.fill(0, (y * width + x) * 4, (y * width + x) * 4 + 3);
-  }
-  for (let i = 0; i < 3; i++) {
-    tilt(look(stripes));
-    const box = findLines(stripes)[0];
-    clsInputs(stripes, box);
-    recInput(cutStrip(stripes, box));
-  }
+/** A moment for messages to come in; ends a reading that is no longer wanted. @param {number} id */
+async function breathe(id) {
+  await new Promise((done) => setTimeout(done));
+  if (stopped === id) throw new Stopped();
 }
+class Stopped extends Error {}
 
-/** Pixels of whatever was given, not more than are of use. @param {Blob | ImageBitmap} image */
-async function open(image) {
+/**
+ * Pixels of whatever was given, not more than are of use. Larger pictures are shrunk here rather than by the canvas:
+ * each browser smooths in its own way, and what is read should not depend on it.
+ * @param {Blob | ImageBitmap} image @param {number} id
+ */
+async function open(image, id) {
   let bitmap;
   try {
+    if (image instanceof Blob && image.size === 0) throw new Error('empty');
     bitmap = image instanceof Blob ? await createImageBitmap(image) : image;
   } catch {
+    if (image instanceof Blob && image.size === 0) throw new Error('This file is empty.');
     const kind = image instanceof Blob && image.type ? ` (${image.type})` : '';
-    throw new Error(`This file${kind} is not a picture that the browser can open. PNG, JPEG, WebP, GIF and BMP work.`);
+    throw new Error(`This file${kind} is damaged, or not a picture that this browser can open. PNG, JPEG, WebP, AVIF, GIF, BMP and SVG work in most.`);
   }
-  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (bitmap.width * bitmap.height)));
-  const canvas = new OffscreenCanvas(Math.max(1, Math.round(bitmap.width * scale)), Math.max(1, Math.round(bitmap.height * scale)));
-  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext('2d', { willReadFrequently: true }));
-  context.imageSmoothingQuality = 'high';
-  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-  bitmap.close();
-  return context.getImageData(0, 0, canvas.width, canvas.height);
+  const { width, height } = bitmap;
+  const scale = Math.min(1, Math.sqrt(MAX_PIXELS / (width * height)));
+  const band = scale < 1 ? Math.max(1, Math.min(height, Math.floor(BAND / width))) : height;
+  const canvas = new OffscreenCanvas(width, band);
+  const context = canvas.getContext('2d', { willReadFrequently: true });
+  try {
+    if (!context) throw new Error('no canvas');
+    if (scale === 1) {
+      context.drawImage(bitmap, 0, 0);
+      return context.getImageData(0, 0, width, height);
+    }
+    const shrink = shrinker(width, height, Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+    for (let y = 0; y < height; y += band) {
+      say('step', { id, what: 'shrink', done: y, of: height });
+      await breathe(id);
+      context.clearRect(0, 0, width, band);
+      context.drawImage(bitmap, 0, -y);
+      shrink.take(context.getImageData(0, 0, width, Math.min(band, height - y)).data);
+    }
+    return shrink.done();
+  } catch (error) {
+    if (error instanceof Stopped) throw error;
+    throw new Error(`This picture of ${width} × ${height} pixels is more than this browser can hold.`);
+  } finally {
+    bitmap.close();
+  }
 }
+
+const REASONS = {
+  blank: 'No writing was found in this picture.',
+  faint: 'There may be writing here, but it hardly stands out from its ground. A picture with more contrast would help.',
+  noisy: 'There may be writing here, but the grain of the picture is as strong as the strokes. More light, or a steadier picture, would help.',
+  small: 'There is writing here, but too small to be told apart. A closer picture would help.',
+  unclear: 'There seems to be writing here, but none of it could be read with any certainty.',
+};
 
 async function read({ id, image }) {
-  let picture = await open(image);
-  const begin = performance.now();
-  let seen = look(picture);
-  const lean = tilt(seen);
-  if (lean) {
-    const { data, width, height } = rotate(picture, lean);
-    picture = new ImageData(data, width, height);
-    seen = look(picture);
+  if (!engine) return;
+  try {
+    say('step', { id, what: 'open', done: 0, of: 0 });
+    const opened = performance.now();
+    const picture = await open(image, id);
+    const opening = performance.now() - opened;
+    fed = {};
+    const { lines, rects, times } = await readPicture(picture, engine.nets, {
+      async progress(what, done, of) {
+        say('step', { id, what, done, of });
+        await breathe(id);
+      },
+      async found({ picture: sheet, rects: boxes, turn }) {
+        const bitmap = await createImageBitmap(new ImageData(/** @type {any} */ (sheet.data), sheet.width, sheet.height));
+        say('picture', { id, bitmap, rects: boxes, width: sheet.width, height: sheet.height, turn }, [bitmap]);
+      },
+      async line({ strip, fed: feed, ...line }, index) {
+        const bitmap = await createImageBitmap(new ImageData(toRGBA(strip), strip.width, strip.height));
+        say('line', { ...line, id, index, bitmap, columns: strip.width, inputWidth: feed.dims[3] }, [bitmap]);
+      },
+    });
+    const legible = lines.filter((l) => l.legible).length;
+    say('done', {
+      id,
+      times: { open: opening, ...times },
+      lines: lines.length,
+      legible,
+      reason: legible ? undefined : REASONS[whyNot(picture, rects)],
+      memory: engine.runtime.memory(),
+    });
+  } catch (error) {
+    if (!(error instanceof Stopped)) throw error;
+    say('stopped', { id });
   }
-  const lines = findLines(picture, seen);
-  latest = { picture, lines, lean, trim: performance.now() - begin };
-  await readLine({ id, index: mainLine(lines) });
 }
 
-async function readLine({ id, index }) {
-  if (!engine || !latest) return;
-  const { picture, lines, lean, trim } = latest;
-  const bitmap = await createImageBitmap(picture);
-  say('picture', { id, bitmap, lines, index, width: picture.width, height: picture.height }, [bitmap]);
-  const box = lines[index];
-  if (!box) {
-    say('problem', { id, message: 'No writing was found in this picture. A line with clear contrast to its background works best.' });
-    return;
-  }
-  const cut = performance.now();
-  let strip = cutStrip(picture, box);
-  const windows = clsInputs(picture, box);
-  const times = { trim: trim + performance.now() - cut, cls: 0, rec: 0, decode: 0 };
-
-  const asked = performance.now();
-  const answers = [];
-  for (const input of windows) answers.push(await run(engine.cls, input, (p) => p.slice()));
-  const verdict = direction(answers);
-  times.cls = performance.now() - asked;
-
-  let reading = await recognise(verdict.turned ? turn(strip) : strip, times);
-  let bothWays;
-  if (verdict.unsure) {
-    const other = await recognise(verdict.turned ? strip : turn(strip), times);
-    bothWays = [reading, other].map((r) => sureness(r.characters));
-    if (bothWays[1] > bothWays[0]) {
-      reading = other;
-      verdict.turned = !verdict.turned;
-    }
-  }
-  if (verdict.turned) strip = turn(strip);
-  const shown = await createImageBitmap(new ImageData(toRGBA(strip), strip.width, strip.height));
-  say('straight', { id, bitmap: shown, ...verdict, lean, windows: windows.length, bothWays }, [shown]);
-
-  fed = { cls: windows[0], rec: reading.input };
-  say('text', {
-    id,
-    text: reading.text,
-    characters: reading.characters,
-    columns: strip.width,
-    inputWidth: reading.input.dims[3],
-    steps: reading.steps,
-    times,
-    memory: engine.runtime.memory(),
-  });
-}
-
-/** One pass through a network; `take` copies what is needed before the tensors go. */
-async function run(session, input, take) {
-  const x = new Tensor('float32', input.data, input.dims);
-  const outputs = await session.run({ [session.inputNames[0]]: x });
-  const output = outputs[session.outputNames[0]];
-  const result = take(output.data, output.dims);
-  output.dispose();
-  x.dispose();
-  return result;
-}
-
-async function recognise(strip, times) {
-  const { rec, letters } = /** @type {NonNullable<typeof engine>} */ (engine);
-  const input = recInput(strip);
-  const begin = performance.now();
-  let decoding = 0;
-  const reading = await run(rec, input, (probabilities, dims) => {
-    const t = performance.now();
-    const decoded = decode(probabilities, dims, letters);
-    const characters = withSpaces(inContext(decoded.characters), strip);
-    decoding = performance.now() - t;
-    return { characters, text: characters.map((c) => c.text).join(''), steps: dims[1] };
-  });
-  times.rec += performance.now() - begin - decoding;
-  times.decode += decoding;
-  return { ...reading, input };
-}
-
-/** Both networks, as they run and as they are written in the file. */
+/**
+ * The networks as they run, and as their files have them: without folding and fusing, on the same input, which shows
+ * what normalization takes before it is folded away.
+ */
 async function inspect({ id }) {
-  if (!engine || !fed) return;
+  if (!engine) return;
   const networks = {};
-  for (const name of /** @type {const} */ (['cls', 'rec'])) {
-    const feeds = (session) => ({ [session.inputNames[0]]: new Tensor('float32', fed[name].data, fed[name].dims) });
-    networks[name] = { run: await engine[name].profile(feeds(engine[name])), written: engine.written?.[name] };
+  const about = NETWORKS.filter((name) => fed[name]);
+  const feeds = (session, name) => ({ [session.inputNames[0]]: new Tensor('float32', fed[name].data, fed[name].dims) });
+  for (const name of about) {
+    const session = engine.sessions[name];
+    networks[name] = { run: await session.profile(feeds(session, name)), dims: fed[name].dims };
   }
   say('inspected', { id, networks });
-  if (engine.written) return;
-  /** @type {Record<string, string[]>} */
-  const written = {};
-  for (const name of /** @type {const} */ (['cls', 'rec'])) {
+  for (const name of about) {
+    await breathe(id).catch(() => {});
+    if (stopped === id) return;
     const plain = await InferenceSession.create(engine.bytes[name], { graphOptimizationLevel: 'none' });
-    // Counting needs no wide line: the narrowest will do.
-    const width = name === 'cls' ? 192 : 48;
-    const x = new Tensor('float32', new Float32Array(3 * 48 * width), [1, 3, 48, width]);
-    written[name] = (await plain.profile({ [plain.inputNames[0]]: x })).nodes.map((n) => n.op);
+    networks[name].written = await plain.profile(feeds(plain, name));
     await plain.release();
-    networks[name].written = written[name];
   }
-  engine.written = written;
   say('inspected', { id, networks });
 }
 
@@ -223,11 +210,13 @@ function toy({ id, rows, cols, x, mean, variance }) {
   say('toy', { id, batch: Array.from(batch), layer: Array.from(layer) });
 }
 
-const does = { start, read, line: readLine, inspect, toy };
+const does = { start, read, inspect, toy };
 
-// One thing at a time: sessions and the latest picture are shared.
+// One thing at a time: sessions are shared.
 let queue = Promise.resolve();
 onmessage = ({ data }) => {
+  // Not to be queued behind what it is to end.
+  if (data.type === 'stop') return void (stopped = data.id);
   queue = queue.then(async () => {
     try {
       await does[data.type](data);
