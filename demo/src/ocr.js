@@ -130,7 +130,7 @@ const AMONG_LETTERS = { 0: 'oO', 1: 'lIi', 5: 'Ss', 8: 'B', 2: 'Zz' };
 const isLetter = (c) => c !== undefined && /^\p{L}$/u.test(c.text);
 
 /**
- * A digit between two letters of one word, for which the network held a letter of the same look possible, is that letter;
+ * A digit in a word of letters, for which the network held a letter of the same look possible, is that letter;
  * a full-width sign in a line without Chinese is the plain one.
  * @param {ReturnType<typeof decode>['characters']} characters
  */
@@ -140,9 +140,17 @@ export function inContext(characters) {
     // Between Latin words the network's wide comma is the plain one.
     const c = latin && /[\uff01-\uff5e]/.test(written.text) ? { ...written, text: String.fromCharCode(written.text.charCodeAt(0) - 0xfee0) } : written;
     const alike = AMONG_LETTERS[c.text];
-    if (!alike || !alike.includes(c.other.text) || c.other.confidence < 0.05 || !isLetter(characters[i - 1])) return c;
-    const after = characters[i + 1];
-    if (after && after.text !== ' ' && !isLetter(after)) return c;
+    if (!alike || !alike.includes(c.other.text) || c.other.confidence < 0.05) return c;
+    // The rest of its word.
+    const ends = (by) => {
+      let k = i + by;
+      while (characters[k] && /^[\p{L}\p{N}]$/u.test(characters[k].text)) k += by;
+      return k;
+    };
+    const before = characters.slice(ends(-1) + 1, i), after = characters.slice(i + 1, ends(1));
+    if (![...before, ...after].every(isLetter)) return c;
+    // In front of a word it needs more of one: 1st is written so.
+    if (!before.length && (after.length < 3)) return c;
     return { ...c, text: c.other.text, confidence: c.other.confidence, other: { text: c.text, confidence: c.confidence } };
   });
 }

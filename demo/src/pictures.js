@@ -2,6 +2,7 @@
 
 // What createImageBitmap cannot open in a worker. The longer side is drawn this large.
 const SVG_SIDE = 1600;
+const DAMAGED = 'This SVG file is damaged, or not a drawing that this browser can show.';
 
 /** @param {Blob} file @returns {Promise<boolean>} */
 async function isSvg(file) {
@@ -16,19 +17,21 @@ async function isSvg(file) {
  */
 export async function prepared(file) {
   if (!(await isSvg(file))) return { image: file, transfer: [] };
-  const drawing = new DOMParser().parseFromString(await file.text(), 'image/svg+xml');
-  const root = drawing.documentElement;
-  if (root.localName !== 'svg' || drawing.querySelector('parsererror')) throw new Error('This SVG file is damaged: it is no well-formed XML.');
+  // The text is changed rather than a parsed document: parsing applies the page's policy to the drawing's own styles.
+  const text = await file.text();
+  const tag = text.replace(/<!--[^]*?-->/g, (comment) => ' '.repeat(comment.length)).match(/<(?:[\w.-]+:)?svg(?=[\s>/])(?:[^>"']|"[^"]*"|'[^']*')*>/);
+  if (!tag) throw new Error(DAMAGED);
+  const attribute = (name) => tag[0].match(new RegExp(`\\s${name}\\s*=\\s*(?:"([^"]*)"|'([^']*)')`))?.slice(1).find((v) => v !== undefined) ?? '';
   // Browsers disagree about the size of a drawing that names none: it is always given one.
-  const [, , boxWidth, boxHeight] = (root.getAttribute('viewBox') ?? '').trim().split(/[\s,]+/).map(Number);
-  const length = (name) => (/^[\d.]+(px)?$/.test(root.getAttribute(name) ?? '') ? parseFloat(root.getAttribute(name) ?? '') : NaN);
+  const [, , boxWidth, boxHeight] = attribute('viewBox').trim().split(/[\s,]+/).map(Number);
+  const length = (name) => (/^\s*[\d.]+\s*(px)?\s*$/.test(attribute(name)) ? parseFloat(attribute(name)) : NaN);
   const width = length('width') || boxWidth || 300, height = length('height') || boxHeight || 150;
   const scale = SVG_SIDE / Math.max(width, height);
   const to = [Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))];
-  if (!root.hasAttribute('viewBox')) root.setAttribute('viewBox', `0 0 ${width} ${height}`);
-  root.setAttribute('width', String(to[0]));
-  root.setAttribute('height', String(to[1]));
-  const url = URL.createObjectURL(new Blob([new XMLSerializer().serializeToString(drawing)], { type: 'image/svg+xml' }));
+  const box = attribute('viewBox') ? '' : ` viewBox="0 0 ${width} ${height}"`;
+  const sized = tag[0].replace(/\s(width|height)\s*=\s*("[^"]*"|'[^']*')/g, '').replace(/svg/, `svg${box} width="${to[0]}" height="${to[1]}"`);
+  const at = /** @type {number} */ (tag.index);
+  const url = URL.createObjectURL(new Blob([text.slice(0, at), sized, text.slice(at + tag[0].length)], { type: 'image/svg+xml' }));
   try {
     const picture = new Image();
     picture.src = url;
@@ -40,7 +43,7 @@ export async function prepared(file) {
     const image = await createImageBitmap(canvas);
     return { image, transfer: [image] };
   } catch {
-    throw new Error('This SVG file is damaged, or not a drawing that this browser can show.');
+    throw new Error(DAMAGED);
   } finally {
     URL.revokeObjectURL(url);
   }

@@ -67,5 +67,7 @@ test('a digit between letters gives way to the letter that looks like it, if the
   assert.equal(told(c('2', 1), c('0', 0.6, 'o', 0.35), c('1', 1)), '201', 'among digits it stays');
   assert.equal(told(c('B', 1), c('0', 0.6, 'o', 0.35), c('1', 1)), 'B01', 'before a digit it stays');
   assert.equal(told(c('s', 1), c('0', 0.6, '6', 0.35)), 's0', 'a digit for a digit is no matter of context');
+  assert.equal(told(c('1', 0.6, 'l', 0.35), ...[...'eaves'].map((x) => c(x, 1))), 'leaves');
+  assert.equal(told(c('1', 0.6, 'l', 0.35), c('s', 1), c('t', 1)), '1st');
   assert.equal(inContext([c('s', 1), c('0', 0.6, 'o', 0.35)])[1].confidence, 0.35, 'it is no surer than the network was');
 });
