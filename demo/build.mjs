@@ -1,4 +1,4 @@
-// Builds the static site into dist/: the page, the npm package beside it, the two networks, and brotli twins.
+// Builds the static site into dist/: the page, the npm package beside it, the three networks, and brotli twins.
 //   node build.mjs [--quick] [--engine DIR] [--out DIR]
 // --quick: compress fast, for this computer, rather than well, for a network; DIR: another build of the package than ../js
 
