@@ -81,6 +81,9 @@ $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	  go build $(COMPACT) $(if $(filter scalar,$*),-tags purego) -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
+# One after the other: at the same time both would compile all that they share.
+$(DIST)/normwasm.scalar.wasm: | $(DIST)/normwasm.simd.wasm
+
 $(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
 	$(STEP) build-relaxed go run ./internal/relax/cmd/relax $< $@
 
@@ -99,6 +102,7 @@ size-long: $(BUILT)
 # First whether the port is free: who has to choose another one wants to know before the build.
 demo: | need
 	@node demo/serve.mjs --port
+	@echo 'demo: builds the engine, the npm package and the page. The first time, Go compiles for about half a minute.'
 	+@.ci/steps 'make demo' $(SIDE_BY_SIDE) demo/dist/.built
 	@node demo/serve.mjs
 
@@ -181,7 +185,7 @@ generate: | need
 # npm ci deletes and writes the folder; only when it has ended well is the mark there.
 %/node_modules/.installed: %/package-lock.json %/package.json | need
 	@rm -f $@
-	$(STEP) npm-$* bash -c 'cd $* && npm ci --no-audit --no-fund --loglevel=error'
+	$(STEP) npm-$* bash -c 'cd $* && npm ci --no-audit --no-fund --no-update-notifier --loglevel=error'
 	@touch $@
 
 browser:

@@ -39,6 +39,14 @@ test('steps run side by side, all of them, and the table says what each took', (
   assert.ok(Number(real) >= 0.2 && Number(cpu) > 0 && Number(cpu) < Number(real), `${real} ${cpu}`);
 });
 
+test('a step that takes long is named again, and nothing is left running', () => {
+  const begin = Date.now();
+  const { status, out } = run('.ci/steps', ['make slow', 'bash', '-c', '.ci/step slow sleep 17'], { STEPS_WATCH: '1' });
+  assert.equal(status, 0, out);
+  assert.match(out, /^… slow\n… slow, for 1[5-9] s now\n/);
+  assert.ok(Date.now() - begin >= 17_000);
+});
+
 test('a step alone is just its command', () => {
   assert.deepEqual(run('.ci/step', ['name', 'bash', '-c', 'echo hello; exit 4']), { status: 4, out: 'hello\n' });
 });
