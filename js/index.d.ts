@@ -487,7 +487,8 @@ export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
   /** Sizes for symbolic dimensions of the inputs, when known beforehand. A name that no input has is a {@link ShapeError} that lists
    *  those that there are. */
   freeDimensionOverrides?: Record<string, number>;
-  /** Keep these outputs resident. */
+  /** Keep the outputs resident ('wasm'): each run writes them where they stay, without a copy. They are the caller's to
+   *  dispose of. Default 'cpu': they are copied into new arrays. */
   preferredOutputLocation?: 'cpu' | 'wasm';
 }
 
@@ -516,10 +517,11 @@ export class InferenceSession {
   /** How often each operator occurs, after optimization. */
   readonly operators: readonly { op: string; count: number }[];
   /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
-   *  copied in before run returns its promise.
+   *  copied in before run returns its promise; resident ones are read where they are, and never written over.
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take
+   *  @throws {NormError} with code `OUT_OF_MEMORY` when there is no memory for a run of these dims; the session lives on
    *  @throws {DisposedError} after release */
   run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Tensor>>;
   /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.

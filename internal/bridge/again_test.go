@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn/graph"
 )
 
 // read returns a slab's elements.
@@ -84,4 +85,34 @@ func TestARememberedCallHoldsNoFreedMemory(t *testing.T) {
 	slab.SetLimit(slab.Limit)
 	assert.Less(t, heap()-before, 1<<20)
 	assert.Equal(t, Disposed, status(t, b, b.NormFrame(layer)))
+}
+
+func TestAReleasedSessionHoldsNothing(t *testing.T) {
+	b := New()
+	before := heap()
+	w := make([]byte, 8<<20)
+	g := join(field(1, join(field(1, []byte("x")), field(1, []byte("w")), field(2, []byte("y")), field(4, []byte("Add")))), field(2, []byte("g")),
+		field(5, join(varint(1, uint64(len(w)/8)), varint(1, 2), varint(2, 1), field(8, []byte("w")), field(9, w))), value(11, "x", 1), value(12, "y", 1))
+	file := join(varint(1, 8), field(8, varint(2, 17)), field(7, g))
+	w, g = nil, nil
+	var open []Handle
+	for range 3 {
+		s, err := b.Open(load(t, b, file), -1, graph.Options{})
+		require.NoError(t, err)
+		_, err = b.Prepare(s, [][]int{{1, 2}})
+		require.NoError(t, err)
+		_, err = b.Exec(s)
+		require.NoError(t, err)
+		open = append(open, s)
+	}
+	file = nil
+	for _, s := range open {
+		require.NoError(t, b.Release(s))
+	}
+	slab.SetLimit(0)
+	_, err := slab.Take(1<<30, false)
+	require.Error(t, err)
+	slab.SetLimit(slab.Limit)
+	assert.Less(t, heap()-before, 1<<20)
+	assert.Equal(t, Memory{}, b.Memory())
 }

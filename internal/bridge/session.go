@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -118,16 +119,15 @@ func (b *Bridge) Release(h Handle) error {
 		return err
 	}
 	b.drop(h)
-	for i, other := range b.all {
-		if other == s {
-			b.all = append(b.all[:i], b.all[i+1:]...)
-			break
-		}
+	// Delete clears what is behind the list: what referred to the file's memory would keep
+	// it from being used again.
+	if i := slices.Index(b.all, s); i >= 0 {
+		b.all = slices.Delete(b.all, i, i+1)
 	}
 	b.sessions--
 	s.engine.Release()
 	slab.Give(s.file)
-	s.file = nil
+	s.file, s.run = nil, nil
 	return nil
 }
 
