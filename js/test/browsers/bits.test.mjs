@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import * as normwasm from 'normwasm';
-import { digests } from '../digests.mjs';
+import { digests, distances } from '../digests.mjs';
 import { chosen, open } from '../drivers.mjs';
 import { assets, data, serve } from '../server.mjs';
 
@@ -45,7 +45,7 @@ before(async () => {
 const findings = {};
 after(() => {
   server?.close();
-  if (process.env.NORMWASM_FINDINGS) writeFileSync(process.env.NORMWASM_FINDINGS, JSON.stringify({ cases: Object.keys(reference).length, browsers: findings }));
+  if (process.env.NORMWASM_FINDINGS) writeFileSync(process.env.NORMWASM_FINDINGS, JSON.stringify({ cases: Object.keys(reference).length, engines: findings }));
 });
 
 test('every normalization is among the cases, and no two give the same', () => {
@@ -59,6 +59,15 @@ test(`the networks: ${networks.map((network) => network.name).join(', ')}`, { sk
 
 test('Node: simd gives the same bits as scalar', async () => {
   assert.deepEqual(await digests({ variant: 'simd', networks }, read), reference);
+});
+
+test('Node: relaxed, where this version has it, differs, and not by much', async () => {
+  const engine = { title: 'Node.js', version: process.versions.node, variants: ['simd', 'scalar'] };
+  findings.node = engine;
+  if (!WebAssembly.validate(await readFile(new URL('../../dist/normwasm.relaxed.wasm', import.meta.url)))) return;
+  const relaxed = Math.max(...Object.values(await distances({ variant: 'relaxed', than: 'simd', networks }, read)));
+  assert.ok(relaxed > 0 && relaxed <= tolerance, `off by ${relaxed}`);
+  findings.node = { ...engine, variants: ['relaxed', ...engine.variants], relaxed };
 });
 
 const inPage = async ([name, argument]) => (await import('/test/digests.mjs'))[name](argument);

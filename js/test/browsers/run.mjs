@@ -33,8 +33,7 @@ for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) pro
 process.exitCode = await new Promise((resolve) => child.on('exit', (code) => resolve(code ?? 1)));
 
 if (process.exitCode === 0 && existsSync(findings)) {
-  const { cases, browsers } = JSON.parse(readFileSync(findings, 'utf8'));
-  const node = { title: 'Node.js', version: process.versions.node, variants: ['simd', 'scalar'] };
+  const { cases, engines: { node, ...browsers } } = JSON.parse(readFileSync(findings, 'utf8'));
   const engines = [...Object.values(browsers), node];
   const os = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
   const system = `${os.match(/^PRETTY_NAME="?(.*?)"?$/m)?.[1] ?? process.platform}, ${process.arch}`;
