@@ -36,6 +36,24 @@ const beside = {
     onLoad({ filter: /[\\/]src[\\/]files\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replaceAll("'../dist/", "'./") }));
   },
 };
+/**
+ * The comments in import() that tell bundlers to leave it alone, which minifying would take out. A name of the same length
+ * stands for them meanwhile, so that the source map holds.
+ */
+const ignored = 'import(/* webpackIgnore: true */ /* @vite-ignore */ ';
+const standIn = `${'ignored'.padEnd(ignored.length - 1, '_')}(`;
+const uncommented = {
+  name: 'uncommented',
+  setup({ onLoad, onEnd }) {
+    onLoad({ filter: /[\\/]src[\\/]node\.js$/ }, ({ path }) => ({ contents: readFileSync(path, 'utf8').replace(ignored, standIn) }));
+    onEnd(({ outputFiles = [] }) => {
+      for (const { path, text } of outputFiles) {
+        if (!path.endsWith('.map') && text.split(standIn).length !== 2) throw new Error(`${path} does not have one import() that bundlers leave alone`);
+        writeFileSync(path, text.replace(standIn, ignored));
+      }
+    });
+  },
+};
 /** Adapters share the package, and its one running module, with whoever imports it. @param {string} extension */
 const shared = (extension) => ({
   name: 'shared',
@@ -66,7 +84,7 @@ const formats = {
 const adapters = ['onnxruntime', 'tfjs'].filter((name) => existsSync(join(here, 'src', `${name}.js`)));
 await Promise.all([
   ...Object.entries(formats).flatMap(([extension, format]) => [
-    build({ ...common, ...format, entryPoints: [join(here, 'src/index.js')], outfile: join(here, `dist/normwasm.${extension}`), plugins: [beside] }),
+    build({ ...common, ...format, entryPoints: [join(here, 'src/index.js')], outfile: join(here, `dist/normwasm.${extension}`), plugins: [beside, uncommented], write: false }),
     ...adapters.map((name) => build({ ...common, ...format, entryPoints: [join(here, `src/${name}.js`)], outfile: join(here, `dist/${name}.${extension}`), plugins: [shared(extension)] })),
   ]),
   build({
