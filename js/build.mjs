@@ -119,6 +119,7 @@ import { clearTimer, scope, timer } from '../src/scope.js';
 /** Makes a fresh Go instance and the object that its program sees as global. */
 export function createGo() {
   const globalThis = scope();
+  const { TextDecoder, TextEncoder, crypto, performance } = globalThis;
   const setTimeout = (callback, ms) => timer(() => go.exited || callback(), ms);
   const clearTimeout = clearTimer;
   let fs;
