@@ -72,7 +72,25 @@ export async function loadModule(variant, options) {
 export async function sharedModule(variant, options) {
   const { href } = moduleURL(variant, options);
   // Who began the download may give it up, or be unlucky: then this is a try of its own.
-  return compiled.get(href)?.deref() ?? await loading.get(href)?.catch(() => undefined) ?? loadModule(variant, options);
+  return compiled.get(href)?.deref() ?? await unlessAborted(loading.get(href)?.catch(() => undefined), options.signal, href) ?? loadModule(variant, options);
+}
+
+/**
+ * What somebody else began, for as long as this caller has not given up.
+ * @template T
+ * @param {Promise<T> | undefined} promise
+ * @param {AbortSignal} [signal]
+ * @param {string} [name]
+ * @returns {Promise<T | undefined>}
+ */
+async function unlessAborted(promise, signal, name) {
+  if (promise === undefined || !signal) return promise;
+  return new Promise((resolve, reject) => {
+    const leave = () => reject(aborted(signal, `loading ${name}`));
+    if (signal.aborted) leave();
+    signal.addEventListener('abort', leave, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', leave));
+  });
 }
 
 /**

@@ -183,6 +183,21 @@ test('one who gives up leaves the start to the others', async () => {
   await assert.rejects(init({ signal: AbortSignal.abort() }), { code: 'ABORTED' }, 'as of any promise with a signal');
 });
 
+test('sessions in workers that wait for one download give up each for itself', async () => {
+  const [one, two] = [new AbortController(), new AbortController()];
+  const wasmURL = `${server.url}/stalled/dist/normwasm.scalar.wasm`;
+  const seen = [];
+  const first = InferenceSession.create(twoOutputs(), { worker: true, wasmURL, signal: one.signal, onProgress: (p) => seen.push(p) });
+  const ends = first.catch((error) => error.code);
+  await seenSome(seen);
+  const second = InferenceSession.create(twoOutputs(), { worker: true, wasmURL, signal: two.signal });
+  setTimeout(() => two.abort(), 20);
+  await assert.rejects(second, { name: 'AbortError', code: 'ABORTED' });
+  assert.equal(await Promise.race([ends, new Promise((resolve) => setTimeout(resolve, 50, 'waits'))]), 'waits');
+  one.abort();
+  assert.equal(await ends, 'ABORTED');
+});
+
 test('when all have given up the download ends, and the next start is a new one', async () => {
   const [one, two] = [new AbortController(), new AbortController()];
   const wasmURL = `${server.url}/stalled/dist/normwasm.simd.wasm`;
