@@ -13,7 +13,8 @@ import { columnsOfInk, withSpaces } from './spaces.js';
 /** @typedef {{ det: Network, cls: Network, rec: Network, letters: readonly string[] }} Networks */
 /**
  * @typedef {{ text: string, characters: import('./spaces.js').Character[], confidence: number, legible: boolean,
- *   strip: { data: Float32Array, width: number, height: number }, fed: Feed, steps: number }} Line
+ *   strip: { data: Float32Array, width: number, height: number }, fed: Feed, steps: number, doubtful?: boolean }} Line
+ *   doubtful: not legible, and perhaps no writing at all
  */
 
 // A line that the network is less sure of, on average over its characters, is not shown as if it had been read.
@@ -90,6 +91,9 @@ export async function readPicture(picture, nets, { progress = () => {}, found = 
     await progress('read', i, rects.length);
     began = performance.now();
     const read = await readLine(sheet, rects[i], nets);
+    // A frame's corner or a speck that looked like writing from afar is not worth telling of.
+    const { width, height, score } = rects[i];
+    if (!read.legible) read.doubtful = score < 0.75 || (read.text === '' && width < 2 * height);
     lap('read');
     lines.push(read);
     await line(read, i);

@@ -22,7 +22,7 @@ function paint(canvas, bitmap) {
 
 /** @param {any} message */
 export function showPicture({ bitmap, rects, width, height, turn }) {
-  for (const { bitmap: strip } of lines) strip?.close();
+  for (const line of lines) line?.bitmap.close();
   lines = [];
   at = { line: 0, character: -1 };
   const frame = $('picture');
@@ -91,6 +91,8 @@ export function showLine({ index, text, characters, confidence, legible, columns
 export function showDone({ lines: all, legible }, truth) {
   const text = wholeText();
   $('copy').disabled = !text;
+  // What turned out to be no writing.
+  for (const mark of $('picture').querySelectorAll('i:not(.read, .unread)')) mark.hidden = true;
   $('copy').textContent = legible > 1 ? 'Copy all' : 'Copy';
   const seen = lines.filter((l) => l?.legible);
   const count = seen.reduce((n, l) => n + l.characters.length, 0);
@@ -129,6 +131,7 @@ function describe() {
   else detail.replaceChildren(make('b', null, visible(c.text)), ` ${percent(c.confidence)}; next best ${visible(c.other.text)} ${percent(c.other.confidence)}`);
 }
 
+const several = () => $('text').children.length > 1;
 const option = (line, character) => document.getElementById(`c${line}-${character}`);
 
 /** Marks a line in the picture and shows it as the network saw it; −1 for no character of it. */
@@ -140,8 +143,8 @@ function choose(line, character) {
   if (other) {
     $('strip').hidden = false;
     paint($('strip').querySelector('canvas'), lines[line].bitmap);
-    $('picture').querySelectorAll('i').forEach((e, i) => e.classList.toggle('chosen', i === line && lines.length > 1));
-    for (const e of $('text').children) e.classList.toggle('chosen', Number(e.dataset.line) === line && lines.length > 1);
+    $('picture').querySelectorAll('i').forEach((e, i) => e.classList.toggle('chosen', i === line && several()));
+    for (const e of $('text').children) e.classList.toggle('chosen', Number(e.dataset.line) === line && several());
   }
   const mark = $('mark');
   mark.hidden = character < 0;

@@ -132,6 +132,19 @@ async function open(image, id) {
   }
 }
 
+/** All lines, and as much around them as they are high. @param {import('./detect.js').Rect[]} rects */
+function around(rects, { width, height }) {
+  const margin = 1.5 * Math.max(...rects.map((r) => r.height));
+  const x = Math.max(0, Math.floor(Math.min(...rects.map((r) => r.cx - r.width / 2)) - margin));
+  const y = Math.max(0, Math.floor(Math.min(...rects.map((r) => r.cy - r.height / 2)) - margin));
+  return {
+    x,
+    y,
+    width: Math.min(width, Math.ceil(Math.max(...rects.map((r) => r.cx + r.width / 2)) + margin)) - x,
+    height: Math.min(height, Math.ceil(Math.max(...rects.map((r) => r.cy + r.height / 2)) + margin)) - y,
+  };
+}
+
 const REASONS = {
   blank: 'No writing was found in this picture.',
   faint: 'There may be writing here, but it hardly stands out from its ground. A picture with more contrast would help.',
@@ -154,10 +167,14 @@ async function read({ id, image }) {
         await breathe(id);
       },
       async found({ picture: sheet, rects: boxes, turn }) {
-        const bitmap = await createImageBitmap(new ImageData(/** @type {any} */ (sheet.data), sheet.width, sheet.height));
-        say('picture', { id, bitmap, rects: boxes, width: sheet.width, height: sheet.height, turn }, [bitmap]);
+        // Levelling opens wide corners: then what is around the lines is enough to see.
+        const view = turn.lean && boxes.length ? around(boxes, sheet) : { x: 0, y: 0, width: sheet.width, height: sheet.height };
+        const bitmap = await createImageBitmap(new ImageData(/** @type {any} */ (sheet.data), sheet.width, sheet.height), view.x, view.y, view.width, view.height);
+        const rects = boxes.map((r) => ({ ...r, cx: r.cx - view.x, cy: r.cy - view.y }));
+        say('picture', { id, bitmap, rects, width: view.width, height: view.height, turn }, [bitmap]);
       },
-      async line({ strip, fed: feed, ...line }, index) {
+      async line({ strip, fed: feed, doubtful, ...line }, index) {
+        if (doubtful) return;
         const bitmap = await createImageBitmap(new ImageData(toRGBA(strip), strip.width, strip.height));
         say('line', { ...line, id, index, bitmap, columns: strip.width, inputWidth: feed.dims[3] }, [bitmap]);
       },
@@ -166,7 +183,7 @@ async function read({ id, image }) {
     say('done', {
       id,
       times: { open: opening, ...times },
-      lines: lines.length,
+      lines: lines.filter((l) => !l.doubtful).length,
       legible,
       reason: legible ? undefined : REASONS[whyNot(picture, rects)],
       memory: engine.runtime.memory(),
