@@ -78,7 +78,7 @@ function shade(context, width, height, from, to) {
   context.fillRect(0, 0, width, height);
 }
 
-/** A sample: `paint` draws on 720 × 220; `text` is the truth, to compare with. */
+/** A sample: `paint` draws on 720 × 220; `text` is the truth, to compare with, its lines one after the other. */
 export const samples = [
   {
     name: 'Enamel sign',
@@ -192,7 +192,7 @@ export const samples = [
   },
   {
     name: 'Two lines',
-    text: 'The first line is the title\nand the second one is printed rather small.',
+    text: 'The first line is the title and the second one is printed rather small.',
     paint(canvas, g) {
       shade(g, 720, 220, '#fdfbf5', '#e6e0d2');
       g.fillStyle = '#20262b';

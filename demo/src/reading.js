@@ -78,9 +78,12 @@ export function showLine({ index, text, characters, confidence, legible, columns
           'aria-label': `${c.text === ' ' ? 'space' : c.text}, ${c.measured ? 'put in' : percent(c.confidence)}`,
           textContent: c.text,
         }))),
-      make('span', { className: `share ${grade(confidence)}`, title: 'how sure, on average over the line' }, percent(confidence)),
     );
+    // Shown by the style sheet, so that selecting the text selects nothing else.
+    place.classList.add(grade(confidence));
+    place.dataset.share = percent(confidence);
   } else place.append(make('p', { className: 'lost' }, 'a line that could not be read'));
+  place.append('\n');
   const after = [...$('text').children].find((e) => Number(/** @type {HTMLElement} */ (e).dataset.line) > index);
   $('text').insertBefore(place, after ?? null);
   if (!document.querySelector('#text [tabindex="0"]')) document.querySelector('#text [role="option"]')?.setAttribute('tabindex', '0');
@@ -108,7 +111,7 @@ export const wholeText = () => lines.filter((l) => l?.legible).map((l) => l.text
 
 /** Edit distance in characters. */
 function compare(read, truth) {
-  const want = [...truth.trim()], got = [...read];
+  const want = [...truth.trim()], got = [...read.replace(/\n/g, ' ')];
   let row = want.map((_, j) => j + 1);
   got.forEach((g, i) => {
     let left = i + 1, above = i;
