@@ -31,7 +31,7 @@ ifneq ($(FOUND),)
 export CHROMIUM ?= $(FOUND)
 endif
 # The packages whose tests run inside a browser as well.
-BROWSER_PKGS := ./internal/asm/asmtest ./norm ./nn ./nn/graph ./wasm
+BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./norm ./nn ./nn/graph ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
