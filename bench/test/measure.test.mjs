@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { get } from 'node:http';
 import test from 'node:test';
+import { brotliDecompressSync } from 'node:zlib';
 import { batchNormReference, channelsLast, layerNormReference, maxDifference, uniform } from '../page/data.js';
 import { measure, perNode, quantile } from '../page/measure.js';
 import { fill, table } from '../report.mjs';
+import { serve } from '../server.mjs';
 
 test('quantile', () => {
   assert.equal(quantile([3, 1, 2], 0.5), 2);
@@ -65,4 +69,21 @@ test('the table goes between the markers and nowhere else', () => {
   assert.ok(filled.startsWith('a\n<!-- bench:begin -->\n|') && filled.endsWith('<!-- bench:end -->\nz\n') && !filled.includes('old'));
   assert.equal(fill(filled, text), filled);
   assert.throws(() => fill('nothing', text), /no <!-- bench:begin -->/);
+});
+
+test('the server sends scripts as they are, or in brotli', async () => {
+  const file = new URL('../page/data.js', import.meta.url);
+  const text = await readFile(file);
+  for (const brotli of [false, true]) {
+    const server = await serve({ '/page/': new URL('.', file).pathname }, { brotli });
+    const { headers, body } = await new Promise((resolve, reject) => {
+      get(`${server.origin}/page/data.js`, async (response) => {
+        resolve({ headers: response.headers, body: Buffer.concat(await response.toArray()) });
+      }).on('error', reject);
+    });
+    await server.close();
+    assert.equal(headers['content-encoding'], brotli ? 'br' : undefined);
+    assert.equal(Number(headers['content-length']), body.length);
+    assert.deepEqual(brotli ? brotliDecompressSync(body) : body, text);
+  }
 });
