@@ -6,16 +6,17 @@
 // and, for the sources as they stand, go-runtime.js.
 import { build } from 'esbuild';
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const here = import.meta.dirname;
 const toolchain = process.env.GOTOOLCHAIN ?? 'go1.27.4';
 mkdirSync(join(here, 'dist'), { recursive: true });
 writeFileSync(join(here, 'dist/go-runtime.js'), goRuntime());
-// TypeScript wants the types of what is required under a name of their own.
+// TypeScript wants the types of what is required under a name of their own, and those of the adapters for require() to name
+// the classes of the package for require().
 for (const name of ['index', 'onnxruntime', 'tfjs']) {
-  if (existsSync(join(here, `${name}.d.ts`))) copyFileSync(join(here, `${name}.d.ts`), join(here, `${name}.d.cts`));
+  writeFileSync(join(here, `${name}.d.cts`), readFileSync(join(here, `${name}.d.ts`), 'utf8').replaceAll("'./index.js'", "'./index.cjs'"));
 }
 const { version } = JSON.parse(readFileSync(join(here, 'package.json'), 'utf8'));
 const notice = `/*! normwasm ${version}, MIT licence. Contains wasm_exec.js of ${toolchain}, Copyright 2018 The Go Authors, BSD-3-Clause: the text is in go-runtime.js. */`;

@@ -7,6 +7,27 @@
 // which names it and, where there is one, the option that was meant. Known and unknown ones alike
 // count as left out when they are undefined.
 
+// ---- the scope --------------------------------------------------------------------------------
+
+// What stands below is for this file alone.
+export {};
+
+// These declarations are for pages, workers, Node and programs whose lib has neither: each name is the global one where there is
+// one, and otherwise what the package needs of it. Nothing is declared globally.
+type InGlobal<Name extends string, Else> = typeof globalThis extends { readonly [N in Name]: { readonly prototype: infer T } } ? T : Else;
+type URL = InGlobal<'URL', { readonly href: string; toString(): string }>;
+type AbortSignal = InGlobal<'AbortSignal', { readonly aborted: boolean; readonly reason?: any;
+  addEventListener(type: 'abort', listener: () => void, options?: any): void; removeEventListener(type: 'abort', listener: () => void): void }>;
+type Request = InGlobal<'Request', { readonly url: string; readonly method: string; readonly headers: object }>;
+type Response = InGlobal<'Response', { readonly status: number; readonly headers: object; readonly body: object | null; arrayBuffer(): Promise<ArrayBuffer> }>;
+type Blob = InGlobal<'Blob', { readonly size: number; readonly type: string; arrayBuffer(): Promise<ArrayBuffer>; stream(): object }>;
+type ReadableStream<R> = InGlobal<'ReadableStream', object> & { getReader(): { read(): Promise<{ done: boolean; value?: R | undefined }> } };
+declare namespace WebAssembly {
+  type Module = typeof globalThis extends { readonly WebAssembly: { readonly Module: { readonly prototype: infer T } } } ? T : object;
+}
+// Where the lib has no Symbol.dispose, members of this name cannot be called, and there is no `using` either.
+declare const Symbol: SymbolConstructor extends { readonly dispose: symbol } ? SymbolConstructor : { readonly dispose: unique symbol };
+
 // ---- start-up ---------------------------------------------------------------------------------
 
 /** The builds of the module: `scalar` runs everywhere, `simd` needs WebAssembly SIMD and gives the
@@ -544,7 +565,7 @@ export interface RunOptions {
 // ---- pictures ---------------------------------------------------------------------------------
 
 /** A class of the scope that the types are for: never where there is none, as of HTMLImageElement in Node. */
-type Global<K extends string> = typeof globalThis extends Record<K, { prototype: infer T }> ? T : never;
+type Global<Name extends string> = InGlobal<Name, never>;
 
 /** Pixels as ImageData has them: rows from the top, R, G, B and A a byte each, the colours not multiplied by alpha. */
 export interface Pixels { readonly data: Uint8ClampedArray | Uint8Array; readonly width: number; readonly height: number }
