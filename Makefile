@@ -2,7 +2,8 @@
 ##
 ##   make demo         build the demo and serve it on this computer; PORT=8081 make demo for another port
 ##   make test         all tests but the long ones, a few minutes; says where its time went
-##   make test-all     the long ones too: fuzzing, long rows, every variant everywhere
+##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere
+##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
 ##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
 ##   make size         what a page downloads, against its budget
@@ -43,7 +44,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types test-ci size
 # Firefox and WebKitGTK are installed where that needs no question.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
 .PHONY: help need demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -160,6 +161,10 @@ test-demo: demo/dist/.built browser
 test-browsers: demo/dist/.built js/node_modules/.installed
 	@.ci/browsers
 	$(STEP) test-browsers node js/test/browsers/run.mjs
+
+# Installs bundlers and frameworks from npm, each in a project of its own.
+test-fixtures: $(BUILT) browser js/node_modules/.installed
+	$(STEP) test-fixtures bash -c 'cd js && node --test fixtures/*.test.mjs'
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz

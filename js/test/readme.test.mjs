@@ -3,7 +3,7 @@
 // The word after a block's language says what is done with it:
 //
 //   js, ts       runs in Node and in Chromium; `js node` and `js browser` in one of them only
-//   js config    a bundler's configuration, which the fixtures run: its syntax is checked
+//   js config    a bundler's configuration, or a part of a program that a fixture has in full: its syntax is checked
 //   html         is opened in Chromium
 //   go           is formatted, compiled and run in a module of its own
 //   sh           its make targets, scripts and npm packages exist
@@ -20,6 +20,7 @@ import { dirname, extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
+import { tried } from '../fixtures/versions.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -177,6 +178,10 @@ async function checkGo(name, code) {
   const { stdout } = await run('go', ['run', '-mod=mod', '.'], options);
   assert.deepEqual(stdout.split('\n').slice(0, -1), prints(code));
 }
+
+test('the README names the versions that the fixtures install', () => {
+  assert.ok(readFileSync(join(root, 'README.md'), 'utf8').includes(tried), `README.md does not say: ${tried}`);
+});
 
 test('there are samples for JavaScript, Go and the shell', () => {
   for (const language of ['js', 'go', 'sh']) assert.ok(blocks.some((b) => b.language === language && b.mark === ''), language);
