@@ -36,9 +36,10 @@ import(${JSON.stringify(url.href)}).then(() => parentPort.on('message', (data) =
 }
 
 /**
- * By a name in a variable, which bundlers for the browser let be.
+ * One of Node's modules: from 20.16 on without import(), which test runners such as Jest forbid in the scripts that they run. In
+ * import() the name is in a variable, which bundlers for the browser let be.
  * @param {string} name
  */
-function load(name) {
-  return import(/* webpackIgnore: true */ /* @vite-ignore */ name);
+async function load(name) {
+  return node()?.getBuiltinModule?.(name) ?? import(/* webpackIgnore: true */ /* @vite-ignore */ name);
 }
