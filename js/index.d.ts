@@ -71,7 +71,10 @@ export interface InitOptions {
  *
  *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page, JSON, a Git LFS
  *  pointer, a gzip file, a truncated or empty file, something that does not compile. Where the page's Content-Security-Policy forbids
- *  WebAssembly its code is `BLOCKED_BY_POLICY`, and it says what to add. A wrong content-type does no harm. */
+ *  WebAssembly its code is `BLOCKED_BY_POLICY`, and it says what to add. A wrong content-type does no harm.
+ *
+ *  The download begins with the call. A page can have it begin before its scripts are there, by the line
+ *  `<link rel="preload" as="fetch" crossorigin href="….wasm">` with the URL of the variant that will run. */
 export function init(options?: InitOptions): Promise<Runtime>;
 
 /** The running module, of which a page has one: {@link init} gives it. */

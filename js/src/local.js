@@ -27,9 +27,12 @@ export class Local {
    * @param {SessionOptions} options
    */
   static async create(model, options) {
-    const opened = beginModel(model, options.signal); // while the module starts
+    // The module is asked for first and the model at once after it: a connection that they share brings the module
+    // before the model, which then arrives while the module starts.
+    const start = ensure(options);
+    const opened = beginModel(model, options.signal);
     try {
-      await ensure(options);
+      await start;
     } catch (error) {
       dropModel(opened);
       throw error;

@@ -141,6 +141,23 @@ test('no server, no file, no URL, no module', async () => {
   await assert.rejects(init({ wasmModule: other }), { name: 'LoadError', code: 'NOT_A_MODULE', message: /not normwasm's: it exports nothing/ });
 });
 
+test('a session asks for the module first, and for the model without waiting for it', async (t) => {
+  const asked = [];
+  const { fetch } = globalThis;
+  t.mock.method(globalThis, 'fetch', (source, o) => {
+    asked.push(String(source).slice(server.url.length));
+    return fetch(source, o);
+  });
+  const pending = InferenceSession.create(`${server.url}/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx`, { wasmURL: `${server.url}/dist/normwasm.simd.wasm` });
+  const both = ['/dist/normwasm.simd.wasm', '/assets/ch_ppocr_mobile_v2.0_cls_infer.onnx'];
+  assert.deepEqual(asked, both, 'asked for before anything has come');
+  const session = await pending;
+  runtime = await init();
+  assert.deepEqual(session.inputNames, ['x']);
+  await session.release();
+  assert.deepEqual(asked, both, 'nothing is fetched twice');
+});
+
 test('an aborted start', async () => {
   const stop = new AbortController();
   const pending = init({ wasmURL: `${server.url}/stalled/dist/normwasm.simd.wasm`, signal: stop.signal });
