@@ -48,7 +48,8 @@ export class Call {
     /** @type {Core} */
     this.core = live(name);
     const { shape } = options;
-    this.operand(operand, x ?? null);
+    if (x === undefined || x === null) throw new NormError(`${name}: ${operand} is ${x}, want a Float32Array or a Tensor`);
+    this.operand(operand, x);
     if (!(x instanceof Tensor)) {
       this.shape = shape === undefined ? [x.length] : checkDims(shape, `${name}: shape`);
     } else if (shape === undefined) {
