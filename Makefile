@@ -42,11 +42,11 @@ JOBS     ?= 2
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
-TEST_STEPS := test-js test-browser test-demo check test-go test-norm test-types test-ci size
+TEST_STEPS := test-js test-browser test-demo check-quick test-go test-norm test-types test-ci size
 # Firefox and WebKitGTK are installed where that needs no question.
 LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
-.PHONY: help need demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
+.PHONY: help need check demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -171,6 +171,10 @@ fuzz: | need
 
 check: js/node_modules/.installed
 	$(STEP) check .ci/check
+
+# As part of make test; make test-all has the rest, staticcheck above all.
+check-quick: js/node_modules/.installed
+	$(STEP) check-quick .ci/check --quick
 
 # What runs the tests is tested too.
 test-ci: | need
