@@ -330,7 +330,7 @@ for (const variant of ['simd', 'scalar']) {
         gone.dispose();
         for (const [f, Class, message] of [
           [() => layer.forward(w.subarray(1)), ShapeError, /w has 5 elements, want 6 \(2 rows of 3\)/], [() => layer.forward(resident(w, [3, 2])), ShapeError, /w is \[3 2\], want \[2 3\]/],
-          [() => layer.forward([1, 2]), NormError, /SpectralNorm.forward: w is a plain array/], [() => layer.forward(), NormError, /w is null/], [() => layer.forward(w, 1), NormError, /options is a number/],
+          [() => layer.forward([1, 2]), NormError, /SpectralNorm.forward: w is a plain array/], [() => layer.forward(), NormError, /w is undefined/], [() => layer.forward(w, 1), NormError, /options is a number/],
           [() => layer.forward(detached(6)), NormError, /w is detached/], [() => layer.forward(gone), DisposedError, /w: the tensor/],
           [() => layer.forward(w, { steps: -1 }), NormError, /steps is -1, want at least 0/], [() => layer.forward(w, { steps: 1.5 }), ShapeError, /steps is 1\.5, want a whole number/],
           [() => layer.forward(w, { steps: '1' }), NormError, /steps is a string/], [() => layer.forward(w, { steps: 1000001 }), NormError, /steps is 1000001, want at most 1000000/],
