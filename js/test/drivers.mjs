@@ -201,7 +201,7 @@ async function withPuppeteer(name, guard) {
     browser: name === 'firefox' ? 'firefox' : 'chrome',
     executablePath: programOf(name),
     userDataDir: join(guard.folder, 'profile'),
-    args: name === 'firefox' ? [] : chrome,
+    args: name === 'firefox' ? ['--remote-allow-system-access'] : chrome,
     headless: true,
     timeout: patience,
     protocolTimeout: patience,
@@ -215,6 +215,7 @@ async function withPuppeteer(name, guard) {
     },
   });
   guard.watch(browser.process()?.pid);
+  if (name === 'firefox') await leaveWorkers(browser);
   const [page = await browser.newPage()] = await browser.pages();
   page.setDefaultTimeout(patience);
   /** @type {string[]} */
@@ -232,6 +233,21 @@ async function withPuppeteer(name, guard) {
     evaluate: async (f, argument) => unwrap(name, /** @type {any} */ (await page.evaluate(`(${wrap(f)})(${JSON.stringify(toText(argument)) ?? ''})`))),
     close: () => browser.close(),
   };
+}
+
+/**
+ * Has Firefox not watch workers for WebDriver BiDi, which nothing here asks for: with it a worker that starts
+ * a worker waits for ever, once in some dozens of times (seen in Firefox 153; without WebDriver it never does).
+ * @param {import('puppeteer-core').Browser} browser
+ */
+async function leaveWorkers(browser) {
+  const { connection } = /** @type {any} */ (browser);
+  const { result: { contexts: [{ context }] } } = await connection.send('browsingContext.getTree', { 'moz:scope': 'chrome' });
+  const { result } = await connection.send('script.evaluate', {
+    expression: `ChromeUtils.importESModule('chrome://remote/content/shared/js-process-actors/WebDriverWorkerListenerActor.sys.mjs').unregisterWebDriverWorkerListenerActor()`,
+    target: { context }, awaitPromise: false,
+  });
+  if (result.type !== 'success') console.warn(`Firefox may go on watching workers: ${result.exceptionDetails?.text}`);
 }
 
 /** A port that was free a moment ago. @returns {Promise<number>} */
