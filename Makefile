@@ -4,7 +4,7 @@
 ##   make test         all tests but the long ones, a few minutes; says where its time went
 ##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere
 ##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
-##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK
+##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
 ##   make size         what a page downloads, against its budget
 ##   make build        the npm package, in js/dist
@@ -43,8 +43,8 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-browser test-demo check-quick test-go test-norm test-types test-ci size
-# Not test-browsers yet: in Firefox a page that starts many workers one after another stops answering, and the demo's test fails in WebKitGTK.
-LONG_STEPS := test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
+# Who is not root is not asked to install two more browsers.
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
 .PHONY: help need check demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
