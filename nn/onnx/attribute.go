@@ -7,80 +7,107 @@ import (
 	"github.com/normwasm/normwasm/nn/graph"
 )
 
+// attributeProto is an AttributeProto as it is written.
+type attributeProto struct {
+	name         string
+	value        graph.Attr
+	tensor, body []byte
+	typ, seen    int64  // as declared, and by the field that is there
+	odd          string // what is not implemented
+}
+
 // attribute reads an AttributeProto of a node in scope s.
 func (r *reader) attribute(b []byte, s *scope) (name string, a *graph.Attr, err error) {
 	if err := r.item(); err != nil {
 		return "", nil, err
 	}
-	a = &graph.Attr{}
-	var tensor, body []byte
-	typ, seen := int64(0), int64(0) // as declared, and by the field that is there
-	odd := ""
+	var p attributeProto
+	if err := p.fields(b); err != nil {
+		return p.name, nil, err
+	}
+	a, err = r.finish(&p, s)
+	return p.name, a, err
+}
+
+// fields reads the fields of an AttributeProto.
+func (p *attributeProto) fields(b []byte) error {
 	m := open(b, "attribute")
 	for m.next() {
 		switch m.num {
 		case 1:
-			name = m.str()
-		case 2:
-			m.want(kindFixed32)
-			a.F, seen = math.Float32frombits(uint32(m.bits)), int64(graph.AttrFloat)
+			p.name = m.str()
 		case 3:
-			a.I, seen = m.num64(), int64(graph.AttrInt)
-		case 4:
-			a.S, seen = m.str(), int64(graph.AttrString)
-		case 5:
-			m.want(kindBytes)
-			tensor, seen = m.data, int64(graph.AttrTensor)
-		case 6:
-			m.want(kindBytes)
-			body, seen = m.data, int64(graph.AttrGraph)
-		case 7:
-			a.Floats, seen = m.floats(a.Floats), int64(graph.AttrFloats)
+			p.value.I, p.seen = m.num64(), int64(graph.AttrInt)
 		case 8:
-			a.Ints, seen = m.numbers(a.Ints), int64(graph.AttrInts)
-		case 9:
-			a.Strings, seen = append(a.Strings, m.str()), int64(graph.AttrStrings)
-		case 10, 11:
-			odd = "a list of tensors or graphs"
-		case 14, 15:
-			odd = "a type"
+			p.value.Ints, p.seen = m.numbers(p.value.Ints), int64(graph.AttrInts)
 		case 20:
-			typ = m.num64()
-		case 21:
-			odd = "a reference"
-		case 22, 23:
-			odd = "a sparse tensor"
+			p.typ = m.num64()
+		default:
+			p.rarer(m)
 		}
 	}
-	if m.err != nil {
-		return name, nil, m.err
+	return m.err
+}
+
+// rarer reads a field that few attributes have.
+func (p *attributeProto) rarer(m *message) {
+	switch m.num {
+	case 2:
+		m.want(kindFixed32)
+		p.value.F, p.seen = math.Float32frombits(uint32(m.bits)), int64(graph.AttrFloat)
+	case 4:
+		p.value.S, p.seen = m.str(), int64(graph.AttrString)
+	case 5:
+		m.want(kindBytes)
+		p.tensor, p.seen = m.data, int64(graph.AttrTensor)
+	case 6:
+		m.want(kindBytes)
+		p.body, p.seen = m.data, int64(graph.AttrGraph)
+	case 7:
+		p.value.Floats, p.seen = m.floats(p.value.Floats), int64(graph.AttrFloats)
+	case 9:
+		p.value.Strings, p.seen = append(p.value.Strings, m.str()), int64(graph.AttrStrings)
+	case 10, 11:
+		p.odd = "a list of tensors or graphs"
+	case 14, 15:
+		p.odd = "a type"
+	case 21:
+		p.odd = "a reference"
+	case 22, 23:
+		p.odd = "a sparse tensor"
 	}
-	if name == "" {
-		return name, nil, graph.Load("onnx: an attribute has no name")
+}
+
+// finish makes an attribute of what was read; nil is one that is not implemented, and noted.
+func (r *reader) finish(p *attributeProto, s *scope) (a *graph.Attr, err error) {
+	if p.name == "" {
+		return nil, graph.Load("onnx: an attribute has no name")
 	}
-	if odd != "" || typ > int64(graph.AttrStrings) {
-		if odd == "" {
-			odd = text.Join("kind ", typ)
+	if p.odd != "" || p.typ > int64(graph.AttrStrings) {
+		if p.odd == "" {
+			p.odd = text.Join("kind ", p.typ)
 		}
-		r.missing("attribute " + text.Quote(name) + " with " + odd)
-		return name, nil, nil
+		r.missing("attribute " + text.Quote(p.name) + " with " + p.odd)
+		return nil, nil
 	}
-	if typ == 0 { // written before the field existed
-		typ = seen
+	if p.typ == 0 { // written before the field existed
+		p.typ = p.seen
 	}
-	if typ < 1 || seen != 0 && seen != typ {
-		return name, nil, graph.Load("onnx: attribute ", text.Quote(name), " has no value, or not of the kind that it declares")
+	if p.typ < 1 || p.seen != 0 && p.seen != p.typ {
+		return nil, graph.Load("onnx: attribute ", text.Quote(p.name), " has no value, or not of the kind that it declares")
 	}
-	a.Kind = graph.AttrKind(typ)
+	value := p.value
+	a = &value
+	a.Kind = graph.AttrKind(p.typ)
 	switch {
-	case a.Kind == graph.AttrTensor && tensor != nil:
-		a.T, _, err = r.tensor(tensor)
-	case a.Kind == graph.AttrGraph && body != nil:
-		a.G, err = r.graph(body, s)
+	case a.Kind == graph.AttrTensor && p.tensor != nil:
+		a.T, _, err = r.tensor(p.tensor)
+	case a.Kind == graph.AttrGraph && p.body != nil:
+		a.G, err = r.graph(p.body, s)
 	case a.Kind == graph.AttrTensor || a.Kind == graph.AttrGraph:
-		err = graph.Load("onnx: attribute ", text.Quote(name), " has no value")
+		err = graph.Load("onnx: attribute ", text.Quote(p.name), " has no value")
 	}
-	return name, a, err
+	return a, err
 }
 
 // constant returns the value of a Constant node, nil when it is not implemented

@@ -17,6 +17,9 @@ func (s *scope) find(name string) *graph.Value {
 	for at := s; at != nil; at = at.outer {
 		if v := at.values[name]; v != nil {
 			for in := s; in != at; in = in.outer {
+				if in.captured == nil {
+					in.captured = map[*graph.Value]bool{}
+				}
 				in.captured[v] = true
 			}
 			return v
@@ -42,6 +45,12 @@ type node struct {
 	deps   []*graph.Value // what its subgraphs take from around them
 }
 
+// graphProto is what a GraphProto has to be resolved when all of it is read.
+type graphProto struct {
+	nodes           []*node
+	inputs, outputs []*graph.Value
+}
+
 // graph reads a GraphProto; outer is the scope around a subgraph, nil for the
 // model's own graph.
 func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
@@ -50,45 +59,13 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 	}
 	defer func() { r.depth-- }()
 	g := &graph.Graph{}
-	s := &scope{outer: outer, values: map[string]*graph.Value{}, captured: map[*graph.Value]bool{}}
-	var nodes []*node
-	var inputs, outputs []*graph.Value
-	m := open(b, "graph")
-	for m.next() {
-		switch m.num {
-		case 1:
-			if m.want(kindBytes) {
-				var n *node
-				if n, m.err = r.node(m.data); m.err == nil {
-					nodes = append(nodes, n)
-				}
-			}
-		case 2:
-			g.Name = m.str()
-		case 5:
-			if m.want(kindBytes) {
-				m.err = r.initializer(m.data, s)
-			}
-		case 11, 12:
-			if m.want(kindBytes) {
-				var v *graph.Value
-				if v, m.err = r.valueInfo(m.data); m.err == nil && m.num == 11 {
-					inputs = append(inputs, v)
-				} else {
-					outputs = append(outputs, v)
-				}
-			}
-			// 13, value_info, is what an exporter believed about the values between.
-			// Planning finds it out, so a file that is wrong there cannot mislead.
-		case 15:
-			r.missing("sparse initializers")
-		}
-	}
-	if m.err != nil {
-		return nil, m.err
+	s := &scope{outer: outer, values: map[string]*graph.Value{}}
+	var p graphProto
+	if err := r.graphFields(b, g, s, &p); err != nil {
+		return nil, err
 	}
 	seen := map[string]bool{}
-	for _, v := range inputs {
+	for _, v := range p.inputs {
 		if seen[v.Name] {
 			return nil, graph.Load("onnx: input ", text.Quote(v.Name), " is declared twice")
 		}
@@ -99,10 +76,10 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 		s.values[v.Name] = v
 		g.Inputs = append(g.Inputs, v)
 	}
-	if err := r.nodes(g, s, nodes); err != nil {
+	if err := r.nodes(g, s, p.nodes); err != nil {
 		return nil, err
 	}
-	for _, o := range outputs {
+	for _, o := range p.outputs {
 		v := s.find(o.Name)
 		if v == nil {
 			return nil, graph.Load("onnx: output ", text.Quote(o.Name), " is computed by no node")
@@ -121,6 +98,45 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 	return g, nil
 }
 
+// graphFields reads the fields of a GraphProto: initializers into s, what remains to be resolved into p.
+func (r *reader) graphFields(b []byte, g *graph.Graph, s *scope, p *graphProto) error {
+	m := open(b, "graph")
+	for m.next() {
+		switch m.num {
+		case 1:
+			if m.want(kindBytes) {
+				m.err = r.node(m.data, p)
+			}
+		case 2:
+			g.Name = m.str()
+		case 5:
+			if m.want(kindBytes) {
+				m.err = r.initializer(m.data, s)
+			}
+		case 11, 12:
+			if m.want(kindBytes) {
+				m.err = r.ends(m, p)
+			}
+			// 13, value_info, is what an exporter believed about the values between.
+			// Planning finds it out, so a file that is wrong there cannot mislead.
+		case 15:
+			r.missing("sparse initializers")
+		}
+	}
+	return m.err
+}
+
+// ends reads an input or an output of a graph.
+func (r *reader) ends(m *message, p *graphProto) error {
+	v, err := r.valueInfo(m.data)
+	if err == nil && m.num == 11 {
+		p.inputs = append(p.inputs, v)
+	} else {
+		p.outputs = append(p.outputs, v)
+	}
+	return err
+}
+
 // initializer reads a constant of a graph.
 func (r *reader) initializer(b []byte, s *scope) error {
 	t, name, err := r.tensor(b)
@@ -133,26 +149,40 @@ func (r *reader) initializer(b []byte, s *scope) error {
 	return s.define(&graph.Value{Name: name, Type: t.Type, Const: t})
 }
 
-// node reads a NodeProto, all but its attributes.
-func (r *reader) node(b []byte) (*node, error) {
+// node reads a NodeProto, all but its attributes, and adds it to p.
+func (r *reader) node(b []byte, p *graphProto) error {
 	if err := r.item(); err != nil {
-		return nil, err
+		return err
 	}
 	n := &node{Node: &graph.Node{}}
+	if err := r.nodeFields(b, n); err != nil {
+		return err
+	}
+	switch {
+	case n.Op == "":
+		return graph.Load("onnx: node ", text.Quote(n.Name), " has no operator")
+	case len(n.Outputs) == 0:
+		return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has no outputs")
+	}
+	if n.Version = r.opsets[n.Domain]; n.Version == 0 && n.Domain == "" {
+		return graph.Load("onnx: the model imports no opset for its ", text.Quote(n.Op), " nodes")
+	}
+	if n.Domain == graph.Internal { // operators that only the optimizer may make
+		r.missing("domain " + text.Quote(n.Domain))
+	}
+	p.nodes = append(p.nodes, n)
+	return nil
+}
+
+// nodeFields reads the fields of a NodeProto.
+func (r *reader) nodeFields(b []byte, n *node) error {
 	m := open(b, "node")
 	for m.next() {
 		switch m.num {
 		case 1:
 			n.inputs = append(n.inputs, m.str())
 		case 2:
-			if err := r.item(); err != nil {
-				return nil, err
-			}
-			var v *graph.Value
-			if name := m.str(); name != "" {
-				v = &graph.Value{Name: name}
-			}
-			n.Outputs = append(n.Outputs, v)
+			m.err = r.output(m, n)
 		case 3:
 			n.Name = m.str()
 		case 4:
@@ -165,21 +195,20 @@ func (r *reader) node(b []byte) (*node, error) {
 			n.Domain = domainName(m.str())
 		}
 	}
-	switch {
-	case m.err != nil:
-		return nil, m.err
-	case n.Op == "":
-		return nil, graph.Load("onnx: node ", text.Quote(n.Name), " has no operator")
-	case len(n.Outputs) == 0:
-		return nil, graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has no outputs")
+	return m.err
+}
+
+// output reads the name of a node's output, which is empty where there is none.
+func (r *reader) output(m *message, n *node) error {
+	if err := r.item(); err != nil {
+		return err
 	}
-	if n.Version = r.opsets[n.Domain]; n.Version == 0 && n.Domain == "" {
-		return nil, graph.Load("onnx: the model imports no opset for its ", text.Quote(n.Op), " nodes")
+	var v *graph.Value
+	if name := m.str(); name != "" {
+		v = &graph.Value{Name: name}
 	}
-	if n.Domain == graph.Internal { // operators that only the optimizer may make
-		r.missing("domain " + text.Quote(n.Domain))
-	}
-	return n, nil
+	n.Outputs = append(n.Outputs, v)
+	return m.err
 }
 
 // nodes resolves what the nodes refer to and puts them into g in topological
@@ -196,36 +225,9 @@ func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
 	}
 	kept := nodes[:0]
 	for _, n := range nodes {
-		for _, b := range n.attrs {
-			inner := &scope{outer: s, captured: map[*graph.Value]bool{}}
-			name, a, err := r.attribute(b, inner)
-			if err != nil {
-				return err
-			}
-			for v := range inner.captured {
-				n.deps = append(n.deps, v)
-			}
-			if n.Attrs == nil {
-				n.Attrs = make(map[string]*graph.Attr, len(n.attrs))
-			}
-			if n.Attrs[name] != nil {
-				return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has the attribute ", text.Quote(name), " twice")
-			}
-			if a != nil {
-				n.Attrs[name] = a
-			}
+		if err := r.resolve(n, s); err != nil {
+			return err
 		}
-		n.attrs = nil
-		for _, name := range n.inputs {
-			var v *graph.Value
-			if name != "" {
-				if v = s.find(name); v == nil {
-					return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " uses ", text.Quote(name), ", which nothing defines")
-				}
-			}
-			n.Inputs = append(n.Inputs, v)
-		}
-		n.inputs = nil
 		if n.Op != "Constant" || n.Domain != "" {
 			kept = append(kept, n)
 			continue
@@ -238,11 +240,56 @@ func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
 			v.Const, v.Type = t, t.Type
 		}
 	}
-	sorted, err := ordered(kept)
-	for _, n := range sorted {
+	kept, err := ordered(kept)
+	for _, n := range kept {
 		g.Nodes = append(g.Nodes, n.Node)
 	}
 	return err
+}
+
+// resolve reads a node's attributes and finds its inputs.
+func (r *reader) resolve(n *node, s *scope) error {
+	for _, b := range n.attrs {
+		if err := r.attach(n, b, s); err != nil {
+			return err
+		}
+	}
+	n.attrs = nil
+	if len(n.inputs) > 0 {
+		n.Inputs = make([]*graph.Value, len(n.inputs))
+	}
+	for i, name := range n.inputs {
+		if name == "" {
+			continue
+		}
+		if n.Inputs[i] = s.find(name); n.Inputs[i] == nil {
+			return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " uses ", text.Quote(name), ", which nothing defines")
+		}
+	}
+	n.inputs = nil
+	return nil
+}
+
+// attach reads an attribute and gives it to its node.
+func (r *reader) attach(n *node, b []byte, s *scope) error {
+	inner := &scope{outer: s}
+	name, a, err := r.attribute(b, inner)
+	if err != nil {
+		return err
+	}
+	for v := range inner.captured {
+		n.deps = append(n.deps, v)
+	}
+	if n.Attrs == nil {
+		n.Attrs = make(map[string]*graph.Attr, len(n.attrs))
+	}
+	if n.Attrs[name] != nil {
+		return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has the attribute ", text.Quote(name), " twice")
+	}
+	if a != nil {
+		n.Attrs[name] = a
+	}
+	return nil
 }
 
 // ordered returns the nodes in an order in which each comes after what it uses; the
@@ -256,22 +303,39 @@ func ordered(nodes []*node) ([]*node, error) {
 			}
 		}
 	}
+	for i, n := range nodes {
+		if !n.follows(i, maker) {
+			return sorted(nodes, maker)
+		}
+	}
+	return nodes, nil
+}
+
+// follows tells whether the node, number i, uses only what is made before it.
+func (n *node) follows(i int, maker map[*graph.Value]int) bool {
+	for _, list := range [...][]*graph.Value{n.Inputs, n.deps} {
+		for _, v := range list {
+			if j, ok := maker[v]; ok && j >= i {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// sorted returns the nodes in topological order.
+func sorted(nodes []*node, maker map[*graph.Value]int) ([]*node, error) {
 	waits := make([]int, len(nodes)) // how many uses of node i are not yet made
 	users := make([][]int, len(nodes))
-	inOrder := true
 	for i, n := range nodes {
 		for _, list := range [...][]*graph.Value{n.Inputs, n.deps} {
 			for _, v := range list {
 				if j, ok := maker[v]; ok {
-					inOrder = inOrder && j < i
 					waits[i]++
 					users[j] = append(users[j], i)
 				}
 			}
 		}
-	}
-	if inOrder {
-		return nodes, nil
 	}
 	var ready []int
 	for i, w := range waits {

@@ -33,79 +33,104 @@ func (r *reader) dtype(n int64) graph.DType {
 	return graph.Undefined
 }
 
+// tensorProto is a TensorProto as it is written.
+type tensorProto struct {
+	name                string
+	typ                 int64
+	dims                []int64
+	raw                 []byte
+	hasRaw, external    bool
+	ints, longs, ulongs []int64
+	floats              []float32
+	doubles             []float64
+	strs                []string
+}
+
 // tensor reads a TensorProto. What is not implemented is noted as missing, and
 // the tensor comes back empty.
 func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
-	var (
-		dims, ints, longs, ulongs []int64
-		floats                    []float32
-		doubles                   []float64
-		strs                      []string
-		raw                       []byte
-		hasRaw, external          bool
-		typ                       int64
-	)
 	if err := r.item(); err != nil {
 		return nil, "", err
 	}
+	var p tensorProto
+	if err := r.tensorFields(b, &p); err != nil {
+		return nil, p.name, err
+	}
+	t, err = r.build(b, &p)
+	return t, p.name, err
+}
+
+// tensorFields reads the fields of a TensorProto. The loops over fields are functions of their own, and short: a function
+// counts as hot by the code that its loop jumps over, and an engine that then optimizes it does so beside the model's start.
+func (r *reader) tensorFields(b []byte, p *tensorProto) error {
 	m := open(b, "tensor")
 	for m.next() {
 		switch m.num {
 		case 1:
-			dims = m.numbers(dims)
+			p.dims = m.numbers(p.dims)
 		case 2:
-			typ = m.num64()
-		case 4:
-			floats = m.floats(floats)
-		case 5:
-			ints = m.numbers(ints)
-		case 6:
-			strs = append(grown(strs, 1), m.str())
-		case 7:
-			longs = m.numbers(longs)
+			p.typ = m.num64()
+		case 3:
+			r.missing("a tensor in segments")
 		case 8:
-			name = m.str()
+			p.name = m.str()
 		case 9:
 			m.want(kindBytes)
-			raw, hasRaw = m.data, true
-		case 10:
-			doubles = m.doubles(doubles)
-		case 11:
-			ulongs = m.numbers(ulongs)
-		case 3: // segment
-			r.missing("a tensor in segments")
+			p.raw, p.hasRaw = m.data, true
 		case 13:
-			external = true
+			p.external = true
 		case 14:
-			external = external || m.num64() != 0
+			p.external = p.external || m.num64() != 0
+		default:
+			p.elements(m)
 		}
 	}
-	if m.err != nil {
-		return nil, name, m.err
+	return m.err
+}
+
+// elements reads a field of elements that are not raw bytes.
+func (p *tensorProto) elements(m *message) {
+	switch m.num {
+	case 4:
+		p.floats = m.floats(p.floats)
+	case 5:
+		p.ints = m.numbers(p.ints)
+	case 6:
+		p.strs = append(grown(p.strs, 1), m.str())
+	case 7:
+		p.longs = m.numbers(p.longs)
+	case 10:
+		p.doubles = m.doubles(p.doubles)
+	case 11:
+		p.ulongs = m.numbers(p.ulongs)
 	}
-	t = &graph.Tensor{Type: r.dtype(typ)}
-	if external {
+}
+
+// build makes a tensor of what was read from the message b.
+func (r *reader) build(b []byte, p *tensorProto) (*graph.Tensor, error) {
+	t := &graph.Tensor{Type: r.dtype(p.typ)}
+	if p.external {
 		r.missing("external data")
-		return t, name, nil
+		return t, nil
 	}
 	if t.Type == graph.Undefined {
-		if typ == 0 {
-			return nil, name, graph.Load("onnx: tensor ", text.Quote(name), " has no element type")
+		if p.typ == 0 {
+			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has no element type")
 		}
-		return t, name, nil
+		return t, nil
 	}
-	if len(dims) > maxRank {
-		return nil, name, graph.Load("onnx: tensor ", text.Quote(name), " has ", len(dims), " dimensions; the limit is ", maxRank)
+	if len(p.dims) > maxRank {
+		return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has ", len(p.dims), " dimensions; the limit is ", maxRank)
 	}
 	n := 1 // the number of elements; 2^40 stands for anything that no file can hold
-	t.Dims = make([]int, len(dims))
-	for i, d := range dims {
+	t.Dims = make([]int, len(p.dims))
+	for i, d := range p.dims {
 		if d < 0 || d > 1<<40 {
-			return nil, name, graph.Load("onnx: tensor ", text.Quote(name), " has a dimension of ", d)
+			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has a dimension of ", d)
 		}
 		t.Dims[i] = int(d)
 		if d != 0 && n > 1<<40/int(d) {
-			return nil, name, graph.Load("onnx: tensor ", text.Quote(name), " has dimensions ", t.Dims[:i+1], ", more than any file holds")
+			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has dimensions ", t.Dims[:i+1], ", more than any file holds")
 		}
 		n *= max(int(d), 1)
 	}
@@ -113,35 +138,35 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 	size := t.Type.Size()
 	have, unit := 0, "elements"
 	switch {
-	case hasRaw && t.Type != graph.String:
-		have, unit = len(raw), "bytes"
+	case p.hasRaw && t.Type != graph.String:
+		have, unit = len(p.raw), "bytes"
 		n *= size
 		if have == n {
-			t.Data = placed(b, raw, size)
+			t.Data = placed(b, p.raw, size)
 		}
 	case t.Type == graph.Float32:
-		have = len(floats)
-		t.Data = slab.Bytes(floats)
+		have = len(p.floats)
+		t.Data = slab.Bytes(p.floats)
 	case t.Type == graph.Float64:
-		have = len(doubles)
-		t.Data = slab.Bytes(doubles)
+		have = len(p.doubles)
+		t.Data = slab.Bytes(p.doubles)
 	case t.Type == graph.Int64:
-		have = len(longs)
-		t.Data = slab.Bytes(longs)
+		have = len(p.longs)
+		t.Data = slab.Bytes(p.longs)
 	case t.Type == graph.Uint64 || t.Type == graph.Uint32:
-		have = len(ulongs)
-		t.Data = narrowed(ulongs, size)
+		have = len(p.ulongs)
+		t.Data = narrowed(p.ulongs, size)
 	case t.Type == graph.String:
-		have = len(strs)
-		t.Strings = strs
+		have = len(p.strs)
+		t.Strings = p.strs
 	default: // the small ones, and float16 by its bits, come in int32_data
-		have = len(ints)
-		t.Data = narrowed(ints, size)
+		have = len(p.ints)
+		t.Data = narrowed(p.ints, size)
 	}
 	if have != n {
-		return nil, name, graph.Load("onnx: tensor ", text.Quote(name), " with dimensions ", t.Dims, " has ", have, " ", unit, ", want ", n)
+		return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " with dimensions ", t.Dims, " has ", have, " ", unit, ", want ", n)
 	}
-	return t, name, nil
+	return t, nil
 }
 
 // placed returns raw, a field of the message b, aligned for elements of this
