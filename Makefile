@@ -69,11 +69,13 @@ BUILT := $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwas
 
 build: $(BUILT)
 
-# Small rather than fast where it does not count: what is inlined is there twice.
-# nn's inner loops call small functions and keep their inlining; norm's do not. The allocator's
-# specialized variants and the newer garbage collector serve larger heaps.
+# Small rather than fast where it does not count: what is inlined is there twice. nn's inner loops call
+# small functions and keep their inlining; norm's do not. So do Go's runtime and what it is made of: that
+# takes 1 KB, and a page starts sooner, for a browser compiles each function when it is first called.
+# The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
-COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l -gcflags=$(MODULE)/nn=
+INLINED := $(MODULE)/nn runtime internal/... sync/atomic unicode/utf8 math/bits slices
+COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need

@@ -118,6 +118,9 @@ func (n *Node) Subgraphs() []*Graph {
 			names = append(names, name)
 		}
 	}
+	if len(names) == 0 {
+		return nil
+	}
 	graphs := make([]*Graph, len(names))
 	for i, k := range ordered(len(names), func(a, b int) bool { return names[a] < names[b] }) {
 		graphs[i] = n.Attrs[names[k]].G

@@ -54,7 +54,7 @@ func (m *message) next() bool {
 	switch m.kind {
 	case kindVarint:
 		if m.bits, n = uvarint(m.rest); n == 0 {
-			return m.damaged(text.Join("field ", m.num))
+			return m.badField()
 		}
 		m.rest = m.rest[n:]
 	case kindFixed32, kindFixed64:
@@ -63,7 +63,7 @@ func (m *message) next() bool {
 			size = 8
 		}
 		if len(m.rest) < size {
-			return m.damaged(text.Join("field ", m.num))
+			return m.badField()
 		}
 		for i := range size {
 			m.bits |= uint64(m.rest[i]) << (8 * i)
@@ -72,14 +72,12 @@ func (m *message) next() bool {
 	case kindBytes:
 		size, n := uvarint(m.rest)
 		if n == 0 || size > uint64(len(m.rest)-n) {
-			m.err = graph.Load("onnx: the file is truncated or damaged: field ", m.num, " of a ", m.what, " should have ",
-				size, " bytes, of which ", max(len(m.rest)-n, 0), " are there")
-			return false
+			return m.short(size, max(len(m.rest)-n, 0))
 		}
 		m.data = m.rest[n : n+int(size) : n+int(size)]
 		m.rest = m.rest[n+int(size):]
 	default: // groups, which ONNX never had, and what is not defined
-		return m.damaged(text.Join("field ", m.num))
+		return m.badField()
 	}
 	return true
 }
@@ -89,10 +87,19 @@ func (m *message) damaged(where string) bool {
 	return false
 }
 
+func (m *message) badField() bool { return m.damaged(text.Join("field ", m.num)) }
+
+// short notes that a field has fewer bytes than its length says.
+func (m *message) short(size uint64, have int) bool {
+	m.err = graph.Load("onnx: the file is truncated or damaged: field ", m.num, " of a ", m.what, " should have ",
+		size, " bytes, of which ", have, " are there")
+	return false
+}
+
 // want checks the kind of the current field.
 func (m *message) want(k kind) bool {
 	if m.kind != k {
-		return m.damaged(text.Join("field ", m.num))
+		return m.badField()
 	}
 	return true
 }
@@ -142,7 +149,7 @@ func (m *message) numbers(list []int64) []int64 {
 	for b := m.data; len(b) > 0; {
 		v, n := uvarint(b)
 		if n == 0 {
-			m.damaged(text.Join("field ", m.num))
+			m.badField()
 			return list
 		}
 		list = append(list, int64(v))
@@ -157,7 +164,7 @@ func (m *message) floats(list []float32) []float32 {
 		return append(grown(list, 1), math.Float32frombits(uint32(m.bits)))
 	}
 	if !m.want(kindBytes) || len(m.data)%4 != 0 {
-		m.damaged(text.Join("field ", m.num))
+		m.badField()
 		return list
 	}
 	list = grown(list, len(m.data)/4)
@@ -173,7 +180,7 @@ func (m *message) doubles(list []float64) []float64 {
 		return append(grown(list, 1), math.Float64frombits(m.bits))
 	}
 	if !m.want(kindBytes) || len(m.data)%8 != 0 {
-		m.damaged(text.Join("field ", m.num))
+		m.badField()
 		return list
 	}
 	list = grown(list, len(m.data)/8)
