@@ -114,17 +114,31 @@ export function ownFile(file) {
 }
 
 /**
+ * Calls a listener. What it throws is reported as of any event's listener: whoever waits
+ * for the module as well has nothing to do with it.
+ * @param {NonNullable<InitOptions['onProgress']>} listener
+ * @param {Parameters<NonNullable<InitOptions['onProgress']>>[0]} progress
+ */
+export function tell(listener, progress) {
+  try {
+    listener(progress);
+  } catch (error) {
+    Promise.reject(error);
+  }
+}
+
+/**
  * @param {URL} url
  * @param {InitOptions} options
  */
 async function fetchModule(url, options) {
   const { signal, onProgress } = options;
   /** @type {Progress | undefined} */
-  const progress = onProgress && ((loaded, total) => onProgress({ phase: 'download', loaded, total }));
+  const progress = onProgress && ((loaded, total) => tell(onProgress, { phase: 'download', loaded, total }));
   if (isNodeFile(url)) {
     const bytes = await readNodeFile(url);
     progress?.(bytes.length, bytes.length);
-    onProgress?.({ phase: 'compile', loaded: bytes.length, total: bytes.length });
+    if (onProgress) tell(onProgress, { phase: 'compile', loaded: bytes.length, total: bytes.length });
     return compile(bytes, new Meter(String(url), bytes.length).count(bytes));
   }
 
@@ -161,7 +175,7 @@ async function compileResponse(response, url, { signal, onProgress }, progress) 
     if (signal?.aborted) throw aborted(signal, `loading ${url}`);
     throw meter.explain(cause);
   }
-  onProgress?.({ phase: 'compile', loaded: bytes.length, total: bytes.length });
+  if (onProgress) tell(onProgress, { phase: 'compile', loaded: bytes.length, total: bytes.length });
   return compile(bytes, meter);
 }
 

@@ -1,6 +1,6 @@
 // Reads a model from any source that it may be given as, into a slab of the module or into an array.
 import { LoadError, NormError, aborted } from './errors.js';
-import { Meter, checkStatus, expectedLength, openModel } from './loader.js';
+import { Meter, checkStatus, expectedLength, openModel, tell } from './loader.js';
 import { headLength } from './sniff.js';
 import { attached, describe, is } from './tensor.js';
 
@@ -60,7 +60,7 @@ export async function readModel({ model, response: opening }, target, { signal, 
     target.write(bytes, 0);
     return meter;
   }
-  const progress = onProgress && ((/** @type {number} */ loaded, /** @type {number | undefined} */ total) => onProgress({ phase: 'model', loaded, total }));
+  const progress = onProgress && ((/** @type {number} */ loaded, /** @type {number | undefined} */ total) => tell(onProgress, { phase: 'model', loaded, total }));
   /** @type {ReadableStream<Uint8Array> | null} */
   let stream;
   /** @type {Meter} */

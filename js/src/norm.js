@@ -16,7 +16,7 @@ const its = { layerNorm: known.layerNorm, rmsNorm: known.rmsNorm, batchNorm: kno
  * @param {any} [options]
  */
 export function layerNorm(x, options = {}) {
-  check('layerNorm', its.layerNorm, options);
+  check('layerNorm', its.layerNorm, options, arguments.length - 2);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axes === undefined) {
     let at = start(core, x, options);
@@ -44,7 +44,7 @@ export function layerNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function rmsNorm(x, options = {}) {
-  check('rmsNorm', its.rmsNorm, options);
+  check('rmsNorm', its.rmsNorm, options, arguments.length - 2);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axes === undefined) {
     let at = direct.operand(core, core.frame, options.out);
@@ -94,7 +94,7 @@ function rows(call) {
  */
 export function batchNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('batchNorm: options are missing; mean and variance are needed');
-  check('batchNorm', its.batchNorm, options);
+  check('batchNorm', its.batchNorm, options, arguments.length - 2);
   const core = direct.coreOf(x, options);
   if (core !== undefined && options.axis === undefined && options.mean && options.variance) {
     let at = start(core, x, options);
@@ -139,7 +139,7 @@ function agree(axis, layout, shape) {
  * @param {any} [options]
  */
 export function instanceNorm(x, options = {}) {
-  check('instanceNorm', its.instanceNorm, options);
+  check('instanceNorm', its.instanceNorm, options, arguments.length - 2);
   const core = direct.coreOf(x, options);
   if (core !== undefined && direct.ran(core, grouped(core, x, options), 'instanceNorm')) return options.out;
   return groups(new Call('instanceNorm', 'instanceNorm', x, options)).run();
@@ -152,7 +152,7 @@ export function instanceNorm(x, options = {}) {
  */
 export function groupNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('groupNorm: options are missing; groups is needed');
-  check('groupNorm', its.groupNorm, options);
+  check('groupNorm', its.groupNorm, options, arguments.length - 2);
   const core = direct.coreOf(x, options);
   if (core !== undefined && Number.isInteger(options.groups) && direct.ran(core, direct.put(core, grouped(core, x, options), options.groups), 'groupNorm')) return options.out;
   const call = new Call('groupNorm', 'groupNorm', x, options);
@@ -196,7 +196,7 @@ function groups(call) {
  */
 export function localResponseNorm(x, options) {
   if (options === undefined || options === null) throw new NormError('localResponseNorm: options are missing; size is needed');
-  checkOptions('localResponseNorm', options);
+  checkOptions('localResponseNorm', options, arguments.length - 2);
   const call = new Call('localResponseNorm', 'localResponseNorm', x, options);
   const size = call.whole('size', options.size, undefined);
   const [alpha, beta, bias] = [call.number('alpha', options.alpha, 1e-4), call.number('beta', options.beta, 0.75), call.number('bias', options.bias, 1)];
@@ -210,7 +210,7 @@ export function localResponseNorm(x, options) {
  * @param {any} [options]
  */
 export function lpNorm(x, options = {}) {
-  checkOptions('lpNorm', options);
+  checkOptions('lpNorm', options, arguments.length - 2);
   const call = new Call('lpNorm', 'lpNorm', x, options);
   const axis = call.whole('axis', options.axis, -1);
   const p = call.whole('p', options.p, 2);
@@ -225,7 +225,7 @@ export function lpNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function meanVarianceNorm(x, options = {}) {
-  checkOptions('meanVarianceNorm', options);
+  checkOptions('meanVarianceNorm', options, arguments.length - 2);
   const call = new Call('meanVarianceNorm', 'meanVarianceNorm', x, options);
   const epsilon = call.number('epsilon', options.epsilon, none);
   call.begin(call.axes());
@@ -238,7 +238,7 @@ export function meanVarianceNorm(x, options = {}) {
  * @param {any} [options]
  */
 export function adaptiveLayerNorm(x, options = {}) {
-  checkOptions('adaptiveLayerNorm', options);
+  checkOptions('adaptiveLayerNorm', options, arguments.length - 2);
   const call = new Call('adaptiveLayerNorm', 'adaptiveLayerNorm', x, options);
   call.operand('scale', options.scale);
   call.operand('shift', options.shift);
@@ -256,7 +256,7 @@ export function adaptiveLayerNorm(x, options = {}) {
  */
 export function weightNorm(v, options) {
   if (options === undefined || options === null) throw new NormError('weightNorm: options are missing; g is needed');
-  checkOptions('weightNorm', options);
+  checkOptions('weightNorm', options, arguments.length - 2);
   const call = new Call('weightNorm', 'weightNorm', v, options, 'v');
   needed('weightNorm', options, ['g']);
   call.operand('g', options.g);
@@ -270,7 +270,7 @@ export function weightNorm(v, options) {
  */
 export function foldBatchNorm(options) {
   if (options === undefined || options === null) throw new NormError('foldBatchNorm: options are missing; weight, weightShape, mean and variance are needed');
-  checkOptions('foldBatchNorm', options);
+  checkOptions('foldBatchNorm', options, arguments.length - 1);
   needed('foldBatchNorm', options, ['weight', 'weightShape', 'mean', 'variance']);
   const { weight, weightShape, ...rest } = options;
   for (const name of ['weight', 'bias', 'mean', 'variance', 'scale', 'shift']) {

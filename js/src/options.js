@@ -134,8 +134,10 @@ const reasons = {
  * @param {Name} name
  * @param {Set<string>} keys
  * @param {any} options
+ * @param {number} [surplus] how many arguments came after the options
  */
-export function check(name, keys, options) {
+export function check(name, keys, options, surplus = 0) {
+  if (surplus > 0) throw new NormError(`${name}: ${surplus === 1 ? 'an argument comes' : `${surplus} arguments come`} after the options; everything but the input is an option, as in ${name}(${name === 'foldBatchNorm' ? '' : 'x, '}{ ${[...keys].find((key) => key !== 'shape')} })`);
   if (typeof options !== 'object' || options === null) throw notOptions(name, options);
   let any = false;
   for (const key in options) {
@@ -149,9 +151,10 @@ export function check(name, keys, options) {
  * As check, by the name of what takes the options.
  * @param {string} name
  * @param {any} options
+ * @param {number} [surplus]
  */
-export function checkOptions(name, options) {
-  check(/** @type {Name} */ (name), known[/** @type {Name} */ (name)], options);
+export function checkOptions(name, options, surplus) {
+  check(/** @type {Name} */ (name), known[/** @type {Name} */ (name)], options, surplus);
 }
 
 /**

@@ -1,7 +1,7 @@
 // init() and the one live runtime that the package's functions use.
 import { Core } from './core.js';
 import { DisposedError, LoadError, NormError, aborted } from './errors.js';
-import { chooseVariant, loadModule } from './loader.js';
+import { chooseVariant, loadModule, tell } from './loader.js';
 import { checkOptions, checkStart } from './options.js';
 
 /** @typedef {import('../index.js').InitOptions} InitOptions */
@@ -124,20 +124,6 @@ export function inherited(options) {
   const follows = own.wasmURL === undefined && own.wasmModule === undefined
     && (own.variant === undefined || own.variant === source.variant || (source.wasmURL !== undefined && String(source.wasmURL).endsWith('/')));
   return follows ? { workerURL, ...source, ...own } : { workerURL, ...own };
-}
-
-/**
- * Calls a listener. What it throws is reported as of any event's listener: whoever waits
- * for the module as well has nothing to do with it.
- * @param {NonNullable<InitOptions['onProgress']>} listener
- * @param {Parameters<NonNullable<InitOptions['onProgress']>>[0]} progress
- */
-function tell(listener, progress) {
-  try {
-    listener(progress);
-  } catch (error) {
-    Promise.reject(error);
-  }
 }
 
 /**

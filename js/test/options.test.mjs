@@ -192,6 +192,15 @@ describe('mistakes and what is said', () => {
   }
 });
 
+test('arguments after the options are not ignored', () => {
+  const x = new Float32Array(4);
+  for (const name of ['layerNorm', 'rmsNorm', 'batchNorm', 'instanceNorm', 'groupNorm', 'localResponseNorm', 'lpNorm', 'meanVarianceNorm', 'adaptiveLayerNorm', 'weightNorm']) {
+    assert.throws(() => normwasm[name](x, {}, x), (error) => error instanceof NormError && error.message.startsWith(`${name}: an argument comes after the options; everything but the input is an option, as in ${name}(x, { `));
+    assert.throws(() => normwasm[name](x, {}, x, x), /: 2 arguments come after the options/);
+  }
+  assert.throws(() => normwasm.foldBatchNorm({}, x), { message: 'foldBatchNorm: an argument comes after the options; everything but the input is an option, as in foldBatchNorm({ weight })' });
+});
+
 describe('other mistakes, and what is said', () => {
   const { BatchNorm, GroupNorm, LayerNorm, foldBatchNorm, layerNorm, lpNorm } = normwasm;
   const t = (data = new Float32Array(3), dims = [1, 3]) => new Tensor(data, dims);

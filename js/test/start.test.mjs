@@ -235,8 +235,13 @@ test('when all have given up the download ends, and the next start is a new one'
 test('a listener that throws disturbs no one', async () => {
   const { execFileSync } = await import('node:child_process');
   // In a process of its own, for the test runner takes unhandled rejections for its.
-  const script = `import { init } from 'normwasm';
+  const script = `import { InferenceSession, init } from 'normwasm';
     process.on('unhandledRejection', (e) => console.log(e.message));
+    const model = Uint8Array.from(${JSON.stringify([...twoOutputs()])});
+    for (const worker of [false, true]) {
+      const session = await InferenceSession.create(new Blob([model]), { worker, wasmURL: ${JSON.stringify(String(new URL('../dist/normwasm.simd.wasm', import.meta.url)))}, onProgress() { throw new Error('mine'); } });
+      await session.release();
+    }
     let seen = 0;
     const all = await Promise.all([init({ onProgress() { throw new Error('mine'); } }), init({ onProgress() { seen++; } })]);
     console.log(all[0] === all[1], seen > 0);`;
