@@ -32,7 +32,7 @@ ifneq ($(FOUND),)
 export CHROMIUM ?= $(FOUND)
 endif
 # The packages whose tests run inside a browser as well.
-BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./norm ./nn ./nn/graph ./wasm
+BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./norm ./nn ./nn/graph ./nn/train ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
@@ -145,7 +145,7 @@ test-wasm: testdata
 	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS)'
 
 test-purego: testdata
-	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm ./nn ./nn/graph'
+	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm ./nn ./nn/graph ./nn/train'
 
 $(BIN)/wasmbrowsertest: $(TOOLS) | need
 	$(STEP) build-wasmbrowsertest go build -modfile=$(TOOLS) -o $@ github.com/agnivade/wasmbrowsertest

@@ -33,24 +33,39 @@ const (
 // PackConv lays out weights and bias (nil for none). It copies them.
 func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 	c := &Conv{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
-	copy(c.bias, bias)
 	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
 	k := cg * s.KernelH * s.KernelW
 	switch {
 	case cg == 1 && s.Groups > 1:
 		c.path = convDepthwise
-		c.panels = append([]float32(nil), weights[:s.OutChannels*k]...)
-		return c
+		c.panels = make([]float32, s.OutChannels*k)
 	case s.KernelH == 1 && s.KernelW == 1 && s.StrideH == 1 && s.StrideW == 1 &&
 		s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0:
 		c.path = convPointwise
+		fallthrough
+	default:
+		c.panels = slab.Float32s(s.Groups * roundUp(og, gemmMR) * k)
 	}
+	c.Repack(weights, bias)
+	return c
+}
+
+// Repack takes other weights and another bias (nil for none) of the same shape, as
+// a network in training has after each step. It copies them and allocates nothing.
+func (c *Conv) Repack(weights, bias []float32) {
+	s := &c.shape
+	clear(c.bias)
+	copy(c.bias, bias)
+	if c.path == convDepthwise {
+		copy(c.panels, weights)
+		return
+	}
+	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
+	k := cg * s.KernelH * s.KernelW
 	size := roundUp(og, gemmMR) * k
-	c.panels = slab.Float32s(s.Groups * size)
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false, 1)
 	}
-	return c
 }
 
 // Shape returns what the convolution was packed with.

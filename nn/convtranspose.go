@@ -19,14 +19,22 @@ type ConvTranspose struct {
 // PackConvTranspose lays out weights and bias (nil for none). It copies them.
 func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
 	c := &ConvTranspose{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
+	c.panels = slab.Float32s(s.Groups * roundUp(c.rows(), gemmMR) * (s.InChannels / s.Groups))
+	c.Repack(weights, bias)
+	return c
+}
+
+// Repack takes other weights and another bias (nil for none) of the same shape. It
+// copies them and allocates nothing.
+func (c *ConvTranspose) Repack(weights, bias []float32) {
+	s := &c.shape
+	clear(c.bias)
 	copy(c.bias, bias)
 	cg, m := s.InChannels/s.Groups, c.rows()
 	size := roundUp(m, gemmMR) * cg
-	c.panels = slab.Float32s(s.Groups * size)
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true, 1)
 	}
-	return c
 }
 
 // rows is the number of kernel elements that one input pixel spreads to.

@@ -1,0 +1,154 @@
+package train
+
+import (
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn"
+)
+
+// conv is a convolution of images.
+type conv struct {
+	shape        nn.ConvShape
+	h, w, oh, ow int
+	weight, bias *Param
+	packed       *nn.Conv
+	back         *nn.ConvTranspose
+	x            []float32
+	y, dx, cols  buffer
+	ones         buffer
+	gemm         nn.Gemm
+}
+
+func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
+	if len(in) != 3 {
+		return nil, nil, b.shape("input is ", in, ", want [C H W]")
+	}
+	if err := b.positive("filters", s.Filters); err != nil {
+		return nil, nil, err
+	}
+	if err := b.positive("kernel", s.Kernel); err != nil {
+		return nil, nil, err
+	}
+	groups, stride := max(s.Groups, 1), max(s.Stride, 1)
+	if s.Groups < 0 || in[0]%groups != 0 || s.Filters%groups != 0 {
+		return nil, nil, b.value("groups is ", s.Groups, ", which does not divide ", in[0], " channels and ", s.Filters, " filters")
+	}
+	if s.Stride < 0 {
+		return nil, nil, b.value("stride is ", s.Stride, ", want at least 1")
+	}
+	w := nn.Window{KernelH: s.Kernel, KernelW: s.Kernel, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}
+	switch s.Padding {
+	case "same", "":
+		w = w.Same(in[1], in[2], true)
+	case "valid":
+		if s.Kernel > in[1] || s.Kernel > in[2] {
+			return nil, nil, b.shape("its kernel of ", s.Kernel, " is larger than the input ", in)
+		}
+	default:
+		return nil, nil, b.value("padding is ", text.Quote(s.Padding), ", want \"same\" or \"valid\"")
+	}
+	c := &conv{shape: nn.ConvShape{Window: w, InChannels: in[0], OutChannels: s.Filters, Groups: groups}, h: in[1], w: in[2]}
+	c.oh, c.ow = w.OutSize(in[1], in[2])
+	each := in[0] / groups
+	c.weight = newParam("weight", true, s.Filters, each, s.Kernel, s.Kernel).he(b.rand, each*s.Kernel*s.Kernel)
+	if !s.NoBias {
+		c.bias = newParam("bias", false, s.Filters)
+	}
+	c.packed = nn.PackConv(c.shape, c.weight.Value, c.biasValue(), nn.NoClamp)
+	t := c.shape
+	t.InChannels, t.OutChannels = t.OutChannels, t.InChannels
+	c.back = nn.PackConvTranspose(t, c.weight.Value, nil, nn.NoClamp)
+	return c, []int{s.Filters, c.oh, c.ow}, nil
+}
+
+func (c *conv) biasValue() []float32 {
+	if c.bias == nil {
+		return nil
+	}
+	return c.bias.Value
+}
+
+func (c *conv) params() []*Param {
+	if c.bias == nil {
+		return []*Param{c.weight}
+	}
+	return []*Param{c.weight, c.bias}
+}
+
+func (c *conv) forward(p *pass, x []float32) ([]float32, error) {
+	c.x = x
+	y := c.y.of(p.n * c.shape.OutChannels * c.oh * c.ow)
+	c.packed.Repack(c.weight.Value, c.biasValue())
+	c.packed.Run(y, x, p.n, c.h, c.w, p.scratch.of(c.packed.ScratchLen(c.h, c.w)))
+	return y, nil
+}
+
+func (c *conv) backward(p *pass, dy []float32) ([]float32, error) {
+	s := &c.shape
+	pixels, in, out := c.oh*c.ow, s.InChannels*c.h*c.w, s.OutChannels*c.oh*c.ow
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	k := cg * s.KernelH * s.KernelW
+	// dW[o, k] = Σ over examples and pixels of dy[o, pixel]·cols[k, pixel].
+	c.gemm = nn.Gemm{M: og, N: k, K: pixels, TransB: true, Clamp: nn.NoClamp}
+	cols := c.cols.of(k * pixels)
+	for i := range p.n {
+		for g := range s.Groups {
+			c.columns(cols, c.x[i*in+g*cg*c.h*c.w:][:cg*c.h*c.w], cg)
+			p.gemm(&c.gemm, c.weight.Grad[g*og*k:][:og*k], dy[i*out+g*og*pixels:][:og*pixels], cols)
+		}
+		c.gemm.Start = nn.FromY
+	}
+	if c.bias != nil {
+		ones := c.ones.of(pixels)
+		for i := range ones {
+			ones[i] = 1
+		}
+		sums := nn.Gemm{M: s.OutChannels, N: 1, K: pixels, Clamp: nn.NoClamp}
+		for i := range p.n {
+			p.gemm(&sums, c.bias.Grad, dy[i*out:][:out], ones)
+			sums.Start = nn.FromY
+		}
+	}
+	dx := c.dx.of(p.n * in)
+	c.back.Repack(c.weight.Value, nil)
+	c.back.Run(dx, dy, p.n, c.oh, c.ow, c.h, c.w, p.scratch.of(c.back.ScratchLen(c.oh, c.ow)))
+	return dx, nil
+}
+
+// columns writes, for each element of the kernel, the pixels that it meets: [cg·KernelH·KernelW, oh·ow].
+func (c *conv) columns(cols, x []float32, cg int) {
+	s := &c.shape
+	for ch := range cg {
+		plane := x[ch*c.h*c.w:][:c.h*c.w]
+		for ky := range s.KernelH {
+			for kx := range s.KernelW {
+				row := cols[:c.oh*c.ow]
+				cols = cols[c.oh*c.ow:]
+				for oy := range c.oh {
+					line := row[oy*c.ow:][:c.ow]
+					iy := oy*s.StrideH + ky - s.PadTop
+					if iy < 0 || iy >= c.h {
+						clear(line)
+						continue
+					}
+					from := plane[iy*c.w:][:c.w]
+					ix := kx - s.PadLeft
+					if s.StrideW == 1 {
+						first, last := min(max(-ix, 0), c.ow), max(min(c.w-ix, c.ow), 0)
+						clear(line[:first])
+						if first < last {
+							copy(line[first:last], from[ix+first:])
+						}
+						clear(line[max(last, first):])
+						continue
+					}
+					for ox := range line {
+						line[ox] = 0
+						if at := ix + ox*s.StrideW; at >= 0 && at < c.w {
+							line[ox] = from[at]
+						}
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,27 @@
+package train
+
+import "github.com/normwasm/normwasm/internal/text"
+
+// ShapeError reports layers or a batch that do not fit each other.
+type ShapeError struct{ msg string }
+
+func (e *ShapeError) Error() string { return e.msg }
+
+// ValueError reports an option or a label that makes no sense.
+type ValueError struct{ msg string }
+
+func (e *ValueError) Error() string { return e.msg }
+
+// NonFiniteError reports a loss or a gradient that is NaN or infinite, and where that
+// began. The step was not made: parameters, optimizer and running statistics are as
+// they were.
+type NonFiniteError struct {
+	What  string // "loss" or "gradient"
+	Layer string // the first layer whose numbers are not finite; "input" when the batch has them
+	msg   string
+}
+
+func (e *NonFiniteError) Error() string { return e.msg }
+
+func shapeError(parts ...any) error { return &ShapeError{"train: " + text.Join(parts...)} }
+func valueError(parts ...any) error { return &ValueError{"train: " + text.Join(parts...)} }

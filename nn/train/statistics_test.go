@@ -1,0 +1,82 @@
+package train
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestStatistics(t *testing.T) {
+	tr := made(t, Options{Input: []int{4}, Model: []Spec{{Type: "linear", Units: 3}, {Type: "batchNorm"}, {Type: "residual", Body: []Spec{{Type: "tanh"}}}, {Type: "linear", Units: 2}}})
+	none, err := tr.Statistics()
+	require.NoError(t, err)
+	require.Empty(t, none, "nothing ran yet")
+	b := batchFor(tr, 16, 1)
+	r, err := tr.Step(b)
+	require.NoError(t, err)
+	all, err := tr.Statistics()
+	require.NoError(t, err)
+	var names []string
+	square := 0.0
+	for _, s := range all {
+		names = append(names, s.Layer)
+		square += s.GradientNorm * s.GradientNorm
+	}
+	require.Equal(t, []string{"0 linear", "1 batchNorm", "2.0 tanh", "2 residual", "3 linear"}, names)
+	require.InEpsilon(t, r.GradientNorm, math.Sqrt(square), 1e-12)
+
+	// What goes into the norm has the batch's statistics; what comes out has mean 0 and deviation 1.
+	bn := all[1]
+	require.InDelta(t, 0, bn.Mean, 1e-6)
+	require.InDelta(t, 1, bn.Std, 1e-3)
+	require.Equal(t, 16, bn.Batch.Count)
+	for c := range 3 {
+		sum, squares := 0.0, 0.0
+		for i := range 16 {
+			sum += float64(tr.nodes[0].y[i*3+c]) / 16
+		}
+		for i := range 16 {
+			d := float64(tr.nodes[0].y[i*3+c]) - sum
+			squares += d * d / 16
+		}
+		require.InDelta(t, sum, bn.Batch.Mean[c], 1e-9)
+		require.InDelta(t, squares, bn.Batch.Variance[c], 1e-9)
+		require.InDelta(t, 0.1*sum, bn.RunningMean[c], 1e-6)
+		require.InDelta(t, 0.9+0.1*squares*16/15, bn.RunningVar[c], 1e-6)
+	}
+	require.Nil(t, all[0].Batch)
+}
+
+// After a step the running statistics remember little; recomputed ones are the data's.
+func TestRecomputeStatistics(t *testing.T) {
+	tr := made(t, Options{Input: []int{4}, Model: []Spec{{Type: "linear", Units: 3}, {Type: "batchNorm"}, {Type: "linear", Units: 2}}})
+	b := batchFor(tr, 64, 1)
+	parts := func(yield func(Batch) bool) {
+		for i := 0; i < 64; i += 16 {
+			if !yield(Batch{N: 16, X: b.X[i*4:][:64], Labels: b.Labels[i:][:16]}) {
+				return
+			}
+		}
+	}
+	weights := values(tr)[:9]
+	require.NoError(t, tr.RecomputeStatistics(parts))
+	require.Equal(t, weights, values(tr)[:9], "no parameter moves")
+	running, err := tr.Evaluate(b, false)
+	require.NoError(t, err)
+	y := append([]float32(nil), running.Outputs...)
+	whole, err := tr.Evaluate(b, true)
+	require.NoError(t, err)
+	for i := range y { // but for the running variance being unbiased: 64/63
+		require.InDelta(t, whole.Outputs[i], y[i], 0.02*(1+math.Abs(float64(y[i]))))
+	}
+
+	before := values(tr)
+	require.EqualError(t, tr.RecomputeStatistics(func(func(Batch) bool) {}), "train: there are no batches to compute statistics of")
+	require.EqualError(t, tr.RecomputeStatistics(func(yield func(Batch) bool) {
+		if yield(b) {
+			yield(Batch{N: 1})
+		}
+	}), "train: the batch's x has 0 elements, want [1 4]")
+	require.Equal(t, before, values(tr))
+}
