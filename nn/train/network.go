@@ -117,7 +117,7 @@ func forward(p *pass, nodes []*node, x []float32) ([]float32, error) {
 		if err != nil {
 			return nil, &layerError{n.name(), err}
 		}
-		n.x, n.y = x, y
+		n.y = y
 		x = y
 	}
 	return x, nil

@@ -183,7 +183,7 @@ type gru struct {
 	in                   *linear // W·x + b of all three gates and all steps
 	weight, bias         *Param  // U and c
 	gates                buffer  // [T n 4·units]: r, z, n and U_n·h + c_n
-	states, steps        buffer  // [T+1 n units]; W·x by steps
+	states               buffer  // [T+1 n units]
 	y, hidden, dh, dg    buffer
 	du, dw, dxw, ones    buffer
 	gemm                 nn.Gemm

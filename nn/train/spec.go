@@ -92,7 +92,7 @@ type builder struct {
 type node struct {
 	layer
 	path, kind string
-	x, y, dy   []float32 // of the latest pass
+	y          []float32 // of the latest pass
 	out        []int
 }
 
