@@ -108,6 +108,9 @@ func (c *conv) backward(p *pass, dy []float32) ([]float32, error) {
 			sums.Start = nn.FromY
 		}
 	}
+	if p.last {
+		return nil, nil
+	}
 	dx := c.dx.of(p.n * in)
 	c.back.Repack(c.weight.Value, nil)
 	c.back.Run(dx, dy, p.n, c.oh, c.ow, c.h, c.w, p.scratch.of(c.back.ScratchLen(c.oh, c.ow)))

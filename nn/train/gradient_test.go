@@ -32,6 +32,9 @@ var networks = map[string]Options{
 	"residual":                {Input: []int{2, 5, 4}, Model: []Spec{{Type: "conv2d", Filters: 4, Kernel: 3}, {Type: "residual", Body: []Spec{{Type: "batchNorm"}, {Type: "silu"}, {Type: "residual", Body: []Spec{{Type: "conv2d", Filters: 4, Kernel: 3}}}}}, {Type: "globalAveragePool"}, {Type: "linear", Units: 3}}},
 	"embedding":               {Input: []int{6}, Model: []Spec{{Type: "embedding", Vocabulary: 9, Width: 4, Positions: 8}, {Type: "tanh"}, {Type: "linear", Units: 3}}},
 	"attention":               {Input: []int{5, 8}, Model: []Spec{{Type: "linear", Units: 8}, {Type: "attention", Heads: 2}, {Type: "linear", Units: 3}}},
+	"attention, first":        {Input: []int{5, 8}, Model: []Spec{{Type: "attention", Heads: 2, Causal: true}, {Type: "linear", Units: 3}}},
+	"residual, first":         {Input: []int{4, 6}, Model: []Spec{{Type: "residual", Body: []Spec{{Type: "gru", Units: 6}}}, {Type: "linear", Units: 3}}},
+	"gru, first":              {Input: []int{5, 4}, Model: []Spec{{Type: "gru", Units: 6}, {Type: "linear", Units: 3}}},
 	"transformer":             {Input: []int{6}, Model: []Spec{{Type: "embedding", Vocabulary: 9, Width: 8, Positions: 6}, {Type: "residual", Body: []Spec{{Type: "layerNorm"}, {Type: "attention", Heads: 4, Causal: true}}}, {Type: "residual", Body: []Spec{{Type: "rmsNorm"}, {Type: "linear", Units: 12}, {Type: "gelu"}, {Type: "linear", Units: 8}}}, {Type: "layerNorm"}, {Type: "linear", Units: 3}}},
 	"gru":                     {Input: []int{5, 4}, Model: []Spec{{Type: "linear", Units: 4}, {Type: "gru", Units: 6}, {Type: "gru", Units: 5}, {Type: "linear", Units: 3}}},
 }

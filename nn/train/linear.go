@@ -61,6 +61,9 @@ func (l *linear) backward(p *pass, dy []float32) ([]float32, error) {
 	if l.bias != nil {
 		p.columnSums(l.bias.Grad, dy, &l.ones, &l.biasGemm, rows)
 	}
+	if p.last {
+		return nil, nil
+	}
 	dx := l.dx.of(rows * l.in)
 	l.inputGemm = nn.Gemm{M: rows, N: l.in, K: l.units, Clamp: nn.NoClamp}
 	p.gemm(&l.inputGemm, dx, dy, l.weight.Value)
@@ -73,6 +76,7 @@ type pass struct {
 	train   bool // with dropout and noise
 	batch   bool // BatchNorm takes the batch's statistics,
 	update  bool // and lets the running ones learn from them
+	last    bool // of the backward pass: the gradient of the layer's input is not wanted
 	rand    *random
 	scratch buffer
 }

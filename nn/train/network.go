@@ -84,6 +84,7 @@ func New(o Options) (*Trainer, error) {
 		return nil, err
 	}
 	t.all = b.all
+	t.nodes[0].first = true
 	t.first, _ = t.nodes[0].layer.(*embedding)
 	for _, n := range t.nodes {
 		t.params = append(t.params, n.params()...)
@@ -125,6 +126,7 @@ func forward(p *pass, nodes []*node, x []float32) ([]float32, error) {
 
 func backward(p *pass, nodes []*node, dy []float32) ([]float32, error) {
 	for i := len(nodes) - 1; i >= 0; i-- {
+		p.last = nodes[i].first
 		dx, err := nodes[i].backward(p, dy)
 		if err != nil {
 			return nil, &layerError{nodes[i].name(), err}

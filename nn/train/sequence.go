@@ -143,7 +143,10 @@ func (a *attention) forward(p *pass, x []float32) ([]float32, error) {
 }
 
 func (a *attention) backward(p *pass, dy []float32) ([]float32, error) {
+	last := p.last
+	p.last = false // this layer wants it itself
 	dm, err := a.out.backward(p, dy)
+	p.last = last
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,7 @@ type layer interface {
 	// forward computes the output for p.n examples.
 	forward(p *pass, x []float32) ([]float32, error)
 	// backward computes the gradient of forward's x from its y's, and the gradients of
-	// the parameters. It may overwrite dy.
+	// the parameters. It may overwrite dy. With p.last nobody reads what it returns.
 	backward(p *pass, dy []float32) ([]float32, error)
 	params() []*Param
 }
@@ -94,6 +94,7 @@ type node struct {
 	path, kind string
 	y          []float32 // of the latest pass
 	out        []int
+	first      bool // of the network: nobody asks for its input's gradient
 }
 
 // name is what errors and statistics call the layer.
