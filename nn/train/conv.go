@@ -11,7 +11,9 @@ type conv struct {
 	h, w, oh, ow int
 	weight, bias *Param
 	packed       *nn.Conv
-	back         *nn.ConvTranspose
+	back         *nn.ConvTranspose // the gradient of x: with strides,
+	turned       *nn.Conv          // and without, where it is a convolution with the kernels turned round
+	kernels      []float32
 	x            []float32
 	y, dx, cols  buffer
 	ones         buffer
@@ -56,7 +58,14 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	c.packed = nn.PackConv(c.shape, c.weight.Value, c.biasValue(), nn.NoClamp)
 	t := c.shape
 	t.InChannels, t.OutChannels = t.OutChannels, t.InChannels
-	c.back = nn.PackConvTranspose(t, c.weight.Value, nil, nn.NoClamp)
+	if stride > 1 {
+		c.back = nn.PackConvTranspose(t, c.weight.Value, nil, nn.NoClamp)
+	} else {
+		k := s.Kernel - 1
+		t.PadTop, t.PadLeft, t.PadBottom, t.PadRight = k-t.PadTop, k-t.PadLeft, k-t.PadBottom, k-t.PadRight
+		c.kernels = make([]float32, len(c.weight.Value))
+		c.turned = nn.PackConv(t, c.kernels, nil, nn.NoClamp)
+	}
 	return c, []int{s.Filters, c.oh, c.ow}, nil
 }
 
@@ -112,9 +121,32 @@ func (c *conv) backward(p *pass, dy []float32) ([]float32, error) {
 		return nil, nil
 	}
 	dx := c.dx.of(p.n * in)
-	c.back.Repack(c.weight.Value, nil)
-	c.back.Run(dx, dy, p.n, c.oh, c.ow, c.h, c.w, p.scratch.of(c.back.ScratchLen(c.oh, c.ow)))
+	if c.back != nil {
+		c.back.Repack(c.weight.Value, nil)
+		c.back.Run(dx, dy, p.n, c.oh, c.ow, c.h, c.w, p.scratch.of(c.back.ScratchLen(c.oh, c.ow)))
+		return dx, nil
+	}
+	c.turn()
+	c.turned.Repack(c.kernels, nil)
+	c.turned.Run(dx, dy, p.n, c.oh, c.ow, p.scratch.of(c.turned.ScratchLen(c.oh, c.ow)))
 	return dx, nil
+}
+
+// turn writes the kernels from each filter to each channel, back to front.
+func (c *conv) turn() {
+	s := &c.shape
+	cg, og, size := s.InChannels/s.Groups, s.OutChannels/s.Groups, s.KernelH*s.KernelW
+	for g := range s.Groups {
+		for o := range og {
+			for ch := range cg {
+				from := c.weight.Value[((g*og+o)*cg+ch)*size:][:size]
+				to := c.kernels[((g*cg+ch)*og+o)*size:][:size]
+				for i, v := range from {
+					to[size-1-i] = v
+				}
+			}
+		}
+	}
 }
 
 // columns writes, for each element of the kernel, the pixels that it meets: [cg·KernelH·KernelW, oh·ow].

@@ -184,6 +184,10 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 	for i := range planes {
 		from, to := l.x[i*l.h*l.w:][:l.h*l.w], dx[i*l.h*l.w:][:l.h*l.w]
 		d, y := dy[i*l.oh*l.ow:][:l.oh*l.ow], l.y.data[i*l.oh*l.ow:][:l.oh*l.ow]
+		if l.maximum && size == 2 && stride == 2 {
+			l.pairs(to, from, d, y)
+			continue
+		}
 		for oy := range l.oh {
 			for ox := range l.ow {
 				at, g := oy*stride*l.w+ox*stride, d[oy*l.ow+ox]
@@ -202,6 +206,30 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 		}
 	}
 	return dx, nil
+}
+
+// pairs is the gradient of the maximum of 2×2 windows side by side, the most common ones.
+func (l *pool) pairs(dx, x, dy, y []float32) {
+	for oy := range l.oh {
+		upper, lower := x[2*oy*l.w:][:2*l.ow], x[(2*oy+1)*l.w:][:2*l.ow]
+		du, dl := dx[2*oy*l.w:][:2*l.ow], dx[(2*oy+1)*l.w:][:2*l.ow]
+		g, m := dy[oy*l.ow:][:l.ow], y[oy*l.ow:][:l.ow]
+		for ox, v := range m {
+			i := 2 * ox
+			switch v {
+			default: // NaN
+				du[i] = g[ox]
+			case upper[i]:
+				du[i] = g[ox]
+			case upper[i+1]:
+				du[i+1] = g[ox]
+			case lower[i]:
+				dl[i] = g[ox]
+			case lower[i+1]:
+				dl[i+1] = g[ox]
+			}
+		}
+	}
 }
 
 // first is where a window has the value v for the first time; its beginning when that is NaN.
