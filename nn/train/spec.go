@@ -56,6 +56,9 @@ type layer interface {
 	// the parameters. It may overwrite dy. With p.last nobody reads what it returns.
 	backward(p *pass, dy []float32) ([]float32, error)
 	params() []*Param
+	// export writes the layer for inference, for the value x of examples of this shape,
+	// and names its output.
+	export(e *exporter, x string, shape []int) string
 }
 
 // build makes a layer for examples of shape in, and tells its output's shape.
