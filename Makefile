@@ -71,17 +71,18 @@ build: $(BUILT)
 
 # Small rather than fast where it does not count: what is inlined is there twice. nn's inner loops call
 # small functions and keep their inlining; norm's do not. So do Go's runtime and what it is made of: that
-# takes 1 KB, and a page starts sooner, for a browser compiles each function when it is first called.
+# takes 1 KB, and a page starts sooner, for a browser compiles each function when it is first called. (Not
+# the runtime of the scalar module: few engines need that, and without SIMD it has the least room.)
 # The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
-INLINED := $(MODULE)/nn runtime internal/... sync/atomic unicode/utf8 math/bits slices
+INLINED := $(MODULE)/nn internal/... sync/atomic unicode/utf8 math/bits slices
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
-	  go build $(COMPACT) $(if $(filter scalar,$*),-tags purego) -o $(BIN)/$*.wasm ./wasm && \
+	  go build $(COMPACT) $(if $(filter scalar,$*),-tags purego,-gcflags=runtime=) -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
 # One after the other: at the same time both would compile all that they share.
