@@ -1,6 +1,10 @@
 package train
 
-import "github.com/normwasm/normwasm/nn"
+import (
+	"slices"
+
+	"github.com/normwasm/normwasm/nn"
+)
 
 // flatten only names the same numbers otherwise.
 type flatten struct{}
@@ -29,22 +33,10 @@ func newResidual(b *builder, s *Spec, in []int) (layer, []int, error) {
 		return nil, nil, err
 	}
 	b.path, b.kind = path, kind
-	if !same(in, out) {
+	if !slices.Equal(in, out) {
 		return nil, nil, b.shape("its body makes ", out, " of ", in, ", and the two are added")
 	}
 	return &residual{body: body}, in, nil
-}
-
-func same(a, b []int) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func (r *residual) params() (list []*Param) {

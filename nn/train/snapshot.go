@@ -73,7 +73,7 @@ func (t *Trainer) Restore(s *Snapshot) error {
 		switch {
 		case have == nil:
 			return shapeError("the state has no tensor ", text.Quote(want.Name), ", which this network has as ", want.Shape)
-		case !same(have.Shape, want.Shape) || len(have.Data) != len(want.Data):
+		case !slices.Equal(have.Shape, want.Shape) || len(have.Data) != len(want.Data):
 			return shapeError("the state's tensor ", text.Quote(want.Name), " is ", have.Shape, " with ", len(have.Data), " elements, want ", want.Shape)
 		}
 	}

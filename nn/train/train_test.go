@@ -322,6 +322,20 @@ func TestNotFinite(t *testing.T) {
 	}
 }
 
+// A loss may be finite, being computed in float64, when a gradient is not.
+func TestGradientNotFinite(t *testing.T) {
+	tr := made(t, Options{Input: []int{1}, Model: []Spec{{Type: "linear", Units: 2}, {Type: "linear", Units: 1}}, Loss: "meanSquaredError"})
+	before := values(tr)
+	_, err := tr.Step(Batch{N: 1, X: []float32{1e20}, Targets: []float32{0}})
+	var e *NonFiniteError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "gradient", e.What)
+	require.Contains(t, []string{"0 linear", "1 linear"}, e.Layer)
+	require.ErrorContains(t, err, "train: the gradient is not finite any more: it began in layer ")
+	require.Equal(t, before, values(tr))
+	require.Zero(t, tr.Steps())
+}
+
 // Every build gives the same bits: natively, as WebAssembly with SIMD, and without.
 func TestSameBits(t *testing.T) {
 	digest := uint64(14695981039346656037) // FNV-1a
