@@ -351,7 +351,10 @@ function record() {
   }
   addEventListener('error', (event) => list.push(String(event.error ?? event.message)));
   addEventListener('unhandledrejection', (event) => list.push(`unhandled: ${event.reason}`));
-  document.addEventListener('securitypolicyviolation', (event) => list.push(`blocked by ${event.violatedDirective}: ${event.blockedURI}`));
+  document.addEventListener('securitypolicyviolation', (event) => {
+    // WebKit asks for a page's icon by itself, at a time of its choosing: that request is not the page's.
+    if (event.blockedURI !== new URL('/favicon.ico', location.href).href) list.push(`blocked by ${event.violatedDirective}: ${event.blockedURI}`);
+  });
 }
 
 /**
