@@ -219,13 +219,13 @@ function renderEntry(ts, m, e, anchors) {
     const anchor = named && !seen.has(member.name) ? ` id="${id}.${member.name}"` : '';
     seen.add(member.name);
     const text = `<code${anchor}>${colour(ts, laidOut(member.text), anchors, named ? member.name : undefined)}</code>`;
-    return `<dt>${text}</dt>${member.doc ? `<dd>${documentation(member.doc, inner)}</dd>` : ''}`;
+    return `<li><p>${text}</p>${member.doc ? `<div>${documentation(member.doc, inner)}</div>` : ''}</li>`;
   });
   return `<article id="${id}">
 <h3><a href="#${id}">${e.name}</a> <small>${e.kind}${e.exported ? '' : ', not exported'}</small></h3>
 <pre class="signature"><code>${colour(ts, laidOut(e.head), anchors, e.name)}</code></pre>
 ${documentation(e.doc, inner)}
-${members.length > 0 ? `<dl>${members.join('\n')}</dl>` : ''}
+${members.length > 0 ? `<ul class="members">${members.join('\n')}</ul>` : ''}
 </article>`;
 }
 

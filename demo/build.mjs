@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
 import { dataFiles, readData } from './data.mjs';
-import { policy } from './headers.mjs';
+import { finishPages } from './pages.mjs';
 import { fontFiles, packages } from './src/fonts.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -52,11 +52,7 @@ for (const { package: name, file } of fontFiles) await cp(join(fonts, name, 'fil
 for (const name of packages) await cp(join(fonts, name, 'LICENSE'), join(out, 'fonts', `${name}.LICENSE.txt`));
 
 await writeAPI({ engine, out });
-// The policy holds on any host that way, whatever headers it sends.
-for (const name of (await readdir(out)).filter((f) => f.endsWith('.html'))) {
-  const html = await readFile(join(out, name), 'utf8');
-  await writeFile(join(out, name), html.replace('<!-- policy -->', `<meta http-equiv="Content-Security-Policy" content="${policy}">`));
-}
+await finishPages(out);
 
 // Sizes before compression, which is what a streaming download counts.
 const sizes = {};

@@ -119,7 +119,7 @@ const hears = {
     $('echo').lastChild.textContent = wholeText();
     showTimes(message.times, { lines: message.lines, columns: widest, steps });
     showEngine(ready, message.memory, loadMs);
-    document.documentElement.dataset.read = String(id);
+    document.documentElement.dataset.read = document.documentElement.dataset.started = String(id);
     if (next) return pump();
     clearTimeout(inspection);
     inspection = setTimeout(() => !busy && worker?.postMessage({ type: 'inspect', id }), 700);

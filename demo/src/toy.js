@@ -26,6 +26,8 @@ export function wireToy(ask) {
   contrast.oninput = () => { cause = 'contrast'; send(); };
   $('toy-in').replaceChildren(...x.map((_, i) => make('button', {
     type: 'button',
+    // Until the engine has answered for the first time.
+    'aria-label': `Step ${Math.floor(i / COLS) + 1}, channel ${(i % COLS) + 1}`,
     onclick: () => { x[i] = x[i] >= 9 ? 0 : x[i] + 1; cause = 'cell'; send(); },
   })));
   for (const id of ['toy-batch', 'toy-layer']) $(id).replaceChildren(...x.map(() => make('span')));
