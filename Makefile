@@ -65,7 +65,8 @@ test-all: | need
 
 # ---- The package ----
 
-BUILT := $(DIST)/normwasm.scalar.wasm $(DIST)/normwasm.simd.wasm $(DIST)/normwasm.relaxed.wasm $(DIST)/normwasm.js
+# Three variants of two editions: the one that runs models and the one that trains, which only Trainer fetches.
+BUILT := $(foreach e,normwasm normwasm.train,$(foreach v,scalar simd relaxed,$(DIST)/$e.$v.wasm)) $(DIST)/normwasm.js
 
 build: $(BUILT)
 
@@ -82,14 +83,16 @@ COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
-	  go build $(COMPACT) $(if $(filter scalar,$*),-tags purego,-gcflags=runtime=) -o $(BIN)/$*.wasm ./wasm && \
+	  go build $(COMPACT) $(if $(filter %scalar,$*),,-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
-# One after the other: at the same time both would compile all that they share.
+# One after the other: at the same time they would compile all that they share.
 $(DIST)/normwasm.scalar.wasm: | $(DIST)/normwasm.simd.wasm
+$(DIST)/normwasm.train.simd.wasm: | $(DIST)/normwasm.simd.wasm
+$(DIST)/normwasm.train.scalar.wasm: | $(DIST)/normwasm.scalar.wasm
 
-$(DIST)/normwasm.relaxed.wasm: $(DIST)/normwasm.simd.wasm
-	$(STEP) build-relaxed go run ./internal/relax/cmd/relax $< $@
+$(DIST)/normwasm.relaxed.wasm $(DIST)/normwasm.train.relaxed.wasm: %.relaxed.wasm: %.simd.wasm
+	$(STEP) build-$(@F:normwasm.%.wasm=%) go run ./internal/relax/cmd/relax $< $@
 
 # The JavaScript of the package: one ES module, the same for require(), the script of workers.
 $(DIST)/normwasm.js: js/build.mjs js/package.json $(wildcard js/src/*.js js/*.d.ts) js/node_modules/.installed | need

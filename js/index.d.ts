@@ -565,6 +565,118 @@ export interface RunOptions {
   logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number; terminate?: boolean; tag?: string; extra?: Record<string, unknown>;
 }
 
+// ---- networks in training ----------------------------------------------------------------------
+
+/** A layer of a network. Layers stand in order, and their shapes follow from the input's, without the batch: [C, H, W] for images,
+ *  [T, D] for sequences, [D] for features. Weights start as He draws them before a ReLU, and as Xavier elsewhere. */
+export type LayerSpec =
+  /** [C, H, W] → [filters, H′, W′], a square kernel. `padding: 'same'` (default) keeps ⌈H/stride⌉, 'valid' pads nothing. */
+  | { type: 'conv2d'; filters: number; kernel: number; stride?: number; padding?: 'same' | 'valid'; groups?: number; bias?: boolean }
+  /** […, D] → […, units] */
+  | { type: 'linear'; units: number; bias?: boolean }
+  /** Tokens [T] → [T, width], the first layer only. `positions`: a learned vector for each of that many places is added. */
+  | { type: 'embedding'; vocabulary: number; width: number; positions?: number }
+  /** Multi-head self-attention with its linear layers, [T, D] → [T, D]; `heads` divides D. `causal`: none looks ahead. */
+  | { type: 'attention'; heads: number; causal?: boolean }
+  /** All states of a GRU, [T, D] → [T, units], as PyTorch and Keras (`reset_after`) compute it. */
+  | { type: 'gru'; units: number }
+  /** Of images each channel over the batch and all places, of sequences each feature over the batch and all steps. `momentum: null`:
+   *  running statistics are the plain average of all batches. `preset` (default 'pytorch') as for {@link BatchNorm}. */
+  | { type: 'batchNorm'; momentum?: number | null; epsilon?: number; affine?: boolean; preset?: 'pytorch' | 'onnx' | 'keras' }
+  /** layerNorm and rmsNorm: over the last axis; of images over all of [C, H, W]. instanceNorm: each channel of each example. */
+  | { type: 'layerNorm' | 'rmsNorm' | 'instanceNorm'; epsilon?: number; affine?: boolean }
+  | { type: 'groupNorm'; groups: number; epsilon?: number; affine?: boolean }
+  /** scale · tanh(α·x) + bias with a learned α that starts at `alpha` (0.5), in place of a normalization. */
+  | { type: 'dynamicTanh'; alpha?: number; affine?: boolean }
+  /** Adds normally distributed numbers in steps, nothing in evaluations. */
+  | { type: 'noise'; mean?: number; std: number }
+  | { type: 'relu' | 'gelu' | 'silu' | 'tanh' | 'sigmoid' | 'flatten' }
+  /** [C, H, W] → [C], [T, D] → [D] */
+  | { type: 'globalAveragePool' }
+  /** A square window without padding; `stride` defaults to `size`. */
+  | { type: 'maxPool2d' | 'averagePool2d'; size: number; stride?: number }
+  /** Sets a share `rate` of the numbers to 0 in steps and scales the others by 1/(1 − rate). */
+  | { type: 'dropout'; rate: number }
+  /** Adds its body's input to its output, which has the same shape. */
+  | { type: 'residual'; body: LayerSpec[] };
+
+export interface TrainerOptions extends Omit<InitOptions, 'threads'> {
+  /** The shape of one example: [C, H, W], [T, D], [D], or [T] tokens. */
+  input: readonly number[];
+  model: readonly LayerSpec[];
+  /** Softmax cross-entropy of the outputs (logits) with class indices, or the mean of the squared differences. */
+  loss: 'crossEntropy' | 'meanSquaredError';
+  /** A whole number that weights, dropout and noise come from (default 0). The same seed, options and batches give the same
+   *  bits in the variants 'simd' and 'scalar', on every engine. */
+  seed?: number;
+  /** A worker of its own, so that the page never blocks (default false). Batches are copied to it, results come back. */
+  worker?: boolean;
+  /** SGD as PyTorch writes it (v ← momentum·v + g + weightDecay·w, w ← w − learningRate·v), or AdamW (beta1 0.9, beta2 0.999). Biases,
+   *  and the scales and shifts of normalizations, do not decay. */
+  optimizer: { type: 'sgd'; learningRate: number; momentum?: number; weightDecay?: number } | { type: 'adamw'; learningRate: number; beta1?: number; beta2?: number; weightDecay?: number };
+  /** `warmup` steps of linear growth, then the learning rate itself, or by `decay: 'cosine'` half a cosine down to 0 at `steps`. */
+  schedule?: { warmup?: number; decay?: 'none' | 'cosine'; steps?: number };
+  /** The largest norm that the gradient of all parameters together may have: a longer one is shortened. */
+  clip?: number;
+}
+
+/** N examples; N may change from batch to batch. */
+export interface Batch {
+  /** float32 [N, …input]; for an embedding int32 (or another type of whole numbers) [N, T]. */
+  x: Tensor;
+  /** Class indices for crossEntropy: int32, or another type of whole numbers, [N], or [N, T] for outputs of [T, classes]. For
+   *  meanSquaredError float32 [N, …outputs]. */
+  y: Tensor;
+}
+
+/** A small network in training, by an edition of the module of its own (`normwasm.train.*.wasm`), which is fetched by the first
+ *  {@link Trainer.create} and by nobody else; {@link init} is not needed. `wasmURL` and `wasmModule` are those of that edition;
+ *  where init() was given a folder, that is the default. Batches are copied. A mistake is an error before anything has changed:
+ *  weights are never half updated. */
+export class Trainer {
+  private constructor();
+  /** @throws {ShapeError} for layers that do not fit each other, @throws {NormError} for options that make no sense: both name the layer */
+  static create(o: TrainerOptions): Promise<Trainer>;
+  /** Which variant of the module computes. */
+  readonly variant: Variant;
+  /** One step along the gradient of the batch's loss. `accuracy` (crossEntropy only) is the share of rows, 0 to 1, whose largest output is
+   *  that of their class; `gradientNorm` is that of all parameters before clipping.
+   *  @throws {ShapeError} for tensors of other shapes, @throws {NormError} for labels out of range, or for one value a channel in a batchNorm
+   *  of the preset 'pytorch'
+   *  @throws {NormError} of code `NOT_FINITE`, when the batch, the loss or the gradient is NaN or infinite: it names where that began, and
+   *  the step was not made */
+  step(batch: Batch): Promise<{ loss: number; accuracy?: number; gradientNorm: number }>;
+  /** Loss and outputs [N, …] without a step: without dropout and noise, and batchNorms with their running statistics, or with
+   *  the batch's own. Running statistics do not change. */
+  evaluate(batch: Batch, o?: { statistics?: 'running' | 'batch' }): Promise<{ loss: number; accuracy?: number; outputs: Tensor }>;
+  /** Running statistics anew from these batches, without a step ("precise BatchNorm"). After an error they are as they were. */
+  recomputeStatistics(batches: Iterable<Batch> | AsyncIterable<Batch>): Promise<void>;
+  /** By layer, as the latest step or evaluation left it; nothing before that. `layer` is its place and type, as in "1 batchNorm", or
+   *  "4.1 attention" within a residual, whose body comes before it. Mean and deviation of its outputs; the norm of the gradient of its
+   *  parameters by the latest step; for batchNorm the statistics of the batch beside the running ones, each channel's. */
+  statistics(): Promise<readonly {
+    layer: string; activation: { mean: number; std: number }; gradientNorm: number;
+    running?: { mean: Float32Array; variance: Float32Array }; batch?: { mean: Float32Array; variance: Float32Array };
+  }[]>;
+  /** A safetensors file with the parameters ("3.weight", "3.bias", laid out as PyTorch's), the optimizer's state ("momentum.3.weight",
+   *  "square.3.weight") and the running statistics ("1.running_mean", "1.running_var"); steps, random numbers and counts are in its
+   *  metadata. */
+  save(): Promise<Uint8Array>;
+  /** Continues to the bit from what a trainer of the same model and type of optimizer has saved.
+   *  @throws {ShapeError} for a file of another model, which names the tensor; nothing has changed then
+   *  @throws {LoadError} for a file that is none of `save`'s */
+  load(file: Uint8Array): Promise<void>;
+  /** The network for inference as an ONNX model of opset 17: its input is "x" ([N, …input]; tokens are int64), its output "y", before the
+   *  loss. BatchNorm has its running statistics. With `intermediates` each layer's output is one of the model's too, by its name
+   *  in {@link statistics}, and so are the probabilities of each attention, [N, heads, T, T], as "4.1 attention probabilities".
+   *  @throws {NormError} while the network has made no step, and none was loaded */
+  exportONNX(o?: { intermediates?: boolean }): Promise<Uint8Array>;
+  /** Ends the module behind it, and the worker: all memory is free, and what is under way in a worker fails with a
+   *  {@link DisposedError}. Idempotent. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
 // ---- pictures ---------------------------------------------------------------------------------
 
 /** A class of the scope that the types are for: never where there is none, as of HTMLImageElement in Node. */
@@ -688,7 +800,7 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>> | Rea
  *
  *  NormError itself has the codes `INVALID_VALUE`, `UNKNOWN_OPTION`, `CONTRADICTION` (options that exclude each other),
  *  `DETACHED` (an array whose buffer is gone), `NOT_READY` and `TAINTED` (a picture that is not loaded, or may not be read),
- *  `NOT_INITIALIZED`, `OUT_OF_MEMORY` and `INTERNAL`. */
+ *  `NOT_INITIALIZED`, `NOT_FINITE` (of a network in training), `OUT_OF_MEMORY` and `INTERNAL`. */
 export class NormError extends Error { readonly code: string }
 /** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
 export class ShapeError extends NormError {}

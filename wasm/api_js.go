@@ -16,10 +16,11 @@ type entry struct {
 	call func(args []js.Value) (any, error)
 }
 
-const overview = `normwasm: normalization kernels and a small ONNX runtime, in Go.
+const overview = `normwasm: normalization kernels and what small networks need, in Go.
 
-version is the module's, simd whether its kernels are vectorized, operations the
-names of what the export norm computes.
+version is the module's, edition "model" (normalizations and ONNX models) or "train"
+(normalizations and training), simd whether its kernels are vectorized, operations
+the names of what the export norm computes.
 
 Every function of this object takes plain values and returns its result. None
 throws: a failure is returned as an Error with name (NormError, ShapeError,
@@ -27,9 +28,11 @@ LoadError, UnsupportedError, DisposedError), code and status.
 
 A tensor is resident memory: a plain object { handle, address, type, shape },
 address being where its elements are in exports.mem. A Float32Array given in its
-place is copied. A session is a handle, a number.
+place is copied. A session, or a network, is a handle, a number.
 `
 
+// entries are the functions of every edition of the module; special (session_js.go,
+// train_js.go) those of the one at hand.
 var entries = []entry{
 	{"help", `help(name?: string): string
 What this object has, or what the function of this name does.`, nil},
@@ -50,22 +53,6 @@ Frees it. Its handle is never given out again.`, dispose},
 	{"layer", `layer(channels: number, instance?: boolean): { handle }
 What a BatchNorm in training (or InstanceNorm with running statistics) remembers of
 its forward pass. Dispose of it.`, newLayer},
-	{"open", `open(model, options?): session
-Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
-its address on and that the session takes over. options: bytes (the file's length
-in a tensor; default: all of it), graphOptimizationLevel ('all', the default, or
-'none'), freeDimensionOverrides ({ name: size }).`, open},
-	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
-inputs and outputs: [{ name, type, shape }], where shape is null when the model
-does not say and has the name of each symbolic dimension. ops: [{ op, count }]
-after optimization.`, describe},
-	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
-Runs a session. data is a typed array of the input's type (float16 as
-Uint16Array, bool as Uint8Array, int64 as BigInt64Array).`, run},
-	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
-Runs a session and says how long each node took.`, profile},
-	{"release", `release(s: session): undefined
-Ends a session and frees its memory.`, release},
 	{"exit", `exit(): undefined
 Ends the module. Nothing may be called afterwards.`, exit},
 }
@@ -156,6 +143,7 @@ and std of four channels each, background and padding, 0 to 255).`,
 }
 
 func init() {
+	entries = append(entries, special...)
 	for i, doc := range docs {
 		entries = append(entries, entry{bridge.Operations[i].Name, doc, func(args []js.Value) (any, error) { return normCall(i, args) }})
 	}
@@ -165,6 +153,7 @@ func init() {
 func newAPI() js.Value {
 	api := jsObject.New()
 	api.Set("version", bridge.Version)
+	api.Set("edition", edition)
 	api.Set("simd", simd)
 	api.Set("doc", overview)
 	api.Set("operations", array(bridge.Operations[:], func(o bridge.Operation) any { return o.Name }))

@@ -79,23 +79,6 @@ func normalize(operation uint32) (status int32) {
 	return int32(state.Fail(state.NormFrame(int(operation))))
 }
 
-// sessionPrepare plans a session's run for the shapes on the frame and leaves
-// where its inputs have to be written (bridge.PrepareFrame).
-//
-//go:wasmexport sessionPrepare
-func sessionPrepare(session uint32) (status int32) {
-	defer caughtStatus(&status)
-	return int32(state.Fail(state.PrepareFrame(bridge.Handle(session))))
-}
-
-// sessionExec runs it and leaves where the outputs are (bridge.ExecFrame).
-//
-//go:wasmexport sessionExec
-func sessionExec(session uint32) (status int32) {
-	defer caughtStatus(&status)
-	return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
-}
-
 func caughtStatus(status *int32) {
 	if p := recover(); p != nil {
 		*status = int32(state.Fail(bridge.Caught(p)))

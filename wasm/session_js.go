@@ -1,3 +1,5 @@
+//go:build !train
+
 package main
 
 import (
@@ -7,6 +9,28 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 )
+
+// edition is what this module has beside the normalizations.
+const edition = "model"
+
+var special = []entry{
+	{"open", `open(model, options?): session
+Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
+its address on and that the session takes over. options: bytes (the file's length
+in a tensor; default: all of it), graphOptimizationLevel ('all', the default, or
+'none'), freeDimensionOverrides ({ name: size }).`, open},
+	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
+inputs and outputs: [{ name, type, shape }], where shape is null when the model
+does not say and has the name of each symbolic dimension. ops: [{ op, count }]
+after optimization.`, describe},
+	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
+Runs a session. data is a typed array of the input's type (float16 as
+Uint16Array, bool as Uint8Array, int64 as BigInt64Array).`, run},
+	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
+Runs a session and says how long each node took.`, profile},
+	{"release", `release(s: session): undefined
+Ends a session and frees its memory.`, release},
+}
 
 func open(args []js.Value) (any, error) {
 	model, options := arg(args, 0), arg(args, 1)
@@ -229,4 +253,40 @@ func release(args []js.Value) (any, error) {
 		return nil, err
 	}
 	return nil, state.Release(h)
+}
+
+// arrays are the constructors by element type; a bool is a byte.
+var arrays = [...]string{
+	graph.Float32: "Float32Array", graph.Uint8: "Uint8Array", graph.Int8: "Int8Array", graph.Uint16: "Uint16Array",
+	graph.Int16: "Int16Array", graph.Int32: "Int32Array", graph.Int64: "BigInt64Array", graph.Bool: "Uint8Array",
+	graph.Float16: "Uint16Array", graph.Float64: "Float64Array", graph.Uint32: "Uint32Array", graph.Uint64: "BigUint64Array",
+}
+
+// typedArray makes a typed array of a tensor's elements.
+func typedArray(t *graph.Tensor) (js.Value, error) {
+	if int(t.Type) >= len(arrays) || arrays[t.Type] == "" {
+		return js.Undefined(), &graph.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
+	}
+	a := js.Global().Get(arrays[t.Type]).New(t.Len())
+	if len(t.Data) > 0 {
+		js.CopyBytesToJS(bytesOf(a), t.Data)
+	}
+	return a, nil
+}
+
+// sessionPrepare plans a session's run for the shapes on the frame and leaves
+// where its inputs have to be written (bridge.PrepareFrame).
+//
+//go:wasmexport sessionPrepare
+func sessionPrepare(session uint32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.PrepareFrame(bridge.Handle(session))))
+}
+
+// sessionExec runs it and leaves where the outputs are (bridge.ExecFrame).
+//
+//go:wasmexport sessionExec
+func sessionExec(session uint32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
 }

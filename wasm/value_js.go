@@ -6,7 +6,6 @@ import (
 	"github.com/normwasm/normwasm/internal/bridge"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
 )
 
 // The constructors are looked up once: js.Global is the host's object for this
@@ -38,6 +37,7 @@ var codes = [...]struct{ code, name string }{
 	bridge.Disposed:    {"DISPOSED", "DisposedError"},
 	bridge.NoMemory:    {"OUT_OF_MEMORY", "NormError"},
 	bridge.Internal:    {"INTERNAL", "NormError"},
+	bridge.NotFinite:   {"NOT_FINITE", "NormError"},
 }
 
 // errorValue is what a failed call returns.
@@ -204,25 +204,6 @@ func float32Array(s []float32) js.Value {
 		js.CopyBytesToJS(bytesOf(a), slab.Bytes(s))
 	}
 	return a
-}
-
-// arrays are the constructors by element type; a bool is a byte.
-var arrays = [...]string{
-	graph.Float32: "Float32Array", graph.Uint8: "Uint8Array", graph.Int8: "Int8Array", graph.Uint16: "Uint16Array",
-	graph.Int16: "Int16Array", graph.Int32: "Int32Array", graph.Int64: "BigInt64Array", graph.Bool: "Uint8Array",
-	graph.Float16: "Uint16Array", graph.Float64: "Float64Array", graph.Uint32: "Uint32Array", graph.Uint64: "BigUint64Array",
-}
-
-// typedArray makes a typed array of a tensor's elements.
-func typedArray(t *graph.Tensor) (js.Value, error) {
-	if int(t.Type) >= len(arrays) || arrays[t.Type] == "" {
-		return js.Undefined(), &graph.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
-	}
-	a := js.Global().Get(arrays[t.Type]).New(t.Len())
-	if len(t.Data) > 0 {
-		js.CopyBytesToJS(bytesOf(a), t.Data)
-	}
-	return a, nil
 }
 
 // array makes a JavaScript array.

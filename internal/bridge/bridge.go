@@ -12,11 +12,10 @@ const Version = "0.1.0"
 // Bridge is the state behind one module instance. It serves one call at a time,
 // as JavaScript makes them.
 type Bridge struct {
-	handles  table
-	inUse    int // bytes of live tensors
-	tensors  int
-	sessions int
-	all      []*session // live sessions, for Memory
+	handles table
+	inUse   int // bytes of live tensors
+	tensors int
+	all     sessions
 
 	scratch  Handle // the slab that plain arrays are copied into, 0 before the first
 	frame    []int32
@@ -50,10 +49,7 @@ type Memory struct {
 
 // Memory counts.
 func (b *Bridge) Memory() Memory {
-	m := Memory{InUse: b.inUse, Tensors: b.tensors, Sessions: b.sessions}
-	for _, s := range b.all {
-		m.InUse += s.bytes()
-	}
+	m := Memory{InUse: b.inUse + b.all.bytes(), Tensors: b.tensors, Sessions: len(b.all)}
 	if s, err := b.block(b.scratch); err == nil {
 		m.Scratch = len(s.bytes)
 	}

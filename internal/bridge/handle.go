@@ -66,3 +66,30 @@ func gone(h Handle, kind string, found any) error {
 	}
 	return &Error{Disposed, text.Join("bridge: handle ", uint32(h), " names no live ", kind, ": it was disposed, or never made")}
 }
+
+// Keep gives something that another package looks after a handle.
+func (b *Bridge) Keep(v any) (Handle, error) {
+	h := b.handles.put(v)
+	if h == 0 {
+		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
+	}
+	return h, nil
+}
+
+// Kept returns what Keep was given; kind is what to call it in an error.
+func (b *Bridge) Kept(h Handle, kind string) (any, error) {
+	v := b.handles.get(h)
+	if v == nil {
+		return nil, gone(h, kind, nil)
+	}
+	return v, nil
+}
+
+// Forget drops a handle of Keep's.
+func (b *Bridge) Forget(h Handle) error {
+	if b.handles.get(h) == nil {
+		return gone(h, "object", nil)
+	}
+	b.drop(h)
+	return nil
+}

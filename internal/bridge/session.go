@@ -1,3 +1,5 @@
+//go:build !train
+
 package bridge
 
 import (
@@ -10,6 +12,31 @@ import (
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/nn/onnx"
 )
+
+// sessions are the live ones, for Memory.
+type sessions []*session
+
+func (all sessions) bytes() (n int) {
+	for _, s := range all {
+		n += s.bytes()
+	}
+	return n
+}
+
+// classifyModel is the part of Classify for errors of models.
+func classifyModel(err error) (Status, string) {
+	switch e := err.(type) {
+	case *graph.ShapeError:
+		return BadShape, e.Error()
+	case *graph.LoadError:
+		return BadModel, e.Error()
+	case *graph.UnsupportedError:
+		return Unsupported, e.Error()
+	case *graph.ReleasedError:
+		return Disposed, e.Error()
+	}
+	return Internal, err.Error()
+}
 
 // session is a model that JavaScript holds, with the run prepared last.
 type session struct {
@@ -72,7 +99,6 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
 	}
 	b.all = append(b.all, s)
-	b.sessions++
 	return id, nil
 }
 
@@ -124,7 +150,6 @@ func (b *Bridge) Release(h Handle) error {
 	if i := slices.Index(b.all, s); i >= 0 {
 		b.all = slices.Delete(b.all, i, i+1)
 	}
-	b.sessions--
 	s.engine.Release()
 	slab.Give(s.file)
 	s.file, s.run = nil, nil

@@ -6,7 +6,6 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn"
-	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -23,6 +22,7 @@ const (
 	Disposed    Status = 5 // use after dispose or release
 	NoMemory    Status = 6 // more memory than the limit
 	Internal    Status = 7 // a fault of normwasm
+	NotFinite   Status = 8 // a number of a network in training is NaN or infinite
 )
 
 // Error is an error that knows its status.
@@ -49,16 +49,8 @@ func Classify(err error) (Status, string) {
 		return Invalid, text.Join("norm: ", e.Op, ": ", optionNames(e.Op, e.Detail))
 	case *nn.ImageError:
 		return Invalid, e.Error()
-	case *graph.ShapeError:
-		return BadShape, e.Error()
-	case *graph.LoadError:
-		return BadModel, e.Error()
-	case *graph.UnsupportedError:
-		return Unsupported, e.Error()
-	case *graph.ReleasedError:
-		return Disposed, e.Error()
 	}
-	return Internal, err.Error()
+	return classifyModel(err)
 }
 
 // options are the names that JavaScript has for norm's arguments, some for one

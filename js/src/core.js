@@ -22,6 +22,9 @@ import { Memory } from './memory.js';
  * @property {(session: number) => number} sessionExec
  */
 
+/** Of the package and of its modules, which must be the same. */
+export const version = '0.1.0';
+
 /** The number of int32 in the frame, as in internal/bridge. */
 export const frameSize = 4096;
 
@@ -66,8 +69,9 @@ export class Core {
    * @param {WebAssembly.Module} module
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
+   * @param {'model' | 'train'} [edition] that the module must be of
    */
-  static async start(module, variant, onEnd) {
+  static async start(module, variant, onEnd, edition = 'model') {
     const { go, global } = createGo();
     /** @type {any} */
     let api;
@@ -108,6 +112,14 @@ export class Core {
     if (api === undefined) {
       await Promise.resolve();
       throw new LoadError(`the module ended before it was ready (exit ${code}${failed ? `: ${reason(failed)}` : ''})`, 'START_FAILED', { cause: failed });
+    }
+    /** @type {LoadError | undefined} */
+    let wrong;
+    if (api.version !== version) wrong = new LoadError(`the module is of version ${api.version}, the package of ${version}: they must be the same`, 'VERSION_MISMATCH');
+    else if (api.edition !== edition) wrong = new LoadError(`the module is the one ${api.edition === 'train' ? 'that trains, which Trainer takes' : 'that runs models, which init takes'}: want normwasm.${edition === 'train' ? 'train.' : ''}*.wasm`, 'NOT_A_MODULE');
+    if (wrong) {
+      api.exit();
+      throw wrong;
     }
     core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), api, variant, onEnd);
     return core;

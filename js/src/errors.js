@@ -69,6 +69,7 @@ const byStatus = [
   [DisposedError, 'DISPOSED'],
   [NormError, 'OUT_OF_MEMORY'],
   [NormError, 'INTERNAL'],
+  [NormError, 'NOT_FINITE'],
 ];
 
 /**

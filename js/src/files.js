@@ -1,17 +1,21 @@
 // Where the files lie that the package fetches: the wasm modules and the worker's script.
 
 /** @typedef {import('../index.js').Variant} Variant */
+/** A module: of the edition that runs models, or of the one that trains. @typedef {Variant | `train.${Variant}`} Module */
 
 // Written out, each in the one form that bundlers look for, so that they take the files along.
-/** @type {Record<Variant | 'worker', () => URL>} */
+/** @type {Record<Module | 'worker', () => URL>} */
 const beside = {
   relaxed: () => new URL('../dist/normwasm.relaxed.wasm', import.meta.url),
   simd: () => new URL('../dist/normwasm.simd.wasm', import.meta.url),
   scalar: () => new URL('../dist/normwasm.scalar.wasm', import.meta.url),
+  'train.relaxed': () => new URL('../dist/normwasm.train.relaxed.wasm', import.meta.url),
+  'train.simd': () => new URL('../dist/normwasm.train.simd.wasm', import.meta.url),
+  'train.scalar': () => new URL('../dist/normwasm.train.scalar.wasm', import.meta.url),
   worker: () => new URL('../dist/normwasm.worker.js', import.meta.url),
 };
 
-/** @param {Variant | 'worker'} file */
+/** @param {Module | 'worker'} file */
 const nameOf = (file) => (file === 'worker' ? 'normwasm.worker.js' : `normwasm.${file}.wasm`);
 
 // Of the classic script that is running now; later it cannot be told.
@@ -19,7 +23,7 @@ const script = /** @type {any} */ (globalThis.document?.currentScript)?.src || u
 
 /**
  * A file of the package. In Node a file: URL, of a file that exists if there is one.
- * @param {Variant | 'worker'} file
+ * @param {Module | 'worker'} file
  * @returns {URL}
  */
 export function packaged(file) {
@@ -34,7 +38,7 @@ export function packaged(file) {
   return url.protocol === 'file:' ? inNode(url, name) : url;
 }
 
-/** @param {Variant | 'worker'} file */
+/** @param {Module | 'worker'} file */
 function byModule(file) {
   try {
     const url = beside[file]();

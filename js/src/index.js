@@ -3,6 +3,7 @@ import { named } from './errors.js';
 import { AdaptiveLayerNorm, LocalResponseNorm, LpNorm, SpectralNorm } from './parameterless.js';
 import { InferenceSession } from './session.js';
 import { Tensor } from './tensor.js';
+import { Trainer } from './trainer.js';
 import { BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm } from './training.js';
 
 export { init } from './runtime.js';
@@ -10,6 +11,6 @@ export { layerNorm, rmsNorm, batchNorm, instanceNorm, groupNorm, localResponseNo
 export { tensorFromImage, tensorToImage } from './image.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';
 export { NormError, ShapeError, LoadError, UnsupportedError, DisposedError } from './errors.js';
-export { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor };
+export { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, Trainer };
 
-named({ AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor });
+named({ AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, Trainer });

@@ -7,6 +7,7 @@ import { beginning, guess, headLength, identify } from './sniff.js';
 
 /** @typedef {import('../index.js').Variant} Variant */
 /** @typedef {import('../index.js').InitOptions} InitOptions */
+/** @typedef {import('./files.js').Module} Module */
 /** @typedef {(loaded: number, total?: number) => void} Progress */
 
 /** From the fastest to the one that runs everywhere. @type {readonly Variant[]} */
@@ -44,13 +45,13 @@ const compiled = new Map();
 const loading = new Map();
 
 /**
- * Fetches and compiles the module of a variant.
- * @param {Variant} variant
+ * Fetches and compiles a module.
+ * @param {Module} file
  * @param {InitOptions} options
  * @returns {Promise<WebAssembly.Module>}
  */
-export async function loadModule(variant, options) {
-  const url = moduleURL(variant, options);
+export async function loadModule(file, options) {
+  const url = moduleURL(file, options);
   if (options.signal?.aborted) throw aborted(options.signal, `loading ${url}`);
   const pending = fetchModule(url, options);
   loading.set(url.href, pending);
@@ -66,13 +67,13 @@ export async function loadModule(variant, options) {
 
 /**
  * As loadModule, but takes what this thread has compiled already.
- * @param {Variant} variant
+ * @param {Module} file
  * @param {InitOptions} options
  */
-export async function sharedModule(variant, options) {
-  const { href } = moduleURL(variant, options);
+export async function sharedModule(file, options) {
+  const { href } = moduleURL(file, options);
   // Who began the download may give it up, or be unlucky: then this is a try of its own.
-  return compiled.get(href)?.deref() ?? await unlessAborted(loading.get(href)?.catch(() => undefined), options.signal, href) ?? loadModule(variant, options);
+  return compiled.get(href)?.deref() ?? await unlessAborted(loading.get(href)?.catch(() => undefined), options.signal, href) ?? loadModule(file, options);
 }
 
 /**
@@ -94,16 +95,16 @@ async function unlessAborted(promise, signal, name) {
 }
 
 /**
- * @param {Variant} variant
+ * @param {Module} file
  * @param {InitOptions} options
  */
-function moduleURL(variant, { wasmURL }) {
-  return wasmURL === undefined ? ownFile(variant) : resolve(wasmURL, variant);
+function moduleURL(file, { wasmURL }) {
+  return wasmURL === undefined ? ownFile(file) : resolve(wasmURL, file);
 }
 
 /**
  * The URL of a file of the package.
- * @param {Variant | 'worker'} file
+ * @param {Module | 'worker'} file
  */
 export function ownFile(file) {
   try {
@@ -368,11 +369,11 @@ export class Meter {
  * A URL as the page, the worker or the process understands it. A base URL that
  * ends with a slash holds the packaged files.
  * @param {string | URL} where
- * @param {Variant} [variant]
+ * @param {Module} [file]
  */
-export function resolve(where, variant) {
+export function resolve(where, file) {
   const url = where instanceof URL ? where : parse(where);
-  return variant && url.pathname.endsWith('/') ? new URL(`normwasm.${variant}.wasm`, url) : url;
+  return file && url.pathname.endsWith('/') ? new URL(`normwasm.${file}.wasm`, url) : url;
 }
 
 /** @param {string} text */

@@ -60,6 +60,10 @@ const table = {
   'SpectralNorm.forward': 'out steps',
   'SpectralNorm.converge': 'tolerance limit',
 
+  'Trainer.create': 'input model loss seed worker optimizer schedule clip wasmURL wasmModule workerURL variant signal onProgress',
+  'Trainer.evaluate': 'statistics',
+  'Trainer.exportONNX': 'intermediates',
+
   tensorFromImage: 'crop width height fit resize antialias channels layout background pad white mean std type location out',
   tensorToImage: 'layout channels index white mean std',
 };
@@ -79,10 +83,12 @@ const elsewhere = {
   eps: 'epsilon', varianceepsilon: 'epsilon', tol: 'tolerance', eta: 'epsilon',
   weight: 'scale g', weights: 'scale g weight', gamma: 'scale g', gain: 'scale g', magnitude: 'g', scale: 'g white', a: 'scale',
   beta: 'bias shift', b: 'bias', offset: 'bias shift', bias: 'shift', shift: 'bias',
-  kernel: 'weight', filter: 'weight resize', filters: 'weight', kernelshape: 'weightShape', filtershape: 'weightShape', shape: 'weightShape',
+  kernel: 'weight', filter: 'weight resize', filters: 'weight', kernelshape: 'weightShape kernel', filtershape: 'weightShape', shape: 'weightShape',
   train: 'training', istraining: 'training', istrain: 'training', mode: 'training preset resize', trainingmode: 'training', eval: 'training', inference: 'training',
   numgroups: 'groups', ngroups: 'groups', group: 'groups', g: 'groups', groupcount: 'groups',
   numfeatures: 'features', nfeatures: 'features', numchannels: 'features', channels: 'features', featuresize: 'features', units: 'features', c: 'features',
+  outchannels: 'filters units', outputs: 'units', outfeatures: 'units', numheads: 'heads', nheads: 'heads', iscausal: 'causal', embeddingdim: 'width', numembeddings: 'vocabulary',
+  lr: 'learningRate', rate: 'learningRate', l2: 'weightDecay', warmupsteps: 'warmup', totalsteps: 'steps', layers: 'model body', gradclip: 'clip', clipnorm: 'clip',
   runningmean: 'mean', movingmean: 'mean', inputmean: 'mean', mu: 'mean',
   var: 'variance', runningvar: 'variance', runningvariance: 'variance', movingvariance: 'variance', movingvar: 'variance', inputvar: 'variance', sigma2: 'variance',
   rstd: 'invStdDev', invstd: 'invStdDev', invstdvar: 'invStdDev', inversestddev: 'invStdDev std', istd: 'invStdDev', std: 'invStdDev', stddev: 'invStdDev std',
@@ -95,7 +101,7 @@ const elsewhere = {
   batchstats: 'useBatchStats', userunningstats: 'useBatchStats', useglobalstats: 'useBatchStats', userunningaverage: 'useBatchStats', update: 'updateStats', statistics: 'moments', stats: 'moments sums',
   trackstats: 'trackRunningStats', trackrunning: 'trackRunningStats',
   n: 'size', depthradius: 'size', radius: 'size', localsize: 'size', windowsize: 'size', k: 'bias',
-  ord: 'p', norm: 'p', degree: 'p',
+  ord: 'p', norm: 'p', degree: 'p', p: 'rate', prob: 'rate', drop: 'rate', kernelsize: 'kernel size', poolsize: 'size', strides: 'stride',
   iterations: 'steps limit', iters: 'steps limit', npoweriterations: 'steps limit', nsteps: 'steps', maxsteps: 'limit', maxiterations: 'limit', maxiter: 'limit',
   resizedwidth: 'width', resizedheight: 'height', w: 'scale weight width', h: 'height', interpolation: 'resize', resample: 'resize', method: 'resize',
   objectfit: 'fit', resizemode: 'fit', aspect: 'fit', keepaspectratio: 'fit', letterbox: 'fit', padding: 'pad', padvalue: 'pad', padcolor: 'pad', fillcolor: 'pad',
@@ -155,6 +161,71 @@ export function check(name, keys, options, surplus = 0) {
  */
 export function checkOptions(name, options, surplus) {
   check(/** @type {Name} */ (name), known[/** @type {Name} */ (name)], options, surplus);
+}
+
+/** The options of Trainer's layers by type. @type {Record<string, Set<string>>} */
+export const layers = /** @type {any} */ (Object.fromEntries(Object.entries({
+  conv2d: 'filters kernel stride padding groups bias', linear: 'units bias', embedding: 'vocabulary width positions', attention: 'heads causal', gru: 'units',
+  batchNorm: 'momentum epsilon affine preset', layerNorm: 'epsilon affine', rmsNorm: 'epsilon affine', instanceNorm: 'epsilon affine', groupNorm: 'groups epsilon affine',
+  dynamicTanh: 'alpha affine', noise: 'mean std', dropout: 'rate', relu: '', gelu: '', silu: '', tanh: '', sigmoid: '', flatten: '', globalAveragePool: '',
+  maxPool2d: 'size stride', averagePool2d: 'size stride', residual: 'body',
+}).map(([type, words]) => [type, new Set(['type', ...words.split(' ').filter(Boolean)])])));
+
+/** Those of its optimizers and of its schedule. @type {Record<string, Set<string>>} */
+export const optimizers = { sgd: new Set(['type', 'learningRate', 'momentum', 'weightDecay']), adamw: new Set(['type', 'learningRate', 'beta1', 'beta2', 'weightDecay']) };
+const schedule = new Set(['warmup', 'decay', 'steps']);
+
+/**
+ * What the options of a network in training may be called; what they may be, the module says.
+ * @param {any} options
+ */
+export function checkTrainer(options) {
+  const where = 'Trainer.create';
+  checkOptions(where, options);
+  checkStart(where, options);
+  const { model, optimizer, worker } = options;
+  if (worker !== undefined && typeof worker !== 'boolean') throw new NormError(`${where}: worker is ${quote(worker)}, want true or false`);
+  checkLayers(where, model, '');
+  const type = Object.hasOwn(optimizers, optimizer?.type) ? optimizer.type : undefined;
+  if (optimizer === null || typeof optimizer !== 'object' || type === undefined) {
+    throw new NormError(`${where}: optimizer is ${optimizer?.type === undefined ? describe(optimizer) : `of the type ${quote(optimizer.type)}`}, want { type: 'sgd', learningRate: 0.1 } or { type: 'adamw', learningRate: 0.001 }`);
+  }
+  checkNames(`${where}: optimizer`, optimizers[type], optimizer);
+  if (options.schedule !== undefined) checkNames(`${where}: schedule`, schedule, options.schedule);
+}
+
+/**
+ * @param {string} where
+ * @param {any} model
+ * @param {string} prefix of the layers' numbers
+ */
+function checkLayers(where, model, prefix) {
+  if (!Array.isArray(model)) throw new NormError(`${where}: ${prefix ? `the body of layer ${prefix.slice(0, -1)}` : 'model'} is ${describe(model)}, want an array of layers`);
+  for (const [i, layer] of model.entries()) {
+    const name = `${where}: layer ${prefix}${i}`;
+    const type = layer?.type;
+    if (typeof layer !== 'object' || layer === null) throw new NormError(`${name} is ${describe(layer)}, want an object, as in { type: 'relu' }`);
+    if (!Object.hasOwn(layers, type)) {
+      const near = typeof type === 'string' ? nearest(type, Object.keys(layers)) : undefined;
+      throw new NormError(`${name}: there is no type ${quote(type)}${near ? `: did you mean '${near}'?` : `; the types are ${Object.keys(layers).join(', ')}`}`);
+    }
+    checkNames(`${name} (${type})`, layers[type], layer);
+    if (type === 'residual') checkLayers(where, layer.body, `${prefix}${i}.`);
+  }
+}
+
+/**
+ * @param {string} where
+ * @param {Set<string>} names
+ * @param {any} object
+ */
+function checkNames(where, names, object) {
+  if (typeof object !== 'object' || object === null) throw new NormError(`${where} is ${describe(object)}, want an object`);
+  for (const key of Object.keys(object)) {
+    if (names.has(key) || object[key] === undefined) continue;
+    const near = meant(key, names) ?? nearest(key, names);
+    throw new NormError(`${where}: unknown option ${quoted(key)}${near && near !== 'type' ? `: did you mean ${quoted(near)}?` : names.size > 1 ? list(names) : '; there are none'}`, 'UNKNOWN_OPTION');
+  }
 }
 
 /**

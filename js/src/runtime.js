@@ -1,12 +1,10 @@
 // init() and the one live runtime that the package's functions use.
-import { Core } from './core.js';
-import { DisposedError, LoadError, NormError, aborted } from './errors.js';
+import { Core, version } from './core.js';
+import { DisposedError, NormError, aborted } from './errors.js';
 import { chooseVariant, loadModule, tell } from './loader.js';
 import { checkOptions, checkStart } from './options.js';
 
 /** @typedef {import('../index.js').InitOptions} InitOptions */
-
-export const version = '0.1.0';
 
 /** @type {Core | undefined} */
 let current;
@@ -115,15 +113,17 @@ class Start {
 /**
  * The options of a module of its own: those of init(), but for what is said here.
  * @param {InitOptions} options
+ * @param {'model' | 'train'} [edition] of the module: init's file or compiled module is of the first
  * @returns {InitOptions}
  */
-export function inherited(options) {
+export function inherited(options, edition = 'model') {
   const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const { workerURL, ...source } = starting ? starting.source : /** @type {InitOptions} */ ({});
   // A file is of one variant, a folder has all of them.
+  const folder = source.wasmURL !== undefined && String(source.wasmURL).endsWith('/');
   const follows = own.wasmURL === undefined && own.wasmModule === undefined
-    && (own.variant === undefined || own.variant === source.variant || (source.wasmURL !== undefined && String(source.wasmURL).endsWith('/')));
-  return follows ? { workerURL, ...source, ...own } : { workerURL, ...own };
+    && (edition === 'model' ? own.variant === undefined || own.variant === source.variant || folder : folder);
+  return { workerURL, ...(follows ? source : edition === 'train' && { variant: source.variant }), ...own };
 }
 
 /**
@@ -146,10 +146,6 @@ async function start(options, tell) {
     current = undefined;
     starting = undefined;
   });
-  if (core.api.version !== version) {
-    core.invoke('exit');
-    throw new LoadError(`the module is of version ${core.api.version}, the package of ${version}: they must be the same`, 'VERSION_MISMATCH');
-  }
   if (signal?.aborted) {
     core.invoke('exit');
     throw aborted(signal, 'init');

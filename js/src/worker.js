@@ -1,11 +1,15 @@
-// The worker of remote.js: one module, one session. It is given a compiled module and a model's bytes, and checked feeds.
+// The worker of remote.js and remotenetwork.js: one module, and one session or network in training. It is given a compiled module,
+// a model's bytes or a network's options, and checked tensors.
 import { Core } from './core.js';
 import { NormError } from './errors.js';
 import { Local } from './local.js';
+import { LocalNetwork } from './network.js';
 import { Tensor } from './tensor.js';
 
 /** @type {Local} */
 let session;
+/** @type {LocalNetwork} */
+let network;
 
 /** @param {import('./remote.js').PlainTensor[]} feeds in the order of the inputs */
 const tensors = (feeds) => feeds.map(({ type, dims, data }) => new Tensor(type, data, dims));
@@ -28,6 +32,16 @@ const calls = {
   },
   async profile({ feeds }) {
     return { value: await session.profile(tensors(feeds)) };
+  },
+  async train({ module, variant, options }) {
+    network = await LocalNetwork.start(module, variant, options);
+    return { value: { output: network.output, variant: network.variant } };
+  },
+  async network({ name, args }) {
+    const value = await network.call(name, ...args);
+    /** Of a snapshot, of an evaluation, of a file. @type {any[]} */
+    const arrays = value?.tensors?.map((/** @type {any} */ { data }) => data) ?? [value?.outputs ?? value];
+    return { value, transfer: arrays.filter(ArrayBuffer.isView).map(({ buffer }) => buffer) };
   },
 };
 

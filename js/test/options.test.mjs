@@ -6,19 +6,25 @@ import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import ts from 'typescript';
 import * as normwasm from '../src/index.js';
-import { InferenceSession, NormError, Tensor, init } from '../src/index.js';
+import { InferenceSession, NormError, Tensor, Trainer, init } from '../src/index.js';
 import { known } from '../src/options.js';
 import { twoOutputs } from './data.mjs';
 
 let runtime;
 /** @type {InferenceSession} */
 let session;
+/** @type {Trainer} */
+let trainer;
+const network = { input: [2], model: [{ type: 'linear', units: 2 }], loss: 'crossEntropy', optimizer: { type: 'sgd', learningRate: 0.1 } };
 before(async () => {
   runtime = await init();
+  trainer = await Trainer.create(network);
+  await trainer.step({ x: new Tensor('float32', [1, 2], [1, 2]), y: new Tensor('int32', [0], [1]) }); // so that it can be exported
   session = await InferenceSession.create(twoOutputs());
 });
 after(async () => {
   await session.release();
+  trainer.dispose();
   runtime.dispose();
 });
 
@@ -55,6 +61,9 @@ function call(name, options) {
   if (name === 'init') return init(options);
   if (name === 'InferenceSession.create') return InferenceSession.create(twoOutputs(), options).then((made) => made.release());
   if (name === 'InferenceSession.run') return session.run(feeds(), options);
+  if (name === 'Trainer.create') return Trainer.create({ ...network, ...options }).then((made) => made.dispose());
+  if (name === 'Trainer.evaluate') return trainer.evaluate({ x: new Tensor('float32', [1, 2], [1, 2]), y: new Tensor('int32', [0], [1]) }, options);
+  if (name === 'Trainer.exportONNX') return trainer.exportONNX(options);
   if (name === 'Tensor.zeros') return Tensor.zeros([2], options);
   const [Class, method] = name.split('.');
   if (method === undefined) {

@@ -13,7 +13,7 @@
 //	})
 //	r, err := t.Step(train.Batch{N: 64, X: pixels, Labels: digits})
 //	…
-//	file := t.ONNX() // for any runtime of ONNX, nn/graph among them
+//	file, err := t.ONNX(false) // for any runtime of ONNX, nn/graph among them
 //
 // Products are the matrix products and convolutions of nn; what goes forward and back
 // between them are nn's element-wise kernels and norm's normalizations. Everything

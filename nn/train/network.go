@@ -116,7 +116,7 @@ func forward(p *pass, nodes []*node, x []float32) ([]float32, error) {
 	for _, n := range nodes {
 		y, err := n.forward(p, x)
 		if err != nil {
-			return nil, &layerError{n.name(), err}
+			return nil, &LayerError{n.name(), err}
 		}
 		n.y = y
 		x = y
@@ -129,21 +129,12 @@ func backward(p *pass, nodes []*node, dy []float32) ([]float32, error) {
 		p.last = nodes[i].first
 		dx, err := nodes[i].backward(p, dy)
 		if err != nil {
-			return nil, &layerError{nodes[i].name(), err}
+			return nil, &LayerError{nodes[i].name(), err}
 		}
 		dy = dx
 	}
 	return dy, nil
 }
-
-// layerError says in which layer something went wrong.
-type layerError struct {
-	layer string
-	err   error
-}
-
-func (e *layerError) Error() string { return "train: layer " + e.layer + ": " + e.err.Error() }
-func (e *layerError) Unwrap() error { return e.err }
 
 // of is the shape of the batch's examples together.
 func (b *Batch) of(shape []int) []int { return append([]int{b.N}, shape...) }
@@ -165,12 +156,14 @@ func (t *Trainer) check(b *Batch) error {
 		}
 	} else if len(b.X) != in {
 		return shapeError("the batch's x has ", len(b.X), " elements, want ", b.of(t.options.Input))
+	} else if err := b.finite("x", b.X); err != nil {
+		return err
 	}
 	if t.options.Loss == "meanSquaredError" {
 		if len(b.Targets) != out {
 			return shapeError("the batch's y has ", len(b.Targets), " elements, want ", b.of(t.out))
 		}
-		return nil
+		return b.finite("y", b.Targets)
 	}
 	if len(b.Labels) != out/t.classes {
 		return shapeError("the batch has ", len(b.Labels), " labels, want ", b.of(t.out[:len(t.out)-1]))
@@ -178,6 +171,20 @@ func (t *Trainer) check(b *Batch) error {
 	for i, v := range b.Labels {
 		if v < 0 || int(v) >= t.classes {
 			return valueError("label ", i, " is ", v, ", and there are the classes 0 to ", t.classes-1)
+		}
+	}
+	return nil
+}
+
+// finite refuses what would turn the whole network into NaN, or hide in a ReLU.
+func (b *Batch) finite(name string, data []float32) error {
+	if finite(data) {
+		return nil
+	}
+	each := len(data) / b.N
+	for i, v := range data {
+		if v-v != 0 {
+			return &NonFiniteError{What: name, Layer: "input", msg: text.Join("train: ", name, " is not finite: element ", i%each, " of example ", i/each, " is ", v, "; nothing has changed")}
 		}
 	}
 	return nil
@@ -208,8 +215,9 @@ func (t *Trainer) run(b *Batch) (r Result, err error) {
 
 // Step makes one step along the gradient of the batch's loss.
 //
-// A batch that does not fit is a *ShapeError or *ValueError; a loss or gradient that is
-// not finite is a *NonFiniteError. Nothing has changed then: no parameter, no state of
+// A batch that does not fit is a *ShapeError or *ValueError; one, a loss or a gradient
+// that is not finite is a *NonFiniteError; what a layer refuses is a *LayerError; no room
+// for the batch is a *slab.NoMemoryError. Nothing has changed then: no parameter, no state of
 // the optimizer, no running statistic, and the next random number is the one that would
 // have come.
 func (t *Trainer) Step(b Batch) (Result, error) {
@@ -221,15 +229,20 @@ func (t *Trainer) Step(b Batch) (Result, error) {
 	}
 	random := t.rand
 	t.pass.train, t.pass.batch, t.pass.update = true, true, true
+	done := false
+	defer func() {
+		if !done { // a layer found no memory: whoever recovers finds the network as it was
+			t.undo(random)
+		}
+	}()
 	r, err := t.run(&b)
 	if err == nil && (math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0)) {
-		err = t.blame("loss", &b)
+		err = t.blame("loss")
 	}
 	if err == nil {
 		_, err = backward(&t.pass, t.nodes, t.dy.of(b.N*elements(t.out)))
 	}
 	if err != nil {
-		t.undo(random)
 		return Result{}, err
 	}
 	r.Outputs = nil
@@ -239,9 +252,7 @@ func (t *Trainer) Step(b Batch) (Result, error) {
 	}
 	r.GradientNorm = math.Sqrt(sum)
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		err := t.blame("gradient", &b)
-		t.undo(random)
-		return Result{}, err
+		return Result{}, t.blame("gradient")
 	}
 	by := 1.0
 	if c := t.options.Clip; c > 0 && r.GradientNorm > c {
@@ -250,6 +261,7 @@ func (t *Trainer) Step(b Batch) (Result, error) {
 	rate := t.options.Optimizer.LearningRate * t.options.Schedule.factor(t.steps)
 	t.options.Optimizer.step(t.params, rate, t.steps, float32(by))
 	t.steps++
+	done = true
 	return r, nil
 }
 
@@ -261,33 +273,31 @@ func (t *Trainer) undo(r random) {
 	}
 }
 
-// blame finds where numbers ceased to be finite.
-func (t *Trainer) blame(what string, b *Batch) error {
-	e := &NonFiniteError{What: what, Layer: "input"}
-	if t.first != nil || finite(b.X) {
-		e.Layer = "loss"
-		if what == "gradient" {
-			for i := len(t.nodes) - 1; i >= 0; i-- { // gradients come from behind
-				for _, p := range t.nodes[i].params() {
-					if !finite(p.Grad) {
-						e.Layer, i = t.nodes[i].name(), 0
-						break
-					}
-				}
-			}
-		} else {
-			for _, n := range t.all { // a residual comes before its body's layers were added, so the first is the innermost
-				if n.y != nil && !finite(n.y) {
-					e.Layer = n.name()
+// blame finds where numbers ceased to be finite. (The batch's are: check has looked.)
+func (t *Trainer) blame(what string) error {
+	e := &NonFiniteError{What: what, Layer: "loss"}
+	if what == "gradient" {
+		for i := len(t.nodes) - 1; i >= 0; i-- { // gradients come from behind
+			for _, p := range t.nodes[i].params() {
+				if !finite(p.Grad) {
+					e.Layer, i = t.nodes[i].name(), 0
 					break
 				}
 			}
 		}
+	} else {
+		for _, n := range t.all { // a residual comes after its body's layers, so the first is the innermost
+			if n.y != nil && !finite(n.y) {
+				e.Layer = n.name()
+				break
+			}
+		}
 	}
-	e.msg = text.Join("train: the ", what, " is not finite any more: it began in layer ", e.Layer, ", in step ", t.steps, "; the step was not made")
-	if e.Layer == "input" || e.Layer == "loss" {
-		e.msg = text.Join("train: the ", what, " is not finite any more: it began in the ", e.Layer, ", in step ", t.steps, "; the step was not made")
+	where := "layer " + e.Layer
+	if e.Layer == "loss" {
+		where = "the loss"
 	}
+	e.msg = text.Join("train: the ", what, " is not finite any more: it began in ", where, ", in step ", t.steps, "; the step was not made")
 	return e
 }
 

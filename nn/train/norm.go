@@ -46,6 +46,7 @@ func newBatchNorm(b *builder, s *Spec, in []int) (layer, []int, error) {
 		}
 		l.Momentum = *s.Momentum
 	}
+	l.Cumulative = s.Cumulative
 	n := &batchNorm{layer: l, shape: append([]int{0}, in...), kept: make([]float32, 2*channels)}
 	n.gamma, n.beta = affine(s, channels)
 	l.Gamma, l.Beta = value(n.gamma), value(n.beta)

@@ -11,8 +11,18 @@ import (
 // its running statistics, without dropout and noise. Its input is "x", [N Input…] in
 // float32, or tokens in int64; its output is "y", before the loss (logits, for
 // cross-entropy). N may be any number.
-func (t *Trainer) ONNX() []byte {
-	e := &exporter{}
+//
+// With intermediates the output of each layer is one of the model's too, by the layer's
+// name in Statistics, and so are the probabilities of each attention, [N heads T T], as
+// in "4.1 attention probabilities".
+//
+// A network that has made no step is a *ValueError: its weights are random, and a
+// BatchNorm's running statistics nobody's.
+func (t *Trainer) ONNX(intermediates bool) ([]byte, error) {
+	if t.steps == 0 {
+		return nil, valueError("the network is untrained, it has made 0 steps: what would be exported are random numbers")
+	}
+	e := &exporter{intermediates: intermediates}
 	x, kind := "x", floatType
 	if t.first != nil {
 		kind = int64Type
@@ -23,7 +33,8 @@ func (t *Trainer) ONNX() []byte {
 	graph = graph.str(2, "normwasm")
 	graph = graph.message(11, valueInfo("x", kind, t.options.Input))
 	graph = graph.message(12, valueInfo("y", floatType, t.out))
-	return message{}.int(1, 8).str(2, "normwasm").message(7, graph).message(8, message{}.str(1, "").int(2, 17))
+	graph = append(graph, e.outputs...)
+	return message{}.int(1, 8).str(2, "normwasm").message(7, graph).message(8, message{}.str(1, "").int(2, 17)), nil
 }
 
 // Element types of TensorProto.
@@ -71,6 +82,18 @@ func valueInfo(name string, kind int, shape []int) message {
 type exporter struct {
 	graph message
 	count int
+
+	intermediates bool
+	outputs       message // of the graph, beside the last
+	path          string  // of the layer at hand
+}
+
+// show makes a value one of the model's outputs, where intermediates are wanted.
+func (e *exporter) show(name, value string, shape []int) {
+	if e.intermediates {
+		e.node("Identity", []string{value}, []string{name})
+		e.outputs = e.outputs.message(12, valueInfo(name, floatType, shape))
+	}
 }
 
 func (e *exporter) name() string {
@@ -162,8 +185,10 @@ func filled(n int, v float32) []float32 {
 
 func (e *exporter) stack(nodes []*node, x string, shape []int) string {
 	for _, n := range nodes {
+		e.path = n.path
 		x = n.layer.export(e, x, shape)
 		shape = n.out
+		e.show(n.name(), x, shape)
 	}
 	return x
 }
@@ -351,7 +376,9 @@ func (a *attention) export(e *exporter, x string, _ []int) string {
 		}
 		s = e.binary("Add", s, e.floats(mask, t, t))
 	}
-	y := e.binary("MatMul", e.op("Softmax", []string{s}, attribute{"axis", -1}), part(2))
+	probabilities := e.op("Softmax", []string{s}, attribute{"axis", -1})
+	e.show(e.path+" attention probabilities", probabilities, []int{a.heads, t, t})
+	y := e.binary("MatMul", probabilities, part(2))
 	y = e.binary("Reshape", e.op("Transpose", []string{y}, attribute{"perm", []int{0, 2, 1, 3}}), e.ints(-1, t, d))
 	return e.linear(y, a.out.weight, a.out.bias)
 }

@@ -34,7 +34,8 @@ func TestONNX(t *testing.T) {
 				_, err := tr.Step(batchFor(tr, 5, uint64(i)))
 				require.NoError(t, err)
 			}
-			file := tr.ONNX()
+			file, err := tr.ONNX(false)
+			require.NoError(t, err)
 			for _, level := range []string{"all", "none"} {
 				for _, n := range []int{1, 3} {
 					b := batchFor(tr, n, 21)
@@ -49,6 +50,60 @@ func TestONNX(t *testing.T) {
 			}
 		})
 	}
+}
+
+// With intermediates a model shows what Evaluate leaves in each layer.
+func TestONNXIntermediates(t *testing.T) {
+	o := networks["transformer"]
+	o.Loss, o.Optimizer = "crossEntropy", Optimizer{Type: "sgd", LearningRate: 0.01}
+	tr, err := New(o)
+	require.NoError(t, err)
+	_, err = tr.ONNX(true)
+	require.EqualError(t, err, "train: the network is untrained, it has made 0 steps: what would be exported are random numbers")
+	b := batchFor(tr, 2, 1)
+	_, err = tr.Step(b)
+	require.NoError(t, err)
+	file, err := tr.ONNX(true)
+	require.NoError(t, err)
+	_, err = tr.Evaluate(b, false)
+	require.NoError(t, err)
+	g, err := onnx.Read(append(slab.New(0), file...))
+	require.NoError(t, err)
+	s, err := graph.NewSession(g, graph.Options{})
+	require.NoError(t, err)
+	defer s.Release()
+	run, err := s.Prepare([][]int{b.of(tr.options.Input)})
+	require.NoError(t, err)
+	for i, v := range b.Tokens {
+		run.In(0).Int64s()[i] = int64(v)
+	}
+	require.NoError(t, run.Exec())
+	shown := map[string]int{}
+	for i, out := range s.Outputs() {
+		shown[out.Name] = i
+	}
+	heads := 0
+	for _, n := range tr.all {
+		require.Contains(t, shown, n.name())
+		for i, want := range n.y {
+			require.InDelta(t, want, run.Out(shown[n.name()]).Float32s()[i], 1e-5*(1+math.Abs(float64(want))))
+		}
+		if n.kind == "attention" {
+			heads++
+			p := run.Out(shown[n.path+" attention probabilities"])
+			require.Len(t, p.Dims, 4)
+			require.Equal(t, p.Dims[2], p.Dims[3])
+			for row := 0; row < len(p.Float32s()); row += p.Dims[3] {
+				sum := 0.0
+				for _, v := range p.Float32s()[row : row+p.Dims[3]] {
+					sum += float64(v)
+				}
+				require.InDelta(t, 1, sum, 1e-5)
+			}
+		}
+	}
+	require.Len(t, shown, 1+len(tr.all)+heads)
+	require.NotZero(t, heads)
 }
 
 // infer runs a model with this package's neighbours.

@@ -13,7 +13,7 @@ import (
 //	embedding    Vocabulary, Width, Positions          tokens [T] → [T Width]; first layer only
 //	attention    Heads, Causal                         [T D] → [T D]
 //	gru          Units                                 [T D] → [T Units]
-//	batchNorm    Momentum, Epsilon, NoAffine, Preset ("pytorch", "onnx" or "keras")   over all but the channels
+//	batchNorm    Momentum, Cumulative, Epsilon, NoAffine, Preset ("pytorch", "onnx" or "keras")   over all but the channels
 //	layerNorm    Epsilon, NoAffine                     over the last axis; over all of [C H W]
 //	rmsNorm      Epsilon, NoAffine                     as layerNorm
 //	instanceNorm Epsilon, NoAffine                     [C …]
@@ -38,6 +38,7 @@ type Spec struct {
 	Heads                   int
 	Causal                  bool
 	Momentum                *float64 // nil: the preset's
+	Cumulative              bool     // running statistics are the plain average over all batches
 	Epsilon                 *float64 // nil: 1e-5, or the preset's
 	NoAffine                bool
 	Preset                  string

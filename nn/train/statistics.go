@@ -36,7 +36,7 @@ func (t *Trainer) Statistics() ([]Statistics, error) {
 			s.RunningVar = append(s.RunningVar, l.layer.RunningVar...)
 			s.Batch = norm.NewMoments(len(s.RunningMean))
 			if err := l.layer.Moments(s.Batch, l.x, l.shape); err != nil {
-				return nil, &layerError{n.name(), err}
+				return nil, &LayerError{n.name(), err}
 			}
 		}
 		all = append(all, s)
@@ -59,46 +59,56 @@ func meanAndStd(x []float32) (mean, std float64) {
 	return mean, math.Sqrt(std / float64(len(x)))
 }
 
-// RecomputeStatistics makes the running statistics of all BatchNorms those of these
-// batches together, each normalized with its own statistics: "precise BatchNorm", for a
-// network whose weights have settled. Nothing else changes. stream calls yield for each
-// batch until it has no more. After an error the running statistics are as they were.
+// Precise gathers running statistics anew, batch by batch.
+type Precise struct {
+	trainer       *Trainer
+	merged, parts []*norm.Moments
+	batches       int
+}
+
+// Precise begins to gather the statistics of all BatchNorms over batches, each normalized
+// with its own: "precise BatchNorm", for a network whose weights have settled. Nothing
+// changes before Finish.
 //
 // Source: Wu, Johnson, "Rethinking 'Batch' in BatchNorm", arXiv:2105.07576, section 3.
-func (t *Trainer) RecomputeStatistics(stream func(yield func(b Batch) bool)) error {
-	merged := make([]*norm.Moments, len(t.norms))
-	parts := make([]*norm.Moments, len(t.norms))
-	for i, l := range t.norms {
-		merged[i], parts[i] = norm.NewMoments(len(l.layer.RunningMean)), norm.NewMoments(len(l.layer.RunningMean))
+func (t *Trainer) Precise() *Precise {
+	p := &Precise{trainer: t}
+	for _, l := range t.norms {
+		p.merged = append(p.merged, norm.NewMoments(len(l.layer.RunningMean)))
+		p.parts = append(p.parts, norm.NewMoments(len(l.layer.RunningMean)))
 	}
-	var err error
-	batches := 0
-	stream(func(b Batch) bool {
-		batches++
-		if _, err = t.Evaluate(b, true); err != nil {
-			return false
-		}
-		for i, l := range t.norms {
-			if err = l.layer.Moments(parts[i], l.x, l.shape); err != nil {
-				return false
-			}
-			if err = merged[i].Merge(parts[i]); err != nil {
-				return false
-			}
-		}
-		return true
-	})
-	if err == nil && batches == 0 {
-		err = valueError("there are no batches to compute statistics of")
-	}
-	if err != nil {
+	return p
+}
+
+// Add takes one more batch in.
+func (p *Precise) Add(b Batch) error {
+	if _, err := p.trainer.Evaluate(b, true); err != nil {
 		return err
 	}
+	for i, l := range p.trainer.norms {
+		if err := l.layer.Moments(p.parts[i], l.x, l.shape); err != nil {
+			return err
+		}
+		if err := p.merged[i].Merge(p.parts[i]); err != nil {
+			return err
+		}
+	}
+	p.batches++
+	return nil
+}
+
+// Finish makes what was gathered the running statistics. Without a batch that is a
+// *ValueError. After an error the running statistics are as they were.
+func (p *Precise) Finish() error {
+	if p.batches == 0 {
+		return valueError("there are no batches to compute statistics of")
+	}
+	t := p.trainer
 	for _, l := range t.norms {
 		l.keep()
 	}
 	for i, l := range t.norms {
-		if err := l.layer.SetStatistics(merged[i]); err != nil {
+		if err := l.layer.SetStatistics(p.merged[i]); err != nil {
 			t.undo(t.rand)
 			return err
 		}

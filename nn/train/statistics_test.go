@@ -49,18 +49,15 @@ func TestStatistics(t *testing.T) {
 }
 
 // After a step the running statistics remember little; recomputed ones are the data's.
-func TestRecomputeStatistics(t *testing.T) {
+func TestPrecise(t *testing.T) {
 	tr := made(t, Options{Input: []int{4}, Model: []Spec{{Type: "linear", Units: 3}, {Type: "batchNorm"}, {Type: "linear", Units: 2}}})
 	b := batchFor(tr, 64, 1)
-	parts := func(yield func(Batch) bool) {
-		for i := 0; i < 64; i += 16 {
-			if !yield(Batch{N: 16, X: b.X[i*4:][:64], Labels: b.Labels[i:][:16]}) {
-				return
-			}
-		}
-	}
 	weights := values(tr)[:9]
-	require.NoError(t, tr.RecomputeStatistics(parts))
+	p := tr.Precise()
+	for i := 0; i < 64; i += 16 {
+		require.NoError(t, p.Add(Batch{N: 16, X: b.X[i*4:][:64], Labels: b.Labels[i:][:16]}))
+	}
+	require.NoError(t, p.Finish())
 	require.Equal(t, weights, values(tr)[:9], "no parameter moves")
 	running, err := tr.Evaluate(b, false)
 	require.NoError(t, err)
@@ -72,11 +69,9 @@ func TestRecomputeStatistics(t *testing.T) {
 	}
 
 	before := values(tr)
-	require.EqualError(t, tr.RecomputeStatistics(func(func(Batch) bool) {}), "train: there are no batches to compute statistics of")
-	require.EqualError(t, tr.RecomputeStatistics(func(yield func(Batch) bool) {
-		if yield(b) {
-			yield(Batch{N: 1})
-		}
-	}), "train: the batch's x has 0 elements, want [1 4]")
+	require.EqualError(t, tr.Precise().Finish(), "train: there are no batches to compute statistics of")
+	p = tr.Precise()
+	require.NoError(t, p.Add(b))
+	require.EqualError(t, p.Add(Batch{N: 1}), "train: the batch's x has 0 elements, want [1 4]")
 	require.Equal(t, before, values(tr))
 }

@@ -290,14 +290,14 @@ func TestWrongBatches(t *testing.T) {
 func TestNotFinite(t *testing.T) {
 	nan := float32(math.NaN())
 	for name, c := range map[string]struct {
-		damage func(tr *Trainer, b *Batch)
-		layer  string
+		damage      func(tr *Trainer, b *Batch)
+		what, layer string
 	}{
-		"in the batch":     {func(_ *Trainer, b *Batch) { b.X[7] = nan }, "input"},
-		"infinite":         {func(_ *Trainer, b *Batch) { b.X[7] = float32(math.Inf(1)) }, "input"},
-		"in a convolution": {func(tr *Trainer, _ *Batch) { tr.params[0].Value[3] = nan }, "0 conv2d"},
-		"in a norm":        {func(tr *Trainer, _ *Batch) { tr.params[2].Value[1] = nan }, "1 batchNorm"},
-		"overflow":         {func(tr *Trainer, _ *Batch) { tr.params[len(tr.params)-1].Value[0] = float32(math.Inf(1)) }, "6 linear"},
+		"in the batch":     {func(_ *Trainer, b *Batch) { b.X[7] = nan }, "x", "input"},
+		"infinite":         {func(_ *Trainer, b *Batch) { b.X[7] = float32(math.Inf(1)) }, "x", "input"},
+		"in a convolution": {func(tr *Trainer, _ *Batch) { tr.params[0].Value[3] = nan }, "loss", "0 conv2d"},
+		"in a norm":        {func(tr *Trainer, _ *Batch) { tr.params[2].Value[1] = nan }, "loss", "1 batchNorm"},
+		"overflow":         {func(tr *Trainer, _ *Batch) { tr.params[len(tr.params)-1].Value[0] = float32(math.Inf(1)) }, "loss", "6 linear"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tr := made(t, Options{Optimizer: Optimizer{Type: "adamw", LearningRate: 0.01}})
@@ -310,7 +310,7 @@ func TestNotFinite(t *testing.T) {
 			var e *NonFiniteError
 			require.ErrorAs(t, err, &e)
 			require.Equal(t, c.layer, e.Layer, err)
-			require.Equal(t, "loss", e.What)
+			require.Equal(t, c.what, e.What)
 			require.Equal(t, random, tr.rand)
 			require.Equal(t, 1, tr.Steps())
 			for i, list := range values(tr) { // NaN is not equal to itself

@@ -1,0 +1,149 @@
+// Workers of this package's script, and what they are asked: one question at a time each.
+import { reason } from './cause.js';
+import { DisposedError, LoadError, NormError, aborted, fromName } from './errors.js';
+import { startThread } from './thread.js';
+
+/**
+ * A request to a worker, waiting for one to be idle.
+ * @typedef {object} Job
+ * @property {object} message
+ * @property {Transferable[]} transfer
+ * @property {(value: any) => void} resolve
+ * @property {(error: unknown) => void} reject
+ */
+
+export class Pool {
+  /** @type {Worker[]} */ #workers = [];
+  /** @type {Worker[]} */ #idle = [];
+  /** Waiting, the eldest first. @type {Job[]} */ #queue = [];
+  /** What each busy worker is at. @type {Map<Worker, Job>} */ #jobs = new Map();
+  /** Why no more is to be expected. @type {string | undefined} */ #ended;
+  #abandoned = false;
+  /** Whether its owner came into being: before, what goes wrong is a failure to start. */
+  created = false;
+
+  /** @param {string} owner the class that it works for, for errors */
+  constructor(owner) {
+    this.owner = owner;
+  }
+
+  check() {
+    if (this.#ended !== undefined) throw new DisposedError(`${this.owner}: ${this.#ended}`);
+  }
+
+  /**
+   * @param {object} message
+   * @param {Transferable[]} transfer
+   * @param {string} what is being done
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<any>}
+   */
+  ask(message, transfer, what, signal) {
+    return new Promise((resolve, reject) => {
+      /** @type {Job} */
+      const job = { message, transfer, resolve, reject };
+      signal?.addEventListener('abort', () => {
+        const at = this.#queue.indexOf(job);
+        if (at >= 0) this.#queue.splice(at, 1);
+        reject(aborted(signal, what)); // a run that has begun goes on, and its result is dropped
+      }, { once: true });
+      this.#queue.push(job);
+      this.#next();
+    });
+  }
+
+  /** Gives waiting jobs to idle workers. */
+  #next() {
+    while (this.#queue.length > 0 && this.#idle.length > 0) {
+      const worker = /** @type {Worker} */ (this.#idle.pop());
+      this.#post(worker, /** @type {Job} */ (this.#queue.shift()));
+    }
+  }
+
+  /**
+   * @param {Worker} worker
+   * @param {Job} job
+   */
+  #post(worker, job) {
+    this.#jobs.set(worker, job);
+    /** @type {any} */ (worker).ref?.();
+    try {
+      worker.postMessage(job.message, job.transfer);
+    } catch (cause) {
+      this.#settle(worker, () => job.reject(new NormError(`${this.owner}: the worker cannot be reached: ${reason(cause)}`, 'INTERNAL', { cause })));
+    }
+  }
+
+  /**
+   * Asks one worker.
+   * @param {Worker} worker
+   * @param {object} message
+   * @param {Transferable[]} transfer
+   * @returns {Promise<any>}
+   */
+  send(worker, message, transfer) {
+    return new Promise((resolve, reject) => this.#post(worker, { message, transfer, resolve, reject }));
+  }
+
+  /**
+   * Ends a worker's job and lets it take the next one.
+   * @param {Worker} worker
+   * @param {() => void} tell
+   */
+  #settle(worker, tell) {
+    this.#jobs.delete(worker);
+    this.#idle.push(worker);
+    /** @type {any} */ (worker).unref?.(); // an idle worker must not keep a Node process alive
+    tell();
+    this.#next();
+    if (this.#abandoned) this.abandon();
+  }
+
+  /** @param {string | URL} [script] */
+  async start(script) {
+    this.check();
+    const worker = await startThread(script);
+    this.#workers.push(worker);
+    const receive = (/** @type {any} */ { value, error }) => {
+      const job = this.#jobs.get(worker);
+      if (!job) return;
+      this.#settle(worker, () => (error ? job.reject(fromName(error.name, error.code, error.message)) : job.resolve(value)));
+    };
+    const fail = (/** @type {any} */ event) => {
+      event?.preventDefault?.();
+      this.end(`its worker failed: ${event?.message || unloaded(script)}`);
+    };
+    if (typeof (/** @type {any} */ (worker).on) === 'function') {
+      /** @type {any} */ (worker).on('message', receive).on('error', fail);
+    } else {
+      worker.onmessage = ({ data }) => receive(data);
+      worker.onerror = fail;
+      worker.onmessageerror = fail;
+    }
+    return worker;
+  }
+
+  /** Nobody holds the owner any more: its workers end when they have done what they were asked. */
+  abandon() {
+    this.#abandoned = true;
+    if (this.#jobs.size === 0) this.end(`nobody holds the ${this.owner === 'Trainer' ? 'trainer' : 'session'} any more`);
+  }
+
+  /** @param {string} why */
+  end(why) {
+    if (this.#ended !== undefined) return;
+    this.#ended = why;
+    for (const worker of this.#workers) worker.terminate();
+    const error = this.created ? new DisposedError(`${this.owner}: ${why}`) : new LoadError(`${this.owner}.create: ${why}`, 'START_FAILED');
+    for (const job of [...this.#jobs.values(), ...this.#queue]) job.reject(error);
+    this.#jobs.clear();
+    this.#queue = [];
+    this.#idle = [];
+  }
+}
+
+/** @param {string | URL} [script] */
+function unloaded(script) {
+  return `${script === undefined ? 'the script normwasm.worker.js' : script} could not be loaded. Is it there, is it JavaScript, `
+    + "and does the page's Content-Security-Policy allow it (worker-src 'self'; worker-src blob: for a script of another origin)?";
+}

@@ -1,0 +1,70 @@
+// Networks in training in a worker, so that the page never blocks.
+import { Pool } from './pool.js';
+
+export class RemoteNetwork {
+  #pool = new Pool('Trainer');
+  /** The shape of the outputs of one example. @type {number[]} */ output = [];
+  /** @type {import('../index.js').Variant | undefined} */ variant;
+
+  /**
+   * @param {WebAssembly.Module} module of the edition that trains
+   * @param {import('../index.js').Variant | undefined} variant undefined: to be found out
+   * @param {any} options of the network alone
+   * @param {string | URL} [script]
+   * @param {AbortSignal} [signal]
+   */
+  static async start(module, variant, options, script, signal) {
+    const network = new RemoteNetwork();
+    const stop = () => network.#pool.end('its creation was aborted');
+    signal?.addEventListener('abort', stop, { once: true });
+    try {
+      const worker = await network.#pool.start(script);
+      ({ output: network.output, variant: network.variant } = await network.#pool.send(worker, { call: 'train', module, variant, options }, []));
+      network.#pool.created = true;
+      return network;
+    } catch (error) {
+      network.#pool.end('its creation failed');
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
+  /**
+   * As LocalNetwork's.
+   * @param {string} name
+   * @param {...any} args
+   * @returns {Promise<any>}
+   */
+  async call(name, ...args) {
+    this.#pool.check();
+    /** @type {Transferable[]} */
+    const transfer = [];
+    return this.#pool.ask({ call: 'network', name, args: copied(args, transfer) }, transfer, `Trainer: ${name}`);
+  }
+
+  end() {
+    this.#pool.end('the trainer was disposed of');
+  }
+
+  abandon() {
+    this.#pool.abandon();
+  }
+}
+
+/**
+ * The same with typed arrays of its own: the caller may go on with his as soon as he has the promise.
+ * @param {any} value
+ * @param {Transferable[]} transfer gets their buffers
+ * @returns {any}
+ */
+function copied(value, transfer) {
+  if (ArrayBuffer.isView(value)) {
+    const array = /** @type {any} */ (value).slice();
+    transfer.push(array.buffer);
+    return array;
+  }
+  if (Array.isArray(value)) return value.map((item) => copied(item, transfer));
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, copied(item, transfer)]));
+}
