@@ -92,9 +92,7 @@ function update(cause) {
     }
     result = normalize({ layerNorm, rmsNorm, instanceNorm, groupNorm }, setting, x, { layer, training });
   }
-  const hue = norm === 'batch' ? 'by-batch' : 'by-layer';
-  $('axes').classList.toggle('by-batch', hue === 'by-batch');
-  $('axes').classList.toggle('by-layer', hue === 'by-layer');
+  $('axes').className = `hue hue-${CALLS[norm][0].toLowerCase()}${CALLS[norm].slice(1)}`;
   $('axes').classList.toggle('constant', norm === 'batch' && !training);
 
   const moved = new Map(examples.map((e) => [e.id, 0]));
