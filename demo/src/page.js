@@ -5,7 +5,6 @@ import { $, bytes, make } from './dom.js';
 import { prepared } from './pictures.js';
 import { showDone, showLine, showPicture, wholeText, wireCopy, wireText } from './reading.js';
 import { showDownloads, showEngine, showNetworks, showTimes } from './report.js';
-import { showToy, wireToy } from './toy.js';
 
 /** @type {Worker | undefined} */
 let worker;
@@ -76,7 +75,6 @@ const hears = {
     showEngine(ready, message.memory, loadMs);
     showDownloads(message.files);
     unknown();
-    askToy();
     if (!next && !current) typed();
     else next ??= current;
     pump();
@@ -141,8 +139,6 @@ const hears = {
   inspected({ networks }) {
     showNetworks(networks);
   },
-
-  toy: showToy,
 };
 
 let widest = 0, steps = 0;
@@ -311,7 +307,6 @@ $('retry').addEventListener('click', () => {
   start();
 });
 $('variant').addEventListener('change', start);
-const askToy = wireToy((message) => ready && worker?.postMessage(message));
 wireText();
 
 // Room for everything: what is folded away on a phone is open from the start.

@@ -6,9 +6,8 @@
 //                                                     or problem { id, message }
 //   stop    { id }: the reading is no longer wanted   stopped { id }
 //   inspect { id }: profile the latest reading        inspected { id, networks }
-//   toy     { id, rows, cols, x, mean, variance }     toy { id, batch, layer }
 
-import { init, InferenceSession, Tensor, layerNorm, batchNorm } from './engine.js';
+import { init, InferenceSession, Tensor } from './engine.js';
 import { download, transfers } from './files.js';
 import { alphabet } from './ocr.js';
 import { shrinker, toRGBA } from './pixels.js';
@@ -218,16 +217,7 @@ async function inspect({ id }) {
   say('inspected', { id, networks });
 }
 
-/** The lesson's little table, normalized by the engine itself: rows are samples, columns are channels. */
-function toy({ id, rows, cols, x, mean, variance }) {
-  if (!engine) return;
-  const table = Float32Array.from(x);
-  const batch = batchNorm(table, { shape: [rows, cols], mean: Float32Array.from(mean), variance: Float32Array.from(variance), layout: 'nhwc' });
-  const layer = layerNorm(table, { shape: [rows, cols] });
-  say('toy', { id, batch: Array.from(batch), layer: Array.from(layer) });
-}
-
-const does = { start, read, inspect, toy };
+const does = { start, read, inspect };
 
 // One thing at a time: sessions are shared.
 let queue = Promise.resolve();
@@ -241,8 +231,8 @@ onmessage = ({ data }) => {
       const { message, code } = error instanceof Error ? /** @type {any} */ (error) : { message: String(error) };
       // Nothing comes after the runtime's death but a new start.
       if (data.type === 'start' || code === 'DISPOSED') say('failed', { message });
-      // A reading stands without its profile, and the page without its lesson.
-      else if (data.type === 'inspect' || data.type === 'toy') console.warn(`${data.type}: ${message}`);
+      // A reading stands without its profile.
+      else if (data.type === 'inspect') console.warn(`${data.type}: ${message}`);
       else say('problem', { id: data.id, message });
     }
   });

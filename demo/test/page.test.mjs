@@ -431,20 +431,6 @@ test('every build of the engine reads the same', async (t) => {
   }
 });
 
-test("the lesson shows LayerNorm's indifference to brightness and BatchNorm's to its neighbours", async (t) => {
-  const { page } = await visit(t);
-  const moved = (id) => page.locator(`#${id} .moved`).count();
-  await page.locator('#toy-batch').getByText('1.39').waitFor();
-  await page.locator('#brighten').fill('3');
-  await page.locator('#toy-says').filter({ hasText: /brighter or darker/ }).waitFor();
-  assert.deepEqual([await moved('toy-batch'), await moved('toy-layer')], [12, 0]);
-  await page.locator('#toy-reset').click();
-  await page.locator('#toy-says').filter({ hasText: /Outlined cells/ }).waitFor();
-  await page.locator('#toy-in button').first().click();
-  await page.locator('#toy-says').filter({ hasText: /One number went in/ }).waitFor();
-  assert.deepEqual([await moved('toy-batch'), await moved('toy-layer')], [1, 4]);
-});
-
 test('a download that fails is explained, and trying again works', async (t) => {
   let broken = true;
   const { page, text } = await visit(t, {
