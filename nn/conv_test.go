@@ -61,6 +61,57 @@ func checkConv(t *testing.T, s ConvShape, n, h, w int, withBias bool, clamp Clam
 	for _, op := range []*testkit.Operand{x, y, scratch} {
 		op.Check(t, "%s", name)
 	}
+	if clamp == NoClamp {
+		checkConvTraining(t, s, n, h, w, x, weights, bias, y.S)
+	}
+}
+
+// checkConvTraining holds ConvTraining to Conv's result y, bit by bit, and its gradients to
+// their definition.
+func checkConvTraining(t *testing.T, s ConvShape, n, h, w int, x *testkit.Operand, weights, bias, want []float32) {
+	t.Helper()
+	name := fmt.Sprintf("training %+v on %d of %d×%d", s, n, h, w)
+	conv := NewConvTraining(s, h, w)
+	oh, ow := s.OutSize(h, w)
+	y := testkit.Output("y", len(want), 3)
+	scratch := testkit.Output("scratch", conv.ScratchLen(), 0)
+	for range 2 { // a second step finds what the first one left in scratch
+		conv.Pack(weights, bias)
+		conv.Run(y.S, x.S, n, scratch.S)
+	}
+	testkit.SameBits(t, want, y.S, "%s", name)
+	dy := testkit.Input("dy", testkit.Normal(testkit.Rand(uint64(len(weights))), len(want), 0, 1), 1)
+	dw, db := testkit.Output("dw", len(weights), 2), testkit.Output("db", s.OutChannels, 1)
+	for range 2 {
+		conv.WeightGradient(dw.S, dy.S, x.S, n, scratch.S)
+		conv.BiasGradient(db.S, dy.S, n, scratch.S)
+	}
+	grads, biases := make([]sum, len(weights)), make([]sum, s.OutChannels)
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	for j, d := range dy.S {
+		ox, oy, o, i := j%ow, j/ow%oh, j/(ow*oh)%s.OutChannels, j/(ow*oh)/s.OutChannels
+		biases[o].add(float64(d))
+		for c := range cg {
+			for ky := range s.KernelH {
+				for kx := range s.KernelW {
+					iy, ix := oy*s.StrideH+ky*s.DilationH-s.PadTop, ox*s.StrideW+kx*s.DilationW-s.PadLeft
+					if iy >= 0 && iy < h && ix >= 0 && ix < w {
+						v := x.S[((i*s.InChannels+o/og*cg+c)*h+iy)*w+ix]
+						grads[((o*cg+c)*s.KernelH+ky)*s.KernelW+kx].add(float64(d) * float64(v))
+					}
+				}
+			}
+		}
+	}
+	for j, v := range dw.S {
+		requireSum(t, v, grads[j], NoClamp, name+" dw ", j)
+	}
+	for j, v := range db.S {
+		requireSum(t, v, biases[j], NoClamp, name+" db ", j)
+	}
+	for _, op := range []*testkit.Operand{x, y, scratch, dy, dw, db} {
+		op.Check(t, "%s", name)
+	}
 }
 
 func TestConvTable(t *testing.T) {

@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"testing"
 
@@ -315,7 +316,9 @@ func TestKernelBits(t *testing.T) {
 	if testing.Short() {
 		rounds = 40
 	}
-	for name, draw := range kernelTable {
+	all := maps.Clone(kernelTable)
+	maps.Copy(all, trainingTable)
+	for name, draw := range all {
 		t.Run(name, func(t *testing.T) {
 			for round := range rounds {
 				c := &kernelCall{r: testkit.Rand(uint64(round)), seed: uint64(round) << 8}

@@ -188,3 +188,73 @@ func mixPixels(y, x, weights *float32, spans *int32, n int)
 //
 //go:noescape
 func andPixels(x *int32, n int) int
+
+// tileTaps correlates planes with filters; kernel_training.go has the loop.
+//
+//go:noescape
+func tileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)
+
+// dotTaps adds products of two sets of planes; kernel_training.go has the loop.
+//
+//go:noescape
+func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
+
+// copyPlane copies a matrix.
+//
+//go:noescape
+func copyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int)
+
+// maxPairs is the maxima of 2×2 windows, and where they are; kernel_training.go has the loop.
+//
+//go:noescape
+func maxPairs(y, which, x *float32, ldx int, rows, cols int)
+
+// spreadPairs puts gradients where maxPairs found the maxima; kernel_training.go has the loop.
+//
+//go:noescape
+func spreadPairs(dx *float32, ldx int, dy, which *float32, rows, cols int)
+
+// reluGradN is dx = of > 0 ? dy : 0.
+//
+//go:noescape
+func reluGradN(dx, dy, of *float32, n int)
+
+// tanhGradN is dx = dy * (1 - of*of).
+//
+//go:noescape
+func tanhGradN(dx, dy, of *float32, n int)
+
+// sigmoidGradN is dx = dy * (of * (1 - of)).
+//
+//go:noescape
+func sigmoidGradN(dx, dy, of *float32, n int)
+
+// siluGradN is dx = dy * (s + of*s*(1 - s)), s = sigmoidOf(of).
+//
+//go:noescape
+func siluGradN(dx, dy, of *float32, n int)
+
+// geluGradN is dx = dy * (normalOf(of) + of*density(of)).
+//
+//go:noescape
+func geluGradN(dx, dy, of *float32, n int)
+
+// softmaxGradRows is dx = y * (dy - Σ dy*y) row by row; kernel_training.go has the loop.
+//
+//go:noescape
+func softmaxGradRows(dx, dy, y *float32, rows, cols int)
+
+// dotWide is the sum of products in float64; kernel_training.go has the loop.
+//
+//go:noescape
+func dotWide(left, right *float32, n int) float64
+
+// momentumN is a step of gradient descent with momentum; kernel_training.go has the loop.
+//
+//go:noescape
+func momentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, by float32)
+
+// adamN is a step of AdamW; kernel_training.go has the loop.
+//
+//go:noescape
+func adamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)

@@ -15618,3 +15618,4468 @@ TEXT ·andPixels(SB), NOSPLIT, $0-24
 	Get R2
 	I64Store ret+16(FP)
 	RET
+
+// func tileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)
+TEXT ·tileTaps(SB), NOSPLIT, $0-88
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// ldy is R1
+	// ldx is R2
+	// nt is R3
+	// weights is R4
+	I64Load weights+40(FP)
+	Set R4
+	// filters is R5
+	I64Load filters+56(FP)
+	Set R5
+	// bias is R6
+	I64Load bias+80(FP)
+	Set R6
+	// line is R7
+	// at is R8
+	// tap is R9
+	// w is R10
+	// out is R11
+	// c is R12
+	// end is R13
+	// rows is R14
+	// cols is R15
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// b0 is V8
+	// b1 is V9
+	// s is V10
+	I64Load ldy+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load ldx+24(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	Get R5
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			Get R0
+			Set R11
+			Get R0
+			I64Load rows+64(FP)
+			I64Load cols+72(FP)
+			I64Mul
+			I64Const $2
+			I64Shl
+			I64Const $-32
+			I64Add
+			I64Add
+			Set R13
+			I64Load x+16(FP)
+			Set R7
+			I64Load rows+64(FP)
+			Set R14
+			Get R14
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Load cols+72(FP)
+					Set R15
+					Get R7
+					Set R8
+					Get R15
+					I64Const $0
+					I64GtS
+					If
+						Loop
+							Get R6
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V0
+							Get V0
+							Set V1
+							Get R6
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V2
+							Get V2
+							Set V3
+							Get R6
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V4
+							Get V4
+							Set V5
+							Get R6
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
+							Set V6
+							Get V6
+							Set V7
+							I64Load taps+32(FP)
+							Set R9
+							Get R4
+							Set R10
+							I64Load nt+48(FP)
+							Set R3
+							Get R3
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R8
+									Get R9
+									I32WrapI64
+									I64Load32S $0
+									I64Const $2
+									I64Shl
+									I64Add
+									Set R12
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V8
+									Get R12
+									I32WrapI64
+									V128Load $16
+									Set V9
+									Get R10
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64DivU
+									Unreachable
+									Set V10
+									Get V10
+									Get V8
+									F32x4Mul
+									Get V0
+									F32x4Add
+									Set V0
+									Get V10
+									Get V9
+									F32x4Mul
+									Get V1
+									F32x4Add
+									Set V1
+									Get R10
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64Or
+									Unreachable
+									Set V10
+									Get V10
+									Get V8
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Set V2
+									Get V10
+									Get V9
+									F32x4Mul
+									Get V3
+									F32x4Add
+									Set V3
+									Get R10
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									I64ShrU
+									Unreachable
+									Set V10
+									Get V10
+									Get V8
+									F32x4Mul
+									Get V4
+									F32x4Add
+									Set V4
+									Get V10
+									Get V9
+									F32x4Mul
+									Get V5
+									F32x4Add
+									Set V5
+									Get R10
+									I32WrapI64
+									V128Load32Splat
+									Unreachable
+									F32Neg
+									Unreachable
+									Set V10
+									Get V10
+									Get V8
+									F32x4Mul
+									Get V6
+									F32x4Add
+									Set V6
+									Get V10
+									Get V9
+									F32x4Mul
+									Get V7
+									F32x4Add
+									Set V7
+									Get R9
+									I64Const $4
+									I64Add
+									Set R9
+									Get R10
+									I64Const $16
+									I64Add
+									Set R10
+									Get R3
+									I64Const $-1
+									I64Add
+									Set R3
+									Get R3
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R15
+							I64Const $8
+							I64GeS
+							Get R13
+							Get R11
+							I64LtU
+							I32Eqz
+							I32Or
+							If
+								Get R11
+								Set R12
+								Block
+									Get R12
+									I32WrapI64
+									Get V0
+									V128Store $0, $0
+									Get R12
+									I32WrapI64
+									Get V1
+									V128Store $0, $16
+									Get R5
+									I64Const $1
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Get R12
+									I32WrapI64
+									Get V2
+									V128Store $0, $0
+									Get R12
+									I32WrapI64
+									Get V3
+									V128Store $0, $16
+									Get R5
+									I64Const $2
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Get R12
+									I32WrapI64
+									Get V4
+									V128Store $0, $0
+									Get R12
+									I32WrapI64
+									Get V5
+									V128Store $0, $16
+									Get R5
+									I64Const $3
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Get R12
+									I32WrapI64
+									Get V6
+									V128Store $0, $0
+									Get R12
+									I32WrapI64
+									Get V7
+									V128Store $0, $16
+								End
+							Else
+								Get R11
+								Set R12
+								Block
+									Block
+										Get R12
+										I32WrapI64
+										Get V0
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R15
+										I64Const $1
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V0
+										F32x4ExtractLane $0, $1
+										F32Store $0, $4
+										Get R15
+										I64Const $2
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V0
+										F32x4ExtractLane $0, $2
+										F32Store $0, $8
+										Get R15
+										I64Const $3
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V0
+										F32x4ExtractLane $0, $3
+										F32Store $0, $12
+										Get R15
+										I64Const $4
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V1
+										F32x4ExtractLane $0, $0
+										F32Store $0, $16
+										Get R15
+										I64Const $5
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V1
+										F32x4ExtractLane $0, $1
+										F32Store $0, $20
+										Get R15
+										I64Const $6
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V1
+										F32x4ExtractLane $0, $2
+										F32Store $0, $24
+										Get R15
+										I64Const $7
+										I64GtS
+										I32Eqz
+										BrIf $0
+									End
+									Get R5
+									I64Const $1
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Block
+										Get R12
+										I32WrapI64
+										Get V2
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R15
+										I64Const $1
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V2
+										F32x4ExtractLane $0, $1
+										F32Store $0, $4
+										Get R15
+										I64Const $2
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V2
+										F32x4ExtractLane $0, $2
+										F32Store $0, $8
+										Get R15
+										I64Const $3
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V2
+										F32x4ExtractLane $0, $3
+										F32Store $0, $12
+										Get R15
+										I64Const $4
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V3
+										F32x4ExtractLane $0, $0
+										F32Store $0, $16
+										Get R15
+										I64Const $5
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V3
+										F32x4ExtractLane $0, $1
+										F32Store $0, $20
+										Get R15
+										I64Const $6
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V3
+										F32x4ExtractLane $0, $2
+										F32Store $0, $24
+										Get R15
+										I64Const $7
+										I64GtS
+										I32Eqz
+										BrIf $0
+									End
+									Get R5
+									I64Const $2
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Block
+										Get R12
+										I32WrapI64
+										Get V4
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R15
+										I64Const $1
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V4
+										F32x4ExtractLane $0, $1
+										F32Store $0, $4
+										Get R15
+										I64Const $2
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V4
+										F32x4ExtractLane $0, $2
+										F32Store $0, $8
+										Get R15
+										I64Const $3
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V4
+										F32x4ExtractLane $0, $3
+										F32Store $0, $12
+										Get R15
+										I64Const $4
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V5
+										F32x4ExtractLane $0, $0
+										F32Store $0, $16
+										Get R15
+										I64Const $5
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V5
+										F32x4ExtractLane $0, $1
+										F32Store $0, $20
+										Get R15
+										I64Const $6
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V5
+										F32x4ExtractLane $0, $2
+										F32Store $0, $24
+										Get R15
+										I64Const $7
+										I64GtS
+										I32Eqz
+										BrIf $0
+									End
+									Get R5
+									I64Const $3
+									I64GtS
+									I32Eqz
+									BrIf $0
+									Get R12
+									Get R1
+									I64Add
+									Set R12
+									Block
+										Get R12
+										I32WrapI64
+										Get V6
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R15
+										I64Const $1
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V6
+										F32x4ExtractLane $0, $1
+										F32Store $0, $4
+										Get R15
+										I64Const $2
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V6
+										F32x4ExtractLane $0, $2
+										F32Store $0, $8
+										Get R15
+										I64Const $3
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V6
+										F32x4ExtractLane $0, $3
+										F32Store $0, $12
+										Get R15
+										I64Const $4
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V7
+										F32x4ExtractLane $0, $0
+										F32Store $0, $16
+										Get R15
+										I64Const $5
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V7
+										F32x4ExtractLane $0, $1
+										F32Store $0, $20
+										Get R15
+										I64Const $6
+										I64GtS
+										I32Eqz
+										BrIf $0
+										Get R12
+										I32WrapI64
+										Get V7
+										F32x4ExtractLane $0, $2
+										F32Store $0, $24
+										Get R15
+										I64Const $7
+										I64GtS
+										I32Eqz
+										BrIf $0
+									End
+								End
+							End
+							Get R15
+							I64Const $8
+							Get R15
+							I64Const $8
+							I64LtS
+							Select
+							Set R3
+							Get R15
+							Get R3
+							I64Sub
+							Set R15
+							Get R11
+							Get R3
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R11
+							Get R8
+							I64Const $32
+							I64Add
+							Set R8
+							Get R15
+							I64Const $0
+							I64GtS
+							BrIf $0
+						End
+					End
+					Get R7
+					Get R2
+					I64Add
+					Set R7
+					Get R14
+					I64Const $-1
+					I64Add
+					Set R14
+					Get R14
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			Get R1
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R0
+			Get R4
+			I64Load nt+48(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R4
+			Get R6
+			I64Const $16
+			I64Add
+			Set R6
+			Get R5
+			I64Const $-4
+			I64Add
+			Set R5
+			Get R5
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
+TEXT ·dotTaps(SB), NOSPLIT, $0-88
+	// sums is R0
+	I64Load sums+0(FP)
+	Set R0
+	// ldo is R1
+	// ldy is R2
+	// ldx is R3
+	// dy is R4
+	I64Load dy+8(FP)
+	Set R4
+	// panels is R5
+	I64Load panels+64(FP)
+	Set R5
+	// tap is R6
+	// nt is R7
+	// rows is R8
+	// cols is R9
+	// x0 is R10
+	// x1 is R11
+	// p is R12
+	// p is R13
+	// p is R14
+	// p is R15
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// d0 is V8
+	// d1 is V9
+	// v0 is V10
+	// v1 is V11
+	I64Load ldo+16(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load ldy+24(FP)
+	I64Load cols+80(FP)
+	I64Sub
+	I64Const $2
+	I64Shl
+	Set R2
+	I64Load ldx+40(FP)
+	I64Load cols+80(FP)
+	I64Sub
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load taps+48(FP)
+			Set R6
+			I64Load nt+56(FP)
+			Set R7
+			Get R7
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					Get R0
+					Set R12
+					Get R12
+					I32WrapI64
+					V128Load $0
+					Set V0
+					Get R12
+					I32WrapI64
+					V128Load $16
+					Set V1
+					Get R0
+					Set R13
+					Get R13
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R13
+					Get R13
+					I32WrapI64
+					V128Load $0
+					Set V2
+					Get R13
+					I32WrapI64
+					V128Load $16
+					Set V3
+					Get R0
+					Set R14
+					Get R14
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R14
+					Get R14
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R14
+					Get R14
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get R14
+					I32WrapI64
+					V128Load $16
+					Set V5
+					Get R0
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get R15
+					I32WrapI64
+					V128Load $16
+					Set V7
+					Get R4
+					Set R12
+					Get R12
+					Get R1
+					I64Add
+					Set R13
+					Get R13
+					Get R1
+					I64Add
+					Set R14
+					Get R14
+					Get R1
+					I64Add
+					Set R15
+					I64Load x+32(FP)
+					Get R6
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R10
+					I64Load x+32(FP)
+					Get R6
+					I32WrapI64
+					I64Load32S $4
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R11
+					I64Load rows+72(FP)
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							I64Load cols+80(FP)
+							Set R9
+							Get R9
+							I64Const $4
+							I64GeS
+							If
+								Loop
+									Get R10
+									I32WrapI64
+									V128Load $0
+									Set V10
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Set V11
+									Get R12
+									I32WrapI64
+									V128Load $0
+									Set V8
+									Get V8
+									Get V10
+									F32x4Mul
+									Get V0
+									F32x4Add
+									Set V0
+									Get V8
+									Get V11
+									F32x4Mul
+									Get V1
+									F32x4Add
+									Set V1
+									Get R12
+									I64Const $16
+									I64Add
+									Set R12
+									Get R13
+									I32WrapI64
+									V128Load $0
+									Set V9
+									Get V9
+									Get V10
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Set V2
+									Get V9
+									Get V11
+									F32x4Mul
+									Get V3
+									F32x4Add
+									Set V3
+									Get R13
+									I64Const $16
+									I64Add
+									Set R13
+									Get R14
+									I32WrapI64
+									V128Load $0
+									Set V8
+									Get V8
+									Get V10
+									F32x4Mul
+									Get V4
+									F32x4Add
+									Set V4
+									Get V8
+									Get V11
+									F32x4Mul
+									Get V5
+									F32x4Add
+									Set V5
+									Get R14
+									I64Const $16
+									I64Add
+									Set R14
+									Get R15
+									I32WrapI64
+									V128Load $0
+									Set V9
+									Get V9
+									Get V10
+									F32x4Mul
+									Get V6
+									F32x4Add
+									Set V6
+									Get V9
+									Get V11
+									F32x4Mul
+									Get V7
+									F32x4Add
+									Set V7
+									Get R15
+									I64Const $16
+									I64Add
+									Set R15
+									Get R10
+									I64Const $16
+									I64Add
+									Set R10
+									Get R11
+									I64Const $16
+									I64Add
+									Set R11
+									Get R9
+									I64Const $-4
+									I64Add
+									Set R9
+									Get R9
+									I64Const $4
+									I64GeS
+									BrIf $0
+								End
+							End
+							Get R12
+							Get R2
+							I64Add
+							Set R12
+							Get R13
+							Get R2
+							I64Add
+							Set R13
+							Get R14
+							Get R2
+							I64Add
+							Set R14
+							Get R15
+							Get R2
+							I64Add
+							Set R15
+							Get R10
+							Get R3
+							I64Add
+							Set R10
+							Get R11
+							Get R3
+							I64Add
+							Set R11
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R0
+					Set R12
+					Get R12
+					I32WrapI64
+					Get V0
+					V128Store $0, $0
+					Get R12
+					I32WrapI64
+					Get V1
+					V128Store $0, $16
+					Get R0
+					Set R13
+					Get R13
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R13
+					Get R13
+					I32WrapI64
+					Get V2
+					V128Store $0, $0
+					Get R13
+					I32WrapI64
+					Get V3
+					V128Store $0, $16
+					Get R0
+					Set R14
+					Get R14
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R14
+					Get R14
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R14
+					Get R14
+					I32WrapI64
+					Get V4
+					V128Store $0, $0
+					Get R14
+					I32WrapI64
+					Get V5
+					V128Store $0, $16
+					Get R0
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I64Load nt+56(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R15
+					Get R15
+					I32WrapI64
+					Get V6
+					V128Store $0, $0
+					Get R15
+					I32WrapI64
+					Get V7
+					V128Store $0, $16
+					Get R0
+					I64Const $32
+					I64Add
+					Set R0
+					Get R6
+					I64Const $8
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-2
+					I64Add
+					Set R7
+					Get R7
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I64Load nt+56(FP)
+			I64Const $4
+			I64Shl
+			I64Const $3
+			I64Mul
+			I64Add
+			Set R0
+			Get R4
+			Get R1
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func copyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int)
+TEXT ·copyPlane(SB), NOSPLIT, $0-48
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// ldd is R1
+	// src is R2
+	I64Load src+16(FP)
+	Set R2
+	// lds is R3
+	// rows is R4
+	I64Load rows+32(FP)
+	Set R4
+	// cols is R5
+	// y is R6
+	// x is R7
+	I64Load ldd+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load lds+24(FP)
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			Set R6
+			Get R2
+			Set R7
+			I64Load cols+40(FP)
+			Set R5
+			Get R5
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					Get R7
+					I32WrapI64
+					V128Load $0
+					V128Store $0, $0
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R5
+			I64Eqz
+			I32Eqz
+			If
+				I64Load cols+40(FP)
+				I64Const $4
+				I64GeS
+				If
+					Get R5
+					I64Const $2
+					I64Shl
+					I64Const $-16
+					I64Add
+					Set R5
+					Get R6
+					Get R5
+					I64Add
+					Set R6
+					Get R7
+					Get R5
+					I64Add
+					Set R7
+					Get R6
+					I32WrapI64
+					Get R7
+					I32WrapI64
+					V128Load $0
+					V128Store $0, $0
+				Else
+					Get R5
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R6
+							I32WrapI64
+							Get R7
+							I32WrapI64
+							F32Load $0
+							F32Store $0, $0
+							Get R6
+							I64Const $4
+							I64Add
+							Set R6
+							Get R7
+							I64Const $4
+							I64Add
+							Set R7
+							Get R5
+							I64Const $-1
+							I64Add
+							Set R5
+							Get R5
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+				End
+			End
+			Get R0
+			Get R1
+			I64Add
+			Set R0
+			Get R2
+			Get R3
+			I64Add
+			Set R2
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func maxPairs(y, which, x *float32, ldx int, rows, cols int)
+TEXT ·maxPairs(SB), NOSPLIT, $0-48
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// which is R1
+	I64Load which+8(FP)
+	Set R1
+	// x is R2
+	I64Load x+16(FP)
+	Set R2
+	// lower is R3
+	// ldx is R4
+	// rows is R5
+	I64Load rows+32(FP)
+	Set R5
+	// cols is R6
+	// back is R7
+	// even0 is V0
+	// even1 is V1
+	// odd0 is V2
+	// odd1 is V3
+	V128Const $795458214199165184, $-9187201950435737472
+	Set V0
+	V128Const $-9187201950435737472, $795458214199165184
+	Set V1
+	V128Const $1084818905551471876, $-9187201950435737472
+	Set V2
+	V128Const $-9187201950435737472, $1084818905551471876
+	Set V3
+	// v is V4
+	// w is V5
+	// m is V6
+	// at is V7
+	// e is V8
+	// wins is V9
+	I64Load ldx+24(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R4
+	I64Const $1
+	I64Shl
+	I64Load cols+40(FP)
+	I64Const $3
+	I64Shl
+	I64Sub
+	Set R7
+	// single is F0
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Get R4
+			I64Add
+			Set R3
+			I64Load cols+40(FP)
+			Set R6
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get R2
+					I32WrapI64
+					V128Load $16
+					Set V5
+					Get V4
+					Get V0
+					I8x16Swizzle
+					Get V5
+					Get V1
+					I8x16Swizzle
+					V128Or
+					Set V6
+					V128Const $0, $0
+					Set V7
+					Get V4
+					Get V2
+					I8x16Swizzle
+					Get V5
+					Get V3
+					I8x16Swizzle
+					V128Or
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $4294967297, $4294967297
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get R3
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get R3
+					I32WrapI64
+					V128Load $16
+					Set V5
+					Get V4
+					Get V0
+					I8x16Swizzle
+					Get V5
+					Get V1
+					I8x16Swizzle
+					V128Or
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $8589934594, $8589934594
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get V4
+					Get V2
+					I8x16Swizzle
+					Get V5
+					Get V3
+					I8x16Swizzle
+					V128Or
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $12884901891, $12884901891
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get R0
+					I32WrapI64
+					Get V6
+					V128Store $0, $0
+					Get R1
+					I32WrapI64
+					Get V7
+					V128Store $0, $0
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get R3
+					I64Const $32
+					I64Add
+					Set R3
+					Get R0
+					I64Const $16
+					I64Add
+					Set R0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V6
+					V128Const $0, $0
+					Set V7
+					Get R2
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64Or
+					Unreachable
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $4294967297, $4294967297
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get R3
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $8589934594, $8589934594
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get R3
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64Or
+					Unreachable
+					Set V8
+					Get V8
+					Get V6
+					F32x4Gt
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V9
+					Get V8
+					Get V6
+					Get V9
+					V128Bitselect
+					Set V6
+					V128Const $12884901891, $12884901891
+					Get V7
+					Get V9
+					V128Bitselect
+					Set V7
+					Get R0
+					I32WrapI64
+					Get V6
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get V7
+					F32x4ExtractLane $0, $0
+					Set F0
+					Get R1
+					I32WrapI64
+					Get F0
+					F32Store $0, $0
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R3
+					I64Const $8
+					I64Add
+					Set R3
+					Get R0
+					I64Const $4
+					I64Add
+					Set R0
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			Get R7
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func spreadPairs(dx *float32, ldx int, dy, which *float32, rows, cols int)
+TEXT ·spreadPairs(SB), NOSPLIT, $0-48
+	// dy is R0
+	I64Load dy+16(FP)
+	Set R0
+	// which is R1
+	I64Load which+24(FP)
+	Set R1
+	// dx is R2
+	I64Load dx+0(FP)
+	Set R2
+	// lower is R3
+	// ldx is R4
+	// rows is R5
+	I64Load rows+32(FP)
+	Set R5
+	// cols is R6
+	// back is R7
+	// mask0 is V0
+	// mask1 is V1
+	// mask2 is V2
+	// mask3 is V3
+	V128Const $-9187201952541179648, $-9187201952473807612
+	Set V0
+	V128Const $216736833734738048, $506097525019672704
+	Set V1
+	V128Const $-9187201952406435576, $-9187201952339063540
+	Set V2
+	V128Const $795458216304607360, $1084818907589542016
+	Set V3
+	// g is V4
+	// at is V5
+	// a is V6
+	// b is V7
+	I64Load ldx+8(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R4
+	I64Const $1
+	I64Shl
+	I64Load cols+40(FP)
+	I64Const $3
+	I64Shl
+	I64Sub
+	Set R7
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Get R4
+			I64Add
+			Set R3
+			I64Load cols+40(FP)
+			Set R6
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V5
+					Get V4
+					Get V5
+					V128Const $0, $0
+					I32x4Eq
+					V128And
+					Set V6
+					Get V4
+					Get V5
+					V128Const $4294967297, $4294967297
+					I32x4Eq
+					V128And
+					Set V7
+					Get R2
+					I32WrapI64
+					Get V6
+					Get V0
+					I8x16Swizzle
+					Get V7
+					Get V1
+					I8x16Swizzle
+					V128Or
+					V128Store $0, $0
+					Get R2
+					I32WrapI64
+					Get V6
+					Get V2
+					I8x16Swizzle
+					Get V7
+					Get V3
+					I8x16Swizzle
+					V128Or
+					V128Store $0, $16
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get V4
+					Get V5
+					V128Const $8589934594, $8589934594
+					I32x4Eq
+					V128And
+					Set V6
+					Get V4
+					Get V5
+					V128Const $12884901891, $12884901891
+					I32x4Eq
+					V128And
+					Set V7
+					Get R3
+					I32WrapI64
+					Get V6
+					Get V0
+					I8x16Swizzle
+					Get V7
+					Get V1
+					I8x16Swizzle
+					V128Or
+					V128Store $0, $0
+					Get R3
+					I32WrapI64
+					Get V6
+					Get V2
+					I8x16Swizzle
+					Get V7
+					Get V3
+					I8x16Swizzle
+					V128Or
+					V128Store $0, $16
+					Get R3
+					I64Const $32
+					I64Add
+					Set R3
+					Get R0
+					I64Const $16
+					I64Add
+					Set R0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V4
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V5
+					Get R2
+					I32WrapI64
+					Get V4
+					Get V5
+					V128Const $0, $0
+					I32x4Eq
+					V128And
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get R2
+					I32WrapI64
+					Get V4
+					Get V5
+					V128Const $4294967297, $4294967297
+					I32x4Eq
+					V128And
+					F32x4ExtractLane $0, $0
+					F32Store $0, $4
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R3
+					I32WrapI64
+					Get V4
+					Get V5
+					V128Const $8589934594, $8589934594
+					I32x4Eq
+					V128And
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get R3
+					I32WrapI64
+					Get V4
+					Get V5
+					V128Const $12884901891, $12884901891
+					I32x4Eq
+					V128And
+					F32x4ExtractLane $0, $0
+					F32Store $0, $4
+					Get R3
+					I64Const $8
+					I64Add
+					Set R3
+					Get R0
+					I64Const $4
+					I64Add
+					Set R0
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			Get R7
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func reluGradN(dx, dy, of *float32, n int)
+TEXT ·reluGradN(SB), NOSPLIT, $0-32
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// of is R2
+	I64Load of+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// zero is V0
+	V128Const $0, $0
+	Set V0
+	Get R3
+	I64Const $16
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Gt
+			V128And
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get R2
+			I32WrapI64
+			V128Load $16
+			Get V0
+			F32x4Gt
+			V128And
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $32
+			Get R2
+			I32WrapI64
+			V128Load $32
+			Get V0
+			F32x4Gt
+			V128And
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $48
+			Get R2
+			I32WrapI64
+			V128Load $48
+			Get V0
+			F32x4Gt
+			V128And
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R1
+			I64Const $64
+			I64Add
+			Set R1
+			Get R2
+			I64Const $64
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-16
+			I64Add
+			Set R3
+			Get R3
+			I64Const $16
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Gt
+			V128And
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V0
+			F32x4Gt
+			V128And
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func tanhGradN(dx, dy, of *float32, n int)
+TEXT ·tanhGradN(SB), NOSPLIT, $0-32
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// of is R2
+	I64Load of+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// in is V0
+	// one is V1
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V1
+	Get R3
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R2
+			I32WrapI64
+			V128Load $16
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Get R1
+			I32WrapI64
+			V128Load $16
+			F32x4Mul
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R2
+			I64Const $32
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-8
+			I64Add
+			Set R3
+			Get R3
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func sigmoidGradN(dx, dy, of *float32, n int)
+TEXT ·sigmoidGradN(SB), NOSPLIT, $0-32
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// of is R2
+	I64Load of+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// in is V0
+	// one is V1
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V1
+	Get R3
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			Get V1
+			Get V0
+			F32x4Sub
+			F32x4Mul
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R2
+			I32WrapI64
+			V128Load $16
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			Get V1
+			Get V0
+			F32x4Sub
+			F32x4Mul
+			Get R1
+			I32WrapI64
+			V128Load $16
+			F32x4Mul
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R2
+			I64Const $32
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-8
+			I64Add
+			Set R3
+			Get R3
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			Get V1
+			Get V0
+			F32x4Sub
+			F32x4Mul
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			Get V1
+			Get V0
+			F32x4Sub
+			F32x4Mul
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func siluGradN(dx, dy, of *float32, n int)
+TEXT ·siluGradN(SB), NOSPLIT, $0-32
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// of is R2
+	I64Load of+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// in is V0
+	// s is V1
+	// const is V2
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V2
+	// const is V3
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V3
+	// const is V4
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V4
+	// const is V5
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V5
+	// const is V6
+	V128Const $4230719113132411038, $4230719113132411038
+	Set V6
+	// const is V7
+	V128Const $4325995313279600081, $4325995313279600081
+	Set V7
+	// const is V8
+	V128Const $4407522708928768653, $4407522708928768653
+	Set V8
+	// const is V9
+	V128Const $4479580169839487598, $4479580169839487598
+	Set V9
+	// const is V10
+	V128Const $4539628425446424576, $4539628425446424576
+	Set V10
+	// const is V11
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V11
+	// arg is V12
+	// r is V13
+	// g is V14
+	// n is V15
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get V0
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V2
+			F32x4Mul
+			Get V3
+			F32x4Add
+			Set V13
+			Get V13
+			Get V3
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V4
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V5
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V3
+			I32x4Sub
+			Set V15
+			Get V6
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V10
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V11
+			Get V0
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V11
+			Get V14
+			F32x4Add
+			F32x4Div
+			Set V1
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V1
+			F32x4Mul
+			Get V11
+			Get V1
+			F32x4Sub
+			F32x4Mul
+			F32x4Add
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get V0
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V2
+			F32x4Mul
+			Get V3
+			F32x4Add
+			Set V13
+			Get V13
+			Get V3
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V4
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V5
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V3
+			I32x4Sub
+			Set V15
+			Get V6
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V10
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V11
+			Get V0
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V11
+			Get V14
+			F32x4Add
+			F32x4Div
+			Set V1
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V0
+			Get V1
+			F32x4Mul
+			Get V11
+			Get V1
+			F32x4Sub
+			F32x4Mul
+			F32x4Add
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func geluGradN(dx, dy, of *float32, n int)
+TEXT ·geluGradN(SB), NOSPLIT, $0-32
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// of is R2
+	I64Load of+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// in is V0
+	// small is V1
+	// q is V2
+	// t is V3
+	// s is V4
+	// e is V5
+	// const is V6
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V6
+	// const is V7
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V7
+	// const is V8
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V8
+	// const is V9
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V9
+	// const is V10
+	V128Const $4230719113132411038, $4230719113132411038
+	Set V10
+	// const is V11
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V11
+	// arg is V12
+	// r is V13
+	// g is V14
+	// n is V15
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get V0
+			V128Const $4554552040939128051, $4554552040939128051
+			F32x4Mul
+			Set V4
+			Get V4
+			Get V4
+			F32x4Mul
+			Set V12
+			V128Const $4081716226469210952, $4081716226469210952
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-5020906358915848124, $-5020906358915848124
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4299258931402377528, $4299258931402377528
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4837994795637146275, $-4837994795637146275
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4460558730343683720, $4460558730343683720
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4701595696665422945, $-4701595696665422945
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4468544809715594708, $4468544809715594708
+			F32x4Add
+			Set V14
+			Get V4
+			Get V14
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V1
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V1
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V1
+			Get V4
+			F32x4Abs
+			Set V3
+			Get V11
+			Get V3
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Mul
+			Get V11
+			F32x4Add
+			F32x4Div
+			Set V12
+			V128Const $4449655019557378474, $4449655019557378474
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4726042607570273975, $-4726042607570273975
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4445081167148882373, $4445081167148882373
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4426124422745473206, $4426124422745473206
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4483537849059686891, $4483537849059686891
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4502593828682493243, $4502593828682493243
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4508226403414601735, $4508226403414601735
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4508224968895524537, $4508224968895524537
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Set V2
+			Get V3
+			Get V3
+			F32x4Mul
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V6
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V7
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V8
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V9
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V7
+			I32x4Sub
+			Set V15
+			Get V10
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Set V5
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V2
+			Get V5
+			F32x4Mul
+			F32x4Mul
+			Set V2
+			Get V2
+			Get V11
+			Get V2
+			F32x4Sub
+			Get V4
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Set V2
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V2
+			Get V3
+			Get V11
+			F32x4Lt
+			V128Bitselect
+			Get V0
+			V128Const $4525064474810139178, $4525064474810139178
+			F32x4Mul
+			Get V5
+			F32x4Mul
+			F32x4Add
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get V0
+			V128Const $4554552040939128051, $4554552040939128051
+			F32x4Mul
+			Set V4
+			Get V4
+			Get V4
+			F32x4Mul
+			Set V12
+			V128Const $4081716226469210952, $4081716226469210952
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-5020906358915848124, $-5020906358915848124
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4299258931402377528, $4299258931402377528
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4837994795637146275, $-4837994795637146275
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4460558730343683720, $4460558730343683720
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4701595696665422945, $-4701595696665422945
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4468544809715594708, $4468544809715594708
+			F32x4Add
+			Set V14
+			Get V4
+			Get V14
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V1
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V1
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V1
+			Get V4
+			F32x4Abs
+			Set V3
+			Get V11
+			Get V3
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Mul
+			Get V11
+			F32x4Add
+			F32x4Div
+			Set V12
+			V128Const $4449655019557378474, $4449655019557378474
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $-4726042607570273975, $-4726042607570273975
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4445081167148882373, $4445081167148882373
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4426124422745473206, $4426124422745473206
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4483537849059686891, $4483537849059686891
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4502593828682493243, $4502593828682493243
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4508226403414601735, $4508226403414601735
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4508224968895524537, $4508224968895524537
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Set V2
+			Get V3
+			Get V3
+			F32x4Mul
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V6
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V7
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V8
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V9
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V7
+			I32x4Sub
+			Set V15
+			Get V10
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Set V5
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V2
+			Get V5
+			F32x4Mul
+			F32x4Mul
+			Set V2
+			Get V2
+			Get V11
+			Get V2
+			F32x4Sub
+			Get V4
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Set V2
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V2
+			Get V3
+			Get V11
+			F32x4Lt
+			V128Bitselect
+			Get V0
+			V128Const $4525064474810139178, $4525064474810139178
+			F32x4Mul
+			Get V5
+			F32x4Mul
+			F32x4Add
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func softmaxGradRows(dx, dy, y *float32, rows, cols int)
+TEXT ·softmaxGradRows(SB), NOSPLIT, $0-40
+	// dx is R0
+	I64Load dx+0(FP)
+	Set R0
+	// dy is R1
+	I64Load dy+8(FP)
+	Set R1
+	// y is R2
+	I64Load y+16(FP)
+	Set R2
+	// rows is R3
+	I64Load rows+24(FP)
+	Set R3
+	// cols is R4
+	I64Load cols+32(FP)
+	Set R4
+	// p is R5
+	// q is R6
+	// left is R7
+	// sum is F0
+	// lane0 is V0
+	// lane1 is V1
+	// lane2 is V2
+	// lane3 is V3
+	// v is V4
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			Set R5
+			Get R2
+			Set R6
+			Get R4
+			Set R7
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			V128Const $0, $0
+			Set V3
+			Get R7
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V1
+					F32x4Add
+					Set V1
+					Get R5
+					I32WrapI64
+					V128Load $32
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R5
+					I32WrapI64
+					V128Load $48
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Set V3
+					Get R5
+					I64Const $64
+					I64Add
+					Set R5
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-16
+					I64Add
+					Set R7
+					Get R7
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R7
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R5
+					I64Const $16
+					I64Add
+					Set R5
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-4
+					I64Add
+					Set R7
+					Get R7
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get V0
+			Get V1
+			F32x4Add
+			Get V2
+			Get V3
+			F32x4Add
+			F32x4Add
+			Set V4
+			Get V4
+			F32x4ExtractLane $0, $0
+			Get V4
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V4
+			F32x4ExtractLane $0, $2
+			Get V4
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F0
+			Get R7
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get F0
+					Get R5
+					I32WrapI64
+					F32Load $0
+					Get R6
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F0
+					Get R5
+					I64Const $4
+					I64Add
+					Set R5
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-1
+					I64Add
+					Set R7
+					Get R7
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get F0
+			F32x4Splat
+			Set V4
+			Get R4
+			Set R7
+			Get R7
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Get V4
+					F32x4Sub
+					Get R2
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					V128Store $0, $0
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $16
+					Get V4
+					F32x4Sub
+					Get R2
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					V128Store $0, $16
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $32
+					Get V4
+					F32x4Sub
+					Get R2
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					V128Store $0, $32
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $48
+					Get V4
+					F32x4Sub
+					Get R2
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					V128Store $0, $48
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R1
+					I64Const $64
+					I64Add
+					Set R1
+					Get R2
+					I64Const $64
+					I64Add
+					Set R2
+					Get R7
+					I64Const $-16
+					I64Add
+					Set R7
+					Get R7
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R7
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Get V4
+					F32x4Sub
+					Get R2
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					V128Store $0, $0
+					Get R0
+					I64Const $16
+					I64Add
+					Set R0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R2
+					I64Const $16
+					I64Add
+					Set R2
+					Get R7
+					I64Const $-4
+					I64Add
+					Set R7
+					Get R7
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R7
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					F32Load $0
+					Get F0
+					F32Sub
+					Get R2
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Store $0, $0
+					Get R0
+					I64Const $4
+					I64Add
+					Set R0
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R7
+					I64Const $-1
+					I64Add
+					Set R7
+					Get R7
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func dotWide(left, right *float32, n int) float64
+TEXT ·dotWide(SB), NOSPLIT, $0-32
+	// left is R0
+	I64Load left+0(FP)
+	Set R0
+	// right is R1
+	I64Load right+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// sum is F16
+	// lane0 is V0
+	// lane1 is V1
+	// lane2 is V2
+	// lane3 is V3
+	// lane4 is V4
+	// lane5 is V5
+	// lane6 is V6
+	// lane7 is V7
+	// v0 is V8
+	// v1 is V9
+	Get R2
+	I64Const $16
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V8
+			Get V8
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V0
+			F64x2Add
+			Set V0
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64ShrU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V9
+			Get V9
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64ShrU
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V1
+			F64x2Add
+			Set V1
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F32Nearest
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V8
+			Get V8
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F32Nearest
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V2
+			F64x2Add
+			Set V2
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F32Copysign
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V9
+			Get V9
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F32Copysign
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V3
+			F64x2Add
+			Set V3
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F64Add
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V8
+			Get V8
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F64Add
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V4
+			F64x2Add
+			Set V4
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I32TruncF32S
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V9
+			Get V9
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I32TruncF32S
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V5
+			F64x2Add
+			Set V5
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64TruncF64S
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V8
+			Get V8
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64TruncF64S
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V6
+			F64x2Add
+			Set V6
+			Get R0
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F64ConvertI32U
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V9
+			Get V9
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			F64ConvertI32U
+			Unreachable
+			F64x2PromoteLowF32x4
+			F64x2Mul
+			Get V7
+			F64x2Add
+			Set V7
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R1
+			I64Const $64
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-16
+			I64Add
+			Set R2
+			Get R2
+			I64Const $16
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get V0
+	Get V4
+	F64x2Add
+	Set V0
+	Get V1
+	Get V5
+	F64x2Add
+	Set V1
+	Get V2
+	Get V6
+	F64x2Add
+	Set V2
+	Get V3
+	Get V7
+	F64x2Add
+	Set V3
+	Get V0
+	Get V2
+	F64x2Add
+	Set V0
+	Get V1
+	Get V3
+	F64x2Add
+	Set V1
+	Get V0
+	Get V1
+	F64x2Add
+	Set V0
+	Get V0
+	F64x2ExtractLane $0, $0
+	Get V0
+	F64x2ExtractLane $0, $1
+	F64Add
+	Set F16
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get F16
+			Get R0
+			I32WrapI64
+			F32Load $0
+			F64PromoteF32
+			Get R1
+			I32WrapI64
+			F32Load $0
+			F64PromoteF32
+			F64Mul
+			F64Add
+			Set F16
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get SP
+	Get F16
+	F64Store ret+24(FP)
+	RET
+
+// func momentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, by float32)
+TEXT ·momentumN(SB), NOSPLIT, $0-48
+	// weights is R0
+	I64Load weights+0(FP)
+	Set R0
+	// velocity is R1
+	I64Load velocity+8(FP)
+	Set R1
+	// grad is R2
+	I64Load grad+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// rate is V0
+	F32Load rate+32(FP)
+	F32x4Splat
+	Set V0
+	// momentum is V1
+	F32Load momentum+36(FP)
+	F32x4Splat
+	Set V1
+	// decay is V2
+	F32Load decay+40(FP)
+	F32x4Splat
+	Set V2
+	// by is V3
+	F32Load by+44(FP)
+	F32x4Splat
+	Set V3
+	// x is V4
+	// d is V5
+	// v is V6
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Set V4
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Get V3
+			F32x4Mul
+			Get V4
+			Get V2
+			F32x4Mul
+			F32x4Add
+			Set V5
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V1
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V6
+			Get V4
+			Get V6
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Set V4
+			Get R1
+			I32WrapI64
+			Get V6
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V4
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V4
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V3
+			F32x4Mul
+			Get V4
+			Get V2
+			F32x4Mul
+			F32x4Add
+			Set V5
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V1
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V6
+			Get V4
+			Get V6
+			Get V0
+			F32x4Mul
+			F32x4Sub
+			Set V4
+			Get R1
+			I32WrapI64
+			Get V6
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V4
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func adamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)
+TEXT ·adamN(SB), NOSPLIT, $0-76
+	// weights is R0
+	I64Load weights+0(FP)
+	Set R0
+	// first is R1
+	I64Load first+8(FP)
+	Set R1
+	// second is R2
+	I64Load second+16(FP)
+	Set R2
+	// grad is R3
+	I64Load grad+24(FP)
+	Set R3
+	// n is R4
+	I64Load n+32(FP)
+	Set R4
+	// rate is V0
+	F32Load rate+40(FP)
+	F32x4Splat
+	Set V0
+	// decay is V1
+	F32Load decay+60(FP)
+	F32x4Splat
+	Set V1
+	// by is V2
+	F32Load by+72(FP)
+	F32x4Splat
+	Set V2
+	// beta1 is V3
+	F32Load beta1+44(FP)
+	F32x4Splat
+	Set V3
+	// rest1 is V4
+	F32Load rest1+52(FP)
+	F32x4Splat
+	Set V4
+	// beta2 is V5
+	F32Load beta2+48(FP)
+	F32x4Splat
+	Set V5
+	// rest2 is V6
+	F32Load rest2+56(FP)
+	F32x4Splat
+	Set V6
+	// c1 is V7
+	F32Load c1+64(FP)
+	F32x4Splat
+	Set V7
+	// c2 is V8
+	F32Load c2+68(FP)
+	F32x4Splat
+	Set V8
+	// tiny is V9
+	V128Const $3615207938209860727, $3615207938209860727
+	Set V9
+	// x is V10
+	// d is V11
+	// a is V12
+	// b is V13
+	Get R4
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R3
+			I32WrapI64
+			V128Load $0
+			Get V2
+			F32x4Mul
+			Set V11
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V3
+			F32x4Mul
+			Get V4
+			Get V11
+			F32x4Mul
+			F32x4Add
+			Set V12
+			Get R2
+			I32WrapI64
+			V128Load $0
+			Get V5
+			F32x4Mul
+			Get V6
+			Get V11
+			Get V11
+			F32x4Mul
+			F32x4Mul
+			F32x4Add
+			Set V13
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Set V10
+			Get V12
+			Get V7
+			F32x4Mul
+			Get V13
+			Get V8
+			F32x4Mul
+			F32x4Sqrt
+			Get V9
+			F32x4Add
+			F32x4Div
+			Set V11
+			Get V10
+			Get V0
+			Get V11
+			Get V1
+			Get V10
+			F32x4Mul
+			F32x4Add
+			F32x4Mul
+			F32x4Sub
+			Set V10
+			Get R1
+			I32WrapI64
+			Get V12
+			V128Store $0, $0
+			Get R2
+			I32WrapI64
+			Get V13
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V10
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $16
+			I64Add
+			Set R3
+			Get R4
+			I64Const $-4
+			I64Add
+			Set R4
+			Get R4
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R3
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V2
+			F32x4Mul
+			Set V11
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V3
+			F32x4Mul
+			Get V4
+			Get V11
+			F32x4Mul
+			F32x4Add
+			Set V12
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V5
+			F32x4Mul
+			Get V6
+			Get V11
+			Get V11
+			F32x4Mul
+			F32x4Mul
+			F32x4Add
+			Set V13
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V10
+			Get V12
+			Get V7
+			F32x4Mul
+			Get V13
+			Get V8
+			F32x4Mul
+			F32x4Sqrt
+			Get V9
+			F32x4Add
+			F32x4Div
+			Set V11
+			Get V10
+			Get V0
+			Get V11
+			Get V1
+			Get V10
+			F32x4Mul
+			F32x4Add
+			F32x4Mul
+			F32x4Sub
+			Set V10
+			Get R1
+			I32WrapI64
+			Get V12
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R2
+			I32WrapI64
+			Get V13
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V10
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $4
+			I64Add
+			Set R3
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET

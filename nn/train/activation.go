@@ -1,16 +1,12 @@
 package train
 
-import (
-	"math"
-
-	"github.com/normwasm/normwasm/nn"
-)
+import "github.com/normwasm/normwasm/nn"
 
 // activation is a function of each element.
 type activation struct {
-	kind     string
-	x        []float32
-	y, dx, t buffer
+	kind  string
+	x     []float32
+	y, dx buffer
 }
 
 func newActivation(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -38,51 +34,20 @@ func (a *activation) forward(_ *pass, x []float32) ([]float32, error) {
 }
 
 func (a *activation) backward(_ *pass, dy []float32) ([]float32, error) {
-	dx, y, x := a.dx.of(len(dy)), a.y.of(len(dy)), a.x
+	dx, y := a.dx.of(len(dy)), a.y.of(len(dy))
 	switch a.kind {
 	case "relu":
-		reluGradient(dx, dy, y)
-		return dx, nil
-	case "tanh": // 1 − y²
-		multiply(dx, y, y)
-		subtractFrom(dx, 1)
-	case "sigmoid": // y·(1 − y)
-		copy(dx, y)
-		subtractFrom(dx, 1)
-		multiply(dx, dx, y)
-	case "silu": // s + y·(1 − s), s = 1/(1 + e^−x)
-		s := a.t.of(len(dy))
-		nn.Sigmoid(s, x)
-		copy(dx, s)
-		subtractFrom(dx, 1)
-		multiply(dx, dx, y)
-		add(dx, dx, s)
-	case "gelu": // Φ(x) + x·φ(x)
-		t := a.t.of(len(dy))
-		multiply(t, x, x)
-		scale(t, t, -0.5)
-		nn.Exp(t, t)
-		scale(t, t, float32(1/math.Sqrt(2*math.Pi)))
-		multiply(t, t, x)
-		scale(dx, x, math.Sqrt2/2)
-		nn.Erf(dx, dx)
-		one := [1]float32{1}
-		nn.Add(dx, dx, 0, 1, one[:], 0, 0, 1, len(dx))
-		scale(dx, dx, 0.5)
-		add(dx, dx, t)
+		nn.ReluGradient(dx, dy, y)
+	case "tanh":
+		nn.TanhGradient(dx, dy, y)
+	case "sigmoid":
+		nn.SigmoidGradient(dx, dy, y)
+	case "silu":
+		nn.SiluGradient(dx, dy, a.x)
+	case "gelu":
+		nn.GeluGradient(dx, dy, a.x)
 	}
-	multiply(dx, dx, dy)
 	return dx, nil
-}
-
-// reluGradient is dy where y is above 0, and 0 elsewhere.
-func reluGradient(dx, dy, y []float32) {
-	dx, dy = dx[:len(y)], dy[:len(y)]
-	for i, v := range y {
-		// All ones where v > 0: its bits, as an integer, are then positive.
-		mask := uint32(-int32(math.Float32bits(v)) >> 31)
-		dx[i] = math.Float32frombits(math.Float32bits(dy[i]) & mask)
-	}
 }
 
 // What follows are nn's element-wise kernels on whole slices.

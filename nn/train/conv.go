@@ -10,14 +10,12 @@ type conv struct {
 	shape        nn.ConvShape
 	h, w, oh, ow int
 	weight, bias *Param
-	packed       *nn.Conv
+	direct       *nn.ConvTraining
 	back         *nn.ConvTranspose // the gradient of x: with strides,
-	turned       *nn.Conv          // and without, where it is a convolution with the kernels turned round
+	turned       *nn.ConvTraining  // and without, where it is a convolution with the kernels turned round
 	kernels      []float32
 	x            []float32
-	y, dx, cols  buffer
-	ones         buffer
-	gemm         nn.Gemm
+	y, dx        buffer
 }
 
 func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -55,7 +53,7 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	if !s.NoBias {
 		c.bias = newParam("bias", false, s.Filters)
 	}
-	c.packed = nn.PackConv(c.shape, c.weight.Value, c.biasValue(), nn.NoClamp)
+	c.direct = nn.NewConvTraining(c.shape, c.h, c.w)
 	t := c.shape
 	t.InChannels, t.OutChannels = t.OutChannels, t.InChannels
 	if stride > 1 {
@@ -64,7 +62,7 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 		k := s.Kernel - 1
 		t.PadTop, t.PadLeft, t.PadBottom, t.PadRight = k-t.PadTop, k-t.PadLeft, k-t.PadBottom, k-t.PadRight
 		c.kernels = make([]float32, len(c.weight.Value))
-		c.turned = nn.PackConv(t, c.kernels, nil, nn.NoClamp)
+		c.turned = nn.NewConvTraining(t, c.oh, c.ow)
 	}
 	return c, []int{s.Filters, c.oh, c.ow}, nil
 }
@@ -86,49 +84,29 @@ func (c *conv) params() []*Param {
 func (c *conv) forward(p *pass, x []float32) ([]float32, error) {
 	c.x = x
 	y := c.y.of(p.n * c.shape.OutChannels * c.oh * c.ow)
-	c.packed.Repack(c.weight.Value, c.biasValue())
-	c.packed.Run(y, x, p.n, c.h, c.w, p.scratch.of(c.packed.ScratchLen(c.h, c.w)))
+	c.direct.Pack(c.weight.Value, c.biasValue())
+	c.direct.Run(y, x, p.n, p.scratch.of(c.direct.ScratchLen()))
 	return y, nil
 }
 
 func (c *conv) backward(p *pass, dy []float32) ([]float32, error) {
-	s := &c.shape
-	pixels, in, out := c.oh*c.ow, s.InChannels*c.h*c.w, s.OutChannels*c.oh*c.ow
-	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.KernelH * s.KernelW
-	// dW[o, k] = Σ over examples and pixels of dy[o, pixel]·cols[k, pixel].
-	c.gemm = nn.Gemm{M: og, N: k, K: pixels, TransB: true, Clamp: nn.NoClamp}
-	cols := c.cols.of(k * pixels)
-	for i := range p.n {
-		for g := range s.Groups {
-			c.columns(cols, c.x[i*in+g*cg*c.h*c.w:][:cg*c.h*c.w], cg)
-			p.gemm(&c.gemm, c.weight.Grad[g*og*k:][:og*k], dy[i*out+g*og*pixels:][:og*pixels], cols)
-		}
-		c.gemm.Start = nn.FromY
-	}
+	scratch := p.scratch.of(c.direct.ScratchLen())
+	c.direct.WeightGradient(c.weight.Grad, dy, c.x, p.n, scratch)
 	if c.bias != nil {
-		ones := c.ones.of(pixels)
-		for i := range ones {
-			ones[i] = 1
-		}
-		sums := nn.Gemm{M: s.OutChannels, N: 1, K: pixels, Clamp: nn.NoClamp}
-		for i := range p.n {
-			p.gemm(&sums, c.bias.Grad, dy[i*out:][:out], ones)
-			sums.Start = nn.FromY
-		}
+		c.direct.BiasGradient(c.bias.Grad, dy, p.n, scratch)
 	}
 	if p.last {
 		return nil, nil
 	}
-	dx := c.dx.of(p.n * in)
+	dx := c.dx.of(p.n * c.shape.InChannels * c.h * c.w)
 	if c.back != nil {
 		c.back.Repack(c.weight.Value, nil)
 		c.back.Run(dx, dy, p.n, c.oh, c.ow, c.h, c.w, p.scratch.of(c.back.ScratchLen(c.oh, c.ow)))
 		return dx, nil
 	}
 	c.turn()
-	c.turned.Repack(c.kernels, nil)
-	c.turned.Run(dx, dy, p.n, c.oh, c.ow, p.scratch.of(c.turned.ScratchLen(c.oh, c.ow)))
+	c.turned.Pack(c.kernels, nil)
+	c.turned.Run(dx, dy, p.n, p.scratch.of(c.turned.ScratchLen()))
 	return dx, nil
 }
 
@@ -143,45 +121,6 @@ func (c *conv) turn() {
 				to := c.kernels[((g*cg+ch)*og+o)*size:][:size]
 				for i, v := range from {
 					to[size-1-i] = v
-				}
-			}
-		}
-	}
-}
-
-// columns writes, for each element of the kernel, the pixels that it meets: [cg·KernelH·KernelW, oh·ow].
-func (c *conv) columns(cols, x []float32, cg int) {
-	s := &c.shape
-	for ch := range cg {
-		plane := x[ch*c.h*c.w:][:c.h*c.w]
-		for ky := range s.KernelH {
-			for kx := range s.KernelW {
-				row := cols[:c.oh*c.ow]
-				cols = cols[c.oh*c.ow:]
-				for oy := range c.oh {
-					line := row[oy*c.ow:][:c.ow]
-					iy := oy*s.StrideH + ky - s.PadTop
-					if iy < 0 || iy >= c.h {
-						clear(line)
-						continue
-					}
-					from := plane[iy*c.w:][:c.w]
-					ix := kx - s.PadLeft
-					if s.StrideW == 1 {
-						first, last := min(max(-ix, 0), c.ow), max(min(c.w-ix, c.ow), 0)
-						clear(line[:first])
-						if first < last {
-							copy(line[first:last], from[ix+first:])
-						}
-						clear(line[max(last, first):])
-						continue
-					}
-					for ox := range line {
-						line[ox] = 0
-						if at := ix + ox*s.StrideW; at >= 0 && at < c.w {
-							line[ox] = from[at]
-						}
-					}
 				}
 			}
 		}

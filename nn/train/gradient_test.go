@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"github.com/normwasm/normwasm/nn"
 	"github.com/stretchr/testify/require"
 )
 
@@ -89,7 +90,7 @@ func TestGradients(t *testing.T) {
 					total := 0.0
 					for _, p := range tr.params {
 						compare(t, p, ref, b)
-						total += dot(p.Grad, p.Grad)
+						total += nn.Dot(p.Grad, p.Grad)
 					}
 					require.InEpsilon(t, math.Sqrt(total), r.GradientNorm, 1e-12)
 				}

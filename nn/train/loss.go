@@ -36,7 +36,7 @@ func crossEntropy(dy, y []float32, labels []int32, classes int, scratch *buffer)
 // meanSquaredError is the mean of (y − target)², and dy its gradient.
 func meanSquaredError(dy, y, target []float32) float64 {
 	nn.Sub(dy, y, 0, 1, target, 0, 1, 1, len(y))
-	loss := dot(dy, dy) / float64(len(y))
+	loss := nn.Dot(dy, dy) / float64(len(y))
 	scale(dy, dy, 2/float32(len(y)))
 	return loss
 }

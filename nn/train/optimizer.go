@@ -1,6 +1,10 @@
 package train
 
-import "math"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/nn"
+)
 
 // Optimizer says how parameters follow their gradients.
 //
@@ -145,29 +149,17 @@ func power(b float64, n int) float64 {
 }
 
 func (p *Param) sgd(rate, momentum, decay, by float32) {
-	w, g := p.Value, p.Grad[:len(p.Value)]
-	if p.m == nil {
-		for i, v := range w {
-			d := float32(g[i]*by) + float32(decay*v)
-			w[i] = v - float32(rate*d)
-		}
+	if p.m != nil {
+		nn.Momentum(p.Value, p.m, p.Grad, rate, momentum, decay, by)
 		return
 	}
-	m := p.m[:len(w)]
+	w, g := p.Value, p.Grad[:len(p.Value)]
 	for i, v := range w {
 		d := float32(g[i]*by) + float32(decay*v)
-		m[i] = float32(momentum*m[i]) + d
-		w[i] = v - float32(rate*m[i])
+		w[i] = v - float32(rate*d)
 	}
 }
 
 func (p *Param) adamw(rate, beta1, beta2, decay, c1, c2, by float32) {
-	w, g, m, v := p.Value, p.Grad[:len(p.Value)], p.m[:len(p.Value)], p.v[:len(p.Value)]
-	for i, x := range w {
-		d := float32(g[i] * by)
-		m[i] = float32(beta1*m[i]) + float32((1-beta1)*d)
-		v[i] = float32(beta2*v[i]) + float32((1-beta2)*float32(d*d))
-		root := float32(math.Sqrt(float64(v[i] * c2)))
-		w[i] = x - float32(rate*(float32(m[i]*c1)/(root+1e-8)+float32(decay*x)))
-	}
+	nn.AdamW(p.Value, p.m, p.v, p.Grad, rate, beta1, beta2, decay, c1, c2, by)
 }

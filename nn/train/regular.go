@@ -145,7 +145,7 @@ func (l *dynamicTanh) backward(p *pass, dy []float32) ([]float32, error) {
 	subtractFrom(s, 1)
 	multiply(s, s, dy) // dy·(1 − tanh²)
 	scale(dx, s, l.alpha.Value[0])
-	l.alpha.Grad[0] = float32(dot(s, l.x))
+	l.alpha.Grad[0] = float32(nn.Dot(s, l.x))
 	return dx, nil
 }
 
@@ -165,13 +165,4 @@ func (l *dynamicTanh) sum(p *pass, sums, x []float32) {
 		p.gemm(&l.sums, sums, x[i:i+size], ones)
 		l.sums.Start = nn.FromY
 	}
-}
-
-// dot is the sum of products, in float64.
-func dot(a, b []float32) (sum float64) {
-	b = b[:len(a)]
-	for i, v := range a {
-		sum += float64(float64(v) * float64(b[i]))
-	}
-	return sum
 }

@@ -158,12 +158,7 @@ func (a *attention) backward(p *pass, dy []float32) ([]float32, error) {
 		p.gemm(&a.gemm, dqkv[at+2*d:], s, dm[to:])
 		a.gemm = nn.Gemm{M: t, N: t, K: each, TransB: true, LDA: d, LDB: 3 * d, Clamp: nn.NoClamp} // dP = dO·Vᵀ
 		p.gemm(&a.gemm, ds, dm[to:], qkv[at+2*d:])
-		for i := range t { // dS = P∘(dP − Σ dP∘P)
-			row, prob := ds[i*t:][:t], s[i*t:][:t]
-			sum := [1]float32{float32(dot(row, prob))}
-			nn.Sub(row, row, 0, 1, sum[:], 0, 0, 1, t)
-			multiply(row, row, prob)
-		}
+		nn.SoftmaxGradient(ds, ds, s, t, t)                                                            // dS = P∘(dP − Σ dP∘P)
 		a.gemm = nn.Gemm{M: t, N: each, K: t, LDB: 3 * d, LDY: 3 * d, Alpha: alpha, Clamp: nn.NoClamp} // dQ = dS·K·α
 		p.gemm(&a.gemm, dqkv[at:], ds, qkv[at+d:])
 		a.gemm.TransA = true // dK = dSᵀ·Q·α

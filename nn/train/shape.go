@@ -126,8 +126,9 @@ type pool struct {
 	maximum         bool
 	window          nn.Pool
 	c, h, w, oh, ow int
+	pairs           bool // maxima of 2×2 windows side by side, the most common ones
 	x               []float32
-	y, dx           buffer
+	y, dx, which    buffer
 }
 
 func newPool(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -150,6 +151,7 @@ func newPool(b *builder, s *Spec, in []int) (layer, []int, error) {
 	l := &pool{maximum: s.Type == "maxPool2d", c: in[0], h: in[1], w: in[2]}
 	l.window = nn.Pool{Window: nn.Window{KernelH: s.Size, KernelW: s.Size, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}}
 	l.oh, l.ow = l.window.OutSize(l.h, l.w)
+	l.pairs = l.maximum && s.Size == 2 && stride == 2
 	return l, []int{l.c, l.oh, l.ow}, nil
 }
 
@@ -159,6 +161,10 @@ func (l *pool) forward(p *pass, x []float32) ([]float32, error) {
 	l.x = x
 	planes := p.n * l.c
 	y := l.y.of(planes * l.oh * l.ow)
+	if l.pairs {
+		nn.MaxPairs(y, l.which.of(len(y)), x, planes, l.h, l.w)
+		return y, nil
+	}
 	scratch := p.scratch.of(l.window.ScratchLen(l.h, l.w))
 	if l.maximum {
 		l.window.Max(y, x, planes, l.h, l.w, scratch)
@@ -171,15 +177,15 @@ func (l *pool) forward(p *pass, x []float32) ([]float32, error) {
 func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 	planes, size, stride := p.n*l.c, l.window.KernelH, l.window.StrideH
 	dx := l.dx.of(planes * l.h * l.w)
+	if l.pairs {
+		nn.MaxPairsGradient(dx, dy, l.which.of(len(dy)), planes, l.h, l.w)
+		return dx, nil
+	}
 	clear(dx)
 	share := 1 / float32(size*size)
 	for i := range planes {
 		from, to := l.x[i*l.h*l.w:][:l.h*l.w], dx[i*l.h*l.w:][:l.h*l.w]
 		d, y := dy[i*l.oh*l.ow:][:l.oh*l.ow], l.y.data[i*l.oh*l.ow:][:l.oh*l.ow]
-		if l.maximum && size == 2 && stride == 2 {
-			l.pairs(to, from, d, y)
-			continue
-		}
 		for oy := range l.oh {
 			for ox := range l.ow {
 				at, g := oy*stride*l.w+ox*stride, d[oy*l.ow+ox]
@@ -198,30 +204,6 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 		}
 	}
 	return dx, nil
-}
-
-// pairs is the gradient of the maximum of 2×2 windows side by side, the most common ones.
-func (l *pool) pairs(dx, x, dy, y []float32) {
-	for oy := range l.oh {
-		upper, lower := x[2*oy*l.w:][:2*l.ow], x[(2*oy+1)*l.w:][:2*l.ow]
-		du, dl := dx[2*oy*l.w:][:2*l.ow], dx[(2*oy+1)*l.w:][:2*l.ow]
-		g, m := dy[oy*l.ow:][:l.ow], y[oy*l.ow:][:l.ow]
-		for ox, v := range m {
-			i := 2 * ox
-			switch v {
-			default: // NaN
-				du[i] = g[ox]
-			case upper[i]:
-				du[i] = g[ox]
-			case upper[i+1]:
-				du[i+1] = g[ox]
-			case lower[i]:
-				dl[i] = g[ox]
-			case lower[i+1]:
-				dl[i+1] = g[ox]
-			}
-		}
-	}
 }
 
 // first is where a window has the value v for the first time; its beginning when that is NaN.

@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 
+	"github.com/normwasm/normwasm/nn"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -28,7 +29,7 @@ func (t *Trainer) Statistics() ([]Statistics, error) {
 		s.Mean, s.Std = meanAndStd(n.y)
 		sum := 0.0
 		for _, p := range n.params() {
-			sum += dot(p.Grad, p.Grad)
+			sum += nn.Dot(p.Grad, p.Grad)
 		}
 		s.GradientNorm = math.Sqrt(sum)
 		if l, ok := n.layer.(*batchNorm); ok {

@@ -28,6 +28,7 @@ func nnKernels() *asm.File {
 	addPixelRows(file)
 	mixPixels(file)
 	andPixels(file)
+	trainingKernels(file)
 	return file
 }
 
