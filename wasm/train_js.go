@@ -57,7 +57,10 @@ func newNetwork(args []js.Value) (any, error) {
 		o.Input, d.err = integers(property(v, "input"), "input")
 	}
 	o.Loss = d.word(v, "", "loss", "")
-	o.Seed = uint64(d.number(v, "", "seed", 0, 0, 1<<53))
+	seed := d.number(v, "", "seed", 0, 0, 1<<53)
+	if o.Seed = uint64(seed); float64(o.Seed) != seed {
+		d.fail("seed is ", seed, ", want a whole number")
+	}
 	o.Clip = d.number(v, "", "clip", 0, 0, maximum)
 	if opt := property(v, "optimizer"); isNone(opt) || opt.Type() != js.TypeObject {
 		d.fail("optimizer is missing, as in { type: 'sgd', learningRate: 0.1 }")

@@ -49,7 +49,7 @@ type Memory struct {
 
 // Memory counts.
 func (b *Bridge) Memory() Memory {
-	m := Memory{InUse: b.inUse + b.all.bytes(), Tensors: b.tensors, Sessions: len(b.all)}
+	m := Memory{InUse: b.inUse + held(b.all), Tensors: b.tensors, Sessions: len(b.all)}
 	if s, err := b.block(b.scratch); err == nil {
 		m.Scratch = len(s.bytes)
 	}

@@ -14,9 +14,9 @@ import (
 )
 
 // sessions are the live ones, for Memory.
-type sessions []*session
+type sessions = []*session
 
-func (all sessions) bytes() (n int) {
+func held(all sessions) (n int) {
 	for _, s := range all {
 		n += s.bytes()
 	}

@@ -6,6 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { distance, floats } from './data.mjs';
+import { Tensor, Trainer } from '../src/index.js';
 import { chosen, open } from './drivers.mjs';
 import { assets, serve } from './server.mjs';
 
@@ -85,6 +86,24 @@ for (const name of chosen()) {
           const got = await call('run', {});
           assert.equal(got.variant, variants[0]);
           same(got);
+        });
+        test('trains, with the bits of Node', async () => {
+          const { networks, plainBatch } = await import('./networks.mjs');
+          for (const variant of variants) {
+            const { results: [here, there], modules } = await call('train', { variant });
+            assert.deepEqual(there, here, 'in a worker');
+            assert.equal(here.variant, variant);
+            if (place === 'worker') assert.deepEqual(new Set(modules), new Set([`normwasm.train.${variant}.wasm`]), 'only the edition that trains is fetched');
+            const trainer = await Trainer.create({ ...networks.image, loss: 'crossEntropy', seed: 3, optimizer: { type: 'adamw', learningRate: 0.01 }, variant: 'simd' });
+            const losses = [];
+            for (let i = 0; i < 4; i++) {
+              const { x, y } = plainBatch(networks.image, 5, i);
+              losses.push((await trainer.step({ x: new Tensor(x.type, x.data, x.dims), y: new Tensor(y.type, y.data, y.dims) })).loss);
+            }
+            if (variant === 'relaxed') assert.ok(distance(here.losses, losses) < 1e-3);
+            else assert.deepEqual(here, { variant, losses, file: [...await trainer.save()] });
+            trainer.dispose();
+          }
         });
         for (const [type, path] of Object.entries({ 'right type': '', 'application/octet-stream': 'octets/', 'text/html': 'text/', 'no type': 'untyped/' })) {
           for (const asModule of [false, true]) {

@@ -2,8 +2,9 @@
 // backward, on ordinary numbers and on hard ones, and over whole networks. Runs in pages and in Node.
 import * as normwasm from './package.mjs';
 import { floats, random, twoOutputs } from './data.mjs';
+import { networks as trained, plainBatch } from './networks.mjs';
 
-const { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor } = normwasm;
+const { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, Trainer } = normwasm;
 
 // Inputs are made of additions, multiplications and roundings to float32 alone, which all engines do alike.
 
@@ -262,10 +263,30 @@ async function compute(variant, networks, read) {
   try {
     for (const [name, calls] of Object.entries({ ...forward, ...backward })) results.set(name, [...calls()].map((values) => values.slice()));
     for (const network of networks) results.set(network.name, await run(network, read));
+    for (const [name, network] of Object.entries(trained)) results.set(`training: ${name}`, await train(network, variant));
   } finally {
     runtime.dispose();
   }
   return results;
+}
+
+/**
+ * All that a network in training remembers after a few steps, and its outputs.
+ * @param {any} network
+ * @param {string} variant
+ */
+async function train(network, variant) {
+  const options = { loss: 'crossEntropy', seed: 3, optimizer: { type: 'sgd', learningRate: 0.05, momentum: 0.9 }, variant };
+  const trainer = await Trainer.create(/** @type {any} */ ({ ...network, ...options }));
+  const batch = (/** @type {number} */ seed) => {
+    const { x, y } = plainBatch(network, 5, seed);
+    return { x: new Tensor(/** @type {any} */ (x.type), x.data, x.dims), y: new Tensor(/** @type {any} */ (y.type), y.data, y.dims) };
+  };
+  for (let i = 0; i < 3; i++) await trainer.step(batch(i));
+  const { outputs } = await trainer.evaluate(batch(9));
+  const { tensors } = normwasm.readSafetensors(await trainer.save());
+  trainer.dispose();
+  return [outputs.data, ...Object.values(tensors).map(({ data }) => data)];
 }
 
 /**

@@ -56,6 +56,24 @@ export async function run({ source, asModule, variant }) {
   };
 }
 
+/** A network in training, here and in a worker: what it has learnt, and what the page fetched for it. @param {{ variant?: string }} options */
+export async function train(options) {
+  const { Tensor, Trainer } = await import('./package.mjs');
+  const { networks, plainBatch } = await import('/test/networks.mjs');
+  const results = [];
+  for (const worker of [false, true]) {
+    const trainer = await Trainer.create({ ...networks.image, loss: 'crossEntropy', seed: 3, optimizer: { type: 'adamw', learningRate: 0.01 }, worker, ...options });
+    const losses = [];
+    for (let i = 0; i < 4; i++) {
+      const { x, y } = plainBatch(networks.image, 5, i);
+      losses.push((await trainer.step({ x: new Tensor(x.type, x.data, x.dims), y: new Tensor(y.type, y.data, y.dims) })).loss);
+    }
+    results.push({ variant: trainer.variant, losses, file: [...await trainer.save()] });
+    trainer.dispose();
+  }
+  return { results, modules: performance.getEntriesByType('resource').map(({ name }) => name.split('/').pop()).filter((name) => name.endsWith('.wasm')) };
+}
+
 /** The message of a start that fails, and whether the next one works. @param {string} wasmURL */
 export async function fail(wasmURL) {
   const { init, layerNorm } = await import('./package.mjs');
