@@ -126,17 +126,13 @@ func (c *ConvTraining) WeightGradient(dw, dy, x []float32, n int, scratch []floa
 	mem := arena(scratch)
 	room := c.border(&mem, cg)
 	pitch := roundUp(c.ow, 4)
-	padded := mem.take(m * c.oh * pitch)
-	clear(padded)
+	dealt := mem.take(m * c.oh * pitch)
+	clear(dealt)
 	for i := range n * c.shape.Groups * min(pixels, 1) {
 		g := i % c.shape.Groups
 		in := c.planes(room, x[i*cg*size:][:cg*size], cg)
-		d := dy[i*og*pixels:][:og*pixels]
-		if pitch != c.ow || m != og {
-			copyPlane(ptr(padded), pitch, ptr(d), c.ow, og*c.oh, c.ow)
-			d = padded
-		}
-		dotTaps(ptr(c.sums[g*m*nt*4:]), ptr(d), c.oh*pitch, pitch, ptr(in), c.lattice.rowStep(), ptr32(c.taps), nt, m/4, c.oh, pitch)
+		dealPlanes(ptr(dealt), ptr(dy[i*og*pixels:][:og*pixels]), og, c.oh, c.ow)
+		dotTaps(ptr(c.sums[g*m*nt*4:]), ptr(dealt), ptr(in), c.lattice.rowStep(), ptr32(c.taps), nt, m/4, c.oh, pitch)
 	}
 	for o := range c.shape.OutChannels {
 		sums, to := c.sums[(o/og*m+o%og)*nt*4:], dw[o*k:][:k]

@@ -6,8 +6,12 @@ func tileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *fl
 	tileTapsScalar(y, ldy, x, ldx, taps, weights, nt, filters, rows, cols, bias)
 }
 
-func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) {
-	dotTapsScalar(sums, dy, ldo, ldy, x, ldx, taps, nt, panels, rows, cols)
+func dotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) {
+	dotTapsScalar(sums, dealt, x, ldx, taps, nt, panels, rows, cols)
+}
+
+func dealPlanes(dst, src *float32, planes, rows, cols int) {
+	dealPlanesScalar(dst, src, planes, rows, cols)
 }
 
 func copyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int) {

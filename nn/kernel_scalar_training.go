@@ -27,28 +27,38 @@ func tileTapsScalar(y *float32, ldy int, x *float32, ldx int, taps *int32, weigh
 	}
 }
 
-func dotTapsScalar(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) {
+func dotTapsScalar(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) {
 	if panels <= 0 || nt <= 0 || rows <= 0 || cols <= 0 {
 		return
 	}
-	tv, ds := idx(taps, nt), vec(dy, span(4*panels, ldo, span(rows, ldy, cols)))
+	tv, ds := idx(taps, nt), vec(dealt, panels*rows*cols*4)
 	xs, out := tapSource(x, ldx, tv, rows, cols), vec(sums, 4*panels*nt*4)
 	for o := range 4 * panels {
 		for t, tap := range tv {
 			s := (*[4]float32)(out[(o*nt+t)*4:])
 			s0, s1, s2, s3 := s[0], s[1], s[2], s[3]
 			for r := range rows {
-				d, v := ds[o*ldo+r*ldy:][:cols], xs[r*ldx+int(tap):][:cols]
-				for len(d) >= 4 && len(v) >= 4 {
-					s0 += float32(d[0] * v[0])
-					s1 += float32(d[1] * v[1])
-					s2 += float32(d[2] * v[2])
-					s3 += float32(d[3] * v[3])
-					d, v = d[4:], v[4:]
+				d := ds[(o/4*rows+r)*cols*4+o%4*4:]
+				for v := xs[r*ldx+int(tap):][:cols]; len(v) >= 4; v = v[4:] {
+					e := (*[4]float32)(d)
+					s0 += float32(e[0] * v[0])
+					s1 += float32(e[1] * v[1])
+					s2 += float32(e[2] * v[2])
+					s3 += float32(e[3] * v[3])
+					d = d[min(16, len(d)):]
 				}
 			}
 			*s = [4]float32{s0, s1, s2, s3}
 		}
+	}
+}
+
+func dealPlanesScalar(dst, src *float32, planes, rows, cols int) {
+	pitch := roundUp(cols, 4)
+	d, s := vec(dst, roundUp(planes, 4)*rows*pitch), vec(src, planes*rows*cols)
+	for i, v := range s {
+		c, r, o := i%cols, i/cols%rows, i/cols/rows
+		d[((o/4*rows+r)*pitch+c&^3)*4+o%4*4+c%4] = v
 	}
 }
 

@@ -24,18 +24,27 @@ var (
 		rows, cols int, bias *float32) = tileTaps
 
 	// dotTaps adds to sums [4·panels][nt][4] the products of planes: each has four
-	// lanes, for columns 0, 4 …, columns 1, 5 … and so on. nt is even, cols a multiple of 4.
+	// lanes, for columns 0, 4 …, columns 1, 5 … and so on. nt is even, cols a multiple of
+	// 4. dealt has the planes of a panel vector by vector: [panels][rows][cols/4][4][4].
 	//
 	//	for o := 0; o < 4*panels; o++ {
 	//		for t := 0; t < nt; t++ {
 	//			for r := 0; r < rows; r++ {
 	//				for c := 0; c < cols; c++ {
-	//					sums[(o*nt+t)*4 + c%4] += float32(dy[o*ldo + r*ldy + c] * x[r*ldx + taps[t] + c])
+	//					d := dealt[((o/4*rows+r)*cols + c&^3)*4 + o%4*4 + c%4]
+	//					sums[(o*nt+t)*4 + c%4] += float32(d * x[r*ldx + taps[t] + c])
 	//				}
 	//			}
 	//		}
 	//	}
-	_ func(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) = dotTaps
+	_ func(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int) = dotTaps
+
+	// dealPlanes lays src [planes][rows][cols] out as dotTaps wants it. What is beyond
+	// the last column, and the planes that a last panel lacks, stay as they were.
+	//
+	//	pitch := roundUp(cols, 4)
+	//	dst[((o/4*rows+r)*pitch + c&^3)*4 + o%4*4 + c%4] = src[(o*rows+r)*cols + c]
+	_ func(dst, src *float32, planes, rows, cols int) = dealPlanes
 
 	// dst[r*ldd+c] = src[r*lds+c]
 	_ func(dst *float32, ldd int, src *float32, lds int, rows, cols int) = copyPlane

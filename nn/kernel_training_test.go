@@ -18,15 +18,21 @@ var trainingTable = map[string]kernelCase{
 	},
 	"dotTaps": func(c *kernelCall) {
 		rows, cols, nt, panels := c.size(5), 4*c.r.IntN(6), 2*c.r.IntN(6), c.r.IntN(4)
-		ldx, ldy := cols+c.r.IntN(4), cols+c.r.IntN(3)
-		ldo := span(rows, ldy, cols) + c.r.IntN(3)
+		ldx := cols + c.r.IntN(4)
 		const far = 30
 		taps := c.offsets(nt, far)
 		x := ptr(c.finite(far + span(rows, ldx, cols)))
-		dy := ptr(c.either(span(4*panels, ldo, span(rows, ldy, cols))))
+		dealt := ptr(c.either(4 * panels * rows * cols))
 		y, z := c.out(4 * panels * nt * 4)
-		dotTaps(y, dy, ldo, ldy, x, ldx, ptr32(taps), nt, panels, rows, cols)
-		dotTapsScalar(z, dy, ldo, ldy, x, ldx, ptr32(taps), nt, panels, rows, cols)
+		dotTaps(y, dealt, x, ldx, ptr32(taps), nt, panels, rows, cols)
+		dotTapsScalar(z, dealt, x, ldx, ptr32(taps), nt, panels, rows, cols)
+	},
+	"dealPlanes": func(c *kernelCall) {
+		planes, rows, cols := c.r.IntN(10), c.size(5), c.size(21)
+		x := ptr(c.in(planes * rows * cols))
+		y, z := c.out(roundUp(planes, 4) * rows * roundUp(cols, 4))
+		dealPlanes(y, x, planes, rows, cols)
+		dealPlanesScalar(z, x, planes, rows, cols)
 	},
 	"copyPlane": func(c *kernelCall) {
 		rows, cols := c.size(5), c.size(21)

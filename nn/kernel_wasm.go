@@ -197,7 +197,12 @@ func tileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *fl
 // dotTaps adds products of two sets of planes; kernel_training.go has the loop.
 //
 //go:noescape
-func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
+func dotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
+
+// dealPlanes puts the vectors of four planes side by side; kernel_training.go has the loop.
+//
+//go:noescape
+func dealPlanes(dst, src *float32, planes, rows, cols int)
 
 // copyPlane copies a matrix.
 //

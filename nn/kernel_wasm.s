@@ -16318,30 +16318,26 @@ TEXT ·tileTaps(SB), NOSPLIT, $0-88
 	End
 	RET
 
-// func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
-TEXT ·dotTaps(SB), NOSPLIT, $0-88
+// func dotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
+TEXT ·dotTaps(SB), NOSPLIT, $0-72
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
-	// ldo is R1
-	// ldy is R2
-	// ldx is R3
-	// dy is R4
-	I64Load dy+8(FP)
-	Set R4
-	// panels is R5
-	I64Load panels+64(FP)
-	Set R5
-	// tap is R6
-	// nt is R7
-	// rows is R8
-	// cols is R9
-	// x0 is R10
-	// x1 is R11
-	// p is R12
-	// p is R13
-	// p is R14
-	// p is R15
+	// dealt is R1
+	I64Load dealt+8(FP)
+	Set R1
+	// panels is R2
+	I64Load panels+48(FP)
+	Set R2
+	// tap is R3
+	// nt is R4
+	// ldx is R5
+	// rows is R6
+	// cols is R7
+	// x0 is R8
+	// x1 is R9
+	// d is R10
+	// to is R11
 	// acc0 is V0
 	// acc1 is V1
 	// acc2 is V2
@@ -16350,413 +16346,473 @@ TEXT ·dotTaps(SB), NOSPLIT, $0-88
 	// acc5 is V5
 	// acc6 is V6
 	// acc7 is V7
-	// d0 is V8
-	// d1 is V9
-	// v0 is V10
-	// v1 is V11
-	I64Load ldo+16(FP)
-	I64Const $2
-	I64Shl
-	Set R1
-	I64Load ldy+24(FP)
-	I64Load cols+80(FP)
+	// e is V8
+	// v0 is V9
+	// v1 is V10
+	I64Load ldx+24(FP)
+	I64Load cols+64(FP)
 	I64Sub
 	I64Const $2
 	I64Shl
-	Set R2
-	I64Load ldx+40(FP)
-	I64Load cols+80(FP)
-	I64Sub
-	I64Const $2
-	I64Shl
-	Set R3
-	Get R5
+	Set R5
+	Get R2
 	I64Const $1
 	I64GeS
 	If
 		Loop
-			I64Load taps+48(FP)
-			Set R6
-			I64Load nt+56(FP)
-			Set R7
-			Get R7
+			I64Load taps+32(FP)
+			Set R3
+			I64Load nt+40(FP)
+			Set R4
+			Get R4
 			I64Const $2
 			I64GeS
 			If
 				Loop
 					Get R0
-					Set R12
-					Get R12
+					Set R11
+					Get R11
 					I32WrapI64
 					V128Load $0
 					Set V0
-					Get R12
+					Get R11
 					I32WrapI64
 					V128Load $16
 					Set V1
-					Get R0
-					Set R13
-					Get R13
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R13
-					Get R13
+					Set R11
+					Get R11
 					I32WrapI64
 					V128Load $0
 					Set V2
-					Get R13
+					Get R11
 					I32WrapI64
 					V128Load $16
 					Set V3
-					Get R0
-					Set R14
-					Get R14
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R14
-					Get R14
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R14
-					Get R14
+					Set R11
+					Get R11
 					I32WrapI64
 					V128Load $0
 					Set V4
-					Get R14
+					Get R11
 					I32WrapI64
 					V128Load $16
 					Set V5
-					Get R0
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R15
-					Get R15
+					Set R11
+					Get R11
 					I32WrapI64
 					V128Load $0
 					Set V6
-					Get R15
+					Get R11
 					I32WrapI64
 					V128Load $16
 					Set V7
-					Get R4
-					Set R12
-					Get R12
-					Get R1
+					Get R11
+					I64Load nt+40(FP)
+					I64Const $4
+					I64Shl
 					I64Add
-					Set R13
-					Get R13
+					Set R11
 					Get R1
-					I64Add
-					Set R14
-					Get R14
-					Get R1
-					I64Add
-					Set R15
-					I64Load x+32(FP)
-					Get R6
+					Set R10
+					I64Load x+16(FP)
+					Get R3
 					I32WrapI64
 					I64Load32S $0
 					I64Const $2
 					I64Shl
 					I64Add
-					Set R10
-					I64Load x+32(FP)
-					Get R6
+					Set R8
+					I64Load x+16(FP)
+					Get R3
 					I32WrapI64
 					I64Load32S $4
 					I64Const $2
 					I64Shl
 					I64Add
-					Set R11
-					I64Load rows+72(FP)
-					Set R8
-					Get R8
+					Set R9
+					I64Load rows+56(FP)
+					Set R6
+					Get R6
 					I64Const $1
 					I64GeS
 					If
 						Loop
-							I64Load cols+80(FP)
-							Set R9
-							Get R9
+							I64Load cols+64(FP)
+							Set R7
+							Get R7
 							I64Const $4
 							I64GeS
 							If
 								Loop
-									Get R10
+									Get R8
+									I32WrapI64
+									V128Load $0
+									Set V9
+									Get R9
 									I32WrapI64
 									V128Load $0
 									Set V10
-									Get R11
-									I32WrapI64
-									V128Load $0
-									Set V11
-									Get R12
+									Get R10
 									I32WrapI64
 									V128Load $0
 									Set V8
 									Get V8
-									Get V10
+									Get V9
 									F32x4Mul
 									Get V0
 									F32x4Add
 									Set V0
 									Get V8
-									Get V11
+									Get V10
 									F32x4Mul
 									Get V1
 									F32x4Add
 									Set V1
-									Get R12
-									I64Const $16
-									I64Add
-									Set R12
-									Get R13
+									Get R10
 									I32WrapI64
-									V128Load $0
-									Set V9
+									V128Load $16
+									Set V8
+									Get V8
 									Get V9
-									Get V10
 									F32x4Mul
 									Get V2
 									F32x4Add
 									Set V2
-									Get V9
-									Get V11
+									Get V8
+									Get V10
 									F32x4Mul
 									Get V3
 									F32x4Add
 									Set V3
-									Get R13
-									I64Const $16
-									I64Add
-									Set R13
-									Get R14
+									Get R10
 									I32WrapI64
-									V128Load $0
+									V128Load $32
 									Set V8
 									Get V8
-									Get V10
+									Get V9
 									F32x4Mul
 									Get V4
 									F32x4Add
 									Set V4
 									Get V8
-									Get V11
+									Get V10
 									F32x4Mul
 									Get V5
 									F32x4Add
 									Set V5
-									Get R14
-									I64Const $16
-									I64Add
-									Set R14
-									Get R15
+									Get R10
 									I32WrapI64
-									V128Load $0
-									Set V9
+									V128Load $48
+									Set V8
+									Get V8
 									Get V9
-									Get V10
 									F32x4Mul
 									Get V6
 									F32x4Add
 									Set V6
-									Get V9
-									Get V11
+									Get V8
+									Get V10
 									F32x4Mul
 									Get V7
 									F32x4Add
 									Set V7
-									Get R15
-									I64Const $16
-									I64Add
-									Set R15
 									Get R10
-									I64Const $16
+									I64Const $64
 									I64Add
 									Set R10
-									Get R11
+									Get R8
 									I64Const $16
 									I64Add
-									Set R11
+									Set R8
 									Get R9
-									I64Const $-4
+									I64Const $16
 									I64Add
 									Set R9
-									Get R9
+									Get R7
+									I64Const $-4
+									I64Add
+									Set R7
+									Get R7
 									I64Const $4
 									I64GeS
 									BrIf $0
 								End
 							End
-							Get R12
-							Get R2
-							I64Add
-							Set R12
-							Get R13
-							Get R2
-							I64Add
-							Set R13
-							Get R14
-							Get R2
-							I64Add
-							Set R14
-							Get R15
-							Get R2
-							I64Add
-							Set R15
-							Get R10
-							Get R3
-							I64Add
-							Set R10
-							Get R11
-							Get R3
-							I64Add
-							Set R11
 							Get R8
-							I64Const $-1
+							Get R5
 							I64Add
 							Set R8
-							Get R8
+							Get R9
+							Get R5
+							I64Add
+							Set R9
+							Get R6
+							I64Const $-1
+							I64Add
+							Set R6
+							Get R6
 							I64Const $1
 							I64GeS
 							BrIf $0
 						End
 					End
 					Get R0
-					Set R12
-					Get R12
+					Set R11
+					Get R11
 					I32WrapI64
 					Get V0
 					V128Store $0, $0
-					Get R12
+					Get R11
 					I32WrapI64
 					Get V1
 					V128Store $0, $16
-					Get R0
-					Set R13
-					Get R13
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R13
-					Get R13
+					Set R11
+					Get R11
 					I32WrapI64
 					Get V2
 					V128Store $0, $0
-					Get R13
+					Get R11
 					I32WrapI64
 					Get V3
 					V128Store $0, $16
-					Get R0
-					Set R14
-					Get R14
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R14
-					Get R14
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R14
-					Get R14
+					Set R11
+					Get R11
 					I32WrapI64
 					Get V4
 					V128Store $0, $0
-					Get R14
+					Get R11
 					I32WrapI64
 					Get V5
 					V128Store $0, $16
-					Get R0
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
+					Get R11
+					I64Load nt+40(FP)
 					I64Const $4
 					I64Shl
 					I64Add
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R15
-					Get R15
-					I64Load nt+56(FP)
-					I64Const $4
-					I64Shl
-					I64Add
-					Set R15
-					Get R15
+					Set R11
+					Get R11
 					I32WrapI64
 					Get V6
 					V128Store $0, $0
-					Get R15
+					Get R11
 					I32WrapI64
 					Get V7
 					V128Store $0, $16
+					Get R11
+					I64Load nt+40(FP)
+					I64Const $4
+					I64Shl
+					I64Add
+					Set R11
 					Get R0
 					I64Const $32
 					I64Add
 					Set R0
-					Get R6
+					Get R3
 					I64Const $8
 					I64Add
-					Set R6
-					Get R7
+					Set R3
+					Get R4
 					I64Const $-2
 					I64Add
-					Set R7
-					Get R7
+					Set R4
+					Get R4
 					I64Const $2
 					I64GeS
 					BrIf $0
 				End
 			End
 			Get R0
-			I64Load nt+56(FP)
+			I64Load nt+40(FP)
 			I64Const $4
 			I64Shl
 			I64Const $3
 			I64Mul
 			I64Add
 			Set R0
-			Get R4
 			Get R1
-			I64Const $2
+			I64Load rows+56(FP)
+			I64Load cols+64(FP)
+			I64Mul
+			I64Const $4
 			I64Shl
 			I64Add
-			Set R4
-			Get R5
+			Set R1
+			Get R2
 			I64Const $-1
 			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func dealPlanes(dst, src *float32, planes, rows, cols int)
+TEXT ·dealPlanes(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// planes is R2
+	I64Load planes+16(FP)
+	Set R2
+	// rows is R3
+	// cols is R4
+	// y is R5
+	// place is R6
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			Get R6
+			I64Const $4
+			I64Shl
+			I64Add
 			Set R5
-			Get R5
+			I64Load rows+24(FP)
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Load cols+32(FP)
+					Set R4
+					Get R4
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R5
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $0
+							V128Store $0, $0
+							Get R5
+							I64Const $64
+							I64Add
+							Set R5
+							Get R1
+							I64Const $16
+							I64Add
+							Set R1
+							Get R4
+							I64Const $-4
+							I64Add
+							Set R4
+							Get R4
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R4
+					I64Eqz
+					I32Eqz
+					If
+						Get R4
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R5
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								F32Load $0
+								F32Store $0, $0
+								Get R5
+								I64Const $4
+								I64Add
+								Set R5
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R4
+								I64Const $-1
+								I64Add
+								Set R4
+								Get R4
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R5
+						I64Const $16
+						I64Load cols+32(FP)
+						I64Const $3
+						I64And
+						I64Sub
+						I64Const $2
+						I64Shl
+						I64Add
+						Set R5
+					End
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64Add
+			Set R6
+			Get R6
+			I64Const $4
+			I64Eq
+			If
+				I64Const $0
+				Set R6
+				Get R5
+				I64Const $-48
+				I64Add
+				Set R0
+			End
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
 			I64Const $1
 			I64GeS
 			BrIf $0

@@ -4,9 +4,10 @@ import "github.com/normwasm/normwasm/nn"
 
 // activation is a function of each element.
 type activation struct {
-	kind  string
-	x     []float32
-	y, dx buffer
+	kind         string
+	gradientDone bool // of relu, by the layer after it
+	x            []float32
+	y, dx        buffer
 }
 
 func newActivation(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -34,6 +35,9 @@ func (a *activation) forward(_ *pass, x []float32) ([]float32, error) {
 }
 
 func (a *activation) backward(_ *pass, dy []float32) ([]float32, error) {
+	if a.gradientDone {
+		return dy, nil
+	}
 	dx, y := a.dx.of(len(dy)), a.y.of(len(dy))
 	switch a.kind {
 	case "relu":

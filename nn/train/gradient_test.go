@@ -18,6 +18,7 @@ var networks = map[string]Options{
 	"activations":             {Input: []int{6}, Model: []Spec{{Type: "linear", Units: 9}, {Type: "gelu"}, {Type: "linear", Units: 9}, {Type: "silu"}, {Type: "linear", Units: 9}, {Type: "tanh"}, {Type: "linear", Units: 9}, {Type: "sigmoid"}, {Type: "linear", Units: 3}}},
 	"relu":                    {Input: []int{6}, Model: []Spec{{Type: "linear", Units: 19}, {Type: "relu"}, {Type: "linear", Units: 3}}},
 	"pools":                   {Input: []int{2, 9, 8}, Model: []Spec{{Type: "conv2d", Filters: 4, Kernel: 3}, {Type: "maxPool2d", Size: 2}, {Type: "conv2d", Filters: 4, Kernel: 3}, {Type: "averagePool2d", Size: 2, Stride: 1}, {Type: "maxPool2d", Size: 2, Stride: 1}, {Type: "flatten"}, {Type: "linear", Units: 3}}},
+	"relu and a pool":         {Input: []int{2, 8, 7}, Model: []Spec{{Type: "conv2d", Filters: 4, Kernel: 3}, {Type: "relu"}, {Type: "maxPool2d", Size: 2}, {Type: "flatten"}, {Type: "linear", Units: 3}}},
 	"mean over time":          {Input: []int{4, 5}, Model: []Spec{{Type: "linear", Units: 6}, {Type: "globalAveragePool"}, {Type: "linear", Units: 3}}},
 	"batchNorm of images":     {Input: []int{2, 5, 4}, Model: []Spec{{Type: "conv2d", Filters: 4, Kernel: 3}, {Type: "batchNorm"}, {Type: "silu"}, {Type: "flatten"}, {Type: "linear", Units: 3}}},
 	"batchNorm of rows":       {Input: []int{5}, Model: []Spec{{Type: "linear", Units: 6}, {Type: "batchNorm", Preset: "keras"}, {Type: "tanh"}, {Type: "batchNorm", NoAffine: true}, {Type: "linear", Units: 3}}},

@@ -127,6 +127,7 @@ type pool struct {
 	window          nn.Pool
 	c, h, w, oh, ow int
 	pairs           bool // maxima of 2×2 windows side by side, the most common ones
+	afterRelu       bool // whose gradient is taken here
 	x               []float32
 	y, dx, which    buffer
 }
@@ -178,6 +179,9 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 	planes, size, stride := p.n*l.c, l.window.KernelH, l.window.StrideH
 	dx := l.dx.of(planes * l.h * l.w)
 	if l.pairs {
+		if l.afterRelu {
+			nn.ReluGradient(dy, dy, l.y.of(len(dy)))
+		}
 		nn.MaxPairsGradient(dx, dy, l.which.of(len(dy)), planes, l.h, l.w)
 		return dx, nil
 	}

@@ -7,6 +7,7 @@ import "github.com/normwasm/normwasm/internal/asm"
 func trainingKernels(file *asm.File) {
 	tileTaps(file)
 	dotTaps(file)
+	dealPlanes(file)
 	copyPlane(file)
 	maxPairs(file)
 	spreadPairs(file)
@@ -104,44 +105,35 @@ func tileTaps(file *asm.File) {
 		})
 }
 
-// dotTaps goes along rows of both operands, so that neither is packed: eight sums of four
-// lanes, for four filters and two taps.
+// dotTaps goes along rows of both operands: eight sums of four lanes, for four filters and
+// two taps. The filters' vectors lie side by side, so that one pointer reads them all.
 func dotTaps(file *asm.File) {
-	file.Func("func dotTaps(sums, dy *float32, ldo, ldy int, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)",
+	file.Func("func dotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)",
 		"dotTaps adds products of two sets of planes; kernel_training.go has the loop.",
 		func(f *asm.Func) {
-			sums, ldo, ldy, ldx := f.Ptr("sums"), f.NewInt("ldo"), f.NewInt("ldy"), f.NewInt("ldx")
-			plane, panels, tap, nt := f.Ptr("dy"), f.Int("panels"), f.NewPtr("tap"), f.NewInt("nt")
+			sums, panel, panels := f.Ptr("sums"), f.Ptr("dealt"), f.Int("panels")
+			tap, nt, ldx := f.NewPtr("tap"), f.NewInt("nt"), f.NewInt("ldx")
 			rows, cols := f.NewInt("rows"), f.NewInt("cols")
-			x0, x1, p := f.NewPtr("x0"), f.NewPtr("x1"), make([]asm.Ptr, 4)
-			for q := range p {
-				p[q] = f.NewPtr("p")
-			}
-			acc, d, v := f.NewVs("acc", 8), f.NewVs("d", 2), f.NewVs("v", 2)
-			ldo.Set(floats(f.ArgInt("ldo")))
-			// Going from the end of a row to the next one.
-			ldy.Set(floats(f.ArgInt("ldy").Sub(f.ArgInt("cols"))))
-			ldx.Set(floats(f.ArgInt("ldx").Sub(f.ArgInt("cols"))))
-			row := f.ArgInt("nt").Shl(4) // of a filter's sums
-			at := func(q int, p asm.Ptr) {
-				p.Set(sums)
-				for range q {
-					p.Set(p.Add(row))
+			x0, x1, d, to := f.NewPtr("x0"), f.NewPtr("x1"), f.NewPtr("d"), f.NewPtr("to")
+			acc, e, v := f.NewVs("acc", 8), f.NewV("e"), f.NewVs("v", 2)
+			ldx.Set(floats(f.ArgInt("ldx").Sub(f.ArgInt("cols")))) // from the end of a row to the next one
+			row := f.ArgInt("nt").Shl(4)                           // of a filter's sums
+			each := func(body func(q int)) {
+				to.Set(sums)
+				for q := range 4 {
+					body(q)
+					to.Set(to.Add(row))
 				}
 			}
 			f.Take(panels, 1, func() {
 				tap.Set(f.ArgPtr("taps"))
 				nt.Set(f.ArgInt("nt"))
 				f.Take(nt, 2, func() {
-					for q := range p {
-						at(q, p[q])
-						acc[2*q].Set(p[q].V(0))
-						acc[2*q+1].Set(p[q].V(16))
-					}
-					p[0].Set(plane)
-					for q := 1; q < 4; q++ {
-						p[q].Set(p[q-1].Add(ldo))
-					}
+					each(func(q int) {
+						acc[2*q].Set(to.V(0))
+						acc[2*q+1].Set(to.V(16))
+					})
+					d.Set(panel)
 					x0.Set(f.ArgPtr("x").Add(floats(tap.Int32(0))))
 					x1.Set(f.ArgPtr("x").Add(floats(tap.Int32(4))))
 					rows.Set(f.ArgInt("rows"))
@@ -150,33 +142,64 @@ func dotTaps(file *asm.File) {
 						f.Take(cols, 4, func() {
 							v[0].Set(x0.V(0))
 							v[1].Set(x1.V(0))
-							for q := range p {
-								e := d[q%2]
-								e.Set(p[q].V(0))
+							for q := range 4 {
+								e.Set(d.V(int64(16 * q)))
 								acc[2*q].Set(e.MulAdd(v[0], acc[2*q]))
 								acc[2*q+1].Set(e.MulAdd(v[1], acc[2*q+1]))
-								p[q].Advance(16)
 							}
+							d.Advance(64)
 							x0.Advance(16)
 							x1.Advance(16)
 						})
-						for q := range p {
-							p[q].Set(p[q].Add(ldy))
-						}
 						x0.Set(x0.Add(ldx))
 						x1.Set(x1.Add(ldx))
 					})
-					for q := range p {
-						at(q, p[q])
-						p[q].StoreV(0, acc[2*q])
-						p[q].StoreV(16, acc[2*q+1])
-					}
+					each(func(q int) {
+						to.StoreV(0, acc[2*q])
+						to.StoreV(16, acc[2*q+1])
+					})
 					sums.Advance(32)
 					tap.Advance(8)
 				})
 				// sums has gone along one filter's.
 				sums.Set(sums.Add(row.MulConst(3)))
-				plane.Set(plane.Add(ldo.Shl(2)))
+				panel.Set(panel.Add(f.ArgInt("rows").Mul(f.ArgInt("cols")).Shl(4)))
+			})
+		})
+}
+
+// dealPlanes lays planes out for dotTaps.
+func dealPlanes(file *asm.File) {
+	file.Func("func dealPlanes(dst, src *float32, planes, rows, cols int)",
+		"dealPlanes puts the vectors of four planes side by side; kernel_training.go has the loop.",
+		func(f *asm.Func) {
+			panel, x, planes := f.Ptr("dst"), f.Ptr("src"), f.Int("planes")
+			rows, cols, y, place := f.NewInt("rows"), f.NewInt("cols"), f.NewPtr("y"), f.NewInt("place")
+			f.Take(planes, 1, func() {
+				y.Set(panel.Add(place.Shl(4)))
+				rows.Set(f.ArgInt("rows"))
+				f.Take(rows, 1, func() {
+					cols.Set(f.ArgInt("cols"))
+					f.Take(cols, 4, func() {
+						y.StoreV(0, x.V(0))
+						y.Advance(64)
+						x.Advance(16)
+					})
+					f.If(cols.NotZero(), func() {
+						f.Take(cols, 1, func() {
+							y.StoreF32(0, x.F32(0))
+							y.Advance(4)
+							x.Advance(4)
+						})
+						// On to the next vector's place.
+						y.Set(y.Add(floats(f.ConstInt(16).Sub(f.ArgInt("cols").And(3)))))
+					})
+				})
+				place.Set(place.AddConst(1))
+				f.If(place.EqConst(4), func() {
+					place.Set(f.ConstInt(0))
+					panel.Set(y.AddConst(-48))
+				})
 			})
 		})
 }
