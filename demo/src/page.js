@@ -1,9 +1,9 @@
 // Wires the page: what is given goes to the worker, what the worker says is shown.
 
 import { drawLine, drawSample, samples } from './compose.js';
-import { $, bytes, make } from './dom.js';
+import { $, bytes, make, wireCopy } from './dom.js';
 import { prepared } from './pictures.js';
-import { showDone, showLine, showPicture, wholeText, wireCopy, wireText } from './reading.js';
+import { showDone, showLine, showPicture, wholeText, wireText } from './reading.js';
 import { showDownloads, showEngine, showNetworks, showTimes } from './report.js';
 
 /** @type {Worker | undefined} */

@@ -1,6 +1,6 @@
 // Shows one reading: the picture with its lines marked, the text, and how sure each line and character is.
 
-import { $, make, percent, plural } from './dom.js';
+import { $, make, percent, plural, wireCopy } from './dom.js';
 
 const STEP = 8; // columns of the strip a recognition step stands for
 
@@ -201,22 +201,4 @@ export function wireText() {
     }
   });
   wireCopy($('copy'), wholeText, text);
-}
-
-/**
- * A button that copies; where the browser does not permit it, the text is selected, ready for the usual keys.
- * @param {HTMLButtonElement} button @param {() => string} text @param {HTMLElement} shown
- */
-export function wireCopy(button, text, shown) {
-  button.addEventListener('click', async () => {
-    const name = button.textContent;
-    try {
-      await navigator.clipboard.writeText(text());
-      button.textContent = 'Copied';
-    } catch {
-      getSelection()?.selectAllChildren(shown);
-      button.textContent = 'Selected';
-    }
-    setTimeout(() => ['Copied', 'Selected'].includes(button.textContent ?? '') && (button.textContent = name), 1600);
-  });
 }

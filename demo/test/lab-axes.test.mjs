@@ -125,6 +125,8 @@ describe('the page', () => {
           const lit = now.in.map((_, k) => together(s, placeOf(i, dims), placeOf(k, dims)));
           assert.deepEqual(now.litIn, lit, `${kind}, ${norm}: input lit for ${i}`);
           assert.deepEqual(now.litOut, lit, `${kind}, ${norm}: output lit for ${i}`);
+          const colours = await page.evaluate(() => ['.lit', ':not(.lit)'].map((c) => getComputedStyle(document.querySelector(`#in .cell${c}`) ?? document.body).backgroundColor));
+          assert.notEqual(colours[0], colours[1], `${kind}, ${norm}: what is lit can be seen`);
           assert.equal(number(now.result), now.out[i], `${kind}, ${norm}: the formula's result`);
         }
         await page.mouse.move(5, 5);

@@ -92,7 +92,7 @@ function update(cause) {
     }
     result = normalize({ layerNorm, rmsNorm, instanceNorm, groupNorm }, setting, x, { layer, training });
   }
-  $('axes').className = `hue hue-${CALLS[norm][0].toLowerCase()}${CALLS[norm].slice(1)}`;
+  $('axes').className = `hue s-${CALLS[norm][0].toLowerCase()}${CALLS[norm].slice(1)}`;
   $('axes').classList.toggle('constant', norm === 'batch' && !training);
 
   const moved = new Map(examples.map((e) => [e.id, 0]));
