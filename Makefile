@@ -146,7 +146,7 @@ test-browser-long: browser $(BIN)/wasmbrowsertest
 	$(STEP) test-browser-long bash -c '$(WASM) go test -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
 
 test-wasm: testdata
-	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS)'
+	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS) && $(WASM) go test -tags train $(IN_NODE) ./wasm'
 
 test-purego: testdata
 	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./norm ./nn ./nn/graph ./nn/train'
