@@ -4,10 +4,10 @@ import "github.com/normwasm/normwasm/nn"
 
 // activation is a function of each element.
 type activation struct {
-	kind         string
-	gradientDone bool // of relu, by the layer after it
-	x            []float32
-	y, dx        buffer
+	kind  string
+	later bool // relu: the layer after it does it
+	x     []float32
+	y, dx buffer
 }
 
 func newActivation(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -18,7 +18,15 @@ func (a *activation) params() []*Param { return nil }
 
 func (a *activation) forward(_ *pass, x []float32) ([]float32, error) {
 	a.x = x
-	y := a.y.of(len(x))
+	if a.later {
+		return x, nil
+	}
+	return a.outputs(), nil
+}
+
+// outputs are those for the latest x.
+func (a *activation) outputs() []float32 {
+	x, y := a.x, a.y.of(len(a.x))
 	switch a.kind {
 	case "relu":
 		nn.Relu(y, x)
@@ -31,11 +39,11 @@ func (a *activation) forward(_ *pass, x []float32) ([]float32, error) {
 	case "sigmoid":
 		nn.Sigmoid(y, x)
 	}
-	return y, nil
+	return y
 }
 
 func (a *activation) backward(_ *pass, dy []float32) ([]float32, error) {
-	if a.gradientDone {
+	if a.later {
 		return dy, nil
 	}
 	dx, y := a.dx.of(len(dy)), a.y.of(len(dy))

@@ -127,7 +127,7 @@ type pool struct {
 	window          nn.Pool
 	c, h, w, oh, ow int
 	pairs           bool // maxima of 2×2 windows side by side, the most common ones
-	afterRelu       bool // whose gradient is taken here
+	relu            bool // of the maxima as well
 	x               []float32
 	y, dx, which    buffer
 }
@@ -164,6 +164,9 @@ func (l *pool) forward(p *pass, x []float32) ([]float32, error) {
 	y := l.y.of(planes * l.oh * l.ow)
 	if l.pairs {
 		nn.MaxPairs(y, l.which.of(len(y)), x, planes, l.h, l.w)
+		if l.relu {
+			nn.Relu(y, y)
+		}
 		return y, nil
 	}
 	scratch := p.scratch.of(l.window.ScratchLen(l.h, l.w))
@@ -179,7 +182,7 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 	planes, size, stride := p.n*l.c, l.window.KernelH, l.window.StrideH
 	dx := l.dx.of(planes * l.h * l.w)
 	if l.pairs {
-		if l.afterRelu {
+		if l.relu {
 			nn.ReluGradient(dy, dy, l.y.of(len(dy)))
 		}
 		nn.MaxPairsGradient(dx, dy, l.which.of(len(dy)), planes, l.h, l.w)

@@ -150,8 +150,8 @@ func join(before, after layer) {
 	a, relu := before.(*activation)
 	p, pool := after.(*pool)
 	if relu && a.kind == "relu" && pool && p.pairs {
-		// Where ReLU gave 0, so did the maximum, a quarter of the numbers to look at.
-		a.gradientDone, p.afterRelu = true, true
+		// ReLU of the maximum is the maximum of ReLUs, of a quarter of the numbers.
+		a.later, p.relu = true, true
 	}
 }
 

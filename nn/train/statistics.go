@@ -26,7 +26,11 @@ func (t *Trainer) Statistics() ([]Statistics, error) {
 			continue
 		}
 		s := Statistics{Layer: n.name()}
-		s.Mean, s.Std = meanAndStd(n.y)
+		y := n.y
+		if a, ok := n.layer.(*activation); ok && a.later {
+			y = a.outputs()
+		}
+		s.Mean, s.Std = meanAndStd(y)
 		sum := 0.0
 		for _, p := range n.params() {
 			sum += nn.Dot(p.Grad, p.Grad)

@@ -75,3 +75,25 @@ func TestPrecise(t *testing.T) {
 	require.EqualError(t, p.Add(Batch{N: 1}), "train: the batch's x has 0 elements, want [1 4]")
 	require.Equal(t, before, values(tr))
 }
+
+// A ReLU before a pool is computed by the pool; its statistics are its own all the same.
+func TestStatisticsOfLaterRelu(t *testing.T) {
+	model := []Spec{{Type: "conv2d", Filters: 3, Kernel: 3}, {Type: "relu"}, {Type: "maxPool2d", Size: 2}, {Type: "flatten"}, {Type: "linear", Units: 2}}
+	tr := made(t, Options{Input: []int{1, 6, 6}, Model: model})
+	_, err := tr.Evaluate(batchFor(tr, 5, 1), false)
+	require.NoError(t, err)
+	all, err := tr.Statistics()
+	require.NoError(t, err)
+	mean, square := 0.0, 0.0
+	x := tr.nodes[0].y
+	for _, v := range x {
+		mean += math.Max(float64(v), 0) / float64(len(x))
+	}
+	for _, v := range x {
+		d := math.Max(float64(v), 0) - mean
+		square += d * d / float64(len(x))
+	}
+	require.Equal(t, "1 relu", all[1].Layer)
+	require.InDelta(t, mean, all[1].Mean, 1e-6)
+	require.InDelta(t, math.Sqrt(square), all[1].Std, 1e-6)
+}
