@@ -39,7 +39,7 @@ for (const name of await readdir(out).catch(() => [])) if (name !== 'screens') a
 await cp(join(here, 'src'), out, { recursive: true });
 await cp(join(engine, 'dist'), join(out, 'normwasm', 'dist'), {
   recursive: true,
-  filter: async (path) => (await stat(path)).isDirectory() || /normwasm(\.\w+)?\.(wasm|js)$/.test(path),
+  filter: async (path) => (await stat(path)).isDirectory() || /normwasm(\.\w+)*\.(wasm|js)$/.test(path),
 });
 await cp(join(engine, 'package.json'), join(out, 'normwasm', 'package.json'));
 await mkdir(join(out, 'models'), { recursive: true });

@@ -34,7 +34,8 @@ export function wireCopy(button, text, shown) {
       await navigator.clipboard.writeText(text());
       button.textContent = 'Copied';
     } catch {
-      getSelection()?.selectAllChildren(shown);
+      if (shown instanceof HTMLInputElement) shown.select();
+      else getSelection()?.selectAllChildren(shown);
       button.textContent = 'Selected';
     }
     setTimeout(() => ['Copied', 'Selected'].includes(button.textContent ?? '') && (button.textContent = name), 1600);

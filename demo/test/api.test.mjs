@@ -109,7 +109,7 @@ test('links between the pages and inside them lead somewhere', async () => {
     for (const [, href] of html.matchAll(/<a [^>]*href="([^"]*)"/g)) {
       if (/^https:/.test(href)) continue;
       const [file, hash] = href.split('#');
-      const target = text[file === '' ? name : file === './' ? 'index.html' : file];
+      const target = text[file === '' ? name : file === './' ? 'index.html' : file] ?? (await readFile(join(dist, file), 'utf8').catch(() => undefined));
       assert.ok(target !== undefined, `${name} links to ${href}`);
       if (hash) assert.ok(target.includes(` id="${hash}"`), `${name} links to ${href}`);
     }
