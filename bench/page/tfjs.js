@@ -5,10 +5,14 @@
 
 export async function start() {
   tf.wasm.setWasmPaths('/tfjs-wasm/');
-  await tf.setBackend('wasm');
-  await tf.ready();
-  if (tf.getBackend() !== 'wasm') throw new Error(`tfjs runs on ${tf.getBackend()}, want wasm`);
+  await use('wasm');
   return { version: tf.version.tfjs, simd: await tf.env().getAsync('WASM_HAS_SIMD_SUPPORT') };
+}
+
+export async function use(backend) {
+  await tf.setBackend(backend);
+  await tf.ready();
+  if (tf.getBackend() !== backend) throw new Error(`tfjs runs on ${tf.getBackend()}, want ${backend}`);
 }
 
 function contender(compute, inputs) {

@@ -5,7 +5,7 @@ import test from 'node:test';
 import { brotliDecompressSync } from 'node:zlib';
 import { batchNormReference, channelsLast, layerNormReference, maxDifference, uniform } from '../page/data.js';
 import { measure, perNode, quantile } from '../page/measure.js';
-import { fill, table } from '../report.mjs';
+import { fill, merge, table } from '../report.mjs';
 import { serve } from '../server.mjs';
 
 test('quantile', () => {
@@ -41,6 +41,8 @@ test('each contender gives one sample a round, long enough', async (t) => {
   assert.equal(order.slice(-8).join(''), 'abbaabba');
   const slow = await measure([takes('a', 1), takes('slow', 300)], { rounds: 12, sampleMs: 1, warmMs: 1, budgetMs: 1000 });
   assert.deepEqual(slow.map((s) => s.samples.length), [12, 9]);
+  const slower = await measure([takes('a', 1), takes('slow', 300)], { rounds: 12, sampleMs: 1, warmMs: 1, budgetMs: 500, fewest: 3 });
+  assert.deepEqual(slower.map((s) => s.samples.length), [12, 3]);
 });
 
 test('references', () => {
@@ -69,6 +71,23 @@ test('the table goes between the markers and nowhere else', () => {
   assert.ok(filled.startsWith('a\n<!-- bench:begin -->\n|') && filled.endsWith('<!-- bench:end -->\nz\n') && !filled.includes('old'));
   assert.equal(fill(filled, text), filled);
   assert.throws(() => fill('nothing', text), /no <!-- bench:begin -->/);
+});
+
+test('steps of training have a table of their own, and a group can be measured anew', () => {
+  const step = { group: 'steps', name: 'CNN', dims: [64, 1], contenders: [{ name: 'normwasm', medianMs: 20, rounds: 4, gflops: 19.1, productGflops: 34 },
+    { name: 'normwasm simd', medianMs: 25, rounds: 4 }, { name: 'tfjs-cpu', medianMs: 5000, rounds: 3 }, { name: 'jax-js', medianMs: 900, rounds: 3 }] };
+  const mlp = { ...step, name: 'MLP', contenders: [step.contenders[0], { name: 'tfjs-wasm', medianMs: 160, rounds: 4 }] };
+  const other = { group: 'call', name: 'LayerNorm', dims: [2], contenders: [{ name: 'normwasm', medianMs: 1, rounds: 4 }] };
+  const before = { date: '2030-01-02T03:04:05.678Z', machine: { cpu: 'A' }, versions: { normwasm: '2' }, variants: ['simd'], method: 'old', cases: [{ ...step, name: 'old' }, other] };
+  const after = merge(before, { ...before, versions: { '@jax-js/jax': '3' }, method: 'new', cases: [step, mlp] }, ['steps'], ['steps', 'call']);
+  assert.deepEqual(after.cases.map((c) => c.name), ['CNN', 'MLP', 'LayerNorm']);
+  assert.deepEqual([after.method, after.versions], ['new', { normwasm: '2', '@jax-js/jax': '3' }]);
+  const text = table(after);
+  assert.match(text, /\| CNN, 64×1 \| 20\.0 ms \| 19\.1 of 34\.0 GFLOP\/s, 56 % \| 5000 ms \(cpu\) \| \*\*250×\*\* \| 900 ms \| \*\*45×\*\* \|/);
+  assert.match(text, /\| MLP, 64×1 \| 20\.0 ms \|[^|]*\| 160 ms \| \*\*8\.0×\*\* \| – \| – \|/);
+  assert.match(text, /\| LayerNorm, 2 \| 1\.00 ms \|/);
+  assert.match(text, /jax-js 3/);
+  assert.throws(() => merge(before, { ...before, machine: { cpu: 'B' } }, ['steps'], ['steps']), /results\.json is of A, and this is B/);
 });
 
 test('the server sends scripts as they are, or in brotli', async () => {
