@@ -9,6 +9,8 @@
 ##   make size         what a page downloads, against its budget
 ##   make build        the npm package, in js/dist
 ##   make site         the demo as a static site for a web server, in demo/dist
+##   make experiment   one of the lab's experiments: N=3, N=all; SEEDS=5; DATA=fashion for other pictures
+##   make weights      the networks that the site ships, anew
 ##   make bench        the benchmark beside onnxruntime-web and TensorFlow.js
 ##   make generate     write the SIMD kernels anew
 ##   make clean        delete what was built
@@ -46,7 +48,7 @@ TEST_STEPS := test-js test-browser test-demo check-quick test-go test-norm test-
 # Who is not root is not asked to install two more browsers.
 LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
-.PHONY: help need check demo site test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
+.PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
 help:
 	@sed -n 's/^## \{0,1\}//p' Makefile
@@ -116,6 +118,14 @@ demo: | need
 # Compressed as far as it goes, which takes minutes the first time.
 site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
+
+# Seconds to minutes each, in one thread; writes demo/src/lab/results/ and docs/experiments.md.
+experiment: $(BUILT) demo/node_modules/.installed
+	@cd demo && node experiment.mjs $(N) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(DATA),--data $(DATA))
+
+# The same bytes each time; a test compares what they can do, not how they were made.
+weights: $(BUILT) demo/node_modules/.installed
+	@cd demo && node weights.mjs
 
 # The pages of the API are made with the TypeScript of js/.
 demo/dist/.built: $(BUILT) demo/node_modules/.installed js/node_modules/.installed $(wildcard demo/*.mjs demo/src/* demo/src/*/* demo/src/*/*/* js/*.d.ts)

@@ -10,6 +10,7 @@ import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
 import { dataFiles, readData } from './data.mjs';
 import { finishPages } from './pages.mjs';
+import { writeExperiments } from './report.mjs';
 import { fontFiles, packages } from './src/fonts.js';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -52,6 +53,7 @@ for (const { package: name, file } of fontFiles) await cp(join(fonts, name, 'fil
 for (const name of packages) await cp(join(fonts, name, 'LICENSE'), join(out, 'fonts', `${name}.LICENSE.txt`));
 
 await writeAPI({ engine, out });
+await writeExperiments(out);
 await finishPages(out);
 
 // Sizes before compression, which is what a streaming download counts.
@@ -64,8 +66,8 @@ await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
 
 // Brotli twins. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are
 // kept by content.
-const effort = (path, size) => (values.quick || extname(path) === '.onnx' || size > 8e6 ? 5 : 11);
-const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx', '.bin']);
+const effort = (path, size) => (values.quick || /\.(onnx|safetensors)$/.test(path) || size > 8e6 ? 5 : 11);
+const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx', '.bin', '.safetensors']);
 
 async function twin(path) {
   const bytes = await readFile(path);

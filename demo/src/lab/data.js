@@ -20,6 +20,9 @@ export const partSize = 1000;
 export const trainParts = 8;
 export const testParts = 2;
 
+/** Bytes as numbers from 0 to 1. */
+const shades = Float32Array.from({ length: 256 }, (_, i) => i / 255);
+
 /** A file of the site, whichever page or worker asks. @type {Read} */
 export async function fetchFile(path) {
   const response = await fetch(new URL(`../${path}`, import.meta.url));
@@ -144,11 +147,14 @@ export class Digits {
       const picture = this.picture(indices[i]);
       const [right, down] = move?.(i) ?? [0, 0];
       y[i] = this.label(indices[i]);
-      const to = x.subarray(i * pixels, (i + 1) * pixels);
-      for (let row = Math.max(0, down); row < Math.min(side, side + down); row++) {
-        for (let column = Math.max(0, right); column < Math.min(side, side + right); column++) {
-          to[row * side + column] = picture[(row - down) * side + column - right] / 255;
-        }
+      // What stays inside of each row; a picture that does not move is one run of pixels.
+      const length = side - Math.abs(right);
+      const rows = right ? side : 1;
+      const run = right ? length : pixels;
+      for (let row = 0; row < rows; row++) {
+        const from = row * side + Math.max(0, -right);
+        const to = from + right + down * side;
+        for (let k = 0; k < run; k++) if (to + k >= 0 && to + k < pixels) x[i * pixels + to + k] = shades[picture[from + k]];
       }
     }
     return { x: new this.Tensor('float32', x, [n, 1, side, side]), y: new this.Tensor('int32', y, [n]) };

@@ -120,15 +120,17 @@ export function recurrentNetwork({ length = 16, width = 16, units = 48, depth = 
 /**
  * A transformer that writes names letter by letter. `place`: the normalization stands 'before' attention and the two dense
  * layers, inside the residual branch (and once more at the end), or 'after' the sum, as in the first transformer.
- * @param {NormOptions & { place?: 'before' | 'after', length?: number, width?: number, heads?: number, depth?: number, inner?: number }} [o]
+ * `dropout` ends each branch.
+ * @param {NormOptions & { place?: 'before' | 'after', length?: number, width?: number, heads?: number, depth?: number, inner?: number, dropout?: number }} [o]
  * @returns {Network}
  */
-export function transformer({ place = 'before', length = 16, width = 32, heads = 4, depth = 2, inner = 4 * width, ...o } = {}) {
+export function transformer({ place = 'before', length = 16, width = 32, heads = 4, depth = 2, inner = 4 * width, dropout = 0, ...o } = {}) {
   check(o.norm ?? 'none', 'sequences');
   /** @type {LayerSpec[]} */
   const model = [{ type: 'embedding', vocabulary, width, positions: length }];
-  const attention = [{ type: 'attention', heads, causal: true }];
-  const dense = [{ type: 'linear', units: inner }, { type: 'gelu' }, { type: 'linear', units: width }];
+  const end = dropout ? [{ type: 'dropout', rate: dropout }] : [];
+  const attention = [{ type: 'attention', heads, causal: true }, ...end];
+  const dense = [{ type: 'linear', units: inner }, { type: 'gelu' }, { type: 'linear', units: width }, ...end];
   for (let i = 0; i < depth; i++) {
     for (const body of [attention, dense]) {
       if (place === 'before') model.push({ type: 'residual', body: [...normalization(o), ...body] });
@@ -139,3 +141,11 @@ export function transformer({ place = 'before', length = 16, width = 32, heads =
   model.push({ type: 'linear', units: vocabulary });
   return { input: [length], model };
 }
+
+// ---- the two that ship with weights: ../models/digits.safetensors and ../models/names.onnx, made by `make weights` ----
+
+/** Tells digits apart; with BatchNorm. */
+export const digitReader = () => pooledNetwork({ norm: 'batchNorm', filters: [16, 32, 64], dropout: 0.2 });
+
+/** Writes names of up to 15 letters; with LayerNorm. */
+export const nameWriter = () => transformer({ norm: 'layerNorm', length: 16, width: 64, heads: 4, depth: 2, dropout: 0.1 });
