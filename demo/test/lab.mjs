@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -15,7 +15,7 @@ export const screens = join(demo, 'dist', 'screens');
 
 /**
  * Builds and serves the site for a test file, and opens pages of it.
- * @returns {{ visit: (t: import('node:test').TestContext, file: string, options?: { options?: object, before?: (page: any) => Promise<void>, quiet?: boolean, wait?: boolean }) => Promise<import('playwright-core').Page> }}
+ * @returns {{ read: (path: string) => Promise<Buffer>, visit: (t: import('node:test').TestContext, file: string, options?: { options?: object, before?: (page: any) => Promise<void>, quiet?: boolean, wait?: boolean }) => Promise<import('playwright-core').Page> }}
  */
 export function lab() {
   let browser, root, site;
@@ -32,6 +32,8 @@ export function lab() {
     if (root) await rm(root, { recursive: true });
   });
   return {
+    /** A file of the site. */
+    read: (path) => readFile(join(root, path)),
     async visit(t, file, { options = {}, before: prepare = async () => {}, quiet = true, wait = true } = {}) {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
       const page = await context.newPage();
