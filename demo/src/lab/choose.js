@@ -22,10 +22,9 @@ $('questions').replaceChildren(...questions.map(({ id, text, options }) => make(
   make('legend', null, text),
   make('div', { className: 'each' }, ...options.map(([value, name]) => make('label', null, make('input', { type: 'radio', name: id, value }), name))))));
 
-/** The experiments that have been run, by claim: a sentence each on what came out. @type {Record<string, { says: string }>} */
+/** What the experiments showed, by claim. @type {Record<string, { holds: 'yes' | 'partly' | 'no', says: string }>} */
 let measured = {};
-/** Whether there is a page to link to. */
-let documented = false;
+const HOLDS = { yes: 'It shows here.', partly: 'It shows here in part.', no: 'It does not show here.' };
 
 function show() {
   for (const input of document.querySelectorAll('#questions input')) /** @type {HTMLInputElement} */ (input).checked = answers[/** @type {HTMLInputElement} */ (input).name] === /** @type {HTMLInputElement} */ (input).value;
@@ -37,8 +36,8 @@ function show() {
   $('why').replaceChildren(...why.map((text) => make('p', null, text)));
   $('instead').replaceChildren(make('b', null, 'Instead: '), instead);
   $('evidence').replaceChildren(...evidence.map((n) => make('li', { 'data-claim': String(n) },
-    documented ? make('a', { href: `experiments.html#claim-${n}` }, claims[n].text) : make('b', null, claims[n].text), '. ',
-    ...(measured[n] ? [make('span', { className: 'here' }, `Here: ${measured[n].says} `)] : []),
+    measured[n] ? make('a', { href: `experiments.html#claim-${n}` }, claims[n].text) : claims[n].text, '. ',
+    ...(measured[n] ? [make('b', null, HOLDS[measured[n].holds]), ` ${measured[n].says} `] : []),
     make('small', null, `${claims[n].source}.`))));
   const code = codeFor(a, kind);
   for (const name of FRAMEWORKS) $(`code-${name}`).textContent = code[name];
@@ -61,4 +60,6 @@ $('framework').addEventListener('change', () => {
 wireCopy($('code-copy'), () => $(`code-${framework()}`).textContent, $('code-normwasm').parentElement?.parentElement ?? document.body);
 
 readAddress();
+// With the numbers of the experiments, if they arrive; what they say belongs to the answer, so it is not shown before.
+measured = await fetch(new URL('results/summary.json', import.meta.url)).then((r) => (r.ok ? r.json() : {})).catch(() => ({}));
 show();

@@ -4,7 +4,7 @@ import { $, make, percent } from '../dom.js';
 import { Tensor, Trainer } from '../engine.js';
 import { Digits, fetchFile, partSize } from './data.js';
 import { SIDE, distance, largest, moved, rasterize, softmax } from './draw-model.js';
-import { pooledNetwork } from './networks.js';
+import { digitReader } from './networks.js';
 import { random } from './random.js';
 
 const PIXELS = SIDE * SIDE;
@@ -279,12 +279,13 @@ matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
 // ---- starting ----
 
 async function start() {
-  const { input, model } = pooledNetwork({ norm: 'batchNorm' });
+  const { input, model } = digitReader();
   const data = new Digits({ Tensor });
   const first = data.trainCount;
   const [weights, trainer] = await Promise.all([
     fetchFile('models/digits.safetensors'),
-    Trainer.create({ input, model, loss: 'crossEntropy', optimizer: { type: 'adamw', learningRate: 1e-3 }, worker: true }),
+    // Nothing is trained here; the file has no optimizer's state, as plain SGD has none.
+    Trainer.create({ input, model, loss: 'crossEntropy', optimizer: { type: 'sgd', learningRate: 0.01 }, worker: true }),
     data.load(first, first + partSize),
   ]);
   await trainer.load(weights);
