@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
-import { NAMES, combinations, questions } from '../src/lab/choose-model.js';
+import { NAMES, claims, combinations, questions } from '../src/lab/choose-model.js';
 import { lab, looks, screens } from './lab.mjs';
 
 const run = promisify(execFile);
-const { visit } = lab();
+const { read, visit } = lab();
 
 /** What the page says for each combination, as a visitor finds it: the choices are pressed one after another. */
 let walked;
@@ -84,6 +84,29 @@ test('the code for PyTorch and Keras is Python', { skip: python ? false : 'there
   const checked = run('python3', ['-c', checker]);
   checked.child.stdin?.end(JSON.stringify(programs));
   assert.equal((await checked).stdout, '');
+});
+
+test('what the experiments showed stands beside each claim that was tried, with a link to it', async (t) => {
+  const page = await visit(t, 'choose.html', { wait: false });
+  await walk(page);
+  const summary = JSON.parse(String(await read('lab/results/summary.json')));
+  const tried = String(await read('experiments.html'));
+  const words = { yes: 'It shows here.', partly: 'It shows here in part.', no: 'It does not show here.' };
+  const seen = new Set();
+  for (const a of combinations()) {
+    await page.evaluate((hash) => (location.hash = hash), Object.values(a).join('-'));
+    await page.waitForFunction((values) => values.every((v) => document.querySelector(`#questions input[value="${v}"]`).checked), Object.values(a));
+    for (const { n, text, href } of await page.evaluate(() => [...document.querySelectorAll('#evidence li')].map((li) => ({ n: li.dataset.claim, text: li.textContent, href: li.querySelector('a')?.getAttribute('href') })))) {
+      seen.add(n);
+      const said = summary[n];
+      assert.equal(href, said ? `experiments.html#claim-${n}` : undefined, `claim ${n}`);
+      if (!said) continue;
+      assert.ok(text.includes(`${words[said.holds]} ${said.says}`), `claim ${n}: ${text}`);
+      assert.ok(tried.includes(`id="claim-${n}"`), `claim ${n} has its place on the page of experiments`);
+    }
+    if (seen.size === Object.keys(claims).length) break;
+  }
+  assert.equal(seen.size, Object.keys(claims).length, 'each claim is somebody’s evidence');
 });
 
 test('an address leads to its answers; frameworks are chosen, and copied', async (t) => {

@@ -23,6 +23,7 @@ export const claims = /** @type {Record<number, { text: string, source: string }
   7: { text: 'LayerNorm suits transformers, BatchNorm does not', source: 'Shen et al. 2020 (PowerNorm): 35.5 against 34.4 BLEU in translation' },
   8: { text: 'Where LayerNorm stands matters: behind the sum it needs a warm-up', source: 'Xiong et al. 2020: 8.45 BLEU without' },
   9: { text: 'RMSNorm is as good and cheaper', source: 'Zhang and Sennrich 2019: 7 to 64 % less time' },
+  12: { text: 'A transformer can do without: dynamic tanh in place of LayerNorm', source: 'Zhu et al. 2025' },
 });
 
 /**
@@ -98,8 +99,8 @@ function forSequences({ task, batch }) {
     return {
       kind: 'rmsNorm',
       why: [`Most newer language models have RMSNorm, before attention and before the dense layers: each step is measured by itself, so that none sees what comes later, and without the mean it costs less than LayerNorm.${size}`],
-      instead: 'LayerNorm, which is as good; for a recurrent network it is the usual one.',
-      claims: [7, 8, 9],
+      instead: 'LayerNorm, which is as good; for a recurrent network it is the usual one. Dynamic tanh, which measures nothing at all, is a newer proposal.',
+      claims: [7, 8, 9, 12],
     };
   }
   return {
