@@ -83,8 +83,7 @@ func checkConvTraining(t *testing.T, s ConvShape, n, h, w int, x *testkit.Operan
 	dy := testkit.Input("dy", testkit.Normal(testkit.Rand(uint64(len(weights))), len(want), 0, 1), 1)
 	dw, db := testkit.Output("dw", len(weights), 2), testkit.Output("db", s.OutChannels, 1)
 	for range 2 {
-		conv.WeightGradient(dw.S, dy.S, x.S, n, scratch.S)
-		conv.BiasGradient(db.S, dy.S, n, scratch.S)
+		conv.Gradients(dw.S, db.S, dy.S, x.S, n, scratch.S)
 	}
 	grads, biases := make([]sum, len(weights)), make([]sum, s.OutChannels)
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups

@@ -52,10 +52,10 @@ func (c *ConvTraining) Pack(weights, bias []float32) {
 	}
 }
 
-// ScratchLen returns how many float32 of scratch Run and the gradients want.
+// ScratchLen returns how many float32 of scratch Run and Gradients want.
 func (c *ConvTraining) ScratchLen() int {
 	cg, og := c.group()
-	return max(c.planesLen(cg)+roundUp(og, 4)*c.oh*roundUp(c.ow, 4), c.shape.OutChannels)
+	return c.planesLen(cg) + roundUp(og, 4)*c.oh*roundUp(c.ow, 4) + og
 }
 
 func (c *ConvTraining) planesLen(cg int) int {
@@ -113,9 +113,9 @@ func (c *ConvTraining) Run(y, x []float32, n int, scratch []float32) {
 	}
 }
 
-// WeightGradient computes dw, of the weights' shape, from dy [n, OutChannels, oh, ow] and
-// what Run had for x.
-func (c *ConvTraining) WeightGradient(dw, dy, x []float32, n int, scratch []float32) {
+// Gradients computes dw, of the weights' shape, and db (nil for none) from dy
+// [n, OutChannels, oh, ow] and what Run had for x.
+func (c *ConvTraining) Gradients(dw, db, dy, x []float32, n int, scratch []float32) {
 	pixels, size := c.oh*c.ow, c.h*c.w
 	cg, og := c.group()
 	k, m, nt := cg*c.shape.KernelH*c.shape.KernelW, roundUp(og, 4), len(c.taps)
@@ -128,10 +128,18 @@ func (c *ConvTraining) WeightGradient(dw, dy, x []float32, n int, scratch []floa
 	pitch := roundUp(c.ow, 4)
 	dealt := mem.take(m * c.oh * pitch)
 	clear(dealt)
+	sums := mem.take(og)
+	clear(db)
 	for i := range n * c.shape.Groups * min(pixels, 1) {
 		g := i % c.shape.Groups
 		in := c.planes(room, x[i*cg*size:][:cg*size], cg)
-		dealPlanes(ptr(dealt), ptr(dy[i*og*pixels:][:og*pixels]), og, c.oh, c.ow)
+		d := dy[i*og*pixels:][:og*pixels]
+		if db != nil {
+			ReduceSum.Run(sums, d, og, pixels, 1)
+			b := db[g*og:][:og]
+			Add(b, b, 0, 1, sums, 0, 1, 1, og)
+		}
+		dealPlanes(ptr(dealt), ptr(d), og, c.oh, c.ow)
 		dotTaps(ptr(c.sums[g*m*nt*4:]), ptr(dealt), ptr(in), c.lattice.rowStep(), ptr32(c.taps), nt, m/4, c.oh, pitch)
 	}
 	for o := range c.shape.OutChannels {
@@ -140,16 +148,5 @@ func (c *ConvTraining) WeightGradient(dw, dy, x []float32, n int, scratch []floa
 			s := (*[4]float32)(sums[4*t:])
 			to[t] = (s[0] + s[1]) + (s[2] + s[3])
 		}
-	}
-}
-
-// BiasGradient computes the sums db [OutChannels] of dy's planes, dy [n, OutChannels, oh, ow].
-func (c *ConvTraining) BiasGradient(db, dy []float32, n int, scratch []float32) {
-	channels := c.shape.OutChannels
-	sums := scratch[:channels]
-	clear(db[:channels])
-	for i := range n {
-		ReduceSum.Run(sums, dy[i*channels*c.oh*c.ow:], channels, c.oh*c.ow, 1)
-		Add(db, db, 0, 1, sums, 0, 1, 1, channels)
 	}
 }

@@ -7,7 +7,7 @@ type activation struct {
 	kind  string
 	later bool // relu: the layer after it does it
 	x     []float32
-	y, dx buffer
+	y     buffer
 }
 
 func newActivation(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -46,7 +46,7 @@ func (a *activation) backward(_ *pass, dy []float32) ([]float32, error) {
 	if a.later {
 		return dy, nil
 	}
-	dx, y := a.dx.of(len(dy)), a.y.of(len(dy))
+	dx, y := dy, a.y.of(len(dy))
 	switch a.kind {
 	case "relu":
 		nn.ReluGradient(dx, dy, y)

@@ -67,13 +67,6 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	return c, []int{s.Filters, c.oh, c.ow}, nil
 }
 
-func (c *conv) biasValue() []float32 {
-	if c.bias == nil {
-		return nil
-	}
-	return c.bias.Value
-}
-
 func (c *conv) params() []*Param {
 	if c.bias == nil {
 		return []*Param{c.weight}
@@ -84,17 +77,13 @@ func (c *conv) params() []*Param {
 func (c *conv) forward(p *pass, x []float32) ([]float32, error) {
 	c.x = x
 	y := c.y.of(p.n * c.shape.OutChannels * c.oh * c.ow)
-	c.direct.Pack(c.weight.Value, c.biasValue())
+	c.direct.Pack(c.weight.Value, value(c.bias))
 	c.direct.Run(y, x, p.n, p.scratch.of(c.direct.ScratchLen()))
 	return y, nil
 }
 
 func (c *conv) backward(p *pass, dy []float32) ([]float32, error) {
-	scratch := p.scratch.of(c.direct.ScratchLen())
-	c.direct.WeightGradient(c.weight.Grad, dy, c.x, p.n, scratch)
-	if c.bias != nil {
-		c.direct.BiasGradient(c.bias.Grad, dy, p.n, scratch)
-	}
+	c.direct.Gradients(c.weight.Grad, grad(c.bias), dy, c.x, p.n, p.scratch.of(c.direct.ScratchLen()))
 	if p.last {
 		return nil, nil
 	}

@@ -11,7 +11,7 @@ type batchNorm struct {
 	gamma, beta *Param
 	shape       []int
 	x           []float32
-	y, dx       buffer
+	y           buffer
 	kept        []float32 // the running statistics before the step
 	batches     int
 }
@@ -93,8 +93,7 @@ func (l *batchNorm) forward(p *pass, x []float32) ([]float32, error) {
 }
 
 func (l *batchNorm) backward(_ *pass, dy []float32) ([]float32, error) {
-	dx := l.dx.of(len(dy))
-	return dx, l.layer.Backward(dx, grad(l.gamma), grad(l.beta), dy, l.x)
+	return dy, l.layer.Backward(dy, grad(l.gamma), grad(l.beta), dy, l.x)
 }
 
 // keep remembers the running statistics, restore brings them back.
@@ -122,7 +121,7 @@ type rowNorm struct {
 	layer       *norm.LayerNorm
 	root        *norm.RMSNorm
 	x           []float32
-	y, dx       buffer
+	y           buffer
 	mean, rstd  buffer
 }
 
@@ -166,11 +165,11 @@ func (l *rowNorm) forward(p *pass, x []float32) (y []float32, err error) {
 }
 
 func (l *rowNorm) backward(p *pass, dy []float32) ([]float32, error) {
-	rows, dx := p.n*l.rows, l.dx.of(len(dy))
+	rows := p.n * l.rows
 	if l.rms {
-		return dx, l.root.Backward(dx, grad(l.gamma), dy, l.x, l.rstd.of(rows), value(l.gamma))
+		return dy, l.root.Backward(dy, grad(l.gamma), dy, l.x, l.rstd.of(rows), value(l.gamma))
 	}
-	return dx, l.layer.Backward(dx, grad(l.gamma), grad(l.beta), dy, l.x, l.mean.of(rows), l.rstd.of(rows), value(l.gamma))
+	return dy, l.layer.Backward(dy, grad(l.gamma), grad(l.beta), dy, l.x, l.mean.of(rows), l.rstd.of(rows), value(l.gamma))
 }
 
 // groupNorm is GroupNorm, or InstanceNorm: a group for each channel.
@@ -182,7 +181,7 @@ type groupNorm struct {
 	gamma, beta *Param
 	layer       *norm.GroupNorm
 	x           []float32
-	y, dx       buffer
+	y           buffer
 	mean, rstd  buffer
 }
 
@@ -225,6 +224,6 @@ func (l *groupNorm) forward(p *pass, x []float32) (y []float32, err error) {
 }
 
 func (l *groupNorm) backward(p *pass, dy []float32) ([]float32, error) {
-	dx, n := l.dx.of(len(dy)), p.n*l.groups
-	return dx, l.layer.Backward(dx, grad(l.gamma), grad(l.beta), dy, l.x, l.mean.of(n), l.rstd.of(n), value(l.gamma))
+	n := p.n * l.groups
+	return dy, l.layer.Backward(dy, grad(l.gamma), grad(l.beta), dy, l.x, l.mean.of(n), l.rstd.of(n), value(l.gamma))
 }
