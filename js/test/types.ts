@@ -1,6 +1,6 @@
 // Checked by tsc, never run: code as users write it against the published types.
-import { AdaptiveLayerNorm, BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, LocalResponseNorm, LpNorm, NormError, RMSNorm, ShapeError, SpectralNorm, Tensor, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, readSafetensors, rmsNorm, tensorFromImage, tensorToImage, weightNorm, writeSafetensors } from 'normwasm';
-import type { Runtime, Variant } from 'normwasm';
+import { AdaptiveLayerNorm, BatchNorm, DisposedError, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LoadError, LocalResponseNorm, LpNorm, NormError, RMSNorm, ShapeError, SpectralNorm, Tensor, Trainer, UnsupportedError, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, readSafetensors, rmsNorm, tensorFromImage, tensorToImage, weightNorm, writeSafetensors } from 'normwasm';
+import type { Batch, LayerSpec, Runtime, Variant } from 'normwasm';
 
 export async function use(signal: AbortSignal): Promise<number> {
   const runtime: Runtime = await init({ variant: 'auto', signal, onProgress: ({ phase, loaded, total }) => void [phase, loaded, total] });
@@ -105,6 +105,21 @@ export async function use(signal: AbortSignal): Promise<number> {
   console.log(tensors['logits']?.dims, format, writeSafetensors(new Map([['ids', ids]])).byteLength);
   // @ts-expect-error a path is not its bytes
   readSafetensors('model.safetensors');
+  const model: LayerSpec[] = [{ type: 'conv2d', filters: 8, kernel: 3 }, { type: 'batchNorm', momentum: null }, { type: 'residual', body: [{ type: 'relu' }] }, { type: 'flatten' }, { type: 'linear', units: 10 }];
+  const trainer: Trainer = await Trainer.create({ input: [1, 28, 28], model, loss: 'crossEntropy', optimizer: { type: 'adamw', learningRate: 1e-3 }, schedule: { warmup: 10 }, worker: true, signal });
+  const examples: Batch = { x: picture, y: ids };
+  const { loss, accuracy = 0, gradientNorm }: { loss: number; accuracy?: number; gradientNorm: number } = await trainer.step(examples);
+  const scores: Float32Array = (await trainer.evaluate(examples, { statistics: 'batch' })).outputs.data;
+  for (const { layer, running } of await trainer.statistics()) console.log(layer, running?.mean[0]);
+  await trainer.recomputeStatistics([examples]);
+  await trainer.load(await trainer.save());
+  await InferenceSession.create(await trainer.exportONNX({ intermediates: true }));
+  trainer.dispose();
+  console.log(loss, accuracy, gradientNorm, scores.length);
+  // @ts-expect-error a linear layer has units
+  await Trainer.create({ input: [2], model: [{ type: 'linear', filters: 2 }], loss: 'crossEntropy', optimizer: { type: 'sgd', learningRate: 0.1 } });
+  // @ts-expect-error SGD has no beta1
+  await Trainer.create({ input: [2], model, loss: 'crossEntropy', optimizer: { type: 'sgd', learningRate: 0.1, beta1: 0.9 } });
   try {
     runtime.dispose();
   } catch (error) {
