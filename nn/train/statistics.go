@@ -53,16 +53,31 @@ func meanAndStd(x []float32) (mean, std float64) {
 	if len(x) == 0 {
 		return math.NaN(), math.NaN()
 	}
-	for _, v := range x {
-		mean += float64(v)
+	n := float64(len(x))
+	for rest := x; len(rest) > 0; {
+		part := rest[:min(len(rest), len(ones))]
+		mean += nn.Dot(part, ones[:len(part)])
+		rest = rest[len(part):]
 	}
-	mean /= float64(len(x))
+	mean /= n
+	square := nn.Dot(x, x) / n
+	if variance := square - float64(mean*mean); variance > 1e-6*square {
+		return mean, math.Sqrt(variance)
+	}
+	// Numbers that are nearly all the same, and too much of the two would cancel; or none that is finite.
 	for _, v := range x {
 		d := float64(v) - mean
 		std += float64(d * d)
 	}
-	return mean, math.Sqrt(std / float64(len(x)))
+	return mean, math.Sqrt(std / n)
 }
+
+var ones = func() (s [256]float32) {
+	for i := range s {
+		s[i] = 1
+	}
+	return s
+}()
 
 // Precise gathers running statistics anew, batch by batch.
 type Precise struct {

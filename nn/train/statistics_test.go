@@ -97,3 +97,29 @@ func TestStatisticsOfLaterRelu(t *testing.T) {
 	require.InDelta(t, mean, all[1].Mean, 1e-6)
 	require.InDelta(t, math.Sqrt(square), all[1].Std, 1e-6)
 }
+
+func TestMeanAndStd(t *testing.T) {
+	r := random{state: 3}
+	for _, shift := range []float64{0, 1, 1e3, 1e6} {
+		for _, n := range []int{1, 7, 255, 256, 257, 5000} {
+			x, mean, square := make([]float32, n), 0.0, 0.0
+			for i := range x {
+				x[i] = float32(shift + r.normal())
+				mean += float64(x[i]) / float64(n)
+			}
+			for _, v := range x {
+				square += (float64(v) - mean) * (float64(v) - mean) / float64(n)
+			}
+			m, s := meanAndStd(x)
+			require.InDelta(t, mean, m, 1e-12*(1+shift))
+			require.InDelta(t, math.Sqrt(square), s, 1e-9*(1+s))
+		}
+	}
+	for _, v := range []float64{math.NaN(), math.Inf(1)} {
+		_, s := meanAndStd([]float32{1, float32(v), 2})
+		require.True(t, math.IsNaN(s))
+	}
+	m, s := meanAndStd([]float32{3e38, -3e38, 0, 0})
+	require.Zero(t, m)
+	require.InEpsilon(t, 3e38/math.Sqrt2, s, 1e-6)
+}
