@@ -95,7 +95,7 @@ test('settings survive their address, and what makes no sense is mended', () => 
     assert.deepEqual(fromHash(toHash(other)), other);
   }
   assert.deepEqual(fromHash(''), settingOf(3));
-  for (const hash of ['#claim=99', '#claim=3&batch=x&rate=&seed=no&steps=NaN', '#data=paintings&network=__proto__&a=toString&b=%00', '#claim=3&then=1:0_x_-4:2_9:9e9']) assert.deepEqual(fromHash(hash), settingOf(3), hash);
+  for (const hash of ['#claim=99', '#claim=3&batch=x&rate=&seed=no&steps=NaN', '#data=paintings&network=__proto__&a=toString&b=%00', '#claim=3&then=1x0_x_-4x2_9x9e9_5:3']) assert.deepEqual(fromHash(hash), settingOf(3), hash);
   assert.equal(fromHash('#batch=100000&rate=-1').batch, 256);
   assert.equal(fromHash('#data=names&a=groupNorm').a, 'batchNorm', 'GroupNorm would see letters to come');
   // Where a step's batch begins is the sum of those before it.
@@ -200,36 +200,42 @@ test('predict, start, pause, one step, look back, a batch of one, share, take ho
     const [file] = await Promise.all([page.waitForEvent('download'), page.click(id)]);
     return { name: file.suggestedFilename(), bytes: new Uint8Array(await readFile(await file.path())) };
   };
-  const at20 = await inNode(t, setting, 20);
   const ort = createRequire(join(js, 'package.json'))('onnxruntime-web');
   ort.env.wasm.numThreads = 1;
   for (const [i, lane] of ['a', 'b'].entries()) {
     const onnx = await download(`#onnx-${lane}`);
     assert.equal(onnx.name, `${['batchnorm', 'layernorm'][i]}-step-20.onnx`);
-    const { outputs } = await at20.lanes[i].trainer.evaluate(at20.held);
+    const { outputs } = await node.after(20, i, (trainer) => trainer.evaluate(node.held));
     const session = await ort.InferenceSession.create(onnx.bytes);
-    const { y } = await session.run({ x: new ort.Tensor('float32', at20.held.x.data, at20.held.x.dims) });
+    const { y } = await session.run({ x: new ort.Tensor('float32', node.held.x.data, node.held.x.dims) });
     assert.deepEqual([...y.dims], [...outputs.dims]);
     outputs.data.forEach((v, k) => near(y.data[k], v, 1e-5 * Math.max(1, Math.abs(v)), `${onnx.name}, output ${k}`));
     const file = await download(`#safetensors-${lane}`);
     assert.equal(file.name, `${['batchnorm', 'layernorm'][i]}-step-20.safetensors`);
-    assert.deepEqual(file.bytes, await at20.lanes[i].trainer.save());
+    assert.deepEqual(file.bytes, await node.after(20, i, (trainer) => trainer.save()));
   }
 
-  // On from there with batches of one: the same as a race that was to change there from the beginning.
+  // On from there with batches of one.
   await page.click('#one');
   await decided(page, 40);
+  const broken = node;
+  await broken.goTo(20);
+  await broken.setBatch(1);
+  while (broken.at < 40) await broken.step();
   const changed = { ...setting, changes: [{ from: 20, batch: 1 }] };
-  const broken = await inNode(t, changed);
   const got = await numbersOf(page);
   assert.deepEqual(got.steps, plain(broken).steps);
   const [now, before] = [broken.looks.at(-1), broken.looks.findLast((l) => l.step <= 20)];
   const told = await page.textContent('#change');
   assert.match(told, /^Since step 20 a batch is one digit\./);
-  for (const i of [0, 1]) assert.ok(told.includes(`from ${(100 * before.running[i].accuracy).toFixed(1)} % to ${(100 * now.running[i].accuracy).toFixed(1)} %`), told);
+  for (const i of [0, 1]) {
+    assert.ok(told.includes(`from ${(100 * before.running[i].accuracy).toFixed(1)} % to ${(100 * now.running[i].accuracy).toFixed(1)} %`), told);
+    const losses = smoothed(broken.steps.map((s) => s.loss[i]));
+    assert.ok(told.includes(`from ${losses[19].toFixed(2)} to ${losses[39].toFixed(2)}`), told);
+  }
   assert.ok(await page.locator('#plot-accuracy .mark-text').filter({ hasText: 'batch of 1' }).isVisible());
 
-  // The address brings all of it back.
+  // The address brings all of it back: a race that is to change there from the beginning.
   await page.click('#share-copy');
   const address = await page.evaluate(() => navigator.clipboard.readText());
   assert.equal(address, page.url());

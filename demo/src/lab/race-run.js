@@ -48,7 +48,7 @@ export class Race {
     this.setting = structuredClone(setting);
     this.data = setting.data === 'digits' ? new Digits({ Tensor, ...(read && { read }) }) : new Names({ Tensor, ...(read && { read }) });
     this.models = [trainerOptions(setting, 'a').model, trainerOptions(setting, 'b').model];
-    this.every = Math.max(1, Math.round(setting.steps / 40));
+    this.every = Math.max(5, Math.round(setting.steps / 40));
     this.#keepEvery = this.every;
   }
 

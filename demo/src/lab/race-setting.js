@@ -130,7 +130,7 @@ export function toHash(setting) {
     const value = /** @type {any} */ (setting)[key];
     if (value !== from[key]) words.set(key, String(value));
   }
-  if (setting.changes.length) words.set('then', setting.changes.map((c) => `${c.from}:${c.batch}`).join('_'));
+  if (setting.changes.length) words.set('then', setting.changes.map((c) => `${c.from}x${c.batch}`).join('_'));
   return `#${words}`;
 }
 
@@ -139,7 +139,7 @@ export function fromHash(hash) {
   const words = new URLSearchParams(hash.replace(/^#/, ''));
   /** @type {any} */
   const wish = Object.fromEntries(words);
-  wish.changes = (words.get('then') ?? '').split('_').map((c) => c.split(':').map(Number)).filter(([from, batch]) => Number.isInteger(from) && Number.isInteger(batch)).map(([from, batch]) => ({ from, batch }));
+  wish.changes = (words.get('then') ?? '').split('_').map((c) => c.split('x').map(Number)).filter(([from, batch]) => Number.isInteger(from) && Number.isInteger(batch)).map(([from, batch]) => ({ from, batch }));
   return mended(wish);
 }
 

@@ -306,14 +306,19 @@ export function changeText(race, step) {
   const { unit, units } = tasks[race.setting.data];
   const lanes = twoNames(race);
   const what = race.setting.data === 'digits' ? 'held-out digits' : 'letters of held-out names';
-  const told = names.map((_, i) => {
+  /** @param {number} was @param {number} is @param {number} much @param {(v: number) => string} text */
+  const moved = (was, is, much, text) => `${is - was < -much ? 'fell' : is - was > much ? 'rose' : 'went'} from ${text(was)} to ${text(is)}`;
+  const right = names.map((_, i) => {
     const [was, is] = [before.running[i], now.running[i]];
-    if (!was || !is) return `${lanes[i].name} has stopped`;
-    const d = is.accuracy - was.accuracy;
-    return `${lanes[i].name} ${d < -0.02 ? 'fell' : d > 0.02 ? 'rose' : 'went'} from ${percent(was.accuracy)} to ${percent(is.accuracy)}`;
+    return was && is ? `${lanes[i].name} ${moved(was.accuracy, is.accuracy, 0.02, percent)}` : `${lanes[i].name} has stopped`;
   });
-  const own = now.ofBatch.map((s, i) => (s && now.running[i] ? ` With these examples' own statistics ${lanes[i].name} has ${percent(s.accuracy)}.` : '')).join('');
-  return `Since step ${change.from} a batch is ${change.batch === 1 ? `one ${unit}` : `${change.batch} ${units}`}. Of the ${what}, ${told.join('; ')}.${own}`;
+  const loss = names.map((_, i) => {
+    const all = smoothed(race.steps.slice(0, now.step).map((s) => s.loss[i]));
+    const [was, is] = [all[change.from - 1], all[now.step - 1]];
+    return typeof was === 'number' && typeof is === 'number' ? `${lanes[i].name}’s ${moved(was, is, 0.25 * was, figure)}` : '';
+  }).filter(Boolean);
+  const own = now.ofBatch.map((s, i) => (s && now.running[i] ? ` With these examples’ own statistics ${lanes[i].name} has ${percent(s.accuracy)}.` : '')).join('');
+  return `Since step ${change.from} a batch is ${change.batch === 1 ? `one ${unit}` : `${change.batch} ${units}`}. Of the ${what}, ${right.join('; ')}.${own}${loss.length ? ` In training, ${loss.join('; ')}.`.replace('’s ', '’s loss ') : ''}`;
 }
 
 /** The result against the guess. @param {Race} race @param {Awaited<ReturnType<Race['decide']>>} result @param {string} guess */
@@ -338,7 +343,7 @@ export function verdictText(race, { winner, scores, count, difference, error }, 
 export function longest(setting, lanes) {
   const score = { loss: 1.234, accuracy: 0.8888 };
   const look = (/** @type {number} */ step) => ({ step, running: [score, score], ofBatch: lanes.map(({ kind }) => (kind === 'batchNorm' ? score : null)) });
-  const race = /** @type {any} */ ({ setting: { ...setting, changes: [{ from: setting.steps, batch: 1 }] }, lanes, at: setting.steps, looks: [look(0), look(setting.steps + 1)] });
+  const race = /** @type {any} */ ({ setting: { ...setting, changes: [{ from: setting.steps, batch: 1 }] }, lanes, at: setting.steps, steps: Array.from({ length: setting.steps + 1 }, (_, i) => ({ loss: i < setting.steps ? [8.88, 8.88] : [9.99, 9.99] })), looks: [look(0), look(setting.steps + 1)] });
   const ahead = lanes[0].name.length > lanes[1].name.length ? 'a' : 'b';
   return {
     verdict: verdictText(race, { winner: ahead, scores: [score, score], count: 1000, difference: 0.1234, error: 0.0123 }, ahead === 'a' ? 'a' : 'b').replace('so it was', 'it was not so'),

@@ -286,6 +286,8 @@ function buttons() {
   $('one').textContent = one ? `Batches of ${setting.batch === 1 ? 32 : setting.batch} from here` : 'Batches of 1 from here';
   $('start').textContent = running ? 'Running …' : at > 0 && at >= goal ? 'Race again' : at > 0 ? 'Go on' : 'Start the race';
   $('start').disabled = running;
+  // A prediction is made before.
+  for (const input of document.querySelectorAll('input[name=guess]')) /** @type {HTMLInputElement} */ (input).disabled = at > 0 || running;
   $('at').disabled = at === 0;
   for (const lane of ['a', 'b']) for (const type of ['onnx', 'safetensors']) $(`${type}-${lane}`).disabled = view === 0 || running;
   $('state').textContent = !race ? 'Fetching the program and the examples …' : running ? `Running to step ${goal}, batches of ${race.batch}` : at === 0 ? 'Ready' : view < at ? `Looking back from step ${at}` : `Paused at step ${at}`;
@@ -293,6 +295,7 @@ function buttons() {
 
 function draw() {
   drawnAt = performance.now();
+  if (following && race) view = race.at;
   const at = race?.at ?? 0;
   $('at').max = String(Math.max(at, 1));
   $('at').value = String(view);
