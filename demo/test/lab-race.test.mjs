@@ -107,6 +107,13 @@ test('settings survive their address, and what makes no sense is mended', () => 
   }
 });
 
+test('claims are those of the experiments', async () => {
+  for (const { claim, experiment, title } of claims) {
+    const { default: declared } = await import(`../src/lab/experiments/${experiment}.js`);
+    assert.deepEqual([claim, title], [declared.id, declared.title]);
+  }
+});
+
 test('a race in Node goes back and on to the bit, and forgets what came after', async (t) => {
   const setting = { ...fromHash('#claim=4&steps=40&batch=3') };
   const race = await inNode(t, setting);
@@ -275,6 +282,11 @@ test('names race too: another task, another network, and code that says so', asy
   const letters = await page.locator('#answers li').first().locator('.letters').first().textContent();
   assert.equal(letters.length, (await page.locator('#answers li .asked').first().textContent()).length + 1, 'a letter for each, and one for the end');
   assert.match(await page.textContent('#code'), /'LayerNorm after the sum': \[/);
+  // A claim tells where it comes from.
+  await page.selectOption('#claim', '7');
+  await page.locator('#source summary').click();
+  await page.locator('#source').getByText('PowerNorm').waitFor();
+  assert.equal(await page.getAttribute('#source-here', 'href'), 'experiments.html#transformer');
 });
 
 test('a lane that cannot go on says why, and the other goes on', async (t) => {

@@ -49,30 +49,31 @@ const names = { data: /** @type {const} */ ('names'), network: 'transformer', op
 
 /**
  * The claims that can be raced; number 5 of the twelve is a property of a single answer and needs no race.
- * @type {{ claim: number, title: string, why: string, setting: Omit<Setting, 'claim'> }[]}
+ * `experiment`: its declaration in experiments/, which has the same title and tells the source; it is fetched when it is asked for.
+ * @type {{ claim: number, experiment: string, title: string, why: string, setting: Omit<Setting, 'claim'> }[]}
  */
 export const claims = [
-  { claim: 3, title: 'BatchNorm suffers when batches are small', why: 'BatchNorm takes its mean and variance from the batch. Two pictures say little about all pictures. LayerNorm takes them from each picture alone, so the size of the batch is all the same to it.',
+  { claim: 3, experiment: '03-small-batches', title: 'BatchNorm suffers with small batches', why: 'BatchNorm takes its mean and variance from the batch. Two pictures say little about all pictures. LayerNorm takes them from each picture alone, so the size of the batch is all the same to it.',
     setting: { ...digits, a: 'batchNorm', b: 'layerNorm', batch: 2, rate: 0.002, optimizer: 'adamw', steps: 600, seed: 2 } },
-  { claim: 1, title: 'BatchNorm speeds up training', why: 'Three layers of 100 sigmoid units, as in the paper that proposed BatchNorm. A sigmoid is flat far from zero; BatchNorm keeps its input where it is steep.',
+  { claim: 1, experiment: '01-faster', title: 'BatchNorm speeds up training', why: 'Three layers of 100 sigmoid units, as in the paper that proposed BatchNorm. A sigmoid is flat far from zero; BatchNorm keeps its input where it is steep.',
     setting: { ...digits, network: 'dense', a: 'none', b: 'batchNorm', batch: 64, rate: 0.02, steps: 400 } },
-  { claim: 2, title: 'BatchNorm allows higher learning rates', why: 'A step that is too large makes activations grow from layer to layer. Behind a normalization they cannot.',
+  { claim: 2, experiment: '02-learning-rates', title: 'BatchNorm allows higher learning rates', why: 'A step that is too large makes activations grow from layer to layer. Behind a normalization they cannot.',
     setting: { ...digits, a: 'none', b: 'batchNorm', batch: 32, rate: 0.5, steps: 300 } },
-  { claim: 4, title: 'BatchNorm differs between training and inference', why: 'In training it uses the statistics of the batch, afterwards an average of those it has seen. When batches are small the two differ. Compare “running” and “batch” below.',
+  { claim: 4, experiment: '04-inference', title: 'BatchNorm differs between training and inference', why: 'In training it uses the statistics of the batch, afterwards an average of those it has seen. When batches are small the two differ. Compare “running” and “batch” below.',
     setting: { ...digits, a: 'batchNorm', b: 'groupNorm', batch: 4, rate: 0.02, steps: 600 } },
-  { claim: 6, title: 'LayerNorm suits recurrent networks', why: 'Two layers of gated recurrent units learn to write names. LayerNorm treats each letter alone, however long the name is.',
+  { claim: 6, experiment: '06-recurrent', title: 'LayerNorm suits recurrent networks and sequences of varying length', why: 'Two layers of gated recurrent units learn to write names. LayerNorm treats each letter alone, however long the name is.',
     setting: { ...names, network: 'recurrent', a: 'none', b: 'layerNorm', batch: 32, rate: 0.005, steps: 300 } },
-  { claim: 7, title: 'LayerNorm suits transformers, BatchNorm does not', why: 'The statistics of text change from batch to batch, more than those of pictures. LayerNorm does not keep any.',
+  { claim: 7, experiment: '07-transformer', title: 'LayerNorm suits transformers, BatchNorm does not', why: 'The statistics of text change from batch to batch, more than those of pictures. LayerNorm does not keep any.',
     setting: { ...names, a: 'batchNorm', b: 'layerNorm', batch: 32, rate: 0.003, steps: 300 } },
-  { claim: 8, title: 'It matters where LayerNorm stands', why: 'In the first transformer it stood after the sum of branch and input; today it stands inside the branch, so that a path without any norm leads from the end to the beginning.',
+  { claim: 8, experiment: '08-placement', title: 'Where LayerNorm stands matters', why: 'In the first transformer it stood after the sum of branch and input; today it stands inside the branch, so that a path without any norm leads from the end to the beginning.',
     setting: { ...names, a: 'layerNormAfter', b: 'layerNorm', batch: 32, rate: 0.01, steps: 300 } },
-  { claim: 9, title: 'RMSNorm is as good as LayerNorm', why: 'RMSNorm leaves out the mean and the shift: it only divides by the root of the mean square.',
+  { claim: 9, experiment: '09-rms', title: 'RMSNorm is as good and cheaper', why: 'RMSNorm leaves out the mean and the shift: it only divides by the root of the mean square.',
     setting: { ...names, a: 'layerNorm', b: 'rmsNorm', batch: 32, rate: 0.003, steps: 300 } },
-  { claim: 10, title: 'Noise behind BatchNorm does not hurt', why: 'BatchNorm was said to help because distributions between layers stay the same. Noise behind it makes them change at every step; if that were the reason, it would hurt.',
+  { claim: 10, experiment: '10-why', title: 'It is not (only) covariate shift', why: 'BatchNorm was said to help because distributions between layers stay the same. Noise behind it makes them change at every step; if that were the reason, it would hurt.',
     setting: { ...digits, a: 'batchNorm', b: 'batchNormNoise', batch: 32, rate: 0.05, steps: 300 } },
-  { claim: 11, title: 'Scale and shift matter', why: 'After normalizing, each channel is given a scale and a shift that are learnt. Without them every channel has mean 0 and variance 1.',
+  { claim: 11, experiment: '11-affine', title: 'Scale and shift matter', why: 'After normalizing, each channel is given a scale and a shift that are learnt. Without them every channel has mean 0 and variance 1.',
     setting: { ...digits, a: 'batchNorm', b: 'batchNormBare', batch: 32, rate: 0.05, steps: 300 } },
-  { claim: 12, title: 'One can do without normalization', why: 'Dynamic tanh, tanh(αx) with a learnt α, takes no statistics at all and was proposed in place of LayerNorm.',
+  { claim: 12, experiment: '12-without', title: 'One can do without normalization', why: 'Dynamic tanh, tanh(αx) with a learnt α, takes no statistics at all and was proposed in place of LayerNorm.',
     setting: { ...names, a: 'layerNorm', b: 'dynamicTanh', batch: 32, rate: 0.003, steps: 300 } },
 ];
 

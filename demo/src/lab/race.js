@@ -81,6 +81,9 @@ function showSetting() {
   const { what, units } = tasks[setting.data];
   $('claim').value = String(setting.claim);
   $('claim-title').textContent = claim?.title ?? 'Your own race';
+  $('source').classList.toggle('absent', !claim);
+  if (!claim) $('source').open = false;
+  if (claim && $('source').open) showSource();
   $('why').textContent = claim?.why ?? `${variants[setting.a].name} against ${variants[setting.b].name}, everything else the same.`;
   $('plan').textContent = `${capital(what)}. ${networks[setting.network].name}. Batches of ${setting.batch}, ${setting.optimizer === 'sgd' ? 'SGD with momentum' : 'AdamW'} at ${setting.rate}, ${setting.steps} steps.`;
   $('question').textContent = `Who will know more ${setting.data === 'digits' ? 'held-out digits' : 'about held-out names'} after ${setting.steps} steps?`;
@@ -106,6 +109,20 @@ function showSetting() {
   showShared();
   draw();
 }
+
+/** Where the claim comes from, out of the experiment's declaration. */
+async function showSource() {
+  const claim = claims.find((c) => c.claim === setting.claim);
+  if (!claim) return;
+  const { default: experiment } = await import(`./experiments/${claim.experiment}.js`);
+  if (setting.claim !== claim.claim) return;
+  $('source-claim').textContent = experiment.claim;
+  $('source-paper').href = experiment.source.url;
+  $('source-paper').textContent = experiment.source.text;
+  $('source-numbers').textContent = experiment.source.numbers;
+  $('source-here').href = `experiments.html#${experiment.slug}`;
+}
+$('source').addEventListener('toggle', () => $('source').open && showSource());
 
 /** Keeps room for what will be said, so that nothing moves then. */
 function keepRoom() {
