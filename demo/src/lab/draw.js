@@ -1,6 +1,6 @@
 // Draw: a network with BatchNorm answers while a digit is drawn, with running statistics or with those of the batch on the page.
 
-import { $, make, percent } from '../dom.js';
+import { $, make } from '../dom.js';
 import { Tensor, Trainer } from '../engine.js';
 import { Digits, fetchFile, partSize } from './data.js';
 import { SIDE, distance, largest, moved, rasterize, softmax } from './draw-model.js';
@@ -134,11 +134,41 @@ $('clear').addEventListener('click', clear);
 [...$('digits').children].forEach((button, d) => button.addEventListener('click', () => {
   if (!digits) return;
   const list = byClass[d], was = sample === undefined ? -1 : list.indexOf(sample);
+  take(list[was < 0 ? draw(list.length) : (was + 1) % list.length]);
+}));
+
+/** Puts a picture of the test set in the place of a drawing. @param {number} i */
+function take(i) {
   strokes = [];
   offset = { right: 0, down: 0 };
-  sample = list[was < 0 ? draw(list.length) : (was + 1) % list.length];
+  sample = i;
   change();
-}));
+}
+
+/** Those of the pictures here whose two likeliest digits are closest, with running statistics. @type {number[] | undefined} */
+let doubtful;
+async function findDoubtful() {
+  if (!network || !digits) return [];
+  const all = byClass.flat(), found = [];
+  for (let at = 0; at < all.length; at += 200) {
+    const some = all.slice(at, at + 200), { data } = (await network.evaluate(digits.batch(some))).outputs;
+    some.forEach((i, k) => {
+      const [first, second] = Array.from(data.subarray(10 * k, 10 * k + 10)).sort((a, b) => b - a);
+      found.push({ i, lead: first - second });
+    });
+  }
+  return found.sort((a, b) => a.lead - b.lead).slice(0, 12).map(({ i }) => i);
+}
+$('doubtful').addEventListener('click', async () => {
+  if (!network) return;
+  $('doubtful').disabled = true;
+  try {
+    doubtful ??= await findDoubtful();
+  } finally {
+    $('doubtful').disabled = false;
+  }
+  take(doubtful[(doubtful.indexOf(sample ?? -1) + 1) % doubtful.length]);
+});
 
 // ---- the batch ----
 
@@ -211,18 +241,20 @@ async function answer() {
   show({ pictures, labels, outputs: chosen === 'batch' ? own : running, running, layers, chosen, took });
 }
 
+/** Never 0 or 100 %: the network is not that sure. */
+const share = (p) => (p > 0.9995 ? '> 99.9 %' : p < 0.0005 ? '< 0.1 %' : `${(100 * p).toFixed(1)} %`);
 const signed = (v) => (Math.abs(v) < 0.005 ? '0.00' : `${v < 0 ? '−' : '+'}${Math.abs(v).toFixed(2)}`);
 const number = (v) => v.toFixed(2).replace('-', '−');
 
 function show({ pictures, labels, outputs, running, layers, chosen, took }) {
   const nothing = empty();
   const logits = outputs.slice(0, 10), before = running.slice(0, 10), p = softmax(logits), best = largest(p);
-  $('answer').textContent = nothing ? 'Draw a digit from 0 to 9.' : `It says ${best}, ${percent(p[best])} sure.`;
+  $('answer').textContent = nothing ? 'Draw a digit from 0 to 9.' : `It says ${best}, ${share(p[best]).replace('>', 'over')} sure.`;
   if (pointer === undefined) $('announce').textContent = $('answer').textContent;
   [...$('bars').children].forEach((row, d) => {
-    const [, bar, share, logit, change] = row.children;
+    const [, bar, sure, logit, change] = row.children;
     bar.querySelector('i').style.width = nothing ? '0' : `${100 * p[d]}%`;
-    share.textContent = nothing ? '' : percent(p[d]);
+    sure.textContent = nothing ? '' : share(p[d]);
     logit.textContent = nothing ? '' : number(logits[d]);
     change.textContent = nothing ? '' : signed(logits[d] - before[d]);
     row.classList.toggle('best', !nothing && d === best);
@@ -236,7 +268,7 @@ function show({ pictures, labels, outputs, running, layers, chosen, took }) {
 /** What the batch did to the answer. */
 function saysMoved(logits, before, best, chosen) {
   const key = beside.join(' ');
-  if (chosen === 'running') return 'Running statistics: exchange the pictures as you like, the outputs for yours stay the same to the last digit.';
+  if (chosen === 'running') return 'Running statistics: exchange the pictures as you like, the outputs for yours stay the same.';
   sameDrawing ??= { batches: [], outputs: [] };
   if (sameDrawing.batches.at(-1) !== key) {
     sameDrawing.batches.push(key);
