@@ -100,7 +100,7 @@ export function pageParts(entries) {
     return `<section class="card experiment ${report.holds}" id="${id}" aria-labelledby="${id}-title" data-experiment="${name}">
 <h2 id="${id}-title">${escape(headline(e))}</h2>
 <p class="claim">${escape(x.claim)}</p>
-<p class="verdict"><strong>${words[report.holds]}</strong> ${escape(report.verdict)}</p>
+<p class="finding"><strong>${words[report.holds]}</strong> ${escape(report.verdict)}</p>
 <div class="plots">${charts.join('\n')}</div>
 ${report.tables.map((t) => `<div class="scrolls" tabindex="0" role="group" aria-label="${escape(t.caption)}">${htmlTable(t, t.caption)}</div>`).join('\n')}
 <dl>

@@ -3,7 +3,7 @@
 // style attributes, which the site's content security policy forbids.
 
 /**
- * @typedef {{ label: string, log?: boolean, min?: number, max?: number, percent?: boolean }} Axis `percent`: 0.5 is written 50 %
+ * @typedef {{ label: string, log?: boolean, min?: number, max?: number, percent?: boolean, ticks?: readonly number[] }} Axis `percent`: 0.5 is written 50 %; `ticks`: where it is divided
  * @typedef {{ name: string, kind?: string, dash?: number, x: readonly number[], y: readonly (number | null)[],
  *   low?: readonly (number | null)[], high?: readonly (number | null)[], points?: boolean, ended?: boolean }} Series
  *   `kind`: a normalization, or 'a' to 'f', decides the colour; `dash` 1 to 3 tells series of one colour apart; `low` and `high`
@@ -119,7 +119,7 @@ function frame({ id, title, description, type }, width, height, inner) {
 
 /** Where what stands in a chart with two axes. @param {Lines | Bars} chart @param {Axis} y @param {readonly (number | null | undefined)[]} values */
 function room(chart, y, values) {
-  const { width = 440, height = 280, series } = chart;
+  const { width = 400, height = 280, series } = chart;
   const names = legend(series, width - 8, chart.type === 'bars');
   let [low, high] = domain(y, values);
   const top = names.height + 24;
@@ -153,7 +153,7 @@ function layout(chart) {
   const { x, y, series } = chart;
   const box = room(chart, y, series.flatMap((s) => [...s.y, ...(s.low ?? []), ...(s.high ?? [])]));
   const [low, high] = domain(x, series.flatMap((s) => s.x));
-  const xTicks = ticks(low, high, x.log ?? false, Math.floor((box.right - box.left) / 62));
+  const xTicks = x.ticks ?? ticks(low, high, x.log ?? false, Math.floor((box.right - box.left) / 62));
   const place = scale(low, high, box.left, box.right, x.log);
   const paths = series.map((s) => {
     let line = '';
@@ -249,7 +249,7 @@ export function barChart(chart) {
 
 /** @param {Cells} chart */
 export function cellMap(chart) {
-  const { x, y, values, percent, width = 440 } = chart;
+  const { x, y, values, percent, width = 400 } = chart;
   const flat = values.flat().filter((v) => v !== null && Number.isFinite(v));
   const low = chart.min ?? Math.min(...flat);
   const high = chart.max ?? Math.max(...flat);

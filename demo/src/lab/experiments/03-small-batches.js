@@ -4,7 +4,7 @@ import { smooth } from '../run.js';
 
 const kinds = /** @type {const} */ (['batchNorm', 'groupNorm', 'layerNorm']);
 const sizes = [2, 4, 8, 32, 128];
-const examples = 8000;
+const examples = 6000;
 const rate = 0.03;
 const key = (/** @type {string} */ kind, /** @type {number} */ size) => `${kind} ${size}`;
 
@@ -56,7 +56,7 @@ export default {
       })),
       charts: [
         {
-          type: 'lines', id: 'e3-error', title: `Error on held-out ${what}`, x: { label: 'pictures in a batch', log: true }, y: { label: 'wrong', percent: true, min: 0 },
+          type: 'lines', id: 'e3-error', title: `Error on held-out ${what}`, x: { label: 'pictures in a batch', log: true, ticks: sizes }, y: { label: 'wrong', percent: true, min: 0 },
           series: kinds.map((kind) => ({
             name: nameOf(kind), kind, points: true, x: sizes, y: sizes.map((s) => error(kind, s)),
             low: sizes.map((s) => error(kind, s) - r.std(key(kind, s), 'error')), high: sizes.map((s) => error(kind, s) + r.std(key(kind, s), 'error')),

@@ -5,7 +5,7 @@ import { dispose } from '../run.js';
 
 const kinds = /** @type {const} */ (['batchNorm', 'layerNorm', 'groupNorm']);
 const sizes = [2, 4, 8, 32];
-const pictures = 30;
+const pictures = 20;
 const rounds = 10;
 
 /** @type {import('../run.js').Experiment} */

@@ -5,8 +5,8 @@ import { smooth } from '../run.js';
 const depth = 6;
 const length = 12;
 const size = 32;
-const steps = 150;
-const warmup = 50;
+const steps = 120;
+const warmup = 40;
 const rates = [0.003, 0.01];
 const places = /** @type {const} */ (['before', 'after']);
 const key = (/** @type {string} */ place, /** @type {boolean} */ warm, /** @type {number} */ rate) => `${place} ${warm ? 'warm' : 'cold'} ${rate}`;
@@ -80,7 +80,7 @@ export default {
       }],
       charts: [
         {
-          type: /** @type {const} */ ('lines'), id: 'e8-gradients', title: 'Norm of the gradient before the first step', x: { label: 'layer' }, y: { label: 'norm', min: 0 },
+          type: /** @type {const} */ ('lines'), id: 'e8-gradients', title: 'Norm of the gradient before the first step', x: { label: 'layer', ticks: Array.from({ length: depth }, (_, i) => i + 1) }, y: { label: 'norm', min: 0 },
           series: places.map((p, i) => r.series(key(p, false, rates[0]), 'gradients', { name: title[p], kind: 'layerNorm', dash: i, points: true })),
         },
         ...rates.map((rate, k) => ({

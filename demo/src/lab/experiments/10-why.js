@@ -8,7 +8,7 @@ const variants = /** @type {const} */ ([
   { key: 'noise', name: 'BatchNorm, then noise', norm: 'batchNorm', noise: 0.5, kind: 'f' },
   { key: 'layer', name: 'LayerNorm', norm: 'layerNorm', kind: 'layerNorm' },
 ]);
-const steps = 600;
+const steps = 420;
 const rate = 0.1;
 const size = 64;
 const along = [0.1, 0.2, 0.4, 0.8, 1.6];

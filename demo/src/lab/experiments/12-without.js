@@ -2,7 +2,7 @@ import { number } from '../chart.js';
 import { transformer } from '../networks.js';
 import { smooth } from '../run.js';
 
-const depth = 3;
+const depth = 2;
 const steps = 250;
 const size = 32;
 const rates = [0.001, 0.01];
