@@ -63,10 +63,10 @@ const decided = (page, step) => page.waitForFunction((n) => new RegExp(`after ${
 const numbersOf = (page) => page.evaluate(() => ({ steps: lab.race.steps.map(({ loss, accuracy, batch }) => ({ loss, accuracy, batch })), looks: lab.race.looks.map(({ step, running, ofBatch }) => ({ step, running, ofBatch })) }));
 
 /** The same race in Node, in this thread. */
-async function inNode(t, setting, steps = setting.steps) {
-  const race = await Race.create({ Trainer, Tensor, setting, read: readData, start: { variant: 'simd' } });
+async function inNode(t, setting, more = {}) {
+  const race = await Race.create({ Trainer, Tensor, setting, read: readData, start: { variant: 'simd' }, ...more });
   t.after(() => race.dispose());
-  while (race.at < steps) await race.step();
+  while (race.at < setting.steps) await race.step();
   return race;
 }
 const plain = (race) => ({ steps: race.steps.map(({ loss, accuracy, batch }) => ({ loss, accuracy, batch })), looks: race.looks.map(({ step, running, ofBatch }) => ({ step, running, ofBatch })) });
@@ -116,7 +116,9 @@ test('claims are those of the experiments', async () => {
 
 test('a race in Node goes back and on to the bit, and forgets what came after', async (t) => {
   const setting = { ...fromHash('#claim=4&steps=40&batch=3') };
-  const race = await inNode(t, setting);
+  const race = await inNode(t, setting, { keep: { states: 4, bytes: 1e6 } });
+  const { states, bytes } = race.kept;
+  assert.ok(states >= 2 && states <= 4 && bytes <= 1e6, `${states} states of ${bytes} bytes are kept`);
   const whole = plain(race);
   await race.goTo(17);
   assert.equal(race.at, 17);

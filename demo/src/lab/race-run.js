@@ -20,8 +20,7 @@ export const shown = { digits: 12, names: 6 };
 /** Held-out examples that decide. */
 const deciding = 1000;
 /** States are kept for going back: at most so many, and at most so many bytes. */
-const most = 24;
-const mostBytes = 48e6;
+const bounds = { states: 24, bytes: 48e6 };
 
 export class Race {
   /** @type {Lane[]} */ lanes = [];
@@ -31,7 +30,10 @@ export class Race {
   /** @type {{ step: number, files: (Uint8Array | null)[] }[]} */ #kept = [];
   #keepEvery;
 
-  /** @param {{ Trainer: any, Tensor: any, setting: Setting, read?: any, worker?: boolean, start?: any }} o `start`: what else Trainer.create() is given */
+  /**
+   * @param {{ Trainer: any, Tensor: any, setting: Setting, read?: any, worker?: boolean, start?: any, keep?: typeof bounds }} o
+   *   `start`: what else Trainer.create() is given; `keep`: bounds of the states that are kept
+   */
   static async create(o) {
     const race = new Race(o);
     try {
@@ -43,8 +45,9 @@ export class Race {
     return race;
   }
 
-  /** @param {{ Tensor: any, setting: Setting, read?: any }} o */
-  constructor({ Tensor, setting, read }) {
+  /** @param {{ Tensor: any, setting: Setting, read?: any, keep?: typeof bounds }} o */
+  constructor({ Tensor, setting, read, keep = bounds }) {
+    this.bounds = keep;
     this.setting = structuredClone(setting);
     this.data = setting.data === 'digits' ? new Digits({ Tensor, ...(read && { read }) }) : new Names({ Tensor, ...(read && { read }) });
     this.models = [trainerOptions(setting, 'a').model, trainerOptions(setting, 'b').model];
@@ -150,11 +153,15 @@ export class Race {
   async #keep() {
     if (this.#kept.at(-1)?.step === this.at) return;
     this.#kept.push({ step: this.at, files: await this.#both(({ trainer }) => trainer.save()) });
-    const bytes = () => this.#kept.reduce((n, k) => n + k.files.reduce((m, f) => m + (f?.length ?? 0), 0), 0);
-    while (this.#kept.length > most || (bytes() > mostBytes && this.#kept.length > 2)) {
+    while (this.kept.states > this.bounds.states || (this.kept.bytes > this.bounds.bytes && this.kept.states > 2)) {
       this.#keepEvery *= 2;
       this.#kept = this.#kept.filter((k) => k.step % this.#keepEvery === 0);
     }
+  }
+
+  /** How many states are kept, and their size. */
+  get kept() {
+    return { states: this.#kept.length, bytes: this.#kept.reduce((n, k) => n + k.files.reduce((m, f) => m + (f?.length ?? 0), 0), 0) };
   }
 
   /** Batches of another size from the next step on. @param {number} size */

@@ -160,7 +160,7 @@ function digitItem(race, i) {
   // Dark on light in both colour schemes: a picture of paper.
   ink.forEach((/** @type {number} */ v, /** @type {number} */ p) => image.data.set([255 - 227 * v, 253 - 218 * v, 248 - 210 * v, 255], 4 * p));
   g.putImageData(image, 0, 0);
-  return make('li', null, canvas, make('p', { className: 'answer' }), make('p', { className: 'answer' }));
+  return make('li', null, make('span', { className: 'label', 'aria-hidden': 'true' }, String(race.held.y.data[i])), canvas, make('p', { className: 'answer' }), make('p', { className: 'answer' }));
 }
 
 /** @param {HTMLElement} line @param {string} name @param {number[]} p @param {number} label */

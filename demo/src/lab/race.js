@@ -5,7 +5,7 @@ import { Tensor, Trainer } from '../engine.js';
 import { programOf } from './race-code.js';
 import { Race } from './race-run.js';
 import { claims, fromHash, mended, networks, settingOf, tasks, toHash, trainerOptions, variants, variantsOf } from './race-setting.js';
-import { changeText, curves, longest, normLayers, plot, setLayers, showAnswers, showLanes, showLayers, showStatistics, verdictText } from './race-view.js';
+import { changeText, curves, longest, lookAt, normLayers, plot, setLayers, showAnswers, showLanes, showLayers, showStatistics, verdictText } from './race-view.js';
 
 /** @type {Race | undefined} */ let race;
 /** @type {Promise<unknown> | undefined} what prepares or has prepared the race that is shown */ let prepared;
@@ -87,7 +87,7 @@ function showSetting() {
   $('why').textContent = claim?.why ?? `${variants[setting.a].name} against ${variants[setting.b].name}, everything else the same.`;
   $('plan').textContent = `${capital(what)}. ${networks[setting.network].name}. Batches of ${setting.batch}, ${setting.optimizer === 'sgd' ? 'SGD with momentum' : 'AdamW'} at ${setting.rate}, ${setting.steps} steps.`;
   $('question').textContent = `Who will know more ${setting.data === 'digits' ? 'held-out digits' : 'about held-out names'} after ${setting.steps} steps?`;
-  $('answers-what').textContent = setting.data === 'digits' ? 'Held-out digits, which neither has learnt from.' : 'Held-out names, which neither has learnt from: the letter that each expects next. Underlined ones are right; · ends a name.';
+  $('answers-what').textContent = setting.data === 'digits' ? 'Held-out digits, which neither has learnt from; what they are stands in the corner.' : 'Held-out names, which neither has learnt from: the letter that each expects next. Underlined ones are right; · ends a name.';
   for (const lane of /** @type {const} */ (['a', 'b'])) {
     const label = $(`guess-${lane}`);
     label.className = `s-${variants[setting[lane]].kind}`;
@@ -281,6 +281,7 @@ $('at').addEventListener('input', () => {
 
 let waiting = false;
 let drawnAt = 0;
+/** @type {ReturnType<typeof lookAt> | undefined} */ let shownLook;
 /** Draws with the next frame, and no oftener than eight times a second: numbers that change faster cannot be read. */
 function drawSoon() {
   if (waiting) return;
@@ -323,15 +324,20 @@ function draw() {
     ...(race && view < at && { cursor: view }),
     marks: (race?.setting.changes ?? []).filter((c) => c.from <= at).map((c) => ({ at: c.from, text: `batch of ${c.batch}` })),
   };
-  plot($('plot-accuracy'), accuracy, more);
   plot($('plot-loss'), loss, more);
-  if (race) {
-    showLanes(race, view);
-    showAnswers(race, view);
-    showLayers(race, view);
-    if (!$('statistics').hidden) showStatistics(race, view, normLayers(race)[$('which').selectedIndex]);
+  if (race) showLanes(race, view);
+  // What is measured now and then is drawn when it has been measured.
+  const look = race && lookAt(race, view);
+  if (look !== shownLook || !running) {
+    shownLook = look;
+    plot($('plot-accuracy'), accuracy, more);
+    if (race) {
+      showAnswers(race, view);
+      showLayers(race, view);
+      if (!$('statistics').hidden) showStatistics(race, view, normLayers(race)[$('which').selectedIndex]);
+    }
+    $('change').textContent = (race && changeText(race, view)) || 'At any time make the batches smaller: who minds a batch of one?';
   }
-  $('change').textContent = (race && changeText(race, view)) || 'At any time make the batches smaller: who minds a batch of one?';
   verdict();
   buttons();
 }
@@ -345,9 +351,13 @@ function verdict() {
 function fillNormLayers() {
   if (race) $('which').replaceChildren(...normLayers(race).map(({ text }) => make('option', null, text)));
 }
-$('which').addEventListener('change', draw);
+$('which').addEventListener('change', () => {
+  shownLook = undefined;
+  draw();
+});
 new ResizeObserver(() => {
   keepRoom();
+  shownLook = undefined;
   drawSoon();
 }).observe($('plot-accuracy'));
 
