@@ -214,7 +214,7 @@ describe('the page', () => {
     }
   });
 
-  test('inference uses the running statistics, which a training step moves by a tenth', async (t) => {
+  test('inference uses the running statistics, which a training step moves by a tenth; one value a channel comes out as 0', async (t) => {
     const page = await visit(t, 'axes.html');
     const s = { kind: 'pictures', dims: [3, 4, 2, 2], norm: 'batch' };
     await page.locator('[data-do="double"]').click();
@@ -235,17 +235,16 @@ describe('the page', () => {
     await input(page, 0).focus();
     await page.keyboard.press('ArrowUp');
     assert.equal((await seen(page)).moved.filter(Boolean).length, 1, 'only the output of the number that changed moves');
-  });
 
-  test('one value a channel comes out as 0, and that is said', async (t) => {
-    const page = await visit(t, 'axes.html');
+    // One value a channel.
+    await pick(page, 'training');
     await page.selectOption('#size-2', '1');
     await page.selectOption('#size-3', '1');
     await page.locator('[data-do="remove"]').click();
     await page.locator('[data-do="remove"]').click();
-    const now = await seen(page);
-    assert.deepEqual(now.out, [0, 0, 0, 0]);
-    assert.match(now.says, /Each number is measured alone and is its own mean: every output is 0\. PyTorch refuses to train like this\./);
+    const alone = await seen(page);
+    assert.deepEqual(alone.out, [0, 0, 0, 0]);
+    assert.match(alone.says, /Each number is measured alone and is its own mean: every output is 0\. PyTorch refuses to train like this\./);
     assert.ok(await page.locator('[data-do="remove"]').isDisabled(), 'one example stays');
   });
 

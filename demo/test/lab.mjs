@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before } from 'node:test';
@@ -13,15 +13,37 @@ import { launch } from './browser.mjs';
 const demo = join(import.meta.dirname, '..');
 export const screens = join(demo, 'dist', 'screens');
 
+/** When the newest of these was changed; of a folder, of all that is in it. @param {string[]} paths */
+async function newest(...paths) {
+  const times = await Promise.all(paths.map(async (path) => {
+    const s = await stat(path);
+    return s.isDirectory() ? Math.max(s.mtimeMs, await newest(...(await readdir(path)).map((name) => join(path, name)))) : s.mtimeMs;
+  }));
+  return Math.max(0, ...times);
+}
+
+/** The folder of the site as `make` has built it for the tests, if nothing that it is made of has changed since. */
+async function ready() {
+  const js = join(demo, '..', 'js');
+  const built = await stat(join(demo, 'dist', '.built')).then((s) => s.mtimeMs, () => 0);
+  if (!built) return undefined;
+  const parts = (await readdir(demo)).filter((name) => name.endsWith('.mjs')).map((name) => join(demo, name));
+  const declared = (await readdir(js)).filter((name) => name.endsWith('.d.ts')).map((name) => join(js, name));
+  return built > await newest(join(demo, 'src'), join(js, 'dist'), join(demo, 'package-lock.json'), ...parts, ...declared) ? join(demo, 'dist') : undefined;
+}
+
 /**
- * Builds and serves the site for a test file, and opens pages of it.
+ * Serves the site for a test file, built where that is needed, and opens pages of it.
  * @returns {{ read: (path: string) => Promise<Buffer>, visit: (t: import('node:test').TestContext, file: string, options?: { options?: object, before?: (page: any) => Promise<void>, quiet?: boolean, wait?: boolean }) => Promise<import('playwright-core').Page> }}
  */
 export function lab() {
-  let browser, root, site;
+  let browser, root, site, own;
   before(async () => {
-    root = await mkdtemp(join(tmpdir(), 'demo-lab-')); // of its own: other tests read dist at the same time
-    await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
+    root = await ready();
+    if (!root) {
+      root = own = await mkdtemp(join(tmpdir(), 'demo-lab-'));
+      await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
+    }
     await mkdir(screens, { recursive: true });
     site = await serve({ root });
     browser = await launch();
@@ -29,7 +51,7 @@ export function lab() {
   after(async () => {
     await browser?.close();
     site?.close();
-    if (root) await rm(root, { recursive: true });
+    if (own) await rm(own, { recursive: true });
   });
   return {
     /** A file of the site. */
