@@ -600,6 +600,7 @@ export type LayerSpec =
   /** Adds its body's input to its output, which has the same shape. */
   | { type: 'residual'; body: LayerSpec[] };
 
+/** What a network in training is, and how it learns. */
 export interface TrainerOptions extends Omit<InitOptions, 'threads'> {
   /** The shape of one example: [C, H, W], [T, D], [D], or [T] tokens. */
   input: readonly number[];
