@@ -332,8 +332,9 @@ export function verdictText(race, { winner, scores, count, difference, error }, 
     return `${lanes[i].name} ${score ? (digits ? `${percent(score.accuracy)} right` : `a loss of ${score.loss.toFixed(3)} a letter`) : 'has stopped'}`;
   };
   const first = winner === 'b' ? 1 : 0;
+  const next = race.setting.changes.length === 0 && race.setting.batch > 1 && lanes.some(({ kind }) => kind === 'batchNorm') ? ' Now try batches of 1: who minds?' : '';
   const margin = Number.isFinite(difference) ? ` Difference ${digits ? `${(100 * Math.abs(difference)).toFixed(1)} ± ${(100 * error).toFixed(1)} points` : `${Math.abs(difference).toFixed(3)} ± ${error.toFixed(3)}`}.` : '';
-  return `${winner === 'same' ? 'No difference beyond chance' : `${lanes[first].name} is ahead`} after ${race.at} steps. Of ${count} held-out ${units}: ${told(first)}, ${told(1 - first)}.${margin}${said ? ` You said ${said}: ${guess === winner ? 'so it was.' : 'it was not so.'}` : ''}`;
+  return `${winner === 'same' ? 'No difference beyond chance' : `${lanes[first].name} is ahead`} after ${race.at} steps. Of ${count} held-out ${units}: ${told(first)}, ${told(1 - first)}.${margin}${said ? ` You said ${said}: ${guess === winner ? 'so it was.' : 'it was not so.'}` : ''}${next}`;
 }
 
 /**
@@ -346,7 +347,7 @@ export function longest(setting, lanes) {
   const race = /** @type {any} */ ({ setting: { ...setting, changes: [{ from: setting.steps, batch: 1 }] }, lanes, at: setting.steps, steps: Array.from({ length: setting.steps + 1 }, (_, i) => ({ loss: i < setting.steps ? [8.88, 8.88] : [9.99, 9.99] })), looks: [look(0), look(setting.steps + 1)] });
   const ahead = lanes[0].name.length > lanes[1].name.length ? 'a' : 'b';
   return {
-    verdict: verdictText(race, { winner: ahead, scores: [score, score], count: 1000, difference: 0.1234, error: 0.0123 }, ahead === 'a' ? 'a' : 'b').replace('so it was', 'it was not so'),
+    verdict: verdictText({ ...race, setting: { ...setting, changes: [] } }, { winner: ahead, scores: [score, score], count: 1000, difference: 0.1234, error: 0.0123 }, ahead === 'a' ? 'a' : 'b').replace('so it was', 'it was not so'),
     change: changeText(race, setting.steps + 1),
   };
 }

@@ -336,7 +336,7 @@ function draw() {
       showLayers(race, view);
       if (!$('statistics').hidden) showStatistics(race, view, normLayers(race)[$('which').selectedIndex]);
     }
-    $('change').textContent = (race && changeText(race, view)) || 'At any time make the batches smaller: who minds a batch of one?';
+    $('change').textContent = (race && changeText(race, view)) || 'What becomes of them when the batch size changes on the way will stand here.';
   }
   verdict();
   buttons();
