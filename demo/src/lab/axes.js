@@ -183,7 +183,7 @@ const precise = (v) => (v !== 0 && v < 0.01 ? (v < 1e-6 ? '0' : v.toPrecision(2)
 
 function showStatistics(group) {
   const { norm } = setting;
-  const heads = norm === 'batch' ? ['Shares', 'batch mean', 'batch variance', 'running mean', 'running variance'] : norm === 'rms' ? ['Shares', 'mean of squares', 'root'] : ['Shares', 'mean', 'variance', 'deviation'];
+  const heads = norm === 'batch' ? ['Shares', 'batch mean', 'batch variance', 'running mean', 'running variance'] : norm === 'rms' ? ['Shares', 'mean of squares', 'root'] : ['Shares', 'mean', 'variance'];
   $('statistics-head').replaceChildren(...heads.map((text, k) => make('th', { scope: 'col', className: norm === 'batch' && k ? used(k) : '' }, text)));
   const batch = norm === 'batch' && layer ? layer.moments(whole(), { shape: setting.dims }) : undefined;
   $('statistics').replaceChildren(...shared.names.map((name, id) => {
@@ -192,7 +192,7 @@ function showStatistics(group) {
       const v = result.variance[id];
       numbers = batch && layer ? [fixed(batch.mean[id]), precise(batch.variance[id]), fixed(layer.runningMean[id]), precise(layer.runningVar[id])]
         : norm === 'rms' ? [precise(v), fixed(Math.sqrt(v))]
-        : [fixed(/** @type {ArrayLike<number>} */ (result.mean)[id]), precise(v), fixed(Math.sqrt(v))];
+        : [fixed(/** @type {ArrayLike<number>} */ (result.mean)[id]), precise(v)];
     }
     return make('tr', { className: id === group ? 'lit' : '' }, make('th', { scope: 'row' }, capital(name)),
       ...numbers.map((text, k) => make('td', { className: norm === 'batch' ? used(k + 1) : '' }, text)));
@@ -209,7 +209,7 @@ const ABOUT = {
     : 'Nothing is measured: the running statistics from training are constants. They began as those of the first batch.'),
   layer: () => 'Each example, or each place in it, is measured by itself over its channels. The rest of the batch does not matter.',
   instance: () => 'Each channel of each example is measured by itself.',
-  group: () => 'Each example is measured by itself, a group of neighbouring channels at a time. One group is LayerNorm, one channel a group InstanceNorm.',
+  group: () => 'Each example is measured by itself, a group of neighbouring channels at a time. One group is LayerNorm over the whole example, one channel a group InstanceNorm.',
   rms: () => 'As LayerNorm, but no mean is subtracted: the numbers are only divided by the root of the mean of their squares.',
 };
 
