@@ -43,8 +43,8 @@ function markdownTable({ head, rows }) {
   return [line(head), line(head.map((_, i) => (i ? '--:' : '---'))), ...rows.map(line)].join('\n');
 }
 
-/** The first sentence of a verdict. @param {string} verdict */
-const first = (verdict) => /^.*?[.;](?= [A-ZÅ]|$)/.exec(verdict)?.[0] ?? verdict;
+/** The first two sentences of a verdict: one is often half of a comparison. @param {string} verdict */
+const beginning = (verdict) => verdict.split(/(?<=[.;]) (?=[A-ZÅ])/).slice(0, 2).join(' ');
 
 /** @param {readonly Entry[]} entries */
 export function markdown(entries) {
@@ -127,9 +127,9 @@ export async function writeExperiments(out) {
   await writeFile(join(out, 'lab', 'results', 'summary.json'), JSON.stringify(summary(entries)));
 }
 
-/** By claim: whether it holds here, and why in a sentence. @param {readonly Entry[]} entries */
+/** By claim: whether it holds here, and why in two sentences. @param {readonly Entry[]} entries */
 export const summary = (entries) => Object.fromEntries(entries.filter((e) => e.results.data !== 'fashion')
-  .map((e) => [e.experiment.id, { holds: e.report.holds, says: first(e.report.verdict) }]));
+  .map((e) => [e.experiment.id, { holds: e.report.holds, says: beginning(e.report.verdict) }]));
 
 /** All files below docs/ that the results make. @returns {Promise<Map<string, string>>} */
 export async function documents() {

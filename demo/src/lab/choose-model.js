@@ -18,7 +18,7 @@ export const claims = /** @type {Record<number, { text: string, source: string }
   2: { text: 'BatchNorm allows larger learning rates', source: 'Bjorck et al. 2018: that is where its gain comes from' },
   3: { text: 'BatchNorm suffers with small batches, GroupNorm does not', source: 'Wu and He 2018: from 32 to 2 examples the error goes from 23.6 to 34.7 % with BatchNorm, from 24.1 to 24.1 % with GroupNorm' },
   4: { text: 'BatchNorm computes different things in training and in inference', source: 'Wu and Johnson 2021' },
-  5: { text: 'BatchNorm’s output depends on the neighbours in the batch', source: 'by definition' },
+  5: { text: 'BatchNorm’s output depends on the neighbours in the batch', source: 'By definition' },
   6: { text: 'LayerNorm suits recurrent networks and sequences of varying length', source: 'Ba et al. 2016' },
   7: { text: 'LayerNorm suits transformers, BatchNorm does not', source: 'Shen et al. 2020 (PowerNorm): 35.5 against 34.4 BLEU in translation' },
   8: { text: 'Where LayerNorm stands matters: behind the sum it needs a warm-up', source: 'Xiong et al. 2020: 8.45 BLEU without' },
@@ -86,7 +86,7 @@ function forImages({ task, batch }) {
 
 /** @param {Answers} a @returns {{ kind: Kind, why: string[], instead: string, claims: number[] }} */
 function forSequences({ task, batch }) {
-  const size = batch === 'one' ? ' A batch of one is no different to it.' : batch === 'few' ? ' A small batch is no different to it.' : ' Even in a large batch the statistics of text change from step to step more than BatchNorm can follow.';
+  const size = batch === 'one' ? ' A batch of one is no different to it.' : batch === 'few' ? ' A small batch is no different to it.' : ' With text in large models, a batch’s statistics were found to change from step to step more than BatchNorm’s running ones can follow.';
   if (task === 'restyle') {
     return {
       kind: 'instanceNorm',
