@@ -54,7 +54,7 @@ export function markdown(entries) {
 
 What articles and papers say of BatchNorm, LayerNorm and their kin, tried out on real data with this package's own kernels: small networks that train in seconds, in one thread, as WebAssembly with SIMD. The papers trained large networks for days; their numbers are here to compare with, and where the small networks say otherwise, that is written down.
 
-\`make experiment N=3\` repeats one, \`make experiment N=all\` all of them (${minutes} minutes where this was written); \`SEEDS=8\` takes other than five seeds. A seed decides the weights that a network begins with and the order of its examples, so that two variants with one seed differ in the normalization alone. The numbers repeat to the bit, but for times. The experiments are declared in \`demo/src/lab/experiments/\`, and their numbers are in \`demo/src/lab/results/\`; this file is made of them.
+\`make experiment N=3\` repeats one, \`make experiment N=all\` all of them (${minutes} minutes where this was written); \`SEEDS=8\` takes other than five seeds. A seed decides the weights that a network begins with and the order of its examples, so that two variants with one seed differ in the normalization alone. A difference is called clear when runs of one seed differ by more than chance would make them in 95 of 100 cases (paired t-test). The numbers repeat to the bit, but for times. The experiments are declared in \`demo/src/lab/experiments/\`, and their numbers are in \`demo/src/lab/results/\`; this file is made of them.
 
 ${markdownTable({ head: ['#', 'claim', 'here'], rows: own.map((e) => [String(e.experiment.id), `[${e.experiment.title}](#${anchor(e)})`, words[e.report.holds].replace(/^It s/, 'S').replace(/^It /, '').replace(/^d/, 'D')]) })}
 

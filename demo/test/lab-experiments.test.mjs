@@ -105,6 +105,11 @@ test('means and spreads are those of the seeds', async () => {
   assert.deepEqual(cells.k.values.b, { mean: 6, std: 1.414, n: 2, all: [null, 5, 7] });
   assert.deepEqual(cells.k.curves.c, { x: [1, 2], mean: [2, null], std: [1, null] });
   const r = new Read({ cells });
+  // Paired: every seed has 1 more, whatever the seeds have in common.
+  const pairs = new Read({ cells: { a: { values: { v: { all: [1, 5, 9, 2, 7] } } }, b: { values: { v: { all: [2.1, 5.9, 10, 3.1, 7.9] } } }, c: { values: { v: { all: [3, 1, 9, null, 8] } } } } });
+  const d = pairs.difference('a', 'b', 'v');
+  assert.deepEqual([d.mean, d.n, d.clear], [1, 5, true]);
+  assert.deepEqual([pairs.difference('a', 'c', 'v').n, pairs.difference('a', 'c', 'v').clear, pairs.difference('a', 'a', 'v').clear], [4, false, false]);
   assert.deepEqual([r.text('k', 'a'), r.reached('k', 'b'), r.reached('k', 'none')], ['3 ± 2.6', '6 ± 1.4 (2 of 3 seeds)', 'never']);
 });
 

@@ -247,6 +247,19 @@ export class Read {
     return this.value(key, name).std ?? 0;
   }
 
+  /**
+   * How much more b has than a, seed by seed: two runs of one seed have the same batches and differ in what was varied
+   * alone. `clear`: the mean is further from 0 than chance makes it in 95 of 100 cases (paired t-test).
+   * @param {string} a @param {string} b @param {string} name @param {string} [other] the name of b's value, when it is another
+   */
+  difference(a, b, name, other = name) {
+    const [from, to] = [this.value(a, name).all, this.value(b, other).all];
+    const all = from.flatMap((v, i) => (v === null || to[i] === null || to[i] === undefined ? [] : [/** @type {number} */ (to[i]) - v]));
+    const { mean, std, n } = moments(all);
+    const t = [Infinity, Infinity, 12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262][n] ?? 2.26;
+    return { mean: mean ?? NaN, std: std ?? 0, n, clear: mean !== null && std !== null && Math.abs(mean) > (t * std) / Math.sqrt(n) };
+  }
+
   /** Mean ± deviation as text. @param {string} key @param {string} name @param {boolean} [percent] */
   text(key, name, percent = false) {
     const { mean, std } = this.value(key, name);

@@ -67,7 +67,7 @@ export default {
       holds: ratio > 1.3 ? 'yes' : ratio > 1 ? 'partly' : 'no',
       verdict: `${Number.isFinite(ratio) ? `Each at its best rate, 90 % takes ${r.text(key('none', none), 'steps90')} steps without normalization and ${r.text(key('batchNorm', batch), 'steps90')} with BatchNorm: ${number(ratio)} times fewer. ` : ''}`
         + `At the rate of ${slow} the difference is larger: ${Number.isFinite(alone) ? `${number(alone / at('batchNorm', slow))} times fewer` : `without normalization ${steps} steps are not enough for 90 %, with BatchNorm ${r.reached(key('batchNorm', slow), 'steps90')} are`}. `
-        + `How many times faster it is depends on whether the network without it gets a rate of its own; a factor as high as the paper’s 14, for a much deeper network, was not to be expected here. LayerNorm helps at low rates too, and less at high ones.`,
+        + `How many times faster it is depends on whether the network without it gets a rate of its own; a factor as high as the paper’s 14, for a much deeper network, was not to be expected here. LayerNorm needs ${rates.map((rate) => `${r.reached(key('layerNorm', rate), 'steps90')} at ${rate}`).join(' and ')}.`,
     };
   },
 };

@@ -46,7 +46,10 @@ export default {
     const best = (/** @type {string} */ kind) => sizes.reduce((a, b) => (error(kind, b) < error(kind, a) ? b : a));
     const loses = error('batchNorm', 2) - error('batchNorm', best('batchNorm'));
     const others = Math.min(error('groupNorm', 2), error('layerNorm', 2));
-    const clear = error('batchNorm', 2) - others > 2 * Math.max(r.std(key('batchNorm', 2), 'error'), r.std(key('groupNorm', 2), 'error'));
+    const clear = ['groupNorm', 'layerNorm'].every((kind) => {
+      const d = r.difference(key(kind, 2), key('batchNorm', 2), 'error');
+      return d.clear && d.mean > 0;
+    });
     const what = r.results.data === 'fashion' ? 'clothes (Fashion-MNIST)' : 'digits';
     return {
       tables: ['error', 'loss'].map((v) => ({

@@ -48,7 +48,10 @@ export default {
   report(r) {
     const loss = (/** @type {string} */ kind, /** @type {number} */ size) => r.mean(key(kind, size), 'loss');
     const gain = (/** @type {string} */ kind, /** @type {number} */ size) => loss('none', size) - loss(kind, size);
-    const beyond = (/** @type {string} */ a, /** @type {string} */ b, /** @type {number} */ size) => loss(b, size) - loss(a, size) > Math.max(r.std(key(a, size), 'loss'), r.std(key(b, size), 'loss'));
+    const beyond = (/** @type {string} */ a, /** @type {string} */ b, /** @type {number} */ size) => {
+      const d = r.difference(key(a, size), key(b, size), 'loss');
+      return d.clear && d.mean > 0;
+    };
     const helps = sizes.filter((s) => beyond('layerNorm', 'none', s));
     const beats = sizes.filter((s) => beyond('layerNorm', 'batchNorm', s));
     const harm = (/** @type {number} */ size) => r.mean(key('batchNorm', size), 'longBatch') - r.mean(key('batchNorm', size), 'long');

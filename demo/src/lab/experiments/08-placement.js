@@ -63,10 +63,9 @@ export default {
   },
 
   report(r) {
-    const loss = (/** @type {string} */ place, /** @type {boolean} */ warm, /** @type {number} */ rate) => r.mean(key(place, warm, rate), 'loss');
-    const need = (/** @type {string} */ place, /** @type {number} */ rate) => loss(place, false, rate) - loss(place, true, rate);
-    const spread = (/** @type {string} */ place, /** @type {number} */ rate) => Math.max(r.std(key(place, true, rate), 'loss'), r.std(key(place, false, rate), 'loss'));
-    const needs = rates.filter((rate) => need('after', rate) > 2 * spread('after', rate) && need('after', rate) > 3 * Math.max(0, need('before', rate)));
+    const without = (/** @type {string} */ place, /** @type {number} */ rate) => r.difference(key(place, true, rate), key(place, false, rate), 'loss');
+    const need = (/** @type {string} */ place, /** @type {number} */ rate) => without(place, rate).mean;
+    const needs = rates.filter((rate) => without('after', rate).clear && need('after', rate) > 3 * Math.max(0, need('before', rate)));
     const [g0, g1] = places.map((p) => r.mean(key(p, false, rates[0]), 'last'));
     return {
       tables: [{
@@ -88,9 +87,10 @@ export default {
           series: places.flatMap((p, i) => [true, false].map((w) => r.series(key(p, w, rate), 'loss', { name: `${title[p]}, ${w ? 'warm-up' : 'none'}`, kind: i ? 'b' : 'c', dash: w ? 1 : 0 }))),
         })),
       ],
-      holds: needs.length && g1 > g0 ? 'yes' : needs.length || g1 > g0 ? 'partly' : 'no',
+      holds: needs.length === rates.length && g1 > g0 ? 'yes' : needs.length || g1 > g0 ? 'partly' : 'no',
       verdict: `At the start the last layer’s gradient is ${number(g1)} after the sum and ${number(g0)} inside the branch. `
-        + `Leaving out the warm-up changes the loss a letter by ${rates.map((rate) => `${number(need('after', rate))} (rate ${rate})`).join(' and ')} after the sum, and by ${rates.map((rate) => number(need('before', rate))).join(' and ')} inside the branch; positive is worse. `
+        + `Leaving out the warm-up changes the loss a letter by ${rates.map((rate) => `${number(need('after', rate))} (rate ${rate}, ${without('after', rate).clear ? 'clear' : 'not clear'})`).join(' and ')} after the sum, and by ${rates.map((rate) => number(need('before', rate))).join(' and ')} inside the branch; positive is worse. `
+        + `With a warm-up too the place inside the branch is better: ${rates.map((rate) => `${r.text(key('before', true, rate), 'loss')} against ${r.text(key('after', true, rate), 'loss')}`).join(', ')}. `
         + `${needs.length === rates.length ? 'So after the sum the warm-up is needed at both rates' : needs.length ? `So after the sum the warm-up is needed at the rate of ${needs.join(' and ')}` : 'So the need of a warm-up did not show'}, with a network of ${depth} thin layers.`,
     };
   },

@@ -40,11 +40,11 @@ export default {
   },
 
   report(r) {
-    const cost = (/** @type {string} */ network, /** @type {string} */ kind) => r.mean(key(network, kind, false), 'error') - r.mean(key(network, kind, true), 'error');
-    const spread = (/** @type {string} */ network, /** @type {string} */ kind) => Math.max(r.std(key(network, kind, false), 'error'), r.std(key(network, kind, true), 'error'));
+    const lost = (/** @type {string} */ network, /** @type {string} */ kind, /** @type {string} */ what) => r.difference(key(network, kind, true), key(network, kind, false), what);
     const pairs = Object.keys(networks).flatMap((n) => kinds.map((k) => /** @type {[string, string]} */ ([n, k])));
-    const hurt = pairs.filter(([n, k]) => cost(n, k) > spread(n, k));
-    const slower = pairs.filter(([n, k]) => r.mean(key(n, k, false), 'loss') - r.mean(key(n, k, true), 'loss') > Math.max(r.std(key(n, k, false), 'loss'), r.std(key(n, k, true), 'loss')));
+    const clear = (/** @type {string} */ what) => pairs.filter(([n, k]) => lost(n, k, what).clear && lost(n, k, what).mean > 0);
+    const [hurt, slower] = [clear('error'), clear('loss')];
+    const where = (/** @type {[string, string]} */ [n, k]) => `${nameOf(k)}, ${n === 'sigmoid' ? 'sigmoid units' : 'convolutions'}`;
     return {
       tables: [{
         caption: 'Error on held-out digits, and training loss',
@@ -56,9 +56,9 @@ export default {
         series: kinds.flatMap((kind) => [true, false].map((affine) => r.series(key(n, kind, affine), 'loss', { name: `${nameOf(kind)}${affine ? '' : ', bare'}`, kind, dash: affine ? 0 : 1 }))),
       })),
       holds: hurt.length === pairs.length ? 'yes' : hurt.length || slower.length > pairs.length / 2 ? 'partly' : 'no',
-      verdict: `Without scale and shift the error changes by ${pairs.map(([n, k]) => `${number(cost(n, k) * 100)} points (${nameOf(k)}, ${n === 'sigmoid' ? 'sigmoid units' : 'convolutions'})`).join(', ')}; positive is worse. `
-        + `The training loss is higher without them, beyond the spread of the seeds in ${slower.length} of ${pairs.length} cases. `
-        + `${hurt.length === 0 ? 'Of the errors none is: in small networks the linear layers behind take over much of what scale and shift would do' : hurt.length < pairs.length ? `Of the errors, only those of ${hurt.map(([n, k]) => `${nameOf(k)} with ${n === 'sigmoid' ? 'sigmoid units' : 'convolutions'}`).join(' and ')} are` : 'So are the errors'}.`,
+      verdict: `Without scale and shift the training loss is higher in ${slower.length} of ${pairs.length} cases: by ${pairs.map((p) => `${number(lost(...p, 'loss').mean)} (${where(p)})`).join(', ')}. `
+        + `The error on held-out digits changes by ${pairs.map((p) => number(lost(...p, 'error').mean * 100)).join(', ')} points; positive is worse. `
+        + `${hurt.length === 0 ? 'None of these is clear: in small networks the linear layers behind take over much of what scale and shift would do' : hurt.length < pairs.length ? `Clear is ${hurt.map(where).join(' and ')}` : 'All of it is clear'}.`,
     };
   },
 };
