@@ -1,5 +1,5 @@
 // The race end to end, in a real Chromium: what is drawn is what was computed, and what was computed is what a Trainer in
-// Node computes. Builds the site first.
+// Node computes. The site is built first, where that is needed.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -11,28 +11,25 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { readData } from '../data.mjs';
-import { serve } from '../serve.mjs';
 import { Race, softmax } from '../src/lab/race-run.js';
 import { batchAt, claims, fromHash, placeAt, settingOf, toHash } from '../src/lab/race-setting.js';
 import { assertAccessible, measure, measured } from './axe.mjs';
 import { launch } from './browser.mjs';
+import { serveSite } from './lab.mjs';
 
 const demo = join(import.meta.dirname, '..');
 const js = join(demo, '..', 'js');
 const { Tensor, Trainer } = await import(pathToFileURL(join(js, 'dist', 'normwasm.js')).href);
 const run = promisify(execFile);
 
-let browser, root, site;
+let browser, site;
 before(async () => {
-  root = await mkdtemp(join(tmpdir(), 'demo-race-'));
-  await run(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
-  site = await serve({ root });
+  site = await serveSite();
   browser = await launch();
 });
 after(async () => {
   await browser?.close();
-  site?.close();
-  if (root) await rm(root, { recursive: true });
+  await site?.close();
 });
 
 /** The page, with what it says when something is wrong. */
@@ -262,7 +259,7 @@ test('predict, start, pause, one step, look back, a batch of one, share, take ho
   t.after(() => rm(home, { recursive: true }));
   await mkdir(join(home, 'node_modules'));
   await symlink(js, join(home, 'node_modules', 'normwasm'));
-  for (const file of ['data.js', 'random.js']) await copyFile(join(root, 'lab', file), join(home, file));
+  for (const file of ['data.js', 'random.js']) await copyFile(join(site.root, 'lab', file), join(home, file));
   await writeFile(join(home, 'package.json'), '{ "type": "module" }');
   await writeFile(join(home, 'race.js'), code);
   const { stdout } = await run(process.execPath, ['race.js'], { cwd: home });

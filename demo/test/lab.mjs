@@ -33,29 +33,46 @@ async function ready() {
 }
 
 /**
- * Serves the site for a test file, built where that is needed, and opens pages of it.
+ * Serves the site for a test file, built where that is needed.
+ * @returns {Promise<{ url: string, root: string, close(): Promise<void> }>}
+ */
+export async function serveSite() {
+  let root = await ready();
+  /** @type {string | undefined} */
+  let own;
+  if (!root) {
+    root = own = await mkdtemp(join(tmpdir(), 'demo-lab-'));
+    await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
+  }
+  const { url, close } = await serve({ root });
+  return {
+    url,
+    root,
+    async close() {
+      close();
+      if (own) await rm(own, { recursive: true });
+    },
+  };
+}
+
+/**
+ * The site for a test file, and pages of it.
  * @returns {{ read: (path: string) => Promise<Buffer>, visit: (t: import('node:test').TestContext, file: string, options?: { options?: object, before?: (page: any) => Promise<void>, quiet?: boolean, wait?: boolean }) => Promise<import('playwright-core').Page> }}
  */
 export function lab() {
-  let browser, root, site, own;
+  let browser, site;
   before(async () => {
-    root = await ready();
-    if (!root) {
-      root = own = await mkdtemp(join(tmpdir(), 'demo-lab-'));
-      await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
-    }
+    site = await serveSite();
     await mkdir(screens, { recursive: true });
-    site = await serve({ root });
     browser = await launch();
   });
   after(async () => {
     await browser?.close();
-    site?.close();
-    if (own) await rm(own, { recursive: true });
+    await site?.close();
   });
   return {
     /** A file of the site. */
-    read: (path) => readFile(join(root, path)),
+    read: (path) => readFile(join(site.root, path)),
     async visit(t, file, { options = {}, before: prepare = async () => {}, quiet = true, wait = true } = {}) {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
       const page = await context.newPage();
@@ -70,7 +87,7 @@ export function lab() {
       });
       await prepare(page);
       await page.goto(`${site.url}${file}`);
-      if (wait) await page.waitForFunction(() => document.documentElement.dataset.started, null, { timeout: 90_000 });
+      if (wait) await page.waitForFunction(() => 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
       return page;
     },
   };
