@@ -329,7 +329,7 @@ export function spread(mean, by, percent = false) {
 
 /** @param {{ head: readonly string[], rows: readonly (readonly string[])[] }} table @param {string} [caption] */
 export function htmlTable({ head, rows }, caption) {
-  return `<table>${caption ? `<caption>${escape(caption)}</caption>` : ''}<thead><tr>${head.map((h) => `<th scope="col">${escape(h)}</th>`).join('')}</tr></thead>`
+  return `<table>${caption ? `<caption>${escape(caption)}</caption>` : ''}<thead><tr>${head.map((h) => (h ? `<th scope="col">${escape(h)}</th>` : '<td></td>')).join('')}</tr></thead>`
     + `<tbody>${rows.map((r) => `<tr>${r.map((v, i) => (i ? `<td>${escape(v)}</td>` : `<th scope="row">${escape(v)}</th>`)).join('')}</tr>`).join('')}</tbody></table>`;
 }
 
