@@ -21,7 +21,7 @@ export function curves(race, step, end) {
   const lanes = race ? twoNames(race) : [];
   const dash = race && race.lanes[0].kind === race.lanes[1].kind ? 1 : 0;
   const accuracy = {
-    type: /** @type {const} */ ('lines'), id: 'accuracy', x, y: { label: 'right', percent: true, min: 0, max: 1 },
+    type: /** @type {const} */ ('lines'), id: 'accuracy', x, y: { label: 'right', percent: true, min: 0, ...(race?.setting.data !== 'names' && { max: 1 }) },
     title: race?.setting.data === 'names' ? 'Letters of held-out names that are right' : 'Held-out digits that are right',
     series: lanes.flatMap(({ name, kind }, i) => [
       { name, kind, dash: i * dash, x: looks.map((l) => l.step), y: looks.map((l) => l.running[i]?.accuracy ?? null), ended: Boolean(race?.lanes[i].stopped) },
