@@ -137,9 +137,9 @@ function room(chart, y, values) {
   let svg = `<g transform="translate(4 0)">${names.svg}</g><text class="label" x="4" y="${top - 9}">${escape(y.label)}</text>`;
   yTicks.forEach((v, i) => {
     const p = at(place(v));
-    svg += `<path class="grid" d="M${at(left)} ${p}H${width - 8}"/><text class="tick end" x="${at(left - 6)}" y="${at(p + 4)}">${labels[i]}</text>`;
+    svg += `<path class="grid" d="M${at(left)} ${p}H${width - 20}"/><text class="tick end" x="${at(left - 6)}" y="${at(p + 4)}">${labels[i]}</text>`;
   });
-  return { width, height, left, right: width - 8, top, bottom, place, svg, key: `${labels} ${low} ${high} ${top}` };
+  return { width, height, left, right: width - 20, top, bottom, place, svg, key: `${labels} ${low} ${high} ${top}` };
 }
 
 /** At most so many of the indices, the first and the last among them. @param {number} length @param {number} most */
@@ -255,7 +255,7 @@ export function cellMap(chart) {
   const high = chart.max ?? Math.max(...flat);
   const left = Math.max(...y.values.map((v) => widthOf(typeof v === 'number' ? number(v) : v)), 20) + 12;
   const top = 24;
-  const cell = (width - 8 - left) / x.values.length;
+  const cell = (width - 20 - left) / x.values.length;
   const tall = Math.min(34, Math.max(20, cell * 0.7));
   const height = chart.height ?? Math.round(top + tall * y.values.length + 40);
   const write = cell >= 34;
@@ -273,7 +273,7 @@ export function cellMap(chart) {
   x.values.forEach((name, c) => {
     svg += `<text class="tick middle" x="${at(left + cell * (c + 0.5))}" y="${at(below + 16)}">${escape(typeof name === 'number' ? number(name) : name)}</text>`;
   });
-  svg += `<text class="label end" x="${width - 8}" y="${height - 6}">${escape(x.label)}</text>`;
+  svg += `<text class="label end" x="${width - 20}" y="${height - 6}">${escape(x.label)}</text>`;
   return frame(chart, width, height, svg);
 }
 
