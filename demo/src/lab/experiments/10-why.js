@@ -89,7 +89,8 @@ export default {
       ],
       holds: kept > 0.7 && smoother ? 'yes' : kept > 0.5 || smoother ? 'partly' : 'no',
       verdict: `With noise behind it BatchNorm keeps ${number(kept, true)} of its lead in training loss, and ${r.text('noise', 'accuracy', true)} of the held-out digits are right, against ${r.text('batch', 'accuracy', true)} without noise and ${r.text('none', 'accuracy', true)} without BatchNorm. So steady distributions are not what it lives on. `
-        + `Along the gradient the loss varies by ${r.text('batch', 'range')} with BatchNorm and by ${r.text('none', 'range')} without: ${smoother ? 'smoother, as the paper says' : 'more, not less. The paper’s second statement did not show: without BatchNorm the gradients of sigmoid units are so small that such steps hardly go anywhere, which also looks smooth'}.`,
+        + `Along the gradient the loss varies by ${r.text('batch', 'range')} with BatchNorm and by ${r.text('none', 'range')} without: ${smoother ? 'smoother, as the paper says' : 'more, not less. The paper’s second statement did not show: without BatchNorm the gradients of sigmoid units are so small that such steps hardly go anywhere, which also looks smooth'}. `
+        + `With LayerNorm it varies by ${r.text('layer', 'range')}${r.mean('layer', 'range') > r.mean('none', 'range') && r.mean('layer', 'loss') < none / 2 ? `, more than without any normalization, and yet that network learns (${r.text('layer', 'accuracy', true)}): smoothness in this sense is not the whole reason either` : ''}.`,
     };
   },
 };
