@@ -51,7 +51,7 @@ for (const { file } of pages) {
   });
 
   test(`${file}: the first paint waits for no script and no data`, async (t) => {
-    if (!(await readdir(root)).includes(file)) return t.skip('is not there');
+    if (!(await readdir(site.root)).includes(file)) return t.skip('is not there');
     const page = await browser.newPage();
     const held = [];
     await page.route('**/*', (route) => {
