@@ -258,6 +258,15 @@ export function softmax(data, row, classes) {
   return p.map((v) => v / sum);
 }
 
+/** −log of a label's probability, finite however small that is. @param {ArrayLike<number>} data @param {number} row @param {number} classes @param {number} label */
+function surprise(data, row, classes, label) {
+  let top = -Infinity;
+  for (let k = 0; k < classes; k++) top = Math.max(top, data[row * classes + k]);
+  let sum = 0;
+  for (let k = 0; k < classes; k++) sum += Math.exp(data[row * classes + k] - top);
+  return top + Math.log(sum) - data[row * classes + label];
+}
+
 /** @param {readonly number[]} p */
 export const likeliest = (p) => p.indexOf(Math.max(...p));
 
@@ -265,7 +274,7 @@ export const likeliest = (p) => p.indexOf(Math.max(...p));
 function digitScores({ data, dims: [n, classes] }, { data: labels }) {
   return Array.from({ length: n }, (_, i) => {
     const p = softmax(data, i, classes);
-    return { loss: -Math.log(p[labels[i]]), right: likeliest(p) === labels[i] ? 1 : 0, letters: 1 };
+    return { loss: surprise(data, i, classes, labels[i]), right: likeliest(p) === labels[i] ? 1 : 0, letters: 1 };
   });
 }
 
@@ -276,7 +285,7 @@ function nameScores({ data, dims: [n, length, classes] }, { data: labels }) {
     for (let t = 0; t < length; t++) {
       const label = labels[i * length + t];
       const p = softmax(data, i * length + t, classes);
-      score.loss -= Math.log(p[label]);
+      score.loss += surprise(data, i * length + t, classes, label);
       score.right += likeliest(p) === label ? 1 : 0;
       score.letters++;
       if (label === 0) break; // the end of the name
