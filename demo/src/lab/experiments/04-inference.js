@@ -60,7 +60,9 @@ export default {
   },
 
   report(r) {
-    const gain = (/** @type {number} */ size) => r.mean(key(size), 'running') - r.mean(key(size), 'precise');
+    const gained = (/** @type {number} */ size) => r.difference(key(size), key(size), 'precise', 'running');
+    const clear = sizes.filter((s) => gained(s).clear && gained(s).mean > 0);
+    const alone = r.difference(key(4), key(4), 'running', 'single');
     return {
       tables: [{
         caption: 'Error on held-out digits of the same weights, by the statistics used',
@@ -80,9 +82,9 @@ export default {
           series: [r.series(key(2), 'running', { name: 'running statistics', kind: 'batchNorm' }), r.series(key(2), 'batch', { name: 'batches of 100', kind: 'batchNorm', dash: 1 })],
         },
       ],
-      holds: gain(2) > 0.01 ? 'yes' : r.mean(key(4), 'single') - r.mean(key(4), 'running') > 0.05 ? 'partly' : 'no',
-      verdict: `Precise statistics in place of the running ones change the error by ${sizes.map((s) => `${number(gain(s) * 100)} points (batches of ${s})`).join(', ')}; positive is better. `
-        + `The difference that a visitor meets is another: with the statistics of each picture alone the error is ${r.text(key(4), 'single', true)} in place of ${r.text(key(4), 'running', true)} (trained in batches of 4). Whoever forgets to switch BatchNorm to inference gets that for a batch of one. `
+      holds: clear.includes(2) ? 'yes' : clear.length || (alone.clear && alone.mean > 0) ? 'partly' : 'no',
+      verdict: `Precise statistics in place of the running ones lower the error by ${sizes.map((s) => `${number(gained(s).mean * 100)} points (batches of ${s})`).join(', ')}, which is ${clear.length === sizes.length ? 'clear' : clear.length ? `clear for batches of ${clear.join(' and ')}` : 'not clear for any: here the running averages are good enough, and what small batches cost was lost while training (claim 3)'}. `
+        + `The difference that one meets in practice is another: with the statistics of each picture alone the error is ${r.text(key(4), 'single', true)} in place of ${r.text(key(4), 'running', true)} (trained in batches of 4). Whoever forgets to switch BatchNorm to inference gets that for a batch of one. `
         + `With the statistics of 32 pictures it is ${r.text(key(4), 'batch', true)}.`,
     };
   },
