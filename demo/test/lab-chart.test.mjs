@@ -49,7 +49,7 @@ test('charts have a title, a description and a table of their numbers, and no st
 
 test('bars are as high as their numbers, cells as dark', () => {
   const svg = draw(bars);
-  const [, y, height] = /class="bar s-layerNorm" x="[\d.]+" y="([\d.]+)" width="[\d.]+" height="([\d.]+)"/.exec(svg).map(Number);
+  const [, y, height] = /class="pillar s-layerNorm" x="[\d.]+" y="([\d.]+)" width="[\d.]+" height="([\d.]+)"/.exec(svg).map(Number);
   const tick = (label) => Number(new RegExp(`y="([\\d.]+)">${label}</text>`).exec(svg)[1]) - 4;
   assert.ok(Math.abs(y - tick('10 %')) < 0.2 && Math.abs(y + height - tick('0 %')) < 0.2);
   const whisker = path(svg, /class="whisker" d="([^"]+)"/);

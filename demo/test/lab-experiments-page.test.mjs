@@ -16,7 +16,10 @@ test('shows every experiment with its verdict, plots and numbers, in each look',
     const sections = await page.$$eval('[data-experiment]', (list) => list.map((s) => ({
       name: s.dataset.experiment,
       verdict: s.querySelector('.finding').textContent,
-      charts: [...s.querySelectorAll('svg.chart')].map((c) => ({ width: c.getBoundingClientRect().width, marks: c.querySelectorAll('.line, .bar, .cell').length })),
+      charts: [...s.querySelectorAll('svg.chart')].map((c) => ({ width: c.getBoundingClientRect().width, marks: c.querySelectorAll('.line, .pillar, .cell').length,
+        // Rules for other things of the site must not reach into charts.
+        stretched: [...c.querySelectorAll('rect')].filter((r) => Math.abs(r.getBoundingClientRect().width / (c.getBoundingClientRect().width / c.viewBox.baseVal.width) - Number(r.getAttribute('width'))) > 0.5).length,
+      })),
       cells: [...s.querySelectorAll(':scope > .scrolls tbody tr')].map((r) => [...r.children].map((c) => c.textContent)),
     })));
     assert.deepEqual(sections.map((s) => s.name), entries.map((e) => e.name));
@@ -24,7 +27,7 @@ test('shows every experiment with its verdict, plots and numbers, in each look',
       assert.ok(sections[i].verdict.endsWith(report.verdict));
       assert.deepEqual(sections[i].cells, report.tables.flatMap((table) => table.rows));
       assert.equal(sections[i].charts.length, report.charts.length);
-      for (const { width, marks } of sections[i].charts) assert.ok(width > 250 && marks > 1, `${sections[i].name}: ${width} px, ${marks} marks`);
+      for (const { width, marks, stretched } of sections[i].charts) assert.ok(width > 250 && marks > 1 && stretched === 0, `${sections[i].name}: ${width} px, ${marks} marks, ${stretched} stretched`);
     });
     assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name}: wider than the window`);
     // Lines of different normalizations have different colours, and none is that of the ground.

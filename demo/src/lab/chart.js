@@ -103,7 +103,7 @@ function legend(series, width, bars) {
     if (x > 0 && x + w > width) [x, y] = [0, y + 18];
     const style = `${colour(s.kind ?? 'a')}${s.dash ? ` dash${s.dash}` : ''}`;
     svg += bars
-      ? `<rect class="bar ${style}" x="${at(x + 4)}" y="${y + 3}" width="12" height="10"/>`
+      ? `<rect class="pillar ${style}" x="${at(x + 4)}" y="${y + 3}" width="12" height="10"/>`
       : `<path class="line ${style}" d="M${at(x)} ${y + 8}h18"/>`;
     svg += `<text x="${at(x + 24)}" y="${y + 12}">${escape(s.name)}</text>`;
     x += w;
@@ -237,7 +237,7 @@ export function barChart(chart) {
         return;
       }
       const p = box.place(v);
-      svg += `<rect class="bar ${colour(s.kind ?? 'a')}${s.dash ? ` dash${s.dash}` : ''}" x="${at(x)}" y="${at(Math.min(p, floor))}" width="${at(each - 2)}" height="${at(Math.max(0.5, Math.abs(floor - p)))}"/>`;
+      svg += `<rect class="pillar ${colour(s.kind ?? 'a')}${s.dash ? ` dash${s.dash}` : ''}" x="${at(x)}" y="${at(Math.min(p, floor))}" width="${at(each - 2)}" height="${at(Math.max(0.5, Math.abs(floor - p)))}"/>`;
       const d = s.spread?.[g];
       if (d) svg += `<path class="whisker" d="M${at(x + each / 2 - 1)} ${at(box.place(v - d))}V${at(box.place(v + d))}"/>`;
     });
@@ -266,7 +266,7 @@ export function cellMap(chart) {
       const v = values[r][c];
       const share = v === null || !Number.isFinite(v) ? 0 : Math.min(1, Math.max(0, (v - low) / (high - low || 1)));
       svg += `<rect class="cell ${colour(chart.kind ?? 'a')}" x="${at(left + cell * c + 1)}" y="${at(top + tall * r + 1)}" width="${at(cell - 2)}" height="${at(tall - 2)}" fill-opacity="${Math.round(share * 100) / 100}"/>`;
-      if (write) svg += `<text class="value middle${share > 0.5 ? ' on' : ''}" x="${at(left + cell * (c + 0.5))}" y="${at(top + tall * (r + 0.5) + 4)}">${number(v, percent).replace(' %', '')}</text>`;
+      if (write) svg += `<text class="value middle${share > 0.8 ? ' on' : ''}" x="${at(left + cell * (c + 0.5))}" y="${at(top + tall * (r + 0.5) + 4)}">${number(v, percent).replace(' %', '')}</text>`;
     });
   });
   const below = top + tall * y.values.length;
