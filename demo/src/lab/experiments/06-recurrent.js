@@ -70,7 +70,7 @@ export default {
         series: kinds.map((kind) => r.series(key(kind, size), 'loss', { name: nameOf(kind), kind })),
       })),
       holds: helps.length === sizes.length && beats.length === sizes.length ? 'yes' : helps.length || beats.length ? 'partly' : 'no',
-      verdict: `Against no normalization LayerNorm lowers the loss a letter by ${sizes.map((s) => `${number(gain('layerNorm', s))} (batches of ${s})`).join(' and ')}, BatchNorm by ${sizes.map((s) => number(gain('batchNorm', s))).join(' and ')}. `
+      verdict: `Beside no normalization the loss a letter is ${sizes.map((s) => `${number(Math.abs(gain('layerNorm', s)))} ${gain('layerNorm', s) > 0 ? 'lower' : 'higher'} with LayerNorm and ${number(Math.abs(gain('batchNorm', s)))} ${gain('batchNorm', s) > 0 ? 'lower' : 'higher'} with BatchNorm in batches of ${s}`).join(', ')}. `
         + `${beats.length === 0 ? 'LayerNorm is not better than BatchNorm here: names are short, and a batch has hundreds of letters to take statistics of.' : `LayerNorm is better than BatchNorm in batches of ${beats.join(' and ')}.`} `
         + `Lengths matter in the statistics: asked with those of 50 long names in place of the running ones, BatchNorm’s loss on these names changes by ${sizes.map((s) => `${number(harm(s))} (trained in batches of ${s})`).join(' and ')}. `
         + `${sizes.some((s) => harm(s) > 0.02) ? 'Where it is worse, it had learnt with a mixture that has more filling than long names have. ' : ''}${sizes.some((s) => harm(s) < -0.02) ? 'Where it is better, the running statistics of so small batches were no good. ' : ''}LayerNorm has nothing that could change.`,

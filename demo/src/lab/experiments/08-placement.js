@@ -88,11 +88,10 @@ export default {
         })),
       ],
       holds: needs.length === rates.length && g1 > g0 ? 'yes' : needs.length || g1 > g0 ? 'partly' : 'no',
-      verdict: `At the start the last layer’s gradient is ${number(g1)} after the sum and ${number(g0)} inside the branch. `
-        + `${places.every((p) => r.mean(key(p, false, rates[0]), 'ratio') < 1) ? 'The first layer’s is larger still, in both places; the paper’s analysis has the largest near the output. ' : ''}`
-        + `Leaving out the warm-up changes the loss a letter by ${rates.map((rate) => `${number(need('after', rate))} (rate ${rate}, ${without('after', rate).clear ? 'clear' : 'not clear'})`).join(' and ')} after the sum, and by ${rates.map((rate) => number(need('before', rate))).join(' and ')} inside the branch; positive is worse. `
-        + `With a warm-up too the place inside the branch is better: ${rates.map((rate) => `${r.text(key('before', true, rate), 'loss')} against ${r.text(key('after', true, rate), 'loss')}`).join(', ')}. `
-        + `${needs.length === rates.length ? 'So after the sum the warm-up is needed at both rates' : needs.length ? `So after the sum the warm-up is needed at the rate of ${needs.join(' and ')}` : 'So the need of a warm-up did not show'}, with a network of ${depth} thin layers.`,
+      verdict: `Leaving out the warm-up changes the loss a letter by ${rates.map((rate) => `${number(need('after', rate))} (rate ${rate}, ${without('after', rate).clear ? 'clear' : 'not clear'})`).join(' and ')} after the sum, and by ${rates.map((rate) => number(need('before', rate))).join(' and ')} inside the branch; positive is worse. `
+        + `With a warm-up the place inside the branch is better too: ${rates.map((rate) => `${r.text(key('before', true, rate), 'loss')} against ${r.text(key('after', true, rate), 'loss')}`).join(', ')}. `
+        + `${needs.length === rates.length ? 'So after the sum the warm-up is needed at both rates' : needs.length ? `So after the sum the warm-up is needed at the rate of ${needs.join(' and ')}` : 'So the need of a warm-up did not show'}, with a network of ${depth} thin layers. `
+        + `At the start the last layer’s gradient is ${number(g1)} after the sum and ${number(g0)} inside the branch. ${places.every((p) => r.mean(key(p, false, rates[0]), 'ratio') < 1) ? 'The first layer’s is larger still, in both places; the paper’s analysis has the largest near the output.' : ''}`,
     };
   },
 };
