@@ -116,7 +116,7 @@ export default {
       holds: lost.length === sizes.length ? 'yes' : lost.length ? 'partly' : 'no',
       verdict: `BatchNorm’s loss a letter is ${sizes.map((s) => `${number(Math.abs(worse(s).mean))} ${worse(s).mean > 0 ? 'above' : 'below'} LayerNorm’s in batches of ${s} (${worse(s).clear ? 'clear' : 'not clear'})`).join(' and ')}. `
         + `${lost.length < sizes.length ? `In batches of ${sizes.filter((s) => !lost.includes(s)).join(' and ')} that does not bear out the claim: all names are much alike, and a batch of 32 has hundreds of letters. ` : ''}`
-        + `${sizes.filter((s) => ahead(s).clear && ahead(s).mean < 0).map((s) => `In training with batches of ${s} BatchNorm looks better, by ${number(-ahead(s).mean)}: its statistics know of the letters that follow, and of the other names. `).join('')}`
+        + `${sizes.filter((s) => ahead(s).clear && ahead(s).mean < 0).map((s) => `In training with batches of ${s} BatchNorm looks better, by ${number(-ahead(s).mean)}: its statistics know of the letters that follow, and of the other names; with statistics of such batches a held-out letter costs it only ${r.text(key('batchNorm', s), 'own')}, which is no use for writing. `).join('')}`
         + `The variances of names are ${sizes.map((s) => `${number(r.mean(key('batchNorm', s), 'away') / r.mean(key('digits', s), 'away'))} times as far from the running ones as those of digits (batches of ${s})`).join(' and ')}, not orders of magnitude as in the paper. `
         + `A network of two layers learns without any normalization too: ${sizes.map((s) => `${r.text(key('none', s), 'loss')} against LayerNorm’s ${r.text(key('layerNorm', s), 'loss')}`).join(', ')}.`,
     };
