@@ -44,7 +44,7 @@ JOBS     ?= 2
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
-TEST_STEPS := test-js test-browser test-demo check-quick test-go test-norm test-types test-ci size
+TEST_STEPS := test-js test-lab test-browser test-demo check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
 LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
@@ -172,7 +172,11 @@ test-types: $(BUILT) js/node_modules/.installed
 	$(STEP) test-types bash -c 'cd js && npm run --silent check'
 
 test-demo: demo/dist/.built browser
-	$(STEP) test-demo bash -c 'cd demo && npm test --silent'
+	$(STEP) test-demo bash -c 'cd demo && npm run --silent test:read'
+
+# The pages of the lab, and what holds for every page of the site.
+test-lab: demo/dist/.built browser
+	$(STEP) test-lab bash -c 'cd demo && npm run --silent test:lab'
 
 test-browsers: demo/dist/.built js/node_modules/.installed
 	@.ci/browsers
