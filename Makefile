@@ -2,7 +2,7 @@
 ##
 ##   make demo         build the demo and serve it on this computer; PORT=8081 make demo for another port
 ##   make test         all tests but the long ones, a few minutes; says where its time went
-##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere
+##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere, the lab's pages
 ##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
 ##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
@@ -44,9 +44,9 @@ JOBS     ?= 2
 SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAKEFLAGS)),,-j$(JOBS))
 
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
-TEST_STEPS := test-js test-lab test-browser test-demo check-quick test-go test-norm test-types test-ci size
+TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-wasm test-purego test-norm-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -174,9 +174,13 @@ test-types: $(BUILT) js/node_modules/.installed
 test-demo: demo/dist/.built browser
 	$(STEP) test-demo bash -c 'cd demo && npm run --silent test:read'
 
-# The pages of the lab, and what holds for every page of the site.
+# The lab: its data, charts, weights and one of its pages; the others, the experiments in a shortened form and what
+# holds for every page of the site are part of make test-all.
 test-lab: demo/dist/.built browser
 	$(STEP) test-lab bash -c 'cd demo && npm run --silent test:lab'
+
+test-lab-long: demo/dist/.built browser js/node_modules/.installed
+	$(STEP) test-lab-long bash -c 'cd demo && npm run --silent test:lab-long'
 
 test-browsers: demo/dist/.built js/node_modules/.installed
 	@.ci/browsers
