@@ -15,7 +15,8 @@ import { mix, random } from './src/lab/random.js';
 
 export const modelsFolder = join(dirname(fileURLToPath(import.meta.url)), 'src', 'models');
 const seed = 1;
-const steps = 2000;
+const digitSteps = 6000;
+const nameSteps = 2000;
 
 /**
  * Pictures a little moved, sheared and stretched, as handwriting is: each an affine map of its own, read off between four
@@ -50,18 +51,18 @@ export function warp(x, place) {
  * @param {any} package_ normwasm @param {{ until?: number, log?: (text: string) => void }} [o] until: only the first steps, for a test
  * @returns {Promise<Uint8Array>}
  */
-export async function makeDigits({ Trainer, Tensor, readSafetensors, writeSafetensors }, { until = steps, log = () => {} } = {}) {
+export async function makeDigits({ Trainer, Tensor, readSafetensors, writeSafetensors }, { until = digitSteps, log = () => {} } = {}) {
   const digits = await new Digits({ read: readData, Tensor }).load();
   const trainer = await Trainer.create({
     ...digitReader(), loss: 'crossEntropy', seed, variant: 'simd',
-    optimizer: { type: 'adamw', learningRate: 0.004, weightDecay: 0.05 }, schedule: { warmup: 50, decay: 'cosine', steps },
+    optimizer: { type: 'adamw', learningRate: 0.004, weightDecay: 0.05 }, schedule: { warmup: 50, decay: 'cosine', steps: digitSteps },
   });
   const stream = digits.stream({ seed });
   for (let step = 1; step <= until; step++) {
     const { place } = stream;
     const { x, y } = await stream.next(64);
     const { loss } = await trainer.step({ x: new Tensor('float32', warp(x.data, place), x.dims), y });
-    if (step % 100 === 0) log(`digits: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${((await accuracy(trainer, digits)) * 100).toFixed(2)} % of the held-out digits`);
+    if (step % 100 === 0) log(`digits: step ${step} of ${digitSteps}, loss ${loss.toFixed(4)}, ${((await accuracy(trainer, digits)) * 100).toFixed(2)} % of the held-out digits`);
   }
   // What the optimizer remembers is for going on with it; the weights are for use, and for plain SGD.
   const { tensors, metadata } = readSafetensors(await trainer.save());
@@ -81,11 +82,11 @@ export async function accuracy(trainer, digits) {
 }
 
 /** @param {any} package_ normwasm @param {{ until?: number, log?: (text: string) => void }} [o] @returns {Promise<Uint8Array>} */
-export async function makeNames({ Trainer, Tensor }, { until = steps, log = () => {} } = {}) {
+export async function makeNames({ Trainer, Tensor }, { until = nameSteps, log = () => {} } = {}) {
   const names = await new Names({ read: readData, Tensor, length: 16 }).load();
   const trainer = await Trainer.create({
     ...nameWriter(), loss: 'crossEntropy', seed, variant: 'simd', clip: 1,
-    optimizer: { type: 'adamw', learningRate: 0.003, weightDecay: 0.1 }, schedule: { warmup: 50, decay: 'cosine', steps },
+    optimizer: { type: 'adamw', learningRate: 0.003, weightDecay: 0.1 }, schedule: { warmup: 50, decay: 'cosine', steps: nameSteps },
   });
   const stream = names.stream({ seed });
   for (let step = 1; step <= until; step++) {
@@ -98,7 +99,7 @@ export async function makeNames({ Trainer, Tensor }, { until = steps, log = () =
       sum += part.loss * part.count;
       letters += part.count;
     }
-    log(`names: step ${step} of ${steps}, loss ${loss.toFixed(4)}, ${(sum / letters).toFixed(4)} a letter of held-out names`);
+    log(`names: step ${step} of ${nameSteps}, loss ${loss.toFixed(4)}, ${(sum / letters).toFixed(4)} a letter of held-out names`);
   }
   const file = await trainer.exportONNX({ intermediates: true });
   trainer.dispose();

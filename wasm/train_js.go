@@ -3,6 +3,7 @@
 package main
 
 import (
+	"runtime"
 	"syscall/js"
 
 	"github.com/normwasm/normwasm/internal/bridge"
@@ -282,12 +283,27 @@ func batchOf(args []js.Value) (n *network.Network, b train.Batch, err error) {
 	return
 }
 
+// crossed is how many bytes of JavaScript's Go has referred to since it last collected
+// garbage. It goes by the size of its own heap alone, and until it does JavaScript
+// cannot free the arrays of the batches that were passed.
+var crossed int
+
+func crosses(bytes int) {
+	const most, object = 32 << 20, 1 << 10
+	crossed += bytes + object
+	if crossed > most {
+		crossed = 0
+		runtime.GC()
+	}
+}
+
 // elementsOf copies a typed array into memory that the network keeps for it.
 func elementsOf[T int32 | float32](n *network.Network, v, class js.Value, name string, place int) ([]T, error) {
 	if v.Type() != js.TypeObject || !v.InstanceOf(class) {
 		return nil, invalid("wasm: ", name, " is ", kind(v), ", want a ", class.Get("name").String())
 	}
 	bytes := n.Room(place, v.Get("byteLength").Int())
+	crosses(len(bytes))
 	if len(bytes) == 0 {
 		return nil, nil
 	}
@@ -342,6 +358,7 @@ func evaluate(args []js.Value) (any, error) {
 	o.Set("loss", r.Loss)
 	o.Set("accuracy", r.Accuracy)
 	o.Set("outputs", float32Array(r.Outputs))
+	crosses(4 * len(r.Outputs))
 	return o, nil
 }
 
@@ -406,6 +423,7 @@ func snapshot(args []js.Value) (any, error) {
 		v.Set("name", t.Name)
 		v.Set("shape", array(t.Shape, same))
 		v.Set("data", float32Array(t.Data))
+		crosses(4 * len(t.Data))
 		return v
 	}))
 	o.Set("steps", s.Steps)
@@ -468,6 +486,7 @@ func restore(args []js.Value) (any, error) {
 			return nil, invalid("train: the data of tensor ", text.Quote(name), " are no Float32Array")
 		}
 		list, err := floats(data, name)
+		crosses(4 * len(list))
 		if err != nil {
 			return nil, err
 		}
@@ -487,6 +506,7 @@ func onnx(args []js.Value) (any, error) {
 	}
 	a := jsBytes.New(len(file))
 	js.CopyBytesToJS(a, file)
+	crosses(len(file))
 	return a, nil
 }
 

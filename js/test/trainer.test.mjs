@@ -368,6 +368,23 @@ test('batches may be changed as soon as step has given its promise', async () =>
   there.dispose();
 });
 
+test('long runs do not hold on to their batches', async () => {
+  const trainer = await create({ input: [100000], model: [{ type: 'linear', units: 1 }] }, { loss: 'meanSquaredError' });
+  const held = () => {
+    globalThis.gc?.();
+    return process.memoryUsage().arrayBuffers;
+  };
+  const y = new Tensor('float32', [0, 0], [2, 1]);
+  const step = () => trainer.step({ x: new Tensor('float32', new Float32Array(200000), [2, 100000]), y }); // 800 KB each
+  await step();
+  const before = held();
+  for (let i = 0; i < 300; i++) await step();
+  await new Promise((resolve) => { setTimeout(resolve, 0); });
+  const more = held() - before;
+  assert.ok(more < 100e6, `${(more / 1e6).toFixed()} MB more after 240 MB of batches`);
+  trainer.dispose();
+});
+
 test('resident tensors, and a runtime beside', async () => {
   const runtime = await init();
   const o = networks.features;
