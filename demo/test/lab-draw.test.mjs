@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { Digits } from '../src/lab/data.js';
-import { BOX, SIDE, centreOfMass, moved, rasterize, softmax } from '../src/lab/draw-model.js';
+import { BOX, SIDE, centreOfMass, moved, rasterize } from '../src/lab/draw-model.js';
+import { softmax } from '../src/lab/softmax.js';
 import { digitReader } from '../src/lab/networks.js';
 import { lab, looks, screens } from './lab.mjs';
 

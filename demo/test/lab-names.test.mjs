@@ -6,7 +6,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { layersOf, lettersOf, moments, probabilities, write } from '../src/lab/names-model.js';
+import { layersOf, lettersOf, moments, write } from '../src/lab/names-model.js';
+import { crossEntropy, softmax } from '../src/lab/softmax.js';
 import { lab, looks, screens } from './lab.mjs';
 
 const modelFile = join(import.meta.dirname, '../src/models/names.onnx');
@@ -39,9 +40,12 @@ describe('writing', () => {
   });
 
   test('probabilities, letters, layers and moments are what they are called', () => {
-    const p = probabilities([1, 2, 3], 0.5), e = [1, 2, 3].map((v) => Math.exp(v / 0.5)), sum = e[0] + e[1] + e[2];
+    const p = softmax([1, 2, 3], 0.5), e = [1, 2, 3].map((v) => Math.exp(v / 0.5)), sum = e[0] + e[1] + e[2];
     p.forEach((v, i) => assert.ok(Math.abs(v - e[i] / sum) < 1e-12));
-    assert.deepEqual(probabilities([3, 9, 9], 0), [0, 1, 0]);
+    assert.deepEqual(softmax([3, 9, 9], 0), [0, 1, 0]);
+    assert.ok(Math.abs(softmax([1000, 1000 + Math.log(3)])[1] - 0.75) < 1e-9);
+    assert.ok(Math.abs(crossEntropy([1000, 1000 + Math.log(3)], 0) - Math.log(4)) < 1e-9);
+    assert.equal(crossEntropy([0, 5000], 0), 5000);
     assert.equal(lettersOf('  Zoë-Ánna 3', 15), 'zoeanna');
     assert.equal(lettersOf('abcdef', 3), 'abc');
     assert.deepEqual(layersOf(['y', '0 embedding', '1.0 layerNorm', '1.1 attention probabilities', '1.1 attention', '1 residual', '2.0 layerNorm', '2 residual', '3 layerNorm']), {

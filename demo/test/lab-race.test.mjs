@@ -11,7 +11,8 @@ import { after, before, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { readData } from '../data.mjs';
-import { Race, softmax } from '../src/lab/race-run.js';
+import { Race } from '../src/lab/race-run.js';
+import { row, softmax } from '../src/lab/softmax.js';
 import { batchAt, claims, fromHash, placeAt, settingOf, toHash } from '../src/lab/race-setting.js';
 import { assertAccessible, measure, measured } from './axe.mjs';
 import { launch } from './browser.mjs';
@@ -187,7 +188,7 @@ test('predict, start, pause, one step, look back, a batch of one, share, take ho
   const answers = await page.locator('#answers li').evaluateAll((items) => items.map((li) => [...li.querySelectorAll('.answer')].map((a) => [a.querySelector('b').textContent, a.querySelector('b + span').textContent.trim(), a.classList.contains('wrong')])));
   assert.equal(answers.length, 12);
   answers.forEach((pair, i) => pair.forEach(([digit, sure, wrong], lane) => {
-    const p = softmax(then.outputs[lane], i, 10);
+    const p = softmax(row(then.outputs[lane], i, 10));
     const best = p.indexOf(Math.max(...p));
     assert.deepEqual([digit, sure, wrong], [String(best), `${Math.round(100 * p[best])} %`, best !== node.held.y.data[i]]);
   }));

@@ -33,12 +33,11 @@ func (b *Bridge) alloc(n int, scratch bool) (Handle, error) {
 	if err != nil {
 		return 0, err
 	}
-	h := b.handles.put(&block{bytes: bytes, scratch: scratch})
-	if h == 0 {
+	h, err := b.Keep(&block{bytes: bytes, scratch: scratch})
+	if err != nil {
 		slab.Give(bytes)
-		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
 	}
-	return h, nil
+	return h, err
 }
 
 // Free lets go of a slab or a layer. A second Free says Disposed.

@@ -67,7 +67,7 @@ func gone(h Handle, kind string, found any) error {
 	return &Error{Disposed, text.Join("bridge: handle ", uint32(h), " names no live ", kind, ": it was disposed, or never made")}
 }
 
-// Keep gives something that another package looks after a handle.
+// Keep gives something a handle.
 func (b *Bridge) Keep(v any) (Handle, error) {
 	h := b.handles.put(v)
 	if h == 0 {
@@ -76,7 +76,7 @@ func (b *Bridge) Keep(v any) (Handle, error) {
 	return h, nil
 }
 
-// Kept returns what Keep was given; kind is what to call it in an error.
+// Kept returns what Keep was given, for a package that keeps a kind of its own.
 func (b *Bridge) Kept(h Handle, kind string) (any, error) {
 	v := b.handles.get(h)
 	if v == nil {

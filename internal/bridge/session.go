@@ -93,10 +93,9 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 		return 0, err
 	}
 	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, file: file, beside: engine.Weights(file)}
-	id = b.handles.put(s)
-	if id == 0 {
+	if id, err = b.Keep(s); err != nil {
 		engine.Release()
-		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
+		return 0, err
 	}
 	b.all = append(b.all, s)
 	return id, nil
@@ -353,10 +352,10 @@ func (b *Bridge) kept(own, data []byte) ([]byte, Handle, error) {
 		copy(bytes, data)
 		return bytes, h, err
 	}
-	h := b.handles.put(&block{bytes: own})
-	if h == 0 {
+	h, err := b.Keep(&block{bytes: own})
+	if err != nil {
 		slab.Give(own)
-		return nil, 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
+		return nil, 0, err
 	}
 	b.inUse += len(own)
 	b.tensors++

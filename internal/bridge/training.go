@@ -35,9 +35,9 @@ func (b *Bridge) NewLayer(channels int, instance bool) (Handle, error) {
 	}
 	l := &layer{n, make([]float32, channels)}
 	l.giveBack()
-	h := b.handles.put(l)
-	if h == 0 {
-		return 0, &Error{NoMemory, text.Join("bridge: no handle is left of ", maxIndex+1)}
+	h, err := b.Keep(l)
+	if err != nil {
+		return 0, err
 	}
 	b.inUse += channels * layerBytes
 	return h, nil

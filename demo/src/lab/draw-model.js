@@ -72,15 +72,6 @@ export function moved(picture, right, down) {
   return result;
 }
 
-/** @param {ArrayLike<number>} logits */
-export function softmax(logits) {
-  const most = Math.max(...Array.from(logits)), powers = Array.from(logits, (v) => Math.exp(v - most)), sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((v) => v / sum);
-}
-
-/** The place of the largest. @param {ArrayLike<number>} list */
-export const largest = (list) => Array.from(list).reduce((best, v, i) => (v > list[best] ? i : best), 0);
-
 /** How far a batch's statistics are from the running ones, over all channels of a layer. @param {{ running?: any, batch?: any }} layer */
 export function distance({ running, batch }) {
   let shift = 0, least = Infinity, most = 0;

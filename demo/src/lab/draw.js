@@ -3,7 +3,8 @@
 import { $, make } from '../dom.js';
 import { Tensor, Trainer } from '../engine.js';
 import { Digits, fetchFile, partSize } from './data.js';
-import { SIDE, distance, largest, moved, rasterize, softmax } from './draw-model.js';
+import { SIDE, distance, moved, rasterize } from './draw-model.js';
+import { largest, softmax } from './softmax.js';
 import { digitReader } from './networks.js';
 import { random } from './random.js';
 

@@ -2,6 +2,7 @@
 
 import { alphabet, decode, encode } from './data.js';
 import { mix, random } from './random.js';
+import { row, softmax } from './softmax.js';
 
 /** @typedef {(x: BigInt64Array, dims: number[], outputs: string[]) => Promise<Record<string, { data: Float32Array, dims: readonly number[] }>>} Run */
 
@@ -13,14 +14,6 @@ export function feed(beginning, length) {
   const x = new BigInt64Array(length);
   encode(beginning).forEach((token, i) => (x[i + 1] = BigInt(token)));
   return x;
-}
-
-/** Probabilities of the logits at a temperature; 0 is all for the largest. @param {ArrayLike<number>} logits @param {number} temperature */
-export function probabilities(logits, temperature = 1) {
-  const list = Array.from(logits), most = Math.max(...list);
-  if (temperature === 0) return list.map((v, i) => (i === list.indexOf(most) ? 1 : 0));
-  const powers = list.map((v) => Math.exp((v - most) / temperature)), sum = powers.reduce((a, b) => a + b, 0);
-  return powers.map((v) => v / sum);
 }
 
 /**
@@ -38,7 +31,7 @@ export async function write(run, { beginning, count, temperature, seed, length, 
     const width = alphabet.length;
     for (let n = 0; n < count; n++) {
       if (ended[n]) continue;
-      const p = probabilities(y.data.subarray((n * length + at) * width, (n * length + at + 1) * width), temperature);
+      const p = softmax(row(y.data, n * length + at, width), temperature);
       let left = draws[n](2 ** 30) / 2 ** 30, token = 0;
       while (token < width - 1 && (left -= p[token]) >= 0) token++;
       // Rounding may leave a rest behind the last; what cannot be is never taken.

@@ -3,7 +3,8 @@
 import { $, make, percent } from '../dom.js';
 import { InferenceSession, Tensor } from '../engine.js';
 import { Names, alphabet, fetchFile } from './data.js';
-import { feed, layersOf, lettersOf, moments, probabilities, write } from './names-model.js';
+import { feed, layersOf, lettersOf, moments, write } from './names-model.js';
+import { row, softmax } from './softmax.js';
 
 const COUNT = 6; // names at a time
 const TRIES = 12; // some come twice
@@ -74,7 +75,7 @@ function showNext() {
     $('next').replaceChildren();
     return;
   }
-  const p = probabilities(y.data.subarray(at * width, (at + 1) * width), temperature());
+  const p = softmax(row(y.data, at, width), temperature());
   $('next-where').textContent = text ? `After “${capital(text)}”:` : 'At the beginning of a name:';
   $('next').replaceChildren(...p.map((v, token) => ({ v, token })).sort((a, b) => b.v - a.v).slice(0, SHOWN).map(({ v, token }, k) => {
     const bar = make('i');

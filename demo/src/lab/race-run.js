@@ -3,6 +3,7 @@
 
 import { Digits, Names } from './data.js';
 import { batchAt, placeAt, trainerOptions, variants } from './race-setting.js';
+import { crossEntropy, largest, row } from './softmax.js';
 
 /** @typedef {import('./race-setting.js').Setting} Setting */
 /** @typedef {{ loss: number, accuracy: number }} Score */
@@ -249,32 +250,11 @@ export class Race {
   }
 }
 
-/** Probabilities of a row of logits. @param {ArrayLike<number>} data @param {number} row @param {number} classes */
-export function softmax(data, row, classes) {
-  let top = -Infinity;
-  for (let k = 0; k < classes; k++) top = Math.max(top, data[row * classes + k]);
-  const p = Array.from({ length: classes }, (_, k) => Math.exp(data[row * classes + k] - top));
-  const sum = p.reduce((a, b) => a + b, 0);
-  return p.map((v) => v / sum);
-}
-
-/** −log of a label's probability, finite however small that is. @param {ArrayLike<number>} data @param {number} row @param {number} classes @param {number} label */
-function surprise(data, row, classes, label) {
-  let top = -Infinity;
-  for (let k = 0; k < classes; k++) top = Math.max(top, data[row * classes + k]);
-  let sum = 0;
-  for (let k = 0; k < classes; k++) sum += Math.exp(data[row * classes + k] - top);
-  return top + Math.log(sum) - data[row * classes + label];
-}
-
-/** @param {readonly number[]} p */
-export const likeliest = (p) => p.indexOf(Math.max(...p));
-
 /** @param {{ data: ArrayLike<number>, dims: readonly number[] }} outputs @param {{ data: ArrayLike<number> }} y */
 function digitScores({ data, dims: [n, classes] }, { data: labels }) {
   return Array.from({ length: n }, (_, i) => {
-    const p = softmax(data, i, classes);
-    return { loss: surprise(data, i, classes, labels[i]), right: likeliest(p) === labels[i] ? 1 : 0, letters: 1 };
+    const logits = row(data, i, classes);
+    return { loss: crossEntropy(logits, labels[i]), right: largest(logits) === labels[i] ? 1 : 0, letters: 1 };
   });
 }
 
@@ -284,9 +264,9 @@ function nameScores({ data, dims: [n, length, classes] }, { data: labels }) {
     const score = { loss: 0, right: 0, letters: 0 };
     for (let t = 0; t < length; t++) {
       const label = labels[i * length + t];
-      const p = softmax(data, i * length + t, classes);
-      score.loss += surprise(data, i * length + t, classes, label);
-      score.right += likeliest(p) === label ? 1 : 0;
+      const logits = row(data, i * length + t, classes);
+      score.loss += crossEntropy(logits, label);
+      score.right += largest(logits) === label ? 1 : 0;
       score.letters++;
       if (label === 0) break; // the end of the name
     }

@@ -3,7 +3,8 @@
 import { $, make } from '../dom.js';
 import { htmlTable, number, numbers, update } from './chart.js';
 import { alphabet, classes } from './data.js';
-import { shown, likeliest, softmax } from './race-run.js';
+import { shown } from './race-run.js';
+import { largest, row, softmax } from './softmax.js';
 import { smooth, smoothed } from './race-curves.js';
 import { networks, tasks } from './race-setting.js';
 
@@ -145,7 +146,7 @@ export function showAnswers(race, step) {
       line.className = `answer s-${lanes[k].kind}`;
       const outputs = look.outputs[k];
       if (!outputs) line.replaceChildren(make('span', { className: 'visually-hidden' }, `${lanes[k].name}: `), 'out');
-      else if (data === 'digits') answerDigit(line, lanes[k].name, softmax(outputs, i, classes), race.held.y.data[i]);
+      else if (data === 'digits') answerDigit(line, lanes[k].name, softmax(row(outputs, i, classes)), race.held.y.data[i]);
       else answerName(line, lanes[k].name, outputs, race.held.y.data, i, race.held.y.dims[1]);
     });
   });
@@ -165,7 +166,7 @@ function digitItem(race, i) {
 
 /** @param {HTMLElement} line @param {string} name @param {number[]} p @param {number} label */
 function answerDigit(line, name, p, label) {
-  const best = likeliest(p);
+  const best = largest(p);
   line.classList.toggle('wrong', best !== label);
   line.replaceChildren(
     make('span', { className: 'visually-hidden' }, `${name}: `),
@@ -190,7 +191,7 @@ function answerName(line, name, outputs, labels, i, length) {
   let count = 0;
   for (let t = 0; t < length; t++) {
     const label = labels[i * length + t];
-    const best = likeliest(softmax(outputs, i * length + t, alphabet.length));
+    const best = largest(row(outputs, i * length + t, alphabet.length));
     parts.push(make('span', { className: best === label ? 'right' : '' }, best === 0 ? '·' : alphabet[best]));
     right += best === label ? 1 : 0;
     count++;

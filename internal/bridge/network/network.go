@@ -1,5 +1,5 @@
-// Package network is what package bridge is, for networks in training: the one edition of
-// the module that trains has both, the one that runs models does not import this.
+// Package network is the part of the bridge that trains: handles for networks, and the
+// classes of package train's errors. Only the edition of the module that trains imports it.
 package network
 
 import (
