@@ -1,6 +1,9 @@
 package nn
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // The elementwise functions below compute y from x, slices of the same length;
 // y may be x. Those that networks apply to every activation run as kernels, in
@@ -9,7 +12,7 @@ import "math"
 // Clip computes min(max(x, lo), hi); NaN stays.
 func Clip(y, x []float32, lo, hi float32) {
 	if len(x) > 0 {
-		clipN(ptr(y[:len(x)]), ptr(x), len(x), lo, hi)
+		kernel.ClipN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), lo, hi)
 	}
 }
 
@@ -19,84 +22,84 @@ func Relu(y, x []float32) { Clip(y, x, 0, float32(math.Inf(1))) }
 // Abs computes |x|.
 func Abs(y, x []float32) {
 	if len(x) > 0 {
-		absN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.AbsN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Neg computes −x.
 func Neg(y, x []float32) {
 	if len(x) > 0 {
-		negN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.NegN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Sqrt computes √x.
 func Sqrt(y, x []float32) {
 	if len(x) > 0 {
-		sqrtN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.SqrtN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // LeakyRelu computes x for x ≥ 0, alpha·x below.
 func LeakyRelu(y, x []float32, alpha float32) {
 	if len(x) > 0 {
-		leakyN(ptr(y[:len(x)]), ptr(x), len(x), alpha)
+		kernel.LeakyN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), alpha)
 	}
 }
 
 // HardSigmoid computes min(max(alpha·x + beta, 0), 1).
 func HardSigmoid(y, x []float32, alpha, beta float32) {
 	if len(x) > 0 {
-		hardSigmoidN(ptr(y[:len(x)]), ptr(x), len(x), alpha, beta)
+		kernel.HardSigmoidN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), alpha, beta)
 	}
 }
 
 // HardSwish computes x · HardSigmoid(x): with alpha 1/6 and beta 0.5 ONNX's.
 func HardSwish(y, x []float32, alpha, beta float32) {
 	if len(x) > 0 {
-		hardSwishN(ptr(y[:len(x)]), ptr(x), len(x), alpha, beta)
+		kernel.HardSwishN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), alpha, beta)
 	}
 }
 
 // Exp computes eˣ.
 func Exp(y, x []float32) {
 	if len(x) > 0 {
-		expN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.ExpN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Sigmoid computes 1/(1 + e⁻ˣ).
 func Sigmoid(y, x []float32) {
 	if len(x) > 0 {
-		sigmoidN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.SigmoidN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Silu computes x · Sigmoid(x), also called swish.
 func Silu(y, x []float32) {
 	if len(x) > 0 {
-		siluN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.SiluN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Tanh computes the hyperbolic tangent.
 func Tanh(y, x []float32) {
 	if len(x) > 0 {
-		tanhN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.TanhN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Erf computes the error function.
 func Erf(y, x []float32) {
 	if len(x) > 0 {
-		erfN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.ErfN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
 // Gelu computes x·Φ(x) = x·(1 + erf(x/√2))/2.
 func Gelu(y, x []float32) {
 	if len(x) > 0 {
-		geluN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.GeluN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
@@ -104,7 +107,7 @@ func Gelu(y, x []float32) {
 // of Gelu that some networks were trained with.
 func GeluTanh(y, x []float32) {
 	if len(x) > 0 {
-		geluTanhN(ptr(y[:len(x)]), ptr(x), len(x))
+		kernel.GeluTanhN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
 	}
 }
 
@@ -168,12 +171,12 @@ func softplusOf(v float32) float32 {
 
 // Softsign computes x/(1 + |x|).
 func Softsign(y, x []float32) {
-	Map(y, x, func(v float32) float32 { return v / (1 + absOf(v)) })
+	Map(y, x, func(v float32) float32 { return v / (1 + kernel.AbsOf(v)) })
 }
 
 // Mish computes x·tanh(Softplus(x)).
 func Mish(y, x []float32) {
-	Map(y, x, func(v float32) float32 { return v * tanhOf(softplusOf(v)) })
+	Map(y, x, func(v float32) float32 { return v * kernel.TanhOf(softplusOf(v)) })
 }
 
 // Elu computes x for x ≥ 0, alpha·(eˣ − 1) below.

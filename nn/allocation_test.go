@@ -48,7 +48,6 @@ func TestNoAllocation(t *testing.T) {
 		"Log":            func() { Log(y, x) },
 		"Softplus":       func() { Softplus(y, x) },
 		"Floor":          func() { Floor(y, x) },
-		"LRN":            func() { LocalResponse(y, x, 1, 8, 400, 5, 0.1, 0.75, 1) },
 	}
 	for name, run := range tests {
 		assert.Zero(t, testing.AllocsPerRun(3, run), name)

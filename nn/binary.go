@@ -1,6 +1,9 @@
 package nn
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // The functions of two operands compute y[r,c] = a[r·as + c·ac] ∘ b[r·bs + c·bc]
 // for the contiguous y [rows, cols]. A row step is any number; a column step is
@@ -11,42 +14,42 @@ import "math"
 // Add computes a + b.
 func Add(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		addRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.AddRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
 // Sub computes a − b.
 func Sub(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		subRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.SubRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
 // Mul computes a · b.
 func Mul(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		mulRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.MulRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
 // Div computes a / b.
 func Div(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		divRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.DivRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
 // Max computes the larger of a and b; NaN wins.
 func Max(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		maxRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.MaxRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
 // Min computes the smaller of a and b; NaN wins.
 func Min(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
-		minRows(ptr(y), ptr(a), as, ac, ptr(b), bs, bc, rows, cols)
+		kernel.MinRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
 
@@ -83,9 +86,9 @@ func powRow(y, a []float32, ac int, e float32) bool {
 	n := len(y)
 	switch e {
 	case 1:
-		mulRows(ptr(y), ptr(a), 0, ac, &e, 0, 0, 1, n)
+		kernel.MulRows(kernel.Ptr(y), kernel.Ptr(a), 0, ac, &e, 0, 0, 1, n)
 	case 2:
-		mulRows(ptr(y), ptr(a), 0, ac, ptr(a), 0, ac, 1, n)
+		kernel.MulRows(kernel.Ptr(y), kernel.Ptr(a), 0, ac, kernel.Ptr(a), 0, ac, 1, n)
 	case 0.5:
 		for i := range y {
 			y[i] = PowOf(a[i*ac], e)

@@ -1,6 +1,9 @@
 package nn
 
-import "github.com/normwasm/normwasm/internal/slab"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // ConvShape is the shape of a convolution of planes. Channels are dealt to
 // Groups of equal size; weights are [OutChannels, InChannels/Groups, KernelH,
@@ -44,7 +47,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 		c.path = convPointwise
 		fallthrough
 	default:
-		c.panels = slab.Float32s(s.Groups * roundUp(og, gemmMR) * k)
+		c.panels = slab.Float32s(s.Groups * kernel.RoundUp(og, kernel.MR) * k)
 	}
 	c.Repack(weights, bias)
 	return c
@@ -62,7 +65,7 @@ func (c *Conv) Repack(weights, bias []float32) {
 	}
 	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
 	k := cg * s.KernelH * s.KernelW
-	size := roundUp(og, gemmMR) * k
+	size := kernel.RoundUp(og, kernel.MR) * k
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false, 1)
 	}
@@ -116,8 +119,8 @@ func (c *Conv) multiply(y, x []float32, l *lattice, oh, ow int, scratch []float3
 	s := &c.shape
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
 	k, plane := cg*s.KernelH*s.KernelW, l.h*l.w
-	size := roundUp(og, gemmMR) * k
-	p := product{m: og, n: oh * ow, k: k, ldc: oh * ow, astep: gemmMR, start: startRow}
+	size := kernel.RoundUp(og, kernel.MR) * k
+	p := product{m: og, n: oh * ow, k: k, ldc: oh * ow, astep: kernel.MR, start: kernel.StartRow}
 	p.lo, p.hi = c.clamp.bounds()
 	for g := range s.Groups {
 		mem := arena(scratch)
@@ -158,7 +161,7 @@ func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float
 			in = spread
 		}
 		for o := g * each; o < (g+1)*each; o++ {
-			depthwise(ptr(y[o*oh*ow:][:oh*ow]), ow, ptr(in), l.rowStep(), ptr32(taps), ptr(c.panels[o*k:][:k]), k,
+			kernel.Depthwise(kernel.Ptr(y[o*oh*ow:][:oh*ow]), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), kernel.Ptr(c.panels[o*k:][:k]), k,
 				oh, ow, c.bias[o], lo, hi)
 		}
 	}

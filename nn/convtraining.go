@@ -1,6 +1,9 @@
 package nn
 
-import "github.com/normwasm/normwasm/internal/slab"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // ConvTraining is a convolution whose weights change with each step: Conv without panels
 // of pixels, which read in place as here come out cheaper for small planes and few
@@ -28,10 +31,10 @@ func NewConvTraining(s ConvShape, h, w int) *ConvTraining {
 	c.lattice.direct = c.lattice.direct && c.ow%8 == 0
 	cg, og := c.group()
 	k := cg * s.KernelH * s.KernelW
-	c.taps = make([]int32, roundUp(k, 2))
+	c.taps = make([]int32, kernel.RoundUp(k, 2))
 	c.lattice.taps(c.taps[:k], cg)
-	c.panels = slab.Float32s(s.Groups * roundUp(og, 4) * k)
-	c.bias = slab.Float32s(s.Groups * roundUp(og, 4))
+	c.panels = slab.Float32s(s.Groups * kernel.RoundUp(og, 4) * k)
+	c.bias = slab.Float32s(s.Groups * kernel.RoundUp(og, 4))
 	return c
 }
 
@@ -43,7 +46,7 @@ func (c *ConvTraining) group() (cg, og int) {
 // Pack takes the weights and the bias (nil for none). It allocates nothing.
 func (c *ConvTraining) Pack(weights, bias []float32) {
 	cg, og := c.group()
-	k, m := cg*c.shape.KernelH*c.shape.KernelW, roundUp(og, 4)
+	k, m := cg*c.shape.KernelH*c.shape.KernelW, kernel.RoundUp(og, 4)
 	for g := range c.shape.Groups {
 		packA(c.panels[g*m*k:][:m*k], weights[g*og*k:], k, og, k, false, 1)
 		if bias != nil {
@@ -55,7 +58,7 @@ func (c *ConvTraining) Pack(weights, bias []float32) {
 // ScratchLen returns how many float32 of scratch Run and Gradients want.
 func (c *ConvTraining) ScratchLen() int {
 	cg, og := c.group()
-	return c.planesLen(cg) + roundUp(og, 4)*c.oh*roundUp(c.ow, 4) + og
+	return c.planesLen(cg) + kernel.RoundUp(og, 4)*c.oh*kernel.RoundUp(c.ow, 4) + og
 }
 
 func (c *ConvTraining) planesLen(cg int) int {
@@ -85,7 +88,7 @@ func (c *ConvTraining) planes(room, x []float32, cg int) []float32 {
 		dst, src := room[ch*l.len:][:l.len], x[ch*size:][:size]
 		if l.phases == 1 {
 			if rows > 0 && cols > 0 {
-				copyPlane(ptr(dst[l.window.PadTop*l.pitch+l.window.PadLeft:]), l.pitch, ptr(src), l.w, rows, cols)
+				kernel.CopyPlane(kernel.Ptr(dst[l.window.PadTop*l.pitch+l.window.PadLeft:]), l.pitch, kernel.Ptr(src), l.w, rows, cols)
 			}
 			continue
 		}
@@ -102,14 +105,14 @@ func (c *ConvTraining) Run(y, x []float32, n int, scratch []float32) {
 		return
 	}
 	cg, og := c.group()
-	k, m := cg*c.shape.KernelH*c.shape.KernelW, roundUp(og, 4)
+	k, m := cg*c.shape.KernelH*c.shape.KernelW, kernel.RoundUp(og, 4)
 	mem := arena(scratch)
 	room := c.border(&mem, cg)
 	for i := range n * c.shape.Groups { // groups follow each other as examples do
 		g := i % c.shape.Groups
 		in := c.planes(room, x[i*cg*size:][:cg*size], cg)
-		tileTaps(ptr(y[i*og*pixels:][:og*pixels]), pixels, ptr(in), c.lattice.rowStep(), ptr32(c.taps),
-			ptr(c.panels[g*m*k:]), k, og, c.oh, c.ow, ptr(c.bias[g*m:]))
+		kernel.TileTaps(kernel.Ptr(y[i*og*pixels:][:og*pixels]), pixels, kernel.Ptr(in), c.lattice.rowStep(), kernel.Ptr(c.taps),
+			kernel.Ptr(c.panels[g*m*k:]), k, og, c.oh, c.ow, kernel.Ptr(c.bias[g*m:]))
 	}
 }
 
@@ -118,14 +121,14 @@ func (c *ConvTraining) Run(y, x []float32, n int, scratch []float32) {
 func (c *ConvTraining) Gradients(dw, db, dy, x []float32, n int, scratch []float32) {
 	pixels, size := c.oh*c.ow, c.h*c.w
 	cg, og := c.group()
-	k, m, nt := cg*c.shape.KernelH*c.shape.KernelW, roundUp(og, 4), len(c.taps)
+	k, m, nt := cg*c.shape.KernelH*c.shape.KernelW, kernel.RoundUp(og, 4), len(c.taps)
 	if c.sums == nil {
 		c.sums = slab.Float32s(c.shape.Groups * m * nt * 4)
 	}
 	clear(c.sums)
 	mem := arena(scratch)
 	room := c.border(&mem, cg)
-	pitch := roundUp(c.ow, 4)
+	pitch := kernel.RoundUp(c.ow, 4)
 	dealt := mem.take(m * c.oh * pitch)
 	clear(dealt)
 	sums := mem.take(og)
@@ -139,8 +142,8 @@ func (c *ConvTraining) Gradients(dw, db, dy, x []float32, n int, scratch []float
 			b := db[g*og:][:og]
 			Add(b, b, 0, 1, sums, 0, 1, 1, og)
 		}
-		dealPlanes(ptr(dealt), ptr(d), og, c.oh, c.ow)
-		dotTaps(ptr(c.sums[g*m*nt*4:]), ptr(dealt), ptr(in), c.lattice.rowStep(), ptr32(c.taps), nt, m/4, c.oh, pitch)
+		kernel.DealPlanes(kernel.Ptr(dealt), kernel.Ptr(d), og, c.oh, c.ow)
+		kernel.DotTaps(kernel.Ptr(c.sums[g*m*nt*4:]), kernel.Ptr(dealt), kernel.Ptr(in), c.lattice.rowStep(), kernel.Ptr(c.taps), nt, m/4, c.oh, pitch)
 	}
 	for o := range c.shape.OutChannels {
 		sums, to := c.sums[(o/og*m+o%og)*nt*4:], dw[o*k:][:k]

@@ -1,6 +1,9 @@
 package nn
 
-import "github.com/normwasm/normwasm/internal/slab"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // ConvTranspose is the transposed convolution: what a convolution with the same
 // Window does to gradients, each input element adding its weighted kernel to the
@@ -19,7 +22,7 @@ type ConvTranspose struct {
 // PackConvTranspose lays out weights and bias (nil for none). It copies them.
 func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
 	c := &ConvTranspose{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
-	c.panels = slab.Float32s(s.Groups * roundUp(c.rows(), gemmMR) * (s.InChannels / s.Groups))
+	c.panels = slab.Float32s(s.Groups * kernel.RoundUp(c.rows(), kernel.MR) * (s.InChannels / s.Groups))
 	c.Repack(weights, bias)
 	return c
 }
@@ -31,7 +34,7 @@ func (c *ConvTranspose) Repack(weights, bias []float32) {
 	clear(c.bias)
 	copy(c.bias, bias)
 	cg, m := s.InChannels/s.Groups, c.rows()
-	size := roundUp(m, gemmMR) * cg
+	size := kernel.RoundUp(m, kernel.MR) * cg
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, true, 1)
 	}
@@ -62,7 +65,7 @@ func (c *ConvTranspose) ScratchLen(h, w int) int {
 func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float32) {
 	s := &c.shape
 	cg, og, m := s.InChannels/s.Groups, s.OutChannels/s.Groups, c.rows()
-	size := roundUp(m, gemmMR) * cg
+	size := kernel.RoundUp(m, kernel.MR) * cg
 	lo, hi := c.clamp.bounds()
 	for i := range n * s.Groups {
 		g := i % s.Groups
@@ -73,14 +76,14 @@ func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float
 		if h*w > 0 && m > 0 {
 			mem := arena(scratch)
 			cols := mem.take(m * h * w)
-			p := product{m: m, n: h * w, k: cg, ldc: h * w, a: c.panels[g*size:][:size], astep: gemmMR}
+			p := product{m: m, n: h * w, k: cg, ldc: h * w, a: c.panels[g*size:][:size], astep: kernel.MR}
 			p.lo, p.hi = NoClamp.bounds()
 			b := right{kind: rightRows, data: x[i*cg*h*w:][:cg*h*w], ld: h * w}
 			p.run(cols, &b, &mem)
 			c.scatter(out, cols, h, w, oh, ow)
 		}
 		if c.clamp != NoClamp && len(out) > 0 {
-			clipN(ptr(out), ptr(out), len(out), lo, hi)
+			kernel.ClipN(kernel.Ptr(out), kernel.Ptr(out), len(out), lo, hi)
 		}
 	}
 }

@@ -10,6 +10,6 @@
 // they want; none allocates in steady state.
 //
 // Results are bit-identical on every platform and in both the scalar and the
-// SIMD build: each kernel's contract (kernel.go) fixes the order of additions,
-// and no product is contracted with a sum.
+// SIMD build: each kernel's contract (internal/kernel) fixes the order of
+// additions, and no product is contracted with a sum.
 package nn

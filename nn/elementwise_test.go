@@ -6,25 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/testkit"
 )
-
-// someValues are n values of all kinds of magnitudes, with special ones among them.
-func someValues(seed uint64, n int) []float32 {
-	r := testkit.Rand(seed)
-	x := testkit.Normal(r, n, 0, 3)
-	special := []float32{0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
-		1e-40, -1e-45, 3e38, -3e38, 1, -1, 88.5, -88, -104, 0.625, 6}
-	for i := range x {
-		switch r.IntN(6) {
-		case 0:
-			x[i] = special[r.IntN(len(special))]
-		case 1:
-			x[i] *= float32(math.Exp(20 * r.NormFloat64()))
-		}
-	}
-	return x
-}
 
 func TestActivations(t *testing.T) {
 	sigmoid := func(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
@@ -106,7 +90,7 @@ func TestActivations(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int{0, 1, 3, 4, 7, 16, 19, 600} {
-				x := testkit.Input("x", someValues(uint64(n), n), 1)
+				x := testkit.Input("x", testkit.Mixed(uint64(n), n), 1)
 				y := testkit.Output("y", n, 2)
 				tt.run(y.S, x.S)
 				for i, v := range x.S {
@@ -168,8 +152,8 @@ func TestBinary(t *testing.T) {
 				for _, cols := range []int{0, 1, 2, 3, 4, 5, 8, 15, 17, 35} {
 					for _, p := range steps(cols) {
 						for _, q := range steps(cols) {
-							an, bn := span(rows, p[0], span(cols, p[1], 1)), span(rows, q[0], span(cols, q[1], 1))
-							a, b := testkit.Input("a", someValues(1, an), 1), testkit.Input("b", someValues(2, bn), 2)
+							an, bn := kernel.Span(rows, p[0], kernel.Span(cols, p[1], 1)), kernel.Span(rows, q[0], kernel.Span(cols, q[1], 1))
+							a, b := testkit.Input("a", testkit.Mixed(1, an), 1), testkit.Input("b", testkit.Mixed(2, bn), 2)
 							y := testkit.Output("y", rows*cols, 3)
 							tt.run(y.S, a.S, p[0], p[1], b.S, q[0], q[1], rows, cols)
 							for i, got := range y.S {

@@ -1,6 +1,9 @@
 package nn
 
-import "github.com/normwasm/normwasm/internal/slab"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // The blocks of a product: a block of the right operand stays in the second-level cache
 // while the product goes through the left operand, of which a panel fits into the first
@@ -15,10 +18,10 @@ const (
 type Start uint8
 
 const (
-	FromZero   Start = startZero // nothing
-	FromRow    Start = startRow  // Bias[row]
-	FromColumn Start = startCol  // Bias[column]
-	FromY      Start = startC    // what y holds
+	FromZero   Start = kernel.StartZero // nothing
+	FromRow    Start = kernel.StartRow  // Bias[row]
+	FromColumn Start = kernel.StartCol  // Bias[column]
+	FromY      Start = kernel.StartC    // what y holds
 )
 
 // Gemm is the matrix product y = clamp(start + α·op(A)·op(B)) of [M, K] by
@@ -49,7 +52,7 @@ func (b *PackedB) N() int { return b.n }
 // PackB lays out a constant right operand, once, for RunPacked. It takes K, N,
 // TransB and LDB from g.
 func (g *Gemm) PackB(b []float32) *PackedB {
-	p := &PackedB{k: g.K, n: g.N, panels: slab.Float32s(roundUp(g.N, gemmNR) * g.K)}
+	p := &PackedB{k: g.K, n: g.N, panels: slab.Float32s(kernel.RoundUp(g.N, kernel.NR) * g.K)}
 	src := g.right(b)
 	src.pack(p.panels, 0, g.K, 0, g.N)
 	return p
@@ -60,7 +63,7 @@ func (g *Gemm) ScratchLen() int {
 	if g.M == 0 || g.N == 0 {
 		return 0
 	}
-	return roundUp(g.M, gemmMR)*g.K + productScratch(g.M, g.N, g.K)
+	return kernel.RoundUp(g.M, kernel.MR)*g.K + productScratch(g.M, g.N, g.K)
 }
 
 // Run computes y from a and b; y may not overlap them.
@@ -109,7 +112,7 @@ func (g *Gemm) run(y, a []float32, b *right, scratch []float32) {
 			p.astep = lda
 		}
 	} else {
-		p.a, p.astep = s.take(roundUp(g.M, gemmMR)*g.K), gemmMR
+		p.a, p.astep = s.take(kernel.RoundUp(g.M, kernel.MR)*g.K), kernel.MR
 		alpha := float32(1)
 		if scaled {
 			alpha = g.Alpha
@@ -125,24 +128,24 @@ func packA(dst, a []float32, lda, m, k int, trans bool, alpha float32) {
 	if k == 0 {
 		return
 	}
-	for i := 0; i < m; i += gemmMR {
-		panel := dst[i*k:][:gemmMR*k]
-		rows := min(m-i, gemmMR)
-		if rows < gemmMR {
+	for i := 0; i < m; i += kernel.MR {
+		panel := dst[i*k:][:kernel.MR*k]
+		rows := min(m-i, kernel.MR)
+		if rows < kernel.MR {
 			clear(panel)
 		}
 		switch {
 		case !trans:
-			transpose(ptr(panel), gemmMR, ptr(a[i*lda:]), lda, rows, k)
-		case rows == gemmMR:
+			kernel.Transpose(kernel.Ptr(panel), kernel.MR, kernel.Ptr(a[i*lda:]), lda, rows, k)
+		case rows == kernel.MR:
 			// The product by a scalar is the copy of a column as well.
-			mulRows(ptr(panel), ptr(a[i:]), lda, 1, &alpha, 0, 0, k, gemmMR)
+			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(a[i:]), lda, 1, &alpha, 0, 0, k, kernel.MR)
 			continue
 		default:
-			copyRows(panel, gemmMR, a[i:], lda, k, rows)
+			copyRows(panel, kernel.MR, a[i:], lda, k, rows)
 		}
 		if alpha != 1 {
-			mulRows(ptr(panel), ptr(panel), 0, 1, &alpha, 0, 0, 1, len(panel))
+			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(panel), 0, 1, &alpha, 0, 0, 1, len(panel))
 		}
 	}
 }
@@ -170,29 +173,29 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 	if kc == 0 {
 		return
 	}
-	full, rest := nc/gemmNR, nc%gemmNR
+	full, rest := nc/kernel.NR, nc%kernel.NR
 	switch b.kind {
 	case rightRows:
 		src := b.data[k0*b.ld+n0:]
 		if full > 0 {
-			packCols(ptr(dst), kc*gemmNR, ptr(src), b.ld, kc, full)
+			kernel.PackCols(kernel.Ptr(dst), kc*kernel.NR, kernel.Ptr(src), b.ld, kc, full)
 		}
 		if rest > 0 {
-			last := dst[full*kc*gemmNR:][:kc*gemmNR]
+			last := dst[full*kc*kernel.NR:][:kc*kernel.NR]
 			clear(last)
-			copyRows(last, gemmNR, src[full*gemmNR:], b.ld, kc, rest)
+			copyRows(last, kernel.NR, src[full*kernel.NR:], b.ld, kc, rest)
 		}
 	case rightTransposed:
-		for j := 0; j < nc; j += gemmNR {
-			panel := dst[j*kc:][:kc*gemmNR]
-			cols := min(nc-j, gemmNR)
-			if cols < gemmNR {
+		for j := 0; j < nc; j += kernel.NR {
+			panel := dst[j*kc:][:kc*kernel.NR]
+			cols := min(nc-j, kernel.NR)
+			if cols < kernel.NR {
 				clear(panel)
 			}
-			transpose(ptr(panel), gemmNR, ptr(b.data[(n0+j)*b.ld+k0:]), b.ld, cols, kc)
+			kernel.Transpose(kernel.Ptr(panel), kernel.NR, kernel.Ptr(b.data[(n0+j)*b.ld+k0:]), b.ld, cols, kc)
 		}
 	case rightPixels:
-		packPixels(ptr(dst), ptr(b.data), ptr32(b.taps[k0:]), kc, ptr32(b.pix), full+(rest+gemmNR-1)/gemmNR)
+		kernel.PackPixels(kernel.Ptr(dst), kernel.Ptr(b.data), kernel.Ptr(b.taps[k0:]), kc, kernel.Ptr(b.pix), full+(rest+kernel.NR-1)/kernel.NR)
 	}
 }
 
@@ -213,7 +216,9 @@ func productScratch(m, n, k int) int {
 }
 
 // edgeScratch holds the tiles that stick out on the right, and their bias.
-func edgeScratch(m int) int { return roundUp(min(m, blockRows), gemmMR)*gemmNR + gemmNR }
+func edgeScratch(m int) int {
+	return kernel.RoundUp(min(m, blockRows), kernel.MR)*kernel.NR + kernel.NR
+}
 
 // productBlocks returns the depth and the columns of a right operand's block.
 func productBlocks(n, k int) (depth, cols int) {
@@ -222,18 +227,18 @@ func productBlocks(n, k int) (depth, cols int) {
 		parts := (k + blockDepth - 1) / blockDepth
 		depth = (k + parts - 1) / parts
 	}
-	cols = max(blockRight/max(depth, 1)/gemmNR*gemmNR, gemmNR)
-	return depth, min(cols, roundUp(n, gemmNR))
+	cols = max(blockRight/max(depth, 1)/kernel.NR*kernel.NR, kernel.NR)
+	return depth, min(cols, kernel.RoundUp(n, kernel.NR))
 }
 
 func (p *product) run(c []float32, b *right, s *arena) {
-	if p.n == 1 && p.ldc == 1 && p.astep == gemmMR && p.column(c, b, s) {
+	if p.n == 1 && p.ldc == 1 && p.astep == kernel.MR && p.column(c, b, s) {
 		return
 	}
 	depth, cols := productBlocks(p.n, p.k)
 	var block []float32
 	if b.kind == rightPacked {
-		cols = roundUp(p.n, gemmNR)
+		cols = kernel.RoundUp(p.n, kernel.NR)
 	} else {
 		block = s.take(depth * cols)
 	}
@@ -241,19 +246,19 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	for n0 := 0; n0 < p.n; n0 += cols {
 		nc := min(p.n-n0, cols)
 		if b.kind == rightPixels {
-			b.planes.pixels(b.pix[:roundUp(nc, gemmNR)], n0, nc, b.ow)
+			b.planes.pixels(b.pix[:kernel.RoundUp(nc, kernel.NR)], n0, nc, b.ow)
 		}
 		for k0 := 0; k0 == 0 || k0 < p.k; k0 += depth {
 			kc := min(p.k-k0, depth)
-			panels, bs := block, kc*gemmNR
+			panels, bs := block, kc*kernel.NR
 			if b.kind == rightPacked {
-				panels, bs = b.data[min(k0*gemmNR, len(b.data)):], b.ld*gemmNR
+				panels, bs = b.data[min(k0*kernel.NR, len(b.data)):], b.ld*kernel.NR
 			} else {
 				b.pack(block, k0, kc, n0, nc)
 			}
 			q := *p
 			if k0 > 0 {
-				q.start = startC
+				q.start = kernel.StartC
 			}
 			if k0+kc < p.k {
 				q.lo, q.hi = NoClamp.bounds()
@@ -268,44 +273,44 @@ func (p *product) run(c []float32, b *right, s *arena) {
 
 // block multiplies all rows of the left operand by one block of the right one.
 func (p *product) block(c, b []float32, bs, k0, kc, n0, nc int, edge []float32) {
-	full, rest := nc/gemmNR, nc%gemmNR
+	full, rest := nc/kernel.NR, nc%kernel.NR
 	bias := p.bias
-	if p.start == startCol {
+	if p.start == kernel.StartCol {
 		bias = bias[n0:]
 	}
 	last := b[min(full*bs, len(b)):]
-	tile, edgeBias := edge[:len(edge)-gemmNR], edge[len(edge)-gemmNR:]
-	if p.start == startCol && rest > 0 {
+	tile, edgeBias := edge[:len(edge)-kernel.NR], edge[len(edge)-kernel.NR:]
+	if p.start == kernel.StartCol && rest > 0 {
 		clear(edgeBias)
-		copy(edgeBias, bias[full*gemmNR:])
+		copy(edgeBias, bias[full*kernel.NR:])
 	}
 	for m0 := 0; m0 < p.m; m0 += blockRows {
 		mc := min(p.m-m0, blockRows)
-		whole := mc &^ (gemmMR - 1)
-		if p.astep != gemmMR {
+		whole := mc &^ (kernel.MR - 1)
+		if p.astep != kernel.MR {
 			whole = 0
 		}
-		if p.start == startRow {
+		if p.start == kernel.StartRow {
 			bias = p.bias[m0:]
 		}
 		if whole > 0 {
-			a := ptr(p.a[min(m0*p.k+k0*gemmMR, len(p.a)):])
+			a := kernel.Ptr(p.a[min(m0*p.k+k0*kernel.MR, len(p.a)):])
 			if full > 0 {
-				gemmTiles(ptr(c[m0*p.ldc+n0:]), p.ldc, a, p.k*gemmMR, ptr(b), bs, kc, whole/gemmMR, full,
-					p.start, ptr(bias), p.lo, p.hi)
+				kernel.GemmTiles(kernel.Ptr(c[m0*p.ldc+n0:]), p.ldc, a, p.k*kernel.MR, kernel.Ptr(b), bs, kc, whole/kernel.MR, full,
+					p.start, kernel.Ptr(bias), p.lo, p.hi)
 			}
 			if rest > 0 {
-				out := c[m0*p.ldc+n0+full*gemmNR:]
-				if p.start == startC {
-					copyRows(tile, gemmNR, out, p.ldc, whole, rest)
+				out := c[m0*p.ldc+n0+full*kernel.NR:]
+				if p.start == kernel.StartC {
+					copyRows(tile, kernel.NR, out, p.ldc, whole, rest)
 				}
 				from := bias
-				if p.start == startCol {
+				if p.start == kernel.StartCol {
 					from = edgeBias
 				}
-				gemmTiles(ptr(tile), gemmNR, a, p.k*gemmMR, ptr(last), bs, kc, whole/gemmMR, 1,
-					p.start, ptr(from), p.lo, p.hi)
-				copyRows(out, p.ldc, tile, gemmNR, whole, rest)
+				kernel.GemmTiles(kernel.Ptr(tile), kernel.NR, a, p.k*kernel.MR, kernel.Ptr(last), bs, kc, whole/kernel.MR, 1,
+					p.start, kernel.Ptr(from), p.lo, p.hi)
+				copyRows(out, p.ldc, tile, kernel.NR, whole, rest)
 			}
 		}
 		for r := whole; r < mc; r++ {
@@ -318,23 +323,23 @@ func (p *product) block(c, b []float32, bs, k0, kc, n0, nc int, edge []float32) 
 func (p *product) row(c []float32, i int, b, last []float32, bs, k0, kc, full, rest int,
 	bias []float32, r int, tile, edgeBias []float32) {
 	var a *float32
-	if p.astep == gemmMR {
-		a = ptr(p.a[min(i/gemmMR*gemmMR*p.k+k0*gemmMR+i%gemmMR, len(p.a)):])
+	if p.astep == kernel.MR {
+		a = kernel.Ptr(p.a[min(i/kernel.MR*kernel.MR*p.k+k0*kernel.MR+i%kernel.MR, len(p.a)):])
 	} else {
-		a = ptr(p.a[min(k0*p.astep, len(p.a)):])
+		a = kernel.Ptr(p.a[min(k0*p.astep, len(p.a)):])
 	}
-	if p.start == startRow {
+	if p.start == kernel.StartRow {
 		bias, edgeBias = bias[r:], bias[r:]
 	}
 	if full > 0 {
-		gemmRow(ptr(c), a, p.astep, ptr(b), bs, kc, full, p.start, ptr(bias), p.lo, p.hi)
+		kernel.GemmRow(kernel.Ptr(c), a, p.astep, kernel.Ptr(b), bs, kc, full, p.start, kernel.Ptr(bias), p.lo, p.hi)
 	}
 	if rest > 0 {
-		out := c[full*gemmNR:][:rest]
-		if p.start == startC {
+		out := c[full*kernel.NR:][:rest]
+		if p.start == kernel.StartC {
 			copy(tile, out)
 		}
-		gemmRow(ptr(tile), a, p.astep, ptr(last), bs, kc, 1, p.start, ptr(edgeBias), p.lo, p.hi)
+		kernel.GemmRow(kernel.Ptr(tile), a, p.astep, kernel.Ptr(last), bs, kc, 1, p.start, kernel.Ptr(edgeBias), p.lo, p.hi)
 		copy(out, tile)
 	}
 }
@@ -348,30 +353,30 @@ func (p *product) column(c []float32, b *right, s *arena) bool {
 	case rightTransposed:
 		step = 1
 	case rightPacked:
-		step = gemmNR
+		step = kernel.NR
 	default:
 		return false
 	}
-	full, rest := p.m/gemmMR, p.m%gemmMR
+	full, rest := p.m/kernel.MR, p.m%kernel.MR
 	if full > 0 {
-		gemmCol(ptr(c), ptr(p.a), p.k*gemmMR, ptr(b.data), step, p.k, full, p.start, ptr(p.bias), p.lo, p.hi)
+		kernel.GemmCol(kernel.Ptr(c), kernel.Ptr(p.a), p.k*kernel.MR, kernel.Ptr(b.data), step, p.k, full, p.start, kernel.Ptr(p.bias), p.lo, p.hi)
 	}
 	if rest > 0 {
-		tile := s.take(2 * gemmMR)
-		tile, bias := tile[:gemmMR], tile[gemmMR:]
-		at := full * gemmMR
+		tile := s.take(2 * kernel.MR)
+		tile, bias := tile[:kernel.MR], tile[kernel.MR:]
+		at := full * kernel.MR
 		switch p.start {
-		case startRow:
+		case kernel.StartRow:
 			clear(bias)
 			copy(bias, p.bias[at:])
-		case startCol:
+		case kernel.StartCol:
 			bias[0] = p.bias[0]
-		case startC:
+		case kernel.StartC:
 			clear(tile)
 			copy(tile, c[at:p.m])
 		}
-		gemmCol(ptr(tile), ptr(p.a[min(at*p.k, len(p.a)):]), p.k*gemmMR, ptr(b.data), step, p.k, 1,
-			p.start, ptr(bias), p.lo, p.hi)
+		kernel.GemmCol(kernel.Ptr(tile), kernel.Ptr(p.a[min(at*p.k, len(p.a)):]), p.k*kernel.MR, kernel.Ptr(b.data), step, p.k, 1,
+			p.start, kernel.Ptr(bias), p.lo, p.hi)
 		copy(c[at:p.m], tile)
 	}
 	return true

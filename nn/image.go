@@ -1,6 +1,7 @@
 package nn
 
 import (
+	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
 
 	"github.com/normwasm/normwasm/internal/text"
@@ -263,7 +264,7 @@ func (m *Image) newResizer(pixels []int32, row int) *resizer {
 }
 
 func opaque(pixels []int32) bool {
-	return uint32(andPixels(ptr32(pixels), len(pixels)))>>24 == 0xff
+	return uint32(kernel.AndPixels(kernel.Ptr(pixels), len(pixels)))>>24 == 0xff
 }
 
 // line is row i of the resized image, four float32 a pixel, multiplied by alpha.
@@ -280,7 +281,7 @@ func (r *resizer) line(i int) []float32 {
 	} else {
 		r.addPremultiplied(from)
 	}
-	mixPixels(ptr(r.out), ptr(r.sum), ptr(r.weights), ptr32(r.columns), len(r.out)/4)
+	kernel.MixPixels(kernel.Ptr(r.out), kernel.Ptr(r.sum), kernel.Ptr(r.weights), kernel.Ptr(r.columns), len(r.out)/4)
 	return r.out
 }
 
@@ -295,7 +296,7 @@ func (r *resizer) add(from, to int) {
 		if start < 0 { // fewer than four: one after another
 			for i := y; i < to; i++ {
 				w = [4]float32{r.list[i-from]}
-				addPixelRows(ptr(r.sum), ptr32(r.pixels[i*step+r.left:]), 0, &w[0], n)
+				kernel.AddPixelRows(kernel.Ptr(r.sum), kernel.Ptr(r.pixels[i*step+r.left:]), 0, &w[0], n)
 			}
 			return
 		}
@@ -304,7 +305,7 @@ func (r *resizer) add(from, to int) {
 				w[i] = r.list[k-from]
 			}
 		}
-		addPixelRows(ptr(r.sum), ptr32(r.pixels[start*step+r.left:]), step, &w[0], n)
+		kernel.AddPixelRows(kernel.Ptr(r.sum), kernel.Ptr(r.pixels[start*step+r.left:]), step, &w[0], n)
 	}
 }
 

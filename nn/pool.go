@@ -1,6 +1,9 @@
 package nn
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // Pool is a pooling window over planes.
 type Pool struct {
@@ -61,7 +64,7 @@ func (p Pool) Max(y, x []float32, planes, h, w int, scratch []float32) {
 			l.spread(spread, in)
 			in = spread
 		}
-		maxTaps(ptr(y[i*oh*ow:][:oh*ow]), ow, ptr(in), l.rowStep(), ptr32(taps), len(taps), oh, ow)
+		kernel.MaxTaps(kernel.Ptr(y[i*oh*ow:][:oh*ow]), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), len(taps), oh, ow)
 	}
 }
 
@@ -88,7 +91,7 @@ func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
 			l.spread(spread, in)
 			in = spread
 		}
-		depthwise(ptr(out), ow, ptr(in), l.rowStep(), ptr32(taps), ptr(ones), len(taps), oh, ow, 0, lo, hi)
+		kernel.Depthwise(kernel.Ptr(out), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), kernel.Ptr(ones), len(taps), oh, ow, 0, lo, hi)
 		p.divide(out, h, w, oh, ow)
 	}
 }
@@ -114,7 +117,7 @@ func (p Pool) divide(y []float32, h, w, oh, ow int) {
 		}
 		n := float32(max(nh*p.KernelW, 1))
 		if right > left {
-			divRows(ptr(row[left:]), ptr(row[left:]), 0, 1, &n, 0, 0, 1, right-left)
+			kernel.DivRows(kernel.Ptr(row[left:]), kernel.Ptr(row[left:]), 0, 1, &n, 0, 0, 1, right-left)
 		}
 	}
 }

@@ -102,28 +102,3 @@ func TestGlobalPools(t *testing.T) {
 		}
 	}
 }
-
-func TestLocalResponse(t *testing.T) {
-	r := testkit.Rand(23)
-	for _, beta := range []float32{0.75, 0.5, 1.3} {
-		for _, size := range []int{1, 2, 3, 4, 5, 9} {
-			const n, c, inner = 2, 6, 5
-			const alpha, bias = 0.3, 1.5
-			x := testkit.Normal(r, n*c*inner, 0, 2)
-			y := make([]float32, len(x))
-			LocalResponse(y, x, n, c, inner, size, alpha, beta, bias)
-			for i, v := range x {
-				ch := i / inner % c
-				squares := 0.0
-				for k := ch - int(math.Floor(float64(size-1)/2)); k <= ch+int(math.Ceil(float64(size-1)/2)); k++ {
-					if k >= 0 && k < c {
-						w := float64(x[i+(k-ch)*inner])
-						squares += w * w
-					}
-				}
-				want := float64(v) / math.Pow(bias+float64(float32(alpha))/float64(size)*squares, float64(beta))
-				require.InDelta(t, want, y[i], 1e-6*math.Abs(want)+1e-9, "size %d beta %v", size, beta)
-			}
-		}
-	}
-}

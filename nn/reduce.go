@@ -1,6 +1,9 @@
 package nn
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // Reduce is a reduction of one axis.
 type Reduce uint8
@@ -41,18 +44,18 @@ func (k Reduce) Run(y, x []float32, outer, n, inner int) {
 func (k Reduce) rows(y, x []float32, outer, n int) {
 	switch k {
 	case ReduceSum:
-		sumRows(ptr(y), ptr(x), outer, n, 1)
+		kernel.SumRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1)
 	case ReduceMean:
-		sumRows(ptr(y), ptr(x), outer, n, 1/float64(n))
+		kernel.SumRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1/float64(n))
 		if n == 0 {
 			fillWith(y, float32(math.NaN()))
 		}
 	case ReduceMax:
-		rowMax(ptr(y), ptr(x), outer, n)
+		kernel.RowMax(kernel.Ptr(y), kernel.Ptr(x), outer, n)
 	case ReduceMin:
-		rowMin(ptr(y), ptr(x), outer, n)
+		kernel.RowMin(kernel.Ptr(y), kernel.Ptr(x), outer, n)
 	case ReduceSumSquare:
-		squareRows(ptr(y), ptr(x), outer, n, 1)
+		kernel.SquareRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1)
 	default:
 		for o := range outer {
 			y[o] = k.strided(x[o*n:], n, 1)
@@ -66,14 +69,14 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 		fillWith(y, k.strided(nil, 0, 1))
 		return
 	}
-	op := addRows
+	op := kernel.AddRows
 	switch k {
 	case ReduceMax:
-		op = maxRows
+		op = kernel.MaxRows
 	case ReduceMin:
-		op = minRows
+		op = kernel.MinRows
 	case ReduceProd:
-		op = mulRows
+		op = kernel.MulRows
 	case ReduceSum, ReduceMean:
 	default:
 		for i := range y {
@@ -83,7 +86,7 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 	}
 	copy(y, x)
 	for i := 1; i < n; i++ {
-		op(ptr(y), ptr(y), 0, 1, ptr(x[i*inner:]), 0, 1, 1, inner)
+		op(kernel.Ptr(y), kernel.Ptr(y), 0, 1, kernel.Ptr(x[i*inner:]), 0, 1, 1, inner)
 	}
 	if k == ReduceMean {
 		count := [1]float32{float32(n)}

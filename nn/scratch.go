@@ -15,5 +15,3 @@ func (a *arena) take(n int) []float32 {
 func (a *arena) takeInts(n int) []int32 {
 	return slab.View[int32](slab.Bytes(a.take(n)))
 }
-
-func roundUp(n, to int) int { return (n + to - 1) / to * to }

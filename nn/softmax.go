@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 // Softmax computes e^(x−m)/Σe^(x−m), m the maximum, over the middle axis of x
 // [outer, n, inner]. y may be x. A row of −Inf gives NaN.
 func Softmax(y, x []float32, outer, n, inner int, scratch []float32) {
@@ -7,7 +9,7 @@ func Softmax(y, x []float32, outer, n, inner int, scratch []float32) {
 		return
 	}
 	if inner == 1 {
-		softmaxRows(ptr(y[:outer*n]), ptr(x[:outer*n]), outer, n)
+		kernel.SoftmaxRows(kernel.Ptr(y[:outer*n]), kernel.Ptr(x[:outer*n]), outer, n)
 		return
 	}
 	mem := arena(scratch)
@@ -15,9 +17,9 @@ func Softmax(y, x []float32, outer, n, inner int, scratch []float32) {
 	for o := range outer {
 		// Columns become rows, so that each sum keeps the rows' order.
 		in, out := x[o*n*inner:][:n*inner], y[o*n*inner:][:n*inner]
-		transpose(ptr(from), n, ptr(in), inner, n, inner)
-		softmaxRows(ptr(from), ptr(from), inner, n)
-		transpose(ptr(out), inner, ptr(from), n, inner, n)
+		kernel.Transpose(kernel.Ptr(from), n, kernel.Ptr(in), inner, n, inner)
+		kernel.SoftmaxRows(kernel.Ptr(from), kernel.Ptr(from), inner, n)
+		kernel.Transpose(kernel.Ptr(out), inner, kernel.Ptr(from), n, inner, n)
 	}
 }
 
@@ -37,11 +39,11 @@ func LogSoftmax(y, x []float32, outer, n, inner int, scratch []float32) {
 	from := mem.take(n * inner)
 	for o := range outer {
 		in, out := x[o*n*inner:][:n*inner], y[o*n*inner:][:n*inner]
-		transpose(ptr(from), n, ptr(in), inner, n, inner)
+		kernel.Transpose(kernel.Ptr(from), n, kernel.Ptr(in), inner, n, inner)
 		for i := range inner {
 			logSoftmaxRow(from[i*n:][:n], from[i*n:][:n], mem)
 		}
-		transpose(ptr(out), inner, ptr(from), n, inner, n)
+		kernel.Transpose(kernel.Ptr(out), inner, kernel.Ptr(from), n, inner, n)
 	}
 }
 
@@ -49,12 +51,12 @@ func logSoftmaxRow(y, x, scratch []float32) {
 	var m, sum [1]float32
 	n := len(x)
 	e := scratch[:n]
-	rowMax(&m[0], ptr(x), 1, n)
-	subRows(ptr(y), ptr(x), 0, 1, &m[0], 0, 0, 1, n)
-	expN(ptr(e), ptr(y), n)
-	sumRows(&sum[0], ptr(e), 1, n, 1)
+	kernel.RowMax(&m[0], kernel.Ptr(x), 1, n)
+	kernel.SubRows(kernel.Ptr(y), kernel.Ptr(x), 0, 1, &m[0], 0, 0, 1, n)
+	kernel.ExpN(kernel.Ptr(e), kernel.Ptr(y), n)
+	kernel.SumRows(&sum[0], kernel.Ptr(e), 1, n, 1)
 	sum[0] = LogOf(sum[0])
-	subRows(ptr(y), ptr(y), 0, 1, &sum[0], 0, 0, 1, n)
+	kernel.SubRows(kernel.Ptr(y), kernel.Ptr(y), 0, 1, &sum[0], 0, 0, 1, n)
 }
 
 // SoftmaxScratch returns how many float32 of scratch Softmax and LogSoftmax want.

@@ -1,32 +1,34 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 // What follows serves training alone. dx may be dy.
 
 // ReluGradient computes dy where y, Relu's result, is above 0, and 0 elsewhere.
-func ReluGradient(dx, dy, y []float32) { gradient(dx, dy, y, reluGradN) }
+func ReluGradient(dx, dy, y []float32) { gradient(dx, dy, y, kernel.ReluGradN) }
 
 // TanhGradient computes dy·(1 − y²) from Tanh's result.
-func TanhGradient(dx, dy, y []float32) { gradient(dx, dy, y, tanhGradN) }
+func TanhGradient(dx, dy, y []float32) { gradient(dx, dy, y, kernel.TanhGradN) }
 
 // SigmoidGradient computes dy·y·(1 − y) from Sigmoid's result.
-func SigmoidGradient(dx, dy, y []float32) { gradient(dx, dy, y, sigmoidGradN) }
+func SigmoidGradient(dx, dy, y []float32) { gradient(dx, dy, y, kernel.SigmoidGradN) }
 
 // SiluGradient computes dy·(s + x·s·(1 − s)) with s = Sigmoid(x).
-func SiluGradient(dx, dy, x []float32) { gradient(dx, dy, x, siluGradN) }
+func SiluGradient(dx, dy, x []float32) { gradient(dx, dy, x, kernel.SiluGradN) }
 
 // GeluGradient computes dy·(Φ(x) + x·φ(x)), with the normal distribution and its density.
-func GeluGradient(dx, dy, x []float32) { gradient(dx, dy, x, geluGradN) }
+func GeluGradient(dx, dy, x []float32) { gradient(dx, dy, x, kernel.GeluGradN) }
 
-func gradient(dx, dy, of []float32, kernel gradientKernel) {
+func gradient(dx, dy, of []float32, run func(dx, dy, of *float32, n int)) {
 	if n := len(of); n > 0 {
-		kernel(ptr(dx[:n]), ptr(dy[:n]), ptr(of), n)
+		run(kernel.Ptr(dx[:n]), kernel.Ptr(dy[:n]), kernel.Ptr(of), n)
 	}
 }
 
 // SoftmaxGradient computes y·(dy − Σ dy·y) row by row, from Softmax's result y [rows, cols].
 func SoftmaxGradient(dx, dy, y []float32, rows, cols int) {
 	if n := rows * cols; n > 0 {
-		softmaxGradRows(ptr(dx[:n]), ptr(dy[:n]), ptr(y[:n]), rows, cols)
+		kernel.SoftmaxGradRows(kernel.Ptr(dx[:n]), kernel.Ptr(dy[:n]), kernel.Ptr(y[:n]), rows, cols)
 	}
 }
 
@@ -35,13 +37,13 @@ func Dot(a, b []float32) float64 {
 	if len(a) == 0 {
 		return 0
 	}
-	return dotWide(ptr(a), ptr(b[:len(a)]), len(a))
+	return kernel.DotWide(kernel.Ptr(a), kernel.Ptr(b[:len(a)]), len(a))
 }
 
 // Momentum is a step of gradient descent: v ← momentum·v + by·g + decay·w, w ← w − rate·v.
 func Momentum(w, v, g []float32, rate, momentum, decay, by float32) {
 	if n := len(w); n > 0 {
-		momentumN(ptr(w), ptr(v[:n]), ptr(g[:n]), n, rate, momentum, decay, by)
+		kernel.MomentumN(kernel.Ptr(w), kernel.Ptr(v[:n]), kernel.Ptr(g[:n]), n, rate, momentum, decay, by)
 	}
 }
 
@@ -49,7 +51,7 @@ func Momentum(w, v, g []float32, rate, momentum, decay, by float32) {
 // v ← beta2·v + (1 − beta2)·g², w ← w − rate·(c1·m/(√(c2·v) + 1e-8) + decay·w).
 func AdamW(w, m, v, g []float32, rate, beta1, beta2, decay, c1, c2, by float32) {
 	if n := len(w); n > 0 {
-		adamN(ptr(w), ptr(m[:n]), ptr(v[:n]), ptr(g[:n]), n, rate, beta1, beta2, 1-beta1, 1-beta2, decay, c1, c2, by)
+		kernel.AdamN(kernel.Ptr(w), kernel.Ptr(m[:n]), kernel.Ptr(v[:n]), kernel.Ptr(g[:n]), n, rate, beta1, beta2, 1-beta1, 1-beta2, decay, c1, c2, by)
 	}
 }
 
@@ -59,7 +61,7 @@ func AdamW(w, m, v, g []float32, rate, beta1, beta2, decay, c1, c2, by float32) 
 func MaxPairs(y, which, x []float32, planes, h, w int) {
 	oh, ow := h/2, w/2
 	for i := range planes * min(oh*ow, 1) {
-		maxPairs(ptr(y[i*oh*ow:][:oh*ow]), ptr(which[i*oh*ow:][:oh*ow]), ptr(x[i*h*w:][:h*w]), w, oh, ow)
+		kernel.MaxPairs(kernel.Ptr(y[i*oh*ow:][:oh*ow]), kernel.Ptr(which[i*oh*ow:][:oh*ow]), kernel.Ptr(x[i*h*w:][:h*w]), w, oh, ow)
 	}
 }
 
@@ -71,6 +73,6 @@ func MaxPairsGradient(dx, dy, which []float32, planes, h, w int) {
 		clear(dx[:planes*h*w])
 	}
 	for i := range planes * min(oh*ow, 1) {
-		spreadPairs(ptr(dx[i*h*w:][:h*w]), w, ptr(dy[i*oh*ow:][:oh*ow]), ptr(which[i*oh*ow:][:oh*ow]), oh, ow)
+		kernel.SpreadPairs(kernel.Ptr(dx[i*h*w:][:h*w]), w, kernel.Ptr(dy[i*oh*ow:][:oh*ow]), kernel.Ptr(which[i*oh*ow:][:oh*ow]), oh, ow)
 	}
 }

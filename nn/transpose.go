@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 // maxRank is the rank up to which Transpose works without allocating.
 const maxRank = 16
 
@@ -106,7 +108,7 @@ func (t *permutation) float32s(y, x []float32) {
 	var at [maxRank]int
 	off, yOff := 0, 0
 	for range count {
-		transpose(ptr(y[yOff:]), ldy, ptr(x[off:]), t.step[last], t.n[last], t.n[k])
+		kernel.Transpose(kernel.Ptr(y[yOff:]), ldy, kernel.Ptr(x[off:]), t.step[last], t.n[last], t.n[k])
 		for i := outer - 1; i >= 0; i-- {
 			off, yOff = off+rest.step[i], yOff+ySteps[i]
 			if at[i]++; at[i] < rest.n[i] {

@@ -1,5 +1,7 @@
 package nn
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 // Window is the geometry of a kernel sliding over a plane: of a convolution or
 // a pool. One-dimensional ones have KernelH = 1, StrideH = 1, DilationH = 1 and
 // planes of height 1. Strides and dilations are at least 1, pads at least 0.
@@ -154,7 +156,7 @@ func (l *lattice) unzipRow(dst, in []float32) {
 	}
 	pairs := len(in) / 2
 	if pairs > 0 {
-		unzip(ptr(dst[even:][:pairs]), ptr(dst[odd:][:pairs]), ptr(in), pairs)
+		kernel.Unzip(kernel.Ptr(dst[even:][:pairs]), kernel.Ptr(dst[odd:][:pairs]), kernel.Ptr(in), pairs)
 	}
 	if len(in)%2 == 1 {
 		dst[even+pairs] = in[2*pairs]

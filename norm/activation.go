@@ -1,5 +1,7 @@
 package norm
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 // SiLU is x·sigmoid(x), also called swish. All that take an Activation take it, but for
 // the bare BatchNormApply.
 const SiLU Activation = ReLU6 + 1
@@ -9,9 +11,9 @@ func activate(y []float32, a Activation) {
 	switch {
 	case a == Linear || len(y) == 0:
 	case a == SiLU:
-		siluRows(&y[0], &y[0], len(y))
+		kernel.SiluN(&y[0], &y[0], len(y))
 	default:
-		affinePlanes(&y[0], &y[0], &same[0], 1, len(y), int(a))
+		kernel.AffinePlanes(&y[0], &y[0], &same[0], 1, len(y), int(a))
 	}
 }
 
@@ -20,9 +22,9 @@ var same = [3]float32{0, 1, 0} // affinePlanes' params for y = x
 // activated applies any activation to one value.
 func activated(y float32, a Activation) float32 {
 	if a == SiLU {
-		return siluScalar(y)
+		return kernel.SiluOf(y)
 	}
-	return clampScalar(y, int(a))
+	return kernel.Clamped(y, int(a))
 }
 
 func checkActivation(op string, a Activation) error {

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 const batchOp = "BatchNorm"
 
@@ -126,7 +129,7 @@ func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 			g = gamma[c]
 		}
 		b.exact[c] = exactScale(g, variance[c], b.epsilon)
-		b.hard[c] = isHard(mean[c], b.exact[c]) || isLarge(at(beta, c, 0))
+		b.hard[c] = isHard(mean[c], b.exact[c]) || kernel.IsLarge(at(beta, c, 0))
 		b.any = b.any || b.hard[c]
 	}
 	repeat := 1
@@ -200,9 +203,9 @@ func (b *BatchNorm) Apply(y, x []float32) error {
 	case b.activation == SiLU:
 		b.applySiLU(y, x)
 	case b.period > 0:
-		batchNormRows(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], size, b.period, int(b.activation))
+		kernel.BatchNormRows(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], size, b.period, int(b.activation))
 	default:
-		batchNormPlanes(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], b.outer*b.channels, b.channels, b.inner, int(b.activation))
+		kernel.BatchNormPlanes(&y[0], &x[0], &b.mean[0], &b.scale[0], &b.beta[0], b.outer*b.channels, b.channels, b.inner, int(b.activation))
 	}
 	return nil
 }
@@ -213,7 +216,7 @@ func (b *BatchNorm) applySiLU(y, x []float32) {
 		step := max(1, residualBlock/b.period) * b.period
 		for from := 0; from < len(x); from += step {
 			part := y[from:min(from+step, len(x))]
-			batchNormRows(&part[0], &x[from], &b.mean[0], &b.scale[0], &b.beta[0], len(part), b.period, clampNone)
+			kernel.BatchNormRows(&part[0], &x[from], &b.mean[0], &b.scale[0], &b.beta[0], len(part), b.period, kernel.ClampNone)
 			activate(part, SiLU)
 		}
 		return
@@ -223,7 +226,7 @@ func (b *BatchNorm) applySiLU(y, x []float32) {
 		c := from / b.inner % b.channels
 		n := min(step, b.channels-c)
 		part := y[from : from+n*b.inner]
-		batchNormPlanes(&part[0], &x[from], &b.mean[c], &b.scale[c], &b.beta[c], n, n, b.inner, clampNone)
+		kernel.BatchNormPlanes(&part[0], &x[from], &b.mean[c], &b.scale[c], &b.beta[c], n, n, b.inner, kernel.ClampNone)
 		activate(part, SiLU)
 		from += len(part)
 	}
@@ -253,7 +256,7 @@ func (b *BatchNorm) sized(y, x []float32, size int) error {
 func (b *BatchNorm) applyExact(y, x []float32) {
 	clamp := int(b.activation)
 	if b.activation == SiLU {
-		clamp = clampNone // and the activation last
+		clamp = kernel.ClampNone // and the activation last
 	}
 	at := 0
 	for range b.outer {
@@ -263,14 +266,14 @@ func (b *BatchNorm) applyExact(y, x []float32) {
 				i = c * b.inner
 			}
 			if !b.hard[c] {
-				batchNormPlanes(&y[at], &x[at], &b.mean[i], &b.scale[i], &b.beta[i], 1, 1, b.inner, clamp)
+				kernel.BatchNormPlanes(&y[at], &x[at], &b.mean[i], &b.scale[i], &b.beta[i], 1, 1, b.inner, clamp)
 				at += b.inner
 				continue
 			}
 			m, a, beta := float64(b.mean[i]), b.exact[c], float64(b.beta[i])
 			from, to := x[at:at+b.inner], y[at:at+b.inner]
 			for j, e := range from {
-				to[j] = clampScalar(float32(float64((float64(e)-m)*a)+beta), clamp)
+				to[j] = kernel.Clamped(float32(float64((float64(e)-m)*a)+beta), clamp)
 			}
 			at += b.inner
 		}
@@ -285,17 +288,12 @@ func exactScale(gamma, variance float32, epsilon float64) float64 {
 	return float64(gamma) / math.Sqrt(float64(variance)+epsilon)
 }
 
-const meanMax = 1 << 102
-
-// isLarge says whether beta could bring a product back that overflowed float32.
-func isLarge(beta float32) bool { return !(magnitude(beta) < meanMax) }
-
 // isHard says whether x - mean could overflow float32 for some finite x, or the
 // scale leaves its normal range. A mean below half a step of the largest float32 is
 // lost against it.
 func isHard(mean float32, scale float64) bool {
 	scale = math.Abs(scale)
-	return !(math.Abs(float64(mean)) < meanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
+	return !(math.Abs(float64(mean)) < kernel.MeanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
 }
 
 func checkVariance(op string, variance []float32, epsilon float64) error {
@@ -363,9 +361,9 @@ func BatchNormApply(y, x, mean, scale, beta []float32, outer, channels, inner in
 		return nil
 	}
 	if inner == 1 {
-		batchNormRows(&y[0], &x[0], &mean[0], &scale[0], &beta[0], size, channels, int(activation))
+		kernel.BatchNormRows(&y[0], &x[0], &mean[0], &scale[0], &beta[0], size, channels, int(activation))
 	} else {
-		batchNormPlanes(&y[0], &x[0], &mean[0], &scale[0], &beta[0], outer*channels, channels, inner, int(activation))
+		kernel.BatchNormPlanes(&y[0], &x[0], &mean[0], &scale[0], &beta[0], outer*channels, channels, inner, int(activation))
 	}
 	return nil
 }

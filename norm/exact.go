@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // What a backward pass computes in float64, group by group. With g = γ·dy, dx is g less
 // its components along 1 and along x̂. Where g has little else, as with the gradients of
@@ -57,8 +60,8 @@ type exactSlots struct {
 	columns       bool
 	outer, stride int
 	inner         int // elements of a row
-	params        []slotParams
-	sums          []slotSums
+	params        []kernel.SlotParams
+	sums          []kernel.SlotSums
 }
 
 // take makes s n slots with scale 1, whose data begin at element from. What the caller
@@ -66,11 +69,11 @@ type exactSlots struct {
 func (s *exactSlots) take(dx, dy, x []float32, from, n int) {
 	s.dx, s.dy, s.x = tail(dx, from), dy[from:], x[from:]
 	if cap(s.params) < n {
-		s.params, s.sums = make([]slotParams, n), make([]slotSums, n)
+		s.params, s.sums = make([]kernel.SlotParams, n), make([]kernel.SlotSums, n)
 	}
 	s.params, s.sums = s.params[:n], s.sums[:n]
 	for i := range s.params {
-		s.params[i].scale = 1
+		s.params[i].Scale = 1
 	}
 }
 
@@ -79,7 +82,7 @@ func (s *exactSlots) release() { s.dx, s.dy, s.x, s.gamma = nil, nil, nil, nil }
 // set gives n slots from i on what they share.
 func (s *exactSlots) set(i, n int, mean, rstd, m1, slope float64) {
 	for ; n > 0; i, n = i+1, n-1 {
-		s.params[i] = slotParams{mean: mean, scale: s.params[i].scale, m1: m1, slope: slope, rstd: rstd}
+		s.params[i] = kernel.SlotParams{Mean: mean, Scale: s.params[i].Scale, M1: m1, Slope: slope, Rstd: rstd}
 	}
 }
 
@@ -89,12 +92,12 @@ func (s *exactSlots) products(i, n int, dy []float32) {
 	clear(s.sums[i : i+n])
 	at := i * s.inner
 	if s.columns {
-		columnProductsExact(&s.sums[i], &dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
+		kernel.ColumnProductsExact(&s.sums[i], &dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
 		return
 	}
 	for o := range s.outer {
 		at := at + o*s.stride
-		rowProductsExact(&s.sums[i], &dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
+		kernel.RowProductsExact(&s.sums[i], &dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
 	}
 }
 
@@ -102,20 +105,20 @@ func (s *exactSlots) products(i, n int, dy []float32) {
 func (s *exactSlots) gradients(i, n int) {
 	at := i * s.inner
 	if s.columns {
-		gradRowsExact(&s.dx[at], &s.dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
+		kernel.GradRowsExact(&s.dx[at], &s.dy[at], &s.x[at], &s.params[i], s.outer, n, s.stride)
 		return
 	}
 	for o := range s.outer {
 		at := at + o*s.stride
-		gradPlanesExact(&s.dx[at], &s.dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
+		kernel.GradPlanesExact(&s.dx[at], &s.dy[at], &s.x[at], pointer(s.gamma), &s.params[i], n, s.inner)
 	}
 }
 
 // left is the sums of a group of n slots.
-func (s *exactSlots) left(i, n int) (all slotSums) {
+func (s *exactSlots) left(i, n int) (all kernel.SlotSums) {
 	for _, p := range s.sums[i : i+n] {
-		all.e += p.e
-		all.et += p.et
+		all.E += p.E
+		all.ET += p.ET
 	}
 	return all
 }
@@ -126,7 +129,7 @@ func (s *exactSlots) left(i, n int) (all slotSums) {
 func (s *exactSlots) statistics(i, n, share, count int, epsilon float64, centered bool) {
 	for k := i; k < i+n; k++ {
 		p := &s.params[k]
-		p.m1, p.slope = p.mean, 0
+		p.M1, p.Slope = p.Mean, 0
 	}
 	gamma := s.gamma
 	s.gamma = nil
@@ -135,10 +138,10 @@ func (s *exactSlots) statistics(i, n, share, count int, epsilon float64, centere
 	for end := i + n; i < end; i += share {
 		left, d := s.left(i, share), 0.0
 		if centered {
-			d = left.e / float64(count)
+			d = left.E / float64(count)
 		}
-		variance := left.et/float64(count) - float64(d*d)
-		s.set(i, share, s.params[i].mean+d, 1/math.Sqrt(variance+epsilon), 0, 0)
+		variance := left.ET/float64(count) - float64(d*d)
+		s.set(i, share, s.params[i].Mean+d, 1/math.Sqrt(variance+epsilon), 0, 0)
 	}
 }
 
@@ -151,11 +154,11 @@ func (s *exactSlots) correct(i, n int, count, epsilon float64, centered bool) {
 	p, left := s.params[i], s.left(i, n)
 	var shift float64
 	if centered {
-		shift = -left.e / count
+		shift = -left.E / count
 	}
-	tilt := float64(float64(float64(p.slope*epsilon)-left.et/count) * float64(p.rstd*p.rstd))
+	tilt := float64(float64(float64(p.Slope*epsilon)-left.ET/count) * float64(p.Rstd*p.Rstd))
 	for k := i; k < i+n; k++ {
-		s.params[k].shift, s.params[k].tilt = shift, tilt
+		s.params[k].Shift, s.params[k].Tilt = shift, tilt
 	}
 }
 
@@ -168,10 +171,10 @@ func (s *exactSlots) differentiate(i, n int, mean, variance, epsilon, count floa
 	g := s.left(i, n)
 	var m1, slope float64
 	if centered {
-		m1 = g.e / count
+		m1 = g.E / count
 	}
 	if variance != 0 { // else t is 0
-		slope = float64(g.et/count) * float64(rstd*rstd)
+		slope = float64(g.ET/count) * float64(rstd*rstd)
 	}
 	s.set(i, n, mean, rstd, m1, slope)
 	if all := m1 + slope; all-all == 0 && variance != 0 { // else as IEEE 754 has the formula
@@ -191,6 +194,6 @@ func allEqual(s []float32) bool {
 		return false
 	}
 	var moments [2]float64
-	rowMoments(&moments[0], &s[0], 1, len(s))
+	kernel.RowMoments(&moments[0], &s[0], 1, len(s))
 	return moments[1] == 0
 }

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // grid is what BatchNorm in training, GroupNorm and InstanceNorm have in common, in
 // both layouts: a tensor seen as
@@ -117,7 +120,7 @@ func (g *grid) statistics(x []float32) {
 		}
 	default:
 		for o := range g.outer {
-			rowMoments(&g.moments[0], &x[o*g.stride], g.groups, run)
+			kernel.RowMoments(&g.moments[0], &x[o*g.stride], g.groups, run)
 			for k := range g.mean {
 				if o == 0 {
 					g.mean[k], g.variance[k] = g.moments[2*k], g.moments[2*k+1]
@@ -183,11 +186,11 @@ func (g *grid) forward(y, x, gamma, beta []float32) {
 func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 	run, most, clamp := g.share*g.inner, g.groups, int(g.activation)
 	if g.activation == SiLU {
-		most, clamp = max(1, residualBlock/run), clampNone
+		most, clamp = max(1, residualBlock/run), kernel.ClampNone
 	}
 	for k := 0; k < g.groups; {
 		e, c, n := k*run, k*g.share, min(most, g.groups-k)
-		done := normPlanes(&y[e], &x[e], pointer(tail(gamma, c)), pointer(tail(beta, c)), &g.moments[2*k], n, g.share, g.inner, clamp, g.epsilon)
+		done := kernel.NormPlanes(&y[e], &x[e], pointer(tail(gamma, c)), pointer(tail(beta, c)), &g.moments[2*k], n, g.share, g.inner, clamp, g.epsilon)
 		if g.activation == SiLU {
 			activate(y[e:e+done*run], SiLU)
 		}
@@ -244,7 +247,7 @@ func (g *grid) normalize(y, x, gamma, beta []float32) {
 			if beta != nil {
 				b = float64(beta[c])
 			}
-			hard = hard || isHard(high, a) || isLarge(float32(b))
+			hard = hard || isHard(high, a) || kernel.IsLarge(float32(b))
 			means[s], scales[s], betas[s] = high, float32(a), float32(b-float64(low*a))
 		}
 		g.hard[k] = hard
@@ -272,13 +275,13 @@ func (g *grid) channel(slot int) int {
 func (g *grid) affine(y, x []float32, activation Activation) {
 	clamp := int(activation)
 	if activation == SiLU {
-		clamp = clampNone
+		clamp = kernel.ClampNone
 	}
 	g.each(3, activation == SiLU, func(at, n int, params *float32) {
 		if g.columns() {
-			affineRows(&y[at], &x[at], params, n, g.period, clamp)
+			kernel.AffineRows(&y[at], &x[at], params, n, g.period, clamp)
 		} else {
-			affinePlanes(&y[at], &x[at], params, n, g.inner, clamp)
+			kernel.AffinePlanes(&y[at], &x[at], params, n, g.inner, clamp)
 		}
 		if activation == SiLU {
 			activate(y[at:at+n*g.inner], SiLU)

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // The backward pass of a grid. With x̂ = (x - μ)/√(σ² + ε) and n values in a group,
 //
@@ -35,7 +38,7 @@ func (g *grid) products(dy, x []float32, exact bool) {
 		for i := range 2 {
 			tile(g.params[i*g.period:(i+1)*g.period], g.slots)
 		}
-		columnProducts(&g.sums[0], &dy[0], &x[0], &g.params[0], len(x), g.period)
+		kernel.ColumnProducts(&g.sums[0], &dy[0], &x[0], &g.params[0], len(x), g.period)
 		for i := range 3 {
 			fold(g.sums[i*g.period:(i+1)*g.period], g.slots)
 		}
@@ -43,7 +46,7 @@ func (g *grid) products(dy, x []float32, exact bool) {
 		clear(g.sums)
 		for o := range g.outer {
 			from := o * g.stride
-			rowProducts(&g.triples[0], &dy[from], &x[from], nil, &g.params[0], &g.params[g.period], g.slots, g.inner)
+			kernel.RowProducts(&g.triples[0], &dy[from], &x[from], nil, &g.params[0], &g.params[g.period], g.slots, g.inner)
 			a, b, c := g.sums[:g.slots], g.sums[g.period:][:g.slots], g.sums[2*g.period:][:g.slots]
 			for s, t := 0, g.triples; s < len(a); s, t = s+1, t[3:] {
 				a[s] += t[0]
@@ -105,9 +108,9 @@ func (g *grid) exactProducts(dy, x []float32, from, to int) {
 		e.products(0, len(e.params), e.dy)
 		for i, s := range e.sums {
 			slot := from*g.share + i
-			g.sums[slot], g.sums[g.period+slot] = s.e, 0
-			if s.et != 0 { // as it is of equal values, whose rstd may be infinite
-				g.sums[g.period+slot] = s.et * e.params[i].rstd
+			g.sums[slot], g.sums[g.period+slot] = s.E, 0
+			if s.ET != 0 { // as it is of equal values, whose rstd may be infinite
+				g.sums[g.period+slot] = s.ET * e.params[i].Rstd
 			}
 		}
 		e.release()
@@ -180,9 +183,9 @@ func (g *grid) differentiate(dx, dy, x, gamma []float32, own bool) {
 	}
 	g.each(5, false, func(at, n int, params *float32) {
 		if g.columns() {
-			gradRows(&dx[at], &dy[at], &x[at], params, n, g.period)
+			kernel.GradRows(&dx[at], &dy[at], &x[at], params, n, g.period)
 		} else {
-			gradPlanes(&dx[at], &dy[at], &x[at], nil, params, n, g.inner)
+			kernel.GradPlanes(&dx[at], &dy[at], &x[at], nil, params, n, g.inner)
 		}
 	})
 }
@@ -256,7 +259,7 @@ func (g *grid) settle(dx, dy, x, gamma []float32, own bool) {
 		g.scales(e, gamma, from)
 		for i := range n {
 			p, k := e.params[i*share], from+i
-			e.set(i*share, share, p.mean, p.rstd, g.moments[2*k], float64(g.moments[2*k+1]*g.rstd[k]))
+			e.set(i*share, share, p.Mean, p.Rstd, g.moments[2*k], float64(g.moments[2*k+1]*g.rstd[k]))
 		}
 		if own {
 			e.products(0, n*share, e.dy)
@@ -294,7 +297,7 @@ func (g *grid) inFloat64(dx, dy, x []float32, from, n int) *exactSlots {
 // scales takes gamma for groups from one on.
 func (g *grid) scales(e *exactSlots, gamma []float32, from int) {
 	for i := range e.params {
-		e.params[i].scale = float64(at(gamma, g.channel(from*g.share+i), 1))
+		e.params[i].Scale = float64(at(gamma, g.channel(from*g.share+i), 1))
 	}
 }
 
@@ -311,7 +314,7 @@ func (g *grid) exactGradients(dx, dy, x, gamma []float32, k int, own bool) {
 		for b := range s.blocks {
 			from := s.base + b*s.stride
 			for i, d := range dy[from : from+s.run] {
-				dx[from+i] = float32((float64(float64(d)*e.params[i/g.inner].scale) - m1) * g.rstd[k])
+				dx[from+i] = float32((float64(float64(d)*e.params[i/g.inner].Scale) - m1) * g.rstd[k])
 			}
 		}
 	default:

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 const layerOp = "LayerNorm"
 
@@ -69,7 +72,7 @@ func (c *rowCall) run() {
 		fillNaN(c.rstd)
 		return
 	}
-	c.hard = c.beta != nil && isLarge(math.Float32frombits(uint32(peak(&c.beta[0], c.cols))))
+	c.hard = c.beta != nil && kernel.IsLarge(math.Float32frombits(uint32(kernel.Peak(&c.beta[0], c.cols))))
 	if c.residual == nil && c.activation == Linear {
 		c.normalize(c.y, c.x, 0, c.rows)
 		return
@@ -84,7 +87,7 @@ func (c *rowCall) run() {
 			if c.sum != nil {
 				sum = c.sum[from:to]
 			}
-			addRows(&sum[0], &x[0], &c.residual[from], n*c.cols)
+			kernel.AddRows(&sum[0], &x[0], 0, 1, &c.residual[from], 0, 1, 1, n*c.cols)
 			x = sum
 		}
 		c.normalize(y, x, row, n)
@@ -107,9 +110,9 @@ func (c *rowCall) normalize(y, x []float32, first, n int) {
 		switch {
 		case c.hard:
 		case c.rms:
-			row += rmsNormRows(&y[at], &x[at], pointer(c.gamma), rstd, rest, cols, c.epsilon)
+			row += kernel.RmsNormRows(&y[at], &x[at], pointer(c.gamma), rstd, rest, cols, c.epsilon)
 		default:
-			row += layerNormRows(&y[at], &x[at], pointer(c.gamma), pointer(c.beta), mean, rstd, rest, cols, c.epsilon)
+			row += kernel.LayerNormRows(&y[at], &x[at], pointer(c.gamma), pointer(c.beta), mean, rstd, rest, cols, c.epsilon)
 		}
 		if row == n {
 			return
@@ -124,7 +127,7 @@ func (c *rowCall) normalize(y, x []float32, first, n int) {
 	}
 }
 
-// exact normalizes one HARD row (kernel.go) in float64: squares that overflow or
+// exact normalizes one HARD row (internal/kernel) in float64: squares that overflow or
 // underflow float32, NaN and ±Inf as IEEE 754 has them.
 func (c *rowCall) exact(y, x []float32) (mu, rstd float64) {
 	mu, v := exactRow(x, c.rms)

@@ -1,6 +1,9 @@
 package norm
 
-import "github.com/normwasm/normwasm/internal/text"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/text"
+)
 
 // LayerNorm is layer normalization over chosen axes of tensors of one shape,
 // prepared once: it owns the scratch memory, so that Forward and Backward allocate
@@ -348,7 +351,7 @@ func (l *LayerNorm) moveRuns(t, row []float32, dir direction) {
 		case gather:
 			copy(part, run)
 		case gatherAdd:
-			addRows(&part[0], &part[0], &run[0], len(run))
+			kernel.AddRows(&part[0], &part[0], 0, 1, &run[0], 0, 1, 1, len(run))
 		case scatter:
 			copy(run, part)
 		}

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // rowGradient is the scratch of a backward pass over rows.
 type rowGradient struct {
@@ -113,7 +116,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 	clear(p)
 	copy(p, mean)
 	copy(p[rows:], rstd)
-	rowProducts(&b.sums[0], &dy[0], &x[0], pointer(gamma), &p[0], &p[rows], rows, cols)
+	kernel.RowProducts(&b.sums[0], &dy[0], &x[0], pointer(gamma), &p[0], &p[rows], rows, cols)
 	every, root, first := l.cancels(), math.Sqrt(float64(cols)), float64(at(gamma, 0, 1))
 	means, as, bs, cs, es := p[:rows], p[2*rows:], p[3*rows:], p[4*rows:], p[5*rows:]
 	kinds, sums, worst := b.kinds[:rows], b.sums, calmRow
@@ -126,7 +129,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		from, slope, t := k*cols, float64(B*r), terms(root, B, C)
 		kind := calmRow
 		switch {
-		case every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < meanMax) || !(t < termsMax):
+		case every || !(r >= 0x1p-62 && r <= 0x1p62) || !(math.Abs(float64(m)) < kernel.MeanMax) || !(t < termsMax):
 			kind = hardRow
 		case float64(float64(l.epsilon*r)*r) >= 1-0x1p-19 && l.isFaint(&x[from], m, r):
 			kind = hardRow
@@ -143,7 +146,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 			e := l.inFloat64(dx, dy, x, gamma, rows)
 			e.set(k, 1, float64(m)+rest/r, r, 0, 0)
 			e.statistics(k, 1, 1, cols, l.epsilon, !l.rms)
-			e.set(k, 1, e.params[k].mean, e.params[k].rstd, m1, float64(m2*r))
+			e.set(k, 1, e.params[k].Mean, e.params[k].Rstd, m1, float64(m2*r))
 			e.products(k, 1, dy)
 			e.correct(k, 1, float64(cols), l.epsilon, !l.rms)
 			kind = weakRow
@@ -155,7 +158,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		l.addGradients(dy, x, p, rows)
 	}
 	if worst == calmRow {
-		gradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
+		kernel.GradPlanes(&dx[0], &dy[0], &x[0], pointer(gamma), &p[0], rows, cols)
 		return
 	}
 	for k := range rows {
@@ -168,7 +171,7 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 		}
 		switch kinds[k] {
 		case calmRow:
-			gradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
+			kernel.GradPlanes(&dx[from], &dy[from], &x[from], pointer(gamma), &b.one[0], 1, cols)
 		case weakRow:
 			b.exact.gradients(k, 1)
 		case hardRow:
@@ -184,11 +187,11 @@ func (l *LayerNorm) gradients(dx, dy, x, mean, rstd, gamma []float32) {
 func (l *LayerNorm) addGradients(dy, x, params []float32, rows int) {
 	cols := l.cols
 	totals, again := l.backward.totals[:2*cols], l.backward.totals[2*cols:]
-	if rowGradients(&totals[0], &dy[0], &x[0], &params[0], rows, cols) == 0 {
+	if kernel.RowGradients(&totals[0], &dy[0], &x[0], &params[0], rows, cols) == 0 {
 		return
 	}
 	clear(again)
-	rowGradients(&again[0], &dy[0], &x[0], &params[0], rows, cols)
+	kernel.RowGradients(&again[0], &dy[0], &x[0], &params[0], rows, cols)
 	for i, s := range again {
 		totals[i] -= s
 	}
@@ -206,7 +209,7 @@ func (l *LayerNorm) isFaint(x *float32, mean float32, rstd float64) bool {
 		return false
 	}
 	var sum float64
-	rowPowers(&sum, x, 1, l.cols, 1)
+	kernel.RowPowers(&sum, x, 1, l.cols, 1)
 	return sum > 0 && float64(sum*rstd) <= float64(small*float64(l.cols))
 }
 

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 const lpOp = "LpNorm"
 
@@ -81,9 +84,9 @@ func (n *LpNorm) allocate(size int) {
 // lengths fills norms with max(‖x‖, ε) of each row.
 func (n *LpNorm) lengths(x []float32, rows int) {
 	cols := n.l.cols
-	rowPowers(&n.sums[0], &x[0], rows, cols, n.p)
+	kernel.RowPowers(&n.sums[0], &x[0], rows, cols, n.p)
 	for k, s := range n.sums[:rows] {
-		if !(s >= varianceMin && s <= varianceMax) { // squares that float32 does not carry
+		if !(s >= kernel.VarianceMin && s <= kernel.VarianceMax) { // squares that float32 does not carry
 			s = 0
 			for _, e := range x[k*cols : (k+1)*cols] {
 				if n.p == 1 {
@@ -115,14 +118,14 @@ func (n *LpNorm) forward(y, x []float32, rows int) {
 		calm = calm && carried(length)
 	}
 	if calm {
-		affinePlanes(&y[0], &x[0], &n.params[0], rows, n.l.cols, clampNone)
+		kernel.AffinePlanes(&y[0], &x[0], &n.params[0], rows, n.l.cols, kernel.ClampNone)
 		return
 	}
 	for k, length := range n.norms[:rows] {
 		from, to := k*n.l.cols, (k+1)*n.l.cols
 		if carried(length) {
 			one := [3]float32{0, n.params[rows+k], 0}
-			affinePlanes(&y[from], &x[from], &one[0], 1, n.l.cols, clampNone)
+			kernel.AffinePlanes(&y[from], &x[from], &one[0], 1, n.l.cols, kernel.ClampNone)
 			continue
 		}
 		if length == 0 {
@@ -172,7 +175,7 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 	for k, length := range n.norms[:rows] {
 		p[rows+k], p[2*rows+k] = float32(1/length), float32(1/length)
 	}
-	rowProducts(&n.sums[0], &dy[0], &x[0], nil, &n.zeros[0], &p[rows], rows, cols)
+	kernel.RowProducts(&n.sums[0], &dy[0], &x[0], nil, &n.zeros[0], &p[rows], rows, cols)
 	calm := true
 	for k, length := range n.norms[:rows] {
 		A, s, at := 1/length, n.sums[3*k+1], k*cols
@@ -183,14 +186,14 @@ func (n *LpNorm) backward(dx, dy, x []float32, rows int) {
 		calm = calm && !n.hard[k]
 	}
 	if calm {
-		gradPlanes(&dx[0], &dy[0], &x[0], nil, &p[0], rows, cols)
+		kernel.GradPlanes(&dx[0], &dy[0], &x[0], nil, &p[0], rows, cols)
 		return
 	}
 	for k, length := range n.norms[:rows] {
 		from, to := k*cols, (k+1)*cols
 		if !n.hard[k] {
 			one := [6]float32{0, p[rows+k], p[2*rows+k], p[3*rows+k], 0, 0}
-			gradPlanes(&dx[from], &dy[from], &x[from], nil, &one[0], 1, cols)
+			kernel.GradPlanes(&dx[from], &dy[from], &x[from], nil, &one[0], 1, cols)
 			continue
 		}
 		n.exactGradient(dx[from:to], dy[from:to], x[from:to], length)

@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 // Moments are the mean and the biased variance of Count values in each of several
 // channels. They are float64: rounded to float32, the mean of 1e7 ± 50 would be off
@@ -157,11 +160,11 @@ func tiling(slots, rows int) int {
 }
 
 // moments fills mean and variance with those of each column of x, as layerNormRows
-// (kernel.go) takes those of a row.
+// (internal/kernel) takes those of a row.
 func (t *columnTable) moments(mean, variance []float64, x []float32) {
 	slots := t.slots
 	n := float64(len(x) / slots)
-	columnSums(&t.sums[0], &x[0], nil, len(x), t.period)
+	kernel.ColumnSums(&t.sums[0], &x[0], nil, len(x), t.period)
 	fold(t.sums[:t.period], slots)
 	fold(t.sums[t.period:], slots)
 	again := false
@@ -179,7 +182,7 @@ func (t *columnTable) moments(mean, variance []float64, x []float32) {
 		return
 	}
 	tile(t.shift, slots)
-	columnSums(&t.sums[0], &x[0], &t.shift[0], len(x), t.period)
+	kernel.ColumnSums(&t.sums[0], &x[0], &t.shift[0], len(x), t.period)
 	fold(t.sums[:t.period], slots)
 	fold(t.sums[t.period:], slots)
 	for c, k := range t.shift[:slots] {

@@ -1,5 +1,7 @@
 package norm
 
+import "github.com/normwasm/normwasm/internal/kernel"
+
 const responseOp = "LocalResponseNorm"
 
 // LocalResponseNorm is local response normalization of tensors of one shape [N C …]:
@@ -56,12 +58,8 @@ func (l *LocalResponseNorm) Forward(y, x []float32) error {
 	if err := (about{op: responseOp, shape: l.shape}).check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}); err != nil {
 		return err
 	}
-	kernel := responseBlock
-	if !l.byRoots() {
-		kernel = responseBlockScalar
-	}
 	l.blocks(size, 1, func(at, n int) {
-		kernel(&y[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
+		kernel.LocalResponse(&y[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
 	})
 	return nil
 }
@@ -76,18 +74,11 @@ func (l *LocalResponseNorm) Backward(dx, dy, x []float32) error {
 	if err := (about{op: responseOp, shape: l.shape}).check(arg{"x", x, size, ofShape}, arg{"dy", dy, size, ofShape}, arg{"dx", dx, size, ofShape}); err != nil {
 		return err
 	}
-	kernel := responseGradBlock
-	if !l.byRoots() {
-		kernel = responseGradBlockScalar
-	}
 	l.blocks(size, 3, func(at, n int) {
-		kernel(&dx[at], &dy[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
+		kernel.LocalResponseGrad(&dx[at], &dy[at], &x[at], &l.scratch[0], l.channels, l.inner, n, l.size, l.alpha, l.beta, l.bias)
 	})
 	return nil
 }
-
-// byRoots says whether the kernels take beta.
-func (l *LocalResponseNorm) byRoots() bool { return l.beta == 0.5 || l.beta == 0.75 || l.beta == 1 }
 
 // blocks calls run for each block of pixels, with scratch for some numbers an element.
 func (l *LocalResponseNorm) blocks(size, numbers int, run func(at, n int)) {

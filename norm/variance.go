@@ -1,6 +1,9 @@
 package norm
 
-import "math"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"math"
+)
 
 const varianceOp = "MeanVarianceNorm"
 
@@ -46,7 +49,7 @@ func (c *rowCall) standardize(y, x []float32, n int) {
 	for row := 0; row < n; row += step {
 		k := min(step, n-row)
 		xs, ys := x[row*c.cols:(row+k)*c.cols], y[row*c.cols:(row+k)*c.cols]
-		rowMoments(&moments[0], &xs[0], k, c.cols)
+		kernel.RowMoments(&moments[0], &xs[0], k, c.cols)
 		hard := false
 		for i := range k {
 			mu := moments[2*i]
@@ -56,13 +59,13 @@ func (c *rowCall) standardize(y, x []float32, n int) {
 			hard = hard || isHard(high, r)
 		}
 		if !hard {
-			affinePlanes(&ys[0], &xs[0], &params[0], k, c.cols, clampNone)
+			kernel.AffinePlanes(&ys[0], &xs[0], &params[0], k, c.cols, kernel.ClampNone)
 			continue
 		}
 		for i := range k {
 			from, to := i*c.cols, (i+1)*c.cols
 			if one := [3]float32{params[i], params[k+i], params[2*k+i]}; !isHard(one[0], float64(one[1])) {
-				affinePlanes(&ys[from], &xs[from], &one[0], 1, c.cols, clampNone)
+				kernel.AffinePlanes(&ys[from], &xs[from], &one[0], 1, c.cols, kernel.ClampNone)
 				continue
 			}
 			mu, v := exactRow(xs[from:to], false)

@@ -26,6 +26,23 @@ func Uniform(r *rand.Rand, n int, low, high float64) []float32 {
 	return s
 }
 
+// Mixed returns n values of all kinds of magnitudes, with special ones among them.
+func Mixed(seed uint64, n int) []float32 {
+	r := Rand(seed)
+	x := Normal(r, n, 0, 3)
+	special := []float32{0, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()),
+		1e-40, -1e-45, 3e38, -3e38, 1, -1, 88.5, -88, -104, 0.625, 6}
+	for i := range x {
+		switch r.IntN(6) {
+		case 0:
+			x[i] = special[r.IntN(len(special))]
+		case 1:
+			x[i] *= float32(math.Exp(20 * r.NormFloat64()))
+		}
+	}
+	return x
+}
+
 // A Row is a named input.
 type Row struct {
 	Name string

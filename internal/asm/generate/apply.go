@@ -11,8 +11,8 @@ func (k gradient) of(x, g asm.V) asm.V {
 }
 
 func gradRows(file *asm.File) {
-	file.Func("func gradRows(dst, dy, src, params *float32, count, period int)",
-		"gradRows applies a backward pass to columns; kernel.go has the loop.",
+	file.Func("func GradRows(dst, dy, src, params *float32, count, period int)",
+		"GradRows applies a backward pass to columns; its twin has the loop.",
 		func(f *asm.Func) {
 			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "dy", "src")
 			params := m.columns([]string{"params"}, 4)[0]
@@ -29,8 +29,8 @@ func gradRows(file *asm.File) {
 }
 
 func gradPlanes(file *asm.File) {
-	file.Func("func gradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)",
-		"gradPlanes applies a backward pass to planes; kernel.go has the loop.",
+	file.Func("func GradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)",
+		"GradPlanes applies a backward pass to planes; its twin has the loop.",
 		func(f *asm.Func) {
 			y, g, x, p, planes := f.Ptr("dst"), f.Ptr("dy"), f.Ptr("src"), f.Ptr("params"), f.Int("planes")
 			step, left, gamma := f.NewInt("step"), f.NewInt("left"), f.NewPtr("gamma")
@@ -71,8 +71,8 @@ func gradPlanes(file *asm.File) {
 }
 
 func rowProducts(file *asm.File) {
-	file.Func("func rowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)",
-		"rowProducts is Σg, Σg·h and Σh of each row; kernel.go has the loop.",
+	file.Func("func RowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)",
+		"RowProducts is Σg, Σg·h and Σh of each row; its twin has the loop.",
 		func(f *asm.Func) {
 			out, dy, x, rows := f.Ptr("sums"), f.Ptr("dy"), f.Ptr("src"), f.Int("rows")
 			gamma, mean, rstd, left := f.NewPtr("gamma"), f.Ptr("mean"), f.Ptr("rstd"), f.NewInt("left")

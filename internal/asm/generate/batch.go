@@ -32,8 +32,8 @@ func (c clamper) clamp(v asm.V, level int) asm.V {
 }
 
 func batchNormPlanes(file *asm.File) {
-	file.Func("func batchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)",
-		"batchNormPlanes applies BatchNorm to channels-first data; kernel.go has the loop.",
+	file.Func("func BatchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)",
+		"BatchNormPlanes applies BatchNorm to channels-first data; its twin has the loop.",
 		func(f *asm.Func) {
 			y, x, planes := f.Ptr("dst"), f.Ptr("src"), f.Int("planes")
 			mean, scale, beta := f.Ptr("mean"), f.Ptr("scale"), f.Ptr("beta")
@@ -72,8 +72,8 @@ func batchNormPlanes(file *asm.File) {
 }
 
 func batchNormRows(file *asm.File) {
-	file.Func("func batchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)",
-		"batchNormRows applies BatchNorm to channels-last data; kernel.go has the loop.",
+	file.Func("func BatchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)",
+		"BatchNormRows applies BatchNorm to channels-last data; its twin has the loop.",
 		func(f *asm.Func) {
 			f.If(f.ArgInt("period").GtConst(0).Not(), func() { f.Leave() })
 			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dst", "src")

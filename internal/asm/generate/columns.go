@@ -191,8 +191,8 @@ func addTo(p asm.Ptr, v asm.V) {
 }
 
 func columnSums(file *asm.File) {
-	file.Func("func columnSums(sums *float64, src, shift *float32, count, period int)",
-		"columnSums is Σx and Σx² of each column; kernel.go has the loop.",
+	file.Func("func ColumnSums(sums *float64, src, shift *float32, count, period int)",
+		"ColumnSums is Σx and Σx² of each column; its twin has the loop.",
 		func(f *asm.Func) {
 			zero(f, "sums", f.ArgInt("period").Shl(1))
 			f.IfElse(f.ArgPtr("shift").Nil(), func() {
@@ -274,8 +274,8 @@ func columnSquares(f *asm.Func, shifted bool) {
 }
 
 func columnProducts(file *asm.File) {
-	file.Func("func columnProducts(sums *float64, dy, src, params *float32, count, period int)",
-		"columnProducts is Σdy, Σdy·h and Σh of each column; kernel.go has the loop.",
+	file.Func("func ColumnProducts(sums *float64, dy, src, params *float32, count, period int)",
+		"ColumnProducts is Σdy, Σdy·h and Σh of each column; its twin has the loop.",
 		func(f *asm.Func) {
 			zero(f, "sums", f.ArgInt("period").MulConst(3))
 			m := newMatrix(f, f.ArgInt("count"), f.ArgInt("period"), "dy", "src")
@@ -340,8 +340,8 @@ func columnProducts(file *asm.File) {
 // rowGradients has parameters of rows, which each strip reads anew for its columns:
 // four vectors of them, as the sums of two are all that it keeps.
 func rowGradients(file *asm.File) {
-	file.Func("func rowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)",
-		"rowGradients adds Σdy·x̂ and Σdy of each column; kernel.go has the loop.",
+	file.Func("func RowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)",
+		"RowGradients adds Σdy·x̂ and Σdy of each column; its twin has the loop.",
 		func(f *asm.Func) {
 			m := newMatrix(f, f.ArgInt("rows").Mul(f.ArgInt("cols")), f.ArgInt("cols"), "dy", "src")
 			dy, x, sum := m.at[0], m.at[1], m.columns([]string{"sums"}, 8)[0]

@@ -2,7 +2,7 @@ package main
 
 import "github.com/normwasm/normwasm/internal/asm"
 
-// The constants of nn/kernel.go; nn's TestUnaryBits holds the two together.
+// The constants of internal/kernel; its tests hold the two together, bit by bit.
 const (
 	expMax       = 89
 	expMin       = -105
@@ -111,30 +111,24 @@ func silu(f *asm.Func) func(x asm.V) asm.V {
 	return func(x asm.V) asm.V { return x.Mul(k.sigmoid(x)) }
 }
 
-// siluRows is norm's copy of siluN.
-func siluRows(file *asm.File) {
-	file.Func("func siluRows(y, x *float32, n int)", "siluRows is y = x·sigmoid(x); kernel.go has the loop.",
-		func(f *asm.Func) { unary(f, 1, silu(f)) })
-}
-
 func elementary(file *asm.File) {
 	add := func(name, doc string, build func(f *asm.Func) func(x asm.V) asm.V) {
 		file.Func("func "+name+"(y, x *float32, n int)", name+" is y = "+doc+".",
 			func(f *asm.Func) { unary(f, 1, build(f)) })
 	}
-	add("expN", "expOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+	add("ExpN", "ExpOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		return newFunction(f, append(expConstants, 1, expMax)...).exp
 	})
-	add("sigmoidN", "sigmoidOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+	add("SigmoidN", "SigmoidOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		return newFunction(f, append(expConstants, 1, expMin)...).sigmoid
 	})
-	add("siluN", "x * sigmoidOf(x)", silu)
-	add("tanhN", "tanhOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+	add("SiluN", "x * SigmoidOf(x)", silu)
+	add("TanhN", "TanhOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		small := f.NewV("small")
 		k := newFunction(f, append(expConstants, 1)...)
 		return func(x asm.V) asm.V { return k.tanh(x, small) }
 	})
-	add("erfN", "erfOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+	add("ErfN", "ErfOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		small, q, t := f.NewV("small"), f.NewV("q"), f.NewV("t")
 		k := newFunction(f, append(expConstants[:7:7], 1)...)
 		return func(x asm.V) asm.V {
@@ -144,7 +138,7 @@ func elementary(file *asm.File) {
 			return small.Select(t.Lt(k.c(1)), large)
 		}
 	})
-	add("geluN", "x * normalOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+	add("GeluN", "x * NormalOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
 		small, q, t, s := f.NewV("small"), f.NewV("q"), f.NewV("t"), f.NewV("s")
 		k := newFunction(f, append(expConstants[:6:6], 1)...)
 		return func(x asm.V) asm.V {
@@ -157,7 +151,7 @@ func elementary(file *asm.File) {
 			return x.Mul(small.Select(t.Lt(k.c(1)), large))
 		}
 	})
-	add("geluTanhN", "x * sigmoidOf(x * (x*x*geluCubic + geluLinear))", func(f *asm.Func) func(x asm.V) asm.V {
+	add("GeluTanhN", "x * SigmoidOf(x * (x*x*geluCubic + geluLinear))", func(f *asm.Func) func(x asm.V) asm.V {
 		u := f.NewV("u")
 		k := newFunction(f, append(expConstants, 1)...)
 		return func(x asm.V) asm.V {

@@ -7,19 +7,19 @@ import (
 )
 
 func binaries(file *asm.File) {
-	binary(file, "addRows", "+", asm.V.Add, asm.F32.Add)
-	binary(file, "subRows", "-", asm.V.Sub, asm.F32.Sub)
-	binary(file, "mulRows", "*", asm.V.Mul, asm.F32.Mul)
-	binary(file, "divRows", "/", asm.V.Div, asm.F32.Div)
-	binary(file, "maxRows", "max", asm.V.Max, asm.F32.Max)
-	binary(file, "minRows", "min", asm.V.Min, asm.F32.Min)
+	binary(file, "AddRows", "+", asm.V.Add, asm.F32.Add)
+	binary(file, "SubRows", "-", asm.V.Sub, asm.F32.Sub)
+	binary(file, "MulRows", "*", asm.V.Mul, asm.F32.Mul)
+	binary(file, "DivRows", "/", asm.V.Div, asm.F32.Div)
+	binary(file, "MaxRows", "max", asm.V.Max, asm.F32.Max)
+	binary(file, "MinRows", "min", asm.V.Min, asm.F32.Min)
 }
 
 // binary has a loop for each of the four ways in which operands go along a row
 // or stay. Operands that leave no gap between rows make one long row.
 func binary(file *asm.File, name, sign string, vector func(v, w asm.V) asm.V, scalar func(x, y asm.F32) asm.F32) {
 	file.Func("func "+name+"(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)",
-		name+" is y = a "+sign+" b row by row; kernel.go has the loop.",
+		name+" is y = a "+sign+" b row by row; its twin has the loop.",
 		func(f *asm.Func) {
 			y, aRow, bRow := f.Ptr("y"), f.Ptr("left"), f.Ptr("right")
 			as, ac, bs, bc := f.Int("as"), f.Int("ac"), f.Int("bs"), f.Int("bc")
@@ -105,16 +105,16 @@ func unary(f *asm.Func, unroll int, op func(x asm.V) asm.V) {
 }
 
 func unaries(file *asm.File) {
-	file.Func("func clipN(y, x *float32, n int, lo, hi float32)",
-		"clipN is y = min(max(x, lo), hi).",
+	file.Func("func ClipN(y, x *float32, n int, lo, hi float32)",
+		"ClipN is y = min(max(x, lo), hi).",
 		func(f *asm.Func) { unary(f, 4, newBounds(f).clamp) })
-	file.Func("func absN(y, x *float32, n int)", "absN is y = |x|.",
+	file.Func("func AbsN(y, x *float32, n int)", "AbsN is y = |x|.",
 		func(f *asm.Func) { unary(f, 4, asm.V.Abs) })
-	file.Func("func negN(y, x *float32, n int)", "negN is y = -x.",
+	file.Func("func NegN(y, x *float32, n int)", "NegN is y = -x.",
 		func(f *asm.Func) { unary(f, 4, asm.V.Neg) })
-	file.Func("func sqrtN(y, x *float32, n int)", "sqrtN is y = √x.",
+	file.Func("func SqrtN(y, x *float32, n int)", "SqrtN is y = √x.",
 		func(f *asm.Func) { unary(f, 2, asm.V.Sqrt) })
-	file.Func("func leakyN(y, x *float32, n int, alpha float32)", "leakyN is y = x < 0 ? alpha*x : x.",
+	file.Func("func LeakyN(y, x *float32, n int, alpha float32)", "LeakyN is y = x < 0 ? alpha*x : x.",
 		func(f *asm.Func) {
 			alpha, zero := splatted(f, "alpha"), f.NewV("zero")
 			zero.Set(f.ZeroV())
@@ -127,11 +127,11 @@ func unaries(file *asm.File) {
 		one.Set(f.ConstV(1))
 		return func(x asm.V) asm.V { return alpha.MulAdd(x, beta).PMax(zero).Add(zero).PMin(one) }
 	}
-	file.Func("func hardSigmoidN(y, x *float32, n int, alpha, beta float32)",
-		"hardSigmoidN is y = min(max(alpha*x + beta, 0), 1).",
+	file.Func("func HardSigmoidN(y, x *float32, n int, alpha, beta float32)",
+		"HardSigmoidN is y = min(max(alpha*x + beta, 0), 1).",
 		func(f *asm.Func) { unary(f, 4, hard(f)) })
-	file.Func("func hardSwishN(y, x *float32, n int, alpha, beta float32)",
-		"hardSwishN is y = x * min(max(alpha*x + beta, 0), 1).",
+	file.Func("func HardSwishN(y, x *float32, n int, alpha, beta float32)",
+		"HardSwishN is y = x * min(max(alpha*x + beta, 0), 1).",
 		func(f *asm.Func) {
 			sigmoid := hard(f)
 			unary(f, 4, func(x asm.V) asm.V { return x.Mul(sigmoid(x)) })

@@ -110,8 +110,8 @@ func (l rowLoops) write(f *asm.Func, rows, cols asm.Int, params bool) {
 }
 
 func rowProductsExact(file *asm.File) {
-	file.Func("func rowProductsExact(sums *slotSums, dy, src, gamma *float32, params *slotParams, rows, cols int)",
-		"rowProductsExact adds Σe and Σe·t of each row; kernel.go has the loop.",
+	file.Func("func RowProductsExact(sums *SlotSums, dy, src, gamma *float32, params *SlotParams, rows, cols int)",
+		"RowProductsExact adds Σe and Σe·t of each row; its twin has the loop.",
 		func(f *asm.Func) {
 			out, lanes := f.Ptr("sums"), f.NewVs("lanes", 4)
 			sums := []asm.F64{f.NewF64("sumE"), f.NewF64("sumET")}
@@ -149,8 +149,8 @@ func rowProductsExact(file *asm.File) {
 }
 
 func gradPlanesExact(file *asm.File) {
-	file.Func("func gradPlanesExact(dst, dy, src, gamma *float32, params *slotParams, planes, inner int)",
-		"gradPlanesExact is gradPlanes in float64; kernel.go has the loop.",
+	file.Func("func GradPlanesExact(dst, dy, src, gamma *float32, params *SlotParams, planes, inner int)",
+		"GradPlanesExact is GradPlanes in float64; its twin has the loop.",
 		func(f *asm.Func) {
 			y, v, none := f.Ptr("dst"), f.NewVs("v", 2), func() {}
 			rowLoops{
@@ -200,8 +200,8 @@ func columnsExact(f *asm.Func, m *matrix, dy, x, params asm.Ptr, wide int, write
 }
 
 func columnProductsExact(file *asm.File) {
-	file.Func("func columnProductsExact(sums *slotSums, dy, src *float32, params *slotParams, rows, cols, stride int)",
-		"columnProductsExact is rowProductsExact down the columns; kernel.go has the loop.",
+	file.Func("func ColumnProductsExact(sums *SlotSums, dy, src *float32, params *SlotParams, rows, cols, stride int)",
+		"ColumnProductsExact is RowProductsExact down the columns; its twin has the loop.",
 		func(f *asm.Func) {
 			m := newPart(f, f.ArgInt("rows"), f.ArgInt("cols"), f.ArgInt("stride"), "dy", "src")
 			c := m.columns([]string{"params", "sums"}, slotBytes, sumBytes)
@@ -222,8 +222,8 @@ func columnProductsExact(file *asm.File) {
 }
 
 func gradRowsExact(file *asm.File) {
-	file.Func("func gradRowsExact(dst, dy, src *float32, params *slotParams, rows, cols, stride int)",
-		"gradRowsExact is gradRows in float64; kernel.go has the loop.",
+	file.Func("func GradRowsExact(dst, dy, src *float32, params *SlotParams, rows, cols, stride int)",
+		"GradRowsExact is GradRows in float64; its twin has the loop.",
 		func(f *asm.Func) {
 			m := newPart(f, f.ArgInt("rows"), f.ArgInt("cols"), f.ArgInt("stride"), "dst", "dy", "src")
 			m.rows = 8

@@ -8,8 +8,8 @@ import "github.com/normwasm/normwasm/internal/asm"
 // (Node 20's) move the loads of all steps to the start of the iteration, spill them, and
 // lose half of the speed.
 func gemmTiles(file *asm.File) {
-	file.Func("func gemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
-		"gemmTiles computes tiles of 4×8 of a matrix product; kernel.go has the loop.",
+	file.Func("func GemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
+		"GemmTiles computes tiles of 4×8 of a matrix product; its twin has the loop.",
 		func(f *asm.Func) {
 			column, ldd, as, bs := f.Ptr("dst"), f.NewInt("ldd"), f.NewInt("as"), f.NewInt("bs")
 			panel, np, mp, start := f.Ptr("right"), f.Int("np"), f.NewInt("mp"), f.Int("start")
@@ -93,8 +93,8 @@ func gemmTiles(file *asm.File) {
 // gemmRow takes four panels of b at a time: eight accumulators, whose additions
 // do not wait for each other.
 func gemmRow(file *asm.File) {
-	file.Func("func gemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32)",
-		"gemmRow multiplies one row by panels of 8 columns; kernel.go has the loop.",
+	file.Func("func GemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32)",
+		"GemmRow multiplies one row by panels of 8 columns; its twin has the loop.",
 		func(f *asm.Func) {
 			c, a, astep, bs := f.Ptr("dst"), f.NewPtr("a"), f.NewInt("astep"), f.NewInt("bs")
 			panel, np, start, bias := f.Ptr("right"), f.Int("np"), f.Int("start"), f.Ptr("bias")
@@ -168,8 +168,8 @@ func gemmRow(file *asm.File) {
 
 // gemmCol takes eight panels of a at a time, as gemmRow does with b.
 func gemmCol(file *asm.File) {
-	file.Func("func gemmCol(dst, left *float32, as int, right *float32, bstep int, depth, mp int, start int, bias *float32, lo, hi float32)",
-		"gemmCol multiplies panels of 4 rows by one column; kernel.go has the loop.",
+	file.Func("func GemmCol(dst, left *float32, as int, right *float32, bstep int, depth, mp int, start int, bias *float32, lo, hi float32)",
+		"GemmCol multiplies panels of 4 rows by one column; its twin has the loop.",
 		func(f *asm.Func) {
 			c, b, as := f.Ptr("dst"), f.NewPtr("b"), f.NewInt("as")
 			panel, mp, k := f.Ptr("left"), f.Int("mp"), f.NewInt("k")

@@ -8,8 +8,8 @@ const imageRows = 4
 // addPixelRows takes four pixels a trip, then single ones. The additions are in an order
 // that the relaxed build leaves alone: a picture's tensor has the same bits in all variants.
 func addPixelRows(file *asm.File) {
-	file.Func("func addPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)",
-		"addPixelRows adds four weighted rows of pixels of four bytes; kernel.go has the loop.",
+	file.Func("func AddPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)",
+		"AddPixelRows adds four weighted rows of pixels of four bytes; its twin has the loop.",
 		func(f *asm.Func) {
 			y, n, ldx, w := f.Ptr("y"), f.Int("n"), f.NewInt("ldx"), f.Ptr("weights")
 			ldx.Set(floats(f.ArgInt("ldx")))
@@ -61,8 +61,8 @@ func addPixelRows(file *asm.File) {
 }
 
 func mixPixels(file *asm.File) {
-	file.Func("func mixPixels(y, x, weights *float32, spans *int32, n int)",
-		"mixPixels writes n weighted sums of neighbouring pixels of four float32; kernel.go has the loop.",
+	file.Func("func MixPixels(y, x, weights *float32, spans *int32, n int)",
+		"MixPixels writes n weighted sums of neighbouring pixels of four float32; its twin has the loop.",
 		func(f *asm.Func) {
 			y, x, w, spans, n := f.Ptr("y"), f.Ptr("x"), f.Ptr("weights"), f.Ptr("spans"), f.Int("n")
 			at, count, acc := f.NewPtr("at"), f.NewInt("count"), f.NewV("acc")
@@ -83,8 +83,8 @@ func mixPixels(file *asm.File) {
 }
 
 func andPixels(file *asm.File) {
-	file.Func("func andPixels(x *int32, n int) int",
-		"andPixels is the bits that all n elements have.",
+	file.Func("func AndPixels(x *int32, n int) int",
+		"AndPixels is the bits that all n elements have.",
 		func(f *asm.Func) {
 			x, n, all := f.Ptr("x"), f.Int("n"), f.NewInt("all")
 			v := f.NewVs("v", 4)

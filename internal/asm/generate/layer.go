@@ -12,8 +12,8 @@ import (
 // of the next one, in one loop where both parameters are there: the sweep waits for
 // the adders and multipliers, the application for loads and stores.
 func layerNormRows(file *asm.File) {
-	file.Func("func layerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)",
-		"layerNormRows normalizes rows until the first hard one; kernel.go has the loop.",
+	file.Func("func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)",
+		"LayerNormRows normalizes rows until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			k := layerNorm{
 				f: f, src: f.Ptr("src"), cols: f.Int("cols"), row: f.NewInt("row"), ok: f.NewInt("ok"),
@@ -164,8 +164,8 @@ func (n numbers) set(m numbers) {
 
 // rowMoments is layerNormRows without the application.
 func rowMoments(file *asm.File) {
-	file.Func("func rowMoments(moments *float64, src *float32, rows, cols int)",
-		"rowMoments is the mean and the variance of rows; kernel.go has the loop.",
+	file.Func("func RowMoments(moments *float64, src *float32, rows, cols int)",
+		"RowMoments is the mean and the variance of rows; its twin has the loop.",
 		func(f *asm.Func) {
 			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.Int("cols")}
 			out, rows, mu, variance := f.Ptr("moments"), f.Int("rows"), f.NewF64("mu"), f.NewF64("variance")

@@ -1,6 +1,7 @@
-// Command generate writes the wasm kernels: kernel_wasm.s and kernel_wasm.go of
-// norm and nn, and the pair that tests the assembler package itself. With
-// -check it writes nothing and fails, naming the files that differ.
+// Command generate writes the kernels of internal/kernel: kernel_wasm.s with the code,
+// kernel_wasm.go with its declarations and kernel_other.go, which forwards to the twins,
+// and the pair that tests the assembler package itself. With -check it writes nothing and
+// fails, naming the files that differ.
 package main
 
 //go:generate go run .
@@ -12,17 +13,33 @@ import (
 	"go/format"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/normwasm/normwasm/internal/asm"
 )
 
 const command = "internal/asm/generate"
 
-// pairs are all generated files, each without its extension.
-var pairs = map[string]func() *asm.File{
-	"norm/kernel_wasm":                 normKernels,
-	"nn/kernel_wasm":                   nnKernels,
-	"internal/asm/asmtest/kernel_wasm": testKernels,
+// files are all generated files, by their names from the module's root.
+func files() map[string][]byte {
+	kernels, tests := kernels(), testKernels()
+	return map[string][]byte{
+		"internal/kernel/kernel_wasm.s":       kernels.Assembly(),
+		"internal/kernel/kernel_wasm.go":      kernels.Stubs(),
+		"internal/kernel/kernel_other.go":     kernels.Forwards(),
+		"internal/asm/asmtest/kernel_wasm.s":  tests.Assembly(),
+		"internal/asm/asmtest/kernel_wasm.go": tests.Stubs(),
+	}
+}
+
+// kernels is the assembly of internal/kernel, where each has a twin with its contract.
+func kernels() *asm.File {
+	file := asm.NewFile("kernel", "wasm && !purego", command,
+		"The kernels in SIMD128; the comments of their twins are their contract.")
+	normalizations(file)
+	layers(file)
+	trainingKernels(file)
+	return file
 }
 
 func main() {
@@ -43,26 +60,25 @@ func run(root string, check bool) error {
 		}
 	}
 	stale := 0
-	for base, build := range pairs {
-		file := build()
-		stubs, err := format.Source(file.Stubs())
-		if err != nil {
-			return fmt.Errorf("%s.go: %w", base, err)
+	for path, text := range files() {
+		if strings.HasSuffix(path, ".go") {
+			var err error
+			if text, err = format.Source(text); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
 		}
-		for ext, text := range map[string][]byte{".s": file.Assembly(), ".go": stubs} {
-			name := filepath.Join(root, filepath.FromSlash(base)+ext)
-			old, err := os.ReadFile(name)
-			if err == nil && bytes.Equal(old, text) {
-				continue
-			}
-			if check {
-				fmt.Println(base + ext + " differs from what its generator writes")
-				stale++
-				continue
-			}
-			if err := os.WriteFile(name, text, 0o644); err != nil {
-				return err
-			}
+		name := filepath.Join(root, filepath.FromSlash(path))
+		old, err := os.ReadFile(name)
+		if err == nil && bytes.Equal(old, text) {
+			continue
+		}
+		if check {
+			fmt.Println(path + " differs from what its generator writes")
+			stale++
+			continue
+		}
+		if err := os.WriteFile(name, text, 0o644); err != nil {
+			return err
 		}
 	}
 	if stale > 0 {

@@ -6,10 +6,8 @@ import (
 	"github.com/normwasm/normwasm/internal/asm"
 )
 
-// nnKernels is nn's assembly; nn/kernel.go is its contract.
-func nnKernels() *asm.File {
-	file := asm.NewFile("nn", "wasm && !purego", command,
-		"Kernels of the network layers in SIMD128; kernel.go is their contract.")
+// layers writes the kernels of what a network has around its normalizations.
+func layers(file *asm.File) {
 	gemmTiles(file)
 	gemmRow(file)
 	gemmCol(file)
@@ -28,8 +26,6 @@ func nnKernels() *asm.File {
 	addPixelRows(file)
 	mixPixels(file)
 	andPixels(file)
-	trainingKernels(file)
-	return file
 }
 
 // bounds is min(max(v, lo), hi) as Go means it, NaN and the sign of zero

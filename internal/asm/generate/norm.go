@@ -2,12 +2,9 @@ package main
 
 import "github.com/normwasm/normwasm/internal/asm"
 
-// normKernels is norm's assembly; norm/kernel.go is its contract.
-func normKernels() *asm.File {
-	file := asm.NewFile("norm", "wasm && !purego", command,
-		"Normalization kernels in SIMD128; kernel.go is their contract.")
+// normalizations writes the kernels of norm.
+func normalizations(file *asm.File) {
 	layerNormRows(file)
-	addRows(file)
 	peak(file)
 	batchNormPlanes(file)
 	batchNormRows(file)
@@ -16,7 +13,6 @@ func normKernels() *asm.File {
 	columnSums(file)
 	rowPowers(file)
 	rmsNormRows(file)
-	siluRows(file)
 	rowProducts(file)
 	gradPlanes(file)
 	gradRows(file)
@@ -28,29 +24,12 @@ func normKernels() *asm.File {
 	gradRowsExact(file)
 	responseBlock(file)
 	responseGradBlock(file)
-	return file
-}
-
-func addRows(file *asm.File) {
-	file.Func("func addRows(dst, src, residual *float32, count int)",
-		"addRows is dst[i] = src[i] + residual[i]; kernel.go has the loop.",
-		func(f *asm.Func) {
-			y, x, r, left := f.Ptr("dst"), f.Ptr("src"), f.Ptr("residual"), f.Int("count")
-			f.Sweep(asm.Sweep{
-				Left: left, Pointers: []asm.Ptr{y, x, r}, Unroll: 4,
-				Vector: func(u int) {
-					o := int64(16 * u)
-					y.StoreV(o, x.V(o).Add(r.V(o)))
-				},
-				Scalar: func() { y.StoreF32(0, x.F32(0).Add(r.F32(0))) },
-			})
-		})
 }
 
 // peak compares bits: those of a number's magnitude are in its order, NaN's last.
 func peak(file *asm.File) {
-	file.Func("func peak(src *float32, count int) (bits int)",
-		"peak is the bits of the largest |x|; kernel.go has the loop.",
+	file.Func("func Peak(src *float32, count int) (bits int)",
+		"Peak is the bits of the largest |x|; its twin has the loop.",
 		func(f *asm.Func) {
 			x, left, bits, e := f.Ptr("src"), f.Int("count"), f.NewInt("bits"), f.NewInt("e")
 			m, mask := f.NewVs("m", 4), f.NewV("mask")

@@ -3,8 +3,8 @@ package main
 import "github.com/normwasm/normwasm/internal/asm"
 
 func packCols(file *asm.File) {
-	file.Func("func packCols(dst *float32, ds int, src *float32, lds int, depth, np int)",
-		"packCols copies a matrix into panels of 8 columns; kernel.go has the loop.",
+	file.Func("func PackCols(dst *float32, ds int, src *float32, lds int, depth, np int)",
+		"PackCols copies a matrix into panels of 8 columns; its twin has the loop.",
 		func(f *asm.Func) {
 			panel, ds, column, lds, np := f.Ptr("dst"), f.NewInt("ds"), f.Ptr("src"), f.NewInt("lds"), f.Int("np")
 			y, x, k := f.NewPtr("y"), f.NewPtr("x"), f.NewInt("k")
@@ -36,8 +36,8 @@ func packCols(file *asm.File) {
 // packPixels looks once a panel whether its fours are neighbours and then has
 // one loop over the taps for each of the answers.
 func packPixels(file *asm.File) {
-	file.Func("func packPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int)",
-		"packPixels gathers panels of 8 pixels; kernel.go has the loop.",
+	file.Func("func PackPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int)",
+		"PackPixels gathers panels of 8 pixels; its twin has the loop.",
 		func(f *asm.Func) {
 			y, pixels, np := f.Ptr("dst"), f.Ptr("pixels"), f.Int("np")
 			tap, nt := f.NewPtr("tap"), f.NewInt("nt")
@@ -97,8 +97,8 @@ func lane32(n uint32) uint32 { b := 4 * n; return b | (b+1)<<8 | (b+2)<<16 | (b+
 // from the assembler, rows are interleaved as the union of two swizzles that
 // leave each other's lanes at zero.
 func transpose(file *asm.File) {
-	file.Func("func transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)",
-		"transpose writes the transposed matrix; kernel.go has the loop.",
+	file.Func("func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)",
+		"Transpose writes the transposed matrix; its twin has the loop.",
 		func(f *asm.Func) {
 			down, ldd, across, lds, rows := f.Ptr("dst"), f.NewInt("ldd"), f.Ptr("src"), f.NewInt("lds"), f.Int("rows")
 			y, x, cols, p := f.NewPtr("y"), f.NewPtr("x"), f.NewInt("cols"), f.NewPtr("p")
@@ -163,8 +163,8 @@ func transpose(file *asm.File) {
 }
 
 func unzip(file *asm.File) {
-	file.Func("func unzip(even, odd, x *float32, n int)",
-		"unzip separates even from odd elements; kernel.go has the loop.",
+	file.Func("func Unzip(even, odd, x *float32, n int)",
+		"Unzip separates even from odd elements; its twin has the loop.",
 		func(f *asm.Func) {
 			even, odd, x, n := f.Ptr("even"), f.Ptr("odd"), f.Ptr("x"), f.Int("n")
 			masks, v, w := f.NewVs("mask", 4), f.NewV("v"), f.NewV("w")

@@ -7,8 +7,8 @@ import "github.com/normwasm/normwasm/internal/asm"
 // group's two divisions and root are long there. Groups that two of would not stay in
 // the second-level cache are applied at once.
 func normPlanes(file *asm.File) {
-	file.Func("func normPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)",
-		"normPlanes normalizes groups of planes until the first hard one; kernel.go has the loop.",
+	file.Func("func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)",
+		"NormPlanes normalizes groups of planes until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			p := planes{
 				f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"),

@@ -170,8 +170,8 @@ func (k response) divisor(g group) {
 }
 
 func responseBlock(file *asm.File) {
-	file.Func("func responseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)",
-		"responseBlock divides pixels by what their neighbours amount to; kernel.go has the loop.",
+	file.Func("func ResponseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)",
+		"ResponseBlock divides pixels by what their neighbours amount to; its twin has the loop.",
 		func(f *asm.Func) {
 			k := newResponse(f)
 			k.square("src", "squares")
@@ -191,8 +191,8 @@ func responseBlock(file *asm.File) {
 }
 
 func responseGradBlock(file *asm.File) {
-	file.Func("func responseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)",
-		"responseGradBlock is the backward pass of responseBlock; kernel.go has the loop.",
+	file.Func("func ResponseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)",
+		"ResponseGradBlock is the backward pass of ResponseBlock; its twin has the loop.",
 		func(f *asm.Func) {
 			k := newResponse(f)
 			k.square("src", "scratch")

@@ -76,8 +76,8 @@ func foldedEvery(f *asm.Func, n int64, left asm.Int, trip int64, step, fold func
 }
 
 func rowPowers(file *asm.File) {
-	file.Func("func rowPowers(sums *float64, src *float32, rows, cols, power int)",
-		"rowPowers is Σ|x| or Σx² of each row; kernel.go has the loop.",
+	file.Func("func RowPowers(sums *float64, src *float32, rows, cols, power int)",
+		"RowPowers is Σ|x| or Σx² of each row; its twin has the loop.",
 		func(f *asm.Func) {
 			out, x, rows := f.Ptr("sums"), f.Ptr("src"), f.Int("rows")
 			left, sum := f.NewInt("left"), f.NewF64("sum")
@@ -97,8 +97,8 @@ func rowPowers(file *asm.File) {
 // rmsNormRows applies rows late, as layerNormRows does, but in pairs that load gamma
 // once: with so little to sum there is nothing to gain from both in one loop.
 func rmsNormRows(file *asm.File) {
-	file.Func("func rmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)",
-		"rmsNormRows normalizes rows until the first hard one; kernel.go has the loop.",
+	file.Func("func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)",
+		"RmsNormRows normalizes rows until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			src, behind, dst, cols := f.Ptr("src"), f.Ptr("src"), f.Ptr("dst"), f.Int("cols")
 			row, ok, found := f.NewInt("row"), f.NewInt("ok"), newNumbers(f, "rstd")

@@ -75,9 +75,9 @@ func sums(file *asm.File) {
 	for _, k := range []struct {
 		name, doc string
 		square    bool
-	}{{"sumRows", "Σx", false}, {"squareRows", "Σx²", true}} {
+	}{{"SumRows", "Σx", false}, {"SquareRows", "Σx²", true}} {
 		file.Func("func "+k.name+"(y, x *float32, rows, cols int, factor float64)",
-			k.name+" is y[r] = factor * "+k.doc+" of row r; kernel.go has the loop.",
+			k.name+" is y[r] = factor * "+k.doc+" of row r; its twin has the loop.",
 			func(f *asm.Func) {
 				y, x, rows := f.Ptr("y"), f.Ptr("x"), f.Int("rows")
 				s := newRowSum(f, x, k.square)
@@ -125,8 +125,8 @@ func extremes(file *asm.File) {
 		vector    func(v, w asm.V) asm.V
 		scalar    func(x, y asm.F32) asm.F32
 	}{
-		{"rowMax", "maximum", math.Inf(-1), asm.V.Max, asm.F32.Max},
-		{"rowMin", "minimum", math.Inf(1), asm.V.Min, asm.F32.Min},
+		{"RowMax", "maximum", math.Inf(-1), asm.V.Max, asm.F32.Max},
+		{"RowMin", "minimum", math.Inf(1), asm.V.Min, asm.F32.Min},
 	} {
 		file.Func("func "+k.name+"(y, x *float32, rows, cols int)", k.name+" is y[r] = the "+k.doc+" of row r.",
 			func(f *asm.Func) {
@@ -143,8 +143,8 @@ func extremes(file *asm.File) {
 // softmaxRows goes over a row four times: maximum, exponentials, their sum, the
 // scaling. A row is in the cache by then.
 func softmaxRows(file *asm.File) {
-	file.Func("func softmaxRows(y, x *float32, rows, cols int)",
-		"softmaxRows normalizes rows to exp(x)/Σexp(x); kernel.go has the loop.",
+	file.Func("func SoftmaxRows(y, x *float32, rows, cols int)",
+		"SoftmaxRows normalizes rows to exp(x)/Σexp(x); its twin has the loop.",
 		func(f *asm.Func) {
 			y, x, rows, cols := f.Ptr("y"), f.Ptr("x"), f.Int("rows"), f.Int("cols")
 			in, out, left := f.NewPtr("in"), f.NewPtr("out"), f.NewInt("leftover")

@@ -23,8 +23,8 @@ func trainingKernels(file *asm.File) {
 // row's end it stores as well, where a later tile of the same plane will store over it;
 // at the plane's end it stores element by element.
 func tileTaps(file *asm.File) {
-	file.Func("func tileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)",
-		"tileTaps correlates planes with filters; kernel_training.go has the loop.",
+	file.Func("func TileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)",
+		"TileTaps correlates planes with filters; its twin has the loop.",
 		func(f *asm.Func) {
 			y, ldy, ldx, nt := f.Ptr("y"), f.NewInt("ldy"), f.NewInt("ldx"), f.NewInt("nt")
 			panel, filters, bias := f.Ptr("weights"), f.Int("filters"), f.Ptr("bias")
@@ -108,8 +108,8 @@ func tileTaps(file *asm.File) {
 // dotTaps goes along rows of both operands: eight sums of four lanes, for four filters and
 // two taps. The filters' vectors lie side by side, so that one pointer reads them all.
 func dotTaps(file *asm.File) {
-	file.Func("func dotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)",
-		"dotTaps adds products of two sets of planes; kernel_training.go has the loop.",
+	file.Func("func DotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)",
+		"DotTaps adds products of two sets of planes; its twin has the loop.",
 		func(f *asm.Func) {
 			sums, panel, panels := f.Ptr("sums"), f.Ptr("dealt"), f.Int("panels")
 			tap, nt, ldx := f.NewPtr("tap"), f.NewInt("nt"), f.NewInt("ldx")
@@ -170,8 +170,8 @@ func dotTaps(file *asm.File) {
 
 // dealPlanes lays planes out for dotTaps.
 func dealPlanes(file *asm.File) {
-	file.Func("func dealPlanes(dst, src *float32, planes, rows, cols int)",
-		"dealPlanes puts the vectors of four planes side by side; kernel_training.go has the loop.",
+	file.Func("func DealPlanes(dst, src *float32, planes, rows, cols int)",
+		"DealPlanes puts the vectors of four planes side by side; its twin has the loop.",
 		func(f *asm.Func) {
 			panel, x, planes := f.Ptr("dst"), f.Ptr("src"), f.Int("planes")
 			rows, cols, y, place := f.NewInt("rows"), f.NewInt("cols"), f.NewPtr("y"), f.NewInt("place")
@@ -207,8 +207,8 @@ func dealPlanes(file *asm.File) {
 // copyPlane moves rows of a few elements each, for which a call of Go's copy takes longer
 // than the copying. The last vector of a row may overlap the one before it.
 func copyPlane(file *asm.File) {
-	file.Func("func copyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int)",
-		"copyPlane copies a matrix.",
+	file.Func("func CopyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int)",
+		"CopyPlane copies a matrix.",
 		func(f *asm.Func) {
 			down, ldd, across, lds := f.Ptr("dst"), f.NewInt("ldd"), f.Ptr("src"), f.NewInt("lds")
 			rows, cols, y, x := f.Int("rows"), f.NewInt("cols"), f.NewPtr("y"), f.NewPtr("x")
@@ -246,8 +246,8 @@ func copyPlane(file *asm.File) {
 
 // maxPairs compares the four elements of four windows, one after the other.
 func maxPairs(file *asm.File) {
-	file.Func("func maxPairs(y, which, x *float32, ldx int, rows, cols int)",
-		"maxPairs is the maxima of 2×2 windows, and where they are; kernel_training.go has the loop.",
+	file.Func("func MaxPairs(y, which, x *float32, ldx int, rows, cols int)",
+		"MaxPairs is the maxima of 2×2 windows, and where they are; its twin has the loop.",
 		func(f *asm.Func) {
 			y, which, upper, lower, ldx := f.Ptr("y"), f.Ptr("which"), f.Ptr("x"), f.NewPtr("lower"), f.NewInt("ldx")
 			rows, cols, back := f.Int("rows"), f.NewInt("cols"), f.NewInt("back")
@@ -307,8 +307,8 @@ func maxPairs(file *asm.File) {
 }
 
 func spreadPairs(file *asm.File) {
-	file.Func("func spreadPairs(dx *float32, ldx int, dy, which *float32, rows, cols int)",
-		"spreadPairs puts gradients where maxPairs found the maxima; kernel_training.go has the loop.",
+	file.Func("func SpreadPairs(dx *float32, ldx int, dy, which *float32, rows, cols int)",
+		"SpreadPairs puts gradients where MaxPairs found the maxima; its twin has the loop.",
 		func(f *asm.Func) {
 			dy, which, upper, lower, ldx := f.Ptr("dy"), f.Ptr("which"), f.Ptr("dx"), f.NewPtr("lower"), f.NewInt("ldx")
 			rows, cols, back := f.Int("rows"), f.NewInt("cols"), f.NewInt("back")
@@ -378,7 +378,7 @@ func gradients(file *asm.File) {
 				})
 			})
 	}
-	file.Func("func reluGradN(dx, dy, of *float32, n int)", "reluGradN is dx = of > 0 ? dy : 0.",
+	file.Func("func ReluGradN(dx, dy, of *float32, n int)", "ReluGradN is dx = of > 0 ? dy : 0.",
 		func(f *asm.Func) {
 			dx, dy, y, n, zero := f.Ptr("dx"), f.Ptr("dy"), f.Ptr("of"), f.Int("n"), f.NewV("zero")
 			zero.Set(f.ZeroV())
@@ -388,17 +388,17 @@ func gradients(file *asm.File) {
 				Scalar: func() { dx.StoreF32(0, dy.Splat(0).And(y.Splat(0).Gt(zero)).Lane(0)) },
 			})
 		})
-	add("tanhGradN", "dy * (1 - of*of)", 2, func(f *asm.Func) func(x asm.V) asm.V {
+	add("TanhGradN", "dy * (1 - of*of)", 2, func(f *asm.Func) func(x asm.V) asm.V {
 		one := f.NewV("one")
 		one.Set(f.ConstV(1))
 		return func(y asm.V) asm.V { return one.Sub(y.Mul(y)) }
 	})
-	add("sigmoidGradN", "dy * (of * (1 - of))", 2, func(f *asm.Func) func(x asm.V) asm.V {
+	add("SigmoidGradN", "dy * (of * (1 - of))", 2, func(f *asm.Func) func(x asm.V) asm.V {
 		one := f.NewV("one")
 		one.Set(f.ConstV(1))
 		return func(y asm.V) asm.V { return y.Mul(one.Sub(y)) }
 	})
-	add("siluGradN", "dy * (s + of*s*(1 - s)), s = sigmoidOf(of)", 1, func(f *asm.Func) func(x asm.V) asm.V {
+	add("SiluGradN", "dy * (s + of*s*(1 - s)), s = SigmoidOf(of)", 1, func(f *asm.Func) func(x asm.V) asm.V {
 		s := f.NewV("s")
 		k := newFunction(f, append(expConstants, 1)...)
 		return func(x asm.V) asm.V {
@@ -406,7 +406,7 @@ func gradients(file *asm.File) {
 			return s.Add(x.Mul(s).Mul(k.c(1).Sub(s)))
 		}
 	})
-	add("geluGradN", "dy * (normalOf(of) + of*density(of))", 1, func(f *asm.Func) func(x asm.V) asm.V {
+	add("GeluGradN", "dy * (NormalOf(of) + of*density(of))", 1, func(f *asm.Func) func(x asm.V) asm.V {
 		small, q, t, s, e := f.NewV("small"), f.NewV("q"), f.NewV("t"), f.NewV("s"), f.NewV("e")
 		k := newFunction(f, append(expConstants[:5:5], 1)...)
 		return func(x asm.V) asm.V {
@@ -426,8 +426,8 @@ func gradients(file *asm.File) {
 }
 
 func softmaxGradRows(file *asm.File) {
-	file.Func("func softmaxGradRows(dx, dy, y *float32, rows, cols int)",
-		"softmaxGradRows is dx = y * (dy - Σ dy*y) row by row; kernel_training.go has the loop.",
+	file.Func("func SoftmaxGradRows(dx, dy, y *float32, rows, cols int)",
+		"SoftmaxGradRows is dx = y * (dy - Σ dy*y) row by row; its twin has the loop.",
 		func(f *asm.Func) {
 			dx, dy, y, rows, cols := f.Ptr("dx"), f.Ptr("dy"), f.Ptr("y"), f.Int("rows"), f.Int("cols")
 			p, q, left, sum := f.NewPtr("p"), f.NewPtr("q"), f.NewInt("left"), f.NewF32("sum")
@@ -467,8 +467,8 @@ func softmaxGradRows(file *asm.File) {
 // dotWide adds in float64, where products of float32 are exact: the relaxed build
 // contracts them without a change of the result.
 func dotWide(file *asm.File) {
-	file.Func("func dotWide(left, right *float32, n int) float64",
-		"dotWide is the sum of products in float64; kernel_training.go has the loop.",
+	file.Func("func DotWide(left, right *float32, n int) float64",
+		"DotWide is the sum of products in float64; its twin has the loop.",
 		func(f *asm.Func) {
 			x, y, n, sum := f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.NewF64("sum")
 			lane, v := f.NewVs("lane", 8), f.NewVs("v", 2)
@@ -497,8 +497,8 @@ func dotWide(file *asm.File) {
 }
 
 func momentumN(file *asm.File) {
-	file.Func("func momentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, by float32)",
-		"momentumN is a step of gradient descent with momentum; kernel_training.go has the loop.",
+	file.Func("func MomentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, by float32)",
+		"MomentumN is a step of gradient descent with momentum; its twin has the loop.",
 		func(f *asm.Func) {
 			w, m, g, n := f.Ptr("weights"), f.Ptr("velocity"), f.Ptr("grad"), f.Int("n")
 			rate, momentum, decay, by := splatted(f, "rate"), splatted(f, "momentum"), splatted(f, "decay"), splatted(f, "by")
@@ -526,8 +526,8 @@ func momentumN(file *asm.File) {
 }
 
 func adamN(file *asm.File) {
-	file.Func("func adamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)",
-		"adamN is a step of AdamW; kernel_training.go has the loop.",
+	file.Func("func AdamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)",
+		"AdamN is a step of AdamW; its twin has the loop.",
 		func(f *asm.Func) {
 			w, m, v, g, n := f.Ptr("weights"), f.Ptr("first"), f.Ptr("second"), f.Ptr("grad"), f.Int("n")
 			rate, decay, by := splatted(f, "rate"), splatted(f, "decay"), splatted(f, "by")

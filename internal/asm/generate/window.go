@@ -70,8 +70,8 @@ func (w window) write(f *asm.Func) {
 }
 
 func depthwise(file *asm.File) {
-	file.Func("func depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt int, rows, cols int, bias, lo, hi float32)",
-		"depthwise correlates one plane with one filter; kernel.go has the loop.",
+	file.Func("func Depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt int, rows, cols int, bias, lo, hi float32)",
+		"Depthwise correlates one plane with one filter; its twin has the loop.",
 		func(f *asm.Func) {
 			weight, s, bias := f.NewPtr("weight"), f.NewV("s"), f.NewV("bias")
 			bound := newBounds(f)
@@ -100,8 +100,8 @@ func depthwise(file *asm.File) {
 }
 
 func maxTaps(file *asm.File) {
-	file.Func("func maxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)",
-		"maxTaps is depthwise with the maximum for the sum; kernel.go has the loop.",
+	file.Func("func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)",
+		"MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.",
 		func(f *asm.Func) {
 			low := f.NewV("low")
 			low.Set(f.ConstBits(math.Float32bits(float32(math.Inf(-1)))))

@@ -1,9 +1,8 @@
 //go:build wasm && !purego
 
-package norm
+package kernel
 
 import (
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -44,14 +43,14 @@ func TestRowStatisticsBits(t *testing.T) {
 				want, w := guarded(2 * rows)
 				got, g := guarded(2 * rows)
 				rowMomentsScalar(w, &x.v[0], rows, cols)
-				rowMoments(g, &x.v[0], rows, cols)
+				RowMoments(g, &x.v[0], rows, cols)
 				sameBits64(t, want, got, "moments %d×%d", rows, cols)
 
 				for p := 1; p <= 2; p++ {
 					want, w := guarded(rows)
 					got, g := guarded(rows)
 					rowPowersScalar(w, &x.v[0], rows, cols, p)
-					rowPowers(g, &x.v[0], rows, cols, p)
+					RowPowers(g, &x.v[0], rows, cols, p)
 					sameBits64(t, want, got, "power %d of %d×%d", p, rows, cols)
 				}
 
@@ -76,7 +75,7 @@ func TestRowStatisticsBits(t *testing.T) {
 						return
 					}
 					wy, ws, wn := run(rmsNormRowsScalar)
-					gy, gs, gn := run(rmsNormRows)
+					gy, gs, gn := run(RmsNormRows)
 					require.Equal(t, wn, gn, "rows done: %d×%d", rows, cols)
 					sameBits(t, wy, gy, "RMSNorm ", rows, "×", cols, " params=", params)
 					sameBits(t, ws, gs, "RMSNorm rstd ", rows, "×", cols)
@@ -103,20 +102,20 @@ func TestRowGradientBits(t *testing.T) {
 					want, w := guarded(3 * rows)
 					got, g := guarded(3 * rows)
 					rowProductsScalar(w, &dy.v[0], &x.v[0], scale, p, &params.v[rows], rows, cols)
-					rowProducts(g, &dy.v[0], &x.v[0], scale, p, &params.v[rows], rows, cols)
+					RowProducts(g, &dy.v[0], &x.v[0], scale, p, &params.v[rows], rows, cols)
 					sameBits64(t, want, got, "products %d×%d", rows, cols)
 
 					wy, gy := newOperand(rows*cols, shift), newOperand(rows*cols, shift)
 					gradPlanesScalar(&wy.v[0], &dy.v[0], &x.v[0], scale, p, rows, cols)
-					gradPlanes(&gy.v[0], &dy.v[0], &x.v[0], scale, p, rows, cols)
+					GradPlanes(&gy.v[0], &dy.v[0], &x.v[0], scale, p, rows, cols)
 					sameBits(t, wy, gy, "gradient ", rows, "×", cols)
 					copy(gy.v, x.v)
-					gradPlanes(&gy.v[0], &dy.v[0], &gy.v[0], scale, p, rows, cols)
+					GradPlanes(&gy.v[0], &dy.v[0], &gy.v[0], scale, p, rows, cols)
 					sameBits(t, wy, gy, "gradient in place ", rows, "×", cols)
 				}
 				want, w := guarded(2 * cols)
 				got, g := guarded(2 * cols)
-				require.Equal(t, rowGradientsScalar(w, &dy.v[0], &x.v[0], p, rows, cols), rowGradients(g, &dy.v[0], &x.v[0], p, rows, cols))
+				require.Equal(t, rowGradientsScalar(w, &dy.v[0], &x.v[0], p, rows, cols), RowGradients(g, &dy.v[0], &x.v[0], p, rows, cols))
 				sameBits64(t, want, got, "gradients of gamma %d×%d", rows, cols)
 			}
 		})
@@ -141,47 +140,26 @@ func TestColumnBits(t *testing.T) {
 						want, w := guarded(2 * period)
 						got, g := guarded(2 * period)
 						columnSumsScalar(w, &x.v[0], shift, count, period)
-						columnSums(g, &x.v[0], shift, count, period)
+						ColumnSums(g, &x.v[0], shift, count, period)
 						sameBits64(t, want, got, "sums of %d by %d", count, period)
 					}
 
 					want, w := guarded(3 * period)
 					got, g := guarded(3 * period)
 					columnProductsScalar(w, &dy.v[0], &x.v[0], p, count, period)
-					columnProducts(g, &dy.v[0], &x.v[0], p, count, period)
+					ColumnProducts(g, &dy.v[0], &x.v[0], p, count, period)
 					sameBits64(t, want, got, "products of %d by %d", count, period)
 
 					wy, gy := newOperand(count, shift), newOperand(count, shift)
 					gradRowsScalar(&wy.v[0], &dy.v[0], &x.v[0], p, count, period)
-					gradRows(&gy.v[0], &dy.v[0], &x.v[0], p, count, period)
+					GradRows(&gy.v[0], &dy.v[0], &x.v[0], p, count, period)
 					sameBits(t, wy, gy, "gradient ", count, " by ", period)
 					copy(gy.v, x.v)
-					gradRows(&gy.v[0], &dy.v[0], &gy.v[0], p, count, period)
+					GradRows(&gy.v[0], &dy.v[0], &gy.v[0], p, count, period)
 					sameBits(t, wy, gy, "gradient in place ", count, " by ", period)
 				}
 			}
 		})
-	}
-}
-
-func TestSiLUBits(t *testing.T) {
-	r := rand.New(rand.NewPCG(17, 18))
-	for kind, gen := range rowKinds {
-		for _, n := range edgeSizes {
-			x := rowOperand(r, 1, n, r.IntN(4), gen)
-			for i := range x.v { // where e^-|x| is denormal, and then none
-				if i%5 == 4 {
-					x.v[i] = float32(math.Copysign(86+20*r.Float64(), float64(i%2)-0.5))
-				}
-			}
-			want, got := newOperand(n, x.shift), newOperand(n, x.shift)
-			siluRowsScalar(first(want.v), first(x.v), n)
-			siluRows(first(got.v), first(x.v), n)
-			sameBits(t, want, got, kind, " n=", n)
-			copy(got.v, x.v)
-			siluRows(first(got.v), first(got.v), n)
-			sameBits(t, want, got, kind, " in place n=", n)
-		}
 	}
 }
 
@@ -213,7 +191,7 @@ func TestResponseBits(t *testing.T) {
 						return y, dx, s, u
 					}
 					wy, wd, ws, wu := run(responseBlockScalar, responseGradBlockScalar)
-					gy, gd, gs, gu := run(responseBlock, responseGradBlock)
+					gy, gd, gs, gu := run(ResponseBlock, ResponseGradBlock)
 					sameBits(t, wy, gy, kind, " response ", channels, "×", positions, " size=", size, " beta=", beta)
 					sameBits(t, wd, gd, kind, " gradient ", channels, "×", positions, " size=", size, " beta=", beta)
 					sameBits64(t, ws[n+1:], gs[n+1:], "guard")

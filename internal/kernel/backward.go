@@ -1,8 +1,21 @@
-package norm
+package kernel
 
-// The scalar twins of the kernels of the backward passes; kernel.go has each loop.
+// The scalar twins of the kernels of the backward passes.
 
-// rowProductsScalar is rowProducts; the comment in kernel.go is its loop.
+// RowProducts is the reduction of a backward pass along rows: sums[3·row …] = Σg, Σg·h, Σh.
+// gamma (cols elements) may be nil; mean and rstd have rows elements. f32 with
+// two vectors a sum:
+//
+//	h = (x - mean) * rstd;  g = dy * gamma                   // g = dy without gamma
+//	a0 a1 b0 b1 c0 c1 f32x4 = 0; A B C f64x2 = 0
+//	for i < n/8 {
+//		k = 0, 1 with the vectors at 8i + 4k { a_k = a_k + g; b_k = b_k + g*h; c_k = c_k + h }
+//		if i%16 == 15 { fold }                               // after each 128 elements
+//	}
+//	if n%8 ≥ 4 { the vector at n/8*8, k = 0 };  fold
+//	fold: t = a0 + a1;  A += f64(t.low) + f64(t.high);  a0 a1 = 0;  b and c alike
+//	Σg = A[0] + A[1], the others alike
+//	for each of the last n%4 elements { Σg += f64(g); Σgh += f64(g*h); Σh += f64(h) }
 func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int) {
 	gs, xs := slice(dy, rows*cols), slice(src, rows*cols)
 	means, rstds, out := slice(mean, rows), slice(rstd, rows), slice(sums, 3*rows)
@@ -61,7 +74,7 @@ func rowProductsScalar(sums *float64, dy, src, gamma, mean, rstd *float32, rows,
 	}
 }
 
-// foldPair is "fold" of rowProducts for one sum.
+// foldPair is "fold" of RowProducts for one sum.
 func foldPair(total *[2]float64, v *[8]float32) {
 	for l := range total {
 		total[l] += float64(v[l]+v[l+4]) + float64(v[l+2]+v[l+6])
@@ -69,7 +82,12 @@ func foldPair(total *[2]float64, v *[8]float32) {
 	*v = [8]float32{}
 }
 
-// gradPlanesScalar is gradPlanes; the comment in kernel.go is its loop.
+// GradPlanes and GradRows are the application of a backward pass. params is [mean | rstd | A | B | C | E],
+// each with planes (or period) elements; E is not read here. gamma (inner elements)
+// may be nil and exists for planes only. dst may be dy or src. In f32:
+//
+//	h = (x - mean) * rstd;  g = dy * gamma
+//	dst = (g*A - h*B) - C
 func gradPlanesScalar(dst, dy, src, gamma, params *float32, planes, inner int) {
 	n := planes * inner
 	ds, gs, xs, p := slice(dst, n), slice(dy, n), slice(src, n), slice(params, 5*planes)
@@ -93,7 +111,7 @@ func gradPlanesScalar(dst, dy, src, gamma, params *float32, planes, inner int) {
 	}
 }
 
-// gradRowsScalar is gradRows; the comment in kernel.go is its loop.
+// GradRows: see GradPlanes.
 func gradRowsScalar(dst, dy, src, params *float32, count, period int) {
 	ds, gs, xs, p := slice(dst, count), slice(dy, count), slice(src, count), slice(params, 5*period)
 	for start := 0; start < count; start += period {
@@ -112,7 +130,11 @@ func gradRowsScalar(dst, dy, src, params *float32, count, period int) {
 // the first-level cache.
 const chunkColumns = 64
 
-// columnProductsScalar is columnProducts; the comment in kernel.go is its loop.
+// ColumnProducts is RowProducts down the columns, with params as in GradRows (mean and rstd are
+// read). sums has 3·period elements: all Σdy, all Σdy·h, all Σh. Per column:
+//
+//	h = (x - mean) * rstd;  a = a + dy;  b = b + dy*h;  c = c + h      // f32
+//	if r%16 == 15 { A = A + f64(a); B = …; C = …; a b c = 0 }          // and at the end
 func columnProductsScalar(sums *float64, dy, src, params *float32, count, period int) {
 	gs, xs, p, out := slice(dy, count), slice(src, count), slice(params, 2*period), slice(sums, 3*period)
 	clear(out)
@@ -145,7 +167,15 @@ func columnProductsScalar(sums *float64, dy, src, params *float32, count, period
 	}
 }
 
-// rowGradientsScalar is rowGradients; the comment in kernel.go is its loop.
+// RowGradients adds the gradients of gamma and beta to sums, 2·cols elements: for each column
+// j, with params as in GradPlanes (mean, rstd and E are read; one a row):
+//
+//	h = (x - mean) * rstd - E;  a = a + dy*h;  b = b + dy              // f32
+//	if r%16 == 15 { sums[j] += f64(a); sums[cols+j] += f64(b); a b = 0 }   // and at the end
+//
+// in strips of 16 columns, then of 4, then of one. A strip with an a or b that is not
+// finite is left out, and lost is 1: the caller adds it in float64, as sums of sixteen
+// rows may overflow where those of all do not.
 func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int) (lost int) {
 	gs, xs, p, out := slice(dy, rows*cols), slice(src, rows*cols), slice(params, 6*rows), slice(sums, 2*cols)
 	for from := 0; from < cols; from += chunkColumns {
@@ -184,7 +214,7 @@ func rowGradientsScalar(sums *float64, dy, src, params *float32, rows, cols int)
 	return lost
 }
 
-// gradientStrip is how many columns rowGradients takes of those that are left.
+// gradientStrip is how many columns RowGradients takes of those that are left.
 func gradientStrip(left int) int {
 	switch {
 	case left >= 16:
@@ -203,7 +233,13 @@ func finite(x []float32) bool {
 	return sum == 0
 }
 
-// responseGradBlockScalar is responseGradBlock; the comment in kernel.go is its loop.
+// ResponseGradBlock is the backward pass of ResponseBlock, with the same three beta; scratch has room for
+// 3·channels·positions elements. dst may be dy or src. In f64, with d and f at
+// each element as in ResponseBlock:
+//
+//	t = f64(dy) * f64(x) / (f*d)
+//	u = sum of t over channels max(c-after, 0) … min(c+before, channels-1), from 0 upwards
+//	dst = f32(f64(dy)/f - ((2*alpha*beta/f64(size)) * f64(x)) * u)
 func responseGradBlockScalar(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64) {
 	extent, n := (channels-1)*inner+positions, channels*positions
 	xs, gs, ds, all := slice(src, extent), slice(dy, extent), slice(dst, extent), slice(scratch, 3*n)

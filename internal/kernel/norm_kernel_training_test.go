@@ -1,4 +1,4 @@
-package norm
+package kernel
 
 import (
 	"math"
@@ -16,7 +16,6 @@ var trainingPaths = []struct {
 	columnSums     func(sums *float64, src, shift *float32, count, period int)
 	rowPowers      func(sums *float64, src *float32, rows, cols, p int)
 	rmsNormRows    func(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) int
-	siluRows       func(dst, src *float32, count int)
 	responseBlock  func(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 	rowProducts    func(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
 	gradPlanes     func(dst, dy, src, gamma, params *float32, planes, inner int)
@@ -24,10 +23,10 @@ var trainingPaths = []struct {
 	columnProducts func(sums *float64, dy, src, params *float32, count, period int)
 	rowGradients   func(sums *float64, dy, src, params *float32, rows, cols int) int
 }{
-	{"scalar", rowMomentsScalar, columnSumsScalar, rowPowersScalar, rmsNormRowsScalar, siluRowsScalar,
+	{"scalar", rowMomentsScalar, columnSumsScalar, rowPowersScalar, rmsNormRowsScalar,
 		responseBlockScalar, rowProductsScalar, gradPlanesScalar, gradRowsScalar, columnProductsScalar, rowGradientsScalar},
-	{"kernel", rowMoments, columnSums, rowPowers, rmsNormRows, siluRows,
-		responseBlock, rowProducts, gradPlanes, gradRows, columnProducts, rowGradients},
+	{"kernel", RowMoments, ColumnSums, RowPowers, RmsNormRows,
+		ResponseBlock, RowProducts, GradPlanes, GradRows, ColumnProducts, RowGradients},
 }
 
 // sameBits64 compares float64 results; NaNs are equal.
@@ -135,7 +134,7 @@ func TestRowPowersAndRMSNormRowsAreTheirContract(t *testing.T) {
 			want, y, s := testkit.Output("y", n, 0), testkit.Output("y", n, i%3), testkit.Output("rstd", 1, 1)
 			v := modelPower(row.X, 2)/float64(n) + 1e-12
 			ok := v >= 1e-30 && v <= 1e36
-			done := path.rmsNormRows(&y.S[0], &x.S[0], pointer(gamma), &s.S[0], 1, n, 1e-12)
+			done := path.rmsNormRows(&y.S[0], &x.S[0], optional(gamma), &s.S[0], 1, n, 1e-12)
 			if ok {
 				require.Equal(t, 1, done)
 				r := float32(1 / math.Sqrt(v))
@@ -212,14 +211,14 @@ func TestColumnKernelsAreTheirContract(t *testing.T) {
 				want := make([]float32, count)
 				for l, e := range x {
 					j := l % period
-					want[l] = clampScalar(float32((e-params[j])*params[period+j])+params[2*period+j], clamp)
+					want[l] = Clamped(float32((e-params[j])*params[period+j])+params[2*period+j], clamp)
 				}
 				y := testkit.Output("dst", count, 1)
-				affineRows(&y.S[0], &in.S[0], &p.S[0], count, period, clamp)
+				AffineRows(&y.S[0], &in.S[0], &p.S[0], count, period, clamp)
 				testkit.SameBits(t, want, y.S, "%s: affine %v", path.name, m)
 				y.Check(t, "%s: affine %v", path.name, m)
 				y = testkit.InOut("dst", x, 1)
-				affineRows(&y.S[0], &y.S[0], &p.S[0], count, period, clamp)
+				AffineRows(&y.S[0], &y.S[0], &p.S[0], count, period, clamp)
 				testkit.SameBits(t, want, y.S, "%s: affine %v in place", path.name, m)
 			}
 			want := make([]float32, count)
@@ -312,7 +311,7 @@ func TestRowKernelsAreTheirContract(t *testing.T) {
 			in, grad, p := testkit.Input("src", x, i%4), testkit.Input("dy", dy, i/4%4), testkit.Input("params", params, 1)
 			got := make([]float64, 3*rows+1)
 			got[3*rows] = 7
-			path.rowProducts(&got[0], &grad.S[0], &in.S[0], pointer(gamma), &p.S[0], &p.S[rows], rows, n)
+			path.rowProducts(&got[0], &grad.S[0], &in.S[0], optional(gamma), &p.S[0], &p.S[rows], rows, n)
 			want := make([]float64, 3*rows+1)
 			want[3*rows] = 7
 			for row := range rows {
@@ -336,19 +335,19 @@ func TestRowKernelsAreTheirContract(t *testing.T) {
 			for alias := range 3 {
 				g, s := testkit.InOut("dy", dy, 1), testkit.InOut("src", x, 2)
 				out := []*testkit.Operand{testkit.Output("dst", size, 3), g, s}[alias]
-				path.gradPlanes(&out.S[0], &g.S[0], &s.S[0], pointer(gamma), &p.S[0], rows, n)
+				path.gradPlanes(&out.S[0], &g.S[0], &s.S[0], optional(gamma), &p.S[0], rows, n)
 				testkit.SameBits(t, dx, out.S, "%s: gradient %d × %d, alias %d", path.name, rows, n, alias)
 				out.Check(t, "%s: gradient %d × %d", path.name, rows, n)
 			}
 			for clamp := range 3 {
 				want := make([]float32, size)
 				for k, v := range affine {
-					want[k] = clampScalar(v, clamp)
+					want[k] = Clamped(v, clamp)
 				}
 				for alias := range 2 {
 					s := testkit.InOut("src", x, 2)
 					out := []*testkit.Operand{testkit.Output("dst", size, 3), s}[alias]
-					affinePlanes(&out.S[0], &s.S[0], &p.S[0], rows, n, clamp)
+					AffinePlanes(&out.S[0], &s.S[0], &p.S[0], rows, n, clamp)
 					testkit.SameBits(t, want, out.S, "%s: affine %d × %d, alias %d", path.name, rows, n, alias)
 					out.Check(t, "%s: affine %d × %d", path.name, rows, n)
 				}
@@ -396,41 +395,6 @@ func TestRowKernelsAreTheirContract(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestSiLURowsIsItsContract(t *testing.T) {
-	var worst testkit.Worst
-	for i, n := range testkit.Sizes() {
-		data := testkit.Normal(testkit.Rand(uint64(n)), n, 0, 20)
-		specials(data)
-		if n > 100 {
-			copy(data[90:], []float32{-87.3, -88, -90, -103, -104, -105, -106, 104})
-		}
-		for _, path := range trainingPaths {
-			x, y := testkit.Input("src", data, i%4), testkit.Output("dst", n, i%3)
-			path.siluRows(&y.S[0], &x.S[0], n)
-			x.Check(t, "%s: %d", path.name, n)
-			y.Check(t, "%s: %d", path.name, n)
-			twin := make([]float32, n)
-			siluRowsScalar(&twin[0], &x.S[0], n)
-			testkit.SameBits(t, twin, y.S, "%s: %d", path.name, n)
-		}
-		for _, v := range data {
-			got := siluScalar(v)
-			switch want := float64(v) / (1 + math.Exp(-float64(v))); {
-			case math.IsInf(float64(v), -1):
-				require.True(t, got != got) // -Inf·0, as the formula has it
-			case math.IsNaN(want):
-				require.True(t, got != got)
-			case math.Abs(want) < 1e-35: // where e^x is denormal, x times its step
-				require.InDelta(t, want, got, 1e-43)
-			case !math.IsInf(want, 0):
-				worst.Add(math.Abs(float64(got)-want)/testkit.ULP(want), "%v: %v, want %v", v, got, want)
-			}
-		}
-	}
-	t.Logf("worst error of SiLU: %v ULP", worst)
-	require.LessOrEqual(t, worst.Figure, 4.0, worst.Where)
 }
 
 func TestResponseBlockIsItsContract(t *testing.T) {

@@ -1,11 +1,22 @@
-package nn
+package kernel
 
+// AddPixelRows adds four weighted rows of n pixels of four bytes each, the
+// first byte in the low bits, to a row of four float32 a pixel. ldx counts
+// pixels and may be 0. The relaxed build does not contract it.
+//
+//	for i := 0; i < n; i++ {
+//		for c := 0; c < 4; c++ {
+//			for r := 0; r < 4; r++ {
+//				y[4*i+c] += float32(w[r] * float32(byte c of x[r*ldx + i]))
+//			}
+//		}
+//	}
 func addPixelRowsScalar(y *float32, x *int32, ldx int, w *float32, n int) {
 	if n <= 0 {
 		return
 	}
-	weights := vec(w, 4)
-	sums, rows := vec(y, 4*n), idx(x, span(4, ldx, n))
+	weights := slice(w, 4)
+	sums, rows := slice(y, 4*n), slice(x, Span(4, ldx, n))
 	for i := range n {
 		s := sums[4*i : 4*i+4]
 		for r, w := range weights {
@@ -18,13 +29,26 @@ func addPixelRowsScalar(y *float32, x *int32, ldx int, w *float32, n int) {
 	}
 }
 
+// MixPixels writes n pixels of four float32, each the weighted sum of
+// neighbouring ones. The relaxed build does not contract it.
+//
+//	for i := 0; i < n; i++ {
+//		for c := 0; c < 4; c++ {
+//			acc := 0
+//			for k := 0; k < spans[2*i+1]; k++ {
+//				acc += float32(w[k] * x[4*(spans[2*i]+k) + c])
+//			}
+//			y[4*i+c] = acc
+//		}
+//		w = w[spans[2*i+1]:]
+//	}
 func mixPixelsScalar(y, x, w *float32, spans *int32, n int) {
-	sums, ranges := vec(y, 4*n), idx(spans, 2*n)
+	sums, ranges := slice(y, 4*n), slice(spans, 2*n)
 	far, weights := 0, 0
 	for i := range max(n, 0) {
 		far, weights = max(far, int(ranges[2*i]+ranges[2*i+1])), weights+int(ranges[2*i+1])
 	}
-	pixels, ws := vec(x, 4*far), vec(w, weights)
+	pixels, ws := slice(x, 4*far), slice(w, weights)
 	for i := range max(n, 0) {
 		var r, g, b, a float32
 		at := 4 * int(ranges[2*i])
@@ -41,9 +65,10 @@ func mixPixelsScalar(y, x, w *float32, spans *int32, n int) {
 	}
 }
 
+// AndPixels returns the bits that all of x has, -1 when n is 0.
 func andPixelsScalar(x *int32, n int) int {
 	all := int32(-1)
-	for _, p := range idx(x, n) {
+	for _, p := range slice(x, n) {
 		all &= p
 	}
 	return int(all)

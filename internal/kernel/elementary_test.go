@@ -1,4 +1,4 @@
-package nn
+package kernel
 
 import (
 	"math"
@@ -26,13 +26,13 @@ func TestElementaryAccuracy(t *testing.T) {
 		ulps  float64
 		floor float64 // magnitude below which a unit no longer shrinks
 	}{
-		{"exp", expOf, math.Exp, 1.5, 0},
-		{"sigmoid", sigmoidOf, sigmoid, 2.5, 0},
-		{"silu", func(x float32) float32 { return x * sigmoidOf(x) }, func(x float64) float64 { return x * sigmoid(x) }, 3.5, 1e-36},
-		{"tanh", tanhOf, math.Tanh, 2.5, 0},
-		{"erf", erfOf, math.Erf, 2, 0},
-		{"gelu", func(x float32) float32 { return x * normalOf(x) }, func(x float64) float64 { return x * phi(x) }, 4, 0.125},
-		{"geluTanh", geluTanhOf, func(x float64) float64 { return x * sigmoid(inner(x)) }, 4, 0.125},
+		{"exp", ExpOf, math.Exp, 1.5, 0},
+		{"sigmoid", SigmoidOf, sigmoid, 2.5, 0},
+		{"silu", func(x float32) float32 { return x * SigmoidOf(x) }, func(x float64) float64 { return x * sigmoid(x) }, 3.5, 1e-36},
+		{"tanh", TanhOf, math.Tanh, 2.5, 0},
+		{"erf", ErfOf, math.Erf, 2, 0},
+		{"gelu", func(x float32) float32 { return x * NormalOf(x) }, func(x float64) float64 { return x * phi(x) }, 4, 0.125},
+		{"geluTanh", GeluTanhOf, func(x float64) float64 { return x * sigmoid(inner(x)) }, 4, 0.125},
 	}
 	step := uint64(2003)
 	if coarse() {
@@ -75,32 +75,32 @@ func TestElementarySpecials(t *testing.T) {
 		f       func(float32) float32
 		x, want float32
 	}{
-		{"exp of 0", expOf, 0, 1},
-		{"exp of -0", expOf, zero, 1},
-		{"exp of -Inf", expOf, -inf, 0},
-		{"exp of Inf", expOf, inf, inf},
-		{"exp just overflows", expOf, 88.72284, inf},
-		{"exp's least result", expOf, -103.97, math.SmallestNonzeroFloat32},
-		{"exp underflows", expOf, -103.98, 0},
-		{"sigmoid of 0", sigmoidOf, 0, 0.5},
-		{"sigmoid of Inf", sigmoidOf, inf, 1},
-		{"sigmoid of -Inf", sigmoidOf, -inf, 0},
-		{"tanh of Inf", tanhOf, inf, 1},
-		{"tanh of -Inf", tanhOf, -inf, -1},
-		{"tanh of -0", tanhOf, zero, zero},
-		{"tanh of a denormal", tanhOf, 1e-42, 1e-42},
-		{"erf of Inf", erfOf, inf, 1},
-		{"erf of -Inf", erfOf, -inf, -1},
-		{"erf of -0", erfOf, zero, zero},
-		{"Φ of Inf", normalOf, inf, 1},
-		{"Φ of -Inf", normalOf, -inf, 0},
-		{"gelu of 0", geluTanhOf, 0, 0},
+		{"exp of 0", ExpOf, 0, 1},
+		{"exp of -0", ExpOf, zero, 1},
+		{"exp of -Inf", ExpOf, -inf, 0},
+		{"exp of Inf", ExpOf, inf, inf},
+		{"exp just overflows", ExpOf, 88.72284, inf},
+		{"exp's least result", ExpOf, -103.97, math.SmallestNonzeroFloat32},
+		{"exp underflows", ExpOf, -103.98, 0},
+		{"sigmoid of 0", SigmoidOf, 0, 0.5},
+		{"sigmoid of Inf", SigmoidOf, inf, 1},
+		{"sigmoid of -Inf", SigmoidOf, -inf, 0},
+		{"tanh of Inf", TanhOf, inf, 1},
+		{"tanh of -Inf", TanhOf, -inf, -1},
+		{"tanh of -0", TanhOf, zero, zero},
+		{"tanh of a denormal", TanhOf, 1e-42, 1e-42},
+		{"erf of Inf", ErfOf, inf, 1},
+		{"erf of -Inf", ErfOf, -inf, -1},
+		{"erf of -0", ErfOf, zero, zero},
+		{"Φ of Inf", NormalOf, inf, 1},
+		{"Φ of -Inf", NormalOf, -inf, 0},
+		{"gelu of 0", GeluTanhOf, 0, 0},
 	}
 	for _, tt := range tests {
 		got := tt.f(tt.x)
 		assert.Equal(t, math.Float32bits(tt.want), math.Float32bits(got), "%s: %v, want %v", tt.name, got, tt.want)
 	}
-	for _, f := range []func(float32) float32{expOf, sigmoidOf, tanhOf, erfOf, normalOf, geluTanhOf} {
+	for _, f := range []func(float32) float32{ExpOf, SigmoidOf, TanhOf, ErfOf, NormalOf, GeluTanhOf} {
 		assert.True(t, f(nan) != f(nan))
 	}
 }
@@ -115,7 +115,7 @@ func TestElementaryMonotone(t *testing.T) {
 	if coarse() {
 		step = 0x1p-18
 	}
-	for name, f := range map[string]func(float32) float32{"erf": erfOf, "tanh": tanhOf} {
+	for name, f := range map[string]func(float32) float32{"erf": ErfOf, "tanh": TanhOf} {
 		last := float32(0)
 		for x := float32(0.5); x < 1.1; x += step {
 			y := f(x)

@@ -1,4 +1,4 @@
-package norm
+package kernel
 
 import (
 	"math"
@@ -16,13 +16,12 @@ import (
 var paths = []struct {
 	name            string
 	layerNormRows   func(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) int
-	addRows         func(dst, src, residual *float32, count int)
 	batchNormPlanes func(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
 	batchNormRows   func(dst, src, mean, scale, beta *float32, count, period, clamp int)
 	peak            func(src *float32, count int) int
 }{
-	{"scalar", layerNormRowsScalar, addRowsScalar, batchNormPlanesScalar, batchNormRowsScalar, peakScalar},
-	{"kernel", layerNormRows, addRows, batchNormPlanes, batchNormRows, peak},
+	{"scalar", layerNormRowsScalar, batchNormPlanesScalar, batchNormRowsScalar, peakScalar},
+	{"kernel", LayerNormRows, BatchNormPlanes, BatchNormRows, Peak},
 }
 
 // modelMoments is steps 1 and 2 of layerNormRows, transcribed from the comment in
@@ -148,7 +147,7 @@ func TestLayerNormRowsIsItsContract(t *testing.T) {
 					offset := i % 4
 					x, y := testkit.Input("x", row.X, offset), testkit.Output("y", n, (i/4)%4)
 					stats := testkit.Output("mean and rstd", 2, 0)
-					done := path.layerNormRows(&y.S[0], &x.S[0], pointer(gamma), pointer(beta), &stats.S[0], &stats.S[1], 1, n, epsilon)
+					done := path.layerNormRows(&y.S[0], &x.S[0], optional(gamma), optional(beta), &stats.S[0], &stats.S[1], 1, n, epsilon)
 					if ok {
 						require.Equal(t, 1, done, "%s, %d × %s", path.name, n, row.Name)
 						testkit.SameBits(t, []float32{mean, rstd}, stats.S, "%s: statistics of %d × %s", path.name, n, row.Name)
@@ -167,34 +166,6 @@ func TestLayerNormRowsIsItsContract(t *testing.T) {
 	assert.NotZero(t, hard, "no row was hard: the data are too easy")
 }
 
-// A row's result depends on nothing but the row.
-func TestLayerNormRowsDoesNotSeeNeighbours(t *testing.T) {
-	for _, cols := range []int{1, 3, 4, 7, 16, 19, 30, 64, 100, 257, 768, 1030} {
-		const rows = 9
-		r := testkit.Rand(uint64(cols))
-		x := testkit.Normal(r, rows*cols, 2, 3)
-		x[4*cols] = float32(math.NaN()) // one hard row in the middle
-		gamma, beta := testkit.Normal(r, cols, 1, 1), testkit.Normal(r, cols, 0, 1)
-		alone := make([]float32, rows*cols)
-		aloneMean, aloneRstd := make([]float32, rows), make([]float32, rows)
-		for row := range rows {
-			from, to := row*cols, (row+1)*cols
-			require.NoError(t, LayerNormRows(alone[from:to], aloneMean[row:row+1], aloneRstd[row:row+1], x[from:to], nil, gamma, beta, 1, cols, 1e-5))
-		}
-		for offset := range 4 {
-			in := testkit.InOut("x", x, offset)
-			mean, rstd := testkit.Output("mean", rows, offset), testkit.Output("rstd", rows, 3-offset)
-			require.NoError(t, LayerNormRows(in.S, mean.S, rstd.S, in.S, nil, gamma, beta, rows, cols, 1e-5))
-			testkit.SameBits(t, alone, in.S, "y of %d columns at offset %d", cols, offset)
-			testkit.SameBits(t, aloneMean, mean.S, "mean")
-			testkit.SameBits(t, aloneRstd, rstd.S, "rstd")
-			in.Check(t, "%d columns", cols)
-			mean.Check(t, "%d columns", cols)
-			rstd.Check(t, "%d columns", cols)
-		}
-	}
-}
-
 func TestLayerNormRowsStopsBeforeHardRow(t *testing.T) {
 	const rows, cols = 6, 40
 	for _, path := range paths {
@@ -207,29 +178,6 @@ func TestLayerNormRowsStopsBeforeHardRow(t *testing.T) {
 			require.Equal(t, hard, done, path.name)
 			testkit.SameBits(t, untouched.S[hard*cols:], y.S[hard*cols:], "%s: rows from the hard one on", path.name)
 			testkit.SameBits(t, untouched.S[hard:rows], mean.S[hard:], "%s: means from the hard row on", path.name)
-		}
-	}
-}
-
-func TestAddRows(t *testing.T) {
-	for i, n := range testkit.Sizes() {
-		r := testkit.Rand(uint64(n))
-		a, b := testkit.Normal(r, n, 0, 1), testkit.Normal(r, n, 10, 1)
-		want := make([]float32, n)
-		for k := range want {
-			want[k] = a[k] + b[k]
-		}
-		for _, path := range paths {
-			x, residual, y := testkit.Input("src", a, i%4), testkit.Input("residual", b, i/4%4), testkit.Output("dst", n, i%3)
-			path.addRows(&y.S[0], &x.S[0], &residual.S[0], n)
-			testkit.SameBits(t, want, y.S, "%s, %d elements", path.name, n)
-			x.Check(t, "%s, %d elements", path.name, n)
-			residual.Check(t, "%s, %d elements", path.name, n)
-			y.Check(t, "%s, %d elements", path.name, n)
-
-			inPlace := testkit.InOut("dst", a, 1)
-			path.addRows(&inPlace.S[0], &inPlace.S[0], &residual.S[0], n)
-			testkit.SameBits(t, want, inPlace.S, "%s in place, %d elements", path.name, n)
 		}
 	}
 }
@@ -253,15 +201,15 @@ func TestBatchNormKernelsAreTheirContract(t *testing.T) {
 		data := testkit.Normal(r, n, 1, 4)
 		specials(data)
 		mean, scale, beta := testkit.Normal(r, channels, 1, 1), testkit.Normal(r, channels, 0, 1), testkit.Normal(r, channels, 1, 3)
-		for _, clamp := range []int{clampNone, clampReLU, clampReLU6} {
+		for _, clamp := range []int{ClampNone, ClampReLU, ClampReLU6} {
 			want := make([]float32, n)
 			for k, e := range data {
 				c := k / inner % channels
 				v := float32((e-mean[c])*scale[c]) + beta[c]
-				if clamp >= clampReLU && v < 0 {
+				if clamp >= ClampReLU && v < 0 {
 					v = 0
 				}
-				if clamp == clampReLU6 && v > 6 {
+				if clamp == ClampReLU6 && v > 6 {
 					v = 6
 				}
 				want[k] = v
@@ -314,4 +262,20 @@ func TestPeakIsItsContract(t *testing.T) {
 			x.Check(t, "%s: %d", path.name, n)
 		}
 	}
+}
+
+// optional is the address that a kernel takes for an operand that may be absent.
+func optional(s []float32) *float32 {
+	if len(s) == 0 {
+		return nil
+	}
+	return &s[0]
+}
+
+// at is an element of an operand that may be absent, and then stands for value.
+func at(s []float32, i int, value float32) float32 {
+	if s == nil {
+		return value
+	}
+	return s[i]
 }

@@ -1,8 +1,9 @@
-package nn
+package kernel
 
 import (
 	"fmt"
 	"maps"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -29,7 +30,7 @@ type kernelCall struct {
 // in returns an input of n elements at any alignment.
 func (c *kernelCall) in(n int) []float32 {
 	c.seed++
-	o := testkit.Input("input", someValues(c.seed, n), c.r.IntN(4))
+	o := testkit.Input("input", testkit.Mixed(c.seed, n), c.r.IntN(4))
 	c.operands = append(c.operands, o)
 	return o.S
 }
@@ -56,7 +57,7 @@ func (c *kernelCall) out(n int) (kernel, twin *float32) {
 	offset := c.r.IntN(4)
 	a, b := testkit.InOut("output", x, offset), testkit.InOut("the twin's output", x, offset)
 	c.pairs = append(c.pairs, [2]*testkit.Operand{a, b})
-	return ptr(a.S), ptr(b.S)
+	return Ptr(a.S), Ptr(b.S)
 }
 
 // size draws a length near the edges of lanes and unrolled loops.
@@ -70,14 +71,14 @@ func (c *kernelCall) size(most int) int {
 func unaryCase(kernel, twin func(y, x *float32, n int)) kernelCase {
 	return func(c *kernelCall) {
 		n := c.size(70)
-		x := ptr(c.in(n))
+		x := Ptr(c.in(n))
 		y, z := c.out(n)
 		kernel(y, x, n)
 		twin(z, x, n)
 	}
 }
 
-func binaryCase(kernel, twin binaryKernel) kernelCase {
+func binaryCase(kernel, twin func(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int)) kernelCase {
 	return func(c *kernelCall) {
 		rows, cols := c.size(6), c.size(40)
 		step := func() (int, int) {
@@ -86,7 +87,7 @@ func binaryCase(kernel, twin binaryKernel) kernelCase {
 		}
 		as, ac := step()
 		bs, bc := step()
-		a, b := ptr(c.in(span(rows, as, span(cols, ac, 1)))), ptr(c.in(span(rows, bs, span(cols, bc, 1))))
+		a, b := Ptr(c.in(Span(rows, as, Span(cols, ac, 1)))), Ptr(c.in(Span(rows, bs, Span(cols, bc, 1))))
 		y, z := c.out(rows * cols)
 		kernel(y, a, as, ac, b, bs, bc, rows, cols)
 		twin(z, a, as, ac, b, bs, bc, rows, cols)
@@ -96,7 +97,7 @@ func binaryCase(kernel, twin binaryKernel) kernelCase {
 func rowsCase(kernel, twin func(y, x *float32, rows, cols int)) kernelCase {
 	return func(c *kernelCall) {
 		rows, cols := c.r.IntN(4), rowLength(c)
-		x := ptr(c.either(rows * cols))
+		x := Ptr(c.either(rows * cols))
 		y, z := c.out(rows)
 		kernel(y, x, rows, cols)
 		twin(z, x, rows, cols)
@@ -128,7 +129,8 @@ func (c *kernelCall) offsets(n, most int) []int32 {
 }
 
 func (c *kernelCall) clamp() (lo, hi float32) {
-	return []Clamp{NoClamp, ReLU, ReLU6, {-1, 1}}[c.r.IntN(4)].bounds()
+	b := [][2]float64{{math.Inf(-1), math.Inf(1)}, {0, math.Inf(1)}, {0, 6}, {-1, 1}}[c.r.IntN(4)]
+	return float32(b[0]), float32(b[1])
 }
 
 func tapsCase(c *kernelCall, run func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int)) {
@@ -136,93 +138,93 @@ func tapsCase(c *kernelCall, run func(twin bool, y *float32, ldy int, x *float32
 	ldy, ldx := cols+c.r.IntN(3), cols+c.r.IntN(9)
 	const far = 30
 	taps := c.offsets(nt, far)
-	x := ptr(c.either(far + span(rows, ldx, cols)))
-	y, z := c.out(span(rows, ldy, cols))
-	run(false, y, ldy, x, ldx, ptr32(taps), nt, rows, cols)
-	run(true, z, ldy, x, ldx, ptr32(taps), nt, rows, cols)
+	x := Ptr(c.either(far + Span(rows, ldx, cols)))
+	y, z := c.out(Span(rows, ldy, cols))
+	run(false, y, ldy, x, ldx, Ptr(taps), nt, rows, cols)
+	run(true, z, ldy, x, ldx, Ptr(taps), nt, rows, cols)
 }
 
 var kernelTable = map[string]kernelCase{
 	"gemmTiles": func(c *kernelCall) {
 		mp, np, k := c.r.IntN(4), c.r.IntN(4), c.size(40)
-		as, bs, ldc := k*gemmMR+c.r.IntN(2)*5, k*gemmNR+c.r.IntN(2)*3, np*gemmNR+c.r.IntN(4)
-		a, b := ptr(c.either(span(mp, as, k*gemmMR))), ptr(c.either(span(np, bs, k*gemmNR)))
-		for start := startZero; start <= startC; start++ {
+		as, bs, ldc := k*MR+c.r.IntN(2)*5, k*NR+c.r.IntN(2)*3, np*NR+c.r.IntN(4)
+		a, b := Ptr(c.either(Span(mp, as, k*MR))), Ptr(c.either(Span(np, bs, k*NR)))
+		for start := StartZero; start <= StartC; start++ {
 			lo, hi := c.clamp()
-			bias := ptr(c.finite([]int{0, mp * gemmMR, np * gemmNR, 0}[start]))
-			y, z := c.out(span(mp*gemmMR, ldc, np*gemmNR))
-			gemmTiles(y, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
+			bias := Ptr(c.finite([]int{0, mp * MR, np * NR, 0}[start]))
+			y, z := c.out(Span(mp*MR, ldc, np*NR))
+			GemmTiles(y, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
 			gemmTilesScalar(z, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
 		}
 	},
 	"gemmRow": func(c *kernelCall) {
-		np, k, astep := c.r.IntN(11), c.size(40), []int{1, gemmMR, 7}[c.r.IntN(3)]
-		bs := k*gemmNR + c.r.IntN(2)*3
-		a, b := ptr(c.either(span(k, astep, 1))), ptr(c.either(span(np, bs, k*gemmNR)))
-		for start := startZero; start <= startC; start++ {
+		np, k, astep := c.r.IntN(11), c.size(40), []int{1, MR, 7}[c.r.IntN(3)]
+		bs := k*NR + c.r.IntN(2)*3
+		a, b := Ptr(c.either(Span(k, astep, 1))), Ptr(c.either(Span(np, bs, k*NR)))
+		for start := StartZero; start <= StartC; start++ {
 			lo, hi := c.clamp()
-			bias := ptr(c.finite([]int{0, 1, np * gemmNR, 0}[start]))
-			y, z := c.out(np * gemmNR)
-			gemmRow(y, a, astep, b, bs, k, np, start, bias, lo, hi)
+			bias := Ptr(c.finite([]int{0, 1, np * NR, 0}[start]))
+			y, z := c.out(np * NR)
+			GemmRow(y, a, astep, b, bs, k, np, start, bias, lo, hi)
 			gemmRowScalar(z, a, astep, b, bs, k, np, start, bias, lo, hi)
 		}
 	},
 	"gemmCol": func(c *kernelCall) {
-		mp, k, bstep := c.r.IntN(20), c.size(40), []int{1, gemmNR, 7}[c.r.IntN(3)]
-		as := k*gemmMR + c.r.IntN(2)*3
-		a, b := ptr(c.either(span(mp, as, k*gemmMR))), ptr(c.either(span(k, bstep, 1)))
-		for start := startZero; start <= startC; start++ {
+		mp, k, bstep := c.r.IntN(20), c.size(40), []int{1, NR, 7}[c.r.IntN(3)]
+		as := k*MR + c.r.IntN(2)*3
+		a, b := Ptr(c.either(Span(mp, as, k*MR))), Ptr(c.either(Span(k, bstep, 1)))
+		for start := StartZero; start <= StartC; start++ {
 			lo, hi := c.clamp()
-			bias := ptr(c.finite([]int{0, mp * gemmMR, 1, 0}[start]))
-			y, z := c.out(mp * gemmMR)
-			gemmCol(y, a, as, b, bstep, k, mp, start, bias, lo, hi)
+			bias := Ptr(c.finite([]int{0, mp * MR, 1, 0}[start]))
+			y, z := c.out(mp * MR)
+			GemmCol(y, a, as, b, bstep, k, mp, start, bias, lo, hi)
 			gemmColScalar(z, a, as, b, bstep, k, mp, start, bias, lo, hi)
 		}
 	},
 	"packCols": func(c *kernelCall) {
 		k, np := c.size(20), c.r.IntN(6)
-		ds, lds := k*gemmNR+c.r.IntN(2)*3, np*gemmNR+c.r.IntN(5)
-		x := ptr(c.in(span(k, lds, np*gemmNR)))
-		y, z := c.out(span(np, ds, k*gemmNR))
-		packCols(y, ds, x, lds, k, np)
+		ds, lds := k*NR+c.r.IntN(2)*3, np*NR+c.r.IntN(5)
+		x := Ptr(c.in(Span(k, lds, np*NR)))
+		y, z := c.out(Span(np, ds, k*NR))
+		PackCols(y, ds, x, lds, k, np)
 		packColsScalar(z, ds, x, lds, k, np)
 	},
 	"packPixels": func(c *kernelCall) {
 		np, nt := c.r.IntN(5), c.size(20)
 		const far = 50
-		pixels := c.offsets(np*gemmNR, far)
+		pixels := c.offsets(np*NR, far)
 		for i := range pixels { // runs of neighbours that begin anywhere
 			if i > 0 && c.r.IntN(9) > 0 && pixels[i-1]+1 < far {
 				pixels[i] = pixels[i-1] + 1
 			}
 		}
-		x := ptr(c.in(2 * far))
-		taps := ptr32(c.offsets(nt, far))
-		y, z := c.out(np * nt * gemmNR)
-		packPixels(y, x, taps, nt, ptr32(pixels), np)
-		packPixelsScalar(z, x, taps, nt, ptr32(pixels), np)
+		x := Ptr(c.in(2 * far))
+		taps := Ptr(c.offsets(nt, far))
+		y, z := c.out(np * nt * NR)
+		PackPixels(y, x, taps, nt, Ptr(pixels), np)
+		packPixelsScalar(z, x, taps, nt, Ptr(pixels), np)
 	},
 	"transpose": func(c *kernelCall) {
 		rows, cols := c.size(19), c.size(19)
 		ldd, lds := rows+c.r.IntN(4), cols+c.r.IntN(4)
-		x := ptr(c.in(span(rows, lds, cols)))
-		y, z := c.out(span(cols, ldd, rows))
-		transpose(y, ldd, x, lds, rows, cols)
+		x := Ptr(c.in(Span(rows, lds, cols)))
+		y, z := c.out(Span(cols, ldd, rows))
+		Transpose(y, ldd, x, lds, rows, cols)
 		transposeScalar(z, ldd, x, lds, rows, cols)
 	},
 	"unzip": func(c *kernelCall) {
 		n := c.size(40)
-		x := ptr(c.in(2 * n))
+		x := Ptr(c.in(2 * n))
 		even, evenTwin := c.out(n)
 		odd, oddTwin := c.out(n)
-		unzip(even, odd, x, n)
+		Unzip(even, odd, x, n)
 		unzipScalar(evenTwin, oddTwin, x, n)
 	},
 	"depthwise": func(c *kernelCall) {
 		lo, hi := c.clamp()
-		w := ptr(c.finite(10))
+		w := Ptr(c.finite(10))
 		tapsCase(c, func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int) {
-			f := depthwise
+			f := Depthwise
 			if twin {
 				f = depthwiseScalar
 			}
@@ -231,62 +233,62 @@ var kernelTable = map[string]kernelCase{
 	},
 	"maxTaps": func(c *kernelCall) {
 		tapsCase(c, func(twin bool, y *float32, ldy int, x *float32, ldx int, taps *int32, nt, rows, cols int) {
-			f := maxTaps
+			f := MaxTaps
 			if twin {
 				f = maxTapsScalar
 			}
 			f(y, ldy, x, ldx, taps, nt, rows, cols)
 		})
 	},
-	"addRows": binaryCase(addRows, addRowsScalar),
-	"subRows": binaryCase(subRows, subRowsScalar),
-	"mulRows": binaryCase(mulRows, mulRowsScalar),
-	"divRows": binaryCase(divRows, divRowsScalar),
-	"maxRows": binaryCase(maxRows, maxRowsScalar),
-	"minRows": binaryCase(minRows, minRowsScalar),
+	"addRows": binaryCase(AddRows, addRowsScalar),
+	"subRows": binaryCase(SubRows, subRowsScalar),
+	"mulRows": binaryCase(MulRows, mulRowsScalar),
+	"divRows": binaryCase(DivRows, divRowsScalar),
+	"maxRows": binaryCase(MaxRows, maxRowsScalar),
+	"minRows": binaryCase(MinRows, minRowsScalar),
 	"clipN": func(c *kernelCall) {
 		lo, hi := c.clamp()
-		unaryCase(func(y, x *float32, n int) { clipN(y, x, n, lo, hi) },
+		unaryCase(func(y, x *float32, n int) { ClipN(y, x, n, lo, hi) },
 			func(y, x *float32, n int) { clipNScalar(y, x, n, lo, hi) })(c)
 	},
-	"absN":  unaryCase(absN, absNScalar),
-	"negN":  unaryCase(negN, negNScalar),
-	"sqrtN": unaryCase(sqrtN, sqrtNScalar),
-	"leakyN": unaryCase(func(y, x *float32, n int) { leakyN(y, x, n, 0.1) },
+	"absN":  unaryCase(AbsN, absNScalar),
+	"negN":  unaryCase(NegN, negNScalar),
+	"sqrtN": unaryCase(SqrtN, sqrtNScalar),
+	"leakyN": unaryCase(func(y, x *float32, n int) { LeakyN(y, x, n, 0.1) },
 		func(y, x *float32, n int) { leakyNScalar(y, x, n, 0.1) }),
-	"hardSigmoidN": unaryCase(func(y, x *float32, n int) { hardSigmoidN(y, x, n, 0.2, 0.5) },
+	"hardSigmoidN": unaryCase(func(y, x *float32, n int) { HardSigmoidN(y, x, n, 0.2, 0.5) },
 		func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 0.2, 0.5) }),
-	"hardSwishN": unaryCase(func(y, x *float32, n int) { hardSwishN(y, x, n, 0.2, 0.5) },
+	"hardSwishN": unaryCase(func(y, x *float32, n int) { HardSwishN(y, x, n, 0.2, 0.5) },
 		func(y, x *float32, n int) { hardSwishNScalar(y, x, n, 0.2, 0.5) }),
-	"expN":       unaryCase(expN, expNScalar),
-	"sigmoidN":   unaryCase(sigmoidN, sigmoidNScalar),
-	"siluN":      unaryCase(siluN, siluNScalar),
-	"tanhN":      unaryCase(tanhN, tanhNScalar),
-	"erfN":       unaryCase(erfN, erfNScalar),
-	"geluN":      unaryCase(geluN, geluNScalar),
-	"geluTanhN":  unaryCase(geluTanhN, geluTanhNScalar),
-	"sumRows":    sumCase(sumRows, sumRowsScalar),
-	"squareRows": sumCase(squareRows, squareRowsScalar),
-	"rowMax":     rowsCase(rowMax, rowMaxScalar),
-	"rowMin":     rowsCase(rowMin, rowMinScalar),
+	"expN":       unaryCase(ExpN, expNScalar),
+	"sigmoidN":   unaryCase(SigmoidN, sigmoidNScalar),
+	"siluN":      unaryCase(SiluN, siluNScalar),
+	"tanhN":      unaryCase(TanhN, tanhNScalar),
+	"erfN":       unaryCase(ErfN, erfNScalar),
+	"geluN":      unaryCase(GeluN, geluNScalar),
+	"geluTanhN":  unaryCase(GeluTanhN, geluTanhNScalar),
+	"sumRows":    sumCase(SumRows, sumRowsScalar),
+	"squareRows": sumCase(SquareRows, squareRowsScalar),
+	"rowMax":     rowsCase(RowMax, rowMaxScalar),
+	"rowMin":     rowsCase(RowMin, rowMinScalar),
 	"softmaxRows": func(c *kernelCall) {
 		rows, cols := c.r.IntN(4), rowLength(c)
-		x := ptr(c.either(rows * cols))
+		x := Ptr(c.either(rows * cols))
 		y, z := c.out(rows * cols)
-		softmaxRows(y, x, rows, cols)
+		SoftmaxRows(y, x, rows, cols)
 		softmaxRowsScalar(z, x, rows, cols)
 	},
 	"addPixelRows": func(c *kernelCall) {
 		n := c.size(40)
 		ldx := []int{0, n, n + 3}[c.r.IntN(3)]
-		pixels := make([]int32, span(4, ldx, n))
+		pixels := make([]int32, Span(4, ldx, n))
 		for i := range pixels {
 			pixels[i] = int32(c.r.Uint32())
 		}
-		w := ptr(c.either(4))
+		w := Ptr(c.either(4))
 		y, z := c.out(4 * n)
-		addPixelRows(y, ptr32(pixels), ldx, w, n)
-		addPixelRowsScalar(z, ptr32(pixels), ldx, w, n)
+		AddPixelRows(y, Ptr(pixels), ldx, w, n)
+		addPixelRowsScalar(z, Ptr(pixels), ldx, w, n)
 	},
 	"mixPixels": func(c *kernelCall) {
 		const far = 40
@@ -295,10 +297,10 @@ var kernelTable = map[string]kernelCase{
 		for i := 1; i < len(spans); i += 2 {
 			weights += int(spans[i])
 		}
-		x, w := ptr(c.either(4*far)), ptr(c.either(weights))
+		x, w := Ptr(c.either(4*far)), Ptr(c.either(weights))
 		y, z := c.out(4 * n)
-		mixPixels(y, x, w, ptr32(spans), n)
-		mixPixelsScalar(z, x, w, ptr32(spans), n)
+		MixPixels(y, x, w, Ptr(spans), n)
+		mixPixelsScalar(z, x, w, Ptr(spans), n)
 	},
 	"andPixels": func(c *kernelCall) {
 		pixels := make([]int32, c.size(70))
@@ -306,8 +308,8 @@ var kernelTable = map[string]kernelCase{
 			pixels[i] = int32(c.r.Uint32() | c.r.Uint32() | c.r.Uint32() | c.r.Uint32())
 		}
 		y, z := c.out(1)
-		*y = float32(andPixels(ptr32(pixels), len(pixels)))
-		*z = float32(andPixelsScalar(ptr32(pixels), len(pixels)))
+		*y = float32(AndPixels(Ptr(pixels), len(pixels)))
+		*z = float32(andPixelsScalar(Ptr(pixels), len(pixels)))
 	},
 }
 
@@ -343,19 +345,19 @@ func TestKernelBits(t *testing.T) {
 // The elementwise kernels and softmax may work in place.
 func TestKernelInPlace(t *testing.T) {
 	for _, n := range []int{1, 3, 4, 6, 17, 33} {
-		x := someValues(uint64(n), n)
+		x := testkit.Mixed(uint64(n), n)
 		for name, run := range map[string]func(y, x *float32){
-			"expN":        func(y, x *float32) { expN(y, x, n) },
-			"tanhN":       func(y, x *float32) { tanhN(y, x, n) },
-			"clipN":       func(y, x *float32) { clipN(y, x, n, -1, 1) },
-			"hardSwishN":  func(y, x *float32) { hardSwishN(y, x, n, 0.2, 0.5) },
-			"softmaxRows": func(y, x *float32) { softmaxRows(y, x, 1, n) },
-			"addRows":     func(y, x *float32) { addRows(y, x, 0, 1, x, 0, 1, 1, n) },
+			"expN":        func(y, x *float32) { ExpN(y, x, n) },
+			"tanhN":       func(y, x *float32) { TanhN(y, x, n) },
+			"clipN":       func(y, x *float32) { ClipN(y, x, n, -1, 1) },
+			"hardSwishN":  func(y, x *float32) { HardSwishN(y, x, n, 0.2, 0.5) },
+			"softmaxRows": func(y, x *float32) { SoftmaxRows(y, x, 1, n) },
+			"addRows":     func(y, x *float32) { AddRows(y, x, 0, 1, x, 0, 1, 1, n) },
 		} {
 			want := make([]float32, n)
-			run(ptr(want), ptr(x))
+			run(Ptr(want), Ptr(x))
 			got := append([]float32(nil), x...)
-			run(ptr(got), ptr(got))
+			run(Ptr(got), Ptr(got))
 			testkit.SameBits(t, want, got, "%s of %d in place", name, n)
 		}
 	}

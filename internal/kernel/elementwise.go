@@ -1,4 +1,4 @@
-package nn
+package kernel
 
 import "math"
 
@@ -33,6 +33,16 @@ func clampOf(v, lo, hi float32) float32 {
 	return smaller(larger(v, lo), hi)
 }
 
+// AddRows, SubRows, MulRows, DivRows, MaxRows and MinRows combine two operands
+// elementwise. y is contiguous [rows, cols]; an operand's row step as, bs is any number
+// and its column step ac, bc is 1 or 0 (a scalar a row). y may be a or b when that
+// operand is contiguous as well.
+//
+//	for r := 0; r < rows; r++ {
+//		for c := 0; c < cols; c++ {
+//			y[r*cols+c] = a[r*as+c*ac] ∘ b[r*bs+c*bc]
+//		}
+//	}
 func addRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -44,6 +54,7 @@ func addRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols
 	}
 }
 
+// SubRows: see AddRows.
 func subRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -55,6 +66,7 @@ func subRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols
 	}
 }
 
+// MulRows: see AddRows.
 func mulRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -66,6 +78,7 @@ func mulRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols
 	}
 }
 
+// DivRows: see AddRows.
 func divRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -77,6 +90,7 @@ func divRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols
 	}
 }
 
+// MaxRows: see AddRows.
 func maxRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -88,6 +102,7 @@ func maxRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols
 	}
 }
 
+// MinRows: see AddRows.
 func minRowsScalar(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int) {
 	for r := range rows {
 		y, a, b := row(y, r*cols, cols, 1), row(a, r*as, cols, ac), row(b, r*bs, cols, bc)
@@ -104,39 +119,47 @@ func row(p *float32, from, n, step int) []float32 {
 	if n == 0 {
 		return nil
 	}
-	return vec(p, from+span(n, step, 1))[from:]
+	return slice(p, from+Span(n, step, 1))[from:]
 }
 
+// The elementwise functions of n elements; y may be x. A tail of 1 to 3 elements goes
+// through the same operations, lane by lane.
+
+// ClipN: y = min(max(x, lo), hi)
 func clipNScalar(y, x *float32, n int, lo, hi float32) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		ys[i] = clampOf(v, lo, hi)
 	}
 }
 
+// AbsN: y = |x| (the sign bit cleared)
 func absNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = absOf(v)
+		ys[i] = AbsOf(v)
 	}
 }
 
+// NegN: y = -x (the sign bit flipped)
 func negNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		ys[i] = math.Float32frombits(math.Float32bits(v) ^ signBit)
 	}
 }
 
+// SqrtN: y = √x, correctly rounded
 func sqrtNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		ys[i] = float32(math.Sqrt(float64(v)))
 	}
 }
 
+// LeakyN: y = x < 0 ? float32(alpha*x) : x (NaN stays)
 func leakyNScalar(y, x *float32, n int, alpha float32) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		if v < 0 {
 			v = float32(alpha * v)
@@ -145,65 +168,74 @@ func leakyNScalar(y, x *float32, n int, alpha float32) {
 	}
 }
 
+// HardSigmoidN: y = min(max(float32(alpha*x) + beta, 0), 1)
 func hardSigmoidNScalar(y, x *float32, n int, alpha, beta float32) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		ys[i] = clampOf(float32(alpha*v)+beta, 0, 1)
 	}
 }
 
+// HardSwishN: y = x * min(max(float32(alpha*x) + beta, 0), 1)
 func hardSwishNScalar(y, x *float32, n int, alpha, beta float32) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
 		ys[i] = v * clampOf(float32(alpha*v)+beta, 0, 1)
 	}
 }
 
+// ExpN: y = ExpOf(x)
 func expNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = expOf(v)
+		ys[i] = ExpOf(v)
 	}
 }
 
+// SigmoidN: y = SigmoidOf(x)
 func sigmoidNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = sigmoidOf(v)
+		ys[i] = SigmoidOf(v)
 	}
 }
 
+// SiluN: y = x * SigmoidOf(x)
 func siluNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = v * sigmoidOf(v)
+		ys[i] = v * SigmoidOf(v)
 	}
 }
 
+// TanhN: y = TanhOf(x)
 func tanhNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = tanhOf(v)
+		ys[i] = TanhOf(v)
 	}
 }
 
+// ErfN: y = ErfOf(x)
 func erfNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = erfOf(v)
+		ys[i] = ErfOf(v)
 	}
 }
 
+// GeluN: y = x * NormalOf(x), NormalOf the cumulative normal distribution
 func geluNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = v * normalOf(v)
+		ys[i] = v * NormalOf(v)
 	}
 }
 
+// GeluTanhN: y = x * SigmoidOf(float32(x * (float32(float32(x*x)*geluCubic) + geluLinear)))
 func geluTanhNScalar(y, x *float32, n int) {
-	ys, xs := vec(y, n), vec(x, n)
+	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = geluTanhOf(v)
+		ys[i] = GeluTanhOf(v)
 	}
 }

@@ -1,4 +1,4 @@
-package nn
+package kernel
 
 import "math"
 
@@ -6,15 +6,34 @@ import "math"
 // float64.
 const sumBlock = 1024
 
+// SumRows adds each row of cols contiguous elements and scales the sum.
+// Rows are taken in blocks of 1024 elements (the last may be shorter):
+//
+//	for r := 0; r < rows; r++ {
+//		total := float64(0)
+//		for each block of row r, m elements, starting at x {
+//			var lane [16]float32            // four vectors
+//			for i := 0; i < m&^3; i++ {
+//				lane[i%16] += x[i]
+//			}
+//			total += float64(fold(lane, x[m&^3:m]))
+//		}
+//		y[r] = float32(total * factor)
+//	}
+//
+// fold: v = (lane[0:4] + lane[4:8]) + (lane[8:12] + lane[12:16]) lanewise,
+// s = (v[0] + v[1]) + (v[2] + v[3]), then s += x[i] for the m%4 elements left
+// (all in float32).
 func sumRowsScalar(y, x *float32, rows, cols int, factor float64) {
-	ys, xs := vec(y, rows), vec(x, rows*cols)
+	ys, xs := slice(y, rows), slice(x, rows*cols)
 	for r := range ys {
 		ys[r] = float32(total(xs[r*cols:][:cols]) * factor)
 	}
 }
 
+// SquareRows is SumRows of float32(x[i]*x[i]), in the tail as well.
 func squareRowsScalar(y, x *float32, rows, cols int, factor float64) {
-	ys, xs := vec(y, rows), vec(x, rows*cols)
+	ys, xs := slice(y, rows), slice(x, rows*cols)
 	for r := range ys {
 		row := xs[r*cols:][:cols]
 		sum := 0.0
@@ -35,7 +54,7 @@ func squareRowsScalar(y, x *float32, rows, cols int, factor float64) {
 	}
 }
 
-// total is the sum of one row in the lane order of sumRows.
+// total is the sum of one row in the lane order of SumRows.
 func total(row []float32) float64 {
 	sum := 0.0
 	for len(row) > 0 {
@@ -62,8 +81,9 @@ func foldLanes(lane *[16]float32) float32 {
 	return (v[0] + v[1]) + (v[2] + v[3])
 }
 
+// RowMax: y[r] = the maximum of row r, -Inf when cols is 0
 func rowMaxScalar(y, x *float32, rows, cols int) {
-	ys, xs := vec(y, rows), vec(x, rows*cols)
+	ys, xs := slice(y, rows), slice(x, rows*cols)
 	for r := range ys {
 		ys[r] = maxOf(xs[r*cols:][:cols])
 	}
@@ -77,8 +97,9 @@ func maxOf(row []float32) float32 {
 	return m
 }
 
+// RowMin: y[r] = the minimum of row r, +Inf when cols is 0
 func rowMinScalar(y, x *float32, rows, cols int) {
-	ys, xs := vec(y, rows), vec(x, rows*cols)
+	ys, xs := slice(y, rows), slice(x, rows*cols)
 	for r := range ys {
 		m := float32(math.Inf(1))
 		for _, v := range xs[r*cols:][:cols] {
@@ -88,13 +109,22 @@ func rowMinScalar(y, x *float32, rows, cols int) {
 	}
 }
 
+// SoftmaxRows normalizes each row of cols contiguous elements; y may be x.
+//
+//	for r := 0; r < rows; r++ {
+//		m := maximum of the row
+//		y[i] = ExpOf(x[i] - m)
+//		total := sum of y in SumRows' order, as float64
+//		f := float32(1 / total)
+//		y[i] *= f
+//	}
 func softmaxRowsScalar(y, x *float32, rows, cols int) {
-	ys, xs := vec(y, rows*cols), vec(x, rows*cols)
+	ys, xs := slice(y, rows*cols), slice(x, rows*cols)
 	for r := range rows {
 		in, out := xs[r*cols:][:cols], ys[r*cols:][:cols]
 		m := maxOf(in)
 		for i, v := range in {
-			out[i] = expOf(v - m)
+			out[i] = ExpOf(v - m)
 		}
 		f := float32(1 / total(out))
 		for i := range out {

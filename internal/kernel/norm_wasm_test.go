@@ -1,6 +1,6 @@
 //go:build wasm && !purego
 
-package norm
+package kernel
 
 import (
 	"fmt"
@@ -120,7 +120,7 @@ func TestLayerNormRowsBits(t *testing.T) {
 					}
 					for _, inPlace := range []bool{false, true} {
 						wy, wm, ws, wn := run(layerNormRowsScalar, inPlace)
-						gy, gm, gs, gn := run(layerNormRows, inPlace)
+						gy, gm, gs, gn := run(LayerNormRows, inPlace)
 						require.Equal(t, wn, gn, "rows done: %d×%d params=%d in place=%v", rows, cols, params, inPlace)
 						sameBits(t, wy, gy, rows, "×", cols, " params=", params, " in place=", inPlace)
 						sameBits(t, wm, gm, "mean ", rows, "×", cols)
@@ -148,24 +148,6 @@ func fill(r *rand.Rand, v []float32) {
 	}
 }
 
-func TestAddRowsBits(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
-	for _, n := range edgeSizes {
-		for shift := range 4 {
-			x, res := newOperand(n, shift), newOperand(n, 3-shift)
-			fill(r, x.v)
-			fill(r, res.v)
-			want, got := newOperand(n, shift), newOperand(n, shift)
-			addRowsScalar(first(want.v), first(x.v), first(res.v), n)
-			addRows(first(got.v), first(x.v), first(res.v), n)
-			sameBits(t, want, got, "n=", n)
-			copy(got.v, x.v)
-			addRows(first(got.v), first(got.v), first(res.v), n)
-			sameBits(t, want, got, "in place n=", n)
-		}
-	}
-}
-
 func TestBatchNormBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for _, inner := range edgeSizes {
@@ -179,10 +161,10 @@ func TestBatchNormBits(t *testing.T) {
 				}
 				want, got := newOperand(len(x.v), shift), newOperand(len(x.v), shift)
 				batchNormPlanesScalar(first(want.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), planes, channels, inner, clamp)
-				batchNormPlanes(first(got.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), planes, channels, inner, clamp)
+				BatchNormPlanes(first(got.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), planes, channels, inner, clamp)
 				sameBits(t, want, got, "planes=", planes, " inner=", inner, " clamp=", clamp)
 				copy(got.v, x.v)
-				batchNormPlanes(first(got.v), first(got.v), first(mean.v), first(scale.v), first(beta.v), planes, channels, inner, clamp)
+				BatchNormPlanes(first(got.v), first(got.v), first(mean.v), first(scale.v), first(beta.v), planes, channels, inner, clamp)
 				sameBits(t, want, got, "in place planes=", planes, " inner=", inner, " clamp=", clamp)
 			}
 			period := inner
@@ -197,13 +179,13 @@ func TestBatchNormBits(t *testing.T) {
 			}
 			want, got := newOperand(count, shift), newOperand(count, shift)
 			batchNormRowsScalar(first(want.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), count, period, clamp)
-			batchNormRows(first(got.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), count, period, clamp)
+			BatchNormRows(first(got.v), first(x.v), first(mean.v), first(scale.v), first(beta.v), count, period, clamp)
 			sameBits(t, want, got, "rows count=", count, " period=", period, " clamp=", clamp)
 		}
 	}
 }
 
-func BenchmarkKernels(b *testing.B) {
+func BenchmarkNormKernels(b *testing.B) {
 	r := rand.New(rand.NewPCG(7, 8))
 	for _, s := range [][2]int{{64, 768}, {2048, 768}, {128, 64}, {64, 256}} {
 		rows, cols := s[0], s[1]
@@ -215,7 +197,7 @@ func BenchmarkKernels(b *testing.B) {
 		b.Run(fmt.Sprintf("LayerNorm/rows=%d/cols=%d/path=simd", rows, cols), func(b *testing.B) {
 			b.SetBytes(int64(8 * rows * cols))
 			for b.Loop() {
-				layerNormRows(&y[0], &x[0], &g[0], &be[0], nil, nil, rows, cols, 1e-5)
+				LayerNormRows(&y[0], &x[0], &g[0], &be[0], nil, nil, rows, cols, 1e-5)
 			}
 		})
 	}
@@ -227,20 +209,14 @@ func BenchmarkKernels(b *testing.B) {
 			b.Run(fmt.Sprintf("BatchNormPlanes/%dx%d/clamp=%d/path=simd", planes, inner, clamp), func(b *testing.B) {
 				b.SetBytes(int64(8 * planes * inner))
 				for b.Loop() {
-					batchNormPlanes(&y[0], &x[0], &p[0], &p[0], &p[0], planes, channels, inner, clamp)
+					BatchNormPlanes(&y[0], &x[0], &p[0], &p[0], &p[0], planes, channels, inner, clamp)
 				}
 			})
 		}
 		b.Run(fmt.Sprintf("BatchNormRows/%dx%d/path=simd", inner, channels), func(b *testing.B) {
 			b.SetBytes(int64(8 * planes * inner))
 			for b.Loop() {
-				batchNormRows(&y[0], &x[0], &p[0], &p[0], &p[0], planes*inner, channels, 1)
-			}
-		})
-		b.Run(fmt.Sprintf("AddRows/%d/path=simd", planes*inner), func(b *testing.B) {
-			b.SetBytes(int64(12 * planes * inner))
-			for b.Loop() {
-				addRows(&y[0], &x[0], &x[0], planes*inner)
+				BatchNormRows(&y[0], &x[0], &p[0], &p[0], &p[0], planes*inner, channels, 1)
 			}
 		})
 	}

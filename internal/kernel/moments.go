@@ -1,10 +1,13 @@
-package norm
+package kernel
 
 import "math"
 
-// The scalar twins of the kernels that gather statistics; kernel.go has each loop.
+// The scalar twins of the kernels that gather statistics.
 
-// rowMomentsScalar is rowMoments; the comment in kernel.go is its loop.
+const powerSteps = 4 // 32-element steps between two folds of RowPowers
+
+// RowMoments is the first half of LayerNormRows, for any rows: moments[2·row] = μ and
+// moments[2·row+1] = var, in f64.
 func rowMomentsScalar(moments *float64, src *float32, rows, cols int) {
 	xs, out := slice(src, rows*cols), slice(moments, 2*rows)
 	for row := range rows {
@@ -12,7 +15,18 @@ func rowMomentsScalar(moments *float64, src *float32, rows, cols int) {
 	}
 }
 
-// columnSumsScalar is columnSums; the comment in kernel.go is its loop.
+// ColumnSums sums down the columns of a matrix with period columns, whose last row may be
+// short. sums has 2·period elements: S, then Q. shift may be nil: then it is 0.
+//
+//	for j < period {
+//		S = 0, Q = 0                                             // f64
+//		for r = 0; r*period+j < count; r++ {
+//			d = f64(src[r*period+j]) - f64(shift[j]);  S = S + d;  Q = Q + d*d
+//		}
+//		sums[j] = S;  sums[period+j] = Q
+//	}
+//
+// A lane is a column: nothing is folded across lanes.
 func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
 	xs, out := slice(src, count), slice(sums, 2*period)
 	clear(out)
@@ -37,7 +51,17 @@ func columnSumsScalar(sums *float64, src, shift *float32, count, period int) {
 	}
 }
 
-// rowPowersScalar is rowPowers; the comment in kernel.go is its loop.
+// RowPowers is Σ|x| (p = 1) or Σx² (p = 2) of each row, in float32 of which no lane holds more
+// than five terms before they go to float64:
+//
+//	q0 … q7 f32x4 = 0, Q0 Q1 f64x2 = 0
+//	for i < n/32 { q_k = q_k + t(v_k) for k = 0 … 7; if i%4 == 3 { fold } }
+//	for k < n%32/4 { q_k = q_k + t(v) };  fold
+//	fold: q = ((q0 + q1) + (q2 + q3)) + ((q4 + q5) + (q6 + q7))            // f32 lanewise
+//	      Q0 += f64(q.low); Q1 += f64(q.high); q0 … q7 = 0
+//	Q = (Q0[0] + Q0[1]) + (Q1[0] + Q1[1])
+//	for each of the last n%4 elements { Q = Q + f64(t(x)) }
+//	t(x) = |x| or x*x, rounded to f32;  sums[row] = Q
 func rowPowersScalar(sums *float64, src *float32, rows, cols, p int) {
 	xs, out := slice(src, rows*cols), slice(sums, rows)
 	for row := range out {
@@ -82,18 +106,18 @@ func rowPower(x []float32, p int) float64 {
 	i := whole
 	for ; i+4 <= n; i += 4 {
 		for l, e := range x[i : i+4] {
-			q[i-whole+l] += powerScalar(e, p)
+			q[i-whole+l] += powerOf(e, p)
 		}
 	}
 	foldPowers(&total, &q)
 	sum := (total[0] + total[1]) + (total[2] + total[3])
 	for _, e := range x[i:] {
-		sum += float64(powerScalar(e, p))
+		sum += float64(powerOf(e, p))
 	}
 	return sum
 }
 
-// foldPowers is "fold" of rowPowers.
+// foldPowers is "fold" of RowPowers.
 func foldPowers(total *[4]float64, q *[32]float32) {
 	for l := range total {
 		total[l] += float64(((q[l] + q[l+4]) + (q[l+8] + q[l+12])) + ((q[l+16] + q[l+20]) + (q[l+24] + q[l+28])))
@@ -101,9 +125,9 @@ func foldPowers(total *[4]float64, q *[32]float32) {
 	*q = [32]float32{}
 }
 
-func powerScalar(x float32, p int) float32 {
+func powerOf(x float32, p int) float32 {
 	if p == 1 {
-		return magnitude(x)
+		return AbsOf(x)
 	}
 	return float32(x * x)
 }
@@ -111,22 +135,24 @@ func powerScalar(x float32, p int) float32 {
 // magnitudes fills abs with |v|.
 func magnitudes(abs *[8]float32, v []float32) []float32 {
 	for i, e := range v {
-		abs[i] = magnitude(e)
+		abs[i] = AbsOf(e)
 	}
 	return abs[:]
 }
 
-// magnitude is |x|, by the sign bit: what f32x4.abs does to a NaN as well.
-func magnitude(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
-
-// rmsNormRowsScalar is rmsNormRows; the comment in kernel.go is its loop.
+// RmsNormRows:
+//
+//	v = Q/f64(n) + epsilon with Q as in RowPowers, p = 2
+//	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD: as in LayerNormRows }
+//	r = f32(1 / sqrt(v));  if rstd ≠ nil { rstd[row] = r }
+//	y = (x * r) * gamma                                      // gamma may be nil: left out
 func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
 	xs, ys := slice(src, rows*cols), slice(dst, rows*cols)
 	g, rstds := slice(gamma, cols), slice(rstd, rows)
 	for row := range rows {
 		x, y := xs[row*cols:(row+1)*cols:(row+1)*cols], ys[row*cols:(row+1)*cols:(row+1)*cols]
 		v := rowPower(x, 2)/float64(cols) + epsilon
-		if !(v >= varianceMin && v <= varianceMax) {
+		if !(v >= VarianceMin && v <= VarianceMax) {
 			return row
 		}
 		r := float32(1 / math.Sqrt(v))

@@ -1,38 +1,17 @@
 //go:build wasm && !purego
 
-package nn
+package kernel
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
-
-	"github.com/stretchr/testify/require"
 )
 
 // The assembly against its scalar twins in one binary: the same bits, at every
 // edge of the loops, at addresses that are aligned to 4 bytes only, with guards
 // around each operand that must stay as they were.
-
-const (
-	guard     = 8          // elements before and after an operand
-	guardBits = 0x7fc0dead // a NaN of its own
-)
-
-// operand is a slice between guards; shift moves it off its alignment.
-type operand struct {
-	all, v []float32
-	shift  int
-}
-
-func newOperand(n, shift int) operand {
-	all := make([]float32, n+2*guard+3)
-	for i := range all {
-		all[i] = math.Float32frombits(guardBits)
-	}
-	return operand{all, all[guard+shift : guard+shift+n], shift}
-}
 
 // at is the address of the operand, one that may be read and written nowhere
 // when it is empty.
@@ -62,21 +41,7 @@ func (o operand) clone() operand {
 	return c
 }
 
-func sameBits(t *testing.T, want, got operand, context ...any) {
-	t.Helper()
-	for i := range want.all {
-		w, g := want.all[i], got.all[i]
-		if w != w && g != g && math.Float32bits(w) != guardBits && math.Float32bits(g) != guardBits {
-			continue // two NaNs, whose bits are not held
-		}
-		if math.Float32bits(w) != math.Float32bits(g) {
-			require.Failf(t, "bits differ", "%v: at %d of %d (begins at %d): %v (%#x), want %v (%#x)",
-				fmt.Sprint(context...), i, len(want.all), guard+want.shift, g, math.Float32bits(g), w, math.Float32bits(w))
-		}
-	}
-}
-
-var edgeSizes = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 28, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 129}
+var laneSizes = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 15, 16, 17, 19, 23, 24, 25, 28, 31, 32, 33, 40, 47, 48, 49, 63, 64, 65, 129}
 
 // both runs a kernel and its twin on copies of out and compares all of it.
 func both(t *testing.T, out operand, twin, kernel func(y operand), context ...any) {
@@ -104,13 +69,13 @@ func TestGemmTilesBits(t *testing.T) {
 			for range 6 {
 				mp, np := r.IntN(4), r.IntN(4)
 				ldc, as, bs := np*8+r.IntN(3), k*4+r.IntN(3), k*8+r.IntN(3)
-				a, b := filled(r, span(mp, as, k*4)), filled(r, span(np, bs, k*8))
+				a, b := filled(r, Span(mp, as, k*4)), filled(r, Span(np, bs, k*8))
 				bias := filled(r, max(mp*4, np*8))
 				lo, hi := bound(r)
-				both(t, filled(r, span(mp*4, ldc, np*8)), func(c operand) {
+				both(t, filled(r, Span(mp*4, ldc, np*8)), func(c operand) {
 					gemmTilesScalar(c.at(), ldc, a.at(), as, b.at(), bs, k, mp, np, start, bias.at(), lo, hi)
 				}, func(c operand) {
-					gemmTiles(c.at(), ldc, a.at(), as, b.at(), bs, k, mp, np, start, bias.at(), lo, hi)
+					GemmTiles(c.at(), ldc, a.at(), as, b.at(), bs, k, mp, np, start, bias.at(), lo, hi)
 				}, "k=", k, " mp=", mp, " np=", np, " start=", start)
 			}
 		}
@@ -124,18 +89,18 @@ func TestGemmRowColBits(t *testing.T) {
 			for _, panels := range []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 12, 17} {
 				step := r.IntN(3) + 1
 				strip := k*8 + r.IntN(3)
-				x, m := filled(r, span(k, step, 1)), filled(r, span(panels, strip, k*8))
+				x, m := filled(r, Span(k, step, 1)), filled(r, Span(panels, strip, k*8))
 				bias := filled(r, panels*8+1)
 				lo, hi := bound(r)
 				both(t, filled(r, panels*8), func(c operand) {
 					gemmRowScalar(c.at(), x.at(), step, m.at(), strip, k, panels, start, bias.at(), lo, hi)
 				}, func(c operand) {
-					gemmRow(c.at(), x.at(), step, m.at(), strip, k, panels, start, bias.at(), lo, hi)
+					GemmRow(c.at(), x.at(), step, m.at(), strip, k, panels, start, bias.at(), lo, hi)
 				}, "row k=", k, " np=", panels, " start=", start)
 				both(t, filled(r, panels*4), func(c operand) {
 					gemmColScalar(c.at(), m.at(), strip, x.at(), step, k, panels, start, bias.at(), lo, hi)
 				}, func(c operand) {
-					gemmCol(c.at(), m.at(), strip, x.at(), step, k, panels, start, bias.at(), lo, hi)
+					GemmCol(c.at(), m.at(), strip, x.at(), step, k, panels, start, bias.at(), lo, hi)
 				}, "col k=", k, " mp=", panels, " start=", start)
 			}
 		}
@@ -147,10 +112,10 @@ func TestPackBits(t *testing.T) {
 	for _, k := range []int{0, 1, 3, 4, 5, 9} {
 		for np := range 4 {
 			lds, ds := np*8+r.IntN(3), k*8+r.IntN(3)
-			src := filled(r, span(k, lds, np*8))
-			both(t, newOperand(span(np, ds, k*8), r.IntN(4)),
+			src := filled(r, Span(k, lds, np*8))
+			both(t, newOperand(Span(np, ds, k*8), r.IntN(4)),
 				func(y operand) { packColsScalar(y.at(), ds, src.at(), lds, k, np) },
-				func(y operand) { packCols(y.at(), ds, src.at(), lds, k, np) }, "cols k=", k, " np=", np)
+				func(y operand) { PackCols(y.at(), ds, src.at(), lds, k, np) }, "cols k=", k, " np=", np)
 
 			for range 8 {
 				source := filled(r, 300)
@@ -169,7 +134,7 @@ func TestPackBits(t *testing.T) {
 				}
 				both(t, newOperand(np*k*8, r.IntN(4)),
 					func(y operand) { packPixelsScalar(y.at(), source.at(), &taps[0], k, &pixels[0], np) },
-					func(y operand) { packPixels(y.at(), source.at(), &taps[0], k, &pixels[0], np) }, "pixels nt=", k, " np=", np)
+					func(y operand) { PackPixels(y.at(), source.at(), &taps[0], k, &pixels[0], np) }, "pixels nt=", k, " np=", np)
 			}
 		}
 	}
@@ -180,25 +145,25 @@ func TestTransposeUnzipBits(t *testing.T) {
 	for _, rows := range []int{0, 1, 3, 4, 5, 8, 9, 13} {
 		for _, cols := range []int{0, 1, 2, 4, 6, 7, 8, 12, 15} {
 			lds, ldd := cols+r.IntN(3), rows+r.IntN(3)
-			src := filled(r, span(rows, lds, cols))
-			both(t, newOperand(span(cols, ldd, rows), r.IntN(4)),
+			src := filled(r, Span(rows, lds, cols))
+			both(t, newOperand(Span(cols, ldd, rows), r.IntN(4)),
 				func(y operand) { transposeScalar(y.at(), ldd, src.at(), lds, rows, cols) },
-				func(y operand) { transpose(y.at(), ldd, src.at(), lds, rows, cols) }, rows, "×", cols)
+				func(y operand) { Transpose(y.at(), ldd, src.at(), lds, rows, cols) }, rows, "×", cols)
 		}
 	}
-	for _, n := range edgeSizes {
+	for _, n := range laneSizes {
 		x := filled(r, 2*n)
 		odd, oddTwin := newOperand(n, 1), newOperand(n, 1)
 		both(t, newOperand(n, r.IntN(4)),
 			func(y operand) { unzipScalar(y.at(), oddTwin.at(), x.at(), n) },
-			func(y operand) { unzip(y.at(), odd.at(), x.at(), n) }, "even n=", n)
+			func(y operand) { Unzip(y.at(), odd.at(), x.at(), n) }, "even n=", n)
 		sameBits(t, oddTwin, odd, "odd n=", n)
 	}
 }
 
 func TestWindowBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 5))
-	for _, cols := range edgeSizes {
+	for _, cols := range laneSizes {
 		for range 4 {
 			rows, nt := r.IntN(4), r.IntN(10)
 			ldx, ldy := cols+r.IntN(5), cols+r.IntN(3)
@@ -206,17 +171,17 @@ func TestWindowBits(t *testing.T) {
 			for i := range nt {
 				taps[i] = int32(r.IntN(40))
 			}
-			x, w := filled(r, 40+span(rows, ldx, cols)), filled(r, nt)
+			x, w := filled(r, 40+Span(rows, ldx, cols)), filled(r, nt)
 			lo, hi := bound(r)
 			bias := []float32{0, 0.3, float32(math.NaN())}[r.IntN(3)]
-			both(t, newOperand(span(rows, ldy, cols), r.IntN(4)), func(y operand) {
+			both(t, newOperand(Span(rows, ldy, cols), r.IntN(4)), func(y operand) {
 				depthwiseScalar(y.at(), ldy, x.at(), ldx, &taps[0], w.at(), nt, rows, cols, bias, lo, hi)
 			}, func(y operand) {
-				depthwise(y.at(), ldy, x.at(), ldx, &taps[0], w.at(), nt, rows, cols, bias, lo, hi)
+				Depthwise(y.at(), ldy, x.at(), ldx, &taps[0], w.at(), nt, rows, cols, bias, lo, hi)
 			}, "depthwise ", rows, "×", cols, " nt=", nt, " lo=", lo, " hi=", hi)
-			both(t, newOperand(span(rows, ldy, cols), r.IntN(4)),
+			both(t, newOperand(Span(rows, ldy, cols), r.IntN(4)),
 				func(y operand) { maxTapsScalar(y.at(), ldy, x.at(), ldx, &taps[0], nt, rows, cols) },
-				func(y operand) { maxTaps(y.at(), ldy, x.at(), ldx, &taps[0], nt, rows, cols) },
+				func(y operand) { MaxTaps(y.at(), ldy, x.at(), ldx, &taps[0], nt, rows, cols) },
 				"maxTaps ", rows, "×", cols, " nt=", nt)
 		}
 	}
@@ -226,20 +191,20 @@ func TestBinaryBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 6))
 	kernels := []struct {
 		name         string
-		kernel, twin binaryKernel
+		kernel, twin func(y, a *float32, as, ac int, b *float32, bs, bc int, rows, cols int)
 	}{
-		{"add", addRows, addRowsScalar}, {"sub", subRows, subRowsScalar}, {"mul", mulRows, mulRowsScalar},
-		{"div", divRows, divRowsScalar}, {"max", maxRows, maxRowsScalar}, {"min", minRows, minRowsScalar},
+		{"add", AddRows, addRowsScalar}, {"sub", SubRows, subRowsScalar}, {"mul", MulRows, mulRowsScalar},
+		{"div", DivRows, divRowsScalar}, {"max", MaxRows, maxRowsScalar}, {"min", MinRows, minRowsScalar},
 	}
 	for _, k := range kernels {
-		for _, cols := range edgeSizes {
+		for _, cols := range laneSizes {
 			for mode := range 4 {
 				for range 3 {
 					rows := r.IntN(4)
 					ac, bc := mode&1, mode>>1
 					as := []int{0, ac * cols, cols + 1, 1}[r.IntN(4)]
 					bs := []int{0, bc * cols, cols + 1, 1}[r.IntN(4)]
-					a, b := filled(r, span(rows, as, span(cols, ac, 1))), filled(r, span(rows, bs, span(cols, bc, 1)))
+					a, b := filled(r, Span(rows, as, Span(cols, ac, 1))), filled(r, Span(rows, bs, Span(cols, bc, 1)))
 					both(t, newOperand(rows*cols, r.IntN(4)),
 						func(y operand) { k.twin(y.at(), a.at(), as, ac, b.at(), bs, bc, rows, cols) },
 						func(y operand) { k.kernel(y.at(), a.at(), as, ac, b.at(), bs, bc, rows, cols) },
@@ -265,25 +230,25 @@ func TestUnaryBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 7))
 	type pair struct{ kernel, twin unaryKernel }
 	kernels := map[string]pair{
-		"abs": {absN, absNScalar}, "neg": {negN, negNScalar}, "sqrt": {sqrtN, sqrtNScalar},
-		"exp": {expN, expNScalar}, "sigmoid": {sigmoidN, sigmoidNScalar}, "silu": {siluN, siluNScalar},
-		"tanh": {tanhN, tanhNScalar}, "erf": {erfN, erfNScalar}, "gelu": {geluN, geluNScalar}, "geluTanh": {geluTanhN, geluTanhNScalar},
-		"leaky": {func(y, x *float32, n int) { leakyN(y, x, n, 0.01) }, func(y, x *float32, n int) { leakyNScalar(y, x, n, 0.01) }},
-		"hardSigmoid": {func(y, x *float32, n int) { hardSigmoidN(y, x, n, 0.2, 0.5) },
+		"abs": {AbsN, absNScalar}, "neg": {NegN, negNScalar}, "sqrt": {SqrtN, sqrtNScalar},
+		"exp": {ExpN, expNScalar}, "sigmoid": {SigmoidN, sigmoidNScalar}, "silu": {SiluN, siluNScalar},
+		"tanh": {TanhN, tanhNScalar}, "erf": {ErfN, erfNScalar}, "gelu": {GeluN, geluNScalar}, "geluTanh": {GeluTanhN, geluTanhNScalar},
+		"leaky": {func(y, x *float32, n int) { LeakyN(y, x, n, 0.01) }, func(y, x *float32, n int) { leakyNScalar(y, x, n, 0.01) }},
+		"hardSigmoid": {func(y, x *float32, n int) { HardSigmoidN(y, x, n, 0.2, 0.5) },
 			func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 0.2, 0.5) }},
-		"hardSigmoid from -0": {func(y, x *float32, n int) { hardSigmoidN(y, x, n, 1, float32(math.Copysign(0, -1))) },
+		"hardSigmoid from -0": {func(y, x *float32, n int) { HardSigmoidN(y, x, n, 1, float32(math.Copysign(0, -1))) },
 			func(y, x *float32, n int) { hardSigmoidNScalar(y, x, n, 1, float32(math.Copysign(0, -1))) }},
-		"hardSwish": {func(y, x *float32, n int) { hardSwishN(y, x, n, 1./6, 0.5) },
+		"hardSwish": {func(y, x *float32, n int) { HardSwishN(y, x, n, 1./6, 0.5) },
 			func(y, x *float32, n int) { hardSwishNScalar(y, x, n, 1./6, 0.5) }},
 	}
 	for i, b := range clampBounds {
 		lo, hi := float32(b[0]), float32(b[1])
-		kernels[fmt.Sprint("clip", i)] = pair{func(y, x *float32, n int) { clipN(y, x, n, lo, hi) },
+		kernels[fmt.Sprint("clip", i)] = pair{func(y, x *float32, n int) { ClipN(y, x, n, lo, hi) },
 			func(y, x *float32, n int) { clipNScalar(y, x, n, lo, hi) }}
 	}
 	for name, k := range kernels {
 		t.Run(name, func(t *testing.T) {
-			for _, n := range append(edgeSizes, 5000) {
+			for _, n := range append(laneSizes, 5000) {
 				for range 3 {
 					x := filled(r, n)
 					both(t, newOperand(n, r.IntN(4)), func(y operand) { k.twin(y.at(), x.at(), n) }, func(y operand) { k.kernel(y.at(), x.at(), n) }, "n=", n)
@@ -306,7 +271,7 @@ func TestUnaryBits(t *testing.T) {
 
 func TestRowKernelBits(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 8))
-	for _, cols := range append(edgeSizes, 1023, 1024, 1025, 1040, 2049, 3000) {
+	for _, cols := range append(laneSizes, 1023, 1024, 1025, 1040, 2049, 3000) {
 		for special := range 3 {
 			rows := 1 + r.IntN(3)
 			x := filled(r, rows*cols)
@@ -319,7 +284,7 @@ func TestRowKernelBits(t *testing.T) {
 			for _, k := range []struct {
 				name         string
 				kernel, twin func(y, x *float32, rows, cols int, factor float64)
-			}{{"sum", sumRows, sumRowsScalar}, {"squares", squareRows, squareRowsScalar}} {
+			}{{"sum", SumRows, sumRowsScalar}, {"squares", SquareRows, squareRowsScalar}} {
 				both(t, newOperand(rows, r.IntN(4)), func(y operand) { k.twin(y.at(), x.at(), rows, cols, factor) },
 					func(y operand) { k.kernel(y.at(), x.at(), rows, cols, factor) }, k.name, " ", rows, "×", cols)
 			}
@@ -327,18 +292,18 @@ func TestRowKernelBits(t *testing.T) {
 				name         string
 				kernel, twin func(y, x *float32, rows, cols int)
 				out          int
-			}{{"rowMax", rowMax, rowMaxScalar, rows}, {"rowMin", rowMin, rowMinScalar, rows}, {"softmax", softmaxRows, softmaxRowsScalar, rows * cols}} {
+			}{{"rowMax", RowMax, rowMaxScalar, rows}, {"rowMin", RowMin, rowMinScalar, rows}, {"softmax", SoftmaxRows, softmaxRowsScalar, rows * cols}} {
 				both(t, newOperand(k.out, r.IntN(4)), func(y operand) { k.twin(y.at(), x.at(), rows, cols) },
 					func(y operand) { k.kernel(y.at(), x.at(), rows, cols) }, k.name, " ", rows, "×", cols)
 			}
 			both(t, x, func(y operand) { softmaxRowsScalar(y.at(), y.at(), rows, cols) },
-				func(y operand) { softmaxRows(y.at(), y.at(), rows, cols) }, "softmax in place ", rows, "×", cols)
+				func(y operand) { SoftmaxRows(y.at(), y.at(), rows, cols) }, "softmax in place ", rows, "×", cols)
 		}
 	}
 }
 
-// BenchmarkKernels reports GFLOP/s or GB/s; sizes are those of the text models.
-func BenchmarkKernels(b *testing.B) {
+// BenchmarkLayerKernels reports GFLOP/s or GB/s; sizes are those of the text models.
+func BenchmarkLayerKernels(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 9))
 	data := func(n int) []float32 {
 		x := make([]float32, n)
@@ -356,7 +321,7 @@ func BenchmarkKernels(b *testing.B) {
 		c, p, q := data(m*n), data(m*k), data(k*n)
 		b.Run(fmt.Sprintf("Gemm/m=%d/k=%d/n=%d", m, k, n), func(b *testing.B) {
 			for b.Loop() {
-				gemmTiles(&c[0], n, &p[0], 4*k, &q[0], 8*k, k, m/4, n/8, startZero, nil, -inf, inf)
+				GemmTiles(&c[0], n, &p[0], 4*k, &q[0], 8*k, k, m/4, n/8, StartZero, nil, -inf, inf)
 			}
 			flops(b, 2*float64(m*k*n))
 		})
@@ -364,13 +329,13 @@ func BenchmarkKernels(b *testing.B) {
 	c, p, q := data(6624), data(480), data(480*6624)
 	b.Run("GemmRow/k=120/n=6624", func(b *testing.B) {
 		for b.Loop() {
-			gemmRow(&c[0], &p[0], 1, &q[0], 8*120, 120, 828, startZero, nil, -inf, inf)
+			GemmRow(&c[0], &p[0], 1, &q[0], 8*120, 120, 828, StartZero, nil, -inf, inf)
 		}
 		flops(b, 2*120*6624)
 	})
 	b.Run("GemmCol/k=120/m=480", func(b *testing.B) {
 		for b.Loop() {
-			gemmCol(&c[0], &q[0], 4*120, &p[0], 1, 120, 120, startZero, nil, -inf, inf)
+			GemmCol(&c[0], &q[0], 4*120, &p[0], 1, 120, 120, StartZero, nil, -inf, inf)
 		}
 		flops(b, 2*120*480)
 	})
@@ -382,13 +347,13 @@ func BenchmarkKernels(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("Depthwise/24x%d/5x5", w), func(b *testing.B) {
 			for b.Loop() {
-				depthwise(&y[0], w, &x[0], w+8, &taps[0], &p[0], 25, 24, w, 0, -inf, inf)
+				Depthwise(&y[0], w, &x[0], w+8, &taps[0], &p[0], 25, 24, w, 0, -inf, inf)
 			}
 			flops(b, 2*25*24*float64(w))
 		})
 		b.Run(fmt.Sprintf("MaxTaps/24x%d/5x5", w), func(b *testing.B) {
 			for b.Loop() {
-				maxTaps(&y[0], w, &x[0], w+8, &taps[0], 25, 24, w)
+				MaxTaps(&y[0], w, &x[0], w+8, &taps[0], 25, 24, w)
 			}
 			flops(b, 25*24*float64(w))
 		})
@@ -398,17 +363,17 @@ func BenchmarkKernels(b *testing.B) {
 		name   string
 		kernel unaryKernel
 	}{
-		{"clip", func(y, x *float32, n int) { clipN(y, x, n, 0, 6) }}, {"sqrt", sqrtN}, {"exp", expN}, {"sigmoid", sigmoidN}, {"silu", siluN},
-		{"tanh", tanhN}, {"erf", erfN}, {"gelu", geluN}, {"geluTanh", geluTanhN},
-		{"hardSwish", func(y, x *float32, n int) { hardSwishN(y, x, n, 1./6, 0.5) }},
-		{"transpose", func(y, x *float32, n int) { transpose(y, 128, x, 128, 128, 128) }},
-		{"unzip", func(y, x *float32, n int) { unzip(y, x, x, n/2) }},
-		{"add", func(y, x *float32, n int) { addRows(y, x, n, 1, x, n, 1, 1, n) }},
-		{"max", func(y, x *float32, n int) { maxRows(y, x, n, 1, x, n, 1, 1, n) }},
-		{"softmax/cols=128", func(y, x *float32, n int) { softmaxRows(y, x, n/128, 128) }},
-		{"softmax/cols=4096", func(y, x *float32, n int) { softmaxRows(y, x, n/4096, 4096) }},
-		{"sumRows/cols=128", func(y, x *float32, n int) { sumRows(y, x, n/128, 128, 1) }},
-		{"rowMax/cols=128", func(y, x *float32, n int) { rowMax(y, x, n/128, 128) }},
+		{"clip", func(y, x *float32, n int) { ClipN(y, x, n, 0, 6) }}, {"sqrt", SqrtN}, {"exp", ExpN}, {"sigmoid", SigmoidN}, {"silu", SiluN},
+		{"tanh", TanhN}, {"erf", ErfN}, {"gelu", GeluN}, {"geluTanh", GeluTanhN},
+		{"hardSwish", func(y, x *float32, n int) { HardSwishN(y, x, n, 1./6, 0.5) }},
+		{"transpose", func(y, x *float32, n int) { Transpose(y, 128, x, 128, 128, 128) }},
+		{"unzip", func(y, x *float32, n int) { Unzip(y, x, x, n/2) }},
+		{"add", func(y, x *float32, n int) { AddRows(y, x, n, 1, x, n, 1, 1, n) }},
+		{"max", func(y, x *float32, n int) { MaxRows(y, x, n, 1, x, n, 1, 1, n) }},
+		{"softmax/cols=128", func(y, x *float32, n int) { SoftmaxRows(y, x, n/128, 128) }},
+		{"softmax/cols=4096", func(y, x *float32, n int) { SoftmaxRows(y, x, n/4096, 4096) }},
+		{"sumRows/cols=128", func(y, x *float32, n int) { SumRows(y, x, n/128, 128, 1) }},
+		{"rowMax/cols=128", func(y, x *float32, n int) { RowMax(y, x, n/128, 128) }},
 	} {
 		b.Run("Elements/"+k.name, func(b *testing.B) {
 			b.SetBytes(8 << 14)
