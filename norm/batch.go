@@ -107,16 +107,14 @@ func (b *BatchNorm) allocate() {
 // Prepare takes the parameters, each with Channels elements; gamma and beta may be
 // nil (then 1 and 0). They are copied: later changes of the slices do not show.
 //
-// A wrong length is a *ShapeError. A variance that is negative or NaN, or 0
-// together with epsilon 0, is a *ValueError that names the channel; what had been
-// prepared before stays in force.
+// Stored variances may be a little below 0, as float32 leaves them: what counts is
+// variance + epsilon. Where that is negative or NaN the channel's results are NaN,
+// where it is 0 infinite or NaN; other channels do not notice. A wrong length is a
+// *ShapeError; what had been prepared before stays in force.
 func (b *BatchNorm) Prepare(mean, variance, gamma, beta []float32) error {
 	n := b.channels
 	w := about{op: batchOp, shape: b.shape, a: b.axis}
 	if err := w.check(arg{"mean", mean, n, ofAxis}, arg{"variance", variance, n, ofAxis}, arg{"gamma", gamma, n, ofAxis | optional}, arg{"beta", beta, n, ofAxis | optional}); err != nil {
-		return err
-	}
-	if err := checkVariance(batchOp, variance, b.epsilon); err != nil {
 		return err
 	}
 	if b.exact == nil {
@@ -296,31 +294,16 @@ func isHard(mean float32, scale float64) bool {
 	return !(math.Abs(float64(mean)) < kernel.MeanMax) || !(scale == 0 || scale >= 0x1p-126 && scale <= math.MaxFloat32)
 }
 
-func checkVariance(op string, variance []float32, epsilon float64) error {
-	for c, v := range variance {
-		if !(v >= 0) {
-			return valueError(op, "variance of channel ", c, " is ", v, ", want at least 0")
-		}
-		if float64(v)+epsilon == 0 {
-			return valueError(op, "variance of channel ", c, " and epsilon are both 0: there is nothing to divide by")
-		}
-	}
-	return nil
-}
-
 // BatchNormScale fills scale with gamma/√(variance + epsilon), computed in float64:
 // what BatchNormApply takes. gamma may be nil (then 1). scale may be the same slice
-// as either. Lengths that differ are a *ShapeError; the values are checked as
-// BatchNorm.Prepare does.
+// as either. It is NaN where variance + epsilon is negative, as in BatchNorm. Lengths
+// that differ are a *ShapeError.
 func BatchNormScale(scale, variance, gamma []float32, epsilon float64) error {
 	if err := checkEpsilon(batchOp, epsilon); err != nil {
 		return err
 	}
 	n := len(scale)
 	if err := (about{op: batchOp}).check(arg{"variance", variance, n, eachChannel}, arg{"gamma", gamma, n, eachChannel | optional}); err != nil {
-		return err
-	}
-	if err := checkVariance(batchOp, variance, epsilon); err != nil {
 		return err
 	}
 	for c, v := range variance {

@@ -44,9 +44,7 @@ func TestForwardSeesEachParameterChange(t *testing.T) {
 	check("no beta", params[0], params[1], nil, nil)
 	check("all", params[0], params[1], params[2], params[3])
 
-	params[1][1] = -1
 	y := make([]float32, len(x))
-	assert.Error(t, kept.Forward(y, x, params[0], params[1], params[2], params[3]))
-	params[1][1] = 5
+	assert.Error(t, kept.Forward(y, x, params[0], params[1], params[2][:1], params[3]))
 	check("after an error", params[0], params[1], params[2], params[3])
 }

@@ -127,16 +127,11 @@ func ExampleBatchNormApply() {
 
 // Errors give the numbers; their type says what kind of mistake it was.
 func ExampleValueError() {
-	layer, err := norm.NewBatchNorm([]int{8, 2}, 1, 1e-5, norm.Linear)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	err = layer.Prepare([]float32{0, 0}, []float32{1, -2}, nil, nil)
+	_, err := norm.NewBatchNorm([]int{8, 2}, 1, -1, norm.Linear)
 	var value *norm.ValueError
 	fmt.Println(errors.As(err, &value))
 	fmt.Println(err)
 	// Output:
 	// true
-	// norm: BatchNorm: variance of channel 1 is -2, want at least 0
+	// norm: BatchNorm: epsilon is -1, want a finite number of at least 0
 }

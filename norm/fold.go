@@ -16,8 +16,8 @@ const foldOp = "FoldBatchNorm"
 //	transposed convolution [I O kH kW]   outer I, channels O, inner kH·kW
 //
 // b, gamma and beta may be nil (0, 1 and 0). weight may be w, bias may be b. All
-// arithmetic is float64. Wrong lengths are a *ShapeError; a variance that is negative
-// or NaN, or 0 together with epsilon, is a *ValueError; nothing has been written then.
+// arithmetic is float64. A channel whose variance + epsilon is negative gets NaN, as in
+// BatchNorm. Wrong lengths are a *ShapeError; nothing has been written then.
 func FoldBatchNorm(weight, bias, w, b, mean, variance, gamma, beta []float32, outer, channels, inner int, epsilon float64) error {
 	if outer < 0 || channels < 0 || inner < 0 {
 		return shapeError(foldOp, "outer, channels and inner are ", []int{outer, channels, inner}, ", want none negative")
@@ -33,9 +33,6 @@ func FoldBatchNorm(weight, bias, w, b, mean, variance, gamma, beta []float32, ou
 	if err := p.check(arg{"w", w, size, ofPlanes}, arg{"weight", weight, size, ofPlanes}, arg{"bias", bias, channels, eachChannel},
 		arg{"mean", mean, channels, eachChannel}, arg{"variance", variance, channels, eachChannel}, arg{"b", b, channels, eachChannel | optional},
 		arg{"gamma", gamma, channels, eachChannel | optional}, arg{"beta", beta, channels, eachChannel | optional}); err != nil {
-		return err
-	}
-	if err := checkVariance(foldOp, variance, epsilon); err != nil {
 		return err
 	}
 	for c := range channels {

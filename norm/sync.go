@@ -21,7 +21,7 @@ func (l *BatchNormLayer) Moments(m *Moments, x []float32, shape []int) error {
 	if len(m.Mean) != l.channels || len(m.Variance) != l.channels {
 		return shapeError(l.op, "the moments have ", len(m.Mean), " channels, want ", l.channels)
 	}
-	if err := l.prepare(x, x, shape, false, false, 0); err != nil {
+	if err := l.prepare(x, x, shape, false, 0); err != nil {
 		return err
 	}
 	l.ready = false // the scratch is another batch's now
@@ -47,7 +47,7 @@ func (l *BatchNormLayer) ForwardWith(y, x []float32, shape []int, m *Moments, up
 	if m.Count == 0 && len(x) > 0 {
 		return valueError(l.op, "the moments are those of no values, want some")
 	}
-	if err := l.prepare(y, x, shape, true, false, m.Count); err != nil {
+	if err := l.prepare(y, x, shape, true, m.Count); err != nil {
 		return err
 	}
 	l.count = m.Count

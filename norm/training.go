@@ -105,12 +105,12 @@ func newLayer(op string, channels int, framework Framework, instance bool) (*Bat
 // the batch's statistics rather than the running ones, update lets the running ones
 // learn from the batch (afterwards): training sets both, inference none.
 //
-// A wrong length or rank is a *ShapeError; a momentum, epsilon or running variance
-// that makes no sense is a *ValueError, as is a single value per channel under
+// A channel whose running variance + Epsilon is negative is NaN where it is used. A wrong
+// length or rank is a *ShapeError; a momentum or epsilon that makes no sense is a *ValueError, as is a single value per channel under
 // PyTorch. Neither y nor the running statistics have changed then. A batch of no
 // values at all changes nothing.
 func (l *BatchNormLayer) Forward(y, x []float32, shape []int, useBatch, update bool) error {
-	if err := l.prepare(y, x, shape, useBatch || update, !useBatch, 0); err != nil {
+	if err := l.prepare(y, x, shape, useBatch || update, 0); err != nil {
 		return err
 	}
 	g := l.grid
@@ -151,7 +151,7 @@ func (l *BatchNormLayer) Forward(y, x []float32, shape []int, useBatch, update b
 // prepare checks the arguments of a pass and sets up the grid for its shape. count
 // is the number of values behind a statistic, 0 for those that x has; after an error
 // everything is as it was.
-func (l *BatchNormLayer) prepare(y, x []float32, shape []int, statistics, running bool, count int) error {
+func (l *BatchNormLayer) prepare(y, x []float32, shape []int, statistics bool, count int) error {
 	n, channels, inner, err := l.Layout.extents(l.op, shape)
 	if err != nil {
 		return err
@@ -173,11 +173,6 @@ func (l *BatchNormLayer) prepare(y, x []float32, shape []int, statistics, runnin
 	if err := w.check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"gamma", l.Gamma, channels, eachChannel | optional}, arg{"beta", l.Beta, channels, eachChannel | optional},
 		arg{"running mean", l.RunningMean, channels, eachChannel}, arg{"running variance", l.RunningVar, channels, eachChannel}); err != nil {
 		return err
-	}
-	if running {
-		if err := checkVariance(l.op, l.RunningVar, l.Epsilon); err != nil {
-			return err
-		}
 	}
 	if count == 0 {
 		if count = inner; !l.instance {

@@ -30,34 +30,68 @@ func check(g *Graph) error {
 			l.add("input " + text.Quote(v.Name) + ", which is no tensor")
 		}
 	}
+	l.version = g.Opsets[""]
 	l.nodes(g.Nodes)
-	if len(l.list) > 0 {
-		return &UnsupportedError{Missing: l.list}
-	}
-	return nil
+	return l.error()
 }
+
+// A model can lack as many things as it has nodes: a message names the first of them. Those
+// beyond are told apart only as long as there are few, so that a list costs no more than the file.
+const (
+	maxMissing = 32
+	maxKinds   = 4096
+)
 
 // lister collects what is missing, each thing once.
 type lister struct {
-	list []string
-	seen map[string]bool
+	list    []string
+	seen    map[string]bool // what is in list, and the keys of up to maxKinds more
+	more    int             // in seen, but not in list
+	endless bool            // there are more than seen has
+	version int             // of the ONNX opset that the model imports
 }
 
 func (l *lister) add(m string) {
-	if !l.seen[m] {
+	switch {
+	case l.seen[m]:
+	case len(l.seen) == maxKinds:
+		l.endless = true
+	case len(l.list) < maxMissing:
 		l.seen[m] = true
 		l.list = append(l.list, m)
+	default:
+		l.seen[m] = true
+		l.more++
 	}
+}
+
+// error is the UnsupportedError of what was collected, nil for nothing.
+func (l *lister) error() error {
+	if len(l.list) == 0 {
+		return nil
+	}
+	switch {
+	case l.endless:
+		l.list = append(l.list, text.Join("and more than ", l.more, " more"))
+	case l.more > 0:
+		l.list = append(l.list, text.Join("and ", l.more, " more"))
+	}
+	return &UnsupportedError{Missing: l.list}
 }
 
 func (l *lister) nodes(nodes []*Node) {
 	for _, n := range nodes {
+		if l.endless {
+			return
+		}
 		if n.Op == "If" && n.Domain == "" {
 			if why := checkIf(n); why != "" {
 				l.add("If " + why)
 			}
 		} else if op, ok := operators[n.key()]; !ok {
 			l.add(n.describe())
+		} else if n.Domain == "" && n.Version != l.version && n.Version > maxOpset { // of a function of the model's own
+			l.add(text.Join("opset ", n.Version, " (", minOpset, " to ", maxOpset, " are implemented)"))
 		} else if n.Version < op.since {
 			l.add(text.Join(n.describe(), ", implemented from opset ", op.since, " on"))
 		} else if op.check != nil {

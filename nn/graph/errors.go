@@ -1,6 +1,10 @@
 package graph
 
-import "github.com/normwasm/normwasm/internal/text"
+import (
+	"strings"
+
+	"github.com/normwasm/normwasm/internal/text"
+)
 
 // LoadError reports a model that cannot be read: truncated, malformed, or
 // asking for more than the limits allow.
@@ -11,21 +15,14 @@ func (e *LoadError) Error() string { return e.msg }
 // Load makes a LoadError of the parts that text.Join takes.
 func Load(parts ...any) error { return &LoadError{text.Join(parts...)} }
 
-// UnsupportedError lists every operator, attribute and type of a model that is
-// not implemented.
+// UnsupportedError lists the operators, attributes and types of a model that are
+// not implemented: the first of them, and how many more there are.
 type UnsupportedError struct {
 	Missing []string // such as "NonMaxSuppression (opset 11)"
 }
 
 func (e *UnsupportedError) Error() string {
-	msg := "graph: the model needs what is not implemented: "
-	for i, m := range e.Missing {
-		if i > 0 {
-			msg += ", "
-		}
-		msg += m
-	}
-	return msg
+	return "graph: the model needs what is not implemented: " + strings.Join(e.Missing, ", ")
 }
 
 // ShapeError reports a feed or a node whose operands do not fit each other.

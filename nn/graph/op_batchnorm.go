@@ -26,9 +26,6 @@ func checkBatchNorm(n *Node) string {
 	case n.Version >= 14 && !trains(n) && (n.Out(1) != nil || n.Out(2) != nil):
 		return "with running statistics as outputs, but not in training mode"
 	}
-	if _, ok := normActivation(n); !ok {
-		return "activation=" + n.Str("activation", "")
-	}
 	return ""
 }
 

@@ -11,16 +11,14 @@ import (
 func init() { enter(convolutions) }
 
 var convolutions = []entry{
-	{"Conv", 1, "auto_pad dilations group kernel_shape pads strides " + fusedAttrs, checkWindow, planConv},
-	{"ConvTranspose", 1, "auto_pad dilations group kernel_shape output_padding output_shape pads strides " + fusedAttrs,
+	{"Conv", 1, "auto_pad dilations group kernel_shape pads strides", checkWindow, planConv},
+	{"ConvTranspose", 1, "auto_pad dilations group kernel_shape output_padding output_shape pads strides",
 		checkWindow, planConvTranspose},
 }
 
-// fusedAttrs are the attributes by which the optimizer says that an activation
-// follows: activation is "relu", or "clip" with min and max.
-const fusedAttrs = "activation min max"
-
-// fusedClamp reads fusedAttrs.
+// fusedClamp reads the attributes by which the optimizer says that an activation
+// follows: activation is "relu", or "clip" with min and max. They are in no
+// entry's list, so that a file which has them is refused when it is loaded.
 func fusedClamp(n *Node) (nn.Clamp, bool) {
 	inf := float32(math.Inf(1))
 	switch n.Str("activation", "") {
@@ -49,11 +47,6 @@ func checkWindow(n *Node) string {
 		case "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", "":
 		default:
 			return "auto_pad=" + a.S
-		}
-	}
-	if n.Attrs["activation"] != nil {
-		if _, ok := fusedClamp(n); !ok {
-			return "activation=" + n.Str("activation", "")
 		}
 	}
 	return ""
@@ -118,6 +111,19 @@ func windowOf(c *Call, dims []int, kh, kw int) (win nn.Window, h, w int, err err
 		win = win.Same(h, w, false)
 	}
 	return win, h, w, nil
+}
+
+// tooSmall is the error of a window that has no place on a plane of h×w.
+func tooSmall(c *Call, g nn.Window, h, w int) error {
+	size := func(h, w int) string {
+		if len(c.In(0).Dims) == 3 {
+			return text.Join(w)
+		}
+		return text.Join(h, "×", w)
+	}
+	return c.Fail("x ", c.In(0).Dims, " has planes of ", size(h+g.PadTop+g.PadBottom, w+g.PadLeft+g.PadRight),
+		" with their pads, smaller than the window of ",
+		size((g.KernelH-1)*g.DilationH+1, (g.KernelW-1)*g.DilationW+1))
 }
 
 // checkPlanes fails for windows whose padded planes the kernels' 32-bit offsets
@@ -196,6 +202,9 @@ func planConv(c *Call) error {
 		return err
 	}
 	oh, ow := s.OutSize(height, width)
+	if oh == 0 || ow == 0 {
+		return tooSmall(c, s.Window, height, width)
+	}
 	c.Out(0, Float32, planeDims(x, s.OutChannels, oh, ow)...)
 	if c.err != nil || x[0]*s.OutChannels*oh*ow == 0 {
 		c.Run(nothing)

@@ -141,13 +141,14 @@ func sliceRange(start, end, step, n int64) (first, count int64) {
 	if step < 0 {
 		lo, hi = -1, n-1
 	}
-	clamp := func(v int64) int64 {
+	clamp := func(v, lo int64) int64 {
 		if v < 0 {
 			v += n // cannot overflow: v < 0 ≤ n
 		}
 		return min(max(v, lo), hi)
 	}
-	start, end = clamp(start), clamp(end)
+	// A start before the beginning is the first element, backwards too; only an end may be before it.
+	start, end = clamp(start, 0), clamp(end, lo)
 	switch {
 	case step > 0 && end > start:
 		return start, (end-start-1)/step + 1

@@ -8,15 +8,8 @@ import (
 func init() { enter(products) }
 
 var products = []entry{
-	{"MatMul " + Internal + ".MatMulAdd", 1, fusedAttrs, checkActivation, planMatMul},
-	{"Gemm", 7, "alpha beta transA transB " + fusedAttrs, checkActivation, planGemm},
-}
-
-func checkActivation(n *Node) string {
-	if _, ok := fusedClamp(n); !ok {
-		return "activation=" + n.Str("activation", "")
-	}
-	return ""
+	{"MatMul " + Internal + ".MatMulAdd", 1, "", nil, planMatMul},
+	{"Gemm", 7, "alpha beta transA transB", nil, planGemm},
 }
 
 // planMatMul: y[..., m, n] = a[..., m, k] · b[..., k, n], where the leading

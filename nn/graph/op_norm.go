@@ -11,7 +11,7 @@ import (
 func init() { enter(norms) }
 
 var norms = []entry{
-	{"BatchNormalization", 7, "epsilon momentum spatial training_mode " + fusedAttrs, checkBatchNorm, planBatchNorm},
+	{"BatchNormalization", 7, "epsilon momentum spatial training_mode", checkBatchNorm, planBatchNorm},
 	{"LayerNormalization", 1, "axis epsilon stash_type", checkStash, planLayerNorm},
 	{Internal + ".AddLayerNormalization", 1, "axis epsilon", nil, planLayerNorm},
 	{"InstanceNormalization", 6, "epsilon", nil, planInstanceNorm},
@@ -46,11 +46,39 @@ func rowsOf(c *Call, def int64) (axis, rows, cols int, err error) {
 	return axis, Elements(dims[:axis]), Elements(dims[axis:]), nil
 }
 
-// affine is a scale or bias that broadcasts to the normalized dimensions.
+// affine is a scale or bias that broadcasts to the normalized dimensions, or to all of x's.
 type affine struct {
 	input int
-	p     *strided // nil where it has them already
-	at, n int      // where in scratch it is spread
+	p     *strided   // nil where it has the normalized dimensions already
+	at, n int        // where in scratch it is spread
+	wide  *broadcast // over x, where it varies over other axes too: applied when the rows are normalized
+}
+
+// affines reads scale and bias of LayerNormalization and its kin from inputs i and i+1 (bias only where the operator
+// has one). A bias behind a wide scale is applied after it, so it is wide then too.
+func affines(c *Call, i int, bias bool, normalized []int) (gamma, beta *affine, err error) {
+	if gamma, err = newAffine(c, i, normalized); err != nil || !bias {
+		return gamma, nil, err
+	}
+	if beta, err = newAffine(c, i+1, normalized); err != nil {
+		return nil, nil, err
+	}
+	if beta != nil && beta.wide == nil && gamma != nil && gamma.wide != nil {
+		dims := c.In(0).Dims
+		in := c.In(i + 1).Dims
+		for len(in) > len(dims) { // leading ones, as newAffine has found
+			in = in[1:]
+		}
+		beta.wide = newBroadcast(dims, dims, in)
+	}
+	return gamma, beta, nil
+}
+
+// apply combines y with a wide scale or bias.
+func (f *affine) apply(a *Args, y []float32, kernel rowKernel[float32]) {
+	if f != nil && f.wide != nil && len(y) > 0 {
+		walkRows(f.wide, kernel, y, y, a.In[f.input].Float32s(), 0)
+	}
 }
 
 // newAffine reads input i, which may be omitted (nil).
@@ -70,10 +98,13 @@ func newAffine(c *Call, i int, normalized []int) (*affine, error) {
 		fits = d[j] == n || d[j] == 1
 	}
 	if !fits {
-		if sameDims(d, c.In(0).Dims) || len(d) == len(c.In(0).Dims) {
-			return nil, unsupported(c, "input ", i, " that varies over other axes")
+		dims := c.In(0).Dims
+		out, err := broadcastDims(c, 0, i)
+		if err != nil || !sameDims(out, dims) {
+			return nil, c.Fail("input ", i, " has dimensions ", in.Dims, ", which do not broadcast to ", dims)
 		}
-		return nil, c.Fail("input ", i, " has dimensions ", in.Dims, ", want ", normalized)
+		f.wide = newBroadcast(dims, dims, in.Dims)
+		return f, nil
 	}
 	if in.Len() != f.n {
 		f.spread(c, normalized, broadcastSteps(normalized, d))
@@ -89,7 +120,7 @@ func (f *affine) spread(c *Call, dims, steps []int) {
 }
 
 func (f *affine) of(a *Args) []float32 {
-	if f == nil {
+	if f == nil || f.wide != nil {
 		return nil
 	}
 	if f.p == nil {
@@ -136,11 +167,7 @@ func planLayerNorm(c *Call) error {
 		c.Out(1, Float32, statDims(dims, axis)...)
 		c.Out(2, Float32, statDims(dims, axis)...)
 	}
-	gamma, err := newAffine(c, 1+add, dims[axis:])
-	if err != nil {
-		return err
-	}
-	beta, err := newAffine(c, 2+add, dims[axis:])
+	gamma, beta, err := affines(c, 1+add, true, dims[axis:])
 	if err != nil {
 		return err
 	}
@@ -157,6 +184,8 @@ func planLayerNorm(c *Call) error {
 			x = sum
 		}
 		must(norm.LayerNormRows(y, mean, rstd, x, nil, gamma.of(a), beta.of(a), rows, cols, eps))
+		gamma.apply(a, y, nn.Mul)
+		beta.apply(a, y, nn.Add)
 	})
 	return nil
 }
@@ -225,13 +254,14 @@ func planRMSNorm(c *Call) error {
 	if err != nil {
 		return err
 	}
-	gamma, err := newAffine(c, 1, sameOut(c).Dims[axis:])
+	gamma, _, err := affines(c, 1, false, sameOut(c).Dims[axis:])
 	if err != nil {
 		return err
 	}
 	eps := float64(c.Node.Float("epsilon", 1e-5))
 	c.Run(func(a *Args) {
 		must(norm.RMSNormRows(a.Out[0].Float32s(), nil, a.In[0].Float32s(), gamma.of(a), rows, cols, eps))
+		gamma.apply(a, a.Out[0].Float32s(), nn.Mul)
 	})
 	return nil
 }

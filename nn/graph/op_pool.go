@@ -46,7 +46,16 @@ func planPool(c *Call) error {
 	auto := c.Node.Str("auto_pad", "NOTSET")
 	pool := nn.Pool{Window: win, CountPad: c.Node.Int("count_include_pad", 0) != 0}
 	pool.Ceil = c.Node.Int("ceil_mode", 0) != 0 && (auto == "NOTSET" || auto == "" || auto == "VALID")
+	// onnxruntime divides by the stride towards zero: a window that reaches over the plane
+	// by less than a stride has one place. (Where it counts pads it would have to count these.)
+	if !pool.CountPad {
+		pool.PadBottom += overhang(h+pool.PadTop+pool.PadBottom, (kh-1)*pool.DilationH+1, pool.StrideH)
+		pool.PadRight += overhang(w+pool.PadLeft+pool.PadRight, (kw-1)*pool.DilationW+1, pool.StrideW)
+	}
 	oh, ow := pool.OutSize(h, w)
+	if oh == 0 || ow == 0 {
+		return tooSmall(c, win, h, w)
+	}
 	planes := dims[0] * dims[1]
 	c.Out(0, Float32, planeDims(dims, dims[1], oh, ow)...)
 	if c.err != nil || planes*oh*ow == 0 {
@@ -62,6 +71,14 @@ func planPool(c *Call) error {
 		f(pool, a.Out[0].Float32s(), a.In[0].Float32s(), planes, h, w, slab.View[float32](a.Scratch))
 	})
 	return nil
+}
+
+// overhang is by how much a window is larger than n, where that is less than a stride.
+func overhang(n, extent, stride int) int {
+	if by := extent - n; n > 0 && by > 0 && by < stride {
+		return by
+	}
+	return 0
 }
 
 func planGlobalPool(c *Call) error {

@@ -224,11 +224,15 @@ func (r *resizing) coordinate(c *Call, axis, j int) float64 {
 			return 0
 		}
 	case "align_corners":
-		if out <= 1 || scale*in == 1 {
+		if out <= 1 || scale < 1 && scale*in == 1 {
 			return 0
 		}
-		// The ONNX project's cases count the output before it is rounded down.
-		return x * (in - 1) / (scale*in - 1)
+		// An enlarged input ends where the output does, as in onnxruntime. The ONNX project's
+		// cases of scales below 1 count the output before it is rounded down.
+		if scale < 1 {
+			out = scale * in
+		}
+		return x * (in - 1) / (out - 1)
 	case "asymmetric":
 		return x / scale
 	case "tf_half_pixel_for_nn":

@@ -24,6 +24,7 @@ type node struct {
 	outs       int             // 0 is one
 	resident   bool            // inputs and outputs are in memory of the caller's
 	constant   bool            // inputs are the model's constants; the first is fed all the same
+	then       *node           // takes output 0 and constants, for the optimizer to fuse
 }
 
 func (n node) graph() *graph.Graph {
@@ -54,14 +55,28 @@ func (n node) graph() *graph.Graph {
 		g.Outputs = append(g.Outputs, v)
 	}
 	g.Nodes = []*graph.Node{call}
+	if n.then != nil {
+		behind := &graph.Node{Name: "then", Op: n.then.op, Version: n.version, Inputs: call.Outputs[:1:1], Outputs: []*graph.Value{{Name: "z"}}}
+		for _, x := range n.then.in {
+			behind.Inputs = append(behind.Inputs, &graph.Value{Name: "c", Type: x.Type, Const: x})
+		}
+		g.Nodes, g.Outputs = append(g.Nodes, behind), behind.Outputs
+	}
 	return g
 }
 
 // try runs the node by itself.
 func (n node) try() ([]*graph.Tensor, error) {
-	s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none", Resident: n.resident})
+	level := "none"
+	if n.then != nil {
+		level = "all"
+	}
+	s, err := graph.NewSession(n.graph(), graph.Options{Optimize: level, Resident: n.resident})
 	if err != nil {
 		return nil, err
+	}
+	if n.then != nil && len(s.Ops()) != 1 {
+		return nil, fmt.Errorf("%s is not fused with %s", n.op, n.then.op)
 	}
 	var dims [][]int
 	var feeds []*graph.Tensor

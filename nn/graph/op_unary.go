@@ -87,7 +87,7 @@ var activations = []activation{
 	{"Celu", 12, "alpha", "", 1, 0, func(y, x []float32, a, _ float32) { nn.Celu(y, x, a) }},
 	{"ThresholdedRelu", 10, "alpha", "", 1, 0, func(y, x []float32, a, _ float32) { nn.ThresholdedRelu(y, x, a) }},
 	{"HardSigmoid", 6, "alpha", "beta", 0.2, 0.5, nn.HardSigmoid},
-	{"HardSwish", 14, "alpha", "beta", 1.0 / 6, 0.5, nn.HardSwish}, // with attributes it is the optimizer's
+	{"HardSwish", 14, "", "", 1.0 / 6, 0.5, nn.HardSwish},
 	{"Shrink", 9, "bias", "lambd", 0, 0.5, shrink},
 }
 

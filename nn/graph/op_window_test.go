@@ -131,8 +131,9 @@ func TestConv(t *testing.T) {
 				for i, v := range want {
 					want[i] = min(max(v, -0.5), 1)
 				}
-				a := g.attrs(false, "group", integer(int64(groups[0])), "activation", text("clip"), "min", float(-0.5), "max", float(1))
-				near(t, want, node{op: "Conv", attrs: a, in: in}.run(t)[0], 1e-5, what)
+				a := g.attrs(false, "group", integer(int64(groups[0])))
+				clip := &node{op: "Clip", in: []*graph.Tensor{f32(nil, -0.5), f32(nil, 1)}}
+				near(t, want, node{op: "Conv", attrs: a, in: in, then: clip}.run(t)[0], 1e-5, what)
 			}
 		}
 	}
@@ -174,12 +175,14 @@ func TestConvOfNothing(t *testing.T) {
 	b := f32([]int{2}, 1, -2)
 	y := node{op: "Conv", in: []*graph.Tensor{f32([]int{0, 1, 3, 3}), f32([]int{2, 1, 1, 1}), b}}.run(t)[0]
 	require.Equal(t, []int{0, 2, 3, 3}, y.Dims)
-	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 0, 1, 2}), f32([]int{2, 0, 1, 1}), b}, attrs: attrs("activation", text("relu"))}.run(t)[0]
+	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 0, 1, 2}), f32([]int{2, 0, 1, 1}), b}, then: &node{op: "Relu"}}.run(t)[0]
 	require.Equal(t, []float32{1, 1, 0, 0}, y.Float32s(), "no channels: the bias alone")
 	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 0, 2}), f32([]int{2, 1, 1, 1}), b}, attrs: attrs("pads", integers(1, 0, 0, 0))}.run(t)[0]
 	require.Equal(t, []float32{1, 1, -2, -2}, y.Float32s(), "nothing but pads")
-	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 2, 2}), f32([]int{2, 1, 3, 3}), b}}.run(t)[0]
-	require.Equal(t, []int{1, 2, 0, 0}, y.Dims, "the window does not fit")
+	_, err := node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 2, 4}), f32([]int{2, 1, 3, 3}), b}, attrs: attrs("pads", integers(0, 1, 0, 0))}.try()
+	require.ErrorContains(t, err, "x [1 1 2 4] has planes of 2×5 with their pads, smaller than the window of 3×3")
+	_, err = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 2}), f32([]int{2, 1, 3})}}.try()
+	require.ErrorContains(t, err, "x [1 1 2] has planes of 2 with their pads, smaller than the window of 3")
 }
 
 func TestConvRefuses(t *testing.T) {

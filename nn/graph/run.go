@@ -89,12 +89,12 @@ func (r *Run) serves(dims [][]int) bool {
 	return len(r.dims) == len(dims)
 }
 
-// fits checks dimensions against the declared ones.
+// fits checks dimensions against the declared ones. Symbols are not compared: exporters
+// give unlike sizes one name. A declared scalar may come as one element of more dimensions.
 func (s *Session) fits(dims [][]int) error {
 	if len(dims) != len(s.graph.Inputs) {
 		return Shape("graph: Prepare got ", len(dims), " shapes, want ", len(s.graph.Inputs), ", one for each input")
 	}
-	sizes := map[string]int{}
 	for i, v := range s.graph.Inputs {
 		d := dims[i]
 		if !sane(d, v.Type.Size(), s.maxBytes) {
@@ -103,23 +103,15 @@ func (s *Session) fits(dims [][]int) error {
 		if !v.Known {
 			continue
 		}
+		if len(v.Dims) == 0 && Elements(d) == 1 {
+			continue
+		}
 		ok := len(d) == len(v.Dims)
 		for j := 0; ok && j < len(d); j++ {
 			ok = v.Dims[j].Size < 0 || v.Dims[j].Size == d[j]
 		}
 		if !ok {
 			return Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ", want ", DimsString(v.Dims))
-		}
-		for j, size := range d {
-			sym := v.Dims[j].Symbol
-			if sym == "" || sym == "?" || v.Dims[j].Size >= 0 {
-				continue
-			}
-			if first, ok := sizes[sym]; ok && first != size {
-				return Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ", want ", DimsString(v.Dims),
-					", where ", text.Quote(sym), " is ", first, " already")
-			}
-			sizes[sym] = size
 		}
 	}
 	return nil

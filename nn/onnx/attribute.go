@@ -14,6 +14,7 @@ type attributeProto struct {
 	tensor, body []byte
 	typ, seen    int64  // as declared, and by the field that is there
 	odd          string // what is not implemented
+	ref          string // the attribute of a function that it refers to
 }
 
 // attribute reads an AttributeProto of a node in scope s.
@@ -72,7 +73,7 @@ func (p *attributeProto) rarer(m *message) {
 	case 14, 15:
 		p.odd = "a type"
 	case 21:
-		p.odd = "a reference"
+		p.ref = m.str()
 	case 22, 23:
 		p.odd = "a sparse tensor"
 	}
@@ -82,6 +83,9 @@ func (p *attributeProto) rarer(m *message) {
 func (r *reader) finish(p *attributeProto, s *scope) (a *graph.Attr, err error) {
 	if p.name == "" {
 		return nil, graph.Load("onnx: an attribute has no name")
+	}
+	if p.ref != "" {
+		return r.reference(p, s)
 	}
 	if p.odd != "" || p.typ > int64(graph.AttrStrings) {
 		if p.odd == "" {

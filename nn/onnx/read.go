@@ -11,8 +11,6 @@
 package onnx
 
 import (
-	"slices"
-
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 )
@@ -24,17 +22,36 @@ const (
 
 // reader is the state of reading one file.
 type reader struct {
-	opsets map[string]int
-	missed []string
-	items  int
-	depth  int
+	opsets    map[string]int
+	missed    []string
+	known     map[string]bool // what missed has
+	items     int
+	depth     int
+	budget    int // bytes by which sparse tensors and functions may make the model larger than its file
+	functions map[string]*function
+	calls     int               // functions being expanded
+	shared    map[*byte]*shared // by their first byte, so that all calls of a function have one
 }
+
+// shared is a tensor of a function.
+type shared struct {
+	tensor *graph.Tensor
+	name   string
+}
+
+// maxMissed bounds the list of what is not implemented. A message names fewer.
+const maxMissed = 1000
 
 // missing notes something that is not implemented.
 func (r *reader) missing(what string) {
-	if len(r.missed) < 1000 && !slices.Contains(r.missed, what) {
-		r.missed = append(r.missed, what)
+	if len(r.missed) == maxMissed || r.known[what] {
+		return
 	}
+	if r.known == nil {
+		r.known = map[string]bool{}
+	}
+	r.known[what] = true
+	r.missed = append(r.missed, what)
 }
 
 // item counts something that takes memory beyond its bytes in the file.
@@ -53,7 +70,7 @@ func Read(b []byte) (*graph.Graph, error) {
 	if len(b) == 0 {
 		return nil, graph.Load("onnx: the file is empty")
 	}
-	r := &reader{opsets: map[string]int{}}
+	r := &reader{opsets: map[string]int{}, budget: 16<<20 + 16*len(b)}
 	var body []byte
 	m := open(b, "model")
 	for m.next() {
@@ -69,7 +86,11 @@ func Read(b []byte) (*graph.Graph, error) {
 				}
 			}
 		case 25:
-			r.missing("functions of the model's own")
+			if m.want(kindBytes) {
+				if err := r.header(m.data); err != nil {
+					return nil, err
+				}
+			}
 		}
 	}
 	if m.err != nil {

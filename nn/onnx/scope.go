@@ -10,6 +10,20 @@ type scope struct {
 	outer    *scope
 	values   map[string]*graph.Value
 	captured map[*graph.Value]bool // values of outer scopes that this one uses
+
+	// Of a call of a function: the inputs that it leaves out, and its attributes.
+	omitted map[string]bool
+	attrs   map[string]*graph.Attr
+}
+
+// lacks says that a name is an input that the call of a function leaves out.
+func (s *scope) lacks(name string) bool {
+	for ; s != nil; s = s.outer {
+		if s.omitted[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // find looks a name up, here and then outwards.
@@ -43,6 +57,8 @@ type node struct {
 	inputs []string
 	attrs  [][]byte
 	deps   []*graph.Value // what its subgraphs take from around them
+
+	overload string // which of the functions of this name
 }
 
 // graphProto is what a GraphProto has to be resolved when all of it is read.
@@ -120,7 +136,9 @@ func (r *reader) graphFields(b []byte, g *graph.Graph, s *scope, p *graphProto) 
 			// 13, value_info, is what an exporter believed about the values between.
 			// Planning finds it out, so a file that is wrong there cannot mislead.
 		case 15:
-			r.missing("sparse initializers")
+			if m.want(kindBytes) {
+				m.err = r.sparse(m.data, s)
+			}
 		}
 	}
 	return m.err
@@ -193,6 +211,8 @@ func (r *reader) nodeFields(b []byte, n *node) error {
 			}
 		case 7:
 			n.Domain = domainName(m.str())
+		case 8:
+			n.overload = m.str()
 		}
 	}
 	return m.err
@@ -223,10 +243,32 @@ func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
 			}
 		}
 	}
-	kept := nodes[:0]
+	kept, err := r.resolved(nodes, s)
+	if err != nil {
+		return err
+	}
+	kept, err = ordered(kept)
+	for _, n := range kept {
+		g.Nodes = append(g.Nodes, n.Node)
+	}
+	return err
+}
+
+// resolved resolves what nodes refer to, whose outputs are in s already. Constant nodes
+// become their outputs' values, calls of functions what these consist of.
+func (r *reader) resolved(nodes []*node, s *scope) (kept []*node, err error) {
+	kept = make([]*node, 0, len(nodes))
 	for _, n := range nodes {
 		if err := r.resolve(n, s); err != nil {
-			return err
+			return nil, err
+		}
+		if f := r.called(n); f != nil {
+			inner, err := r.expand(n, f)
+			if err != nil {
+				return nil, err
+			}
+			kept = append(kept, inner...)
+			continue
 		}
 		if n.Op != "Constant" || n.Domain != "" {
 			kept = append(kept, n)
@@ -234,17 +276,13 @@ func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
 		}
 		t, err := r.constant(n.Node)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if v := n.Outputs[0]; v != nil && t != nil {
 			v.Const, v.Type = t, t.Type
 		}
 	}
-	kept, err := ordered(kept)
-	for _, n := range kept {
-		g.Nodes = append(g.Nodes, n.Node)
-	}
-	return err
+	return kept, nil
 }
 
 // resolve reads a node's attributes and finds its inputs.
@@ -259,7 +297,7 @@ func (r *reader) resolve(n *node, s *scope) error {
 		n.Inputs = make([]*graph.Value, len(n.inputs))
 	}
 	for i, name := range n.inputs {
-		if name == "" {
+		if name == "" || s.lacks(name) {
 			continue
 		}
 		if n.Inputs[i] = s.find(name); n.Inputs[i] == nil {

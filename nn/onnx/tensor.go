@@ -52,11 +52,22 @@ func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
 	if err := r.item(); err != nil {
 		return nil, "", err
 	}
+	if r.calls > 0 && len(b) > 0 { // read again by each call, but for its elements, which may have been moved
+		if have := r.shared[&b[0]]; have != nil {
+			return have.tensor, have.name, nil
+		}
+	}
 	var p tensorProto
 	if err := r.tensorFields(b, &p); err != nil {
 		return nil, p.name, err
 	}
 	t, err = r.build(b, &p)
+	if err == nil && r.calls > 0 && len(b) > 0 {
+		if r.shared == nil {
+			r.shared = map[*byte]*shared{}
+		}
+		r.shared[&b[0]] = &shared{t, p.name}
+	}
 	return t, p.name, err
 }
 

@@ -1,0 +1,102 @@
+package onnx
+
+import (
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// sparse reads a SparseTensorProto, an initializer of which only some elements are
+// written, and enters it into s with all of them. The reader's budget bounds how much
+// larger than its file a model becomes so.
+func (r *reader) sparse(b []byte, s *scope) error {
+	var values, indices *graph.Tensor
+	var dims []int64
+	name := ""
+	m := open(b, "sparse tensor")
+	for m.next() {
+		switch m.num {
+		case 1:
+			if m.want(kindBytes) {
+				values, name, m.err = r.tensor(m.data)
+			}
+		case 2:
+			if m.want(kindBytes) {
+				indices, _, m.err = r.tensor(m.data)
+			}
+		case 3:
+			dims = m.numbers(dims)
+		}
+	}
+	if m.err != nil {
+		return m.err
+	}
+	if name == "" || values == nil {
+		return graph.Load("onnx: a sparse initializer has no name or no values")
+	}
+	t, err := r.dense(name, values, indices, dims)
+	if err != nil {
+		return err
+	}
+	return s.define(&graph.Value{Name: name, Type: t.Type, Const: t})
+}
+
+// dense puts values to the places that indices give: offsets, or one index for each
+// dimension.
+func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int64) (*graph.Tensor, error) {
+	size := values.Type.Size()
+	if size == 0 || indices != nil && indices.Type == graph.Undefined {
+		r.missing("sparse initializer " + text.Quote(name) + " of this type")
+		return values, nil
+	}
+	if len(dims) == 0 || len(dims) > maxRank {
+		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has ", len(dims), " dimensions, want 1 to ", maxRank)
+	}
+	t, n := &graph.Tensor{Type: values.Type, Dims: make([]int, len(dims))}, size
+	for i, d := range dims {
+		if d < 0 || d > 1<<40 || d > 0 && n > 1<<40/int(d) {
+			return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims)
+		}
+		t.Dims[i] = int(d)
+		n *= max(int(d), 1)
+	}
+	if r.budget -= n; r.budget < 0 {
+		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims, ", far more than the file has elements")
+	}
+	t = graph.NewTensor(t.Type, t.Dims...)
+	count := values.Len()
+	if len(values.Data) != count*size { // not implemented, and noted
+		return t, nil
+	}
+	if count == 0 {
+		return t, nil
+	}
+	if indices == nil || indices.Type != graph.Int64 || len(indices.Data) != 8*indices.Len() {
+		return nil, graph.Load("onnx: the indices of sparse initializer ", text.Quote(name), " are missing, or no int64")
+	}
+	per := 0 // indices of one element
+	switch d := indices.Dims; {
+	case len(d) == 1 && d[0] == count:
+		per = 1
+	case len(d) == 2 && d[0] == count && d[1] == len(dims):
+		per = d[1]
+	default:
+		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has ", count, " values and indices of dimensions ", d)
+	}
+	list := indices.Int64s()
+	for i := range count {
+		at := int64(0)
+		for k, index := range list[i*per : (i+1)*per] {
+			limit := int64(t.Len())
+			if len(indices.Dims) == 2 {
+				limit = dims[k]
+				at *= limit
+			}
+			if index < 0 || index >= limit {
+				return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " of dimensions ", dims, " has the index ", index)
+			}
+			at += index
+		}
+		copy(t.Data[int(at)*size:][:size], values.Data[i*size:])
+	}
+	return t, nil
+}
