@@ -229,9 +229,10 @@ export function rmsNorm<T extends Operand>(x: T, o?: Common & {
 /** Inference: per channel with the given statistics, y = scale·(x − mean)/√(variance + ε) + bias, then `activation`.
  *  layout 'nchw' (default; channel is axis 1, any rank ≥ 2) or 'nhwc' (last);
  *  `axis` names the channel axis itself, for any rank ≥ 1; a layout given with it must name the same. ε = 1e-5. mean, variance, scale and bias have one element a
- *  channel. NaN passes through the activations.
+ *  channel. NaN passes through the activations. A stored variance may be a little below 0, as rounding leaves it: a channel whose
+ *  variance + ε is negative is NaN, the others do not notice.
  *  @throws {ShapeError} when a length, axis or dimension does not fit
- *  @throws {NormError} for a negative or NaN variance or epsilon, or an operand of another class or detached
+ *  @throws {NormError} for a negative or NaN epsilon, or an operand of another class or detached
  *  @throws {DisposedError} for a disposed tensor or runtime */
 export function batchNorm<T extends Operand>(x: T, o: Common & Affine & {
   mean: Operand; variance: Operand; layout?: 'nchw' | 'nhwc'; axis?: number; activation?: Activation;
@@ -283,9 +284,8 @@ export function weightNorm<T extends Operand>(v: T, o: { shape?: readonly number
 
 /** Conv weights [O, I/g, ...] (or linear ones, [O, I]) and bias with a BatchNorm folded in: the same outputs, one op fewer.
  *  With a = scale/√(variance + ε): weight·a and (bias − mean)·a + shift, new arrays both. bias, mean, variance, scale and shift
- *  have O elements; those left out count as 0, or 1 for scale. ε = 1e-5.
- *  @throws {ShapeError} when a length does not fit
- *  @throws {NormError} for a negative or NaN variance, or one of 0 together with ε = 0 */
+ *  have O elements; those left out count as 0, or 1 for scale. ε = 1e-5. A channel whose variance + ε is negative gets NaN.
+ *  @throws {ShapeError} when a length does not fit */
 export function foldBatchNorm(o: { weight: Float32Array; weightShape: readonly number[]; bias?: Float32Array;
   mean: Float32Array; variance: Float32Array; scale?: Float32Array; shift?: Float32Array; epsilon?: number }): { weight: Float32Array; bias: Float32Array };
 
@@ -350,7 +350,8 @@ export class BatchNorm implements Layer {
   batches: number;
   /** useBatchStats normalizes with the batch's statistics rather than the running ones, updateStats lets these learn from the
    *  batch. They are separate: both default to `training` (default true). `moments` take the place of the batch's statistics.
-   *  @throws {NormError} also for one value per channel under 'pytorch', a negative running variance where it is used, and
+   *  A channel whose running variance + ε is negative is NaN where it is used.
+   *  @throws {NormError} also for one value per channel under 'pytorch', and
    *  moments where the running statistics are to be used (`useBatchStats` false, or `training` false without it) */
   forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; training?: boolean; useBatchStats?: boolean; updateStats?: boolean;
     moments?: Moments<Float32Array | Float64Array> }): T;
@@ -531,7 +532,7 @@ export class InferenceSession {
    *  as one: each run starts from the running statistics that the model or the feeds give, and gives out what they become.
    *  @throws {LoadError} when the model cannot be fetched, or of code `INVALID_MODEL` when it is truncated or no ONNX file: HTML, JSON, a Git
    *  LFS pointer, gzip, and the formats of other libraries (.ort, .tflite, safetensors, PyTorch, Keras, TensorFlow …) are named
-   *  @throws {UnsupportedError} that lists every operator, attribute and type that is not implemented */
+   *  @throws {UnsupportedError} that lists the operators, attributes and types that are not implemented: the first 32, and how many more */
   static create(model: ModelSource, options?: SessionOptions): Promise<InferenceSession>;
   /** In the order of the model. In names that are not UTF-8 in the file, U+FFFD stands for what is wrong, with "_2", "_3" … behind
    *  it where another input (or output) has that name; so do the names of dimensions, without numbers. */
@@ -808,7 +809,7 @@ export class ShapeError extends NormError {}
 /** The module or a model could not be fetched, read or compiled: `FETCH_FAILED`, `HTTP_STATUS`, `NOT_A_MODULE`,
  *  `BLOCKED_BY_POLICY` (by the page's Content-Security-Policy), `INTERRUPTED`, `COMPILE_FAILED`, `START_FAILED`, `VERSION_MISMATCH`, `INVALID_MODEL`, `ABORTED`, `LOAD_FAILED`. */
 export class LoadError extends NormError {}
-/** An operator, attribute or type that is not implemented: `UNSUPPORTED`; all of them are listed. */
+/** An operator, attribute or type that is not implemented: `UNSUPPORTED`; the first 32 are listed, the others counted. */
 export class UnsupportedError extends NormError {}
 /** Use after dispose() or release(), or after the runtime died: `DISPOSED`. */
 export class DisposedError extends NormError {}

@@ -333,9 +333,10 @@ func TestLayer(t *testing.T) {
 	dgamma, dbeta := make([]float32, 2), make([]float32, 2)
 	require.NoError(t, l.Backward(grad, dgamma, dbeta, dy, x))
 
+	momentum := 0.9
 	forward := func(layer Handle, useBatch float64) error {
 		frame(b, whole(hy, 8), whole(hx, 8), absent, absent, []int{int(running), 0, 2}, []int{int(running), 2, 2}, absent, []int{2, 4, 2, -1},
-			given(float64(layer), 0, 1, 1e-5, 0.9, useBatch, 1, 0, 0, 0))
+			given(float64(layer), 0, 1, 1e-5, momentum, useBatch, 1, 0, 0, 0))
 		return b.NormFrame(op(t, "batchNormForward"))
 	}
 	backward := func() error {
@@ -357,11 +358,12 @@ func TestLayer(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(10, func() { b.NormFrame(number) }))
 
 	// A failure leaves the running statistics alone.
-	stats[2] = -1
+	momentum = 2
 	kept := slices.Clone(stats)
 	assert.Equal(t, Invalid, status(t, b, forward(layer, 0)))
-	assert.Contains(t, string(b.Failure()), "variance of channel 0 is -1")
+	assert.Contains(t, string(b.Failure()), "momentum is 2, want 0 to 1")
 	assert.Equal(t, kept, stats)
+	momentum = 0.9
 
 	for name, h := range map[string]Handle{"a tensor": hx, "none": 0, "never made": 77} {
 		assert.NotEqual(t, OK, status(t, b, forward(h, 1)), name)

@@ -444,9 +444,6 @@ export class BatchNorm extends Affine {
       if (state[key] === undefined) throw new NormError(`${name}: ${key} is missing`);
       return checkArray(state[key], `${name}: ${key}`, this.#features).slice();
     });
-    const variance = loaded[wanted.indexOf('runningVar')];
-    const wrong = variance.findIndex((v) => !(v >= 0));
-    if (wrong >= 0) throw new NormError(`${name}: runningVar of channel ${wrong} is ${variance[wrong]}, want at least 0`);
     const batches = state.batches === undefined ? 0 : checkBatches(state.batches?.[0], name);
     wanted.forEach((key, i) => {
       const own = this[key];

@@ -206,8 +206,6 @@ for (const variant of ['simd', 'scalar']) {
       ['batchNorm without variance', () => batchNorm(x, { mean: two }), NormError, /variance is missing/],
       ['batchNorm rank 1', () => batchNorm(x, { mean: x, variance: x }), ShapeError, /rank 1, want at least 2/],
       ['batchNorm channels', () => batchNorm(x, { shape: [2, 4], mean: two, variance: two }), ShapeError, /mean has 2 elements, want 4/],
-      ['batchNorm variance', () => batchNorm(x, { shape: [4, 2], mean: two, variance: Float32Array.of(1, -1) }), NormError, /variance of channel 1 is -1/],
-      ['batchNorm zero variance', () => batchNorm(x, { shape: [4, 2], mean: two, variance: two, epsilon: 0 }), NormError, /nothing to divide by/],
       ['batchNorm axis', () => batchNorm(x, { axis: 1, mean: two, variance: two }), ShapeError, /axis 1 is out of range/],
       ['batchNorm layout', () => batchNorm(x, { layout: 'hwc', mean: two, variance: two }), NormError, /layout is "hwc"/],
       ['batchNorm big layout', () => batchNorm(x, { layout: 1n, mean: two, variance: two }), NormError, /layout is a bigint, want 'nchw' or 'nhwc'/],

@@ -297,8 +297,15 @@ for (const variant of ['simd', 'scalar']) {
           assert.throws(f, (error) => error instanceof NormError && error.message.startsWith('BatchNorm') || error.message.startsWith('norm: BatchNorm') || error.message.startsWith('norm: MergeMoments'), String(f));
           assert.deepEqual(bn.stateDict(), before, String(f));
         }
-        bn.runningVar[1] = -1;
-        assert.throws(() => bn.forward(batches[0], { shape, training: false }), { name: 'NormError', message: /variance of channel 1 is -1/ });
+        // A stored variance may be below 0 by a rounding; where ε does not make up for it that channel is NaN, and no other.
+        bn.loadStateDict({ ...bn.stateDict(), runningVar: Float32Array.of(1, -9e-6, -1) });
+        const y = bn.forward(batches[0], { shape, training: false });
+        y.forEach((v, i) => {
+          const c = Math.floor(i / (y.length / shape[0] / 3)) % 3;
+          const want = (batches[0][i] - bn.runningMean[c]) / Math.sqrt([1, Math.fround(-9e-6), -1][c] + 1e-5) * bn.scale[c] + bn.bias[c];
+          if (c === 2) assert.ok(Number.isNaN(v) && Number.isNaN(want));
+          else assert.ok(Math.abs(v - want) <= 1e-4 * Math.max(1, Math.abs(want)), `${i}: ${v}, want ${want}`);
+        });
         bn.runningVar = new Float32Array(2);
         assert.throws(() => bn.forward(batches[0], { shape }), { name: 'ShapeError', message: /runningVar has 2 elements, want 3/ });
         bn.runningVar = [1, 1, 1];
@@ -384,7 +391,7 @@ for (const variant of ['simd', 'scalar']) {
             () => bn.forward(batches[1].subarray(0, 3), { shape: [1, 3] }), () => bn.forward(x, { shape, out: new Float32Array(3) }),
             () => bn.forward(batches[1], { shape, moments: { count: 0, mean: new Float32Array(3), variance: new Float32Array(3) } }),
             () => bn.backwardSums(dy.subarray(1)), () => bn.backwardSums(detached(72)), () => bn.backward(dy.subarray(1)), () => bn.backward(dy, { out: new Float32Array(3) }),
-            () => bn.backward(dy, { sums: new Float64Array(5) }), () => bn.loadStateDict({ ...state, runningVar: Float32Array.of(1, -1, 1) }), () => bn.loadStateDict({}),
+            () => bn.backward(dy, { sums: new Float64Array(5) }), () => bn.loadStateDict({ ...state, runningVar: Float32Array.of(1, 1) }), () => bn.loadStateDict({}),
           ]) {
             assert.throws(f, NormError, String(f));
             assert.deepEqual(bn.backward(dy), want, String(f));
@@ -420,11 +427,6 @@ for (const variant of ['simd', 'scalar']) {
         const arrays = names.map((name) => other[name]);
         other.loadStateDict(bn.stateDict());
         names.forEach((name, i) => assert.equal(other[name], arrays[i], 'the same array'));
-        for (const wrong of [-1, NaN, -Infinity]) {
-          const entries = { ...bn.stateDict(), scale: Float32Array.of(7, 7, 7), runningVar: Float32Array.of(1, 2, wrong) };
-          assert.throws(() => other.loadStateDict(entries), { name: 'NormError', message: `BatchNorm.loadStateDict: runningVar of channel 2 is ${wrong}, want at least 0` });
-          assert.deepEqual(other.stateDict(), bn.stateDict());
-        }
         for (const array of [detached(3), new Float32Array(2), undefined]) {
           other.bias = array;
           other.loadStateDict(bn.stateDict());

@@ -49,9 +49,10 @@ func castTo(c *Call, to DType) error {
 	return nil
 }
 
-// converter gives the loop that converts all elements of src to type to. A
-// float beyond the integers' range saturates at int64 and keeps its low bits
-// from there on; NaN becomes 0. A bool is false for 0 only.
+// converter gives the loop that converts all elements of src to type to. ONNX
+// leaves open what becomes of a float beyond the integers' range: here it is cut off
+// to int64, where it saturates, and keeps the low bits (−20 is 236 as uint8, 300 is
+// 44; onnxruntime-web has 0 and 44); NaN becomes 0. A bool is false for 0 only.
 func converter(to, from DType) func(dst, src []byte) {
 	switch {
 	case to == from:

@@ -43,7 +43,7 @@ type Session struct {
 }
 
 // NewSession checks that every operator of g is implemented, in an
-// UnsupportedError that lists all that are not, computes what is constant and
+// UnsupportedError that lists those that are not, computes what is constant and
 // optimizes. The session owns g from then on and changes it.
 func NewSession(g *Graph, o Options) (s *Session, err error) {
 	defer recovered("the model's preparation", &err)

@@ -10,7 +10,7 @@ import (
 // larger than its file a model becomes so.
 func (r *reader) sparse(b []byte, s *scope) error {
 	var values, indices *graph.Tensor
-	var dims []int64
+	var sizes []int64
 	name := ""
 	m := open(b, "sparse tensor")
 	for m.next() {
@@ -24,7 +24,7 @@ func (r *reader) sparse(b []byte, s *scope) error {
 				indices, _, m.err = r.tensor(m.data)
 			}
 		case 3:
-			dims = m.numbers(dims)
+			sizes = m.numbers(sizes)
 		}
 	}
 	if m.err != nil {
@@ -32,6 +32,10 @@ func (r *reader) sparse(b []byte, s *scope) error {
 	}
 	if name == "" || values == nil {
 		return graph.Load("onnx: a sparse initializer has no name or no values")
+	}
+	dims := make([]int, len(sizes))
+	for i, d := range sizes {
+		dims[i] = int(d)
 	}
 	t, err := r.dense(name, values, indices, dims)
 	if err != nil {
@@ -42,7 +46,7 @@ func (r *reader) sparse(b []byte, s *scope) error {
 
 // dense puts values to the places that indices give: offsets, or one index for each
 // dimension.
-func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int64) (*graph.Tensor, error) {
+func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int) (*graph.Tensor, error) {
 	size := values.Type.Size()
 	if size == 0 || indices != nil && indices.Type == graph.Undefined {
 		r.missing("sparse initializer " + text.Quote(name) + " of this type")
@@ -51,18 +55,17 @@ func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int64)
 	if len(dims) == 0 || len(dims) > maxRank {
 		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has ", len(dims), " dimensions, want 1 to ", maxRank)
 	}
-	t, n := &graph.Tensor{Type: values.Type, Dims: make([]int, len(dims))}, size
-	for i, d := range dims {
-		if d < 0 || d > 1<<40 || d > 0 && n > 1<<40/int(d) {
+	n := size
+	for _, d := range dims {
+		if d < 0 || d > 0 && n > 1<<40/d {
 			return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims)
 		}
-		t.Dims[i] = int(d)
-		n *= max(int(d), 1)
+		n *= max(d, 1)
 	}
 	if r.budget -= n; r.budget < 0 {
 		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims, ", far more than the file has elements")
 	}
-	t = graph.NewTensor(t.Type, t.Dims...)
+	t := graph.NewTensor(values.Type, dims...)
 	count := values.Len()
 	if len(values.Data) != count*size { // not implemented, and noted
 		return t, nil
@@ -84,19 +87,19 @@ func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int64)
 	}
 	list := indices.Int64s()
 	for i := range count {
-		at := int64(0)
+		at := 0
 		for k, index := range list[i*per : (i+1)*per] {
-			limit := int64(t.Len())
+			limit := t.Len()
 			if len(indices.Dims) == 2 {
 				limit = dims[k]
 				at *= limit
 			}
-			if index < 0 || index >= limit {
+			if index < 0 || index >= int64(limit) {
 				return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " of dimensions ", dims, " has the index ", index)
 			}
-			at += index
+			at += int(index)
 		}
-		copy(t.Data[int(at)*size:][:size], values.Data[i*size:])
+		copy(t.Data[at*size:][:size], values.Data[i*size:])
 	}
 	return t, nil
 }
