@@ -76,7 +76,7 @@ func TestRowMomentsIsItsContract(t *testing.T) {
 	}
 }
 
-// modelPower is rowPowers' sum, transcribed from kernel.go.
+// modelPower is rowPowers' sum, transcribed from its contract.
 func modelPower(x []float32, p int) float64 {
 	n := len(x)
 	power := func(v float32) float32 {
@@ -241,7 +241,7 @@ func TestColumnKernelsAreTheirContract(t *testing.T) {
 	}
 }
 
-// modelProducts is a row of rowProducts, transcribed from kernel.go.
+// modelProducts is a row of rowProducts, transcribed from its contract.
 func modelProducts(dy, x, gamma []float32, mean, rstd float32) [3]float64 {
 	n := len(x)
 	var v [3][2][4]float32

@@ -24,8 +24,8 @@ var paths = []struct {
 	{"kernel", LayerNormRows, BatchNormPlanes, BatchNormRows, Peak},
 }
 
-// modelMoments is steps 1 and 2 of layerNormRows, transcribed from the comment in
-// kernel.go with a vector as an array and no thought for speed.
+// modelMoments is steps 1 and 2 of layerNormRows, transcribed from the comment of
+// its twin with a vector as an array and no thought for speed.
 func modelMoments(x []float32) (mu, variance float64) {
 	type f64x2 [2]float64
 	n := len(x)

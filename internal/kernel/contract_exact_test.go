@@ -18,7 +18,7 @@ var exactPaths = []struct {
 	{"kernel", RowProductsExact, GradPlanesExact, ColumnProductsExact, GradRowsExact},
 }
 
-// modelRest is e and t of kernel.go, modelGradient what is written.
+// modelRest is e and t of the contract, modelGradient what is written.
 func modelRest(p SlotParams, dy, x float32, scale float64) (e, t float64) {
 	t = float64(x) - p.Mean
 	g := float64(float64(dy) * scale)

@@ -23,7 +23,7 @@ type planeCase struct {
 	epsilon              float64
 }
 
-// model is normPlanes, transcribed from kernel.go.
+// model is normPlanes, transcribed from its contract.
 func (c planeCase) model() (y []float32, moments []float64, done int) {
 	n := c.share * c.inner
 	y = append(y, testkit.Output("y", c.groups*n, 0).S...)
