@@ -155,7 +155,17 @@ func planLayerNorm(c *Call) error {
 	if err != nil {
 		return err
 	}
-	dims := sameOut(c).Dims
+	dims := c.In(0).Dims
+	if c.Node.Attrs[spreads] != nil && c.Node.Domain == "" {
+		out, err := broadcastDims(c, 0, 1)
+		if err != nil {
+			return err
+		}
+		if !sameDims(out, dims) {
+			return spreadLayerNorm(c, dims, out, rows, cols)
+		}
+	}
+	sameOut(c)
 	add := 0
 	if c.Node.Domain == Internal {
 		add = 1
@@ -186,6 +196,38 @@ func planLayerNorm(c *Call) error {
 		must(norm.LayerNormRows(y, mean, rstd, x, nil, gamma.of(a), beta.of(a), rows, cols, eps))
 		gamma.apply(a, y, nn.Mul)
 		beta.apply(a, y, nn.Add)
+	})
+	return nil
+}
+
+// spreads is the attribute by which the optimizer says that it has spelled-out nodes
+// behind a LayerNormalization, whose scale and bias may give y more elements than x.
+const spreads = "spreads"
+
+// spreadLayerNorm is for those that do.
+func spreadLayerNorm(c *Call, dims, out []int, rows, cols int) error {
+	if err := checkDims(c, out); err != nil {
+		return err
+	}
+	c.Out(0, Float32, out...)
+	n := Elements(dims)
+	c.Scratch(4 * n)
+	scaled, shifted := newBroadcast(out, dims, c.In(1).Dims), (*broadcast)(nil)
+	if scaled.empty() {
+		c.Run(nothing)
+		return nil
+	}
+	if c.In(2) != nil { // of the scale's dimensions
+		shifted = newBroadcast(out, out, c.In(2).Dims)
+	}
+	eps := float64(c.Node.Float("epsilon", 1e-5))
+	c.Run(func(a *Args) {
+		x, y := slab.View[float32](a.Scratch[:4*n]), a.Out[0].Float32s()
+		must(norm.LayerNormRows(x, nil, nil, a.In[0].Float32s(), nil, nil, nil, rows, cols, eps))
+		walkRows(scaled, nn.Mul, y, x, a.In[1].Float32s(), 0)
+		if shifted != nil {
+			walkRows(shifted, nn.Add, y, y, a.In[2].Float32s(), 0)
+		}
 	})
 	return nil
 }

@@ -132,7 +132,7 @@ func fuseSilu(r *rewriter) {
 //
 // Left alone: a result that something else uses too, a node that has an
 // activation already, bounds that are computed or NaN, lower bounds above upper
-// ones; behind BatchNormalization any Clip but (0, 6), behind Conv none;
+// ones, bounds that are both 0 (to nn that is no clamp); behind BatchNormalization any Clip but (0, 6), behind Conv none;
 // BatchNormalization in training mode.
 func fuseActivation(r *rewriter) {
 	r.each(func(n *Node) {
@@ -149,7 +149,7 @@ func fuseActivation(r *rewriter) {
 			attrs["activation"] = stringAttr("relu")
 		} else {
 			lo, hi, ok := clipBounds(n)
-			if !ok || !(lo <= hi) || p.Op == "BatchNormalization" && (lo != 0 || hi != 6) {
+			if !ok || !(lo <= hi) || lo == 0 && hi == 0 || p.Op == "BatchNormalization" && (lo != 0 || hi != 6) {
 				return
 			}
 			attrs["activation"] = stringAttr("clip")

@@ -149,7 +149,7 @@ func (r *rewriter) emitLayerNorm(n *Node, x *Value, axes []int64, epsilon float3
 			}
 		}
 	}
-	attrs := map[string]*Attr{"axis": intAttr(-int64(len(axes))), "epsilon": floatAttr(epsilon)}
+	attrs := map[string]*Attr{"axis": intAttr(-int64(len(axes))), "epsilon": floatAttr(epsilon), spreads: intAttr(1)}
 	r.become(last, "", "LayerNormalization", 17, attrs, x, gamma, beta)
 }
 

@@ -142,6 +142,9 @@ func addSeeds(f *testing.F) {
 	for _, m := range seeds() {
 		f.Add([]byte(m), byte(0x21))
 	}
+	for _, c := range reports() {
+		f.Add([]byte(c.model), byte(0x21))
+	}
 	// The conformance models, where they are.
 	files, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "data", "conformance", "onnx-norm", "*", "model.onnx"))
 	for _, name := range files {

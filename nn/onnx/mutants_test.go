@@ -1,0 +1,559 @@
+package onnx
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime/metrics"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn/graph"
+)
+
+// Mutations: files are changed in ways that leave many of them valid, and run as they are
+// written and optimized. Nothing may crash, hang or take memory without bound, and both
+// have to give the same. js/test/mutants/run.mjs has onnxruntime-web run them as well.
+
+var update = flag.Bool("update", false, "write the seeds in testdata/corpus anew")
+
+const corpus = "testdata/corpus"
+
+// tensorText is a tensor in a file beside a model.
+type tensorText struct {
+	Name, Type string
+	Dims       []int
+	Data       string    // base64
+	Error      []float64 `json:",omitempty"` // by how much each element may differ, for floats
+}
+
+func textOf(name string, t *graph.Tensor) tensorText {
+	return tensorText{Name: name, Type: t.Type.String(), Dims: append([]int{}, t.Dims...), Data: base64.StdEncoding.EncodeToString(t.Data)}
+}
+
+// play is a model's run: what it was fed and what it gave.
+type play struct {
+	File   string `json:",omitempty"`
+	What   string // how it was made
+	Source string `json:",omitempty"` // of the results; "" is this engine
+	Feeds  []tensorText
+	Outs   []tensorText
+}
+
+// fed makes inputs for a session: small sizes, ordinary numbers.
+func fed(rnd *rand.Rand, inputs []graph.Info) []*graph.Tensor {
+	sizes := map[string]int{}
+	var list []*graph.Tensor
+	for _, in := range inputs {
+		var dims []int
+		for _, d := range in.Dims {
+			size := d.Size
+			if size < 0 {
+				if sizes[d.Symbol] == 0 {
+					sizes[d.Symbol] = 1 + rnd.IntN(4)
+				}
+				size = sizes[d.Symbol]
+			}
+			dims = append(dims, size)
+		}
+		if !in.Known {
+			dims = []int{2, 3}
+		}
+		total := 1
+		for _, d := range dims {
+			if total *= max(d, 1); total > 1<<16 {
+				return nil
+			}
+		}
+		x := graph.NewTensor(in.Type, dims...)
+		for k := range x.Len() {
+			switch in.Type {
+			case graph.Float32:
+				x.Float32s()[k] = float32(rnd.NormFloat64())
+			case graph.Float64:
+				x.Float64s()[k] = rnd.NormFloat64()
+			case graph.Float16: // 1 to 2
+				slab.View[uint16](x.Data)[k] = 0x3c00 | uint16(rnd.Uint32()&0x3ff)
+			case graph.Int64:
+				x.Int64s()[k] = rnd.Int64N(4)
+			case graph.Int32:
+				x.Int32s()[k] = rnd.Int32N(7) - 2
+			default:
+				x.Data[k*max(in.Type.Size(), 1)] = byte(rnd.IntN(2))
+			}
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// session prepares a file; the error is the engine's.
+func session(file []byte, level string) (*graph.Session, error) {
+	g, err := Read(owned(file))
+	if err != nil {
+		return nil, err
+	}
+	return graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20})
+}
+
+// outcome runs a session and copies what it gave.
+func outcome(s *graph.Session, feeds []*graph.Tensor) (out []*graph.Tensor, err error) {
+	var dims [][]int
+	for _, f := range feeds {
+		dims = append(dims, f.Dims)
+	}
+	r, err := s.Prepare(dims)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range feeds {
+		copy(r.In(i).Data, f.Data)
+	}
+	if err := r.Exec(); err != nil {
+		return nil, err
+	}
+	for i := range s.Outputs() {
+		y := r.Out(i)
+		out = append(out, &graph.Tensor{Type: y.Type, Dims: slices.Clone(y.Dims), Data: append(slab.New(0), y.Data...), Strings: slices.Clone(y.Strings)})
+	}
+	return out, nil
+}
+
+// numbers are a tensor's elements.
+func numbersOf(t *graph.Tensor) []float64 {
+	list := make([]float64, t.Len())
+	data := owned(t.Data)
+	for k := range list {
+		switch t.Type {
+		case graph.Float32:
+			list[k] = float64(slab.View[float32](data)[k])
+		case graph.Float64:
+			list[k] = slab.View[float64](data)[k]
+		case graph.Float16:
+			list[k] = half(slab.View[uint16](data)[k])
+		case graph.Int64, graph.Uint64:
+			list[k] = float64(slab.View[int64](data)[k])
+		case graph.Int32, graph.Uint32:
+			list[k] = float64(slab.View[int32](data)[k])
+		case graph.Int16, graph.Uint16:
+			list[k] = float64(slab.View[int16](data)[k])
+		case graph.String:
+		default:
+			list[k] = float64(data[k])
+		}
+	}
+	return list
+}
+
+func half(h uint16) float64 {
+	sign, exp, frac := 1-2*float64(h>>15), int(h>>10&31), float64(h&1023)
+	switch exp {
+	case 0:
+		return sign * math.Ldexp(frac, -24)
+	case 31:
+		if frac > 0 {
+			return math.NaN()
+		}
+		return sign * math.Inf(1)
+	}
+	return sign * math.Ldexp(1024+frac, exp-25)
+}
+
+// doubt is by how much each element of the outputs may differ for rounding alone: what
+// changes of the inputs in their last digits bring about, many times over, and a little of
+// the output's magnitude. It is infinite where such a change makes another shape, and
+// where the output is not a number.
+func doubt(s *graph.Session, feeds []*graph.Tensor, out []*graph.Tensor) [][]float64 {
+	list := make([][]float64, len(out))
+	base := make([][]float64, len(out))
+	for i, y := range out {
+		base[i] = numbersOf(y)
+		scale := 0.0
+		for _, v := range base[i] {
+			if a := math.Abs(v); a <= math.MaxFloat32 {
+				scale = max(scale, a)
+			}
+		}
+		list[i] = make([]float64, len(base[i]))
+		if floating(y.Type) {
+			for k := range list[i] {
+				list[i][k] = 1e-5 * scale
+			}
+		}
+	}
+	for round := range 6 {
+		rnd := rand.New(rand.NewPCG(uint64(round), 5))
+		var moved []*graph.Tensor
+		for _, f := range feeds {
+			x := &graph.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data)}
+			if f.Type == graph.Float32 {
+				for k, v := range x.Float32s() {
+					x.Float32s()[k] = v * (1 + float32(rnd.IntN(3)-1)*2e-6)
+				}
+			}
+			moved = append(moved, x)
+		}
+		got, err := outcome(s, moved)
+		for i, y := range out {
+			if err != nil || !slices.Equal(y.Dims, got[i].Dims) {
+				for k := range list[i] {
+					list[i][k] = math.Inf(1)
+				}
+				continue
+			}
+			for k, v := range numbersOf(got[i]) {
+				if d := 30 * math.Abs(v-base[i][k]); d > list[i][k] || math.IsNaN(d) && !(math.IsNaN(v) && math.IsNaN(base[i][k])) {
+					list[i][k] = d
+					if math.IsNaN(d) {
+						list[i][k] = math.Inf(1)
+					}
+				}
+			}
+		}
+	}
+	return list
+}
+
+func floating(t graph.DType) bool {
+	return t == graph.Float32 || t == graph.Float64 || t == graph.Float16
+}
+
+// unlike says where two results differ by more than their doubt, "" for nowhere.
+func unlike(want, got []*graph.Tensor, doubt [][]float64) string {
+	for i, w := range want {
+		g := got[i]
+		if w.Type != g.Type {
+			return fmt.Sprint("output ", i, " is ", g.Type, ", not ", w.Type)
+		}
+		if !slices.Equal(w.Dims, g.Dims) {
+			if len(doubt[i]) > 0 && math.IsInf(doubt[i][0], 1) {
+				continue
+			}
+			return fmt.Sprint("output ", i, " has dimensions ", g.Dims, ", not ", w.Dims)
+		}
+		if !slices.Equal(w.Strings, g.Strings) {
+			return fmt.Sprint("output ", i, " has other strings")
+		}
+		if bytes.Equal(w.Data, g.Data) {
+			continue
+		}
+		a, b := numbersOf(w), numbersOf(g)
+		for k := range a {
+			if a[k] == b[k] || math.IsNaN(a[k]) && math.IsNaN(b[k]) || math.Abs(a[k]-b[k]) <= doubt[i][k] {
+				continue
+			}
+			// What overflowed somewhere may be infinite, NaN or very large, as it comes.
+			if floating(w.Type) && (!(math.Abs(a[k]) < 1e30) || math.IsInf(doubt[i][k], 1)) {
+				continue
+			}
+			return fmt.Sprintf("output %d, element %d is %v, not %v (a difference of %.3g would be rounding)", i, k, b[k], a[k], doubt[i][k])
+		}
+	}
+	return ""
+}
+
+// verdict is what became of one file.
+type verdict struct {
+	fault string // what is wrong with the engine, "" for nothing
+	feeds []*graph.Tensor
+	out   []*graph.Tensor // nil where it was refused
+	doubt [][]float64
+}
+
+var allocated = []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+
+// judge runs a file as it is written and optimized.
+func judge(file []byte, seed uint64) (v verdict) {
+	metrics.Read(allocated)
+	before, begin := allocated[0].Value.Uint64(), time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			v.fault = fmt.Sprint("panic: ", p)
+		}
+		metrics.Read(allocated)
+		bytes, took := allocated[0].Value.Uint64()-before, time.Since(begin)
+		switch {
+		case v.fault != "":
+		case bytes > 512<<20+64*uint64(len(file)):
+			v.fault = fmt.Sprint("it allocates ", bytes>>20, " MiB")
+		case took > 30*time.Second:
+			v.fault = fmt.Sprint("it takes ", took)
+		}
+	}()
+	plain, err := session(file, "none")
+	if err != nil {
+		v.fault = unwanted(err)
+		return v
+	}
+	if v.feeds = fed(rand.New(rand.NewPCG(seed, 3)), plain.Inputs()); v.feeds == nil && len(plain.Inputs()) > 0 {
+		return v
+	}
+	out, err := outcome(plain, v.feeds)
+	if err != nil {
+		v.fault = unwanted(err)
+		return v
+	}
+	full, err := session(file, "all")
+	var got []*graph.Tensor
+	if err == nil {
+		got, err = outcome(full, v.feeds)
+	}
+	if err != nil {
+		if v.fault = unwanted(err); v.fault == "" && !strings.Contains(err.Error(), "limit") {
+			v.fault = "optimized it fails: " + err.Error()
+		}
+		return v
+	}
+	v.out, v.doubt = out, doubt(plain, v.feeds, out)
+	if how := unlike(out, got, v.doubt); how != "" {
+		v.fault = "optimized, " + how
+	}
+	return v
+}
+
+// unwanted is an error that is not of our making, "" for those that are.
+func unwanted(err error) string {
+	var load *graph.LoadError
+	var missing *graph.UnsupportedError
+	var shape *graph.ShapeError
+	var full *slab.NoMemoryError
+	if !errors.As(err, &load) && !errors.As(err, &missing) && !errors.As(err, &shape) && !errors.As(err, &full) {
+		return fmt.Sprintf("an error of an unknown kind: %v", err)
+	}
+	if strings.Contains(err.Error(), " failed: ") || strings.HasSuffix(err.Error(), " failed") {
+		return "a caught panic: " + err.Error()
+	}
+	if len(err.Error()) > 16<<10 {
+		return fmt.Sprintf("a message of %d bytes", len(err.Error()))
+	}
+	return ""
+}
+
+// found keeps a file that shows a fault, and says how it becomes a test.
+func found(t *testing.T, file []byte, p play) {
+	t.Helper()
+	h := fnv.New64a()
+	h.Write(file)
+	name := filepath.Join(corpus, fmt.Sprintf("found-%016x", h.Sum64()))
+	require.NoError(t, os.MkdirAll(corpus, 0o755))
+	require.NoError(t, os.WriteFile(name+".onnx", file, 0o644))
+	t.Errorf("%s\nkept as nn/onnx/%s.onnx: add it to the repository, under a name that says what it shows, and TestCorpus runs it from then on\n", p.What, name)
+}
+
+// seedFiles are what mutations start from: the corpus, single nodes, and small models of the
+// shared test data, where they are.
+func seedFiles(t testing.TB) (files [][]byte) {
+	paths, err := filepath.Glob(filepath.Join(corpus, "*.onnx"))
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(paths), len(networks()))
+	data := os.Getenv("NORMWASM_DATA")
+	if data == "" {
+		data = filepath.Join("..", "..", "..", "shared", "data")
+	}
+	for _, pattern := range []string{"conformance/onnx-node/node/*/model.onnx", "reports/*.onnx"} {
+		more, err := filepath.Glob(filepath.Join(data, pattern))
+		require.NoError(t, err)
+		paths = append(paths, more...)
+	}
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		if len(b) < 20<<10 && takeApart(b, "model") != nil {
+			if s, err := session(b, "none"); err == nil && s != nil {
+				files = append(files, b)
+			}
+		}
+	}
+	for _, m := range seeds() {
+		files = append(files, m)
+	}
+	return files
+}
+
+// number reads an environment variable.
+func number(t *testing.T, name string, def int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return def
+	}
+	n, err := strconv.Atoi(text)
+	require.NoError(t, err, name)
+	return n
+}
+
+// A few hundred mutants each time; NORMWASM_MUTANTS is a number of seconds for more, NORMWASM_SEED starts
+// another series, and NORMWASM_MUTANTS_TO is a folder for files that run, with what they gave.
+func TestMutants(t *testing.T) {
+	seconds, seed, folder := number(t, "NORMWASM_MUTANTS", 0), uint64(number(t, "NORMWASM_SEED", 1)), os.Getenv("NORMWASM_MUTANTS_TO")
+	files := seedFiles(t)
+	own := len(seeds()) + len(networks()) // without the shared data's, half of the time
+	count, ran, refusedOnes, kept, faults := 0, 0, 0, 0, 0
+	ops := map[string]int{}
+	for begin := time.Now(); count < 400 || time.Since(begin) < time.Duration(seconds)*time.Second; count++ {
+		rnd := rand.New(rand.NewPCG(seed, uint64(count)))
+		from := rnd.IntN(len(files))
+		if rnd.IntN(2) == 0 && len(files) > own {
+			if from = rnd.IntN(own); from < len(networks()) {
+				from = rnd.IntN(len(networks()))
+			} else {
+				from += len(files) - own
+			}
+		}
+		file, done := mutated(rnd, files[from])
+		p := play{What: fmt.Sprintf("mutant %d of seed %d: %s", count, seed, strings.Join(done, "; "))}
+		if folder != "" { // where a mutant ends the process, this is it
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "current"), file, 0o644))
+		}
+		v := judge(file, uint64(count))
+		if v.fault != "" {
+			p.What += ": " + v.fault
+			found(t, file, p)
+			if faults++; faults == 20 {
+				break
+			}
+			continue
+		}
+		if v.out == nil {
+			refusedOnes++
+			continue
+		}
+		ran++
+		for _, n := range takeApart(file, "model").all("node") {
+			ops[n.str(4)]++
+		}
+		if folder == "" || len(v.out) == 0 {
+			continue
+		}
+		p.File = fmt.Sprintf("%d.onnx", kept)
+		s, err := session(file, "none")
+		require.NoError(t, err)
+		for i, in := range s.Inputs() {
+			p.Feeds = append(p.Feeds, textOf(in.Name, v.feeds[i]))
+		}
+		for i, o := range s.Outputs() {
+			text := textOf(o.Name, v.out[i])
+			if floating(v.out[i].Type) {
+				for _, d := range v.doubt[i] {
+					text.Error = append(text.Error, min(d, math.MaxFloat64)) // JSON has no infinity
+				}
+			} else if slices.Max(append(v.doubt[i], 0)) > 0 {
+				text.Error = []float64{math.MaxFloat64}
+			}
+			p.Outs = append(p.Outs, text)
+		}
+		b, err := json.Marshal(p)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, p.File), file, 0o644))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.json", kept)), b, 0o644))
+		kept++
+	}
+	t.Logf("seed %d: %d mutants of %d files, %d ran as written and optimized, %d were refused; %d operators", seed, count, len(files), ran, refusedOnes, len(ops))
+	require.Greater(t, ran, count/8, "most mutants should say something about the engine")
+}
+
+// The seeds are what their code makes: go test ./nn/onnx -run TestCorpusSeeds -update writes them.
+func TestCorpusSeeds(t *testing.T) {
+	for name, m := range networks() {
+		path := filepath.Join(corpus, "seed-"+name+".onnx")
+		if *update {
+			require.NoError(t, os.MkdirAll(corpus, 0o755))
+			require.NoError(t, os.WriteFile(path, m, 0o644))
+		}
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(m, b), "%s is not what network_test.go makes: run go test ./nn/onnx -run TestCorpusSeeds -update", path)
+	}
+}
+
+// All files of the corpus: seeds, and mutants that showed a fault once. Those with a .json beside them have to give
+// what it says, which another runtime has computed.
+func TestCorpus(t *testing.T) {
+	paths, err := filepath.Glob(filepath.Join(corpus, "*.onnx"))
+	require.NoError(t, err)
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".onnx"), func(t *testing.T) {
+			file, err := os.ReadFile(path)
+			require.NoError(t, err)
+			for seed := range uint64(4) {
+				v := judge(file, seed)
+				require.Empty(t, v.fault)
+				if strings.Contains(path, "seed-") {
+					require.NotNil(t, v.out, "it runs")
+				}
+			}
+			b, err := os.ReadFile(strings.TrimSuffix(path, ".onnx") + ".json")
+			if err != nil {
+				return
+			}
+			var p play
+			require.NoError(t, json.Unmarshal(b, &p))
+			for _, level := range []string{"none", "all"} {
+				p.check(t, file, level)
+			}
+		})
+	}
+}
+
+// check holds a model to results from elsewhere.
+func (p *play) check(t *testing.T, file []byte, level string) {
+	s, err := session(file, level)
+	require.NoError(t, err)
+	feeds := make([]*graph.Tensor, len(s.Inputs()))
+	for i, in := range s.Inputs() {
+		for _, f := range p.Feeds {
+			if f.Name == in.Name {
+				feeds[i] = f.tensor(t)
+			}
+		}
+	}
+	got, err := outcome(s, feeds)
+	require.NoError(t, err)
+	for i, o := range s.Outputs() {
+		for _, w := range p.Outs {
+			if w.Name != o.Name {
+				continue
+			}
+			want := w.tensor(t)
+			require.Equal(t, want.Dims, append([]int{}, got[i].Dims...), o.Name)
+			a, b := numbersOf(want), numbersOf(got[i])
+			for k := range a {
+				tolerance := 0.0
+				if len(w.Error) > k {
+					tolerance = w.Error[k]
+				}
+				require.True(t, a[k] == b[k] || math.IsNaN(a[k]) && math.IsNaN(b[k]) || math.Abs(a[k]-b[k]) <= tolerance,
+					"%s, %s: element %d is %v, want %v", level, o.Name, k, b[k], a[k])
+			}
+		}
+	}
+}
+
+// tensor is the tensor that was written down.
+func (f *tensorText) tensor(t *testing.T) *graph.Tensor {
+	b, err := base64.StdEncoding.DecodeString(f.Data)
+	require.NoError(t, err)
+	types := map[string]graph.DType{}
+	for d := graph.Float32; d <= graph.Uint64; d++ {
+		types[d.String()] = d
+	}
+	require.Contains(t, slices.Collect(maps.Keys(types)), f.Type)
+	x := graph.NewTensor(types[f.Type], f.Dims...)
+	require.Equal(t, len(x.Data), len(b))
+	copy(x.Data, b)
+	return x
+}
