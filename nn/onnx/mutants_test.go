@@ -81,12 +81,17 @@ func fed(rnd *rand.Rand, inputs []graph.Info) []*graph.Tensor {
 			}
 		}
 		x := graph.NewTensor(in.Type, dims...)
+		if in.Type == graph.String {
+			x.Strings = make([]string, x.Len())
+		}
 		for k := range x.Len() {
 			switch in.Type {
 			case graph.Float32:
 				x.Float32s()[k] = float32(rnd.NormFloat64())
 			case graph.Float64:
 				x.Float64s()[k] = rnd.NormFloat64()
+			case graph.String:
+				x.Strings[k] = string(rune('a' + rnd.IntN(26)))
 			case graph.Float16: // 1 to 2
 				slab.View[uint16](x.Data)[k] = 0x3c00 | uint16(rnd.Uint32()&0x3ff)
 			case graph.Int64:
@@ -123,6 +128,7 @@ func outcome(s *graph.Session, feeds []*graph.Tensor) (out []*graph.Tensor, err 
 	}
 	for i, f := range feeds {
 		copy(r.In(i).Data, f.Data)
+		copy(r.In(i).Strings, f.Strings)
 	}
 	if err := r.Exec(); err != nil {
 		return nil, err
@@ -200,7 +206,7 @@ func doubt(s *graph.Session, feeds []*graph.Tensor, out []*graph.Tensor) [][]flo
 		rnd := rand.New(rand.NewPCG(uint64(round), 5))
 		var moved []*graph.Tensor
 		for _, f := range feeds {
-			x := &graph.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data)}
+			x := &graph.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data), Strings: f.Strings}
 			if f.Type == graph.Float32 {
 				for k, v := range x.Float32s() {
 					x.Float32s()[k] = v * (1 + float32(rnd.IntN(3)-1)*2e-6)
