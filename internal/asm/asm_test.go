@@ -4,6 +4,7 @@ package asm_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -50,6 +51,12 @@ func TestWorkarounds(t *testing.T) {
 			[]string{"V128Load32Splat", "Unreachable", "F32Neg", "Unreachable", "Set V0"}, "V128Load32Splat $12"},
 		{"splat of a load", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.Splat(68)) },
 			[]string{"F32Load $68", "F32x4Splat"}, "V128Load32Splat"},
+		{"far splat of a load", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.Splat(256)) },
+			[]string{"F32Load $256", "F32x4Splat"}, "V128Load32Splat"},
+		{"extending load with its argument spelled out", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.ExtendI8(136)) },
+			[]string{"V128Load8x8S", "Unreachable", "I64ShrU", "Nop", "Set V0"}, "V128Load8x8S $136"},
+		{"extending load in two", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.ExtendU16(3)) },
+			[]string{"F64Load $3", "F64x2Splat", "I32x4ExtendLowI16x8U", "Set V0"}, "V128Load16x4U"},
 		{"constant in brackets", func(f *asm.Func, _ asm.Ptr) { f.NewF32("e").Set(f.ConstF32(1)) },
 			[]string{"F32Const $(1.0)", "Set F0"}, "F32Const $1"},
 		{"lanes permuted by a swizzle", func(f *asm.Func, p asm.Ptr) { f.NewV("v").Set(p.V(0).PromoteHigh()) },
@@ -144,17 +151,34 @@ func TestMultiplyAddBytes(t *testing.T) {
 }
 
 func TestSplatBytes(t *testing.T) {
-	for offset := 0; offset <= 64; offset += 4 {
-		file := asm.NewFile("p", "wasm", "test", "doc")
-		file.Func("func f(dst *float32)", "doc", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("dst").Splat(int64(offset))) })
-		// wrap, load32_splat, alignment 0, the offset, local.set
-		want := []byte{0xa7, 0xfd, 0x09, 0x00, 0x80 | byte(offset), 0x00, 0x21}
-		assert.True(t, bytes.Contains(assemble(t, file), want), "offset %d", offset)
-
-		file = asm.NewFile("p", "wasm", "test", "doc")
-		file.Func("func f(dst *float32)", "doc", func(f *asm.Func) { f.NewV("v").Set(f.Ptr("dst").Half(int64(offset))) })
-		want[2] = 0x5d // load64_zero
-		assert.True(t, bytes.Contains(assemble(t, file), want), "half at offset %d", offset)
+	loads := []struct {
+		opcode byte
+		load   func(p asm.Ptr, offset int64) asm.V
+	}{
+		{0x01, asm.Ptr.ExtendI8}, {0x02, asm.Ptr.ExtendU8}, {0x03, asm.Ptr.ExtendI16}, {0x04, asm.Ptr.ExtendU16},
+		{0x09, asm.Ptr.Splat}, {0x0a, asm.Ptr.Splat64}, {0x5d, asm.Ptr.Half},
+	}
+	var offsets []int64
+	file := asm.NewFile("p", "wasm", "test", "doc")
+	for _, from := range []int64{0, 128} {
+		for offset := from; offset <= from+64; offset += 4 {
+			offsets = append(offsets, offset)
+		}
+	}
+	for _, l := range loads {
+		for _, offset := range offsets {
+			file.Func(fmt.Sprintf("func f%d_%d(dst *float32)", l.opcode, offset), "doc", func(f *asm.Func) {
+				f.NewV("v").Set(l.load(f.Ptr("dst"), offset))
+			})
+		}
+	}
+	code := assemble(t, file)
+	for _, l := range loads {
+		for _, offset := range offsets {
+			// wrap, the load, alignment 0, the offset, local.set
+			want := []byte{0xa7, 0xfd, l.opcode, 0x00, 0x80 | byte(offset&127), byte(offset >> 7), 0x21}
+			assert.True(t, bytes.Contains(code, want), "load %#x at offset %d", l.opcode, offset)
+		}
 	}
 }
 

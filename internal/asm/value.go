@@ -254,7 +254,7 @@ func (p Ptr) Int32(offset int64) Int { return Int{p.load("I64Load32S", offset)} 
 // Int loads an int64 (Go's int) from p + offset.
 func (p Ptr) Int(offset int64) Int { return Int{p.load("I64Load", offset)} }
 
-// Splat loads a float32 from p + offset into all four lanes.
+// Splat loads 4 bytes from p + offset, a float32 as a rule, into all four lanes.
 //
 // fault: V128Load32Splat, and the zero, lane and extending loads with it, come
 // out without their memory argument, an invalid module. Here the argument is
@@ -264,24 +264,43 @@ func (p Ptr) Int(offset int64) Int { return Int{p.load("I64Load", offset)} }
 // a shuffle; they stay for the offsets that cannot be spelled. Should an
 // assembler come that writes the argument, TestSplatBytes fails.
 func (p Ptr) Splat(offset int64) V {
-	if offset%4 != 0 || offset < 0 || int(offset/4) >= len(offsetBytes) {
+	if argument(offset) == nil {
 		return p.F32(offset).Splat()
 	}
 	return p.spelled("V128Load32Splat", offset)
 }
 
-// Half loads 8 bytes from p + offset, a multiple of 4 up to 64, and zeros above.
-// V8 makes one instruction of it and PromoteLow. The argument is spelled as in Splat.
+// Half loads 8 bytes from p + offset and zeros above. The offset is a multiple of 4 from 0
+// to 64 or from 128 to 192. V8 makes one instruction of it and PromoteLow. The argument is
+// spelled as in Splat.
 func (p Ptr) Half(offset int64) V {
-	if offset%4 != 0 || offset < 0 || int(offset/4) >= len(offsetBytes) {
+	if argument(offset) == nil {
 		panic("asm: offset that cannot be spelled")
 	}
 	return p.spelled("V128Load64Zero", offset)
 }
 
 func (p Ptr) spelled(op string, offset int64) V {
-	load := p.then("I32WrapI64").then(op).then("Unreachable")      // 00
-	return V{load.then(offsetBytes[offset/4]).then("Unreachable")} // 80|offset 00
+	load := p.then("I32WrapI64").then(op)
+	for _, op := range argument(offset) {
+		load = load.then(op)
+	}
+	return V{load}
+}
+
+// argument spells the memory argument of an offset; it is nil for those that cannot be.
+// The offset has two bytes: its lower seven bits and 80, then 0 or 1 for 128.
+func argument(offset int64) []string {
+	low, high := offset&127, "Unreachable" // 00
+	if offset&^127 == 128 {
+		high = "Nop" // 01
+	} else if offset&^127 != 0 {
+		return nil
+	}
+	if low%4 != 0 || int(low/4) >= len(offsetBytes) {
+		return nil
+	}
+	return []string{"Unreachable", offsetBytes[low/4], high}
 }
 
 // offsetBytes are instructions without operands whose opcodes are 80, 84 … c0.

@@ -68,3 +68,298 @@ func argument(flag bool, small int32, gamma float32, list []float32, delta float
 //
 //go:noescape
 func leaveBlock(count int) int
+
+// dotI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func dotI16(dst, left, right *byte)
+
+// mulLowI8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulLowI8(dst, left, right *byte)
+
+// mulHighI8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulHighI8(dst, left, right *byte)
+
+// mulLowU8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulLowU8(dst, left, right *byte)
+
+// mulHighU8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulHighU8(dst, left, right *byte)
+
+// mulLowI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulLowI16(dst, left, right *byte)
+
+// mulHighI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulHighI16(dst, left, right *byte)
+
+// mulLowU16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulLowU16(dst, left, right *byte)
+
+// mulHighU16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulHighU16(dst, left, right *byte)
+
+// narrowI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func narrowI32(dst, left, right *byte)
+
+// narrowU32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func narrowU32(dst, left, right *byte)
+
+// narrowI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func narrowI16(dst, left, right *byte)
+
+// narrowU16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func narrowU16(dst, left, right *byte)
+
+// addI8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func addI8(dst, left, right *byte)
+
+// subI8 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func subI8(dst, left, right *byte)
+
+// addI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func addI16(dst, left, right *byte)
+
+// subI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func subI16(dst, left, right *byte)
+
+// mulI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulI16(dst, left, right *byte)
+
+// minI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func minI16(dst, left, right *byte)
+
+// maxI16 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func maxI16(dst, left, right *byte)
+
+// addI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func addI32(dst, left, right *byte)
+
+// subI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func subI32(dst, left, right *byte)
+
+// mulI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func mulI32(dst, left, right *byte)
+
+// minI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func minI32(dst, left, right *byte)
+
+// maxI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func maxI32(dst, left, right *byte)
+
+// eqI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func eqI32(dst, left, right *byte)
+
+// gtI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func gtI32(dst, left, right *byte)
+
+// ltI32 is one instruction, of 16 bytes each.
+//
+//go:noescape
+func ltI32(dst, left, right *byte)
+
+// extendLowI8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendLowI8(dst, src *byte)
+
+// extendHighI8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendHighI8(dst, src *byte)
+
+// extendLowU8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendLowU8(dst, src *byte)
+
+// extendHighU8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendHighU8(dst, src *byte)
+
+// extendLowI16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendLowI16(dst, src *byte)
+
+// extendHighI16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendHighI16(dst, src *byte)
+
+// extendLowU16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendLowU16(dst, src *byte)
+
+// extendHighU16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func extendHighU16(dst, src *byte)
+
+// pairsI8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func pairsI8(dst, src *byte)
+
+// pairsU8 is one instruction, of 16 bytes.
+//
+//go:noescape
+func pairsU8(dst, src *byte)
+
+// pairsI16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func pairsI16(dst, src *byte)
+
+// pairsU16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func pairsU16(dst, src *byte)
+
+// absI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func absI32(dst, src *byte)
+
+// negI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func negI32(dst, src *byte)
+
+// shlI16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shlI16(dst, src *byte)
+
+// shrI16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shrI16(dst, src *byte)
+
+// shrU16 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shrU16(dst, src *byte)
+
+// shlI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shlI32(dst, src *byte)
+
+// shrI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shrI32(dst, src *byte)
+
+// shrU32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func shrU32(dst, src *byte)
+
+// convertI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func convertI32(dst, src *byte)
+
+// convertU32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func convertU32(dst, src *byte)
+
+// truncI32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func truncI32(dst, src *byte)
+
+// truncU32 is one instruction, of 16 bytes.
+//
+//go:noescape
+func truncU32(dst, src *byte)
+
+// loadsI8 is an extending load at each offset up to 259, 16 bytes of dst each.
+//
+//go:noescape
+func loadsI8(dst, src *byte)
+
+// loadsU8 is an extending load at each offset up to 259, 16 bytes of dst each.
+//
+//go:noescape
+func loadsU8(dst, src *byte)
+
+// loadsI16 is an extending load at each offset up to 259, 16 bytes of dst each.
+//
+//go:noescape
+func loadsI16(dst, src *byte)
+
+// loadsU16 is an extending load at each offset up to 259, 16 bytes of dst each.
+//
+//go:noescape
+func loadsU16(dst, src *byte)
+
+// loads64 is an extending load at each offset up to 259, 16 bytes of dst each.
+//
+//go:noescape
+func loads64(dst, src *byte)
+
+// integerScalars is loads, splats, lanes and stores of single integers.
+//
+//go:noescape
+func integerScalars(dst, src *byte, number int)
+
+// dotRows is dst[r] = the sum of left[r*depth+t] * right[t], as int32; dotRowsScalar is its twin.
+//
+//go:noescape
+func dotRows(dst *int32, left, right *int8, rows, depth int)

@@ -713,3 +713,11762 @@ TEXT ·leaveBlock(SB), NOSPLIT, $0-16
 	Get R1
 	I64Store ret+8(FP)
 	RET
+
+// func dotI16(dst, left, right *byte)
+TEXT ·dotI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4DotI16x8S
+	V128Store $0, $0
+	RET
+
+// func mulLowI8(dst, left, right *byte)
+TEXT ·mulLowI8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8ExtmulLowI8x16S
+	V128Store $0, $0
+	RET
+
+// func mulHighI8(dst, left, right *byte)
+TEXT ·mulHighI8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8ExtmulHighI8x16S
+	V128Store $0, $0
+	RET
+
+// func mulLowU8(dst, left, right *byte)
+TEXT ·mulLowU8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8ExtmulLowI8x16U
+	V128Store $0, $0
+	RET
+
+// func mulHighU8(dst, left, right *byte)
+TEXT ·mulHighU8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8ExtmulHighI8x16U
+	V128Store $0, $0
+	RET
+
+// func mulLowI16(dst, left, right *byte)
+TEXT ·mulLowI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4ExtmulLowI16x8S
+	V128Store $0, $0
+	RET
+
+// func mulHighI16(dst, left, right *byte)
+TEXT ·mulHighI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4ExtmulHighI16x8S
+	V128Store $0, $0
+	RET
+
+// func mulLowU16(dst, left, right *byte)
+TEXT ·mulLowU16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4ExtmulLowI16x8U
+	V128Store $0, $0
+	RET
+
+// func mulHighU16(dst, left, right *byte)
+TEXT ·mulHighU16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4ExtmulHighI16x8U
+	V128Store $0, $0
+	RET
+
+// func narrowI32(dst, left, right *byte)
+TEXT ·narrowI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8NarrowI32x4S
+	V128Store $0, $0
+	RET
+
+// func narrowU32(dst, left, right *byte)
+TEXT ·narrowU32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8NarrowI32x4U
+	V128Store $0, $0
+	RET
+
+// func narrowI16(dst, left, right *byte)
+TEXT ·narrowI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I8x16NarrowI16x8S
+	V128Store $0, $0
+	RET
+
+// func narrowU16(dst, left, right *byte)
+TEXT ·narrowU16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I8x16NarrowI16x8U
+	V128Store $0, $0
+	RET
+
+// func addI8(dst, left, right *byte)
+TEXT ·addI8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I8x16Add
+	V128Store $0, $0
+	RET
+
+// func subI8(dst, left, right *byte)
+TEXT ·subI8(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I8x16Sub
+	V128Store $0, $0
+	RET
+
+// func addI16(dst, left, right *byte)
+TEXT ·addI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8Add
+	V128Store $0, $0
+	RET
+
+// func subI16(dst, left, right *byte)
+TEXT ·subI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8Sub
+	V128Store $0, $0
+	RET
+
+// func mulI16(dst, left, right *byte)
+TEXT ·mulI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8Mul
+	V128Store $0, $0
+	RET
+
+// func minI16(dst, left, right *byte)
+TEXT ·minI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8MinS
+	V128Store $0, $0
+	RET
+
+// func maxI16(dst, left, right *byte)
+TEXT ·maxI16(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I16x8MaxS
+	V128Store $0, $0
+	RET
+
+// func addI32(dst, left, right *byte)
+TEXT ·addI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4Add
+	V128Store $0, $0
+	RET
+
+// func subI32(dst, left, right *byte)
+TEXT ·subI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4Sub
+	V128Store $0, $0
+	RET
+
+// func mulI32(dst, left, right *byte)
+TEXT ·mulI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4Mul
+	V128Store $0, $0
+	RET
+
+// func minI32(dst, left, right *byte)
+TEXT ·minI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4MinS
+	V128Store $0, $0
+	RET
+
+// func maxI32(dst, left, right *byte)
+TEXT ·maxI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4MaxS
+	V128Store $0, $0
+	RET
+
+// func eqI32(dst, left, right *byte)
+TEXT ·eqI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4Eq
+	V128Store $0, $0
+	RET
+
+// func gtI32(dst, left, right *byte)
+TEXT ·gtI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4GtS
+	V128Store $0, $0
+	RET
+
+// func ltI32(dst, left, right *byte)
+TEXT ·ltI32(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Get R2
+	I32WrapI64
+	V128Load $0
+	I32x4LtS
+	V128Store $0, $0
+	RET
+
+// func extendLowI8(dst, src *byte)
+TEXT ·extendLowI8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtendLowI8x16S
+	V128Store $0, $0
+	RET
+
+// func extendHighI8(dst, src *byte)
+TEXT ·extendHighI8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtendHighI8x16S
+	V128Store $0, $0
+	RET
+
+// func extendLowU8(dst, src *byte)
+TEXT ·extendLowU8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtendLowI8x16U
+	V128Store $0, $0
+	RET
+
+// func extendHighU8(dst, src *byte)
+TEXT ·extendHighU8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtendHighI8x16U
+	V128Store $0, $0
+	RET
+
+// func extendLowI16(dst, src *byte)
+TEXT ·extendLowI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtendLowI16x8S
+	V128Store $0, $0
+	RET
+
+// func extendHighI16(dst, src *byte)
+TEXT ·extendHighI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtendHighI16x8S
+	V128Store $0, $0
+	RET
+
+// func extendLowU16(dst, src *byte)
+TEXT ·extendLowU16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtendLowI16x8U
+	V128Store $0, $0
+	RET
+
+// func extendHighU16(dst, src *byte)
+TEXT ·extendHighU16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtendHighI16x8U
+	V128Store $0, $0
+	RET
+
+// func pairsI8(dst, src *byte)
+TEXT ·pairsI8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtaddPairwiseI8x16S
+	V128Store $0, $0
+	RET
+
+// func pairsU8(dst, src *byte)
+TEXT ·pairsU8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I16x8ExtaddPairwiseI8x16U
+	V128Store $0, $0
+	RET
+
+// func pairsI16(dst, src *byte)
+TEXT ·pairsI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtaddPairwiseI16x8S
+	V128Store $0, $0
+	RET
+
+// func pairsU16(dst, src *byte)
+TEXT ·pairsU16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4ExtaddPairwiseI16x8U
+	V128Store $0, $0
+	RET
+
+// func absI32(dst, src *byte)
+TEXT ·absI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4Abs
+	V128Store $0, $0
+	RET
+
+// func negI32(dst, src *byte)
+TEXT ·negI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4Neg
+	V128Store $0, $0
+	RET
+
+// func shlI16(dst, src *byte)
+TEXT ·shlI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $3
+	I16x8Shl
+	V128Store $0, $0
+	RET
+
+// func shrI16(dst, src *byte)
+TEXT ·shrI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $3
+	I16x8ShrS
+	V128Store $0, $0
+	RET
+
+// func shrU16(dst, src *byte)
+TEXT ·shrU16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $3
+	I16x8ShrU
+	V128Store $0, $0
+	RET
+
+// func shlI32(dst, src *byte)
+TEXT ·shlI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $5
+	I32x4Shl
+	V128Store $0, $0
+	RET
+
+// func shrI32(dst, src *byte)
+TEXT ·shrI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $5
+	I32x4ShrS
+	V128Store $0, $0
+	RET
+
+// func shrU32(dst, src *byte)
+TEXT ·shrU32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32Const $5
+	I32x4ShrU
+	V128Store $0, $0
+	RET
+
+// func convertI32(dst, src *byte)
+TEXT ·convertI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	F32x4ConvertI32x4S
+	V128Store $0, $0
+	RET
+
+// func convertU32(dst, src *byte)
+TEXT ·convertU32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	F32x4ConvertI32x4U
+	V128Store $0, $0
+	RET
+
+// func truncI32(dst, src *byte)
+TEXT ·truncI32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4TruncSatF32x4S
+	V128Store $0, $0
+	RET
+
+// func truncU32(dst, src *byte)
+TEXT ·truncU32(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load $0
+	I32x4TruncSatF32x4U
+	V128Store $0, $0
+	RET
+
+// func loadsI8(dst, src *byte)
+TEXT ·loadsI8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64DivU
+	Unreachable
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $1
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $2
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $3
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $5
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $6
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $7
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $9
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $10
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $11
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $13
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $14
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $15
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $17
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $18
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $19
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $21
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $22
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $23
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $25
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $26
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $27
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $29
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $30
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $31
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $33
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $34
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $35
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $37
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $38
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $39
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $41
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $42
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $43
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $45
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $46
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $47
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $49
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $50
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $51
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $53
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $54
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $55
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $57
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $58
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $59
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $61
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $62
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $63
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $1024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $65
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $66
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $67
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $68
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $69
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $70
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $71
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $72
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $73
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $74
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $75
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $76
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $77
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $78
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $79
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $80
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $81
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $82
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $83
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $84
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $85
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $86
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $87
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $88
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $89
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $90
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $91
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $92
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $93
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $94
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $95
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $96
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $97
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $98
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $99
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $100
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $101
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $102
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $103
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $104
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $105
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $106
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $107
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $108
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $109
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $110
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $111
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $112
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $113
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $114
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $115
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $116
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $117
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $118
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $119
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $120
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $121
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $122
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $123
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $124
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $1984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $125
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $126
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $127
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64DivU
+	Nop
+	V128Store $0, $2048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $129
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $130
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $131
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64Or
+	Nop
+	V128Store $0, $2112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $133
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $134
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $135
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64ShrU
+	Nop
+	V128Store $0, $2176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $137
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $138
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $139
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Neg
+	Nop
+	V128Store $0, $2240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $141
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $142
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $143
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Nearest
+	Nop
+	V128Store $0, $2304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $145
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $146
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $147
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Mul
+	Nop
+	V128Store $0, $2368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $149
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $150
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $151
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32Copysign
+	Nop
+	V128Store $0, $2432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $153
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $154
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $155
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Floor
+	Nop
+	V128Store $0, $2496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $157
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $158
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $159
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Add
+	Nop
+	V128Store $0, $2560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $161
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $162
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $163
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64Min
+	Nop
+	V128Store $0, $2624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $165
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $166
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $167
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32TruncF32S
+	Nop
+	V128Store $0, $2688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $169
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $170
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $171
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64ExtendI32S
+	Nop
+	V128Store $0, $2752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $173
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $174
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $175
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I64TruncF64S
+	Nop
+	V128Store $0, $2816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $177
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $178
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $179
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F32ConvertI64S
+	Nop
+	V128Store $0, $2880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $181
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $182
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $183
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	F64ConvertI32U
+	Nop
+	V128Store $0, $2944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $185
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $186
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $187
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $2992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32ReinterpretF32
+	Nop
+	V128Store $0, $3008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $189
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $190
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $191
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8S
+	Unreachable
+	I32Extend8S
+	Nop
+	V128Store $0, $3072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $193
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $194
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $195
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $196
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $197
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $198
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $199
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $200
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $201
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $202
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $203
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $204
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $205
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $206
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $207
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $208
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $209
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $210
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $211
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $212
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $213
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $214
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $215
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $216
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $217
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $218
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $219
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $220
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $221
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $222
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $223
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $224
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $225
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $226
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $227
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $228
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $229
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $230
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $231
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $232
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $233
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $234
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $235
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $236
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $237
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $238
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $239
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $240
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $241
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $242
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $243
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $244
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $245
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $246
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $247
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $248
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $249
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $3984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $250
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $251
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $252
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $253
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $254
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $255
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $256
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $257
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $258
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $259
+	F64x2Splat
+	I16x8ExtendLowI8x16S
+	V128Store $0, $4144
+	RET
+
+// func loadsU8(dst, src *byte)
+TEXT ·loadsU8(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64DivU
+	Unreachable
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $1
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $2
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $3
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $5
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $6
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $7
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $9
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $10
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $11
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $13
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $14
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $15
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $17
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $18
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $19
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $21
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $22
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $23
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $25
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $26
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $27
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $29
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $30
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $31
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $33
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $34
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $35
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $37
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $38
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $39
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $41
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $42
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $43
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $45
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $46
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $47
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $49
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $50
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $51
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $53
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $54
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $55
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $57
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $58
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $59
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $61
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $62
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $63
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $1024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $65
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $66
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $67
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $68
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $69
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $70
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $71
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $72
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $73
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $74
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $75
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $76
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $77
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $78
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $79
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $80
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $81
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $82
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $83
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $84
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $85
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $86
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $87
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $88
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $89
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $90
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $91
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $92
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $93
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $94
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $95
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $96
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $97
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $98
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $99
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $100
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $101
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $102
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $103
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $104
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $105
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $106
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $107
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $108
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $109
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $110
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $111
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $112
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $113
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $114
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $115
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $116
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $117
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $118
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $119
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $120
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $121
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $122
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $123
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $124
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $1984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $125
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $126
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $127
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64DivU
+	Nop
+	V128Store $0, $2048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $129
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $130
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $131
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64Or
+	Nop
+	V128Store $0, $2112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $133
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $134
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $135
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64ShrU
+	Nop
+	V128Store $0, $2176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $137
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $138
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $139
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Neg
+	Nop
+	V128Store $0, $2240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $141
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $142
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $143
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Nearest
+	Nop
+	V128Store $0, $2304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $145
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $146
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $147
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Mul
+	Nop
+	V128Store $0, $2368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $149
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $150
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $151
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32Copysign
+	Nop
+	V128Store $0, $2432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $153
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $154
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $155
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Floor
+	Nop
+	V128Store $0, $2496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $157
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $158
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $159
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Add
+	Nop
+	V128Store $0, $2560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $161
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $162
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $163
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64Min
+	Nop
+	V128Store $0, $2624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $165
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $166
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $167
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32TruncF32S
+	Nop
+	V128Store $0, $2688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $169
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $170
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $171
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64ExtendI32S
+	Nop
+	V128Store $0, $2752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $173
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $174
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $175
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I64TruncF64S
+	Nop
+	V128Store $0, $2816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $177
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $178
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $179
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F32ConvertI64S
+	Nop
+	V128Store $0, $2880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $181
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $182
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $183
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	F64ConvertI32U
+	Nop
+	V128Store $0, $2944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $185
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $186
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $187
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $2992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32ReinterpretF32
+	Nop
+	V128Store $0, $3008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $189
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $190
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $191
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load8x8U
+	Unreachable
+	I32Extend8S
+	Nop
+	V128Store $0, $3072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $193
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $194
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $195
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $196
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $197
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $198
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $199
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $200
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $201
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $202
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $203
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $204
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $205
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $206
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $207
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $208
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $209
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $210
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $211
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $212
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $213
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $214
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $215
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $216
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $217
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $218
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $219
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $220
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $221
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $222
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $223
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $224
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $225
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $226
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $227
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $228
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $229
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $230
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $231
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $232
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $233
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $234
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $235
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $236
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $237
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $238
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $239
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $240
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $241
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $242
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $243
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $244
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $245
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $246
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $247
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $248
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $249
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $3984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $250
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $251
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $252
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $253
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $254
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $255
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $256
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $257
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $258
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $259
+	F64x2Splat
+	I16x8ExtendLowI8x16U
+	V128Store $0, $4144
+	RET
+
+// func loadsI16(dst, src *byte)
+TEXT ·loadsI16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64DivU
+	Unreachable
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $1
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $2
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $3
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $5
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $6
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $7
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $9
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $10
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $11
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $13
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $14
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $15
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $17
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $18
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $19
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $21
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $22
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $23
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $25
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $26
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $27
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $29
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $30
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $31
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $33
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $34
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $35
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $37
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $38
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $39
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $41
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $42
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $43
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $45
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $46
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $47
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $49
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $50
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $51
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $53
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $54
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $55
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $57
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $58
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $59
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $61
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $62
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $63
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $1024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $65
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $66
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $67
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $68
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $69
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $70
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $71
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $72
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $73
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $74
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $75
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $76
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $77
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $78
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $79
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $80
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $81
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $82
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $83
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $84
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $85
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $86
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $87
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $88
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $89
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $90
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $91
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $92
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $93
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $94
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $95
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $96
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $97
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $98
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $99
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $100
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $101
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $102
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $103
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $104
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $105
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $106
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $107
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $108
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $109
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $110
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $111
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $112
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $113
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $114
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $115
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $116
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $117
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $118
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $119
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $120
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $121
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $122
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $123
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $124
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $1984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $125
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $126
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $127
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64DivU
+	Nop
+	V128Store $0, $2048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $129
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $130
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $131
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64Or
+	Nop
+	V128Store $0, $2112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $133
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $134
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $135
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64ShrU
+	Nop
+	V128Store $0, $2176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $137
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $138
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $139
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Neg
+	Nop
+	V128Store $0, $2240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $141
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $142
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $143
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Nearest
+	Nop
+	V128Store $0, $2304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $145
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $146
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $147
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Mul
+	Nop
+	V128Store $0, $2368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $149
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $150
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $151
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32Copysign
+	Nop
+	V128Store $0, $2432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $153
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $154
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $155
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Floor
+	Nop
+	V128Store $0, $2496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $157
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $158
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $159
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Add
+	Nop
+	V128Store $0, $2560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $161
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $162
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $163
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64Min
+	Nop
+	V128Store $0, $2624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $165
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $166
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $167
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32TruncF32S
+	Nop
+	V128Store $0, $2688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $169
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $170
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $171
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64ExtendI32S
+	Nop
+	V128Store $0, $2752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $173
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $174
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $175
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I64TruncF64S
+	Nop
+	V128Store $0, $2816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $177
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $178
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $179
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F32ConvertI64S
+	Nop
+	V128Store $0, $2880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $181
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $182
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $183
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	F64ConvertI32U
+	Nop
+	V128Store $0, $2944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $185
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $186
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $187
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $2992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32ReinterpretF32
+	Nop
+	V128Store $0, $3008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $189
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $190
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $191
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4S
+	Unreachable
+	I32Extend8S
+	Nop
+	V128Store $0, $3072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $193
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $194
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $195
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $196
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $197
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $198
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $199
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $200
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $201
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $202
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $203
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $204
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $205
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $206
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $207
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $208
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $209
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $210
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $211
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $212
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $213
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $214
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $215
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $216
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $217
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $218
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $219
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $220
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $221
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $222
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $223
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $224
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $225
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $226
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $227
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $228
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $229
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $230
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $231
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $232
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $233
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $234
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $235
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $236
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $237
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $238
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $239
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $240
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $241
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $242
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $243
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $244
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $245
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $246
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $247
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $248
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $249
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $3984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $250
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $251
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $252
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $253
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $254
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $255
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $256
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $257
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $258
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $259
+	F64x2Splat
+	I32x4ExtendLowI16x8S
+	V128Store $0, $4144
+	RET
+
+// func loadsU16(dst, src *byte)
+TEXT ·loadsU16(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64DivU
+	Unreachable
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $1
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $2
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $3
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $5
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $6
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $7
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $9
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $10
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $11
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $13
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $14
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $15
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $17
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $18
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $19
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $21
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $22
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $23
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $25
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $26
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $27
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $29
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $30
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $31
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $33
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $34
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $35
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $37
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $38
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $39
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $41
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $42
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $43
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $45
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $46
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $47
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $49
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $50
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $51
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $53
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $54
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $55
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $57
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $58
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $59
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $61
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $62
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $63
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $1024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $65
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $66
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $67
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $68
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $69
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $70
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $71
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $72
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $73
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $74
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $75
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $76
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $77
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $78
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $79
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $80
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $81
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $82
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $83
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $84
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $85
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $86
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $87
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $88
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $89
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $90
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $91
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $92
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $93
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $94
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $95
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $96
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $97
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $98
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $99
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $100
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $101
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $102
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $103
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $104
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $105
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $106
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $107
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $108
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $109
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $110
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $111
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $112
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $113
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $114
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $115
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $116
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $117
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $118
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $119
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $120
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $121
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $122
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $123
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $124
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $1984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $125
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $126
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $127
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64DivU
+	Nop
+	V128Store $0, $2048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $129
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $130
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $131
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64Or
+	Nop
+	V128Store $0, $2112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $133
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $134
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $135
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64ShrU
+	Nop
+	V128Store $0, $2176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $137
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $138
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $139
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Neg
+	Nop
+	V128Store $0, $2240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $141
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $142
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $143
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Nearest
+	Nop
+	V128Store $0, $2304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $145
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $146
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $147
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Mul
+	Nop
+	V128Store $0, $2368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $149
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $150
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $151
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32Copysign
+	Nop
+	V128Store $0, $2432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $153
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $154
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $155
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Floor
+	Nop
+	V128Store $0, $2496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $157
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $158
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $159
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Add
+	Nop
+	V128Store $0, $2560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $161
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $162
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $163
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64Min
+	Nop
+	V128Store $0, $2624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $165
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $166
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $167
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32TruncF32S
+	Nop
+	V128Store $0, $2688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $169
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $170
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $171
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64ExtendI32S
+	Nop
+	V128Store $0, $2752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $173
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $174
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $175
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I64TruncF64S
+	Nop
+	V128Store $0, $2816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $177
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $178
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $179
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F32ConvertI64S
+	Nop
+	V128Store $0, $2880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $181
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $182
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $183
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	F64ConvertI32U
+	Nop
+	V128Store $0, $2944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $185
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $186
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $187
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $2992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32ReinterpretF32
+	Nop
+	V128Store $0, $3008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $189
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $190
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $191
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load16x4U
+	Unreachable
+	I32Extend8S
+	Nop
+	V128Store $0, $3072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $193
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $194
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $195
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $196
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $197
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $198
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $199
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $200
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $201
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $202
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $203
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $204
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $205
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $206
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $207
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $208
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $209
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $210
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $211
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $212
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $213
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $214
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $215
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $216
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $217
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $218
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $219
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $220
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $221
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $222
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $223
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $224
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $225
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $226
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $227
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $228
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $229
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $230
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $231
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $232
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $233
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $234
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $235
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $236
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $237
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $238
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $239
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $240
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $241
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $242
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $243
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $244
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $245
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $246
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $247
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $248
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $249
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $3984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $250
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $251
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $252
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $253
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $254
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $255
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $256
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $257
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $258
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $259
+	F64x2Splat
+	I32x4ExtendLowI16x8U
+	V128Store $0, $4144
+	RET
+
+// func loads64(dst, src *byte)
+TEXT ·loads64(SB), NOSPLIT, $0-16
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64DivU
+	Unreachable
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $1
+	F64x2Splat
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $2
+	F64x2Splat
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $3
+	F64x2Splat
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64Or
+	Unreachable
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $5
+	F64x2Splat
+	V128Store $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $6
+	F64x2Splat
+	V128Store $0, $96
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $7
+	F64x2Splat
+	V128Store $0, $112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64ShrU
+	Unreachable
+	V128Store $0, $128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $9
+	F64x2Splat
+	V128Store $0, $144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $10
+	F64x2Splat
+	V128Store $0, $160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $11
+	F64x2Splat
+	V128Store $0, $176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Neg
+	Unreachable
+	V128Store $0, $192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $13
+	F64x2Splat
+	V128Store $0, $208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $14
+	F64x2Splat
+	V128Store $0, $224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $15
+	F64x2Splat
+	V128Store $0, $240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Nearest
+	Unreachable
+	V128Store $0, $256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $17
+	F64x2Splat
+	V128Store $0, $272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $18
+	F64x2Splat
+	V128Store $0, $288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $19
+	F64x2Splat
+	V128Store $0, $304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Mul
+	Unreachable
+	V128Store $0, $320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $21
+	F64x2Splat
+	V128Store $0, $336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $22
+	F64x2Splat
+	V128Store $0, $352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $23
+	F64x2Splat
+	V128Store $0, $368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Copysign
+	Unreachable
+	V128Store $0, $384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $25
+	F64x2Splat
+	V128Store $0, $400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $26
+	F64x2Splat
+	V128Store $0, $416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $27
+	F64x2Splat
+	V128Store $0, $432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Floor
+	Unreachable
+	V128Store $0, $448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $29
+	F64x2Splat
+	V128Store $0, $464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $30
+	F64x2Splat
+	V128Store $0, $480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $31
+	F64x2Splat
+	V128Store $0, $496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Add
+	Unreachable
+	V128Store $0, $512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $33
+	F64x2Splat
+	V128Store $0, $528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $34
+	F64x2Splat
+	V128Store $0, $544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $35
+	F64x2Splat
+	V128Store $0, $560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Min
+	Unreachable
+	V128Store $0, $576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $37
+	F64x2Splat
+	V128Store $0, $592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $38
+	F64x2Splat
+	V128Store $0, $608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $39
+	F64x2Splat
+	V128Store $0, $624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32TruncF32S
+	Unreachable
+	V128Store $0, $640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $41
+	F64x2Splat
+	V128Store $0, $656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $42
+	F64x2Splat
+	V128Store $0, $672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $43
+	F64x2Splat
+	V128Store $0, $688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64ExtendI32S
+	Unreachable
+	V128Store $0, $704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $45
+	F64x2Splat
+	V128Store $0, $720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $46
+	F64x2Splat
+	V128Store $0, $736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $47
+	F64x2Splat
+	V128Store $0, $752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64TruncF64S
+	Unreachable
+	V128Store $0, $768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $49
+	F64x2Splat
+	V128Store $0, $784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $50
+	F64x2Splat
+	V128Store $0, $800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $51
+	F64x2Splat
+	V128Store $0, $816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32ConvertI64S
+	Unreachable
+	V128Store $0, $832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $53
+	F64x2Splat
+	V128Store $0, $848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $54
+	F64x2Splat
+	V128Store $0, $864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $55
+	F64x2Splat
+	V128Store $0, $880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64ConvertI32U
+	Unreachable
+	V128Store $0, $896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $57
+	F64x2Splat
+	V128Store $0, $912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $58
+	F64x2Splat
+	V128Store $0, $928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $59
+	F64x2Splat
+	V128Store $0, $944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32ReinterpretF32
+	Unreachable
+	V128Store $0, $960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $61
+	F64x2Splat
+	V128Store $0, $976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $62
+	F64x2Splat
+	V128Store $0, $992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $63
+	F64x2Splat
+	V128Store $0, $1008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32Extend8S
+	Unreachable
+	V128Store $0, $1024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $65
+	F64x2Splat
+	V128Store $0, $1040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $66
+	F64x2Splat
+	V128Store $0, $1056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $67
+	F64x2Splat
+	V128Store $0, $1072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $68
+	F64x2Splat
+	V128Store $0, $1088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $69
+	F64x2Splat
+	V128Store $0, $1104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $70
+	F64x2Splat
+	V128Store $0, $1120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $71
+	F64x2Splat
+	V128Store $0, $1136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $72
+	F64x2Splat
+	V128Store $0, $1152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $73
+	F64x2Splat
+	V128Store $0, $1168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $74
+	F64x2Splat
+	V128Store $0, $1184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $75
+	F64x2Splat
+	V128Store $0, $1200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $76
+	F64x2Splat
+	V128Store $0, $1216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $77
+	F64x2Splat
+	V128Store $0, $1232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $78
+	F64x2Splat
+	V128Store $0, $1248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $79
+	F64x2Splat
+	V128Store $0, $1264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $80
+	F64x2Splat
+	V128Store $0, $1280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $81
+	F64x2Splat
+	V128Store $0, $1296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $82
+	F64x2Splat
+	V128Store $0, $1312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $83
+	F64x2Splat
+	V128Store $0, $1328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $84
+	F64x2Splat
+	V128Store $0, $1344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $85
+	F64x2Splat
+	V128Store $0, $1360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $86
+	F64x2Splat
+	V128Store $0, $1376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $87
+	F64x2Splat
+	V128Store $0, $1392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $88
+	F64x2Splat
+	V128Store $0, $1408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $89
+	F64x2Splat
+	V128Store $0, $1424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $90
+	F64x2Splat
+	V128Store $0, $1440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $91
+	F64x2Splat
+	V128Store $0, $1456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $92
+	F64x2Splat
+	V128Store $0, $1472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $93
+	F64x2Splat
+	V128Store $0, $1488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $94
+	F64x2Splat
+	V128Store $0, $1504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $95
+	F64x2Splat
+	V128Store $0, $1520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $96
+	F64x2Splat
+	V128Store $0, $1536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $97
+	F64x2Splat
+	V128Store $0, $1552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $98
+	F64x2Splat
+	V128Store $0, $1568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $99
+	F64x2Splat
+	V128Store $0, $1584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $100
+	F64x2Splat
+	V128Store $0, $1600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $101
+	F64x2Splat
+	V128Store $0, $1616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $102
+	F64x2Splat
+	V128Store $0, $1632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $103
+	F64x2Splat
+	V128Store $0, $1648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $104
+	F64x2Splat
+	V128Store $0, $1664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $105
+	F64x2Splat
+	V128Store $0, $1680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $106
+	F64x2Splat
+	V128Store $0, $1696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $107
+	F64x2Splat
+	V128Store $0, $1712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $108
+	F64x2Splat
+	V128Store $0, $1728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $109
+	F64x2Splat
+	V128Store $0, $1744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $110
+	F64x2Splat
+	V128Store $0, $1760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $111
+	F64x2Splat
+	V128Store $0, $1776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $112
+	F64x2Splat
+	V128Store $0, $1792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $113
+	F64x2Splat
+	V128Store $0, $1808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $114
+	F64x2Splat
+	V128Store $0, $1824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $115
+	F64x2Splat
+	V128Store $0, $1840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $116
+	F64x2Splat
+	V128Store $0, $1856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $117
+	F64x2Splat
+	V128Store $0, $1872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $118
+	F64x2Splat
+	V128Store $0, $1888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $119
+	F64x2Splat
+	V128Store $0, $1904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $120
+	F64x2Splat
+	V128Store $0, $1920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $121
+	F64x2Splat
+	V128Store $0, $1936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $122
+	F64x2Splat
+	V128Store $0, $1952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $123
+	F64x2Splat
+	V128Store $0, $1968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $124
+	F64x2Splat
+	V128Store $0, $1984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $125
+	F64x2Splat
+	V128Store $0, $2000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $126
+	F64x2Splat
+	V128Store $0, $2016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $127
+	F64x2Splat
+	V128Store $0, $2032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64DivU
+	Nop
+	V128Store $0, $2048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $129
+	F64x2Splat
+	V128Store $0, $2064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $130
+	F64x2Splat
+	V128Store $0, $2080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $131
+	F64x2Splat
+	V128Store $0, $2096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64Or
+	Nop
+	V128Store $0, $2112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $133
+	F64x2Splat
+	V128Store $0, $2128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $134
+	F64x2Splat
+	V128Store $0, $2144
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $135
+	F64x2Splat
+	V128Store $0, $2160
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64ShrU
+	Nop
+	V128Store $0, $2176
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $137
+	F64x2Splat
+	V128Store $0, $2192
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $138
+	F64x2Splat
+	V128Store $0, $2208
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $139
+	F64x2Splat
+	V128Store $0, $2224
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Neg
+	Nop
+	V128Store $0, $2240
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $141
+	F64x2Splat
+	V128Store $0, $2256
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $142
+	F64x2Splat
+	V128Store $0, $2272
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $143
+	F64x2Splat
+	V128Store $0, $2288
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Nearest
+	Nop
+	V128Store $0, $2304
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $145
+	F64x2Splat
+	V128Store $0, $2320
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $146
+	F64x2Splat
+	V128Store $0, $2336
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $147
+	F64x2Splat
+	V128Store $0, $2352
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Mul
+	Nop
+	V128Store $0, $2368
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $149
+	F64x2Splat
+	V128Store $0, $2384
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $150
+	F64x2Splat
+	V128Store $0, $2400
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $151
+	F64x2Splat
+	V128Store $0, $2416
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32Copysign
+	Nop
+	V128Store $0, $2432
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $153
+	F64x2Splat
+	V128Store $0, $2448
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $154
+	F64x2Splat
+	V128Store $0, $2464
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $155
+	F64x2Splat
+	V128Store $0, $2480
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Floor
+	Nop
+	V128Store $0, $2496
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $157
+	F64x2Splat
+	V128Store $0, $2512
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $158
+	F64x2Splat
+	V128Store $0, $2528
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $159
+	F64x2Splat
+	V128Store $0, $2544
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Add
+	Nop
+	V128Store $0, $2560
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $161
+	F64x2Splat
+	V128Store $0, $2576
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $162
+	F64x2Splat
+	V128Store $0, $2592
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $163
+	F64x2Splat
+	V128Store $0, $2608
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64Min
+	Nop
+	V128Store $0, $2624
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $165
+	F64x2Splat
+	V128Store $0, $2640
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $166
+	F64x2Splat
+	V128Store $0, $2656
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $167
+	F64x2Splat
+	V128Store $0, $2672
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32TruncF32S
+	Nop
+	V128Store $0, $2688
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $169
+	F64x2Splat
+	V128Store $0, $2704
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $170
+	F64x2Splat
+	V128Store $0, $2720
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $171
+	F64x2Splat
+	V128Store $0, $2736
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64ExtendI32S
+	Nop
+	V128Store $0, $2752
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $173
+	F64x2Splat
+	V128Store $0, $2768
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $174
+	F64x2Splat
+	V128Store $0, $2784
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $175
+	F64x2Splat
+	V128Store $0, $2800
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I64TruncF64S
+	Nop
+	V128Store $0, $2816
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $177
+	F64x2Splat
+	V128Store $0, $2832
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $178
+	F64x2Splat
+	V128Store $0, $2848
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $179
+	F64x2Splat
+	V128Store $0, $2864
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F32ConvertI64S
+	Nop
+	V128Store $0, $2880
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $181
+	F64x2Splat
+	V128Store $0, $2896
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $182
+	F64x2Splat
+	V128Store $0, $2912
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $183
+	F64x2Splat
+	V128Store $0, $2928
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	F64ConvertI32U
+	Nop
+	V128Store $0, $2944
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $185
+	F64x2Splat
+	V128Store $0, $2960
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $186
+	F64x2Splat
+	V128Store $0, $2976
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $187
+	F64x2Splat
+	V128Store $0, $2992
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32ReinterpretF32
+	Nop
+	V128Store $0, $3008
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $189
+	F64x2Splat
+	V128Store $0, $3024
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $190
+	F64x2Splat
+	V128Store $0, $3040
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $191
+	F64x2Splat
+	V128Store $0, $3056
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	V128Load64Splat
+	Unreachable
+	I32Extend8S
+	Nop
+	V128Store $0, $3072
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $193
+	F64x2Splat
+	V128Store $0, $3088
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $194
+	F64x2Splat
+	V128Store $0, $3104
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $195
+	F64x2Splat
+	V128Store $0, $3120
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $196
+	F64x2Splat
+	V128Store $0, $3136
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $197
+	F64x2Splat
+	V128Store $0, $3152
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $198
+	F64x2Splat
+	V128Store $0, $3168
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $199
+	F64x2Splat
+	V128Store $0, $3184
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $200
+	F64x2Splat
+	V128Store $0, $3200
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $201
+	F64x2Splat
+	V128Store $0, $3216
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $202
+	F64x2Splat
+	V128Store $0, $3232
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $203
+	F64x2Splat
+	V128Store $0, $3248
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $204
+	F64x2Splat
+	V128Store $0, $3264
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $205
+	F64x2Splat
+	V128Store $0, $3280
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $206
+	F64x2Splat
+	V128Store $0, $3296
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $207
+	F64x2Splat
+	V128Store $0, $3312
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $208
+	F64x2Splat
+	V128Store $0, $3328
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $209
+	F64x2Splat
+	V128Store $0, $3344
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $210
+	F64x2Splat
+	V128Store $0, $3360
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $211
+	F64x2Splat
+	V128Store $0, $3376
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $212
+	F64x2Splat
+	V128Store $0, $3392
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $213
+	F64x2Splat
+	V128Store $0, $3408
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $214
+	F64x2Splat
+	V128Store $0, $3424
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $215
+	F64x2Splat
+	V128Store $0, $3440
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $216
+	F64x2Splat
+	V128Store $0, $3456
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $217
+	F64x2Splat
+	V128Store $0, $3472
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $218
+	F64x2Splat
+	V128Store $0, $3488
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $219
+	F64x2Splat
+	V128Store $0, $3504
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $220
+	F64x2Splat
+	V128Store $0, $3520
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $221
+	F64x2Splat
+	V128Store $0, $3536
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $222
+	F64x2Splat
+	V128Store $0, $3552
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $223
+	F64x2Splat
+	V128Store $0, $3568
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $224
+	F64x2Splat
+	V128Store $0, $3584
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $225
+	F64x2Splat
+	V128Store $0, $3600
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $226
+	F64x2Splat
+	V128Store $0, $3616
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $227
+	F64x2Splat
+	V128Store $0, $3632
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $228
+	F64x2Splat
+	V128Store $0, $3648
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $229
+	F64x2Splat
+	V128Store $0, $3664
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $230
+	F64x2Splat
+	V128Store $0, $3680
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $231
+	F64x2Splat
+	V128Store $0, $3696
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $232
+	F64x2Splat
+	V128Store $0, $3712
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $233
+	F64x2Splat
+	V128Store $0, $3728
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $234
+	F64x2Splat
+	V128Store $0, $3744
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $235
+	F64x2Splat
+	V128Store $0, $3760
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $236
+	F64x2Splat
+	V128Store $0, $3776
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $237
+	F64x2Splat
+	V128Store $0, $3792
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $238
+	F64x2Splat
+	V128Store $0, $3808
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $239
+	F64x2Splat
+	V128Store $0, $3824
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $240
+	F64x2Splat
+	V128Store $0, $3840
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $241
+	F64x2Splat
+	V128Store $0, $3856
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $242
+	F64x2Splat
+	V128Store $0, $3872
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $243
+	F64x2Splat
+	V128Store $0, $3888
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $244
+	F64x2Splat
+	V128Store $0, $3904
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $245
+	F64x2Splat
+	V128Store $0, $3920
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $246
+	F64x2Splat
+	V128Store $0, $3936
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $247
+	F64x2Splat
+	V128Store $0, $3952
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $248
+	F64x2Splat
+	V128Store $0, $3968
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $249
+	F64x2Splat
+	V128Store $0, $3984
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $250
+	F64x2Splat
+	V128Store $0, $4000
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $251
+	F64x2Splat
+	V128Store $0, $4016
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $252
+	F64x2Splat
+	V128Store $0, $4032
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $253
+	F64x2Splat
+	V128Store $0, $4048
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $254
+	F64x2Splat
+	V128Store $0, $4064
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $255
+	F64x2Splat
+	V128Store $0, $4080
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $256
+	F64x2Splat
+	V128Store $0, $4096
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $257
+	F64x2Splat
+	V128Store $0, $4112
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $258
+	F64x2Splat
+	V128Store $0, $4128
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	F64Load $259
+	F64x2Splat
+	V128Store $0, $4144
+	RET
+
+// func integerScalars(dst, src *byte, number int)
+TEXT ·integerScalars(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// number is R2
+	I64Load number+16(FP)
+	Set R2
+	// v is V0
+	Get R0
+	I32WrapI64
+	Get R2
+	I32WrapI64
+	I8x16Splat
+	V128Store $0, $0
+	Get R0
+	I32WrapI64
+	Get R2
+	I32WrapI64
+	I16x8Splat
+	V128Store $0, $16
+	Get R0
+	I32WrapI64
+	Get R2
+	I32WrapI64
+	I32x4Splat
+	V128Store $0, $32
+	Get R0
+	I32WrapI64
+	V128Const $-144680345676153347, $-144680345676153347
+	V128Store $0, $48
+	Get R0
+	I32WrapI64
+	V128Const $-84162302251303212, $-84162302251303212
+	V128Store $0, $64
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	I64Load8S $1
+	I64Store32 $0, $80
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	I64Load8U $1
+	I64Store32 $0, $84
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	I64Load16S $2
+	I64Store32 $0, $88
+	Get R0
+	I32WrapI64
+	Get R1
+	I32WrapI64
+	I64Load16U $2
+	I64Store32 $0, $92
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Set V0
+	Get R0
+	I32WrapI64
+	Get R2
+	I64Store8 $0, $96
+	Get R0
+	I32WrapI64
+	Get R2
+	I64Store16 $0, $98
+	Get R0
+	I32WrapI64
+	Get V0
+	I8x16ExtractLaneS $0, $5
+	I64ExtendI32S
+	I64Store32 $0, $100
+	Get R0
+	I32WrapI64
+	Get V0
+	I16x8ExtractLaneS $0, $3
+	I64ExtendI32S
+	I64Store32 $0, $104
+	Get R0
+	I32WrapI64
+	Get V0
+	I32x4ExtractLane $0, $0
+	I64ExtendI32S
+	Get V0
+	I32x4ExtractLane $0, $1
+	I64ExtendI32S
+	I64Add
+	Get V0
+	I32x4ExtractLane $0, $2
+	I64ExtendI32S
+	I64Add
+	Get V0
+	I32x4ExtractLane $0, $3
+	I64ExtendI32S
+	I64Add
+	I64Store32 $0, $108
+	Get R0
+	I32WrapI64
+	Get V0
+	F64x2ExtractLane $0, $0
+	F64Store $0, $112
+	RET
+
+// func dotRows(dst *int32, left, right *int8, rows, depth int)
+TEXT ·dotRows(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// rows is R2
+	I64Load rows+24(FP)
+	Set R2
+	// b is R3
+	// left is R4
+	// total is R5
+	// sum0 is V0
+	// sum1 is V1
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load right+16(FP)
+			Set R3
+			I64Load depth+32(FP)
+			Set R4
+			V128Const $0, $0
+			Set V0
+			V128Const $0, $0
+			Set V1
+			Get R4
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R1
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					Get R3
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					I32x4Add
+					Set V0
+					Get V1
+					Get R1
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					Get R3
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					I32x4Add
+					Set V1
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $16
+					I64Add
+					Set R3
+					Get R4
+					I64Const $-16
+					I64Add
+					Set R4
+					Get R4
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R4
+			I64Const $8
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R1
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					Get R3
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					I32x4Add
+					Set V0
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R3
+					I64Const $8
+					I64Add
+					Set R3
+					Get R4
+					I64Const $-8
+					I64Add
+					Set R4
+					Get R4
+					I64Const $8
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get V0
+			Get V1
+			I32x4Add
+			Set V0
+			Get V0
+			I32x4ExtractLane $0, $0
+			I64ExtendI32S
+			Get V0
+			I32x4ExtractLane $0, $1
+			I64ExtendI32S
+			I64Add
+			Get V0
+			I32x4ExtractLane $0, $2
+			I64ExtendI32S
+			I64Add
+			Get V0
+			I32x4ExtractLane $0, $3
+			I64ExtendI32S
+			I64Add
+			Set R5
+			Get R4
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R5
+					Get R1
+					I32WrapI64
+					I64Load8S $0
+					Get R3
+					I32WrapI64
+					I64Load8S $0
+					I64Mul
+					I64Add
+					Set R5
+					Get R1
+					I64Const $1
+					I64Add
+					Set R1
+					Get R3
+					I64Const $1
+					I64Add
+					Set R3
+					Get R4
+					I64Const $-1
+					I64Add
+					Set R4
+					Get R4
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get R5
+			I64Store32 $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET

@@ -106,6 +106,7 @@ func testKernels() *asm.File {
 			})
 			f.Return(i)
 		})
+	integers(file)
 	return file
 }
 
