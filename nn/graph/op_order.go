@@ -24,7 +24,7 @@ func planArg(c *Call) error {
 	}
 	out := cloneDims(in.Dims)
 	out[axis] = 1
-	if c.Node.Int("keepdims", 1) == 0 {
+	if c.Node.Int("keepdims", 1) != 1 {
 		out = append(out[:axis], out[axis+1:]...)
 	}
 	c.Out(0, Int64, out...)

@@ -45,7 +45,7 @@ func planPool(c *Call) error {
 	}
 	auto := c.Node.Str("auto_pad", "NOTSET")
 	pool := nn.Pool{Window: win, CountPad: c.Node.Int("count_include_pad", 0) != 0}
-	pool.Ceil = c.Node.Int("ceil_mode", 0) != 0 && (auto == "NOTSET" || auto == "" || auto == "VALID")
+	pool.Ceil = c.Node.Int("ceil_mode", 0) == 1 && (auto == "NOTSET" || auto == "" || auto == "VALID")
 	// onnxruntime divides by the stride towards zero: a window that reaches over the plane
 	// by less than a stride has one place. (Where it counts pads it would have to count these.)
 	if !pool.CountPad {

@@ -51,7 +51,7 @@ func reducedAxes(c *Call) (r reduction, identity bool, err error) {
 			}
 		}
 	}
-	keep := c.Node.Int("keepdims", 1) != 0
+	keep := c.Node.Int("keepdims", 1) == 1
 	r.outDims = []int{}
 	for i, d := range dims {
 		r.kept = append(r.kept, !reduced[i])

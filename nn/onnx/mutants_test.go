@@ -446,6 +446,7 @@ func TestMutants(t *testing.T) {
 			continue
 		}
 		p.File = fmt.Sprintf("%d.onnx", kept)
+		file = presentable(file)
 		s, err := session(file, "none")
 		require.NoError(t, err)
 		for i, in := range s.Inputs() {
