@@ -4,6 +4,7 @@
 ##   make test         all tests but the long ones, a few minutes; says where its time went
 ##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere, the lab's pages
 ##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
+##   make test-mutants  mutated model files, as they are written and optimized, beside onnxruntime-web; part of make test-all
 ##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
 ##   make size         what a page downloads, against its budget
@@ -46,7 +47,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -189,6 +190,10 @@ test-browsers: demo/dist/.built js/node_modules/.installed
 # Installs bundlers and frameworks from npm, each in a project of its own.
 test-fixtures: $(BUILT) browser js/node_modules/.installed
 	$(STEP) test-fixtures bash -c 'cd js && node --test fixtures/*.test.mjs'
+
+# NORMWASM_SEED=7 starts another series, NORMWASM_MUTANTS=300 mutates for so many seconds, and compares for twice as many.
+test-mutants: js/node_modules/.installed
+	$(STEP) test-mutants node js/test/mutants/run.mjs
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz
