@@ -4,9 +4,13 @@ package text
 
 import "strconv"
 
+// maxList is how many elements of a list a message shows.
+const maxList = 64
+
 // Join concatenates parts: strings as they are, integers in decimal, []int as
 // "[2 3 4]", []string as "[a b]", floats in their shortest form, errors by
-// their message. Anything else shows as "?".
+// their message. Anything else shows as "?". Of a long list it shows the
+// first elements, and how many more there are.
 func Join(parts ...any) string {
 	var b []byte
 	for _, p := range parts {
@@ -31,22 +35,22 @@ func Join(parts ...any) string {
 			b = strconv.AppendFloat(b, v, 'g', -1, 64)
 		case []int:
 			b = append(b, '[')
-			for i, n := range v {
+			for i, n := range v[:min(len(v), maxList)] {
 				if i > 0 {
 					b = append(b, ' ')
 				}
 				b = strconv.AppendInt(b, int64(n), 10)
 			}
-			b = append(b, ']')
+			b = closed(b, len(v))
 		case []string:
 			b = append(b, '[')
-			for i, s := range v {
+			for i, s := range v[:min(len(v), maxList)] {
 				if i > 0 {
 					b = append(b, ' ')
 				}
 				b = append(b, s...)
 			}
-			b = append(b, ']')
+			b = closed(b, len(v))
 		case error:
 			b = append(b, v.Error()...)
 		default:
@@ -54,4 +58,14 @@ func Join(parts ...any) string {
 		}
 	}
 	return string(b)
+}
+
+// closed ends a list of n elements.
+func closed(b []byte, n int) []byte {
+	if n > maxList {
+		b = append(b, " … and "...)
+		b = strconv.AppendInt(b, int64(n-maxList), 10)
+		b = append(b, " more"...)
+	}
+	return append(b, ']')
 }

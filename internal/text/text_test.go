@@ -16,6 +16,14 @@ func TestJoin(t *testing.T) {
 	assert.Equal(t, "norm: 512 -3 7 [2 3][][a b] 0.1 0.1 true why ?", got)
 }
 
+// A model can make any list long.
+func TestJoinShortensLists(t *testing.T) {
+	long, words := make([]int, 1<<20), make([]string, 65)
+	assert.Equal(t, "x is ["+strings.Repeat("0 ", 63)+"0 … and 1048512 more], want 1", Join("x is ", long, ", want ", 1))
+	assert.Equal(t, "["+strings.Repeat(" ", 63)+" … and 1 more]", Join(words))
+	assert.NotContains(t, Join(long[:64]), "more")
+}
+
 func TestQuote(t *testing.T) {
 	for _, s := range []string{"", "conv1/weight:0", `a"b\c`, "line\nand\ttab\r\x00\x7f", "größe 入力 🙂", "\xff\xc3", "\u202e", "�"} {
 		q := Quote(s)

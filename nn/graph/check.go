@@ -40,6 +40,7 @@ func check(g *Graph) error {
 const (
 	maxMissing = 32
 	maxKinds   = 4096
+	maxLength  = 240 // of one of them: a file may give anything a long name
 )
 
 // lister collects what is missing, each thing once.
@@ -52,6 +53,9 @@ type lister struct {
 }
 
 func (l *lister) add(m string) {
+	if len(m) > maxLength {
+		m = strings.ToValidUTF8(m[:maxLength], "") + "…"
+	}
 	switch {
 	case l.seen[m]:
 	case len(l.seen) == maxKinds:

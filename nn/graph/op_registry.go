@@ -38,7 +38,7 @@ func (e *entry) missing(n *Node) string {
 		}
 	}
 	if missing != "" {
-		return "attribute " + missing
+		return "attribute " + plain(missing)
 	}
 	if e.check != nil {
 		if why := e.check(n); why != "" {
