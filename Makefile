@@ -35,7 +35,7 @@ ifneq ($(FOUND),)
 export CHROMIUM ?= $(FOUND)
 endif
 # The packages whose tests run inside a browser as well.
-BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./internal/kernel ./norm ./nn ./nn/graph ./nn/train ./wasm
+BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./internal/kernel ./internal/compute ./norm ./nn ./nn/graph ./nn/train ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 
@@ -73,13 +73,13 @@ BUILT := $(foreach e,normwasm normwasm.train,$(foreach v,scalar simd relaxed,$(D
 
 build: $(BUILT)
 
-# Small rather than fast where it does not count: what is inlined is there twice. The inner loops of nn and
-# of the kernels call small functions and keep their inlining; norm has none of its own. So do Go's runtime and what it is made of: that
-# takes 1 KB, and a page starts sooner, for a browser compiles each function when it is first called. (Not
-# the runtime of the scalar module: few engines need that, and without SIMD it has the least room.)
-# The allocator's specialized variants and the newer garbage collector serve larger heaps.
+# Small rather than fast where it does not count: what is inlined is there twice. The inner loops of compute, of
+# nn and of the kernels call small functions and keep their inlining; norm has none of its own. So do Go's runtime
+# and what it is made of: that takes 1 KB, and a page starts sooner, for a browser compiles each function when it
+# is first called. (Not the runtime of the scalar module: few engines need that, and without SIMD it has the least
+# room.) The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
-INLINED := $(MODULE)/nn $(MODULE)/internal/kernel internal/... sync/atomic unicode/utf8 math/bits slices
+INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel internal/... sync/atomic unicode/utf8 math/bits slices
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
@@ -160,7 +160,7 @@ test-wasm: testdata
 	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS) && $(WASM) go test -tags train $(IN_NODE) ./wasm'
 
 test-purego: testdata
-	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./internal/kernel ./norm ./nn ./nn/graph ./nn/train'
+	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./internal/kernel ./internal/compute ./norm ./nn ./nn/graph ./nn/train'
 
 $(BIN)/wasmbrowsertest: $(TOOLS) | need
 	$(STEP) build-wasmbrowsertest go build -modfile=$(TOOLS) -o $@ github.com/agnivade/wasmbrowsertest

@@ -1,9 +1,9 @@
 package nn
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
 
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/text"
 )
 

@@ -1,8 +1,9 @@
 package norm
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 const batchOp = "BatchNorm"

@@ -1,8 +1,9 @@
 package norm
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // What a backward pass computes in float64, group by group. With g = γ·dy, dx is g less

@@ -1,8 +1,9 @@
 package norm
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // grid is what BatchNorm in training, GroupNorm and InstanceNorm have in common, in

@@ -1,8 +1,9 @@
 package norm
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // The backward pass of a grid. With x̂ = (x - μ)/√(σ² + ε) and n values in a group,

@@ -1,8 +1,9 @@
 package norm
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // rowGradient is the scratch of a backward pass over rows.

@@ -1,6 +1,6 @@
 package train
 
-import "github.com/normwasm/normwasm/nn"
+import "github.com/normwasm/normwasm/internal/compute"
 
 // activation is a function of each element.
 type activation struct {
@@ -29,15 +29,15 @@ func (a *activation) outputs() []float32 {
 	x, y := a.x, a.y.of(len(a.x))
 	switch a.kind {
 	case "relu":
-		nn.Relu(y, x)
+		compute.Relu(y, x)
 	case "gelu":
-		nn.Gelu(y, x)
+		compute.Gelu(y, x)
 	case "silu":
-		nn.Silu(y, x)
+		compute.Silu(y, x)
 	case "tanh":
-		nn.Tanh(y, x)
+		compute.Tanh(y, x)
 	case "sigmoid":
-		nn.Sigmoid(y, x)
+		compute.Sigmoid(y, x)
 	}
 	return y
 }
@@ -49,31 +49,31 @@ func (a *activation) backward(_ *pass, dy []float32) ([]float32, error) {
 	dx, y := dy, a.y.of(len(dy))
 	switch a.kind {
 	case "relu":
-		nn.ReluGradient(dx, dy, y)
+		compute.ReluGradient(dx, dy, y)
 	case "tanh":
-		nn.TanhGradient(dx, dy, y)
+		compute.TanhGradient(dx, dy, y)
 	case "sigmoid":
-		nn.SigmoidGradient(dx, dy, y)
+		compute.SigmoidGradient(dx, dy, y)
 	case "silu":
-		nn.SiluGradient(dx, dy, a.x)
+		compute.SiluGradient(dx, dy, a.x)
 	case "gelu":
-		nn.GeluGradient(dx, dy, a.x)
+		compute.GeluGradient(dx, dy, a.x)
 	}
 	return dx, nil
 }
 
 // What follows are nn's element-wise kernels on whole slices.
 
-func add(y, a, b []float32)      { nn.Add(y, a, 0, 1, b, 0, 1, 1, len(y)) }
-func multiply(y, a, b []float32) { nn.Mul(y, a, 0, 1, b, 0, 1, 1, len(y)) }
+func add(y, a, b []float32)      { compute.Add(y, a, 0, 1, b, 0, 1, 1, len(y)) }
+func multiply(y, a, b []float32) { compute.Mul(y, a, 0, 1, b, 0, 1, 1, len(y)) }
 
 func scale(y, x []float32, by float32) {
 	s := [1]float32{by}
-	nn.Mul(y, x, 0, 1, s[:], 0, 0, 1, len(y))
+	compute.Mul(y, x, 0, 1, s[:], 0, 0, 1, len(y))
 }
 
 // subtractFrom is y = v − y.
 func subtractFrom(y []float32, v float32) {
 	s := [1]float32{v}
-	nn.Sub(y, s[:], 0, 0, y, 0, 1, 1, len(y))
+	compute.Sub(y, s[:], 0, 0, y, 0, 1, 1, len(y))
 }

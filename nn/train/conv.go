@@ -1,18 +1,18 @@
 package train
 
 import (
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn"
 )
 
 // conv is a convolution of images.
 type conv struct {
-	shape        nn.ConvShape
+	shape        compute.ConvShape
 	h, w, oh, ow int
 	weight, bias *Param
-	direct       *nn.ConvTraining
-	back         *nn.ConvTranspose // the gradient of x: with strides,
-	turned       *nn.ConvTraining  // and without, where it is a convolution with the kernels turned round
+	direct       *compute.ConvTraining
+	back         *compute.ConvTranspose // the gradient of x: with strides,
+	turned       *compute.ConvTraining  // and without, where it is a convolution with the kernels turned round
 	kernels      []float32
 	x            []float32
 	y, dx        buffer
@@ -35,7 +35,7 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	if s.Stride < 0 {
 		return nil, nil, b.value("stride is ", s.Stride, ", want at least 1")
 	}
-	w := nn.Window{KernelH: s.Kernel, KernelW: s.Kernel, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}
+	w := compute.Window{KernelH: s.Kernel, KernelW: s.Kernel, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}
 	switch s.Padding {
 	case "same", "":
 		w = w.Same(in[1], in[2], true)
@@ -46,23 +46,23 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	default:
 		return nil, nil, b.value("padding is ", text.Quote(s.Padding), ", want \"same\" or \"valid\"")
 	}
-	c := &conv{shape: nn.ConvShape{Window: w, InChannels: in[0], OutChannels: s.Filters, Groups: groups}, h: in[1], w: in[2]}
+	c := &conv{shape: compute.ConvShape{Window: w, InChannels: in[0], OutChannels: s.Filters, Groups: groups}, h: in[1], w: in[2]}
 	c.oh, c.ow = w.OutSize(in[1], in[2])
 	each := in[0] / groups
 	c.weight = newParam("weight", true, s.Filters, each, s.Kernel, s.Kernel).he(b.rand, each*s.Kernel*s.Kernel)
 	if !s.NoBias {
 		c.bias = newParam("bias", false, s.Filters)
 	}
-	c.direct = nn.NewConvTraining(c.shape, c.h, c.w)
+	c.direct = compute.NewConvTraining(c.shape, c.h, c.w)
 	t := c.shape
 	t.InChannels, t.OutChannels = t.OutChannels, t.InChannels
 	if stride > 1 {
-		c.back = nn.PackConvTranspose(t, c.weight.Value, nil, nn.NoClamp)
+		c.back = compute.PackConvTranspose(t, c.weight.Value, nil, compute.NoClamp)
 	} else {
 		k := s.Kernel - 1
 		t.PadTop, t.PadLeft, t.PadBottom, t.PadRight = k-t.PadTop, k-t.PadLeft, k-t.PadBottom, k-t.PadRight
 		c.kernels = make([]float32, len(c.weight.Value))
-		c.turned = nn.NewConvTraining(t, c.oh, c.ow)
+		c.turned = compute.NewConvTraining(t, c.oh, c.ow)
 	}
 	return c, []int{s.Filters, c.oh, c.ow}, nil
 }

@@ -4,7 +4,7 @@ import (
 	"math"
 	"testing"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/stretchr/testify/require"
 )
 
@@ -91,7 +91,7 @@ func TestGradients(t *testing.T) {
 					total := 0.0
 					for _, p := range tr.params {
 						compare(t, p, ref, b)
-						total += nn.Dot(p.Grad, p.Grad)
+						total += compute.Dot(p.Grad, p.Grad)
 					}
 					require.InEpsilon(t, math.Sqrt(total), r.GradientNorm, 1e-12)
 				}

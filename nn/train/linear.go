@@ -1,6 +1,6 @@
 package train
 
-import "github.com/normwasm/normwasm/nn"
+import "github.com/normwasm/normwasm/internal/compute"
 
 // linear is y = x·Wᵀ + b on the last axis.
 type linear struct {
@@ -8,10 +8,10 @@ type linear struct {
 	weight, bias    *Param
 	x               []float32
 	y, dx, ones     buffer
-	forwardGemm     nn.Gemm
-	inputGemm       nn.Gemm
-	weightGemm      nn.Gemm
-	biasGemm        nn.Gemm
+	forwardGemm     compute.Gemm
+	inputGemm       compute.Gemm
+	weightGemm      compute.Gemm
+	biasGemm        compute.Gemm
 }
 
 func newLinear(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -46,9 +46,9 @@ func (l *linear) forward(p *pass, x []float32) ([]float32, error) {
 	rows := p.n * l.rows
 	l.x = x
 	y := l.y.of(rows * l.units)
-	l.forwardGemm = nn.Gemm{M: rows, N: l.units, K: l.in, TransB: true, Clamp: nn.NoClamp}
+	l.forwardGemm = compute.Gemm{M: rows, N: l.units, K: l.in, TransB: true, Clamp: compute.NoClamp}
 	if l.bias != nil {
-		l.forwardGemm.Start, l.forwardGemm.Bias = nn.FromColumn, l.bias.Value
+		l.forwardGemm.Start, l.forwardGemm.Bias = compute.FromColumn, l.bias.Value
 	}
 	p.gemm(&l.forwardGemm, y, x, l.weight.Value)
 	return y, nil
@@ -56,7 +56,7 @@ func (l *linear) forward(p *pass, x []float32) ([]float32, error) {
 
 func (l *linear) backward(p *pass, dy []float32) ([]float32, error) {
 	rows := p.n * l.rows
-	l.weightGemm = nn.Gemm{M: l.units, N: l.in, K: rows, TransA: true, Clamp: nn.NoClamp}
+	l.weightGemm = compute.Gemm{M: l.units, N: l.in, K: rows, TransA: true, Clamp: compute.NoClamp}
 	p.gemm(&l.weightGemm, l.weight.Grad, dy, l.x)
 	if l.bias != nil {
 		p.columnSums(l.bias.Grad, dy, &l.ones, &l.biasGemm, rows)
@@ -65,7 +65,7 @@ func (l *linear) backward(p *pass, dy []float32) ([]float32, error) {
 		return nil, nil
 	}
 	dx := l.dx.of(rows * l.in)
-	l.inputGemm = nn.Gemm{M: rows, N: l.in, K: l.units, Clamp: nn.NoClamp}
+	l.inputGemm = compute.Gemm{M: rows, N: l.in, K: l.units, Clamp: compute.NoClamp}
 	p.gemm(&l.inputGemm, dx, dy, l.weight.Value)
 	return dx, nil
 }
@@ -82,16 +82,16 @@ type pass struct {
 }
 
 // gemm runs a product in the network's scratch memory.
-func (p *pass) gemm(g *nn.Gemm, y, a, b []float32) {
+func (p *pass) gemm(g *compute.Gemm, y, a, b []float32) {
 	g.Run(y, a, b, p.scratch.of(g.ScratchLen()))
 }
 
 // columnSums adds the rows of x [rows, len(sums)], as a product with ones.
-func (p *pass) columnSums(sums, x []float32, ones *buffer, g *nn.Gemm, rows int) {
+func (p *pass) columnSums(sums, x []float32, ones *buffer, g *compute.Gemm, rows int) {
 	one := ones.of(rows)
 	for i := range one {
 		one[i] = 1
 	}
-	*g = nn.Gemm{M: 1, N: len(sums), K: rows, Clamp: nn.NoClamp}
+	*g = compute.Gemm{M: 1, N: len(sums), K: rows, Clamp: compute.NoClamp}
 	p.gemm(g, sums, one, x)
 }

@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 )
 
 // crossEntropy is the mean of −log softmax(y)[label] over the rows of y [rows, classes],
@@ -11,7 +11,7 @@ import (
 // less the label's 1, over the rows.
 func crossEntropy(dy, y []float32, labels []int32, classes int, scratch *buffer) (loss float64, right int) {
 	rows := len(labels)
-	nn.LogSoftmax(dy, y, rows, classes, 1, scratch.of(nn.SoftmaxScratch(classes, 1)))
+	compute.LogSoftmax(dy, y, rows, classes, 1, scratch.of(compute.SoftmaxScratch(classes, 1)))
 	for r, label := range labels {
 		row := dy[r*classes:][:classes]
 		loss -= float64(row[label])
@@ -25,7 +25,7 @@ func crossEntropy(dy, y []float32, labels []int32, classes int, scratch *buffer)
 			right++
 		}
 	}
-	nn.Exp(dy, dy)
+	compute.Exp(dy, dy)
 	for r, label := range labels {
 		dy[r*classes+int(label)]--
 	}
@@ -35,8 +35,8 @@ func crossEntropy(dy, y []float32, labels []int32, classes int, scratch *buffer)
 
 // meanSquaredError is the mean of (y − target)², and dy its gradient.
 func meanSquaredError(dy, y, target []float32) float64 {
-	nn.Sub(dy, y, 0, 1, target, 0, 1, 1, len(y))
-	loss := nn.Dot(dy, dy) / float64(len(y))
+	compute.Sub(dy, y, 0, 1, target, 0, 1, 1, len(y))
+	loss := compute.Dot(dy, dy) / float64(len(y))
 	scale(dy, dy, 2/float32(len(y)))
 	return loss
 }

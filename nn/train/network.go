@@ -3,8 +3,8 @@ package train
 import (
 	"math"
 
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn"
 )
 
 // Options describe a network and how it is trained.
@@ -249,7 +249,7 @@ func (t *Trainer) Step(b Batch) (Result, error) {
 	r.Outputs = nil
 	sum := 0.0
 	for _, p := range t.params {
-		sum += nn.Dot(p.Grad, p.Grad)
+		sum += compute.Dot(p.Grad, p.Grad)
 	}
 	r.GradientNorm = math.Sqrt(sum)
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {

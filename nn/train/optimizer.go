@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 )
 
 // Optimizer says how parameters follow their gradients.
@@ -150,7 +150,7 @@ func power(b float64, n int) float64 {
 
 func (p *Param) sgd(rate, momentum, decay, by float32) {
 	if p.m != nil {
-		nn.Momentum(p.Value, p.m, p.Grad, rate, momentum, decay, by)
+		compute.Momentum(p.Value, p.m, p.Grad, rate, momentum, decay, by)
 		return
 	}
 	w, g := p.Value, p.Grad[:len(p.Value)]
@@ -161,5 +161,5 @@ func (p *Param) sgd(rate, momentum, decay, by float32) {
 }
 
 func (p *Param) adamw(rate, beta1, beta2, decay, c1, c2, by float32) {
-	nn.AdamW(p.Value, p.m, p.v, p.Grad, rate, beta1, beta2, decay, c1, c2, by)
+	compute.AdamW(p.Value, p.m, p.v, p.Grad, rate, beta1, beta2, decay, c1, c2, by)
 }

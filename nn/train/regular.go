@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 )
 
 // noise adds random numbers in training.
@@ -85,7 +85,7 @@ type dynamicTanh struct {
 	alpha, gamma, beta *Param
 	x                  []float32
 	y, t, dx, s, ones  buffer
-	sums               nn.Gemm
+	sums               compute.Gemm
 }
 
 func newDynamicTanh(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -111,13 +111,13 @@ func (l *dynamicTanh) forward(_ *pass, x []float32) ([]float32, error) {
 	l.x = x
 	t := l.t.of(len(x))
 	scale(t, x, l.alpha.Value[0])
-	nn.Tanh(t, t)
+	compute.Tanh(t, t)
 	if l.gamma == nil {
 		return t, nil
 	}
 	y := l.y.of(len(x))
-	l.each(y, t, l.gamma.Value, nn.Mul)
-	l.each(y, y, l.beta.Value, nn.Add)
+	l.each(y, t, l.gamma.Value, compute.Mul)
+	l.each(y, y, l.beta.Value, compute.Add)
 	return y, nil
 }
 
@@ -139,13 +139,13 @@ func (l *dynamicTanh) backward(p *pass, dy []float32) ([]float32, error) {
 		multiply(s, dy, t)
 		l.sum(p, l.gamma.Grad, s)
 		l.sum(p, l.beta.Grad, dy)
-		l.each(dy, dy, l.gamma.Value, nn.Mul)
+		l.each(dy, dy, l.gamma.Value, compute.Mul)
 	}
 	multiply(s, t, t)
 	subtractFrom(s, 1)
 	multiply(s, s, dy) // dy·(1 − tanh²)
 	scale(dx, s, l.alpha.Value[0])
-	l.alpha.Grad[0] = float32(nn.Dot(s, l.x))
+	l.alpha.Grad[0] = float32(compute.Dot(s, l.x))
 	return dx, nil
 }
 
@@ -159,10 +159,10 @@ func (l *dynamicTanh) sum(p *pass, sums, x []float32) {
 	for i := range ones {
 		ones[i] = 1
 	}
-	l.sums = nn.Gemm{M: l.features, N: 1, K: l.inner, Clamp: nn.NoClamp}
+	l.sums = compute.Gemm{M: l.features, N: 1, K: l.inner, Clamp: compute.NoClamp}
 	size := l.features * l.inner
 	for i := 0; i < len(x); i += size {
 		p.gemm(&l.sums, sums, x[i:i+size], ones)
-		l.sums.Start = nn.FromY
+		l.sums.Start = compute.FromY
 	}
 }

@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 )
 
 // embedding turns tokens into vectors, plus one for each position.
@@ -83,7 +83,7 @@ type attention struct {
 	scores, ds           buffer // [n heads T T]: probabilities, and the gradient of one head's
 	mixed, dqkv          buffer
 	qkv                  []float32
-	gemm                 nn.Gemm
+	gemm                 compute.Gemm
 }
 
 func newAttention(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -125,7 +125,7 @@ func (a *attention) forward(p *pass, x []float32) ([]float32, error) {
 	mixed := a.mixed.of(p.n * t * d)
 	alpha := float32(1 / math.Sqrt(float64(each)))
 	a.head(p.n, func(at, to int, s []float32) {
-		a.gemm = nn.Gemm{M: t, N: t, K: each, TransB: true, LDA: 3 * d, LDB: 3 * d, Alpha: alpha, Clamp: nn.NoClamp}
+		a.gemm = compute.Gemm{M: t, N: t, K: each, TransB: true, LDA: 3 * d, LDB: 3 * d, Alpha: alpha, Clamp: compute.NoClamp}
 		p.gemm(&a.gemm, s, qkv[at:], qkv[at+d:])
 		if a.causal {
 			for i := range t {
@@ -135,8 +135,8 @@ func (a *attention) forward(p *pass, x []float32) ([]float32, error) {
 				}
 			}
 		}
-		nn.Softmax(s, s, t, t, 1, p.scratch.of(nn.SoftmaxScratch(t, 1)))
-		a.gemm = nn.Gemm{M: t, N: each, K: t, LDB: 3 * d, LDY: d, Clamp: nn.NoClamp}
+		compute.Softmax(s, s, t, t, 1, p.scratch.of(compute.SoftmaxScratch(t, 1)))
+		a.gemm = compute.Gemm{M: t, N: each, K: t, LDB: 3 * d, LDY: d, Clamp: compute.NoClamp}
 		p.gemm(&a.gemm, mixed[to:], s, qkv[at+2*d:])
 	})
 	return a.out.forward(p, mixed)
@@ -154,12 +154,12 @@ func (a *attention) backward(p *pass, dy []float32) ([]float32, error) {
 	dqkv, ds, qkv := a.dqkv.of(p.n*t*3*d), a.ds.of(t*t), a.qkv
 	alpha := float32(1 / math.Sqrt(float64(each)))
 	a.head(p.n, func(at, to int, s []float32) {
-		a.gemm = nn.Gemm{M: t, N: each, K: t, TransA: true, LDB: d, LDY: 3 * d, Clamp: nn.NoClamp} // dV = Pᵀ·dO
+		a.gemm = compute.Gemm{M: t, N: each, K: t, TransA: true, LDB: d, LDY: 3 * d, Clamp: compute.NoClamp} // dV = Pᵀ·dO
 		p.gemm(&a.gemm, dqkv[at+2*d:], s, dm[to:])
-		a.gemm = nn.Gemm{M: t, N: t, K: each, TransB: true, LDA: d, LDB: 3 * d, Clamp: nn.NoClamp} // dP = dO·Vᵀ
+		a.gemm = compute.Gemm{M: t, N: t, K: each, TransB: true, LDA: d, LDB: 3 * d, Clamp: compute.NoClamp} // dP = dO·Vᵀ
 		p.gemm(&a.gemm, ds, dm[to:], qkv[at+2*d:])
-		nn.SoftmaxGradient(ds, ds, s, t, t)                                                            // dS = P∘(dP − Σ dP∘P)
-		a.gemm = nn.Gemm{M: t, N: each, K: t, LDB: 3 * d, LDY: 3 * d, Alpha: alpha, Clamp: nn.NoClamp} // dQ = dS·K·α
+		compute.SoftmaxGradient(ds, ds, s, t, t)                                                                 // dS = P∘(dP − Σ dP∘P)
+		a.gemm = compute.Gemm{M: t, N: each, K: t, LDB: 3 * d, LDY: 3 * d, Alpha: alpha, Clamp: compute.NoClamp} // dQ = dS·K·α
 		p.gemm(&a.gemm, dqkv[at:], ds, qkv[at+d:])
 		a.gemm.TransA = true // dK = dSᵀ·Q·α
 		p.gemm(&a.gemm, dqkv[at+d:], ds, qkv[at:])
@@ -184,7 +184,7 @@ type gru struct {
 	states               buffer  // [T+1 n units]
 	y, hidden, dh, dg    buffer
 	du, dw, dxw, ones    buffer
-	gemm                 nn.Gemm
+	gemm                 compute.Gemm
 }
 
 func newGRU(b *builder, s *Spec, in []int) (layer, []int, error) {
@@ -216,21 +216,21 @@ func (g *gru) forward(p *pass, x []float32) ([]float32, error) {
 	clear(states[:n*u])
 	for step := range t {
 		h, next := states[step*n*u:][:n*u], states[(step+1)*n*u:][:n*u]
-		g.gemm = nn.Gemm{M: n, N: 3 * u, K: u, TransB: true, Start: nn.FromColumn, Bias: g.bias.Value, Clamp: nn.NoClamp}
+		g.gemm = compute.Gemm{M: n, N: 3 * u, K: u, TransB: true, Start: compute.FromColumn, Bias: g.bias.Value, Clamp: compute.NoClamp}
 		p.gemm(&g.gemm, hidden, h, g.weight.Value)
 		for i := range n {
 			w, hid := xw[(i*t+step)*3*u:][:3*u], hidden[i*3*u:][:3*u]
 			gate := gates[(step*n+i)*4*u:][:4*u]
 			rz, c, uh := gate[:2*u], gate[2*u:3*u], gate[3*u:]
 			add(rz, w[:2*u], hid[:2*u])
-			nn.Sigmoid(rz, rz)
+			compute.Sigmoid(rz, rz)
 			copy(uh, hid[2*u:])
 			multiply(c, rz[:u], uh)
 			add(c, c, w[2*u:])
-			nn.Tanh(c, c)
+			compute.Tanh(c, c)
 			// h' = n + z∘(h − n)
 			to := next[i*u:][:u]
-			nn.Sub(to, h[i*u:], 0, 1, c, 0, 1, 1, u)
+			compute.Sub(to, h[i*u:], 0, 1, c, 0, 1, 1, u)
 			multiply(to, to, rz[u:])
 			add(to, to, c)
 			copy(y[(i*t+step)*u:][:u], to)
@@ -264,20 +264,20 @@ func (g *gru) backward(p *pass, dy []float32) ([]float32, error) {
 			w, hid := dxw[(i*t+step)*3*u:][:3*u], dg[i*3*u:][:3*u]
 			// Of the candidate before tanh: d·(1 − z)·(1 − n²).
 			dc := w[2*u:]
-			nn.Sub(dc, one, 0, 1, z, 0, 1, 1, u)
+			compute.Sub(dc, one, 0, 1, z, 0, 1, 1, u)
 			multiply(dc, dc, d)
 			multiply(tmp, c, c)
 			subtractFrom(tmp, 1)
 			multiply(dc, dc, tmp)
 			// Of the gates before σ: dr = dc·uh·r·(1 − r), dz = d·(h − n)·z·(1 − z).
 			dr, dz := w[:u], w[u:2*u]
-			nn.Sub(dr, one, 0, 1, r, 0, 1, 1, u)
+			compute.Sub(dr, one, 0, 1, r, 0, 1, 1, u)
 			multiply(dr, dr, r)
 			multiply(dr, dr, uh)
 			multiply(dr, dr, dc)
-			nn.Sub(dz, one, 0, 1, z, 0, 1, 1, u)
+			compute.Sub(dz, one, 0, 1, z, 0, 1, 1, u)
 			multiply(dz, dz, z)
-			nn.Sub(tmp, hi, 0, 1, c, 0, 1, 1, u)
+			compute.Sub(tmp, hi, 0, 1, c, 0, 1, 1, u)
 			multiply(dz, dz, tmp)
 			multiply(dz, dz, d)
 			// U's products see the same, but for the candidate's, which r scales.
@@ -286,11 +286,11 @@ func (g *gru) backward(p *pass, dy []float32) ([]float32, error) {
 			multiply(d, d, z)
 		}
 		// The state before: dh·z + dg·U.
-		g.gemm = nn.Gemm{M: n, N: u, K: 3 * u, Start: nn.FromY, Clamp: nn.NoClamp}
+		g.gemm = compute.Gemm{M: n, N: u, K: 3 * u, Start: compute.FromY, Clamp: compute.NoClamp}
 		p.gemm(&g.gemm, dh, dg, g.weight.Value)
-		g.gemm = nn.Gemm{M: 3 * u, N: u, K: n, TransA: true, Start: nn.FromY, Clamp: nn.NoClamp}
+		g.gemm = compute.Gemm{M: 3 * u, N: u, K: n, TransA: true, Start: compute.FromY, Clamp: compute.NoClamp}
 		p.gemm(&g.gemm, g.weight.Grad, dg, h)
-		g.gemm = nn.Gemm{M: 1, N: 3 * u, K: n, Start: nn.FromY, Clamp: nn.NoClamp}
+		g.gemm = compute.Gemm{M: 1, N: 3 * u, K: n, Start: compute.FromY, Clamp: compute.NoClamp}
 		p.gemm(&g.gemm, g.bias.Grad, rows, dg)
 	}
 	return g.in.backward(p, dxw)

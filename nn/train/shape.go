@@ -3,7 +3,7 @@ package train
 import (
 	"slices"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 )
 
 // flatten only names the same numbers otherwise.
@@ -88,7 +88,7 @@ func (g *globalPool) params() []*Param { return nil }
 func (g *globalPool) forward(p *pass, x []float32) ([]float32, error) {
 	if g.width == 0 {
 		y := g.y.of(p.n * g.planes)
-		nn.GlobalAverage(y, x, p.n*g.planes, g.inner)
+		compute.GlobalAverage(y, x, p.n*g.planes, g.inner)
 		return y, nil
 	}
 	y := g.y.of(p.n * g.width)
@@ -96,7 +96,7 @@ func (g *globalPool) forward(p *pass, x []float32) ([]float32, error) {
 	for i := range mean {
 		mean[i] = 1
 	}
-	m := nn.Gemm{M: 1, N: g.width, K: g.inner, Clamp: nn.NoClamp}
+	m := compute.Gemm{M: 1, N: g.width, K: g.inner, Clamp: compute.NoClamp}
 	for i := range p.n {
 		p.gemm(&m, y[i*g.width:][:g.width], mean, x[i*g.inner*g.width:][:g.inner*g.width])
 	}
@@ -109,7 +109,7 @@ func (g *globalPool) backward(p *pass, dy []float32) ([]float32, error) {
 	if g.width == 0 {
 		dx := g.dx.of(len(dy) * g.inner)
 		one := [1]float32{1}
-		nn.Mul(dx, dy, 1, 0, one[:], 0, 0, len(dy), g.inner) // each row one number
+		compute.Mul(dx, dy, 1, 0, one[:], 0, 0, len(dy), g.inner) // each row one number
 		return dx, nil
 	}
 	dx := g.dx.of(p.n * g.inner * g.width)
@@ -124,7 +124,7 @@ func (g *globalPool) backward(p *pass, dy []float32) ([]float32, error) {
 // pool is the maximum or the mean of windows.
 type pool struct {
 	maximum         bool
-	window          nn.Pool
+	window          compute.Pool
 	c, h, w, oh, ow int
 	pairs           bool // maxima of 2×2 windows side by side, the most common ones
 	relu            bool // of the maxima as well
@@ -150,7 +150,7 @@ func newPool(b *builder, s *Spec, in []int) (layer, []int, error) {
 		stride = s.Size
 	}
 	l := &pool{maximum: s.Type == "maxPool2d", c: in[0], h: in[1], w: in[2]}
-	l.window = nn.Pool{Window: nn.Window{KernelH: s.Size, KernelW: s.Size, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}}
+	l.window = compute.Pool{Window: compute.Window{KernelH: s.Size, KernelW: s.Size, StrideH: stride, StrideW: stride, DilationH: 1, DilationW: 1}}
 	l.oh, l.ow = l.window.OutSize(l.h, l.w)
 	l.pairs = l.maximum && s.Size == 2 && stride == 2
 	return l, []int{l.c, l.oh, l.ow}, nil
@@ -163,9 +163,9 @@ func (l *pool) forward(p *pass, x []float32) ([]float32, error) {
 	planes := p.n * l.c
 	y := l.y.of(planes * l.oh * l.ow)
 	if l.pairs {
-		nn.MaxPairs(y, l.which.of(len(y)), x, planes, l.h, l.w)
+		compute.MaxPairs(y, l.which.of(len(y)), x, planes, l.h, l.w)
 		if l.relu {
-			nn.Relu(y, y)
+			compute.Relu(y, y)
 		}
 		return y, nil
 	}
@@ -183,9 +183,9 @@ func (l *pool) backward(p *pass, dy []float32) ([]float32, error) {
 	dx := l.dx.of(planes * l.h * l.w)
 	if l.pairs {
 		if l.relu {
-			nn.ReluGradient(dy, dy, l.y.of(len(dy)))
+			compute.ReluGradient(dy, dy, l.y.of(len(dy)))
 		}
-		nn.MaxPairsGradient(dx, dy, l.which.of(len(dy)), planes, l.h, l.w)
+		compute.MaxPairsGradient(dx, dy, l.which.of(len(dy)), planes, l.h, l.w)
 		return dx, nil
 	}
 	clear(dx)

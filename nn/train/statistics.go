@@ -3,7 +3,7 @@ package train
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/nn"
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/norm"
 )
 
@@ -33,7 +33,7 @@ func (t *Trainer) Statistics() ([]Statistics, error) {
 		s.Mean, s.Std = meanAndStd(y)
 		sum := 0.0
 		for _, p := range n.params() {
-			sum += nn.Dot(p.Grad, p.Grad)
+			sum += compute.Dot(p.Grad, p.Grad)
 		}
 		s.GradientNorm = math.Sqrt(sum)
 		if l, ok := n.layer.(*batchNorm); ok {
@@ -56,11 +56,11 @@ func meanAndStd(x []float32) (mean, std float64) {
 	n := float64(len(x))
 	for rest := x; len(rest) > 0; {
 		part := rest[:min(len(rest), len(ones))]
-		mean += nn.Dot(part, ones[:len(part)])
+		mean += compute.Dot(part, ones[:len(part)])
 		rest = rest[len(part):]
 	}
 	mean /= n
-	square := nn.Dot(x, x) / n
+	square := compute.Dot(x, x) / n
 	if variance := square - float64(mean*mean); variance > 1e-6*square {
 		return mean, math.Sqrt(variance)
 	}

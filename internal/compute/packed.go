@@ -1,4 +1,4 @@
-package nn
+package compute
 
 // What is laid out for the kernels takes memory beside the model's own weights;
 // these say how much.

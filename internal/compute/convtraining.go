@@ -1,4 +1,4 @@
-package nn
+package compute
 
 import (
 	"github.com/normwasm/normwasm/internal/kernel"

@@ -1,8 +1,9 @@
-package nn
+package compute
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // Reduce is a reduction of one axis.

@@ -1,8 +1,9 @@
-package nn
+package compute
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // The elementwise functions below compute y from x, slices of the same length;

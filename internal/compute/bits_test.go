@@ -1,4 +1,4 @@
-package nn
+package compute
 
 import (
 	"hash/crc32"

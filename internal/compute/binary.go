@@ -1,8 +1,9 @@
-package nn
+package compute
 
 import (
-	"github.com/normwasm/normwasm/internal/kernel"
 	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
 )
 
 // The functions of two operands compute y[r,c] = a[r·as + c·ac] ∘ b[r·bs + c·bc]
