@@ -20,6 +20,20 @@ const (
 	Keras
 )
 
+// DefaultEpsilon is the ε of most frameworks' normalizations.
+const DefaultEpsilon = 1e-5
+
+// Defaults are the framework's momentum and ε.
+func (f Framework) Defaults() (momentum, epsilon float64) {
+	switch f {
+	case ONNX:
+		return 0.9, DefaultEpsilon
+	case Keras:
+		return 0.99, 1e-3
+	}
+	return 0.1, DefaultEpsilon
+}
+
 // BatchNormLayer is batch normalization with its parameters and running statistics,
 // for training. Forward normalizes with the statistics of the batch,
 //
@@ -79,17 +93,11 @@ func newLayer(op string, channels int, framework Framework, instance bool) (*Bat
 	if channels < 0 {
 		return nil, shapeError(op, "channels is ", channels, ", want at least 0")
 	}
-	l := &BatchNormLayer{Framework: framework, op: op, instance: instance, channels: channels, Epsilon: 1e-5}
-	switch framework {
-	case PyTorch:
-		l.Momentum = 0.1
-	case ONNX:
-		l.Momentum = 0.9
-	case Keras:
-		l.Momentum, l.Epsilon = 0.99, 1e-3
-	default:
+	if framework < PyTorch || framework > Keras {
 		return nil, valueError(op, "framework is ", int(framework), ", want PyTorch, ONNX or Keras (0 to 2)")
 	}
+	l := &BatchNormLayer{Framework: framework, op: op, instance: instance, channels: channels}
+	l.Momentum, l.Epsilon = framework.Defaults()
 	s := make([]float32, 4*channels)
 	l.Gamma, l.Beta = s[:channels:channels], s[channels:2*channels:2*channels]
 	l.RunningMean, l.RunningVar = s[2*channels:3*channels:3*channels], s[3*channels:]

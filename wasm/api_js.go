@@ -28,7 +28,9 @@ LoadError, UnsupportedError, DisposedError), code and status.
 
 A tensor is resident memory: a plain object { handle, address, type, shape },
 address being where its elements are in exports.mem. A Float32Array given in its
-place is copied. A session, or a network, is a handle, a number.
+place is copied; the option shape has its dimensions (default: one, its length), and
+out takes the result. An option that says output is an array or tensor that receives
+elements. A session, or a network, is a handle, a number.
 `
 
 // entries are the functions of every edition of the module; special (session_js.go,
@@ -57,95 +59,11 @@ its forward pass. Dispose of it.`, newLayer},
 Ends the module. Nothing may be called afterwards.`, exit},
 }
 
-// docs are the docs of bridge.Operations.
-var docs = [len(bridge.Operations)]string{
-	`layerNorm(x, options?): Float32Array or tensor, as x is
-y = scale·(x − mean)/√(var + epsilon) + bias over options.axes (default: the last;
-any set, in any order, negative ones count from the end).
-options: shape (number[]; needed when x is a Float32Array of more than one
-dimension), axes, epsilon (1e-5), scale, bias (with the dimensions of axes in the
-order given), residual (x's shape; added first), activation ('relu', 'relu6' or
-'silu'), mean, invStdDev (outputs: one element for each group), sum (output:
-x + residual), out (takes the result; may be x).
-x, scale, bias, residual, mean, invStdDev, sum and out are each a Float32Array or a
-tensor.`,
-	`batchNorm(x, options): Float32Array or tensor, as x is
-Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel.
-options: mean, variance (needed), scale, bias, shape as for layerNorm, layout
-('nchw': channels are axis 1, the default; 'nhwc': the last), axis (names the
-channel axis itself), epsilon (1e-5), activation ('relu', 'relu6' or 'silu'), out.`,
-	`rmsNorm(x, options?): as layerNorm
-y = scale·x/√(mean(x²) + epsilon). options: as layerNorm's without bias and mean.`,
-	`groupNorm(x, options): as layerNorm
-Each of options.groups groups of channels of each example by itself. options:
-groups, scale, bias (by channel), layout, epsilon (1e-5), activation, shape, mean,
-invStdDev (outputs [N groups]), out.`,
-	`instanceNorm(x, options?): as groupNorm with one channel a group`,
-	`meanVarianceNorm(x, options?): as layerNorm
-(x − mean)/√(var + epsilon). options: axes (all but 1), epsilon (1e-9), shape, out.`,
-	`lpNorm(x, options?): as layerNorm
-x/max(‖x‖, epsilon) along an axis. options: axis (-1), p (1 or 2, the default),
-epsilon (0), shape, out.`,
-	`localResponseNorm(x, options): as layerNorm
-x/(bias + alpha/size·Σx²)^beta over size neighbouring channels (axis 1). options:
-size, alpha (1e-4), beta (0.75), bias (1), shape, out.`,
-	`foldBatchNorm(weight, options): Float32Array or tensor, as weight is
-The weights [O …] with a BatchNorm folded in. options: shape, mean, variance,
-outBias (output: the new bias), bias, scale, shift, epsilon (1e-5), out.`,
-	`layerNormBackward(dy, options): Float32Array or tensor, as dy is
-The gradient of x. options: x, mean, invStdDev (layerNorm's), scale, axes, shape,
-epsilon, dscale, dbias (outputs), out.`,
-	`rmsNormBackward(dy, options): as layerNormBackward, without mean and dbias`,
-	`groupNormBackward(dy, options): as layerNormBackward
-options: groupNorm's groups, layout, epsilon, shape and results; dscale, dbias.`,
-	`instanceNormBackward(dy, options): as groupNormBackward`,
-	`batchNormForward(x, options): Float32Array or tensor, as x is
-options: layer, runningMean, runningVar (needed; updated), scale, bias, shape,
-layout, preset ('pytorch', 'onnx', 'keras'), epsilon (1e-5), momentum (0.1),
-useBatchStats, updateStats (true), cumulative (false; averages instead of
-momentum) with batches (seen so far), moments (Float64Array: mean, then variance,
-of count values) in place of the batch's own, out.`,
-	`batchNormBackward(dy, options): Float32Array or tensor, as dy is
-Of the layer's latest forward. options: layer, x, scale, sums (of all workers),
-dscale, dbias (outputs), shape, out.`,
-	`batchNormMoments(options): undefined
-Means and biased variances of a part of a batch. options: layer, x, shape, layout,
-moments (output: Float64Array, two for each channel).`,
-	`batchNormSums(options): undefined
-Part of the reductions of the backward pass. options: layer, dy, x, sums (output:
-Float64Array, two for each channel).`,
-	`adaptiveLayerNorm(x, options?): as layerNorm
-y = (x − mean)/√(var + epsilon)·(1 + scale) + shift of x [N … F] over F. options:
-scale, shift ([N F]), epsilon (1e-5), shape, mean, invStdDev (outputs [N …]), out.`,
-	`adaptiveLayerNormBackward(dy, options): Float32Array or tensor, as dy is
-The gradient of x. options: x, mean, invStdDev (adaptiveLayerNorm's), scale, shape,
-epsilon, dscale, dshift (outputs [N F]), out.`,
-	`weightNorm(v, options): as layerNorm
-g·v/‖v‖ for each row of the weights v [O …]. options: g (one for each row), shape,
-out.`,
-	`spectralNorm(w, options): as layerNorm
-The weights w [O …], as a matrix of O rows, divided by their largest singular value,
-after some steps of power iteration. options: u, v (Float64Array: unit vectors with
-an element for each row and each column; updated), steps (1), sigma (output:
-Float64Array of one), shape, out.`,
-	`lpNormBackward(dy, options): Float32Array or tensor, as dy is
-The gradient of x. options: x, lpNorm's axis, p, epsilon and shape; out.`,
-	`localResponseNormBackward(dy, options): as lpNormBackward
-options: x, localResponseNorm's size, alpha, beta, bias and shape; out.`,
-	`imageRows(pixels, options): options.out
-Rows of the tensor of a picture. pixels: R, G, B and A as the four bytes of each
-element. options: shape (height and width of the picture, of the resized one and of
-the result), top, left (of the resized one in the result), out, row (of the picture,
-that pixels begin with), from, to (rows of the result), resize ('nearest', 'bilinear'
-or 'bicubic'), antialias (true), channels ('rgb', 'bgr', 'gray' or 'rgba'), layout,
-bytes (false; true: out's bytes are its elements), numbers (Float64Array: white, mean
-and std of four channels each, background and padding, 0 to 255).`,
-}
-
 func init() {
 	entries = append(entries, special...)
-	for i, doc := range docs {
-		entries = append(entries, entry{bridge.Operations[i].Name, doc, func(args []js.Value) (any, error) { return normCall(i, args) }})
+	for i := range bridge.Operations {
+		o := &bridge.Operations[i]
+		entries = append(entries, entry{o.Name, o.Help(), func(args []js.Value) (any, error) { return normCall(i, args) }})
 	}
 }
 

@@ -201,11 +201,12 @@ func feed(args []js.Value) (bridge.Handle, error) {
 			return 0, err
 		}
 		data[i] = property(f, "data")
-		if int(in.Type) >= len(arrays) || arrays[in.Type] == "" {
+		class := arrayClass(in.Type)
+		if class == "" {
 			return 0, &graph.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
 		}
-		if data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(arrays[in.Type])) {
-			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", arrays[in.Type])
+		if data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(class)) {
+			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", class)
 		}
 		if dims[i] == nil {
 			dims[i] = []int{data[i].Length()}
@@ -255,19 +256,21 @@ func release(args []js.Value) (any, error) {
 	return nil, state.Release(h)
 }
 
-// arrays are the constructors by element type; a bool is a byte.
-var arrays = [...]string{
-	graph.Float32: "Float32Array", graph.Uint8: "Uint8Array", graph.Int8: "Int8Array", graph.Uint16: "Uint16Array",
-	graph.Int16: "Int16Array", graph.Int32: "Int32Array", graph.Int64: "BigInt64Array", graph.Bool: "Uint8Array",
-	graph.Float16: "Uint16Array", graph.Float64: "Float64Array", graph.Uint32: "Uint32Array", graph.Uint64: "BigUint64Array",
+// arrayClass is the name of the constructor for an element type; "" where there is none.
+func arrayClass(t graph.DType) string {
+	if int(t) >= len(bridge.DataTypes) {
+		return ""
+	}
+	return bridge.DataTypes[t].Array
 }
 
 // typedArray makes a typed array of a tensor's elements.
 func typedArray(t *graph.Tensor) (js.Value, error) {
-	if int(t.Type) >= len(arrays) || arrays[t.Type] == "" {
+	class := arrayClass(t.Type)
+	if class == "" {
 		return js.Undefined(), &graph.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
 	}
-	a := js.Global().Get(arrays[t.Type]).New(t.Len())
+	a := js.Global().Get(class).New(t.Len())
 	if len(t.Data) > 0 {
 		js.CopyBytesToJS(bytesOf(a), t.Data)
 	}

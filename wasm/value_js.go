@@ -27,25 +27,12 @@ func badShape(parts ...any) error {
 	return &bridge.Error{Status: bridge.BadShape, Text: text.Join(parts...)}
 }
 
-// codes are the errors' `code` properties and names by status.
-var codes = [...]struct{ code, name string }{
-	bridge.OK:          {"", ""},
-	bridge.Invalid:     {"INVALID_VALUE", "NormError"},
-	bridge.BadShape:    {"INVALID_SHAPE", "ShapeError"},
-	bridge.BadModel:    {"INVALID_MODEL", "LoadError"},
-	bridge.Unsupported: {"UNSUPPORTED", "UnsupportedError"},
-	bridge.Disposed:    {"DISPOSED", "DisposedError"},
-	bridge.NoMemory:    {"OUT_OF_MEMORY", "NormError"},
-	bridge.Internal:    {"INTERNAL", "NormError"},
-	bridge.NotFinite:   {"NOT_FINITE", "NormError"},
-}
-
 // errorValue is what a failed call returns.
 func errorValue(err error) js.Value {
 	status, message := bridge.Classify(err)
 	e := jsError.New(message)
-	e.Set("name", codes[status].name)
-	e.Set("code", codes[status].code)
+	e.Set("name", bridge.Classes[status].Name)
+	e.Set("code", bridge.Classes[status].Code)
 	e.Set("status", int(status))
 	return e
 }
@@ -110,20 +97,21 @@ func integers(v js.Value, name string) ([]int, error) {
 	return list, nil
 }
 
-// number decodes an option: a number, a boolean as 0 or 1, one of its words, or an
-// object's handle.
+// number decodes an option.
 func number(v js.Value, p bridge.Option) (float64, error) {
 	switch {
+	case isNone(v) && p.Needed:
+		return 0, invalid("wasm: ", p.Name, " is missing")
 	case isNone(v):
 		return p.Default, nil
-	case p.Words != nil:
+	case p.Kind == bridge.Word:
 		for i, word := range p.Words {
-			if v.Type() == js.TypeString && v.String() == word {
+			if v.Type() == js.TypeString && word != "" && v.String() == word {
 				return float64(i), nil
 			}
 		}
-		return 0, invalid("wasm: ", p.Name, " is ", v.String(), ", want one of ", p.Words)
-	case v.Type() == js.TypeObject:
+		return 0, invalid("wasm: ", p.Name, " is ", v.String(), ", want one of ", p.Meant())
+	case p.Kind == bridge.ID && v.Type() == js.TypeObject:
 		h, err := handle(v)
 		return float64(h), err
 	case v.Type() == js.TypeBoolean:

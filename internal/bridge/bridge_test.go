@@ -273,10 +273,12 @@ func TestBatchNormFrame(t *testing.T) {
 		axis int
 		act  norm.Activation
 	}{
+		{"no layout", []float64{None, 0, None}, 1, norm.Linear},
 		{"nchw", []float64{0, 0, None}, 1, norm.Linear},
 		{"nhwc", []float64{1, 1, None}, 2, norm.ReLU},
-		{"axis 0", []float64{1, 2, 0}, 0, norm.ReLU6},
-		{"axis -1", []float64{0, 0, -1}, -1, norm.Linear},
+		{"axis 0", []float64{None, 2, 0}, 0, norm.ReLU6},
+		{"axis -1", []float64{None, 0, -1}, -1, norm.Linear},
+		{"both", []float64{1, 0, -1}, -1, norm.Linear},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -294,6 +296,9 @@ func TestBatchNormFrame(t *testing.T) {
 	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{1, 8, -1}, given(0, 0, 0, None))
 	assert.Equal(t, BadShape, status(t, b, b.NormFrame(1)))
 	assert.Contains(t, string(b.Failure()), "rank 1, want at least 2")
+	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{3, 2, 2, 2, -1}, given(0, 1, 0, 1))
+	assert.Equal(t, Contradiction, status(t, b, b.NormFrame(1)))
+	assert.Contains(t, string(b.Failure()), "axis is 1, and layout 'nhwc' has the channels at axis 2 of x [2 2 2]")
 	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), whole(hv, 2), []int{2, 4, 2, -1}, given(0, 0, 4, None))
 	assert.Equal(t, Invalid, status(t, b, b.NormFrame(1)))
 	frame(b, whole(hy, 8), whole(hx, 8), absent, absent, whole(hm, 2), absent, []int{2, 4, 2, -1}, given(0, 0, 0, None))

@@ -17,12 +17,12 @@ type reader struct {
 	err  error
 }
 
-// maxRank bounds shapes, so that decoding one allocates nothing.
-const maxRank = 32
+// MaxRank bounds shapes, so that decoding one allocates nothing.
+const MaxRank = 32
 
 func (b *Bridge) read() reader {
 	if b.dims == nil {
-		b.dims = make([]int, 2*maxRank)
+		b.dims = make([]int, 2*MaxRank)
 	}
 	return reader{b: b}
 }
@@ -70,8 +70,8 @@ func (r *reader) list(name string) []int {
 	if r.err != nil || n == -1 {
 		return nil
 	}
-	if n < 0 || n > maxRank || n > len(r.b.dims)-r.dims {
-		r.err = &Error{BadShape, text.Join("bridge: ", name, " has ", n, " entries, want at most ", maxRank)}
+	if n < 0 || n > MaxRank || n > len(r.b.dims)-r.dims {
+		r.err = &Error{BadShape, text.Join("bridge: ", name, " has ", n, " entries, want at most ", MaxRank)}
 		return nil
 	}
 	list := r.b.dims[r.dims : r.dims+n : r.dims+n]

@@ -15,12 +15,17 @@ const imageNumbers = 1 + 4 + 4 + 3 + 3
 // the resized image and of the result. Rows from "from" to "to" of the result are
 // written, and the first row of pixels is "row" of the source. With "bytes" the result is
 // of uint8, four in place of each float32; what is over at the end stays as it was.
-var imageRows = Operation{Name: "imageRows", run: runImage,
+var imageRows = Operation{Name: "imageRows", Places: true, run: runImage,
 	Operands: []Operand{{"out", Written}, {"pixels", 0}, {"numbers", Double}},
-	Options: []Option{{Name: "top", Whole: true}, {Name: "left", Whole: true}, {Name: "row", Whole: true},
-		{Name: "from", Whole: true}, {Name: "to", Whole: true},
-		{Name: "resize", Words: []string{"nearest", "bilinear", "bicubic"}}, {Name: "antialias", Whole: true, Default: 1},
-		{Name: "channels", Words: []string{"rgb", "bgr", "gray", "rgba"}}, layout, {Name: "bytes", Whole: true}}}
+	Options: []Option{{Name: "top", Kind: Whole}, {Name: "left", Kind: Whole}, {Name: "row", Kind: Whole},
+		{Name: "from", Kind: Whole}, {Name: "to", Kind: Whole},
+		{Name: "resize", Kind: Word, Words: []string{"nearest", "bilinear", "bicubic"}, Default: 1}, {Name: "antialias", Kind: Flag, Default: 1},
+		{Name: "channels", Kind: Word, Words: []string{"rgb", "bgr", "gray", "rgba"}}, layout, {Name: "bytes", Kind: Flag}},
+	Doc: `Rows of the tensor of a picture. pixels: R, G, B and A as the four bytes of each element.
+shape: height and width of the picture, of the resized one and of the result. top, left: of the
+resized one in the result; row: of the picture, that pixels begin with; from, to: rows of the
+result; bytes: out's bytes are its elements. numbers: white, mean and std of four channels each,
+background and padding, 0 to 255.`}
 
 func runImage(c *Call) error {
 	o := &c.Operands

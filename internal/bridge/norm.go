@@ -6,17 +6,18 @@ import (
 )
 
 var (
-	epsilon    = Option{Name: "epsilon", Default: 1e-5}
-	layout     = Option{Name: "layout", Words: []string{"nchw", "nhwc"}}
-	activation = Option{Name: "activation", Words: []string{"linear", "relu", "relu6", "silu"}}
-	groups     = Option{Name: "groups", Whole: true, Default: None}
-	channels   = Option{Name: "layer", Whole: true} // what keeps a BatchNorm's state
+	epsilon    = Option{Name: "epsilon", Default: norm.DefaultEpsilon}
+	layouts    = []string{"nchw", "nhwc"}
+	layout     = Option{Name: "layout", Kind: Word, Words: layouts}
+	activation = Option{Name: "activation", Kind: Word, Words: []string{"", "relu", "relu6", "silu"}}
+	groups     = Option{Name: "groups", Kind: Whole, Needed: true}
+	channels   = Option{Name: "layer", Kind: ID, Needed: true} // what keeps a BatchNorm's state
 
 	rowOptions   = []Option{epsilon, activation}
 	groupOptions = []Option{epsilon, layout, activation, groups}
 
-	lpOptions       = []Option{{Name: "epsilon"}, {Name: "axis", Whole: true, Default: -1}, {Name: "p", Whole: true, Default: 2}}
-	responseOptions = []Option{{Name: "size", Whole: true, Default: None}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}
+	lpOptions       = []Option{{Name: "epsilon"}, {Name: "axis", Kind: Whole, Default: -1}, {Name: "p", Kind: Whole, Default: 2}}
+	responseOptions = []Option{{Name: "size", Kind: Whole, Needed: true}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}
 
 	gradients = []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0},
 		{"mean", 0}, {"invStdDev", 0}, {"dscale", Written}, {"dbias", Written}}
@@ -27,50 +28,88 @@ var (
 // Operations are all that norm computes for JavaScript, and the rows of pictures. Their order is the module's
 // interface.
 var Operations = [...]Operation{
-	{Name: "layerNorm", prepare: prepareLayer, run: runLayer, Options: rowOptions,
+	{Name: "layerNorm", Function: true, prepare: prepareLayer, run: runLayer, Axes: true, Options: rowOptions,
 		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"residual", InPlace},
-			{"mean", Written}, {"invStdDev", Written}, {"sum", Written}}},
-	{Name: "batchNorm", prepare: prepareBatch, run: runBatch,
-		Options:  []Option{epsilon, layout, activation, {Name: "axis", Whole: true, Default: None}},
-		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", 0}, {"variance", 0}}},
-	{Name: "rmsNorm", prepare: prepareRMS, run: runRMS, Options: rowOptions,
-		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"residual", InPlace}, {"invStdDev", Written}, {"sum", Written}}},
-	{Name: "groupNorm", prepare: prepareGroup, run: runGroup, Options: groupOptions, Operands: groupOperands},
-	{Name: "instanceNorm", prepare: prepareInstance, run: runGroup, Options: groupOptions[:3], Operands: groupOperands},
-	{Name: "meanVarianceNorm", prepare: prepareMeanVariance, run: runMeanVariance,
-		Options: []Option{{Name: "epsilon", Default: None}}, Operands: groupOperands[:2]},
-	{Name: "lpNorm", prepare: prepareLp, run: runLp, Operands: groupOperands[:2], Options: lpOptions},
-	{Name: "localResponseNorm", prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2], Options: responseOptions},
+			{"mean", Written}, {"invStdDev", Written}, {"sum", Written}},
+		Doc: `y = scale·(x − mean)/√(var + epsilon) + bias over axes (default: the last; any set, in any
+order, negative ones count from the end). scale and bias have the dimensions of axes in the
+order given; residual, of x's shape, is added first, and sum receives x + residual; mean and
+invStdDev receive one element for each group.`},
+	{Name: "batchNorm", Function: true, prepare: prepareBatch, run: runBatch,
+		Options:  []Option{epsilon, {Name: "layout", Kind: Word, Words: layouts, Default: None}, activation, {Name: "axis", Kind: Whole, Default: None}},
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Needed}, {"variance", Needed}},
+		Doc: `Inference: y = scale·(x − mean)/√(variance + epsilon) + bias for each channel. The channels
+are axis 1 (layout 'nchw', the default), the last ('nhwc'), or the axis named.`},
+	{Name: "rmsNorm", Function: true, prepare: prepareRMS, run: runRMS, Axes: true, Options: rowOptions,
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"residual", InPlace}, {"invStdDev", Written}, {"sum", Written}},
+		Doc:      `y = scale·x/√(mean(x²) + epsilon) over axes; residual, sum and invStdDev as for layerNorm.`},
+	{Name: "groupNorm", Function: true, prepare: prepareGroup, run: runGroup, Options: groupOptions, Operands: groupOperands,
+		Doc: `y = scale·(x − mean)/√(var + epsilon) + bias for each of so many groups of channels of each
+example. scale and bias are by channel; mean and invStdDev receive [N groups].`},
+	{Name: "instanceNorm", Function: true, prepare: prepareInstance, run: runGroup, Options: groupOptions[:3], Operands: groupOperands,
+		Doc: `groupNorm with a channel a group.`},
+	{Name: "meanVarianceNorm", Function: true, prepare: prepareMeanVariance, run: runMeanVariance, Axes: true,
+		Options: []Option{{Name: "epsilon", Default: None}}, Operands: groupOperands[:2],
+		Doc: `(x − mean)/(√var + 1e-9) over axes (default: all but axis 1); with an epsilon
+(x − mean)/√(var + epsilon).`},
+	{Name: "lpNorm", Function: true, prepare: prepareLp, run: runLp, Operands: groupOperands[:2], Options: lpOptions,
+		Doc: `x/max(‖x‖, epsilon) along an axis; p is 1 or 2.`},
+	{Name: "localResponseNorm", Function: true, prepare: prepareResponse, run: runResponse, Operands: groupOperands[:2], Options: responseOptions,
+		Doc: `x/(bias + alpha/size·Σx²)^beta over size neighbouring channels (axis 1).`},
 	{Name: "foldBatchNorm", run: runFold, Options: []Option{epsilon},
-		Operands: []Operand{{"out", Written}, {"weight", InPlace}, {"bias", 0}, {"mean", 0}, {"variance", 0},
-			{"scale", 0}, {"shift", 0}, {"outBias", Written}}},
-	{Name: "layerNormBackward", prepare: prepareLayer, run: runLayerBackward, Options: rowOptions[:1], Operands: gradients},
-	{Name: "rmsNormBackward", prepare: prepareRMS, run: runRMSBackward, Options: rowOptions[:1],
-		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"invStdDev", 0}, {"dscale", Written}}},
-	{Name: "groupNormBackward", prepare: prepareGroup, run: runGroupBackward, Options: groupOptions, Operands: gradients},
-	{Name: "instanceNormBackward", prepare: prepareInstance, run: runGroupBackward, Options: groupOptions[:3], Operands: gradients},
+		Operands: []Operand{{"out", Written}, {"weight", InPlace}, {"bias", 0}, {"mean", Needed}, {"variance", Needed},
+			{"scale", 0}, {"shift", 0}, {"outBias", Written | Needed}},
+		Doc: `The weights [O …] of a convolution or linear layer with a BatchNorm folded in; outBias
+receives the bias. All but the weights have an element for each output.`},
+	{Name: "layerNormBackward", prepare: prepareLayer, run: runLayerBackward, Axes: true, Options: rowOptions[:1], Operands: gradients,
+		Doc: `The gradient of layerNorm's x. mean and invStdDev are what it gave; dscale and dbias
+receive the parameters' gradients.`},
+	{Name: "rmsNormBackward", prepare: prepareRMS, run: runRMSBackward, Axes: true, Options: rowOptions[:1],
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"invStdDev", 0}, {"dscale", Written}},
+		Doc:      `The gradient of rmsNorm's x. invStdDev is what it gave.`},
+	{Name: "groupNormBackward", prepare: prepareGroup, run: runGroupBackward, Options: groupOptions, Operands: gradients,
+		Doc: `The gradient of groupNorm's x, before the activation. mean and invStdDev are what it gave.`},
+	{Name: "instanceNormBackward", prepare: prepareInstance, run: runGroupBackward, Options: groupOptions[:3], Operands: gradients,
+		Doc: `The gradient of instanceNorm's x, as groupNormBackward.`},
 	{Name: "batchNormForward", run: runBatchForward,
-		Options: []Option{channels, layout, {Name: "preset", Words: []string{"pytorch", "onnx", "keras"}}, epsilon, {Name: "momentum", Default: 0.1},
-			{Name: "useBatchStats", Whole: true, Default: 1}, {Name: "updateStats", Whole: true, Default: 1},
-			{Name: "cumulative", Whole: true}, {Name: "batches", Whole: true}, {Name: "count"}},
+		Options: []Option{channels, layout, {Name: "preset", Kind: Word, Words: []string{"pytorch", "onnx", "keras"}},
+			{Name: "epsilon", Default: None}, {Name: "momentum", Default: None},
+			{Name: "useBatchStats", Kind: Flag, Default: 1}, {Name: "updateStats", Kind: Flag, Default: 1},
+			{Name: "cumulative", Kind: Flag}, {Name: "batches", Kind: Whole}, {Name: "count"}},
 		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0},
-			{"runningMean", Written}, {"runningVar", Written}, {"moments", Double}}},
+			{"runningMean", Learnt | Needed}, {"runningVar", Learnt | Needed}, {"moments", Double}},
+		Doc: `BatchNorm in training. epsilon and momentum default to the preset's. cumulative takes the
+plain average of all batches in place of momentum, batches having been seen before. moments
+(mean, then variance, of count values) take the place of the batch's own.`},
 	{Name: "batchNormBackward", run: runBatchBackward, Options: []Option{channels},
 		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"sums", Double},
-			{"dscale", Written}, {"dbias", Written}}},
+			{"dscale", Written}, {"dbias", Written}},
+		Doc: `The gradient of the x of the layer's latest forward. sums are those of all workers.`},
 	{Name: "batchNormMoments", run: runBatchMoments, Options: []Option{channels, layout},
-		Operands: []Operand{{"x", 0}, {"moments", Written | Double}}},
+		Operands: []Operand{{"x", Needed}, {"moments", Written | Double | Needed}},
+		Doc:      `Means and biased variances of a part of a batch, two for each channel.`},
 	{Name: "batchNormSums", run: runBatchSums, Options: []Option{channels},
-		Operands: []Operand{{"dy", 0}, {"x", 0}, {"sums", Written | Double}}},
-	{Name: "adaptiveLayerNorm", prepare: prepareAdaptive, run: runAdaptive, Options: rowOptions[:1],
-		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"shift", 0}, {"mean", Written}, {"invStdDev", Written}}},
+		Operands: []Operand{{"dy", Needed}, {"x", Needed}, {"sums", Written | Double | Needed}},
+		Doc:      `Part of the reductions of the backward pass, two for each channel.`},
+	{Name: "adaptiveLayerNorm", Function: true, prepare: prepareAdaptive, run: runAdaptive, Options: rowOptions[:1],
+		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"shift", 0}, {"mean", Written}, {"invStdDev", Written}},
+		Doc: `y = (x − mean)/√(var + epsilon)·(1 + scale) + shift of x [N … F] over the last axis. scale and
+shift are [N F]; mean and invStdDev receive [N …].`},
 	{Name: "adaptiveLayerNormBackward", prepare: prepareAdaptive, run: runAdaptiveBackward, Options: rowOptions[:1],
 		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"mean", 0}, {"invStdDev", 0},
-			{"dscale", Written}, {"dshift", Written}}},
-	{Name: "weightNorm", run: runWeight, Operands: []Operand{{"out", Written}, {"v", InPlace}, {"g", 0}}},
-	{Name: "spectralNorm", prepare: prepareSpectral, run: runSpectral, Options: []Option{{Name: "steps", Whole: true, Default: 1}}, Operands: spectralOperands},
-	{Name: "lpNormBackward", prepare: prepareLp, run: runLpBackward, Options: lpOptions, Operands: gradients[:3]},
-	{Name: "localResponseNormBackward", prepare: prepareResponse, run: runResponseBackward, Options: responseOptions, Operands: gradients[:3]},
+			{"dscale", Written}, {"dshift", Written}},
+		Doc: `The gradient of adaptiveLayerNorm's x. mean and invStdDev are what it gave; dscale and
+dshift receive [N F].`},
+	{Name: "weightNorm", Function: true, run: runWeight, Operands: []Operand{{"out", Written}, {"v", InPlace}, {"g", Needed}},
+		Doc: `g·v/‖v‖ for each row of the weights v [O …]; g has one element for each.`},
+	{Name: "spectralNorm", prepare: prepareSpectral, run: runSpectral, Options: []Option{{Name: "steps", Kind: Whole, Default: 1}}, Operands: spectralOperands,
+		Doc: `The weights w [O …], as a matrix of O rows, divided by their largest singular value, after
+some steps of power iteration. u and v are unit vectors with an element for each row and each
+column, and are updated; sigma, of one element, receives the value.`},
+	{Name: "lpNormBackward", prepare: prepareLp, run: runLpBackward, Options: lpOptions, Operands: gradients[:3],
+		Doc: `The gradient of lpNorm's x.`},
+	{Name: "localResponseNormBackward", prepare: prepareResponse, run: runResponseBackward, Options: responseOptions, Operands: gradients[:3],
+		Doc: `The gradient of localResponseNorm's x.`},
 	imageRows,
 }
 
@@ -98,11 +137,23 @@ func (c *Call) lastAxis() []int {
 var lastAxis = []int{-1}
 
 func prepareBatch(c *Call) (any, error) {
-	axis := c.whole(3)
+	layout, axis, rank := norm.NCHW, c.whole(3), len(c.Shape)
+	if c.whole(1) != None {
+		layout = norm.Layout(c.whole(1))
+	}
 	if axis == None {
 		var err error
-		if axis, err = norm.Layout(c.whole(1)).Axis(len(c.Shape)); err != nil {
+		if axis, err = layout.Axis(rank); err != nil {
 			return nil, err
+		}
+	} else if c.whole(1) != None {
+		channels := 1
+		if layout == norm.NHWC {
+			channels = rank - 1
+		}
+		if axis != channels && axis != channels-rank {
+			return nil, &Error{Contradiction, text.Join("batchNorm: axis is ", axis, ", and layout '", layouts[layout],
+				"' has the channels at axis ", channels, " of x ", c.Shape, ": give one of the two")}
 		}
 	}
 	return norm.NewBatchNorm(c.Shape, axis, c.Options[0], norm.Activation(c.whole(2)))

@@ -7,13 +7,21 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 )
 
-// Operation is one of norm's computations as both interfaces to JavaScript see it: names
-// and order of what it takes. A call on the frame is the operands in this order, the shape, the
-// axes (length -1: none given) and the options as float64, two integers each.
+// Operation is one of norm's computations as both interfaces to JavaScript see it. A call on
+// the frame is the operands in this order, the shape, the axes (length -1: none given) and the
+// options as float64, two integers each. What JavaScript has to know of it is generated from
+// here (internal/bridge/generate): who changes a row runs make generate.
 type Operation struct {
 	Name     string
+	Doc      string // what it computes; the second part of its help
 	Operands []Operand
 	Options  []Option
+	Axes     bool // it takes axes
+
+	// Function says that the npm package has a function of this name, which needs nothing but
+	// what stands here and is generated as a whole. Places says that JavaScript places the
+	// operands in memory itself. Of all others it has a function that writes the call.
+	Function, Places bool
 
 	// prepare makes what calls of the same shape, axes and options share; kept by
 	// the operation's name, or by that of the forward pass it belongs to.
@@ -34,18 +42,43 @@ const (
 	Written Mark = 1 << iota // it receives elements
 	InPlace                  // "out" and "sum" may be the very same memory
 	Double                   // its elements are float64, counted as two float32
+	Needed                   // it cannot be left out
+	Learnt                   // Written where the option updateStats is true, otherwise only read
 )
 
-// Option is a number, or a word that stands for its index.
+// Option is a number, and what else crosses as one.
 type Option struct {
 	Name    string
-	Default float64
-	Whole   bool
+	Kind    Kind
+	Default float64 // of one that is left out; None: the operation says what that means
+	Needed  bool    // it has no default
 	Words   []string
 }
 
-// None is the value of a whole option that is left out and has no default.
+// Kind says what values an option has.
+type Kind uint8
+
+const (
+	Number Kind = iota
+	Whole
+	Flag // true or false: 1 or 0
+	Word // one of Words: its index. "" is no word: that index is only for one that is left out
+	ID   // what a layer is known by
+)
+
+// Meant are the words that one can write.
+func (o Option) Meant() []string {
+	if len(o.Words) > 0 && o.Words[0] == "" {
+		return o.Words[1:]
+	}
+	return o.Words
+}
+
+// None is the value of an option that is left out and has no default.
 const None = -1 << 31
+
+// MaxWhole limits the options that are no Number.
+const MaxWhole = math.MaxUint32
 
 const (
 	maxOperands = 8
@@ -102,10 +135,13 @@ func (b *Bridge) Norm(c *Call) (err error) {
 	o := &Operations[c.Op]
 	for i, p := range o.Options {
 		v := c.Options[i]
-		if p.Words != nil && !(v >= 0 && v < float64(len(p.Words))) {
-			return &Error{Invalid, text.Join("norm: ", title(o.Name), ": ", p.Name, " is ", v, ", want one of ", p.Words, " (0 to ", len(p.Words)-1, ")")}
+		if p.Kind == Number || v == None && p.Default == None {
+			continue
 		}
-		if (p.Whole || p.Words != nil) && !(v == math.Trunc(v) && math.Abs(v) <= math.MaxUint32) {
+		if p.Kind == Word && !(v >= 0 && v < float64(len(p.Words))) {
+			return &Error{Invalid, text.Join("norm: ", title(o.Name), ": ", p.Name, " is ", v, ", want one of ", p.Meant(), " (0 to ", len(p.Words)-1, ")")}
+		}
+		if !(v == math.Trunc(v) && math.Abs(v) <= MaxWhole) {
 			return &Error{BadShape, text.Join("norm: ", title(o.Name), ": ", p.Name, " is ", v, ", want a whole number")}
 		}
 	}

@@ -272,8 +272,8 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		}
 		n := int(b.frame[at])
 		at++
-		if n < 0 || n > maxRank || n >= len(b.frame)-at {
-			return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", maxRank)}
+		if n < 0 || n > MaxRank || n >= len(b.frame)-at {
+			return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
 		}
 		dims[i] = make([]int, n)
 		for j := range dims[i] {

@@ -23,7 +23,23 @@ const (
 	NoMemory    Status = 6 // more memory than the limit
 	Internal    Status = 7 // a fault of normwasm
 	NotFinite   Status = 8 // a number of a network in training is NaN or infinite
+
+	Contradiction Status = 9 // options that exclude each other
 )
+
+// Classes are the errors that JavaScript has for them: their class and their code.
+var Classes = [...]struct{ Name, Code string }{
+	OK:            {"", ""},
+	Invalid:       {"NormError", "INVALID_VALUE"},
+	BadShape:      {"ShapeError", "INVALID_SHAPE"},
+	BadModel:      {"LoadError", "INVALID_MODEL"},
+	Unsupported:   {"UnsupportedError", "UNSUPPORTED"},
+	Disposed:      {"DisposedError", "DISPOSED"},
+	NoMemory:      {"NormError", "OUT_OF_MEMORY"},
+	Internal:      {"NormError", "INTERNAL"},
+	NotFinite:     {"NormError", "NOT_FINITE"},
+	Contradiction: {"NormError", "CONTRADICTION"},
+}
 
 // Error is an error that knows its status.
 type Error struct {

@@ -80,7 +80,13 @@ func runBatchForward(c *Call) error {
 	}
 	o, n := &c.Operands, l.norm
 	n.Layout, n.Framework = norm.Layout(c.whole(1)), norm.Framework(c.whole(2))
-	n.Epsilon, n.Momentum = c.Options[3], c.Options[4]
+	n.Momentum, n.Epsilon = n.Framework.Defaults()
+	if c.Options[3] != None {
+		n.Epsilon = c.Options[3]
+	}
+	if c.Options[4] != None {
+		n.Momentum = c.Options[4]
+	}
 	n.Cumulative, n.Batches = c.whole(7) != 0, c.whole(8)
 	l.take(o[2], o[3], o[4], o[5])
 	defer l.giveBack()

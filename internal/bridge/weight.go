@@ -46,9 +46,9 @@ func runWeight(c *Call) error {
 const (
 	spectralOp = "SpectralNorm"
 
-	// mostSteps is the largest number of steps. More is taken for a mistake, because a
+	// MaxSteps is the largest number of steps. More is taken for a mistake, because a
 	// running export cannot be interrupted.
-	mostSteps = 1000000
+	MaxSteps = 1000000
 )
 
 // vectors are u, v and sigma, which are the caller's and come with each call.
@@ -84,8 +84,8 @@ func runSpectral(c *Call) error {
 	if err != nil {
 		return err
 	}
-	if c.Options[0] > mostSteps {
-		return &Error{Invalid, text.Join("norm: ", spectralOp, ": steps is ", c.whole(0), ", want at most ", mostSteps)}
+	if c.Options[0] > MaxSteps {
+		return &Error{Invalid, text.Join("norm: ", spectralOp, ": steps is ", c.whole(0), ", want at most ", MaxSteps)}
 	}
 	s := c.plan.(*norm.SpectralNorm)
 	s.U, s.V = d[0], d[1]

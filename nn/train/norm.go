@@ -126,7 +126,7 @@ type rowNorm struct {
 }
 
 func newRowNorm(b *builder, s *Spec, in []int) (layer, []int, error) {
-	epsilon, err := b.epsilon(s, 1e-5)
+	epsilon, err := b.epsilon(s, norm.DefaultEpsilon)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -186,7 +186,7 @@ type groupNorm struct {
 }
 
 func newGroupNorm(b *builder, s *Spec, in []int) (layer, []int, error) {
-	epsilon, err := b.epsilon(s, 1e-5)
+	epsilon, err := b.epsilon(s, norm.DefaultEpsilon)
 	if err != nil {
 		return nil, nil, err
 	}

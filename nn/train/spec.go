@@ -39,7 +39,7 @@ type Spec struct {
 	Causal                  bool
 	Momentum                *float64 // nil: the preset's
 	Cumulative              bool     // running statistics are the plain average over all batches
-	Epsilon                 *float64 // nil: 1e-5, or the preset's
+	Epsilon                 *float64 // nil: norm.DefaultEpsilon, or the preset's
 	NoAffine                bool
 	Preset                  string
 	Alpha                   *float64
