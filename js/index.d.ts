@@ -207,7 +207,7 @@ export interface Affine { scale?: Operand; bias?: Operand }
 export type Activation = 'relu' | 'relu6' | 'silu';
 
 /** y = scale·(x − mean)/√(var + ε) + bias over `axes` (default: the last; any set, in any order, negative counts from the end;
- *  [] normalizes each element with itself: y = bias). scale and bias have the dimensions of `axes` in the order given. ε = 1e-5.
+ *  [] normalizes each element with itself: y = bias). scale and bias have the dimensions of `axes` in the order given. Default: ε = 1e-5.
  *
  *  `residual` (x's shape) is added to x first; `sum`, when given, receives x + residual, and may be x or `residual` itself.
  *  `mean` and `invStdDev`, when given, receive each group's mean and 1/√(var + ε): x's shape with 1 at each of the axes.
@@ -221,15 +221,15 @@ export function layerNorm<T extends Operand>(x: T, o?: Common & Affine & {
 }): T;
 
 /** y = scale·x/√(mean(x²) + ε) over `axes` (default: the last), which work as in {@link layerNorm}, as do `residual`, `sum`,
- *  `activation`, `invStdDev` (1/√(mean(x²) + ε)) and the errors. ε = 1e-5. */
+ *  `activation`, `invStdDev` (1/√(mean(x²) + ε)) and the errors. Default: ε = 1e-5. */
 export function rmsNorm<T extends Operand>(x: T, o?: Common & {
   scale?: Operand; axes?: readonly number[]; residual?: Operand; activation?: Activation; invStdDev?: Operand; sum?: Operand;
 }): T;
 
 /** Inference: per channel with the given statistics, y = scale·(x − mean)/√(variance + ε) + bias, then `activation`.
  *  layout 'nchw' (default; channel is axis 1, any rank ≥ 2) or 'nhwc' (last);
- *  `axis` names the channel axis itself, for any rank ≥ 1; a layout given with it must name the same. ε = 1e-5. mean, variance, scale and bias have one element a
- *  channel. NaN passes through the activations. A stored variance may be a little below 0, as rounding leaves it: a channel whose
+ *  `axis` names the channel axis itself, for any rank ≥ 1; a layout given with it must name the same. mean, variance, scale and bias have one element a channel.
+ *  Default: ε = 1e-5. NaN passes through the activations. A stored variance may be a little below 0, as rounding leaves it: a channel whose
  *  variance + ε is negative is NaN, the others do not notice.
  *  @throws {ShapeError} when a length, axis or dimension does not fit
  *  @throws {NormError} for a negative or NaN epsilon, or an operand of another class or detached
@@ -239,28 +239,28 @@ export function batchNorm<T extends Operand>(x: T, o: Common & Affine & {
 }): T;
 
 /** Each channel of each example with its own mean and biased variance: {@link groupNorm} with a channel a group.
- *  x is [N C …] ('nchw', the default) or [N … C] ('nhwc'), of rank 2 or more. ε = 1e-5. scale and bias have an element a
- *  channel; `mean` and `invStdDev`, when given, receive [N C]. Errors as for {@link layerNorm}. */
+ *  x is [N C …] ('nchw') or [N … C] ('nhwc'), of rank 2 or more. scale and bias have an element a channel; `mean` and `invStdDev`,
+ *  when given, receive [N C]. Defaults: ε = 1e-5, layout = 'nchw'. Errors as for {@link layerNorm}. */
 export function instanceNorm<T extends Operand>(x: T, o?: Common & Affine & {
   layout?: 'nchw' | 'nhwc'; activation?: Activation; mean?: Operand; invStdDev?: Operand;
 }): T;
 
 /** y = scale·(x − mean)/√(var + ε) + bias, `groups` groups of neighbouring channels of each example having a mean and a biased
  *  variance each. Shapes as for {@link instanceNorm}; scale and bias have an element a channel; `mean` and `invStdDev`, when
- *  given, receive [N groups]. ε = 1e-5.
+ *  given, receive [N groups]. Defaults: ε = 1e-5, layout = 'nchw'.
  *  @throws {ShapeError} when `groups` does not divide the channels, and as {@link layerNorm} */
 export function groupNorm<T extends Operand>(x: T, o: Common & Affine & {
   groups: number; layout?: 'nchw' | 'nhwc'; activation?: Activation; mean?: Operand; invStdDev?: Operand;
 }): T;
 
 /** y = x/(bias + alpha/size·Σx²)^beta, the sum over `size` neighbouring channels (⌊(size−1)/2⌋ before, ⌊size/2⌋ after, where
- *  there are such). x is [N C …]. alpha = 1e-4, beta = 0.75, bias = 1, as in ONNX.
+ *  there are such). x is [N C …]. Defaults: alpha = 1e-4, beta = 0.75, bias = 1.
  *  @throws {ShapeError} for a rank below 2 or a wrong length
  *  @throws {NormError} for a size below 1 or numbers that are not finite */
 export function localResponseNorm<T extends Operand>(x: T, o: { shape?: readonly number[]; size: number; alpha?: number; beta?: number; bias?: number; out?: Operand }): T;
 
-/** y = x/max(‖x‖, ε) along `axis` (default: the last), ‖x‖ being Σ|x| (p = 1) or √Σx² (p = 2, the default). ε = 0; zeros give
- *  zeros all the same. Errors as for {@link layerNorm}, and a {@link NormError} for another p. */
+/** y = x/max(‖x‖, ε) along `axis`, ‖x‖ being Σ|x| (p = 1) or √Σx² (p = 2). With ε = 0 zeros give zeros all the same.
+ *  Defaults: ε = 0, axis = -1, p = 2. Errors as for {@link layerNorm}, and a {@link NormError} for another p. */
 export function lpNorm<T extends Operand>(x: T, o?: { shape?: readonly number[]; axis?: number; p?: 1 | 2; epsilon?: number; out?: Operand }): T;
 
 /** y = (x − mean)/(√var + 1e-9) over `axes`, as ONNX has it; with an `epsilon`, y = (x − mean)/√(var + ε) as elsewhere.
@@ -269,7 +269,7 @@ export function meanVarianceNorm<T extends Operand>(x: T, o?: Common & { axes?: 
 
 /** y = (x − mean)/√(var + ε)·(1 + scale) + shift over the last axis: {@link layerNorm} whose scale and shift come with each
  *  example, as diffusion transformers condition on time and class. x is [N … F], of rank 2 or more; scale and shift are [N F],
- *  and each may be left out (0). ε = 1e-5. `mean` and `invStdDev`, when given, receive each token's mean and 1/√(var + ε): [N …].
+ *  and each may be left out (0). Default: ε = 1e-5. `mean` and `invStdDev`, when given, receive each token's mean and 1/√(var + ε): [N …].
  *  Errors as for {@link layerNorm}. Source: Peebles, Xie, "Scalable Diffusion Models with Transformers", arXiv:2212.09748,
  *  section 3.2 (adaLN). */
 export function adaptiveLayerNorm<T extends Operand>(x: T, o?: Common & { scale?: Operand; shift?: Operand; mean?: Operand; invStdDev?: Operand }): T;
@@ -284,7 +284,7 @@ export function weightNorm<T extends Operand>(v: T, o: { shape?: readonly number
 
 /** Conv weights [O, I/g, ...] (or linear ones, [O, I]) and bias with a BatchNorm folded in: the same outputs, one op fewer.
  *  With a = scale/√(variance + ε): weight·a and (bias − mean)·a + shift, new arrays both. bias, mean, variance, scale and shift
- *  have O elements; those left out count as 0, or 1 for scale. ε = 1e-5. A channel whose variance + ε is negative gets NaN.
+ *  have O elements; those left out count as 0, or 1 for scale. Default: ε = 1e-5. A channel whose variance + ε is negative gets NaN.
  *  @throws {ShapeError} when a length does not fit */
 export function foldBatchNorm(o: { weight: Float32Array; weightShape: readonly number[]; bias?: Float32Array;
   mean: Float32Array; variance: Float32Array; scale?: Float32Array; shift?: Float32Array; epsilon?: number }): { weight: Float32Array; bias: Float32Array };
@@ -377,7 +377,7 @@ export class BatchNorm implements Layer {
 }
 
 /** {@link layerNorm} over the last dimensions, which normalizedShape names; scale and bias have its elements, row-major.
- *  A Float32Array without `shape` is taken as rows of them. ε = 1e-5. */
+ *  A Float32Array without `shape` is taken as rows of them. Default: ε = 1e-5. */
 export class LayerNorm implements Layer {
   constructor(o: { normalizedShape: readonly number[]; epsilon?: number; affine?: boolean });
   scale: Float32Array; bias: Float32Array;
@@ -387,7 +387,7 @@ export class LayerNorm implements Layer {
   [Symbol.dispose](): void;
 }
 
-/** {@link rmsNorm} over the last dimensions, as {@link LayerNorm}. ε = 1e-5. */
+/** {@link rmsNorm} over the last dimensions, as {@link LayerNorm}. Default: ε = 1e-5. */
 export class RMSNorm implements Layer {
   constructor(o: { normalizedShape: readonly number[]; epsilon?: number; affine?: boolean });
   scale: Float32Array;
@@ -397,7 +397,7 @@ export class RMSNorm implements Layer {
   [Symbol.dispose](): void;
 }
 
-/** {@link groupNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5.
+/** {@link groupNorm} of `features` channels; scale and bias have an element a channel. Defaults: ε = 1e-5, layout = 'nchw'.
  *  The constructor throws a {@link ShapeError} when groups does not divide features. */
 export class GroupNorm implements Layer {
   constructor(o: { groups: number; features: number; epsilon?: number; layout?: 'nchw' | 'nhwc'; affine?: boolean });
@@ -408,7 +408,7 @@ export class GroupNorm implements Layer {
   [Symbol.dispose](): void;
 }
 
-/** {@link instanceNorm} of `features` channels; scale and bias have an element a channel. ε = 1e-5.
+/** {@link instanceNorm} of `features` channels; scale and bias have an element a channel. Defaults: ε = 1e-5, layout = 'nchw'.
  *
  *  With `trackRunningStats`, running statistics of each channel learn from the average over the examples, with `preset`,
  *  `momentum` and the switches of `forward` as {@link BatchNorm} has them; `training: false` normalizes with them. Without it
@@ -426,7 +426,7 @@ export class InstanceNorm implements Layer {
 
 /** {@link adaptiveLayerNorm} of `features` features, as a layer. It has no parameters: scale and shift are operands, and backward
  *  gives their gradients, [N F] and summed over an example's tokens, whether they were given or not. It refers to the latest
- *  forward's scale as it does to x: both must keep their elements until backward. ε = 1e-5. */
+ *  forward's scale as it does to x: both must keep their elements until backward. Default: ε = 1e-5. */
 export class AdaptiveLayerNorm implements Layer {
   constructor(o: { features: number; epsilon?: number });
   forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[]; scale?: Operand; shift?: Operand }): T;
@@ -436,7 +436,7 @@ export class AdaptiveLayerNorm implements Layer {
 }
 
 /** {@link lpNorm} as a layer: dx = (dy − y·Σdy·y)/‖x‖ for p = 2, (dy − sign(x)·Σdy·y)/‖x‖ for p = 1, and dy/ε where ‖x‖ < ε.
- *  A group of zeros gets 0 for ε = 0. axis = −1, p = 2, ε = 0. The constructor throws a {@link NormError} for another p. */
+ *  A group of zeros gets 0 for ε = 0. Defaults: ε = 0, axis = -1, p = 2. The constructor throws a {@link NormError} for another p. */
 export class LpNorm implements Layer {
   constructor(o?: { axis?: number; p?: 1 | 2; epsilon?: number });
   forward<T extends Operand>(x: T, o?: Out & { shape?: readonly number[] }): T;
@@ -446,7 +446,7 @@ export class LpNorm implements Layer {
 }
 
 /** {@link localResponseNorm} as a layer. With d = bias + alpha/size·Σx², dx = dy/d^beta − 2·alpha·beta/size·x·Σ dy·x/d^(beta+1),
- *  the sum over the channels whose window has this one in it. alpha = 1e-4, beta = 0.75, bias = 1. The constructor throws a
+ *  the sum over the channels whose window has this one in it. Defaults: alpha = 1e-4, beta = 0.75, bias = 1. The constructor throws a
  *  {@link NormError} for a size below 1 or numbers that are not finite. */
 export class LocalResponseNorm implements Layer {
   constructor(o: { size: number; alpha?: number; beta?: number; bias?: number });

@@ -28,9 +28,9 @@ LoadError, UnsupportedError, DisposedError), code and status.
 
 A tensor is resident memory: a plain object { handle, address, type, shape },
 address being where its elements are in exports.mem. A Float32Array given in its
-place is copied; the option shape has its dimensions (default: one, its length), and
-out takes the result. An option that says output is an array or tensor that receives
-elements. A session, or a network, is a handle, a number.
+place is copied. Beside the options that are listed, operations take shape, its
+dimensions (number[]; default: one, its length), and out, which receives the result.
+Outputs are arrays or tensors. A session, or a network, is a handle, a number.
 `
 
 // entries are the functions of every edition of the module; special (session_js.go,
@@ -63,7 +63,8 @@ func init() {
 	entries = append(entries, special...)
 	for i := range bridge.Operations {
 		o := &bridge.Operations[i]
-		entries = append(entries, entry{o.Name, o.Help(), func(args []js.Value) (any, error) { return normCall(i, args) }})
+		doc := usage[i].call + "\n" + o.Doc + "\noptions: " + usage[i].options + "."
+		entries = append(entries, entry{o.Name, doc, func(args []js.Value) (any, error) { return normCall(i, args) }})
 	}
 }
 
@@ -74,7 +75,11 @@ func newAPI() js.Value {
 	api.Set("edition", edition)
 	api.Set("simd", simd)
 	api.Set("doc", overview)
-	api.Set("operations", array(bridge.Operations[:], func(o bridge.Operation) any { return o.Name }))
+	operations := jsArray.New(len(bridge.Operations))
+	for i := range bridge.Operations {
+		operations.SetIndex(i, bridge.Operations[i].Name)
+	}
+	api.Set("operations", operations)
 	for _, e := range entries {
 		call := e.call
 		if e.name == "help" {

@@ -16,7 +16,7 @@ const imageNumbers = 1 + 4 + 4 + 3 + 3
 // written, and the first row of pixels is "row" of the source. With "bytes" the result is
 // of uint8, four in place of each float32; what is over at the end stays as it was.
 var imageRows = Operation{Name: "imageRows", Places: true, run: runImage,
-	Operands: []Operand{{"out", Written}, {"pixels", 0}, {"numbers", Double}},
+	Operands: []Operand{{"out", Written}, {"pixels", 0}, {"numbers", Double | Needed}},
 	Options: []Option{{Name: "top", Kind: Whole}, {Name: "left", Kind: Whole}, {Name: "row", Kind: Whole},
 		{Name: "from", Kind: Whole}, {Name: "to", Kind: Whole},
 		{Name: "resize", Kind: Word, Words: []string{"nearest", "bilinear", "bicubic"}, Default: 1}, {Name: "antialias", Kind: Flag, Default: 1},

@@ -19,10 +19,10 @@ var (
 	lpOptions       = []Option{{Name: "epsilon"}, {Name: "axis", Kind: Whole, Default: -1}, {Name: "p", Kind: Whole, Default: 2}}
 	responseOptions = []Option{{Name: "size", Kind: Whole, Needed: true}, {Name: "alpha", Default: 1e-4}, {Name: "beta", Default: 0.75}, {Name: "bias", Default: 1}}
 
-	gradients = []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0},
-		{"mean", 0}, {"invStdDev", 0}, {"dscale", Written}, {"dbias", Written}}
+	gradients = []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace | Needed}, {"scale", 0},
+		{"mean", Needed}, {"invStdDev", Needed}, {"dscale", Written}, {"dbias", Written}}
 	groupOperands    = []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0}, {"mean", Written}, {"invStdDev", Written}}
-	spectralOperands = []Operand{{"out", Written}, {"w", InPlace}, {"u", Written | Double}, {"v", Written | Double}, {"sigma", Written | Double}}
+	spectralOperands = []Operand{{"out", Written}, {"w", InPlace}, {"u", Written | Double | Needed}, {"v", Written | Double | Needed}, {"sigma", Written | Double | Needed}}
 )
 
 // Operations are all that norm computes for JavaScript, and the rows of pictures. Their order is the module's
@@ -65,7 +65,7 @@ receives the bias. All but the weights have an element for each output.`},
 		Doc: `The gradient of layerNorm's x. mean and invStdDev are what it gave; dscale and dbias
 receive the parameters' gradients.`},
 	{Name: "rmsNormBackward", prepare: prepareRMS, run: runRMSBackward, Axes: true, Options: rowOptions[:1],
-		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"invStdDev", 0}, {"dscale", Written}},
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace | Needed}, {"scale", 0}, {"invStdDev", Needed}, {"dscale", Written}},
 		Doc:      `The gradient of rmsNorm's x. invStdDev is what it gave.`},
 	{Name: "groupNormBackward", prepare: prepareGroup, run: runGroupBackward, Options: groupOptions, Operands: gradients,
 		Doc: `The gradient of groupNorm's x, before the activation. mean and invStdDev are what it gave.`},
@@ -77,12 +77,12 @@ receive the parameters' gradients.`},
 			{Name: "useBatchStats", Kind: Flag, Default: 1}, {Name: "updateStats", Kind: Flag, Default: 1},
 			{Name: "cumulative", Kind: Flag}, {Name: "batches", Kind: Whole}, {Name: "count"}},
 		Operands: []Operand{{"out", Written}, {"x", InPlace}, {"scale", 0}, {"bias", 0},
-			{"runningMean", Learnt | Needed}, {"runningVar", Learnt | Needed}, {"moments", Double}},
+			{"runningMean", Written | Learnt | Needed}, {"runningVar", Written | Learnt | Needed}, {"moments", Double}},
 		Doc: `BatchNorm in training. epsilon and momentum default to the preset's. cumulative takes the
 plain average of all batches in place of momentum, batches having been seen before. moments
 (mean, then variance, of count values) take the place of the batch's own.`},
 	{Name: "batchNormBackward", run: runBatchBackward, Options: []Option{channels},
-		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"sums", Double},
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace | Needed}, {"scale", 0}, {"sums", Double},
 			{"dscale", Written}, {"dbias", Written}},
 		Doc: `The gradient of the x of the layer's latest forward. sums are those of all workers.`},
 	{Name: "batchNormMoments", run: runBatchMoments, Options: []Option{channels, layout},
@@ -96,7 +96,7 @@ plain average of all batches in place of momentum, batches having been seen befo
 		Doc: `y = (x − mean)/√(var + epsilon)·(1 + scale) + shift of x [N … F] over the last axis. scale and
 shift are [N F]; mean and invStdDev receive [N …].`},
 	{Name: "adaptiveLayerNormBackward", prepare: prepareAdaptive, run: runAdaptiveBackward, Options: rowOptions[:1],
-		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace}, {"scale", 0}, {"mean", 0}, {"invStdDev", 0},
+		Operands: []Operand{{"out", Written}, {"dy", InPlace}, {"x", InPlace | Needed}, {"scale", 0}, {"mean", Needed}, {"invStdDev", Needed},
 			{"dscale", Written}, {"dshift", Written}},
 		Doc: `The gradient of adaptiveLayerNorm's x. mean and invStdDev are what it gave; dscale and
 dshift receive [N F].`},
@@ -137,24 +137,20 @@ func (c *Call) lastAxis() []int {
 var lastAxis = []int{-1}
 
 func prepareBatch(c *Call) (any, error) {
-	layout, axis, rank := norm.NCHW, c.whole(3), len(c.Shape)
-	if c.whole(1) != None {
-		layout = norm.Layout(c.whole(1))
+	layout, axis, rank := c.whole(1), c.whole(3), len(c.Shape)
+	channels := 1
+	if layout == int(norm.NHWC) {
+		channels = rank - 1
 	}
 	if axis == None {
-		var err error
-		if axis, err = layout.Axis(rank); err != nil {
+		if rank < 2 {
+			_, err := norm.NCHW.Axis(rank)
 			return nil, err
 		}
-	} else if c.whole(1) != None {
-		channels := 1
-		if layout == norm.NHWC {
-			channels = rank - 1
-		}
-		if axis != channels && axis != channels-rank {
-			return nil, &Error{Contradiction, text.Join("batchNorm: axis is ", axis, ", and layout '", layouts[layout],
-				"' has the channels at axis ", channels, " of x ", c.Shape, ": give one of the two")}
-		}
+		axis = channels
+	} else if layout != None && axis != channels && axis != channels-rank {
+		return nil, &Error{Contradiction, text.Join("batchNorm: axis is ", axis, ", and layout '", layouts[layout],
+			"' has the channels at axis ", channels, " of x ", c.Shape, ": give one of the two")}
 	}
 	return norm.NewBatchNorm(c.Shape, axis, c.Options[0], norm.Activation(c.whole(2)))
 }

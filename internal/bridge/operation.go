@@ -43,16 +43,16 @@ const (
 	InPlace                  // "out" and "sum" may be the very same memory
 	Double                   // its elements are float64, counted as two float32
 	Needed                   // it cannot be left out
-	Learnt                   // Written where the option updateStats is true, otherwise only read
+	Learnt                   // with Written: only where the option updateStats is true
 )
 
 // Option is a number, and what else crosses as one.
 type Option struct {
 	Name    string
-	Kind    Kind
 	Default float64 // of one that is left out; None: the operation says what that means
-	Needed  bool    // it has no default
 	Words   []string
+	Kind    Kind
+	Needed  bool // it has no default
 }
 
 // Kind says what values an option has.

@@ -1,5 +1,6 @@
 // A call of one of the module's operations. Go validates it as a whole; what only
 // JavaScript can tell (classes, detached arrays, disposed tensors) is checked here.
+import { maxRank, maxWhole } from './bridge.js';
 import { NormError, ShapeError, UnsupportedError } from './errors.js';
 import { convert } from './elements.js';
 import { live } from './runtime.js';
@@ -7,19 +8,17 @@ import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } f
 
 /** @typedef {import('./core.js').Core} Core */
 
-/** An option that is left out where no number says so, as in internal/bridge. */
-export const none = -(2 ** 31);
-
 /**
  * One call on its way: operands are collected, plain arrays are copied into the
  * scratch slab side by side, everything is written on the frame, and what the
  * module computed is copied back. The result replaces x in the scratch slab, so
- * that no more memory than needed passes through the cache.
+ * that no more memory than needed passes through the cache. In which order
+ * operands and options come, frames.js says.
  */
 export class Call {
   /** Arrays to copy into scratch, each with its offset there in elements. @type {[Float32Array, number][]} */
   #sources = [];
-  /** Arrays to copy out of scratch, with what errors call them ('' for this package's own). @type {[Float32Array, number, string][]} */
+  /** Arrays to copy out of scratch, with what errors call them. @type {[Float32Array, number, string][]} */
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
   #operands = [0, 0, 0];
@@ -35,14 +34,12 @@ export class Call {
 
   /**
    * @param {string} name for errors
-   * @param {string} operation of the module
    * @param {any} x the operand whose kind the result is of
    * @param {any} options whose names are checked
    * @param {string} [operand] what errors call x
    */
-  constructor(name, operation, x, options, operand = 'x') {
+  constructor(name, x, options, operand = 'x') {
     this.name = name;
-    this.operation = operation;
     this.options = options;
     this.x = x;
     /** @type {Core} */
@@ -60,8 +57,7 @@ export class Call {
   }
 
   /**
-   * Adds an operand, an option as a rule. (Options are looked up where they have fixed
-   * names: by a name that varies it takes engines ten times as long.)
+   * Adds an operand.
    * @param {string} name
    * @param {any} value
    * @param {boolean} [receives] whether the module writes it
@@ -77,23 +73,53 @@ export class Call {
   }
 
   /**
-   * Adds an array that a layer has, and one of float64 as twice as many.
-   * @param {Float32Array | Float64Array | undefined} array
-   * @param {boolean} reads whether the module reads it
-   * @param {boolean} receives whether it writes it
-   * @param {string} [name] of one that others hold as well
+   * Adds an operand that is no option.
+   * @param {string} name
+   * @param {any} value
    */
-  own(array, reads, receives, name = '') {
-    if (array === undefined) {
-      this.#operands.push(0, 0, 0);
-      return;
-    }
-    let floats = array.BYTES_PER_ELEMENT === 4 ? /** @type {Float32Array} */ (array) : new Float32Array(array.buffer, array.byteOffset, array.length * 2);
-    if (name !== '') {
-      if (receives && this.core.memory.owns(floats)) throw new NormError(`${this.name}: ${name} is a view of the module's memory, want an array outside of it`);
-      floats = this.core.memory.outside(floats);
-    }
-    this.#array(floats, reads, receives, name);
+  needed(name, value) {
+    if (value === undefined || value === null) throw new NormError(`${this.name}: ${name} is missing`);
+    this.operand(name, value);
+  }
+
+  /**
+   * Adds an operand that receives elements.
+   * @param {string} name
+   * @param {any} value
+   */
+  output(name, value) {
+    this.operand(name, value, true);
+  }
+
+  /**
+   * Adds an array that a layer has checked, which the module reads and, where it learns, writes.
+   * @param {string} name
+   * @param {Float32Array} array
+   * @param {boolean} [learns]
+   */
+  learnt(name, array, learns = true) {
+    this.#array(this.#held(name, array, learns), true, learns, name);
+  }
+
+  /**
+   * Adds an array of float64 that a layer has checked, as one of float32 of twice the length.
+   * @param {string} name
+   * @param {Float64Array | undefined} array
+   * @param {boolean} [receives] whether the module writes it as well
+   */
+  doubles(name, array, receives = false) {
+    if (array === undefined) this.#operands.push(0, 0, 0);
+    else this.#array(this.#held(name, new Float32Array(array.buffer, array.byteOffset, array.length * 2), receives), true, receives, name);
+  }
+
+  /**
+   * @param {string} name
+   * @param {Float32Array} array
+   * @param {boolean} receives
+   */
+  #held(name, array, receives) {
+    if (receives && this.core.memory.owns(array)) throw new NormError(`${this.name}: ${name} is a view of the module's memory, want an array outside of it`);
+    return this.core.memory.outside(array);
   }
 
   /**
@@ -117,10 +143,8 @@ export class Call {
    * @param {string} name
    */
   #receive(array, offset, name) {
-    if (name !== '') {
-      for (const [other, , before] of this.#results) {
-        if (before !== '' && overlap(array, other)) throw new NormError(`${this.name}: ${name} and ${before} are the same memory, and each receives a result`);
-      }
+    for (const [other, , before] of this.#results) {
+      if (overlap(array, other)) throw new NormError(`${this.name}: ${name} and ${before} are the same memory, and each receives a result`);
     }
     this.#results.push([array, offset, name]);
   }
@@ -195,7 +219,7 @@ export class Call {
         this.#receive(array, at, 'out');
       }
     }
-    this.#write(axes);
+    return this.#write(axes);
   }
 
   /**
@@ -214,7 +238,7 @@ export class Call {
   /** As begin, for an operation without a result of x's kind. */
   beginWithout() {
     this.#operands.splice(0, 3);
-    this.#write();
+    return this.#write();
   }
 
   /** @param {readonly number[]} [axes] */
@@ -233,13 +257,14 @@ export class Call {
     }
     this.#at = frame;
     this.#list(this.shape);
-    if (axes === undefined) i32[this.#at++] = -1;
+    if (axes === undefined) this.#at = core.writeNoAxes(this.#at);
     else this.#list(axes);
+    return this;
   }
 
   /** @param {readonly number[]} values */
   #list(values) {
-    if (values.length > 32) throw this.#discard(new ShapeError(`${this.name}: ${values.length} dimensions, want at most 32`));
+    if (values.length > maxRank) throw this.#discard(new ShapeError(`${this.name}: ${values.length} dimensions, want at most ${maxRank}`));
     this.#at = this.core.writeList(this.#at, values);
   }
 
@@ -269,44 +294,59 @@ export class Call {
    * An option that is a whole number.
    * @param {string} name
    * @param {any} value
-   * @param {number | undefined} otherwise where it is left out
+   * @param {number} [otherwise] where it is left out; undefined: it must not be
    */
   whole(name, value, otherwise) {
-    if (value !== undefined) return this.#whole(value, name);
+    if (value !== undefined) return this.#whole(value, name, maxWhole);
     if (otherwise === undefined) throw new NormError(`${this.name}: ${name} is missing`);
     return otherwise;
   }
 
   /**
-   * The index among words of an option that is one; 0 when it is left out.
+   * An option that is true or false, as 1 or 0.
    * @param {string} name
    * @param {any} value
-   * @param {readonly string[]} words
-   * @param {number} [first] the index of the first word
+   * @param {number} otherwise where it is left out
    */
-  word(name, value, words, first = 0) {
-    if (value === undefined) return 0;
-    const i = words.indexOf(value);
-    if (i < 0) throw new NormError(`${this.name}: ${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
-    return i + first;
+  flag(name, value, otherwise) {
+    if (value === undefined) return otherwise;
+    if (typeof value !== 'boolean') throw new NormError(`${this.name}: ${name} is ${describe(value)}, want true or false`);
+    return Number(value);
   }
 
-  /** The option axes; undefined when it is left out. */
-  axes() {
-    const { axes } = this.options;
+  /**
+   * The number of an option that is a word.
+   * @param {string} name
+   * @param {any} value
+   * @param {readonly (string | undefined)[]} words
+   * @param {number} otherwise where it is left out
+   */
+  word(name, value, words, otherwise) {
+    if (value === undefined) return otherwise;
+    const i = words.indexOf(value);
+    if (i < 0) throw new NormError(`${this.name}: ${name} is ${quote(value)}, want ${words.filter(Boolean).map((w) => `'${w}'`).join(' or ')}`);
+    return i;
+  }
+
+  /**
+   * The option axes; undefined when it is left out.
+   * @param {any} axes
+   */
+  axes(axes) {
     if (axes === undefined) return undefined;
     const list = Array.isArray(axes) || (ArrayBuffer.isView(axes) && !is(axes, 'DataView'));
     if (!list) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers${Number.isInteger(axes) ? `, as in [${axes}]` : ''}`);
-    return Array.from(/** @type {any} */ (axes), (value, i) => this.#whole(value, `axes[${i}]`)); // map would pass over holes
+    return Array.from(/** @type {any} */ (axes), (value, i) => this.#whole(value, `axes[${i}]`, 0x7fffffff)); // map would pass over holes
   }
 
   /**
    * @param {unknown} value
    * @param {string} name
+   * @param {number} most
    */
-  #whole(value, name) {
+  #whole(value, name, most) {
     if (typeof value !== 'number') throw new NormError(`${this.name}: ${name} is ${describe(value)}, want a whole number`);
-    if (!Number.isInteger(value) || Math.abs(value) > 0x7fffffff) throw new ShapeError(`${this.name}: ${name} is ${value}, want a whole number`);
+    if (!Number.isInteger(value) || Math.abs(value) > most) throw new ShapeError(`${this.name}: ${name} is ${value}, want a whole number`);
     return value;
   }
 
@@ -320,11 +360,14 @@ export class Call {
     return error;
   }
 
-  /** Runs the call and copies the results out. */
-  run() {
+  /**
+   * Runs the call and copies the results out.
+   * @param {number} operation
+   */
+  run(operation) {
     const { core } = this;
     try {
-      core.norm(this.operation);
+      core.norm(operation);
     } catch (error) {
       throw this.#discard(error);
     }

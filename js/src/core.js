@@ -2,31 +2,11 @@
 // whether it still lives.
 import { createGo } from '../dist/go-runtime.js';
 import { forbidden, policyError, reason } from './cause.js';
+import { outOfMemory, version } from './bridge.js';
 import { DisposedError, LoadError, NormError, fromStatus } from './errors.js';
 import { Memory } from './memory.js';
 
-/**
- * The exports of wasm/export_js.go.
- * @typedef {object} Exports
- * @property {WebAssembly.Memory} mem
- * @property {() => number} frameAddress
- * @property {() => number} failureAddress
- * @property {() => number} failureLength
- * @property {(bytes: number) => number} alloc
- * @property {(bytes: number) => number} scratch
- * @property {(handle: number) => number} address
- * @property {(handle: number) => number} free
- * @property {(channels: number, instance: number) => number} layer
- * @property {(operation: number) => number} norm
- * @property {(session: number) => number} sessionPrepare
- * @property {(session: number) => number} sessionExec
- */
-
-/** Of the package and of its modules, which must be the same. */
-export const version = '0.1.0';
-
-/** The number of int32 in the frame, as in internal/bridge. */
-export const frameSize = 4096;
+/** @typedef {import('./bridge.js').Exports} Exports */
 
 /** A float64 as two integers. */
 const number = new Float64Array(1);
@@ -36,7 +16,6 @@ export class Core {
   /** Why the instance can no longer be used. @type {string | undefined} */
   #ended;
   /** @type {(why: string) => void} */ #onEnd;
-  /** Numbers of the operations by name. @type {Map<string, number>} */ #operations;
   /** @type {Exports['norm']} */ #norm;
   #scratchHandle = 0;
   #scratchAddress = 0;
@@ -57,7 +36,6 @@ export class Core {
     this.#norm = exports.norm;
     /** The API object, which calls by syscall/js: every operation, with its documentation. */
     this.api = api;
-    this.#operations = new Map(api.operations.map((/** @type {string} */ name, /** @type {number} */ i) => [name, i]));
     this.memory = new Memory(exports.mem);
     /** Where the frame starts, as an index of int32. */
     this.frame = exports.frameAddress() >>> 2;
@@ -165,13 +143,13 @@ export class Core {
 
   /**
    * Runs a normalization whose arguments the frame has.
-   * @param {string} operation
+   * @param {number} operation
    */
   norm(operation) {
     if (this.#ended !== undefined) this.#gone();
     let status;
     try {
-      status = this.#norm(/** @type {number} */ (this.#operations.get(operation)));
+      status = this.#norm(operation);
     } catch (cause) {
       this.#crashed(cause);
     }
@@ -202,6 +180,30 @@ export class Core {
     i32[at++] = values.length;
     for (let i = 0; i < values.length; i++) i32[at++] = values[i];
     return at;
+  }
+
+  /**
+   * Writes that no axes are given, which is not the same as none.
+   * @param {number} at
+   */
+  writeNoAxes(at) {
+    this.memory.i32[at] = -1;
+    return at + 1;
+  }
+
+  /**
+   * Writes where an operand is: a slab, and what of it in elements.
+   * @param {number} at
+   * @param {number} handle
+   * @param {number} offset
+   * @param {number} count
+   */
+  writePlace(at, handle, offset, count) {
+    const { i32 } = this.memory;
+    i32[at] = handle;
+    i32[at + 1] = offset;
+    i32[at + 2] = count;
+    return at + 3;
   }
 
   /**
@@ -255,7 +257,7 @@ export class Core {
       this.#crashed(cause);
     }
     this.check();
-    if (handle === 0) throw fromStatus(6, this.#text());
+    if (handle === 0) throw fromStatus(outOfMemory, this.#text());
     return handle;
   }
 

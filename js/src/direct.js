@@ -2,6 +2,7 @@
 // to the frame as they are looked up, and no object is made. (An object would be small
 // garbage, but while the engine collects garbage, making it takes longer than normalizing a
 // small tensor.) The class Call handles everything else, mistakes included.
+import { maxRank, maxWhole } from './bridge.js';
 import { running } from './runtime.js';
 import { Tensor } from './tensor.js';
 
@@ -30,30 +31,29 @@ export function coreOf(x, options) {
  */
 export function operand(core, at, value) {
   if (at === no) return no;
-  const { i32 } = core.memory;
-  if (value === undefined || value === null) {
-    i32[at] = i32[at + 1] = i32[at + 2] = 0;
-    return at + 3;
-  }
+  if (value === undefined || value === null) return core.writePlace(at, 0, 0, 0);
   if (!(value instanceof Tensor) || value.core !== core || value.type !== 'float32') return no;
-  i32[at] = value.handle;
-  i32[at + 1] = 0;
-  i32[at + 2] = value.size;
-  return at + 3;
+  return core.writePlace(at, value.handle, 0, value.size);
 }
 
 /**
- * Writes the shape, no axes, and epsilon.
+ * Writes an operand that must not be left out.
+ * @param {Core} core
+ * @param {number} at
+ * @param {any} value
+ */
+export function needed(core, at, value) {
+  return value === undefined || value === null ? no : operand(core, at, value);
+}
+
+/**
+ * Writes the shape, and no axes.
  * @param {Core} core
  * @param {number} at
  * @param {readonly number[]} dims
- * @param {any} epsilon
  */
-export function shape(core, at, dims, epsilon) {
-  if (at === no || dims.length > 32) return no;
-  at = core.writeList(at, dims);
-  core.memory.i32[at] = -1;
-  return put(core, at + 1, epsilon === undefined ? 1e-5 : epsilon);
+export function shape(core, at, dims) {
+  return at === no || dims.length > maxRank ? no : core.writeNoAxes(core.writeList(at, dims));
 }
 
 /**
@@ -61,30 +61,43 @@ export function shape(core, at, dims, epsilon) {
  * @param {Core} core
  * @param {number} at
  * @param {any} value
+ * @param {number} otherwise where it is left out
  */
-export function put(core, at, value) {
+export function number(core, at, value, otherwise) {
+  if (value === undefined) value = otherwise;
   return at === no || typeof value !== 'number' ? no : core.writeNumber(at, value);
 }
 
 /**
- * Writes the index among words of an option that is one; 0 when it is left out.
+ * Writes an option that is a whole number.
  * @param {Core} core
  * @param {number} at
  * @param {any} value
- * @param {readonly string[]} words
- * @param {number} first the index of the first word
+ * @param {number} [otherwise] where it is left out; undefined: it must not be
  */
-export function word(core, at, value, words, first) {
-  if (value === undefined) return put(core, at, 0);
-  const i = words.indexOf(value);
-  return i < 0 ? no : put(core, at, i + first);
+export function whole(core, at, value, otherwise) {
+  if (value === undefined) value = otherwise;
+  return at === no || !Number.isInteger(value) || Math.abs(value) > maxWhole ? no : core.writeNumber(at, value);
+}
+
+/**
+ * Writes the number of an option that is a word.
+ * @param {Core} core
+ * @param {number} at
+ * @param {any} value
+ * @param {readonly (string | undefined)[]} words
+ * @param {number} otherwise where it is left out
+ */
+export function word(core, at, value, words, otherwise) {
+  const i = value === undefined ? otherwise : words.indexOf(value);
+  return at === no || i === -1 ? no : core.writeNumber(at, i);
 }
 
 /**
  * Runs what is on the frame, if all of it is.
  * @param {Core} core
  * @param {number} at
- * @param {string} operation
+ * @param {number} operation
  */
 export function ran(core, at, operation) {
   if (at === no) return false;

@@ -1,4 +1,5 @@
 // The error classes, and how the module's status numbers become them.
+import { internal, statuses } from './bridge.js';
 
 /** Every failure is one of these, with a stable `code` and the numbers in question in its message. */
 export class NormError extends Error {
@@ -59,26 +60,13 @@ named(errors);
 // On the prototypes, where Error has it.
 for (const [value, Class] of Object.entries(errors)) Object.defineProperty(Class.prototype, 'name', { value, configurable: true, writable: true });
 
-/** By status of internal/bridge. @type {readonly [typeof NormError, string][]} */
-const byStatus = [
-  [NormError, 'INTERNAL'],
-  [NormError, 'INVALID_VALUE'],
-  [ShapeError, 'INVALID_SHAPE'],
-  [LoadError, 'INVALID_MODEL'],
-  [UnsupportedError, 'UNSUPPORTED'],
-  [DisposedError, 'DISPOSED'],
-  [NormError, 'OUT_OF_MEMORY'],
-  [NormError, 'INTERNAL'],
-  [NormError, 'NOT_FINITE'],
-];
-
 /**
  * @param {number} status
  * @param {string} message
  */
 export function fromStatus(status, message) {
-  const [Class, code] = byStatus[status] ?? byStatus[0];
-  return new Class(message, code);
+  const [name, code] = statuses[status] ?? /** @type {any} */ (statuses[internal]);
+  return fromName(name, code, message);
 }
 
 /**
@@ -88,7 +76,7 @@ export function fromStatus(status, message) {
  * @param {string} message
  */
 export function fromName(name, code, message) {
-  return new ({ ShapeError, LoadError, UnsupportedError, DisposedError }[name] ?? NormError)(message, code);
+  return new (Object.hasOwn(errors, name) ? errors[/** @type {keyof typeof errors} */ (name)] : NormError)(message, code);
 }
 
 /**

@@ -1,6 +1,8 @@
 // Pictures as tensors and back. Pixels are read here; resizing, colours and layout are the
 // module's work, in bands of rows, so that it need not hold the picture as a whole.
+import { channelCounts, maxImageSize as maxSize, words } from './bridge.js';
 import { NormError, ShapeError, UnsupportedError } from './errors.js';
+import { imageRows, imageRowsDefaults as defaults } from './frames.js';
 import { fromHalf } from './half.js';
 import { checkOptions } from './options.js';
 import { live } from './runtime.js';
@@ -15,17 +17,11 @@ import { Tensor, attached, describe, product, quote, resident } from './tensor.j
  * @typedef {{ x: number, y: number, width: number, height: number }} Rectangle
  */
 
-const filters = ['nearest', 'bilinear', 'bicubic'];
-const channelNames = ['rgb', 'bgr', 'gray', 'rgba'];
-const channelCounts = [3, 3, 1, 4];
-const layouts = ['nchw', 'nhwc'];
 const fits = ['fill', 'contain', 'cover'];
 
 /** How many pixels go into the module at a time, and how many are drawn at a time. */
 const bandPixels = 1 << 20;
 const drawnPixels = 1 << 24;
-/** The largest width and height, as in package nn. */
-const maxSize = 1 << 20;
 
 /**
  * A tensor [1 C H W] or [1 H W C] of a picture.
@@ -37,13 +33,13 @@ export function tensorFromImage(source, options = {}) {
   checkOptions(name, options);
   const { type = 'float32', location = 'cpu', out } = options;
   if (type !== 'float32' && type !== 'uint8') throw new UnsupportedError(`${name}: type is ${quote(type)}, want 'float32' or 'uint8'`);
-  const resize = word(name, 'resize', options.resize, filters, 1);
-  const channels = word(name, 'channels', options.channels, channelNames, 0);
-  const layout = word(name, 'layout', options.layout, layouts, 0);
+  const resize = word(name, 'resize', options.resize, words.resize, defaults.resize);
+  const channels = word(name, 'channels', options.channels, words.channels, defaults.channels);
+  const layout = word(name, 'layout', options.layout, words.layout, defaults.layout);
   word(name, 'location', location, ['cpu', 'wasm'], 0);
-  const antialias = options.antialias ?? true;
+  const antialias = options.antialias ?? defaults.antialias;
   if (typeof antialias !== 'boolean') throw new NormError(`${name}: antialias is ${describe(antialias)}, want true or false`);
-  if (antialias && options.antialias !== undefined && resize === 0) throw new NormError(`${name}: antialias is true and resize 'nearest', which takes one pixel and no mean`, 'CONTRADICTION');
+  if (antialias && options.antialias !== undefined && words.resize[resize] === 'nearest') throw new NormError(`${name}: antialias is true and resize 'nearest', which takes one pixel and no mean`, 'CONTRADICTION');
   const count = channelCounts[channels];
   if (type === 'uint8') {
     for (const key of ['mean', 'std', 'white']) {
@@ -58,7 +54,7 @@ export function tensorFromImage(source, options = {}) {
   const picture = pictureOf(source);
   const crop = cropOf(options.crop, picture);
   const place = placeOf(options, crop);
-  const dims = layout === 0 ? [1, count, place.height, place.width] : [1, place.height, place.width, count];
+  const dims = words.layout[layout] === 'nchw' ? [1, count, place.height, place.width] : [1, place.height, place.width, count];
   const size = product(dims);
   checkOut(out, type, dims, options.location);
 
@@ -71,14 +67,11 @@ export function tensorFromImage(source, options = {}) {
     if (out?.core !== undefined && out.core !== core) throw new NormError(`${name}: out belongs to another runtime`);
     const read = picture.open(crop);
     for (const band of bandsOf(crop, place, resize, antialias)) {
-      const start = begin(core, numbers, band, crop.width, read);
-      let at = operands(core, result.handle, result.size, start);
-      at = core.writeList(at, [crop.height, crop.width, place.scaledHeight, place.scaledWidth, place.height, place.width]);
-      core.memory.i32[at++] = -1; // no axes
-      for (const value of [place.top, place.left, band.first, band.from, band.to, resize, antialias ? 1 : 0, channels, layout, type === 'uint8' ? 1 : 0]) {
-        at = core.writeNumber(at, value);
-      }
-      core.norm('imageRows');
+      imageRows(
+        core, [crop.height, crop.width, place.scaledHeight, place.scaledWidth, place.height, place.width],
+        { out: { handle: result.handle, offset: 0, count: result.size }, ...begin(core, numbers, band, crop.width, read) },
+        { top: place.top, left: place.left, row: band.first, from: band.from, to: band.to, resize, antialias, channels, layout, bytes: type === 'uint8' },
+      );
     }
     if (!own) return out;
     keep = type === 'float32' && out === undefined && location === 'wasm';
@@ -112,21 +105,7 @@ function begin(core, numbers, { first, last }, width, read) {
   const { u8 } = core.memory;
   u8.set(new Uint8Array(numbers.buffer), core.scratchAddress);
   u8.set(pixels, core.scratchAddress + offset);
-  return { handle, numbers: numbers.length * 2, offset: offset / 4, pixels: rows * width };
-}
-
-/**
- * Writes the operands out, pixels and numbers on the frame.
- * @param {Core} core
- * @param {number} out
- * @param {number} size
- * @param {{ handle: number, numbers: number, offset: number, pixels: number }} scratch
- */
-function operands(core, out, size, { handle, numbers, offset, pixels }) {
-  const { i32 } = core.memory;
-  let at = core.frame;
-  for (const value of [out, 0, size, handle, offset, pixels, handle, 0, numbers]) i32[at++] = value;
-  return at;
+  return { pixels: { handle, offset: offset / 4, count: rows * width }, numbers: { handle, offset: 0, count: numbers.length * 2 } };
 }
 
 /**
@@ -139,7 +118,7 @@ function operands(core, out, size, { handle, numbers, offset, pixels }) {
  */
 function* bandsOf(crop, place, resize, antialias) {
   const scale = crop.height / place.scaledHeight;
-  const support = (resize === 2 ? 2 : 1) * (antialias ? Math.max(scale, 1) : 1) + 1;
+  const support = (words.resize[resize] === 'bicubic' ? 2 : 1) * (antialias ? Math.max(scale, 1) : 1) + 1;
   const rows = Math.max(1, Math.floor((Math.floor(bandPixels / crop.width) - 2 * support) / scale));
   /** @param {number} y */
   const within = (y) => Math.min(Math.max(y, 0), crop.height);
@@ -471,12 +450,12 @@ export function tensorToImage(tensor, options = {}) {
   const decode = Object.hasOwn(decoders, tensor.type) ? decoders[tensor.type] : undefined;
   if (!decode) throw new UnsupportedError(`${name}: the tensor is of ${tensor.type}, want float32, float16, float64 or uint8`);
   tensor.storage(name, 'the tensor');
-  const nhwc = word(name, 'layout', options.layout, layouts, 0) === 1;
+  const nhwc = words.layout[word(name, 'layout', options.layout, words.layout, defaults.layout)] === 'nhwc';
   const shape = imageShape(tensor.dims, nhwc, options.index);
   const { count, height, width } = shape;
-  const channels = options.channels === undefined ? channelCounts.indexOf(count) : word(name, 'channels', options.channels, channelNames, 0);
+  const channels = options.channels === undefined ? channelCounts.indexOf(count) : word(name, 'channels', options.channels, words.channels, defaults.channels);
   if (channels < 0 || channelCounts[channels] !== count) {
-    throw new ShapeError(`${name}: the tensor [${tensor.dims.join(' ')}] has ${count} channels in layout ${nhwc ? 'nhwc' : 'nchw'}, want ${channels < 0 ? '1, 3 or 4' : `${channelCounts[channels]} for ${channelNames[channels]}`}`);
+    throw new ShapeError(`${name}: the tensor [${tensor.dims.join(' ')}] has ${count} channels in layout ${nhwc ? 'nhwc' : 'nchw'}, want ${channels < 0 ? '1, 3 or 4' : `${channelCounts[channels]} for ${words.channels[channels]}`}`);
   }
   const [white, ...rest] = scaleOf(name, options, count, tensor.type === 'uint8' ? 255 : 1);
   const data = attached(tensor.data, `${name}: the tensor's data`, tensor.size);
@@ -530,12 +509,12 @@ function imageShape(dims, nhwc, index) {
  * @param {string} name
  * @param {string} key
  * @param {any} value
- * @param {readonly string[]} words
+ * @param {readonly string[]} all
  * @param {number} otherwise
  */
-function word(name, key, value, words, otherwise) {
+function word(name, key, value, all, otherwise) {
   if (value === undefined) return otherwise;
-  const i = words.indexOf(value);
-  if (i < 0) throw new NormError(`${name}: ${key} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(', ').replace(/, ([^,]*)$/, ' or $1')}`);
+  const i = all.indexOf(value);
+  if (i < 0) throw new NormError(`${name}: ${key} is ${quote(value)}, want ${all.map((w) => `'${w}'`).join(', ').replace(/, ([^,]*)$/, ' or $1')}`);
   return i;
 }

@@ -1,4 +1,5 @@
 // What all layers have, and the checks of what they are given.
+import { maxBytes } from './bridge.js';
 import { Call } from './call.js';
 import { DisposedError, NormError, ShapeError } from './errors.js';
 import { checkOptions } from './options.js';
@@ -38,13 +39,12 @@ export class Layer {
   }
 
   /**
-   * The operands that all gradients need: dy, and the x of the latest forward.
-   * @param {string} operation
+   * A call for gradients of the latest forward.
    * @param {any} dy
    * @param {any} options
    * @param {string} [what]
    */
-  _gradient(operation, dy, options, what = 'backward') {
+  _gradient(dy, options, what = 'backward') {
     this._alive(what);
     const name = `${this._name}.${what}`;
     const saved = this.#saved;
@@ -54,11 +54,10 @@ export class Layer {
     if (dy instanceof Tensor && dy.dims.join() !== saved.shape.join()) {
       throw new ShapeError(`${name}: dy is [${dy.dims.join(' ')}], want [${saved.shape.join(' ')}] as x`);
     }
-    const call = new Call(name, operation, dy, { out: options.out, shape: dy instanceof Tensor ? undefined : saved.shape }, 'dy');
+    const call = new Call(name, dy, { out: options.out, shape: dy instanceof Tensor ? undefined : saved.shape }, 'dy');
     if (!(dy instanceof Tensor) && dy.length !== product(saved.shape)) {
       throw new ShapeError(`${name}: dy has ${dy.length} elements, want ${product(saved.shape)} (x [${saved.shape.join(' ')}])`);
     }
-    call.operand('x', saved.x);
     return { call, saved };
   }
 
@@ -142,22 +141,21 @@ export function flag(value, name, otherwise, option) {
  * @param {any} value
  * @param {readonly string[]} words
  * @param {string} name
+ * @returns {string | undefined}
  */
 export function word(value, words, name) {
   if (value !== undefined && !words.includes(value)) throw new NormError(`${name} is ${quote(value)}, want ${words.map((w) => `'${w}'`).join(' or ')}`);
-  return value === undefined ? 0 : words.indexOf(value);
+  return value;
 }
 
 /**
  * @param {any} value
- * @param {number} otherwise
  * @param {string} name
  * @param {string} [option]
- * @returns {number}
+ * @returns {number | undefined}
  */
-export function checkEpsilon(value, otherwise, name, option = 'epsilon') {
-  if (value === undefined) return otherwise;
-  if (typeof value !== 'number' || !(value >= 0 && value < Infinity)) {
+export function checkEpsilon(value, name, option = 'epsilon') {
+  if (value !== undefined && (typeof value !== 'number' || !(value >= 0 && value < Infinity))) {
     throw new NormError(`${name}: ${option} is ${typeof value === 'number' ? value : describe(value)}, want a finite number of at least 0`);
   }
   return value;
@@ -179,7 +177,7 @@ export function checkFeatures(value, name) {
  * @param {string} name
  */
 export function checkSize(size, name) {
-  if (size > 2 ** 28) throw new ShapeError(`${name}: ${size} are more than memory can hold`);
+  if (size > maxBytes / Float32Array.BYTES_PER_ELEMENT) throw new ShapeError(`${name}: ${size} are more than memory can hold`);
   return size;
 }
 

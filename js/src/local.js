@@ -1,9 +1,9 @@
 // Sessions in this thread's module.
+import { frameSize } from './bridge.js';
 import { ShapeError, aborted } from './errors.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, live } from './runtime.js';
 import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
-import { frameSize } from './core.js';
 
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */

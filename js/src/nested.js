@@ -1,13 +1,11 @@
 // Tensors as nested arrays, and as text.
+import { maxRank } from './bridge.js';
 import { putter, ranges, typeByClass, typeByElement } from './elements.js';
 import { NormError, ShapeError } from './errors.js';
 import { fromHalf, toHalf } from './half.js';
 import { arrayClass, attached } from './tensor.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
-
-/** The most dimensions that a tensor of nested arrays has: one deeper may contain itself. */
-const maxRank = 32;
 
 /**
  * The type, dimensions and elements of nested arrays.
@@ -21,6 +19,7 @@ export function flatten(nested, given) {
   /** @type {DataType | undefined} */
   let ofArray;
   while (isList(first)) {
+    // A list that is nested deeper may contain itself.
     if (dims.push(first.length) > maxRank) throw new ShapeError(`Tensor.from: the arrays are nested more than ${maxRank} deep`);
     ofArray = typeByClass[first[Symbol.toStringTag]];
     first = first[0];

@@ -1,5 +1,6 @@
 // What options there are, and what to say to one that does not exist: a name that is spelt
 // wrong, or comes from another library, would otherwise be ignored in silence.
+import { functionOptions } from './bridge.js';
 import { LoadError, NormError, UnsupportedError } from './errors.js';
 import { Tensor, describe, quote } from './tensor.js';
 
@@ -19,16 +20,7 @@ const table = {
   'InferenceSession.run': 'signal logSeverityLevel logVerbosityLevel terminate tag extra',
   'Tensor.zeros': 'location',
 
-  layerNorm: 'shape epsilon out scale bias axes residual activation mean invStdDev sum',
-  rmsNorm: 'shape epsilon out scale axes residual activation invStdDev sum',
-  batchNorm: 'shape epsilon out scale bias mean variance layout axis activation',
-  instanceNorm: 'shape epsilon out scale bias layout activation mean invStdDev',
-  groupNorm: 'shape epsilon out scale bias groups layout activation mean invStdDev',
-  localResponseNorm: 'shape size alpha beta bias out',
-  lpNorm: 'shape axis p epsilon out',
-  meanVarianceNorm: 'shape epsilon out axes',
-  adaptiveLayerNorm: 'shape epsilon out scale shift mean invStdDev',
-  weightNorm: 'shape g out',
+  ...functionOptions,
   foldBatchNorm: 'weight weightShape bias mean variance scale shift epsilon',
 
   BatchNorm: 'features preset momentum epsilon layout affine',

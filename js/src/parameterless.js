@@ -1,6 +1,7 @@
 // Layers that learn nothing themselves: what scales them, if anything does, is an operand.
 import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
+import * as frames from './frames.js';
 import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, checkWhole } from './layer.js';
 import { checkOptions } from './options.js';
 import { Tensor, checkDims, describe, product } from './tensor.js';
@@ -16,7 +17,7 @@ export class AdaptiveLayerNorm extends Layer {
     checkOptions(name, options);
     super(name);
     this.#features = checkFeatures(options.features, name);
-    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
+    this.#epsilon = checkEpsilon(options.epsilon, name);
   }
 
   /**
@@ -26,7 +27,7 @@ export class AdaptiveLayerNorm extends Layer {
   forward(x, options = {}) {
     this._alive('forward');
     checkOptions(`${this._name}.forward`, options);
-    const call = new Call(`${this._name}.forward`, 'adaptiveLayerNorm', x, options);
+    const call = new Call(`${this._name}.forward`, x, options);
     const { shape } = call;
     const tokens = shape.slice(0, -1);
     if (tokens.length > 0 && shape[tokens.length] !== this.#features) {
@@ -34,12 +35,8 @@ export class AdaptiveLayerNorm extends Layer {
     }
     const count = checkSize(product(tokens), `${call.name}: x`);
     const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
-    call.operand('scale', options.scale);
-    call.operand('shift', options.shift);
-    call.own(mean, true, true);
-    call.own(invStdDev, true, true);
-    call.begin();
-    return this._forward(call, () => call.put(this.#epsilon).run(), { scale: options.scale ?? undefined, mean, invStdDev });
+    const { scale, shift } = options;
+    return this._forward(call, () => frames.adaptiveLayerNorm(call, { scale, shift, mean, invStdDev, epsilon: this.#epsilon }), { scale: scale ?? undefined, mean, invStdDev });
   }
 
   /**
@@ -47,16 +44,11 @@ export class AdaptiveLayerNorm extends Layer {
    * @param {any} [options]
    */
   backward(dy, options = {}) {
-    const { call, saved } = this._gradient('adaptiveLayerNormBackward', dy, options);
+    const { call, saved } = this._gradient(dy, options);
     const size = checkSize(saved.shape[0] * this.#features, `${call.name}: scale`);
     const [dscale, dshift] = [new Float32Array(size), new Float32Array(size)];
-    call.operand('scale', saved.scale);
-    call.own(saved.mean, true, false);
-    call.own(saved.invStdDev, true, false);
-    call.own(dscale, true, true);
-    call.own(dshift, true, true);
-    call.begin();
-    const dx = call.put(this.#epsilon).run();
+    const { x, scale, mean, invStdDev } = saved;
+    const dx = frames.adaptiveLayerNormBackward(call, { x, scale, mean, invStdDev, dscale, dshift, epsilon: this.#epsilon });
     this._written(options.out);
     return { dx, dscale, dshift };
   }
@@ -64,25 +56,21 @@ export class AdaptiveLayerNorm extends Layer {
 
 /** A layer that some numbers describe, for x of any shape. */
 class Plain extends Layer {
-  #operation;
   #numbers;
+  #forward;
+  #backward;
 
   /**
    * @param {string} name
-   * @param {string} operation
-   * @param {readonly number[]} numbers the operation's options, in its order
+   * @param {any} numbers the operation's options
+   * @param {(call: Call, given: any) => any} forward
+   * @param {(call: Call, given: any) => any} backward
    */
-  constructor(name, operation, numbers) {
+  constructor(name, numbers, forward, backward) {
     super(name);
-    this.#operation = operation;
     this.#numbers = numbers;
-  }
-
-  /** @param {Call} call */
-  #run(call) {
-    call.begin();
-    for (const value of this.#numbers) call.put(value);
-    return call.run();
+    this.#forward = forward;
+    this.#backward = backward;
   }
 
   /**
@@ -92,8 +80,8 @@ class Plain extends Layer {
   forward(x, options = {}) {
     this._alive('forward');
     checkOptions(`${this._name}.forward`, options);
-    const call = new Call(`${this._name}.forward`, this.#operation, x, options);
-    return this._forward(call, () => this.#run(call), {});
+    const call = new Call(`${this._name}.forward`, x, options);
+    return this._forward(call, () => this.#forward(call, this.#numbers), {});
   }
 
   /**
@@ -101,8 +89,8 @@ class Plain extends Layer {
    * @param {any} [options]
    */
   backward(dy, options = {}) {
-    const { call } = this._gradient(`${this.#operation}Backward`, dy, options);
-    const dx = this.#run(call);
+    const { call, saved } = this._gradient(dy, options);
+    const dx = this.#backward(call, { x: saved.x, ...this.#numbers });
     this._written(options.out);
     return { dx };
   }
@@ -114,9 +102,10 @@ export class LpNorm extends Plain {
   constructor(options = {}) {
     const name = 'LpNorm';
     checkOptions(name, options);
-    const { axis = -1, p = 2, epsilon } = options;
-    if (p !== 1 && p !== 2) throw new NormError(`${name}: p is ${typeof p === 'number' ? p : describe(p)}, want 1 or 2`);
-    super(name, 'lpNorm', [checkEpsilon(epsilon, 0, name), checkWhole(axis, name, 'axis'), p]);
+    const { axis, p, epsilon } = options;
+    if (p !== undefined && p !== 1 && p !== 2) throw new NormError(`${name}: p is ${typeof p === 'number' ? p : describe(p)}, want 1 or 2`);
+    if (axis !== undefined) checkWhole(axis, name, 'axis');
+    super(name, { axis, p, epsilon: checkEpsilon(epsilon, name) }, frames.lpNorm, frames.lpNormBackward);
   }
 }
 
@@ -126,12 +115,12 @@ export class LocalResponseNorm extends Plain {
   constructor(options) {
     const name = 'LocalResponseNorm';
     checkOptions(name, options);
-    const { size, alpha = 1e-4, beta = 0.75, bias = 1 } = options;
+    const { size, alpha, beta, bias } = options;
     if (checkWhole(size, name, 'size') < 1) throw new NormError(`${name}: size is ${size}, want at least 1`);
     for (const [option, value] of Object.entries({ alpha, beta, bias })) {
-      if (!Number.isFinite(value)) throw new NormError(`${name}: ${option} is ${typeof value === 'number' ? value : describe(value)}, want a finite number`);
+      if (value !== undefined && !Number.isFinite(value)) throw new NormError(`${name}: ${option} is ${typeof value === 'number' ? value : describe(value)}, want a finite number`);
     }
-    super(name, 'localResponseNorm', [size, alpha, beta, bias]);
+    super(name, { size, alpha, beta, bias }, frames.localResponseNorm, frames.localResponseNormBackward);
   }
 }
 
@@ -176,15 +165,14 @@ export class SpectralNorm extends Layer {
       throw new ShapeError(`${name}: w is [${w.dims.join(' ')}], want [${this.#shape.join(' ')}]`);
     }
     const { steps, out } = options;
-    const call = new Call(name, 'spectralNorm', w, { steps, out, shape: w instanceof Tensor ? undefined : this.#shape }, 'w');
+    const call = new Call(name, w, { out, shape: w instanceof Tensor ? undefined : this.#shape }, 'w');
     const rows = this.#shape[0];
-    call.own(checkArray(this.u, `${name}: u`, rows, 'Float64Array'), true, true, 'u');
-    call.own(checkArray(this.v, `${name}: v`, this.#size / rows, 'Float64Array'), true, true, 'v');
+    /** @type {Float64Array} */
+    const u = checkArray(this.u, `${name}: u`, rows, 'Float64Array');
+    /** @type {Float64Array} */
+    const v = checkArray(this.v, `${name}: v`, this.#size / rows, 'Float64Array');
     const sigma = new Float64Array(1);
-    call.own(sigma, true, true);
-    const count = call.whole('steps', steps, 1);
-    call.begin();
-    const weight = call.put(count).run();
+    const weight = frames.spectralNorm(call, { u, v, sigma, steps });
     return { weight, sigma: sigma[0] };
   }
 
@@ -197,7 +185,7 @@ export class SpectralNorm extends Layer {
     this._alive('converge');
     const name = `${this._name}.converge`;
     checkOptions(name, options);
-    const tolerance = checkEpsilon(options.tolerance, 1e-6, name, 'tolerance');
+    const tolerance = checkEpsilon(options.tolerance, name, 'tolerance') ?? 1e-6;
     const { limit = 1000 } = options;
     if (checkWhole(limit, name, 'limit') < 0) throw new NormError(`${name}: limit is ${limit}, want at least 0`);
     const out = new Float32Array(this.#size);

@@ -1,5 +1,6 @@
 // init() and the one live runtime that the package's functions use.
-import { Core, version } from './core.js';
+import { version } from './bridge.js';
+import { Core } from './core.js';
 import { DisposedError, NormError, aborted } from './errors.js';
 import { chooseVariant, loadModule, tell } from './loader.js';
 import { checkOptions, checkStart } from './options.js';

@@ -1,4 +1,5 @@
 // Tensors: a JavaScript array with dimensions, or memory of the module.
+import { types } from './bridge.js';
 import { DisposedError, NormError, ShapeError, UnsupportedError } from './errors.js';
 import { inferType, toArray } from './elements.js';
 import { unwatch, watch } from './lost.js';
@@ -8,25 +9,6 @@ import { live } from './runtime.js';
 
 /** @typedef {import('../index.js').DataType} DataType */
 /** @typedef {import('./core.js').Core} Core */
-
-/**
- * Array classes by type, and the types' numbers in ONNX.
- * @type {Record<Exclude<DataType, 'string'>, { array: any, number: number }>}
- */
-const types = {
-  float32: { array: Float32Array, number: 1 },
-  uint8: { array: Uint8Array, number: 2 },
-  int8: { array: Int8Array, number: 3 },
-  uint16: { array: Uint16Array, number: 4 },
-  int16: { array: Int16Array, number: 5 },
-  int32: { array: Int32Array, number: 6 },
-  int64: { array: BigInt64Array, number: 7 },
-  bool: { array: Uint8Array, number: 9 },
-  float16: { array: Uint16Array, number: 10 },
-  float64: { array: Float64Array, number: 11 },
-  uint32: { array: Uint32Array, number: 12 },
-  uint64: { array: BigUint64Array, number: 13 },
-};
 
 /** @type {Map<number, DataType>} */
 const typeByNumber = new Map(Object.entries(types).map(([name, t]) => [t.number, /** @type {DataType} */ (name)]));

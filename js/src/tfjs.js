@@ -4,6 +4,7 @@
 //
 // Operations are kernels in TensorFlow.js's own registry, registered for a backend when it
 // first needs them, so that its tape, profiler and memory accounting see them as its own.
+import { defaultEpsilon } from './bridge.js';
 import { BatchNorm, DisposedError, GroupNorm, LayerNorm, NormError, RMSNorm, ShapeError, Tensor, UnsupportedError, batchNorm, groupNorm, layerNorm, rmsNorm } from './index.js';
 
 /** @typedef {{ dataId: object, shape: number[], dtype: string }} Info what TensorFlow.js's kernels take and give */
@@ -447,7 +448,7 @@ function makeOps(tf) {
    * @param {any} options
    * @param {any[]} [more]
    */
-  const withParameters = (op, kernel, input, attrs, { scale, bias, epsilon = 1e-5 }, more = []) => {
+  const withParameters = (op, kernel, input, attrs, { scale, bias, epsilon = defaultEpsilon }, more = []) => {
     const [s, b] = [float(op, 'scale', scale, attrs.parameters), float(op, 'bias', bias, attrs.parameters)];
     return run(kernel, [input, ...more, ...(s ? [s] : []), ...(b ? [b] : [])], { ...attrs, epsilon, scale: s !== undefined, bias: b !== undefined });
   };

@@ -1,22 +1,17 @@
 // The normalizations as layers: parameters, a forward pass and its gradients.
+import { words } from './bridge.js';
 import { Call } from './call.js';
 import { NormError, ShapeError } from './errors.js';
+import * as frames from './frames.js';
 import { Layer, checkArray, checkEpsilon, checkFeatures, checkSize, flag, object, word } from './layer.js';
 import { unwatch, watch } from './lost.js';
 import { checkOptions, meant } from './options.js';
-import { Tensor, attached, checkDims, describe, product, quote } from './tensor.js';
+import { Tensor, attached, checkDims, describe, product } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
 
-const layouts = ['nchw', 'nhwc'];
 /** Other libraries' names of the running statistics. @type {Record<string, string | undefined>} */
 const running = { mean: 'runningMean', moving_mean: 'runningMean', var: 'runningVar', variance: 'runningVar', moving_variance: 'runningVar' };
-/** By index of norm's frameworks. @type {Record<string, { index: number, momentum: number, epsilon: number }>} */
-const presets = {
-  pytorch: { index: 0, momentum: 0.1, epsilon: 1e-5 },
-  onnx: { index: 1, momentum: 0.9, epsilon: 1e-5 },
-  keras: { index: 2, momentum: 0.99, epsilon: 1e-3 },
-};
 
 /** A layer with a scale, and most have a bias. */
 class Affine extends Layer {
@@ -35,17 +30,18 @@ class Affine extends Layer {
   }
 
   /**
-   * Adds scale or bias, which may have been replaced since the last call.
+   * Scale or bias, which may have been replaced since the last call.
    * @param {Call} call
    * @param {'scale' | 'bias'} name
    */
   _parameter(call, name) {
-    call.own(this._affine ? checkArray(/** @type {any} */ (this)[name], `${call.name}: ${name}`, this._size) : undefined, true, false, name);
+    return this._affine ? checkArray(/** @type {any} */ (this)[name], `${call.name}: ${name}`, this._size) : undefined;
   }
 
-  /** A new array for a gradient of scale or bias. */
-  _gradientArray() {
-    return new Float32Array(this._size);
+  /** New arrays for the gradients of scale and bias: what they are, and what the module writes to. */
+  _gradients() {
+    const [dscale, dbias] = [new Float32Array(this._size), new Float32Array(this._size)];
+    return { dscale, dbias, written: this._affine ? { dscale, dbias } : {} };
   }
 }
 
@@ -55,16 +51,18 @@ class Rows extends Affine {
   #size;
   #axes;
   #epsilon;
-  #operation;
   #centred;
+  #forward;
+  #backward;
 
   /**
    * @param {string} name
-   * @param {string} operation
    * @param {any} options
    * @param {boolean} centred whether there is a mean, and a bias
+   * @param {typeof frames.layerNorm} forward
+   * @param {typeof frames.layerNormBackward} backward
    */
-  constructor(name, operation, options, centred) {
+  constructor(name, options, centred, forward, backward) {
     checkOptions(name, options);
     const shape = checkDims(options.normalizedShape, `${name}: normalizedShape`);
     const size = product(shape);
@@ -72,9 +70,10 @@ class Rows extends Affine {
     this.#shape = shape;
     this.#size = size;
     this.#axes = shape.map((_, i) => i - shape.length);
-    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
-    this.#operation = operation;
+    this.#epsilon = checkEpsilon(options.epsilon, name);
     this.#centred = centred;
+    this.#forward = forward;
+    this.#backward = backward;
     if (centred) this.bias = new Float32Array(this._size);
   }
 
@@ -86,7 +85,7 @@ class Rows extends Affine {
     this._alive('forward');
     const name = `${this._name}.forward`;
     checkOptions(name, options);
-    const call = new Call(name, this.#operation, x, x instanceof Tensor ? options : { ...options, shape: options.shape ?? this.#fit(x) });
+    const call = new Call(name, x, x instanceof Tensor ? options : { ...options, shape: options.shape ?? this.#fit(x) });
     const { shape } = call;
     const kept = shape.length - this.#shape.length;
     if (kept < 0 || shape.slice(kept).join() !== this.#shape.join()) {
@@ -95,14 +94,9 @@ class Rows extends Affine {
     const rows = checkSize(product(shape.slice(0, kept)), `${name}: x`);
     const mean = this.#centred ? new Float32Array(rows) : undefined;
     const invStdDev = new Float32Array(rows);
-    this._parameter(call, 'scale');
-    if (mean) this._parameter(call, 'bias');
-    call.own(undefined, false, false); // no residual
-    if (mean) call.own(mean, true, true);
-    call.own(invStdDev, true, true);
-    call.own(undefined, false, false); // no sum
-    call.begin(this.#axes);
-    return this._forward(call, () => call.put(this.#epsilon).put(0).run(), { mean, invStdDev });
+    const scale = this._parameter(call, 'scale');
+    const bias = mean && this._parameter(call, 'bias');
+    return this._forward(call, () => this.#forward(call, { scale, bias, mean, invStdDev, axes: this.#axes, epsilon: this.#epsilon }), { mean, invStdDev });
   }
 
   /**
@@ -120,18 +114,12 @@ class Rows extends Affine {
    * @returns {any}
    */
   backward(dy, options = {}) {
-    const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
-    const dscale = this._gradientArray();
-    const dbias = this.#centred ? this._gradientArray() : undefined;
-    this._parameter(call, 'scale');
-    if (dbias) call.own(saved.mean, true, false);
-    call.own(saved.invStdDev, true, false);
-    call.own(this._affine ? dscale : undefined, true, true);
-    if (dbias) call.own(this._affine ? dbias : undefined, true, true);
-    call.begin(this.#axes);
-    const dx = call.put(this.#epsilon).run();
+    const { call, saved } = this._gradient(dy, options);
+    const { dscale, dbias, written } = this._gradients();
+    const { x, mean, invStdDev } = saved;
+    const dx = this.#backward(call, { x, scale: this._parameter(call, 'scale'), mean, invStdDev, ...written, axes: this.#axes, epsilon: this.#epsilon });
     this._written(options.out);
-    return dbias ? { dx, dscale, dbias } : { dx, dscale };
+    return this.#centred ? { dx, dscale, dbias } : { dx, dscale };
   }
 }
 
@@ -139,7 +127,7 @@ class Rows extends Affine {
 export class LayerNorm extends Rows {
   /** @param {any} options */
   constructor(options) {
-    super('LayerNorm', 'layerNorm', options, true);
+    super('LayerNorm', options, true, frames.layerNorm, frames.layerNormBackward);
   }
 }
 
@@ -147,7 +135,7 @@ export class LayerNorm extends Rows {
 export class RMSNorm extends Rows {
   /** @param {any} options */
   constructor(options) {
-    super('RMSNorm', 'rmsNorm', options, false);
+    super('RMSNorm', options, false, frames.rmsNorm, frames.rmsNormBackward);
   }
 }
 
@@ -157,21 +145,18 @@ class Groups extends Affine {
   #groups;
   #layout;
   #epsilon;
-  #operation;
 
   /**
    * @param {string} name
-   * @param {string} operation
    * @param {any} options
    * @param {number} [groups] undefined for one a channel
    */
-  constructor(name, operation, options, groups) {
+  constructor(name, options, groups) {
     super(name, options, checkFeatures(options.features, name));
     this.#features = options.features;
     this.#groups = groups;
-    this.#layout = word(options.layout, layouts, `${name}: layout`);
-    this.#epsilon = checkEpsilon(options.epsilon, 1e-5, name);
-    this.#operation = operation;
+    this.#layout = word(options.layout, words.layout, `${name}: layout`);
+    this.#epsilon = checkEpsilon(options.epsilon, name);
     this.bias = new Float32Array(this.scale.length);
   }
 
@@ -182,26 +167,17 @@ class Groups extends Affine {
   forward(x, options = {}) {
     this._alive('forward');
     checkOptions(`${this._name}.forward`, options);
-    const call = new Call(`${this._name}.forward`, this.#operation, x, options);
+    const call = new Call(`${this._name}.forward`, x, options);
     const { shape } = call;
-    const channels = shape[this.#layout === 0 ? 1 : shape.length - 1];
+    const channels = shape[this.#layout === 'nhwc' ? shape.length - 1 : 1];
     if (shape.length > 1 && channels !== this.#features) {
-      throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${channels} channels (${layouts[this.#layout]}), want ${this.#features} (features)`);
+      throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${channels} channels (${this.#layout ?? words.layout[0]}), want ${this.#features} (features)`);
     }
     const count = shape.length > 1 ? checkSize(shape[0] * (this.#groups ?? channels), `${call.name}: x`) : 0;
     const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
-    this._parameter(call, 'scale');
-    this._parameter(call, 'bias');
-    call.own(mean, true, true);
-    call.own(invStdDev, true, true);
-    call.begin();
-    return this._forward(call, () => this.#options(call).run(), { mean, invStdDev });
-  }
-
-  /** @param {Call} call */
-  #options(call) {
-    call.put(this.#epsilon).put(this.#layout).put(0);
-    return this.#groups === undefined ? call : call.put(this.#groups);
+    const [scale, bias] = [this._parameter(call, 'scale'), this._parameter(call, 'bias')];
+    const given = { scale, bias, mean, invStdDev, epsilon: this.#epsilon, layout: this.#layout };
+    return this._forward(call, () => (this.#groups === undefined ? frames.instanceNorm(call, given) : frames.groupNorm(call, { ...given, groups: this.#groups })), { mean, invStdDev });
   }
 
   /**
@@ -209,15 +185,11 @@ class Groups extends Affine {
    * @param {any} [options]
    */
   backward(dy, options = {}) {
-    const { call, saved } = this._gradient(`${this.#operation}Backward`, dy, options);
-    const [dscale, dbias] = [this._gradientArray(), this._gradientArray()];
-    this._parameter(call, 'scale');
-    call.own(saved.mean, true, false);
-    call.own(saved.invStdDev, true, false);
-    call.own(this._affine ? dscale : undefined, true, true);
-    call.own(this._affine ? dbias : undefined, true, true);
-    call.begin();
-    const dx = this.#options(call).run();
+    const { call, saved } = this._gradient(dy, options);
+    const { dscale, dbias, written } = this._gradients();
+    const { x, mean, invStdDev } = saved;
+    const given = { x, scale: this._parameter(call, 'scale'), mean, invStdDev, ...written, epsilon: this.#epsilon, layout: this.#layout };
+    const dx = this.#groups === undefined ? frames.instanceNormBackward(call, given) : frames.groupNormBackward(call, { ...given, groups: this.#groups });
     this._written(options.out);
     return { dx, dscale, dbias };
   }
@@ -232,7 +204,7 @@ export class GroupNorm extends Groups {
     checkFeatures(features, 'GroupNorm');
     if (typeof groups !== 'number') throw new NormError(`GroupNorm: groups is ${describe(groups)}, want a whole number`);
     if (!(Number.isInteger(groups) && groups >= 1 && features % groups === 0)) throw new ShapeError(`GroupNorm: groups is ${groups}, want a divisor of the ${features} features`);
-    super('GroupNorm', 'groupNorm', options, groups);
+    super('GroupNorm', options, groups);
   }
 }
 
@@ -248,7 +220,7 @@ export class BatchNorm extends Affine {
   #features;
   #preset;
   #layout;
-  /** @type {number | null} */ #momentum;
+  /** @type {number | null | undefined} */ #momentum;
   #epsilon;
   /** @type {State | undefined} */ #state;
 
@@ -259,16 +231,15 @@ export class BatchNorm extends Affine {
   constructor(options, name = 'BatchNorm') {
     checkOptions(name, options);
     super(name, options, checkFeatures(options.features, name));
-    const { features, preset = 'pytorch', momentum } = options;
-    if (!Object.hasOwn(presets, preset)) throw new NormError(`${name}: preset is ${quote(preset)}, want 'pytorch' or 'onnx' or 'keras'`);
+    const { features, momentum } = options;
     this.#features = features;
-    this.#preset = presets[preset];
-    this.#layout = word(options.layout, layouts, `${name}: layout`);
-    this.#momentum = momentum === undefined ? this.#preset.momentum : momentum;
+    this.#preset = word(options.preset, words.preset, `${name}: preset`);
+    this.#layout = word(options.layout, words.layout, `${name}: layout`);
+    this.#momentum = momentum;
     if (momentum !== undefined && momentum !== null && !(typeof momentum === 'number' && momentum >= 0 && momentum <= 1)) {
       throw new NormError(`${name}: momentum is ${typeof momentum === 'number' ? momentum : describe(momentum)}, want a number from 0 to 1, or null for the plain average`);
     }
-    this.#epsilon = checkEpsilon(options.epsilon, this.#preset.epsilon, name);
+    this.#epsilon = checkEpsilon(options.epsilon, name);
     this.bias = new Float32Array(this.scale.length);
     this.runningMean = new Float32Array(features);
     this.runningVar = new Float32Array(features).fill(1);
@@ -303,25 +274,21 @@ export class BatchNorm extends Affine {
   forward(x, options = {}) {
     this._alive('forward');
     checkOptions(`${this._name}.forward`, options);
-    const call = new Call(`${this._name}.forward`, 'batchNormForward', x, options);
+    const call = new Call(`${this._name}.forward`, x, options);
     const training = flag(options.training, call.name, true, 'training');
-    const useBatch = flag(options.useBatchStats, call.name, training, 'useBatchStats');
-    const update = flag(options.updateStats, call.name, training, 'updateStats');
+    const useBatchStats = flag(options.useBatchStats, call.name, training, 'useBatchStats');
+    const updateStats = flag(options.updateStats, call.name, training, 'updateStats');
     const given = options.moments === undefined ? undefined : checkMoments(options.moments, `${call.name}: moments`, this.#features);
-    if (given && !useBatch) throw new NormError(`${call.name}: moments take the place of the batch's statistics, and ${options.useBatchStats === false ? 'useBatchStats' : 'training'} is false`);
-    this._parameter(call, 'scale');
-    this._parameter(call, 'bias');
-    call.own(this.#statistic('runningMean', call.name), true, update, 'runningMean');
-    call.own(this.#statistic('runningVar', call.name), true, update, 'runningVar');
-    call.own(given && joined(given.mean, given.variance), true, false);
+    if (given && !useBatchStats) throw new NormError(`${call.name}: moments take the place of the batch's statistics, and ${options.useBatchStats === false ? 'useBatchStats' : 'training'} is false`);
+    const [scale, bias] = [this._parameter(call, 'scale'), this._parameter(call, 'bias')];
+    const [runningMean, runningVar] = [this.#statistic('runningMean', call.name), this.#statistic('runningVar', call.name)];
     const batches = checkBatches(this.batches, call.name);
-    const layer = this.#layer(call.core);
-    call.begin();
-    const { index } = this.#preset;
-    call.put(layer).put(this.#layout).put(index).put(this.#epsilon).put(this.#momentum ?? 0);
-    call.put(useBatch ? 1 : 0).put(update ? 1 : 0).put(this.#momentum === null ? 1 : 0).put(batches).put(given?.count ?? 0);
-    const y = this._forward(call, () => call.run(), {});
-    if (update && (given ? given.count : product(call.shape)) > 0) this.batches = batches + 1;
+    const y = this._forward(call, () => frames.batchNormForward(call, {
+      scale, bias, runningMean, runningVar, moments: given && joined(given.mean, given.variance), count: given?.count,
+      layer: this.#layer(call.core), layout: this.#layout, preset: this.#preset, epsilon: this.#epsilon,
+      momentum: this.#momentum ?? undefined, cumulative: this.#momentum === null, batches, useBatchStats, updateStats,
+    }), {});
+    if (updateStats && (given ? given.count : product(call.shape)) > 0) this.batches = batches + 1;
     return y;
   }
 
@@ -330,14 +297,11 @@ export class BatchNorm extends Affine {
    * @param {any} [options]
    */
   backward(dy, options = {}) {
-    const { call } = this._gradient('batchNormBackward', dy, options);
-    const [dscale, dbias] = [this._gradientArray(), this._gradientArray()];
-    this._parameter(call, 'scale');
-    call.own(options.sums === undefined ? undefined : checkSums(options.sums, call.name, this.#features), true, false);
-    call.own(this._affine ? dscale : undefined, true, true);
-    call.own(this._affine ? dbias : undefined, true, true);
-    call.begin();
-    const dx = call.put(this.#layer(call.core)).run();
+    const { call, saved } = this._gradient(dy, options);
+    const { dscale, dbias, written } = this._gradients();
+    const scale = this._parameter(call, 'scale');
+    const sums = options.sums === undefined ? undefined : checkSums(options.sums, call.name, this.#features);
+    const dx = frames.batchNormBackward(call, { x: saved.x, scale, sums, ...written, layer: this.#layer(call.core) });
     this._written(options.out);
     return { dx, dscale, dbias };
   }
@@ -350,12 +314,9 @@ export class BatchNorm extends Affine {
   moments(x, options = {}) {
     this._alive('moments');
     checkOptions('BatchNorm.moments', options);
-    const call = new Call('BatchNorm.moments', 'batchNormMoments', x, options);
+    const call = new Call('BatchNorm.moments', x, options);
     const all = new Float64Array(2 * this.#features);
-    call.own(all, true, true);
-    const layer = this.#layer(call.core);
-    call.beginWithout();
-    call.put(layer).put(this.#layout).run();
+    frames.batchNormMoments(call, { moments: all, layer: this.#layer(call.core), layout: this.#layout });
     this._forget('moments came after the latest forward');
     const count = this.#features === 0 ? 0 : product(call.shape) / this.#features;
     return { count, mean: all.slice(0, this.#features), variance: all.slice(this.#features) };
@@ -366,12 +327,9 @@ export class BatchNorm extends Affine {
    * @param {any} dy
    */
   backwardSums(dy) {
-    const { call } = this._gradient('batchNormSums', dy, {}, 'backwardSums');
+    const { call, saved } = this._gradient(dy, {}, 'backwardSums');
     const sums = new Float64Array(2 * this.#features);
-    call.own(sums, true, true);
-    const layer = this.#layer(call.core);
-    call.beginWithout();
-    call.put(layer).run();
+    frames.batchNormSums(call, { x: saved.x, sums, layer: this.#layer(call.core) });
     return sums;
   }
 
@@ -384,7 +342,7 @@ export class BatchNorm extends Affine {
     const name = 'BatchNorm.setStatistics';
     const { count, mean, variance } = checkMoments(moments, name, this.#features);
     if (count === 0) throw new NormError(`${name}: the moments are those of no values`);
-    const unbiased = this.#preset.index === 0 && count > 1 ? count / (count - 1) : 1;
+    const unbiased = (this.#preset ?? words.preset[0]) === 'pytorch' && count > 1 ? count / (count - 1) : 1;
     const [runningMean, runningVar] = [this.#statistic('runningMean', name), this.#statistic('runningVar', name)];
     const corrected = variance.map((v) => v * unbiased); // before anything is written: they may share memory
     runningMean.set(mean);
@@ -481,7 +439,7 @@ export class InstanceNorm extends Groups {
   /** @param {any} options */
   constructor(options) {
     checkOptions('InstanceNorm', options);
-    super('InstanceNorm', 'instanceNorm', options);
+    super('InstanceNorm', options);
     if (flag(options.trackRunningStats, 'InstanceNorm', false, 'trackRunningStats')) this.#running = new BatchNorm(options, 'InstanceNorm');
     else this.#only(options, ['preset', 'momentum'], 'InstanceNorm');
   }

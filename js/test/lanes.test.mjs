@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test';
 import {
   InferenceSession, SpectralNorm, Tensor, adaptiveLayerNorm, batchNorm, foldBatchNorm, groupNorm, init, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm, weightNorm,
 } from '../src/index.js';
+import * as frames from '../src/frames.js';
 import { live } from '../src/runtime.js';
 import { floats, twoOutputs } from './data.mjs';
 
@@ -75,6 +76,13 @@ for (const variant of ['scalar', 'simd']) {
       assert.deepEqual([code, name, status], ['INVALID_VALUE', 'NormError', 1]);
     });
 
+    test('the numbers that the package has for operations are the module\'s', async () => {
+      await start();
+      const written = Object.entries(frames).filter(([, call]) => typeof call === 'function');
+      assert.equal(written.length, core().api.operations.length);
+      for (const [name, call] of written) assert.equal(core().api.operations[/\.(?:run|norm)\((\d+)\)/.exec(String(call))[1]], name);
+    });
+
     for (const [name, operation, x, options] of calls) {
       test(`${operation}: ${name}`, async () => {
         await start();
@@ -88,6 +96,11 @@ for (const variant of ['scalar', 'simd']) {
         const { shape: _, ...rest } = options;
         const y = byName[operation](tensor, rest);
         assert.deepEqual(bits(y.data), bits(plain), 'resident');
+        // All of it resident, as the calls are that need no object.
+        const all = Object.fromEntries(Object.entries(rest).map(([key, v]) => [key, v instanceof Float32Array ? new Tensor('float32', v).toWasm() : v]));
+        const result = Tensor.zeros(shape, { location: 'wasm' });
+        assert.equal(byName[operation](tensor, { ...all, out: result }), result);
+        assert.deepEqual(bits(result.data), bits(plain), 'all resident');
         const t = api.tensor(shape, x);
         const z = api[operation](t, rest);
         assert.deepEqual([...z.shape], shape);
@@ -97,7 +110,7 @@ for (const variant of ['scalar', 'simd']) {
         const out = new Float32Array(x.length);
         assert.equal(api[operation](x, { ...options, out }), out);
         assert.deepEqual(bits(out), bits(plain));
-        for (const own of [tensor, y]) own.dispose();
+        for (const own of [tensor, y, result, ...Object.values(all)]) if (own instanceof Tensor) own.dispose();
         for (const own of [t, z]) assert.equal(api.dispose(own), undefined);
 
         compare(`${operation} ${name}`, bits(plain));

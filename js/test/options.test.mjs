@@ -164,7 +164,7 @@ describe('mistakes and what is said', () => {
 
   for (const [name, options, message] of [
     ['rmsNorm', { bias: four }, "rmsNorm: unknown option 'bias': RMSNorm has no bias; layerNorm has"],
-    ['rmsNorm', { nonsense: 1 }, "rmsNorm: unknown option 'nonsense'; the options are shape, epsilon, out, scale, axes, residual, activation, invStdDev, sum"],
+    ['rmsNorm', { nonsense: 1 }, "rmsNorm: unknown option 'nonsense'; the options are shape, epsilon, out, scale, residual, axes, activation, invStdDev, sum"],
     ['layerNorm', { groups: 2 }, /'groups': it is an option of groupNorm, not of layerNorm; the options are shape/],
     ['LayerNorm.forward', { epsilon: 1 }, /'epsilon': it is an option of new LayerNorm\(\); the options are out, shape/],
     ['BatchNorm.forward', { momentum: 1 }, /'momentum': it is an option of new BatchNorm\(\)/],
