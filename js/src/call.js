@@ -8,6 +8,9 @@ import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } f
 
 /** @typedef {import('./core.js').Core} Core */
 
+/** An axis is an int32 on the frame. */
+const maxAxis = 0x7fffffff;
+
 /**
  * One call on its way: operands are collected, plain arrays are copied into the
  * scratch slab side by side, everything is written on the frame, and what the
@@ -18,7 +21,9 @@ import { Tensor, attached, checkDims, describe, is, overlap, quote, resident } f
 export class Call {
   /** Arrays to copy into scratch, each with its offset there in elements. @type {[Float32Array, number][]} */
   #sources = [];
-  /** Arrays to copy out of scratch, with what errors call them. @type {[Float32Array, number, string][]} */
+  /** Arrays that nobody but the caller has. @type {unknown[] | undefined} */
+  #own;
+  /** Arrays to copy out of scratch, with what errors call them ('' for own ones). @type {[Float32Array, number, string][]} */
   #results = [];
   /** Handle, offset and count of each operand, y's first; handle -1 stands for scratch. @type {number[]} */
   #operands = [0, 0, 0];
@@ -57,6 +62,18 @@ export class Call {
   }
 
   /**
+   * Takes an array for one that nobody but the caller has. Such a one needs no checks, and these take long: asked
+   * for its buffer, a small array is given one.
+   * @template T
+   * @param {T} array
+   * @returns {T}
+   */
+  own(array) {
+    (this.#own ??= []).push(array);
+    return array;
+  }
+
+  /**
    * Adds an operand.
    * @param {string} name
    * @param {any} value
@@ -65,6 +82,10 @@ export class Call {
   operand(name, value, receives = false) {
     if (value === undefined || (value === null && this.#operands.length > 3)) {
       this.#operands.push(0, 0, 0);
+      return;
+    }
+    if (this.#own !== undefined && this.#own.includes(value)) {
+      this.#array(value, !receives, receives, '');
       return;
     }
     const array = this.#arrayOf(name, value, receives);
@@ -143,8 +164,10 @@ export class Call {
    * @param {string} name
    */
   #receive(array, offset, name) {
-    for (const [other, , before] of this.#results) {
-      if (overlap(array, other)) throw new NormError(`${this.name}: ${name} and ${before} are the same memory, and each receives a result`);
+    if (name !== '') {
+      for (const [other, , before] of this.#results) {
+        if (before !== '' && overlap(array, other)) throw new NormError(`${this.name}: ${name} and ${before} are the same memory, and each receives a result`);
+      }
     }
     this.#results.push([array, offset, name]);
   }
@@ -336,7 +359,12 @@ export class Call {
     if (axes === undefined) return undefined;
     const list = Array.isArray(axes) || (ArrayBuffer.isView(axes) && !is(axes, 'DataView'));
     if (!list) throw new NormError(`${this.name}: axes is ${describe(axes)}, want an array of whole numbers${Number.isInteger(axes) ? `, as in [${axes}]` : ''}`);
-    return Array.from(/** @type {any} */ (axes), (value, i) => this.#whole(value, `axes[${i}]`, 0x7fffffff)); // map would pass over holes
+    /** @type {readonly number[]} */
+    const all = /** @type {any} */ (axes);
+    for (let i = 0; i < all.length; i++) {
+      if (!Number.isInteger(all[i]) || Math.abs(all[i]) > maxAxis) this.#whole(all[i], `axes[${i}]`, maxAxis);
+    }
+    return all;
   }
 
   /**

@@ -34,7 +34,7 @@ export class AdaptiveLayerNorm extends Layer {
       throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${shape[tokens.length]} features, want ${this.#features}`);
     }
     const count = checkSize(product(tokens), `${call.name}: x`);
-    const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
+    const [mean, invStdDev] = [call.own(new Float32Array(count)), call.own(new Float32Array(count))];
     const { scale, shift } = options;
     return this._forward(call, () => frames.adaptiveLayerNorm(call, { scale, shift, mean, invStdDev, epsilon: this.#epsilon }), { scale: scale ?? undefined, mean, invStdDev });
   }
@@ -46,9 +46,9 @@ export class AdaptiveLayerNorm extends Layer {
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(dy, options);
     const size = checkSize(saved.shape[0] * this.#features, `${call.name}: scale`);
-    const [dscale, dshift] = [new Float32Array(size), new Float32Array(size)];
-    const { x, scale, mean, invStdDev } = saved;
-    const dx = frames.adaptiveLayerNormBackward(call, { x, scale, mean, invStdDev, dscale, dshift, epsilon: this.#epsilon });
+    const [dscale, dshift] = [call.own(new Float32Array(size)), call.own(new Float32Array(size))];
+    const [mean, invStdDev] = [call.own(saved.mean), call.own(saved.invStdDev)];
+    const dx = frames.adaptiveLayerNormBackward(call, { x: saved.x, scale: saved.scale, mean, invStdDev, dscale, dshift, epsilon: this.#epsilon });
     this._written(options.out);
     return { dx, dscale, dshift };
   }

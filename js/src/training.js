@@ -38,10 +38,12 @@ class Affine extends Layer {
     return this._affine ? checkArray(/** @type {any} */ (this)[name], `${call.name}: ${name}`, this._size) : undefined;
   }
 
-  /** New arrays for the gradients of scale and bias: what they are, and what the module writes to. */
-  _gradients() {
-    const [dscale, dbias] = [new Float32Array(this._size), new Float32Array(this._size)];
-    return { dscale, dbias, written: this._affine ? { dscale, dbias } : {} };
+  /**
+   * A new array for a gradient of scale or bias.
+   * @param {Call} call
+   */
+  _gradientArray(call) {
+    return call.own(new Float32Array(this._size));
   }
 }
 
@@ -92,8 +94,8 @@ class Rows extends Affine {
       throw new ShapeError(`${name}: x is [${shape.join(' ')}], want its last dimensions to be [${this.#shape.join(' ')}] (normalizedShape)`);
     }
     const rows = checkSize(product(shape.slice(0, kept)), `${name}: x`);
-    const mean = this.#centred ? new Float32Array(rows) : undefined;
-    const invStdDev = new Float32Array(rows);
+    const mean = this.#centred ? call.own(new Float32Array(rows)) : undefined;
+    const invStdDev = call.own(new Float32Array(rows));
     const scale = this._parameter(call, 'scale');
     const bias = mean && this._parameter(call, 'bias');
     return this._forward(call, () => this.#forward(call, { scale, bias, mean, invStdDev, axes: this.#axes, epsilon: this.#epsilon }), { mean, invStdDev });
@@ -115,11 +117,14 @@ class Rows extends Affine {
    */
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(dy, options);
-    const { dscale, dbias, written } = this._gradients();
-    const { x, mean, invStdDev } = saved;
-    const dx = this.#backward(call, { x, scale: this._parameter(call, 'scale'), mean, invStdDev, ...written, axes: this.#axes, epsilon: this.#epsilon });
+    const dscale = this._gradientArray(call);
+    const dbias = this.#centred ? this._gradientArray(call) : undefined;
+    const dx = this.#backward(call, {
+      x: saved.x, scale: this._parameter(call, 'scale'), mean: call.own(saved.mean), invStdDev: call.own(saved.invStdDev),
+      dscale: this._affine ? dscale : undefined, dbias: this._affine ? dbias : undefined, axes: this.#axes, epsilon: this.#epsilon,
+    });
     this._written(options.out);
-    return this.#centred ? { dx, dscale, dbias } : { dx, dscale };
+    return dbias ? { dx, dscale, dbias } : { dx, dscale };
   }
 }
 
@@ -142,7 +147,7 @@ export class RMSNorm extends Rows {
 /** A layer over groups of channels of an example. */
 class Groups extends Affine {
   #features;
-  #groups;
+  /** @type {any} */ #groups;
   #layout;
   #epsilon;
 
@@ -174,10 +179,10 @@ class Groups extends Affine {
       throw new ShapeError(`${call.name}: x [${shape.join(' ')}] has ${channels} channels (${this.#layout ?? words.layout[0]}), want ${this.#features} (features)`);
     }
     const count = shape.length > 1 ? checkSize(shape[0] * (this.#groups ?? channels), `${call.name}: x`) : 0;
-    const [mean, invStdDev] = [new Float32Array(count), new Float32Array(count)];
+    const [mean, invStdDev] = [call.own(new Float32Array(count)), call.own(new Float32Array(count))];
     const [scale, bias] = [this._parameter(call, 'scale'), this._parameter(call, 'bias')];
-    const given = { scale, bias, mean, invStdDev, epsilon: this.#epsilon, layout: this.#layout };
-    return this._forward(call, () => (this.#groups === undefined ? frames.instanceNorm(call, given) : frames.groupNorm(call, { ...given, groups: this.#groups })), { mean, invStdDev });
+    const given = { scale, bias, mean, invStdDev, epsilon: this.#epsilon, layout: this.#layout, groups: this.#groups };
+    return this._forward(call, () => (this.#groups === undefined ? frames.instanceNorm(call, given) : frames.groupNorm(call, given)), { mean, invStdDev });
   }
 
   /**
@@ -186,10 +191,12 @@ class Groups extends Affine {
    */
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(dy, options);
-    const { dscale, dbias, written } = this._gradients();
-    const { x, mean, invStdDev } = saved;
-    const given = { x, scale: this._parameter(call, 'scale'), mean, invStdDev, ...written, epsilon: this.#epsilon, layout: this.#layout };
-    const dx = this.#groups === undefined ? frames.instanceNormBackward(call, given) : frames.groupNormBackward(call, { ...given, groups: this.#groups });
+    const [dscale, dbias] = [this._gradientArray(call), this._gradientArray(call)];
+    const given = {
+      x: saved.x, scale: this._parameter(call, 'scale'), mean: call.own(saved.mean), invStdDev: call.own(saved.invStdDev),
+      dscale: this._affine ? dscale : undefined, dbias: this._affine ? dbias : undefined, epsilon: this.#epsilon, layout: this.#layout, groups: this.#groups,
+    };
+    const dx = this.#groups === undefined ? frames.instanceNormBackward(call, given) : frames.groupNormBackward(call, given);
     this._written(options.out);
     return { dx, dscale, dbias };
   }
@@ -298,10 +305,11 @@ export class BatchNorm extends Affine {
    */
   backward(dy, options = {}) {
     const { call, saved } = this._gradient(dy, options);
-    const { dscale, dbias, written } = this._gradients();
+    const [dscale, dbias] = [this._gradientArray(call), this._gradientArray(call)];
     const scale = this._parameter(call, 'scale');
     const sums = options.sums === undefined ? undefined : checkSums(options.sums, call.name, this.#features);
-    const dx = frames.batchNormBackward(call, { x: saved.x, scale, sums, ...written, layer: this.#layer(call.core) });
+    const layer = this.#layer(call.core);
+    const dx = frames.batchNormBackward(call, { x: saved.x, scale, sums, dscale: this._affine ? dscale : undefined, dbias: this._affine ? dbias : undefined, layer });
     this._written(options.out);
     return { dx, dscale, dbias };
   }
