@@ -13,7 +13,7 @@
 ##   make experiment   one of the lab's experiments: N=3, N=all; SEEDS=5; DATA=fashion for other pictures
 ##   make weights      the networks that the site ships, anew
 ##   make bench        the benchmark beside onnxruntime-web and TensorFlow.js
-##   make generate     write the generated files anew: the SIMD kernels, and what JavaScript knows of the module
+##   make generate     write the generated files anew: SIMD kernels, what JavaScript knows of the module, the page of operators
 ##   make clean        delete what was built
 ##
 ## Each step of the tests is a target as well: make test-go, test-browser, test-js, test-demo, …
@@ -217,6 +217,7 @@ bench: $(BUILT) browser bench/node_modules/.installed demo/node_modules/.install
 
 generate: | need
 	go run ./internal/asm/generate
+	go run ./internal/operators
 	go run ./internal/bridge/generate
 
 # ---- What the steps need ----

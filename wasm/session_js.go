@@ -8,6 +8,7 @@ import (
 	"github.com/normwasm/normwasm/internal/bridge"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // edition is what this module has beside the normalizations.
@@ -128,7 +129,7 @@ func infoValue(in graph.Info) any {
 	v.Set("type", in.Type.String())
 	v.Set("shape", nil)
 	if in.Known {
-		v.Set("shape", array(in.Dims, func(d graph.Dim) any {
+		v.Set("shape", array(in.Dims, func(d ir.Dim) any {
 			if d.Size >= 0 {
 				return d.Size
 			}
@@ -203,7 +204,7 @@ func feed(args []js.Value) (bridge.Handle, error) {
 		data[i] = property(f, "data")
 		class := arrayClass(in.Type)
 		if class == "" {
-			return 0, &graph.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
+			return 0, &ir.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
 		}
 		if data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(class)) {
 			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", class)
@@ -227,7 +228,7 @@ func feed(args []js.Value) (bridge.Handle, error) {
 	return h, nil
 }
 
-func results(h bridge.Handle, list []*graph.Tensor) (any, error) {
+func results(h bridge.Handle, list []*ir.Tensor) (any, error) {
 	d, err := state.Describe(h)
 	if err != nil {
 		return nil, err
@@ -257,7 +258,7 @@ func release(args []js.Value) (any, error) {
 }
 
 // arrayClass is the name of the constructor for an element type; "" where there is none.
-func arrayClass(t graph.DType) string {
+func arrayClass(t ir.DType) string {
 	if int(t) >= len(bridge.DataTypes) {
 		return ""
 	}
@@ -265,10 +266,10 @@ func arrayClass(t graph.DType) string {
 }
 
 // typedArray makes a typed array of a tensor's elements.
-func typedArray(t *graph.Tensor) (js.Value, error) {
+func typedArray(t *ir.Tensor) (js.Value, error) {
 	class := arrayClass(t.Type)
 	if class == "" {
-		return js.Undefined(), &graph.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
+		return js.Undefined(), &ir.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}
 	}
 	a := js.Global().Get(class).New(t.Len())
 	if len(t.Data) > 0 {

@@ -10,6 +10,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/onnx"
 )
 
@@ -26,13 +27,13 @@ func held(all sessions) (n int) {
 // classifyModel is the part of Classify for errors of models.
 func classifyModel(err error) (Status, string) {
 	switch e := err.(type) {
-	case *graph.ShapeError:
+	case *ir.ShapeError:
 		return BadShape, e.Error()
-	case *graph.LoadError:
+	case *ir.LoadError:
 		return BadModel, e.Error()
-	case *graph.UnsupportedError:
+	case *ir.UnsupportedError:
 		return Unsupported, e.Error()
-	case *graph.ReleasedError:
+	case *ir.ReleasedError:
 		return Disposed, e.Error()
 	}
 	return Internal, err.Error()
@@ -129,7 +130,7 @@ func readable(list []graph.Info) []graph.Info {
 }
 
 // readableSymbols does the same for the names of dimensions, which need not differ.
-func readableSymbols(values []*graph.Value) {
+func readableSymbols(values []*ir.Value) {
 	for _, v := range values {
 		for i, d := range v.Dims {
 			v.Dims[i].Symbol = strings.ToValidUTF8(d.Symbol, "\uFFFD")
@@ -174,18 +175,18 @@ func (b *Bridge) Describe(h Handle) (Description, error) {
 // Prepare plans for inputs of these dimensions and returns the tensors to fill,
 // in the order of the description. They last until another call for this
 // session.
-func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*graph.Tensor, error) {
+func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*ir.Tensor, error) {
 	return b.prepare(h, dims, nil)
 }
 
-func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*graph.Tensor, error) {
+func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*ir.Tensor, error) {
 	s, err := b.session(h)
 	if err != nil {
 		return nil, err
 	}
 	for _, in := range s.inputs {
-		if in.Type == graph.String {
-			return nil, &graph.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type string")}}
+		if in.Type == ir.String {
+			return nil, &ir.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type string")}}
 		}
 	}
 	s.run = nil
@@ -195,7 +196,7 @@ func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*graph.Tensor,
 		return nil, err
 	}
 	s.run = run
-	list := make([]*graph.Tensor, len(s.inputs))
+	list := make([]*ir.Tensor, len(s.inputs))
 	for i := range list {
 		list[i] = run.In(i)
 	}
@@ -203,7 +204,7 @@ func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*graph.Tensor,
 }
 
 // Exec runs what Prepare prepared.
-func (b *Bridge) Exec(h Handle) ([]*graph.Tensor, error) {
+func (b *Bridge) Exec(h Handle) ([]*ir.Tensor, error) {
 	s, err := b.prepared(h)
 	if err != nil {
 		return nil, err
@@ -215,7 +216,7 @@ func (b *Bridge) Exec(h Handle) ([]*graph.Tensor, error) {
 }
 
 // ExecProfiled is Exec with the time of each step by now, in milliseconds.
-func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*graph.Tensor, []graph.StepTime, error) {
+func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*ir.Tensor, []graph.StepTime, error) {
 	s, err := b.prepared(h)
 	if err != nil {
 		return nil, nil, err
@@ -227,8 +228,8 @@ func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*graph.Tensor, []
 	return s.results(), times, nil
 }
 
-func (s *session) results() []*graph.Tensor {
-	list := make([]*graph.Tensor, len(s.outputs))
+func (s *session) results() []*ir.Tensor {
+	list := make([]*ir.Tensor, len(s.outputs))
 	for i := range list {
 		list[i] = s.run.Out(i)
 	}
@@ -320,8 +321,8 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 	}()
 	w := writer{frame: b.frame}
 	for i, t := range list {
-		if t.Type == graph.String {
-			return &graph.UnsupportedError{Missing: []string{text.Join("output ", text.Quote(s.outputs[i].Name), " of type string")}}
+		if t.Type == ir.String {
+			return &ir.UnsupportedError{Missing: []string{text.Join("output ", text.Quote(s.outputs[i].Name), " of type string")}}
 		}
 		bytes, id := t.Data, Handle(0)
 		if s.keeps {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // A few lines of protobuf: enough to write a model by hand.
@@ -69,7 +70,7 @@ func TestSession(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, d.Inputs, 1)
 	assert.Equal(t, "x", d.Inputs[0].Name)
-	assert.Equal(t, []graph.Dim{{Size: -1, Symbol: "n"}, {Size: 2}}, d.Inputs[0].Dims)
+	assert.Equal(t, []ir.Dim{{Size: -1, Symbol: "n"}, {Size: 2}}, d.Inputs[0].Dims)
 	assert.Equal(t, []graph.OpCount{{Op: "Relu", N: 1}}, d.Ops)
 
 	assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), "Exec before Prepare")
@@ -239,7 +240,7 @@ func TestNamesThatAreNotUTF8(t *testing.T) {
 	require.NoError(t, err)
 	d, err = b.Describe(s)
 	require.NoError(t, err)
-	assert.Equal(t, []graph.Dim{{Size: 5, Symbol: "\uFFFD"}, {Size: 2}}, d.Inputs[0].Dims)
+	assert.Equal(t, []ir.Dim{{Size: 5, Symbol: "\uFFFD"}, {Size: 2}}, d.Inputs[0].Dims)
 }
 
 func TestResidentFrames(t *testing.T) {

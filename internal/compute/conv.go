@@ -33,24 +33,52 @@ const (
 	convDepthwise        // one filter a plane
 )
 
-// PackConv lays out weights and bias (nil for none). It copies them.
+// PackConv lays out weights and bias (nil for none). It copies them. Weights may be nil
+// where Repack gives them before the first Run.
 func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
-	c := &Conv{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
+	c := &Conv{shape: s, clamp: clamp, path: s.path(), bias: make([]float32, s.OutChannels)}
 	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
 	k := cg * s.KernelH * s.KernelW
-	switch {
-	case cg == 1 && s.Groups > 1:
-		c.path = convDepthwise
+	if c.path == convDepthwise {
 		c.panels = make([]float32, s.OutChannels*k)
-	case s.KernelH == 1 && s.KernelW == 1 && s.StrideH == 1 && s.StrideW == 1 &&
-		s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0:
-		c.path = convPointwise
-		fallthrough
-	default:
+	} else {
 		c.panels = slab.Float32s(s.Groups * kernel.RoundUp(og, kernel.MR) * k)
+	}
+	if weights == nil {
+		copy(c.bias, bias)
+		return c
 	}
 	c.Repack(weights, bias)
 	return c
+}
+
+// path is the way that suits the shape. Weights are laid out alike for convPixels and
+// convPointwise; whether it is convDepthwise does not depend on the window.
+func (s *ConvShape) path() int {
+	switch {
+	case s.InChannels == s.Groups && s.Groups > 1:
+		return convDepthwise
+	case s.KernelH == 1 && s.KernelW == 1 && s.StrideH == 1 && s.StrideW == 1 &&
+		s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0:
+		return convPointwise
+	}
+	return convPixels
+}
+
+// packsAs says whether weights of both shapes are laid out alike: only strides,
+// dilations and pads differ.
+func (s ConvShape) packsAs(t ConvShape) bool {
+	s.Window, t.Window = Window{KernelH: s.KernelH, KernelW: s.KernelW}, Window{KernelH: t.KernelH, KernelW: t.KernelW}
+	return s == t
+}
+
+// With returns the convolution of shape s with the packed weights of c, which both read
+// from then on; ok is false where these do not fit: only strides, dilations and pads
+// may differ.
+func (c *Conv) With(s ConvShape) (d Conv, ok bool) {
+	d = *c
+	d.shape, d.path = s, s.path()
+	return d, s.packsAs(c.shape)
 }
 
 // Repack takes other weights and another bias (nil for none) of the same shape, as
@@ -71,7 +99,7 @@ func (c *Conv) Repack(weights, bias []float32) {
 	}
 }
 
-// Shape returns what the convolution was packed with.
+// Shape returns what the convolution was packed with, or With was given.
 func (c *Conv) Shape() ConvShape { return c.shape }
 
 // ScratchLen returns how many float32 of scratch Run wants for planes of h×w.

@@ -19,12 +19,26 @@ type ConvTranspose struct {
 	bias   []float32
 }
 
-// PackConvTranspose lays out weights and bias (nil for none). It copies them.
+// PackConvTranspose lays out weights and bias (nil for none). It copies them. Weights
+// may be nil where Repack gives them before the first Run.
 func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
 	c := &ConvTranspose{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
 	c.panels = slab.Float32s(s.Groups * kernel.RoundUp(c.rows(), kernel.MR) * (s.InChannels / s.Groups))
+	if weights == nil {
+		copy(c.bias, bias)
+		return c
+	}
 	c.Repack(weights, bias)
 	return c
+}
+
+// With returns the transposed convolution of shape s with the packed weights of c, which
+// both read from then on; ok is false where these do not fit: only strides, dilations
+// and pads may differ.
+func (c *ConvTranspose) With(s ConvShape) (d ConvTranspose, ok bool) {
+	d = *c
+	d.shape = s
+	return d, s.packsAs(c.shape)
 }
 
 // Repack takes other weights and another bias (nil for none) of the same shape. It

@@ -1,27 +1,35 @@
 package graph
 
-// foldBudget is how many bytes constant folding may still make.
-type foldBudget struct{ left int }
+import (
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/plan"
+)
 
-// A folded value may have foldLimit bytes, or four times as many as its operands. All
-// folded values together may have foldTotal bytes and twice the bytes of the model's
-// constants, so that no small file makes loading long.
+// folding computes nodes whose inputs are all constants, once.
+type folding struct {
+	maxBytes int
+	left     int // bytes that may still be made
+}
+
+// A folded value may have foldSmall bytes, or as many as its operands: folding makes no
+// model larger, and weights stay in the type that they are stored in until something
+// computes with them. All folded values together may have foldTotal bytes and twice the
+// bytes of the model's constants, so that no small file makes loading long.
 const (
-	foldLimit = 1 << 20
+	foldSmall = 1 << 20
 	foldTotal = 32 << 20
 )
 
-// fold computes the nodes whose inputs are all constants, once, and removes
-// them. Nodes that would inflate the model stay (a ConstantOfShape of many
-// megabytes), and so do those that fail: their error belongs to the run that
-// reaches them.
-func (s *Session) fold(g *Graph, b *foldBudget) {
+// fold removes the nodes that it could compute. Those that would inflate the model stay
+// (a ConstantOfShape of many megabytes), and so do those that fail: their error belongs to
+// the run that reaches them.
+func (f *folding) fold(g *ir.Graph) {
 	kept := g.Nodes[:0]
 	for _, n := range g.Nodes {
 		for _, g := range n.Subgraphs() {
-			s.fold(g, b)
+			f.fold(g)
 		}
-		if !s.foldNode(n, b) {
+		if !f.node(n) {
 			kept = append(kept, n)
 		}
 	}
@@ -29,10 +37,7 @@ func (s *Session) fold(g *Graph, b *foldBudget) {
 	g.Nodes = kept
 }
 
-func (s *Session) foldNode(n *Node, b *foldBudget) bool {
-	if n.Op == "If" {
-		return false
-	}
+func (f *folding) node(n *ir.Node) bool {
 	from := 0
 	for _, v := range n.Inputs {
 		if v == nil {
@@ -43,31 +48,15 @@ func (s *Session) foldNode(n *Node, b *foldBudget) bool {
 		}
 		from += len(v.Const.Data)
 	}
-	p := &planner{session: s, values: map[*Value]*place{}, limit: min(max(foldLimit, 4*from), b.left), dry: true}
-	if !p.try(n) {
+	outs := plan.Evaluate(n, min(max(foldSmall, from), f.left), f.maxBytes)
+	if outs == nil {
 		return false
 	}
-	for _, v := range n.Outputs {
-		if v != nil && p.values[v].spec.Host == nil {
-			return false
-		}
-	}
-	for _, v := range n.Outputs {
+	for i, v := range n.Outputs {
 		if v != nil {
-			v.Const = p.values[v].spec.Host
-			v.Type = v.Const.Type
+			v.Const, v.Type = outs[i], outs[i].Type
+			f.left -= len(outs[i].Data)
 		}
 	}
-	b.left -= p.known
 	return true
-}
-
-// try plans one node and says whether that went well.
-func (p *planner) try(n *Node) bool {
-	var err error
-	func() {
-		defer recovered(n.Op, &err)
-		err = p.node(n)
-	}()
-	return err == nil
 }

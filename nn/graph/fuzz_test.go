@@ -2,7 +2,6 @@ package graph
 
 import (
 	"errors"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -10,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
 )
 
 // dice are choices read from a fuzzer's bytes; when these are used up every
@@ -41,7 +43,7 @@ func (d *dice) dims() []int {
 }
 
 // value is a constant, or the input.
-func (d *dice) value(earlier []*Value) *Value {
+func (d *dice) value(earlier []*ir.Value) *ir.Value {
 	switch d.roll(8) {
 	case 0, 1:
 		return earlier[0]
@@ -52,96 +54,77 @@ func (d *dice) value(earlier []*Value) *Value {
 		for i := range list {
 			list[i] = d.absurd()
 		}
-		t := NewTensor(Int64, len(list))
+		t := ir.NewTensor(ir.Int64, len(list))
 		if len(list) == 1 && d.roll(2) == 0 {
 			t.Dims = nil
 		}
 		copy(t.Int64s(), list)
-		return &Value{Name: "ints", Type: Int64, Const: t}
+		return &ir.Value{Name: "ints", Type: ir.Int64, Const: t}
 	case 4:
 		return nil
 	case 5:
-		t := NewTensor(choose(d, Bool, Int32, Uint8, Float64, Float16, Int8), d.dims()...)
+		t := ir.NewTensor(choose(d, ir.Bool, ir.Int32, ir.Uint8, ir.Float64, ir.Float16, ir.Int8), d.dims()...)
 		for i := range t.Data {
 			t.Data[i] = byte(i & 1)
 		}
-		return &Value{Name: "odd", Type: t.Type, Const: t}
+		return &ir.Value{Name: "odd", Type: t.Type, Const: t}
 	default:
-		t := NewTensor(Float32, d.dims()...)
+		t := ir.NewTensor(ir.Float32, d.dims()...)
 		for i := range t.Float32s() {
 			t.Float32s()[i] = choose[float32](d, 0.5, 1, 2, -1, 0, float32(math.Inf(1)), float32(math.NaN()), 1e30)
 		}
-		return &Value{Name: "floats", Type: Float32, Const: t}
+		return &ir.Value{Name: "floats", Type: ir.Float32, Const: t}
 	}
 }
 
-// attributeNames are those of all operators; each operator's check tells which
-// it knows.
-var attributeNames = strings.Fields(`activation alpha beta axes axis allowzero auto_pad batch_dims bias blocksize ceil_mode
-	coordinate_transformation_mode count_include_pad cubic_coeff_a dilations direction end ends epsilon equation exclusive
-	exclude_outside extrapolation_value fmod gamma group kernel_shape keepdims k lambd largest max min mode momentum
-	nearest_mode noop_with_empty_axes normalize_variance num_groups num_outputs num_scan_axes output_padding output_shape p pads perm pads_mode
-	ratio reduction reverse select_last_index shape size sizes sorted spatial split start starts stash_type storage_order
-	strides to transA transB training_mode upper value approximate dtype detect_negative detect_positive saturate seed scales`)
-
-func (d *dice) attributes(n *Node, op operator) {
+func (d *dice) attributes(n *ir.Node, row *op.Row) {
 	for range d.roll(5) {
-		name := attributeNames[d.roll(len(attributeNames))]
-		var known []string
-		if op.check != nil { // take one that the operator honours
-			for _, a := range attributeNames {
-				probe := &Node{Op: n.Op, Version: n.Version, Inputs: n.Inputs, Outputs: n.Outputs, Attrs: map[string]*Attr{a: {}}}
-				if why := op.check(probe); !strings.Contains(why, "attribute "+a) {
-					known = append(known, a)
-				}
-			}
-			if len(known) == 0 {
-				return
-			}
-			name = known[d.roll(len(known))]
+		if len(row.Attrs) == 0 {
+			return
 		}
-		a := &Attr{Kind: choose(d, AttrInts, AttrInt, AttrFloat, AttrString, AttrTensor, AttrFloats)}
+		name := row.Attrs[d.roll(len(row.Attrs))].Name
+		a := &ir.Attr{Kind: choose(d, ir.AttrInts, ir.AttrInt, ir.AttrFloat, ir.AttrString, ir.AttrTensor, ir.AttrFloats)}
 		switch name { // of the right kind, most of the time
 		case "axis", "group", "keepdims", "ceil_mode", "to", "blocksize", "size", "batch_dims", "num_groups", "num_outputs", "transA", "transB", "upper":
-			a.Kind = choose(d, AttrInt, AttrInt, AttrInt, a.Kind)
+			a.Kind = choose(d, ir.AttrInt, ir.AttrInt, ir.AttrInt, a.Kind)
 		case "axes", "pads", "strides", "dilations", "kernel_shape", "perm", "starts", "ends", "split", "output_padding", "output_shape", "shape":
-			a.Kind = choose(d, AttrInts, AttrInts, AttrInts, a.Kind)
+			a.Kind = choose(d, ir.AttrInts, ir.AttrInts, ir.AttrInts, a.Kind)
 		}
 		switch a.Kind {
-		case AttrInts:
+		case ir.AttrInts:
 			for range d.roll(6) {
 				a.Ints = append(a.Ints, d.absurd())
 			}
-		case AttrInt:
+		case ir.AttrInt:
 			a.I = d.absurd()
-		case AttrFloat:
+		case ir.AttrFloat:
 			a.F = choose[float32](d, 1, 0.5, 0, -1, 1e-5, float32(math.NaN()), float32(math.Inf(1)))
-		case AttrString:
+		case ir.AttrString:
 			a.S = choose(d, "SAME_UPPER", "VALID", "SAME_LOWER", "NOTSET", "constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic",
 				"asymmetric", "align_corners", "half_pixel", "add", "mul", "none", "DCR", "CRD", "tanh", "relu", "ij,jk->ik", "...i->i", "")
-		case AttrTensor:
-			a.T = NewTensor(choose(d, Float32, Int64, Bool), choose(d, 1, 0, 2))
+		case ir.AttrTensor:
+			a.T = ir.NewTensor(choose(d, ir.Float32, ir.Int64, ir.Bool), choose(d, 1, 0, 2))
 		}
 		n.Attrs[name] = a
 	}
 }
 
 // graph makes a chain of one to three nodes.
-func (d *dice) graph(names []string) (*Graph, []int) {
+func (d *dice) graph(names []string) (*ir.Graph, []int) {
 	dims := choose(d, []int{1, 4, 3, 6}, []int{2, 6}, []int{4}, []int{}, []int{1, 3, 4}, []int{0, 2}, d.dims())
-	x := &Value{Name: "x", Type: choose(d, Float32, Float32, Float32, Int64, Bool, Float64)}
+	x := &ir.Value{Name: "x", Type: choose(d, ir.Float32, ir.Float32, ir.Float32, ir.Int64, ir.Bool, ir.Float64)}
 	if d.roll(2) == 0 {
 		x.Known = true
 		for range dims {
-			x.Dims = append(x.Dims, Dim{Size: -1})
+			x.Dims = append(x.Dims, ir.Dim{Size: -1})
 		}
 	}
 	version := choose(d, 13, 7, 9, 11, 17, 18, 21, 23)
-	g := &Graph{Opsets: map[string]int{"": version}, Inputs: []*Value{x}}
-	values := []*Value{x}
+	g := &ir.Graph{Opsets: map[string]int{"": version}, Inputs: []*ir.Value{x}}
+	values := []*ir.Value{x}
 	for range 1 + d.roll(3) {
 		name := names[(d.roll(256)<<8|d.roll(256))%len(names)]
-		n := &Node{Name: "n", Op: name, Version: version, Attrs: map[string]*Attr{}}
+		n := &ir.Node{Name: "n", Op: name, Version: version, Attrs: map[string]*ir.Attr{}}
 		for i := range 1 + d.roll(5) {
 			if i == 0 && d.roll(4) > 0 {
 				n.Inputs = append(n.Inputs, values[len(values)-1])
@@ -150,9 +133,9 @@ func (d *dice) graph(names []string) (*Graph, []int) {
 			}
 		}
 		for range choose(d, 1, 1, 1, 2, 3, 4) {
-			n.Outputs = append(n.Outputs, &Value{Name: "y"})
+			n.Outputs = append(n.Outputs, &ir.Value{Name: "y"})
 		}
-		d.attributes(n, operators[name])
+		d.attributes(n, op.Find(name))
 		g.Nodes = append(g.Nodes, n)
 		values = append(values, n.Outputs...)
 	}
@@ -162,22 +145,26 @@ func (d *dice) graph(names []string) (*Graph, []int) {
 
 // operatorNames are those of the ONNX domain.
 func operatorNames() []string {
-	names := slices.Collect(maps.Keys(operators))
-	names = slices.DeleteFunc(names, func(n string) bool { return strings.Contains(n, ".") })
+	var names []string
+	for _, row := range op.All() {
+		if row.Domain == "" {
+			names = append(names, row.Name)
+		}
+	}
 	slices.Sort(names)
 	return names
 }
 
 // attempt takes a graph to a run. Whatever is wrong with it has to be found by a
 // check: a panic that was caught counts as a failure here.
-func attempt(t *testing.T, g *Graph, dims []int, level string) {
+func attempt(t *testing.T, g *ir.Graph, dims []int, level string) {
 	refused := func(err error) bool {
 		if err == nil {
 			return false
 		}
-		var load *LoadError
-		var missing *UnsupportedError
-		var shape *ShapeError
+		var load *ir.LoadError
+		var missing *ir.UnsupportedError
+		var shape *ir.ShapeError
 		ours := errors.As(err, &load) || errors.As(err, &missing) || errors.As(err, &shape)
 		if !ours || strings.Contains(err.Error(), " failed: ") {
 			for _, n := range g.Nodes {
@@ -186,7 +173,7 @@ func attempt(t *testing.T, g *Graph, dims []int, level string) {
 					switch {
 					case v == nil:
 						t.Logf("  input %d omitted", i)
-					case v.Const != nil && v.Type == Int64:
+					case v.Const != nil && v.Type == ir.Int64:
 						t.Logf("  input %d %v %v = %v", i, v.Type, v.Const.Dims, v.Const.Ints())
 					case v.Const != nil:
 						t.Logf("  input %d %v %v", i, v.Type, v.Const.Dims)
@@ -213,7 +200,7 @@ func attempt(t *testing.T, g *Graph, dims []int, level string) {
 	for i := range r.In(0).Data {
 		r.In(0).Data[i] = byte(i * 37 & 0x3f)
 	}
-	if g.Inputs[0].Type == Bool {
+	if g.Inputs[0].Type == ir.Bool {
 		for i := range r.In(0).Data {
 			r.In(0).Data[i] &= 1
 		}

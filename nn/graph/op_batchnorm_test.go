@@ -8,15 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // trained is training mode by its formula, in float64: y, the running mean and
 // variance, and the batch's own.
-func trained(in []*graph.Tensor, momentum, epsilon float64) [5][]float64 {
+func trained(in []*ir.Tensor, momentum, epsilon float64) [5][]float64 {
 	x := in[0]
 	channels, inner := 1, 1
 	if len(x.Dims) > 1 {
-		channels, inner = x.Dims[1], graph.Elements(x.Dims[2:])
+		channels, inner = x.Dims[1], ir.Elements(x.Dims[2:])
 	}
 	out := [5][]float64{make([]float64, x.Len())}
 	for i := range out[1:] {
@@ -53,7 +54,7 @@ func TestBatchNormTrains(t *testing.T) {
 	for i := range far.Float32s() {
 		far.Float32s()[i] += 4000
 	}
-	for name, x := range map[string]*graph.Tensor{
+	for name, x := range map[string]*ir.Tensor{
 		"image": random(1, 2, 3, 5, 5), "volume": random(2, 2, 3, 2, 3, 2), "rows": random(3, 7, 3), "one dimension": random(4, 9),
 		"far from zero": far, "one value a channel": random(5, 1, 3),
 	} {
@@ -62,7 +63,7 @@ func TestBatchNormTrains(t *testing.T) {
 			channels = x.Dims[1]
 		}
 		// The running variance may be any number: only the batch's is divided by.
-		in := []*graph.Tensor{x, random(6, channels), random(7, channels), random(8, channels), random(9, channels)}
+		in := []*ir.Tensor{x, random(6, channels), random(7, channels), random(8, channels), random(9, channels)}
 		for _, version := range []int{7, 8, 9, 13, 14, 15, 23} {
 			if len(x.Dims) == 1 && version < 9 {
 				continue
@@ -91,7 +92,7 @@ func TestBatchNormTrains(t *testing.T) {
 
 // Any of the statistics may be left out, and only y is needed.
 func TestBatchNormTrainsForFewerOutputs(t *testing.T) {
-	in := []*graph.Tensor{random(1, 2, 3, 5, 5), random(2, 3), random(3, 3), random(4, 3), random(5, 3)}
+	in := []*ir.Tensor{random(1, 2, 3, 5, 5), random(2, 3), random(3, 3), random(4, 3), random(5, 3)}
 	want := trained(in, 0.9, 1e-5)
 	for _, version := range []int{13, 15} {
 		n := node{op: "BatchNormalization", version: version, in: in, outs: 5}
@@ -134,16 +135,16 @@ func TestBatchNormTrainsForFewerOutputs(t *testing.T) {
 
 // In the memory of an input that ends there, and folded when all is constant.
 func TestBatchNormTrainsInPlaceAndFolded(t *testing.T) {
-	in := []*graph.Tensor{random(1, 2, 3, 5, 5), random(2, 3), random(3, 3), random(4, 3), random(5, 3)}
+	in := []*ir.Tensor{random(1, 2, 3, 5, 5), random(2, 3), random(3, 3), random(4, 3), random(5, 3)}
 	n := node{op: "BatchNormalization", version: 15, attrs: attrs("training_mode", integer(1)), in: in, outs: 3}
 	want := n.run(t)
 	for _, constant := range []bool{false, true} {
 		g := n.graph()
 		norm := g.Nodes[0]
-		doubled, y := &graph.Value{Name: "doubled"}, &graph.Value{Name: "result"}
-		one := &graph.Value{Name: "one", Const: f32([]int{1}, 1)}
-		g.Nodes = []*graph.Node{{Op: "Mul", Version: 15, Inputs: []*graph.Value{norm.Inputs[0], one}, Outputs: []*graph.Value{doubled}},
-			norm, {Op: "Neg", Version: 15, Inputs: norm.Outputs[:1:1], Outputs: []*graph.Value{y}}}
+		doubled, y := &ir.Value{Name: "doubled"}, &ir.Value{Name: "result"}
+		one := &ir.Value{Name: "one", Const: f32([]int{1}, 1)}
+		g.Nodes = []*ir.Node{{Op: "Mul", Version: 15, Inputs: []*ir.Value{norm.Inputs[0], one}, Outputs: []*ir.Value{doubled}},
+			norm, {Op: "Neg", Version: 15, Inputs: norm.Outputs[:1:1], Outputs: []*ir.Value{y}}}
 		norm.Inputs[0], g.Outputs[0] = doubled, y
 		level := "none"
 		if constant {
@@ -177,7 +178,7 @@ func TestBatchNormTrainsInPlaceAndFolded(t *testing.T) {
 
 func TestBatchNormTrainingRefused(t *testing.T) {
 	x, c := random(1, 2, 3, 4), f32([]int{3}, 1, 1, 1)
-	in := []*graph.Tensor{x, c, c, c, c}
+	in := []*ir.Tensor{x, c, c, c, c}
 	training := attrs("training_mode", integer(1))
 	for text, n := range map[string]node{
 		"training_mode=1 (opset 9)":                                    {version: 9, attrs: training},
@@ -188,8 +189,8 @@ func TestBatchNormTrainingRefused(t *testing.T) {
 		"momentum is NaN":                      {version: 9, attrs: attrs("momentum", float(float32(math.NaN()))), outs: 5},
 		"epsilon is -1":                        {version: 9, attrs: attrs("epsilon", float(-1)), outs: 5},
 		"output 5 does not":                    {version: 9, outs: 6},
-		"x has dimensions [24]":                {version: 8, outs: 5, in: []*graph.Tensor{random(1, 24), c, c, c, c}},
-		"input 3 has dimensions [2], want [3]": {version: 9, outs: 5, in: []*graph.Tensor{x, c, c, random(1, 2), c}},
+		"x has dimensions [24]":                {version: 8, outs: 5, in: []*ir.Tensor{random(1, 24), c, c, c, c}},
+		"input 3 has dimensions [2], want [3]": {version: 9, outs: 5, in: []*ir.Tensor{x, c, c, random(1, 2), c}},
 	} {
 		n.op = "BatchNormalization"
 		if n.in == nil {

@@ -7,15 +7,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // Integer powers of more elements than are converted at a time.
 func TestIntegerPow(t *testing.T) {
-	x, y := &Value{Name: "x", Type: Int64}, &Value{Name: "y"}
-	two := NewTensor(Int64)
+	x, y := &ir.Value{Name: "x", Type: ir.Int64}, &ir.Value{Name: "y"}
+	two := ir.NewTensor(ir.Int64)
 	two.Int64s()[0] = 2
-	n := &Node{Op: "Pow", Version: 15, Inputs: []*Value{x, {Name: "two", Type: Int64, Const: two}}, Outputs: []*Value{y}}
-	s := session(t, &Graph{Inputs: []*Value{x}, Nodes: []*Node{n}, Outputs: []*Value{y}}, Options{})
+	n := &ir.Node{Op: "Pow", Version: 15, Inputs: []*ir.Value{x, {Name: "two", Type: ir.Int64, Const: two}}, Outputs: []*ir.Value{y}}
+	s := session(t, &ir.Graph{Inputs: []*ir.Value{x}, Nodes: []*ir.Node{n}, Outputs: []*ir.Value{y}}, Options{})
 	r, err := s.Prepare([][]int{{200}})
 	require.NoError(t, err)
 	for i := range r.In(0).Int64s() {
@@ -29,10 +31,10 @@ func TestIntegerPow(t *testing.T) {
 
 // The largest none of nothing, from rows that have other columns.
 func TestTopKOfNothing(t *testing.T) {
-	x := &Value{Name: "x", Type: Float32}
-	n := &Node{Op: "TopK", Version: 9, Inputs: []*Value{x}, Outputs: []*Value{{Name: "v"}, {Name: "i"}},
-		Attrs: map[string]*Attr{"k": {Kind: AttrInt}, "axis": {Kind: AttrInt}}}
-	s := session(t, &Graph{Inputs: []*Value{x}, Nodes: []*Node{n}, Outputs: n.Outputs}, Options{})
+	x := &ir.Value{Name: "x", Type: ir.Float32}
+	n := &ir.Node{Op: "TopK", Version: 9, Inputs: []*ir.Value{x}, Outputs: []*ir.Value{{Name: "v"}, {Name: "i"}},
+		Attrs: map[string]*ir.Attr{"k": {Kind: ir.AttrInt}, "axis": {Kind: ir.AttrInt}}}
+	s := session(t, &ir.Graph{Inputs: []*ir.Value{x}, Nodes: []*ir.Node{n}, Outputs: n.Outputs}, Options{})
 	for _, rows := range []int{0, 3} {
 		r, err := s.Prepare([][]int{{rows, 2}})
 		require.NoError(t, err)

@@ -10,39 +10,40 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 func TestGather(t *testing.T) {
 	idx := i64([]int{2, 2}, 2, 0, -1, 1)
-	small := graph.NewTensor(graph.Int32, 2, 2)
+	small := ir.NewTensor(ir.Int32, 2, 2)
 	copy(small.Int32s(), []int32{2, 0, -1, 1})
-	for _, in := range []*graph.Tensor{idx, small} {
-		x := numbered(graph.Float32, 3, 4)
+	for _, in := range []*ir.Tensor{idx, small} {
+		x := numbered(ir.Float32, 3, 4)
 		rows := []int{2, 0, 2, 1}
-		picks(t, node{op: "Gather", in: []*graph.Tensor{x, in}}, []int{2, 2, 4}, func(i []int) int { return rows[i[0]*2+i[1]]*4 + i[2] })
+		picks(t, node{op: "Gather", in: []*ir.Tensor{x, in}}, []int{2, 2, 4}, func(i []int) int { return rows[i[0]*2+i[1]]*4 + i[2] })
 		cols := []int{2, 0, 3, 1}
-		picks(t, node{op: "Gather", attrs: attrs("axis", integer(-1)), in: []*graph.Tensor{x, in}}, []int{3, 2, 2},
+		picks(t, node{op: "Gather", attrs: attrs("axis", integer(-1)), in: []*ir.Tensor{x, in}}, []int{3, 2, 2},
 			func(i []int) int { return i[0]*4 + cols[i[1]*2+i[2]] })
-		picks(t, node{op: "GatherElements", attrs: attrs("axis", integer(1)), in: []*graph.Tensor{x, in}}, []int{2, 2},
+		picks(t, node{op: "GatherElements", attrs: attrs("axis", integer(1)), in: []*ir.Tensor{x, in}}, []int{2, 2},
 			func(i []int) int { return i[0]*4 + cols[i[0]*2+i[1]] })
 	}
-	picks(t, node{op: "Gather", in: []*graph.Tensor{numbered(graph.Float32, 3, 4), i64(nil, 1)}}, []int{4}, func(i []int) int { return 4 + i[0] })
-	picks(t, node{op: "Gather", in: []*graph.Tensor{numbered(graph.Float32, 3, 4), list()}}, []int{0, 4}, nil)
-	cube := numbered(graph.Float32, 2, 3, 4)
-	picks(t, node{op: "GatherND", in: []*graph.Tensor{cube, i64([]int{2, 2}, 1, 2, 0, -1)}}, []int{2, 4},
+	picks(t, node{op: "Gather", in: []*ir.Tensor{numbered(ir.Float32, 3, 4), i64(nil, 1)}}, []int{4}, func(i []int) int { return 4 + i[0] })
+	picks(t, node{op: "Gather", in: []*ir.Tensor{numbered(ir.Float32, 3, 4), list()}}, []int{0, 4}, nil)
+	cube := numbered(ir.Float32, 2, 3, 4)
+	picks(t, node{op: "GatherND", in: []*ir.Tensor{cube, i64([]int{2, 2}, 1, 2, 0, -1)}}, []int{2, 4},
 		func(i []int) int { return []int{20, 8}[i[0]] + i[1] })
-	picks(t, node{op: "GatherND", attrs: attrs("batch_dims", integer(1)), in: []*graph.Tensor{cube, i64([]int{2, 1}, 2, 0)}}, []int{2, 4},
+	picks(t, node{op: "GatherND", attrs: attrs("batch_dims", integer(1)), in: []*ir.Tensor{cube, i64([]int{2, 1}, 2, 0)}}, []int{2, 4},
 		func(i []int) int { return []int{8, 12}[i[0]] + i[1] })
 	for text, n := range map[string]node{
-		"an index is 3, want one in [-3, 2]":        {op: "Gather", in: []*graph.Tensor{numbered(graph.Float32, 3, 4), list(3)}},
-		"an index is -4":                            {op: "GatherElements", in: []*graph.Tensor{numbered(graph.Float32, 3), list(-4)}},
-		"an index is 9":                             {op: "GatherND", in: []*graph.Tensor{cube, i64([]int{1, 1}, 9)}},
-		"indices have dimensions [1 4]":             {op: "GatherND", in: []*graph.Tensor{cube, i64([]int{1, 4})}},
-		"indices have dimensions [4]":               {op: "GatherElements", in: []*graph.Tensor{cube, list(1, 1, 1, 1)}},
-		"an index is 3, want one in [-2, 1]":        {op: "ScatterND", in: []*graph.Tensor{f32([]int{2}), i64([]int{1, 1}, 3), f32([]int{1})}},
-		"updates have dimensions [2], want [1 3 4]": {op: "ScatterND", in: []*graph.Tensor{cube, i64([]int{1, 1}), f32([]int{2})}},
-		"axis is 2":            {op: "Gather", attrs: attrs("axis", integer(2)), in: []*graph.Tensor{numbered(graph.Float32, 3, 4), list(0)}},
-		"Gather: type float32": {op: "Gather", in: []*graph.Tensor{numbered(graph.Float32, 3, 4), f32([]int{1})}},
+		"an index is 3, want one in [-3, 2]":        {op: "Gather", in: []*ir.Tensor{numbered(ir.Float32, 3, 4), list(3)}},
+		"an index is -4":                            {op: "GatherElements", in: []*ir.Tensor{numbered(ir.Float32, 3), list(-4)}},
+		"an index is 9":                             {op: "GatherND", in: []*ir.Tensor{cube, i64([]int{1, 1}, 9)}},
+		"indices have dimensions [1 4]":             {op: "GatherND", in: []*ir.Tensor{cube, i64([]int{1, 4})}},
+		"indices have dimensions [4]":               {op: "GatherElements", in: []*ir.Tensor{cube, list(1, 1, 1, 1)}},
+		"an index is 3, want one in [-2, 1]":        {op: "ScatterND", in: []*ir.Tensor{f32([]int{2}), i64([]int{1, 1}, 3), f32([]int{1})}},
+		"updates have dimensions [2], want [1 3 4]": {op: "ScatterND", in: []*ir.Tensor{cube, i64([]int{1, 1}), f32([]int{2})}},
+		"axis is 2":           {op: "Gather", attrs: attrs("axis", integer(2)), in: []*ir.Tensor{numbered(ir.Float32, 3, 4), list(0)}},
+		"Gather type float32": {op: "Gather", in: []*ir.Tensor{numbered(ir.Float32, 3, 4), f32([]int{1})}},
 	} {
 		_, err := n.try()
 		require.ErrorContains(t, err, text)
@@ -58,64 +59,64 @@ func TestScatter(t *testing.T) {
 		"max": {1, 20, 10, 4, 5, 6}, "min": {1, 2, 3, 4, 5, 6},
 	} {
 		y := node{op: "ScatterElements", version: 18, attrs: attrs("axis", integer(1), "reduction", text(reduction)),
-			in: []*graph.Tensor{data, idx, up}}.run(t)[0]
+			in: []*ir.Tensor{data, idx, up}}.run(t)[0]
 		require.Equal(t, want, y.Float32s(), reduction)
 	}
 	// The same place twice: the sum counts both.
 	y := node{op: "ScatterElements", version: 16, attrs: attrs("reduction", text("add")),
-		in: []*graph.Tensor{list(1, 2), list(1, 1), list(10, 20)}}.run(t)[0]
+		in: []*ir.Tensor{list(1, 2), list(1, 1), list(10, 20)}}.run(t)[0]
 	require.Equal(t, []int64{1, 32}, y.Int64s())
-	y = node{op: "ScatterND", in: []*graph.Tensor{data, i64([]int{1, 1}, 1), f32([]int{1, 3}, 7, 8, 9)}}.run(t)[0]
+	y = node{op: "ScatterND", in: []*ir.Tensor{data, i64([]int{1, 1}, 1), f32([]int{1, 3}, 7, 8, 9)}}.run(t)[0]
 	require.Equal(t, []float32{1, 2, 3, 7, 8, 9}, y.Float32s())
-	y = node{op: "ScatterND", in: []*graph.Tensor{data, i64([]int{2, 2}, 0, 1, -1, 0), f32([]int{2}, 7, 8)}}.run(t)[0]
+	y = node{op: "ScatterND", in: []*ir.Tensor{data, i64([]int{2, 2}, 0, 1, -1, 0), f32([]int{2}, 7, 8)}}.run(t)[0]
 	require.Equal(t, []float32{1, 7, 3, 8, 5, 6}, y.Float32s())
 	_, err := node{op: "ScatterND", version: 16, attrs: attrs("reduction", text("add")),
-		in: []*graph.Tensor{bools([]int{2}), i64([]int{1, 1}), bools([]int{1})}}.try()
+		in: []*ir.Tensor{bools([]int{2}), i64([]int{1, 1}), bools([]int{1})}}.try()
 	require.ErrorContains(t, err, "ScatterND: reduction=add of type bool")
-	_, err = node{op: "ScatterND", version: 16, attrs: attrs("reduction", text("xor")), in: []*graph.Tensor{data, list(), data}}.try()
+	_, err = node{op: "ScatterND", version: 16, attrs: attrs("reduction", text("xor")), in: []*ir.Tensor{data, list(), data}}.try()
 	require.ErrorContains(t, err, "ScatterND reduction=xor")
 }
 
 func TestOneHot(t *testing.T) {
-	y := node{op: "OneHot", in: []*graph.Tensor{list(1, -1, 7), i64(nil, 3), f32([]int{2}, 0.5, 2)}}.run(t)[0]
+	y := node{op: "OneHot", in: []*ir.Tensor{list(1, -1, 7), i64(nil, 3), f32([]int{2}, 0.5, 2)}}.run(t)[0]
 	require.Equal(t, []int{3, 3}, y.Dims)
 	require.Equal(t, []float32{0.5, 2, 0.5, 0.5, 0.5, 2, 0.5, 0.5, 0.5}, y.Float32s())
-	y = node{op: "OneHot", attrs: attrs("axis", integer(0)), in: []*graph.Tensor{f32([]int{2}, 0, 1), i64([]int{1}, 2), list(0, 1)}}.run(t)[0]
+	y = node{op: "OneHot", attrs: attrs("axis", integer(0)), in: []*ir.Tensor{f32([]int{2}, 0, 1), i64([]int{1}, 2), list(0, 1)}}.run(t)[0]
 	require.Equal(t, []int64{1, 0, 0, 1}, y.Int64s())
-	_, err := node{op: "OneHot", in: []*graph.Tensor{list(1), i64(nil, -3), f32([]int{2})}}.try()
+	_, err := node{op: "OneHot", in: []*ir.Tensor{list(1), i64(nil, -3), f32([]int{2})}}.try()
 	require.ErrorContains(t, err, "depth is -3")
 }
 
 func TestMakers(t *testing.T) {
-	y := node{op: "ConstantOfShape", in: []*graph.Tensor{list(2, 3)}}.run(t)[0]
+	y := node{op: "ConstantOfShape", in: []*ir.Tensor{list(2, 3)}}.run(t)[0]
 	require.Equal(t, []int{2, 3}, y.Dims)
 	require.Equal(t, make([]float32, 6), y.Float32s())
-	y = node{op: "ConstantOfShape", attrs: attrs("value", tensor(list(-7))), in: []*graph.Tensor{list(3)}}.run(t)[0]
+	y = node{op: "ConstantOfShape", attrs: attrs("value", tensor(list(-7))), in: []*ir.Tensor{list(3)}}.run(t)[0]
 	require.Equal(t, []int64{-7, -7, -7}, y.Int64s())
-	require.Equal(t, []int{0}, node{op: "ConstantOfShape", in: []*graph.Tensor{list(0)}}.run(t)[0].Dims)
+	require.Equal(t, []int{0}, node{op: "ConstantOfShape", in: []*ir.Tensor{list(0)}}.run(t)[0].Dims)
 
-	ranged := func(kind graph.DType, v ...float32) *graph.Tensor {
-		var in []*graph.Tensor
+	ranged := func(kind ir.DType, v ...float32) *ir.Tensor {
+		var in []*ir.Tensor
 		for _, x := range v {
-			in = append(in, node{op: "Cast", attrs: attrs("to", integer(int64(kind))), in: []*graph.Tensor{f32(nil, x)}}.run(t)[0])
+			in = append(in, node{op: "Cast", attrs: attrs("to", integer(int64(kind))), in: []*ir.Tensor{f32(nil, x)}}.run(t)[0])
 		}
 		return node{op: "Range", in: in}.run(t)[0]
 	}
-	for _, kind := range []graph.DType{graph.Int16, graph.Int32, graph.Int64} {
+	for _, kind := range []ir.DType{ir.Int16, ir.Int32, ir.Int64} {
 		require.Equal(t, []int64{1, 4, 7}, ranged(kind, 1, 8, 3).Ints())
 		require.Equal(t, []int64{5, 3}, ranged(kind, 5, 1, -2).Ints())
 		require.Empty(t, ranged(kind, 5, 1, 2).Ints())
 	}
-	require.Equal(t, []float32{0, 0.25, 0.5, 0.75}, ranged(graph.Float32, 0, 1, 0.25).Float32s())
-	require.Equal(t, []float64{1, 0.5}, ranged(graph.Float64, 1, 0, -0.5).Float64s())
+	require.Equal(t, []float32{0, 0.25, 0.5, 0.75}, ranged(ir.Float32, 0, 1, 0.25).Float32s())
+	require.Equal(t, []float64{1, 0.5}, ranged(ir.Float64, 1, 0, -0.5).Float64s())
 
 	for text, n := range map[string]node{
-		"the shape's element 0 is -1":                   {op: "ConstantOfShape", in: []*graph.Tensor{list(-1)}},
-		"more than 2147483647 elements":                 {op: "ConstantOfShape", in: []*graph.Tensor{list(1<<31-1, 1<<31-1)}},
-		"value must have one element":                   {op: "ConstantOfShape", attrs: attrs("value", tensor(list())), in: []*graph.Tensor{list(1)}},
-		"there is no range from 1 to 2 by 0":            {op: "Range", in: []*graph.Tensor{i64(nil, 1), i64(nil, 2), i64(nil, 0)}},
-		"there is no range from -9.223372036854776e+18": {op: "Range", in: []*graph.Tensor{i64(nil, math.MinInt64), i64(nil, math.MaxInt64), i64(nil, 1)}},
-		"there is no range from 0 to NaN":               {op: "Range", in: []*graph.Tensor{f32(nil, 0), f32(nil, float32(math.NaN())), f32(nil, 1)}},
+		"the shape's element 0 is -1":                   {op: "ConstantOfShape", in: []*ir.Tensor{list(-1)}},
+		"more than 2147483647 elements":                 {op: "ConstantOfShape", in: []*ir.Tensor{list(1<<31-1, 1<<31-1)}},
+		"value must have one element":                   {op: "ConstantOfShape", attrs: attrs("value", tensor(list())), in: []*ir.Tensor{list(1)}},
+		"there is no range from 1 to 2 by 0":            {op: "Range", in: []*ir.Tensor{i64(nil, 1), i64(nil, 2), i64(nil, 0)}},
+		"there is no range from -9.223372036854776e+18": {op: "Range", in: []*ir.Tensor{i64(nil, math.MinInt64), i64(nil, math.MaxInt64), i64(nil, 1)}},
+		"there is no range from 0 to NaN":               {op: "Range", in: []*ir.Tensor{f32(nil, 0), f32(nil, float32(math.NaN())), f32(nil, 1)}},
 	} {
 		_, err := n.try()
 		require.ErrorContains(t, err, text)
@@ -126,7 +127,7 @@ func TestTriluAndCumSum(t *testing.T) {
 	for k := int64(-4); k <= 5; k++ {
 		for upper := int64(0); upper < 2; upper++ {
 			x := random(1, 2, 3, 4)
-			y := node{op: "Trilu", version: 14, attrs: attrs("upper", integer(upper)), in: []*graph.Tensor{x, i64(nil, k)}}.run(t)[0]
+			y := node{op: "Trilu", version: 14, attrs: attrs("upper", integer(upper)), in: []*ir.Tensor{x, i64(nil, k)}}.run(t)[0]
 			each(x.Dims, func(i []int, q int) {
 				want := float32(0)
 				if d := int64(i[2] - i[1]); upper == 1 && d >= k || upper == 0 && d <= k {
@@ -138,10 +139,10 @@ func TestTriluAndCumSum(t *testing.T) {
 	}
 	x := list(1, 2, 3)
 	for kv, want := range map[[2]int64][]int64{{0, 0}: {1, 3, 6}, {1, 0}: {0, 1, 3}, {0, 1}: {6, 5, 3}, {1, 1}: {5, 3, 0}} {
-		y := node{op: "CumSum", attrs: attrs("exclusive", integer(kv[0]), "reverse", integer(kv[1])), in: []*graph.Tensor{x, i64(nil, 0)}}.run(t)[0]
+		y := node{op: "CumSum", attrs: attrs("exclusive", integer(kv[0]), "reverse", integer(kv[1])), in: []*ir.Tensor{x, i64(nil, 0)}}.run(t)[0]
 		require.Equal(t, want, y.Int64s())
 	}
-	y := node{op: "CumSum", in: []*graph.Tensor{f32([]int{2, 2}, 1, 2, 3, 4), i64(nil, 0)}}.run(t)[0]
+	y := node{op: "CumSum", in: []*ir.Tensor{f32([]int{2, 2}, 1, 2, 3, 4), i64(nil, 0)}}.run(t)[0]
 	require.Equal(t, []float32{1, 2, 4, 6}, y.Float32s())
 }
 
@@ -150,7 +151,7 @@ func TestTopK(t *testing.T) {
 	copy(x.Float32s()[10:], x.Float32s()[:10]) // equal elements keep their order
 	for _, k := range []int{0, 1, 5, 20} {
 		for largest := int64(0); largest < 2; largest++ {
-			y := node{op: "TopK", outs: 2, attrs: attrs("axis", integer(1), "largest", integer(largest)), in: []*graph.Tensor{x, list(int64(k))}}.run(t)
+			y := node{op: "TopK", outs: 2, attrs: attrs("axis", integer(1), "largest", integer(largest)), in: []*ir.Tensor{x, list(int64(k))}}.run(t)
 			require.Equal(t, []int{3, k, 2}, y[0].Dims)
 			for o := range 3 {
 				for i := range 2 {
@@ -173,26 +174,26 @@ func TestTopK(t *testing.T) {
 			}
 		}
 	}
-	y := node{op: "TopK", version: 9, outs: 2, attrs: attrs("k", integer(2)), in: []*graph.Tensor{f32([]int{3}, 1, 3, 2)}}.run(t)
+	y := node{op: "TopK", version: 9, outs: 2, attrs: attrs("k", integer(2)), in: []*ir.Tensor{f32([]int{3}, 1, 3, 2)}}.run(t)
 	require.Equal(t, []float32{3, 2}, y[0].Float32s())
-	_, err := node{op: "TopK", outs: 2, in: []*graph.Tensor{f32([]int{3}), list(4)}}.try()
+	_, err := node{op: "TopK", outs: 2, in: []*ir.Tensor{f32([]int{3}), list(4)}}.try()
 	require.ErrorContains(t, err, "k is 4, but dimension 0 of [3] is smaller")
 }
 
 func TestNonZero(t *testing.T) {
-	y := node{op: "NonZero", in: []*graph.Tensor{f32([]int{2, 3}, 0, 5, 0, float32(math.NaN()), 0, -1)}}.run(t)[0]
+	y := node{op: "NonZero", in: []*ir.Tensor{f32([]int{2, 3}, 0, 5, 0, float32(math.NaN()), 0, -1)}}.run(t)[0]
 	require.Equal(t, []int{2, 3}, y.Dims)
 	require.Equal(t, []int64{0, 1, 1, 1, 0, 2}, y.Int64s())
 }
 
 func TestDropout(t *testing.T) {
 	x := random(1, 2, 3)
-	mask := node{op: "Dropout", outs: 2, in: []*graph.Tensor{x}}.run(t)[1]
-	require.Equal(t, graph.Bool, mask.Type)
+	mask := node{op: "Dropout", outs: 2, in: []*ir.Tensor{x}}.run(t)[1]
+	require.Equal(t, ir.Bool, mask.Type)
 	require.Equal(t, []int64{1, 1, 1, 1, 1, 1}, mask.Ints())
-	mask = node{op: "Dropout", version: 9, outs: 2, in: []*graph.Tensor{x}}.run(t)[1]
+	mask = node{op: "Dropout", version: 9, outs: 2, in: []*ir.Tensor{x}}.run(t)[1]
 	require.Equal(t, []float32{1, 1, 1, 1, 1, 1}, mask.Float32s())
-	n := node{op: "Dropout", constant: true, in: []*graph.Tensor{x, f32(nil, 0.5), bools(nil, 1)}}
+	n := node{op: "Dropout", constant: true, in: []*ir.Tensor{x, f32(nil, 0.5), bools(nil, 1)}}
 	_, err := n.try()
 	require.ErrorContains(t, err, "Dropout training_mode=1")
 	n.constant = false
@@ -203,25 +204,25 @@ func TestDropout(t *testing.T) {
 // TestTypesAreFoundAtLoad: what follows from the inputs' types is listed before
 // anything is planned, all of it.
 func TestTypesAreFoundAtLoad(t *testing.T) {
-	g := &graph.Graph{Opsets: map[string]int{"": 17}}
-	add := func(op string, attrs map[string]*graph.Attr, in ...*graph.Value) *graph.Value {
-		y := &graph.Value{Name: "y"}
-		g.Nodes = append(g.Nodes, &graph.Node{Op: op, Version: 17, Attrs: attrs, Inputs: in, Outputs: []*graph.Value{y}})
+	g := &ir.Graph{Opsets: map[string]int{"": 17}}
+	add := func(op string, attrs map[string]*ir.Attr, in ...*ir.Value) *ir.Value {
+		y := &ir.Value{Name: "y"}
+		g.Nodes = append(g.Nodes, &ir.Node{Op: op, Version: 17, Attrs: attrs, Inputs: in, Outputs: []*ir.Value{y}})
 		return y
 	}
-	x := &graph.Value{Name: "x", Type: graph.Float32}
-	g.Inputs = []*graph.Value{x}
-	half := add("Cast", attrs("to", integer(int64(graph.Float16))), x)
-	half = add("Reshape", nil, half, &graph.Value{Const: list(-1)})
+	x := &ir.Value{Name: "x", Type: ir.Float32}
+	g.Inputs = []*ir.Value{x}
+	half := add("Cast", attrs("to", integer(int64(ir.Float16))), x)
+	half = add("Reshape", nil, half, &ir.Value{Const: list(-1)})
 	add("Add", nil, half, half)
 	add("Softmax", nil, add("Transpose", nil, half))
 	n := add("ArgMax", nil, x)
 	add("Relu", nil, add("Identity", nil, n)) // int64 is fine
 	add("Sigmoid", nil, n)
 	add("Einsum", nil, n)
-	g.Outputs = []*graph.Value{half}
+	g.Outputs = []*ir.Value{half}
 	_, err := graph.NewSession(g, graph.Options{})
-	var missing *graph.UnsupportedError
+	var missing *ir.UnsupportedError
 	require.True(t, errors.As(err, &missing), "%v", err)
 	require.Equal(t, "Add type float16 (opset 17), Softmax type float16 (opset 17), Sigmoid type int64 (opset 17), Einsum (opset 17)",
 		strings.Join(missing.Missing, ", "))
@@ -230,59 +231,59 @@ func TestTypesAreFoundAtLoad(t *testing.T) {
 // TestStepsAllocateNothing runs an example of every way to compute something.
 func TestStepsAllocateNothing(t *testing.T) {
 	x, image := random(1, 4, 6), random(1, 1, 4, 5, 5)
-	ints := numbered(graph.Int32, 4, 6)
+	ints := numbered(ir.Int32, 4, 6)
 	for _, n := range []node{
-		{op: "Add", in: []*graph.Tensor{x, random(2, 6)}},
-		{op: "Add", in: []*graph.Tensor{ints, ints}},
-		{op: "Less", in: []*graph.Tensor{x, x}},
-		{op: "Max", in: []*graph.Tensor{ints, ints, ints}},
-		{op: "Mean", in: []*graph.Tensor{x, x, x}},
-		{op: "Pow", in: []*graph.Tensor{ints, f32(nil, 2)}},
-		{op: "Where", in: []*graph.Tensor{bools([]int{4, 1}, 1), x, x}},
-		{op: "Cast", attrs: attrs("to", integer(int64(graph.Uint8))), in: []*graph.Tensor{x}},
-		{op: "Cast", attrs: attrs("to", integer(int64(graph.Float16))), in: []*graph.Tensor{ints}},
-		{op: "IsNaN", in: []*graph.Tensor{x}},
-		{op: "Clip", in: []*graph.Tensor{ints, node{op: "Cast", attrs: attrs("to", integer(int64(graph.Int32))), in: []*graph.Tensor{f32(nil, 3)}}.run(t)[0]}},
-		{op: "Abs", in: []*graph.Tensor{ints}},
-		{op: "Tan", in: []*graph.Tensor{x}},
-		{op: "Softmax", attrs: attrs("axis", integer(0)), in: []*graph.Tensor{x}},
-		{op: "ReduceMean", attrs: attrs("axes", integers(0, 2)), in: []*graph.Tensor{random(1, 2, 3, 4)}},
-		{op: "ReduceMax", in: []*graph.Tensor{ints}},
-		{op: "ArgMin", in: []*graph.Tensor{ints}},
-		{op: "ArgMax", in: []*graph.Tensor{x}},
-		{op: "MatMul", in: []*graph.Tensor{random(1, 2, 3, 4), random(2, 2, 4, 5)}},
-		{op: "Gemm", attrs: attrs("beta", float(2)), in: []*graph.Tensor{x, random(2, 6, 3), random(3, 3)}},
-		{op: "Conv", constant: true, attrs: attrs("pads", integers(1, 1, 1, 1)), in: []*graph.Tensor{image, random(2, 3, 4, 3, 3)}},
-		{op: "ConvTranspose", constant: true, in: []*graph.Tensor{image, random(2, 4, 3, 3, 3)}},
-		{op: "MaxPool", attrs: attrs("kernel_shape", integers(2, 2)), in: []*graph.Tensor{image}},
-		{op: "GlobalAveragePool", in: []*graph.Tensor{image}},
-		{op: "Resize", attrs: attrs("mode", text("linear")), constant: true, in: []*graph.Tensor{image, nil, nil, list(1, 4, 7, 3)}},
-		{op: "BatchNormalization", in: []*graph.Tensor{image, random(1, 4), random(1, 4), random(1, 4), f32([]int{4}, 1, 1, 1, 1)}},
-		{op: "BatchNormalization", version: 9, outs: 5, in: []*graph.Tensor{image, random(1, 4), random(1, 4), random(1, 4), random(1, 4)}},
+		{op: "Add", in: []*ir.Tensor{x, random(2, 6)}},
+		{op: "Add", in: []*ir.Tensor{ints, ints}},
+		{op: "Less", in: []*ir.Tensor{x, x}},
+		{op: "Max", in: []*ir.Tensor{ints, ints, ints}},
+		{op: "Mean", in: []*ir.Tensor{x, x, x}},
+		{op: "Pow", in: []*ir.Tensor{ints, f32(nil, 2)}},
+		{op: "Where", in: []*ir.Tensor{bools([]int{4, 1}, 1), x, x}},
+		{op: "Cast", attrs: attrs("to", integer(int64(ir.Uint8))), in: []*ir.Tensor{x}},
+		{op: "Cast", attrs: attrs("to", integer(int64(ir.Float16))), in: []*ir.Tensor{ints}},
+		{op: "IsNaN", in: []*ir.Tensor{x}},
+		{op: "Clip", in: []*ir.Tensor{ints, node{op: "Cast", attrs: attrs("to", integer(int64(ir.Int32))), in: []*ir.Tensor{f32(nil, 3)}}.run(t)[0]}},
+		{op: "Abs", in: []*ir.Tensor{ints}},
+		{op: "Tan", in: []*ir.Tensor{x}},
+		{op: "Softmax", attrs: attrs("axis", integer(0)), in: []*ir.Tensor{x}},
+		{op: "ReduceMean", attrs: attrs("axes", integers(0, 2)), in: []*ir.Tensor{random(1, 2, 3, 4)}},
+		{op: "ReduceMax", in: []*ir.Tensor{ints}},
+		{op: "ArgMin", in: []*ir.Tensor{ints}},
+		{op: "ArgMax", in: []*ir.Tensor{x}},
+		{op: "MatMul", in: []*ir.Tensor{random(1, 2, 3, 4), random(2, 2, 4, 5)}},
+		{op: "Gemm", attrs: attrs("beta", float(2)), in: []*ir.Tensor{x, random(2, 6, 3), random(3, 3)}},
+		{op: "Conv", constant: true, attrs: attrs("pads", integers(1, 1, 1, 1)), in: []*ir.Tensor{image, random(2, 3, 4, 3, 3)}},
+		{op: "ConvTranspose", constant: true, in: []*ir.Tensor{image, random(2, 4, 3, 3, 3)}},
+		{op: "MaxPool", attrs: attrs("kernel_shape", integers(2, 2)), in: []*ir.Tensor{image}},
+		{op: "GlobalAveragePool", in: []*ir.Tensor{image}},
+		{op: "Resize", attrs: attrs("mode", text("linear")), constant: true, in: []*ir.Tensor{image, nil, nil, list(1, 4, 7, 3)}},
+		{op: "BatchNormalization", in: []*ir.Tensor{image, random(1, 4), random(1, 4), random(1, 4), f32([]int{4}, 1, 1, 1, 1)}},
+		{op: "BatchNormalization", version: 9, outs: 5, in: []*ir.Tensor{image, random(1, 4), random(1, 4), random(1, 4), random(1, 4)}},
 		{op: "BatchNormalization", version: 15, outs: 3, attrs: attrs("training_mode", integer(1)),
-			in: []*graph.Tensor{image, random(1, 4), random(1, 4), random(1, 4), random(1, 4)}},
-		{op: "LayerNormalization", version: 17, outs: 3, in: []*graph.Tensor{x, random(2, 1)}},
-		{op: "InstanceNormalization", in: []*graph.Tensor{image, random(2, 4), random(3, 4)}},
-		{op: "LRN", attrs: attrs("size", integer(3)), in: []*graph.Tensor{image}},
-		{op: "Transpose", in: []*graph.Tensor{x}},
-		{op: "Transpose", in: []*graph.Tensor{ints}},
-		{op: "Slice", constant: true, in: []*graph.Tensor{ints, list(-1), list(-9), list(1), list(-1)}},
-		{op: "Concat", attrs: attrs("axis", integer(1)), in: []*graph.Tensor{x, x}},
-		{op: "Split", attrs: attrs("axis", integer(1)), outs: 2, in: []*graph.Tensor{x}},
-		{op: "Pad", constant: true, attrs: attrs("mode", text("reflect")), in: []*graph.Tensor{x, list(1, 1, 1, 1)}},
-		{op: "Pad", constant: true, in: []*graph.Tensor{x, list(1, 1, 1, 1)}},
-		{op: "Gather", in: []*graph.Tensor{x, list(1, 0)}},
-		{op: "GatherElements", in: []*graph.Tensor{x, i64([]int{1, 2}, 1, 0)}},
-		{op: "ScatterND", version: 16, attrs: attrs("reduction", text("add")), in: []*graph.Tensor{x, i64([]int{1, 2}, 1, 0), random(1, 1)}},
-		{op: "OneHot", constant: true, in: []*graph.Tensor{list(1, 2), i64(nil, 3), f32([]int{2}, 0, 1)}},
-		{op: "Trilu", version: 14, in: []*graph.Tensor{x}},
-		{op: "CumSum", constant: true, in: []*graph.Tensor{ints, i64(nil, 0)}},
-		{op: "TopK", constant: true, outs: 2, in: []*graph.Tensor{x, list(2)}},
+			in: []*ir.Tensor{image, random(1, 4), random(1, 4), random(1, 4), random(1, 4)}},
+		{op: "LayerNormalization", version: 17, outs: 3, in: []*ir.Tensor{x, random(2, 1)}},
+		{op: "InstanceNormalization", in: []*ir.Tensor{image, random(2, 4), random(3, 4)}},
+		{op: "LRN", attrs: attrs("size", integer(3)), in: []*ir.Tensor{image}},
+		{op: "Transpose", in: []*ir.Tensor{x}},
+		{op: "Transpose", in: []*ir.Tensor{ints}},
+		{op: "Slice", constant: true, in: []*ir.Tensor{ints, list(-1), list(-9), list(1), list(-1)}},
+		{op: "Concat", attrs: attrs("axis", integer(1)), in: []*ir.Tensor{x, x}},
+		{op: "Split", attrs: attrs("axis", integer(1)), outs: 2, in: []*ir.Tensor{x}},
+		{op: "Pad", constant: true, attrs: attrs("mode", text("reflect")), in: []*ir.Tensor{x, list(1, 1, 1, 1)}},
+		{op: "Pad", constant: true, in: []*ir.Tensor{x, list(1, 1, 1, 1)}},
+		{op: "Gather", in: []*ir.Tensor{x, list(1, 0)}},
+		{op: "GatherElements", in: []*ir.Tensor{x, i64([]int{1, 2}, 1, 0)}},
+		{op: "ScatterND", version: 16, attrs: attrs("reduction", text("add")), in: []*ir.Tensor{x, i64([]int{1, 2}, 1, 0), random(1, 1)}},
+		{op: "OneHot", constant: true, in: []*ir.Tensor{list(1, 2), i64(nil, 3), f32([]int{2}, 0, 1)}},
+		{op: "Trilu", version: 14, in: []*ir.Tensor{x}},
+		{op: "CumSum", constant: true, in: []*ir.Tensor{ints, i64(nil, 0)}},
+		{op: "TopK", constant: true, outs: 2, in: []*ir.Tensor{x, list(2)}},
 	} {
 		s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none"})
 		require.NoError(t, err, n.op)
 		var dims [][]int
-		var feeds []*graph.Tensor
+		var feeds []*ir.Tensor
 		for i, x := range n.in {
 			if x != nil && !(n.constant && i > 0) {
 				dims, feeds = append(dims, x.Dims), append(feeds, x)

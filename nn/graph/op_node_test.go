@@ -17,6 +17,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/testkit"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/onnx"
 )
 
@@ -26,7 +27,7 @@ var normalization = regexp.MustCompile(`^(batchnorm|instancenorm|(layer|group|rm
 
 // normalizes says whether a case is one of a normalization, by its name or by an
 // operator in it.
-func normalizes(name string, g *graph.Graph) bool {
+func normalizes(name string, g *ir.Graph) bool {
 	for _, n := range g.Nodes {
 		if strings.HasSuffix(n.Op, "Normalization") || n.Op == "LRN" {
 			return true
@@ -57,7 +58,7 @@ func TestNodes(t *testing.T) {
 					norm = normalizes(name, g)
 					s, err = graph.NewSession(g, graph.Options{Optimize: level})
 				}
-				var lacks *graph.UnsupportedError
+				var lacks *ir.UnsupportedError
 				if errors.As(err, &lacks) {
 					for _, m := range lacks.Missing {
 						missing[m]++
@@ -97,7 +98,7 @@ func TestNodes(t *testing.T) {
 // implemented. What differs between them are attributes, which the session
 // reports when it meets them, the slope of PRelu, and that a BatchNormalization
 // says is_test where it gives out no statistics.
-func lift(g *graph.Graph) {
+func lift(g *ir.Graph) {
 	if g.Opsets[""] != 6 || g.Nodes[0].Op == "PRelu" {
 		return
 	}
@@ -115,7 +116,7 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 	outputs, _ := filepath.Glob(filepath.Join(set, "output_*.pb"))
 	require.Len(t, inputs, len(s.Inputs()))
 	require.Len(t, outputs, len(s.Outputs()))
-	var feeds []*graph.Tensor
+	var feeds []*ir.Tensor
 	var dims [][]int
 	for i := range s.Inputs() {
 		x := readTensor(t, filepath.Join(set, fmt.Sprintf("input_%d.pb", i)))
@@ -144,17 +145,17 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 }
 
 // sameTensor holds floats to the tolerance of the ONNX project's own runner.
-func sameTensor(t *testing.T, want, got *graph.Tensor, output int) {
+func sameTensor(t *testing.T, want, got *ir.Tensor, output int) {
 	near := func(w, g float64, i int) {
 		same := w == g || math.IsNaN(w) && math.IsNaN(g) || math.Abs(w-g) <= 1e-7+1e-3*math.Abs(w)
 		require.True(t, same, "output %d, element %d: got %v, want %v", output, i, g, w)
 	}
 	switch want.Type {
-	case graph.Float32:
+	case ir.Float32:
 		for i, w := range want.Float32s() {
 			near(float64(w), float64(got.Float32s()[i]), i)
 		}
-	case graph.Float64:
+	case ir.Float64:
 		for i, w := range want.Float64s() {
 			near(w, got.Float64s()[i], i)
 		}
@@ -164,12 +165,12 @@ func sameTensor(t *testing.T, want, got *graph.Tensor, output int) {
 }
 
 // readTensor reads a TensorProto file.
-func readTensor(t *testing.T, path string) *graph.Tensor {
+func readTensor(t *testing.T, path string) *ir.Tensor {
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
 	var dims []int
 	var raw, typed []byte
-	typ := graph.Undefined
+	typ := ir.Undefined
 	put := func(v uint64, size int) {
 		var w [8]byte
 		binary.LittleEndian.PutUint64(w[:], v)
@@ -180,7 +181,7 @@ func readTensor(t *testing.T, path string) *graph.Tensor {
 		case 1:
 			dims = append(dims, int(v))
 		case 2:
-			typ = graph.DType(v)
+			typ = ir.DType(v)
 		case 4:
 			put(v, 4)
 		case 5, 7, 11: // int32, int64 and uint64 lists hold the narrower types
@@ -228,7 +229,7 @@ func readTensor(t *testing.T, path string) *graph.Tensor {
 			}
 		}
 	}
-	x := graph.NewTensor(typ, append([]int{}, dims...)...)
+	x := ir.NewTensor(typ, append([]int{}, dims...)...)
 	if raw == nil {
 		raw = typed
 	}

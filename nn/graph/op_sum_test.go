@@ -8,7 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 func TestMatMul(t *testing.T) {
@@ -29,7 +29,7 @@ func TestMatMul(t *testing.T) {
 	}
 	for _, c := range cases {
 		a, b := random(1, c.a...), random(2, c.b...)
-		n := node{op: "MatMul", in: []*graph.Tensor{a, b}}
+		n := node{op: "MatMul", in: []*ir.Tensor{a, b}}
 		if c.want == nil {
 			_, err := n.try()
 			require.ErrorContains(t, err, "4 columns do not meet 2 rows")
@@ -52,8 +52,8 @@ func TestMatMul(t *testing.T) {
 		if len(c.a) == 1 {
 			full = slices.Insert(full, len(full)-1, 1)
 		}
-		value := func(x *graph.Tensor, dims, index []int) float64 {
-			o := at(&graph.Tensor{Dims: dims}, index)
+		value := func(x *ir.Tensor, dims, index []int) float64 {
+			o := at(&ir.Tensor{Dims: dims}, index)
 			return float64(x.Float32s()[o])
 		}
 		want := make([]float64, y.Len())
@@ -67,8 +67,8 @@ func TestMatMul(t *testing.T) {
 		near(t, want, y, 1e-5, fmt.Sprint(c.a, c.b))
 	}
 	x, w, b := random(1, 2, 3, 4), random(2, 4, 5), random(3, 5)
-	y := node{op: "MatMulAdd", domain: graph.Internal, version: 1, in: []*graph.Tensor{x, w, b}}.run(t)[0]
-	sum := node{op: "Add", in: []*graph.Tensor{node{op: "MatMul", in: []*graph.Tensor{x, w}}.run(t)[0], b}}.run(t)[0]
+	y := node{op: "MatMulAdd", domain: ir.Internal, version: 1, in: []*ir.Tensor{x, w, b}}.run(t)[0]
+	sum := node{op: "Add", in: []*ir.Tensor{node{op: "MatMul", in: []*ir.Tensor{x, w}}.run(t)[0], b}}.run(t)[0]
 	for i, v := range sum.Float32s() {
 		require.InDelta(t, v, y.Float32s()[i], 1e-5)
 	}
@@ -91,8 +91,8 @@ func TestGemm(t *testing.T) {
 							b = random(2, 7, 3)
 							eb = func(k, j int) float64 { return float64(b.Float32s()[j*3+k]) }
 						}
-						in := []*graph.Tensor{a, b}
-						var c *graph.Tensor
+						in := []*ir.Tensor{a, b}
+						var c *ir.Tensor
 						if add != nil {
 							c = random(3, add...)
 							in = append(in, c)
@@ -113,7 +113,7 @@ func TestGemm(t *testing.T) {
 			}
 		}
 	}
-	for text, in := range map[string][]*graph.Tensor{
+	for text, in := range map[string][]*ir.Tensor{
 		"a has dimensions [2 3] and b [2 3]: they do not multiply": {f32([]int{2, 3}), f32([]int{2, 3})},
 		"c has dimensions [3], which do not broadcast to [2 2]":    {f32([]int{2, 3}), f32([]int{3, 2}), f32([]int{3})},
 		"a and b must be matrices":                                 {f32([]int{2}), f32([]int{3, 2})},
@@ -163,17 +163,17 @@ func TestReductions(t *testing.T) {
 					}
 					kept, dims = append(kept, d), append(dims, d)
 				}
-				groups := make([][]float64, graph.Elements(kept))
+				groups := make([][]float64, ir.Elements(kept))
 				each(x.Dims, func(index []int, k int) {
-					g := at(&graph.Tensor{Dims: kept}, index)
+					g := at(&ir.Tensor{Dims: kept}, index)
 					groups[g] = append(groups[g], float64(x.Float32s()[k]))
 				})
 				want := make([]float64, len(groups))
 				for i, g := range groups {
 					want[i] = f(g)
 				}
-				old := node{op: op, version: moved - 1, attrs: attrs("keepdims", integer(keep)), in: []*graph.Tensor{x}}
-				young := node{op: op, version: moved, attrs: attrs("keepdims", integer(keep)), in: []*graph.Tensor{x}}
+				old := node{op: op, version: moved - 1, attrs: attrs("keepdims", integer(keep)), in: []*ir.Tensor{x}}
+				young := node{op: op, version: moved, attrs: attrs("keepdims", integer(keep)), in: []*ir.Tensor{x}}
 				if axes != nil {
 					old.attrs["axes"] = integers(axes...)
 					young.in = append(young.in, list(axes...))
@@ -185,7 +185,7 @@ func TestReductions(t *testing.T) {
 				require.Equal(t, y.Data, young.run(t)[0].Data, what)
 			}
 		}
-		noop := node{op: op, version: 18, attrs: attrs("noop_with_empty_axes", integer(1)), in: []*graph.Tensor{x, list()}}.run(t)[0]
+		noop := node{op: op, version: 18, attrs: attrs("noop_with_empty_axes", integer(1)), in: []*ir.Tensor{x, list()}}.run(t)[0]
 		want := make([]float64, x.Len())
 		for i, v := range x.Float32s() {
 			want[i] = float64(v)
@@ -194,8 +194,8 @@ func TestReductions(t *testing.T) {
 			}
 		}
 		near(t, want, noop, 1e-6, op)
-		double := graph.NewTensor(graph.Float64, 2, 3)
-		whole := graph.NewTensor(graph.Int32, 2, 3)
+		double := ir.NewTensor(ir.Float64, 2, 3)
+		whole := ir.NewTensor(ir.Int32, 2, 3)
 		sums := make([]float64, 2)
 		exact := make([]int64, 2)
 		for i := range 6 {
@@ -213,13 +213,13 @@ func TestReductions(t *testing.T) {
 			}
 		}
 		a := attrs("axes", integers(1), "keepdims", integer(0))
-		y := node{op: op, version: moved - 1, attrs: a, in: []*graph.Tensor{double}}.run(t)[0]
+		y := node{op: op, version: moved - 1, attrs: a, in: []*ir.Tensor{double}}.run(t)[0]
 		for r, s := range sums {
 			if s == s {
 				require.InDelta(t, s, y.Float64s()[r], 1e-12, op)
 			}
 		}
-		y = node{op: op, version: moved - 1, attrs: a, in: []*graph.Tensor{whole}}.run(t)[0]
+		y = node{op: op, version: moved - 1, attrs: a, in: []*ir.Tensor{whole}}.run(t)[0]
 		if op != "ReduceLogSum" {
 			require.Equal(t, exact, y.Ints(), op)
 		}
@@ -228,12 +228,12 @@ func TestReductions(t *testing.T) {
 		op   string
 		want float64
 	}{{"ReduceSum", 0}, {"ReduceProd", 1}, {"ReduceMax", math.Inf(-1)}, {"ReduceMin", math.Inf(1)}, {"ReduceL2", 0}} {
-		y := node{op: c.op, version: 12, attrs: attrs("axes", integers(1)), in: []*graph.Tensor{f32([]int{2, 0})}}.run(t)[0]
+		y := node{op: c.op, version: 12, attrs: attrs("axes", integers(1)), in: []*ir.Tensor{f32([]int{2, 0})}}.run(t)[0]
 		near(t, []float64{c.want, c.want}, y, 0, c.op+" of nothing")
 	}
-	_, err := node{op: "ReduceMean", attrs: attrs("axes", integers(2)), in: []*graph.Tensor{f32([]int{2, 3})}}.try()
+	_, err := node{op: "ReduceMean", attrs: attrs("axes", integers(2)), in: []*ir.Tensor{f32([]int{2, 3})}}.try()
 	require.ErrorContains(t, err, "axis is 2, want one in [-2, 1]")
-	_, err = node{op: "ReduceMax", in: []*graph.Tensor{list()}}.try()
+	_, err = node{op: "ReduceMax", in: []*ir.Tensor{list()}}.try()
 	require.ErrorContains(t, err, "there is no element to reduce in [0]")
 }
 
@@ -246,18 +246,18 @@ func fold(v []float64, start float64, f func(a, b float64) float64) float64 {
 
 func TestArgMax(t *testing.T) {
 	x := f32([]int{2, 4}, 1, 3, 3, 2, -5, -7, -7, 0)
-	run := func(op string, kind graph.DType, kv ...any) []int64 {
-		in := node{op: "Cast", attrs: attrs("to", integer(int64(kind))), in: []*graph.Tensor{x}}.run(t)[0]
-		return node{op: op, attrs: attrs(kv...), in: []*graph.Tensor{in}}.run(t)[0].Int64s()
+	run := func(op string, kind ir.DType, kv ...any) []int64 {
+		in := node{op: "Cast", attrs: attrs("to", integer(int64(kind))), in: []*ir.Tensor{x}}.run(t)[0]
+		return node{op: op, attrs: attrs(kv...), in: []*ir.Tensor{in}}.run(t)[0].Int64s()
 	}
-	for _, kind := range []graph.DType{graph.Float32, graph.Float64, graph.Int8, graph.Int64} {
+	for _, kind := range []ir.DType{ir.Float32, ir.Float64, ir.Int8, ir.Int64} {
 		require.Equal(t, []int64{1, 3}, run("ArgMax", kind, "axis", integer(1)), kind)
 		require.Equal(t, []int64{2, 3}, run("ArgMax", kind, "axis", integer(-1), "select_last_index", integer(1)), kind)
 		require.Equal(t, []int64{0, 1}, run("ArgMin", kind, "axis", integer(1), "keepdims", integer(0)), kind)
 		require.Equal(t, []int64{0, 2}, run("ArgMin", kind, "axis", integer(1), "select_last_index", integer(1)), kind)
 		require.Equal(t, []int64{0, 0, 0, 0}, run("ArgMax", kind), kind)
 	}
-	_, err := node{op: "ArgMax", in: []*graph.Tensor{f32([]int{0, 2})}}.try()
+	_, err := node{op: "ArgMax", in: []*ir.Tensor{f32([]int{0, 2})}}.try()
 	require.ErrorContains(t, err, "axis 0 of [0 2] is empty")
 }
 
@@ -267,7 +267,7 @@ func TestSoftmax(t *testing.T) {
 	for _, version := range []int{11, 13} {
 		for axis := int64(-3); axis < 3; axis++ {
 			a := int(axis+3) % 3
-			group := func(i []int) int { return at(&graph.Tensor{Dims: slices.Replace(slices.Clone(x.Dims), a, a+1, 1)}, i) }
+			group := func(i []int) int { return at(&ir.Tensor{Dims: slices.Replace(slices.Clone(x.Dims), a, a+1, 1)}, i) }
 			if version == 11 { // all from the axis on
 				group = func(i []int) int { return offset(x.Dims[:a], i[:a]...) }
 			}
@@ -281,7 +281,7 @@ func TestSoftmax(t *testing.T) {
 				want[k] = math.Exp(v-tops[g]) / sums[g]
 				logs[k] = v - tops[g] - math.Log(sums[g])
 			})
-			n := node{version: version, attrs: attrs("axis", integer(axis)), in: []*graph.Tensor{x}}
+			n := node{version: version, attrs: attrs("axis", integer(axis)), in: []*ir.Tensor{x}}
 			for op, w := range map[string][]float64{"Softmax": want, "LogSoftmax": logs} {
 				n.op = op
 				near(t, w, n.run(t)[0], 1e-6, fmt.Sprint(op, version, axis))
@@ -290,10 +290,10 @@ func TestSoftmax(t *testing.T) {
 	}
 	// The default axis is 1 and means all from there on, then -1.
 	y := f32([]int{1, 2, 2}, 0, 0, 0, 0)
-	require.Equal(t, float32(0.25), node{op: "Softmax", version: 12, in: []*graph.Tensor{y}}.run(t)[0].Float32s()[0])
-	require.Equal(t, float32(0.5), node{op: "Softmax", version: 13, in: []*graph.Tensor{y}}.run(t)[0].Float32s()[0])
-	require.Empty(t, node{op: "Softmax", in: []*graph.Tensor{f32([]int{0, 3})}}.run(t)[0].Float32s())
-	_, err := node{op: "Softmax", version: 13, attrs: attrs("axis", integer(3)), in: []*graph.Tensor{y}}.try()
+	require.Equal(t, float32(0.25), node{op: "Softmax", version: 12, in: []*ir.Tensor{y}}.run(t)[0].Float32s()[0])
+	require.Equal(t, float32(0.5), node{op: "Softmax", version: 13, in: []*ir.Tensor{y}}.run(t)[0].Float32s()[0])
+	require.Empty(t, node{op: "Softmax", in: []*ir.Tensor{f32([]int{0, 3})}}.run(t)[0].Float32s())
+	_, err := node{op: "Softmax", version: 13, attrs: attrs("axis", integer(3)), in: []*ir.Tensor{y}}.try()
 	require.ErrorContains(t, err, "axis is 3")
 }
 
@@ -301,7 +301,7 @@ func TestNorms(t *testing.T) {
 	x := random(1, 2, 6, 4, 3)
 	const eps = 1e-5
 	// normalized gives (x − μ)/√(σ² + ε) over the elements of one group.
-	normalized := func(x *graph.Tensor, eps float64, group func(i []int) int) []float64 {
+	normalized := func(x *ir.Tensor, eps float64, group func(i []int) int) []float64 {
 		type stat struct{ n, sum, square float64 }
 		stats := map[int]*stat{}
 		each(x.Dims, func(i []int, k int) {
@@ -329,47 +329,35 @@ func TestNorms(t *testing.T) {
 		each(x.Dims, func(i []int, k int) { out[k] = out[k]*float64(gamma(i)) + float64(beta(i)) })
 		return out
 	}
-	per := func(v *graph.Tensor, f func(i []int) int) func(i []int) float32 {
+	per := func(v *ir.Tensor, f func(i []int) int) func(i []int) float32 {
 		return func(i []int) float32 { return v.Float32s()[f(i)] }
 	}
 
 	channel := func(i []int) int { return i[1] }
 	gamma, beta := random(2, 6), random(3, 6)
-	y := node{op: "InstanceNormalization", in: []*graph.Tensor{x, gamma, beta}}.run(t)[0]
+	y := node{op: "InstanceNormalization", in: []*ir.Tensor{x, gamma, beta}}.run(t)[0]
 	near(t, affine(normalized(x, eps, func(i []int) int { return i[0]*6 + i[1] }), per(gamma, channel), per(beta, channel)), y, 1e-5, "instance")
 
 	groups := func(i []int) int { return i[0]*3 + i[1]/2 }
-	y = node{op: "GroupNormalization", version: 21, attrs: attrs("num_groups", integer(3)), in: []*graph.Tensor{x, gamma, beta}}.run(t)[0]
+	y = node{op: "GroupNormalization", version: 21, attrs: attrs("num_groups", integer(3)), in: []*ir.Tensor{x, gamma, beta}}.run(t)[0]
 	near(t, affine(normalized(x, eps, groups), per(gamma, channel), per(beta, channel)), y, 1e-5, "group")
 	g3, b3 := random(2, 3), random(3, 3)
 	group := func(i []int) int { return i[1] / 2 }
-	y = node{op: "GroupNormalization", version: 18, attrs: attrs("num_groups", integer(3)), in: []*graph.Tensor{x, g3, b3}}.run(t)[0]
+	y = node{op: "GroupNormalization", version: 18, attrs: attrs("num_groups", integer(3)), in: []*ir.Tensor{x, g3, b3}}.run(t)[0]
 	near(t, affine(normalized(x, eps, groups), per(g3, group), per(b3, group)), y, 1e-5, "group, a scale a group")
 
 	last := func(i []int) int { return offset(x.Dims[:2], i[:2]...) }
 	full, row, one := random(4, 4, 3), random(5, 3), random(6, 1)
 	inner := func(i []int) int { return i[2]*3 + i[3] }
-	n := node{op: "LayerNormalization", version: 17, outs: 3, attrs: attrs("axis", integer(2)), in: []*graph.Tensor{x, full, row}}
+	n := node{op: "LayerNormalization", version: 17, outs: 3, attrs: attrs("axis", integer(2)), in: []*ir.Tensor{x, full, row}}
 	out := n.run(t)
 	near(t, affine(normalized(x, eps, last), per(full, inner), per(row, func(i []int) int { return i[3] })), out[0], 1e-5, "layer")
 	require.Equal(t, []int{2, 6, 1, 1}, out[1].Dims)
 	require.Equal(t, []int{2, 6, 1, 1}, out[2].Dims)
-	n.in, n.outs = []*graph.Tensor{x, one}, 1
+	n.in, n.outs = []*ir.Tensor{x, one}, 1
 	near(t, affine(normalized(x, eps, last), per(one, func([]int) int { return 0 }), func([]int) float32 { return 0 }), n.run(t)[0], 1e-5, "layer, one scale")
-	_, err := node{op: "LayerNormalization", version: 17, in: []*graph.Tensor{x, random(1, 4)}}.try()
+	_, err := node{op: "LayerNormalization", version: 17, in: []*ir.Tensor{x, random(1, 4)}}.try()
 	require.ErrorContains(t, err, "input 1 has dimensions [4], which do not broadcast to [2 6 4 3]")
-
-	res := random(9, x.Dims...)
-	sum := node{op: "Add", in: []*graph.Tensor{x, res}}.run(t)[0]
-	for outs := 1; outs <= 2; outs++ {
-		y := node{op: "AddLayerNormalization", domain: graph.Internal, version: 1, outs: outs, attrs: attrs("axis", integer(2)),
-			in: []*graph.Tensor{x, res, full, full}}.run(t)
-		want := node{op: "LayerNormalization", version: 17, attrs: attrs("axis", integer(2)), in: []*graph.Tensor{sum, full, full}}.run(t)[0]
-		require.Equal(t, want.Data, y[0].Data)
-		if outs == 2 {
-			require.Equal(t, sum.Data, y[1].Data)
-		}
-	}
 
 	mean, variance := random(7, 6), random(8, 6)
 	for i, v := range variance.Float32s() {
@@ -381,7 +369,7 @@ func TestNorms(t *testing.T) {
 		want[k] = (float64(x.Float32s()[k])-float64(mean.Float32s()[c]))/math.Sqrt(float64(variance.Float32s()[c])+eps)*
 			float64(gamma.Float32s()[c]) + float64(beta.Float32s()[c])
 	})
-	n = node{op: "BatchNormalization", version: 9, in: []*graph.Tensor{x, gamma, beta, mean, variance}, attrs: attrs("momentum", float(0.9))}
+	n = node{op: "BatchNormalization", version: 9, in: []*ir.Tensor{x, gamma, beta, mean, variance}, attrs: attrs("momentum", float(0.9))}
 	near(t, want, n.run(t)[0], 1e-5, "batch")
 	for i, v := range want {
 		want[i] = max(v, 0)
@@ -391,7 +379,7 @@ func TestNorms(t *testing.T) {
 	n.then = nil
 	for text, n := range map[string]node{
 		"spatial=0":                  {version: 7, attrs: attrs("spatial", integer(0)), in: n.in},
-		"input 2 has dimensions [3]": {version: 9, in: []*graph.Tensor{x, gamma, b3, mean, variance}},
+		"input 2 has dimensions [3]": {version: 9, in: []*ir.Tensor{x, gamma, b3, mean, variance}},
 		"attribute is_test":          {version: 9, attrs: attrs("is_test", integer(1)), in: n.in},
 	} {
 		n.op = "BatchNormalization"
@@ -403,7 +391,7 @@ func TestNorms(t *testing.T) {
 func TestOtherNorms(t *testing.T) {
 	x := random(1, 2, 6, 4, 3)
 	gamma := random(2, 3)
-	y := node{op: "RMSNormalization", version: 23, in: []*graph.Tensor{x, gamma}}.run(t)[0]
+	y := node{op: "RMSNormalization", version: 23, in: []*ir.Tensor{x, gamma}}.run(t)[0]
 	want := make([]float64, x.Len())
 	for r := 0; r < x.Len(); r += 3 {
 		sum := 0.0
@@ -416,7 +404,7 @@ func TestOtherNorms(t *testing.T) {
 	}
 	near(t, want, y, 1e-5, "RMS")
 	for p := int64(1); p <= 2; p++ {
-		y := node{op: "LpNormalization", attrs: attrs("axis", integer(1), "p", integer(p)), in: []*graph.Tensor{x}}.run(t)[0]
+		y := node{op: "LpNormalization", attrs: attrs("axis", integer(1), "p", integer(p)), in: []*ir.Tensor{x}}.run(t)[0]
 		each(x.Dims, func(i []int, k int) {
 			sum := 0.0
 			for c := range 6 {
@@ -427,10 +415,10 @@ func TestOtherNorms(t *testing.T) {
 		})
 		near(t, want, y, 1e-5, "Lp")
 	}
-	zero := node{op: "LpNormalization", in: []*graph.Tensor{f32([]int{1, 2})}}.run(t)[0]
+	zero := node{op: "LpNormalization", in: []*ir.Tensor{f32([]int{1, 2})}}.run(t)[0]
 	require.Equal(t, []float32{0, 0}, zero.Float32s())
 	for _, size := range []int64{1, 3, 4, 100} {
-		y := node{op: "LRN", attrs: attrs("size", integer(size), "alpha", float(0.5), "beta", float(0.75), "bias", float(2)), in: []*graph.Tensor{x}}.run(t)[0]
+		y := node{op: "LRN", attrs: attrs("size", integer(size), "alpha", float(0.5), "beta", float(0.75), "bias", float(2)), in: []*ir.Tensor{x}}.run(t)[0]
 		each(x.Dims, func(i []int, k int) {
 			sum := 0.0
 			for c := range 6 {
@@ -443,7 +431,7 @@ func TestOtherNorms(t *testing.T) {
 		})
 		near(t, want, y, 1e-5, fmt.Sprint("LRN", size))
 	}
-	_, err := node{op: "LRN", in: []*graph.Tensor{x}}.try()
+	_, err := node{op: "LRN", in: []*ir.Tensor{x}}.try()
 	require.ErrorContains(t, err, "size is 0")
 }
 
@@ -451,28 +439,28 @@ func TestNormsOfNothing(t *testing.T) {
 	for _, dims := range [][]int{{0, 4, 3}, {2, 4, 0}} {
 		x, channel, last := f32(dims), random(1, 4), random(2, dims[2])
 		for _, n := range []node{
-			{op: "BatchNormalization", in: []*graph.Tensor{x, channel, channel, channel, f32([]int{4}, 1, 1, 1, 1)}},
-			{op: "BatchNormalization", version: 9, outs: 5, in: []*graph.Tensor{x, channel, channel, channel, channel}},
-			{op: "InstanceNormalization", in: []*graph.Tensor{x, channel, channel}},
-			{op: "GroupNormalization", version: 21, attrs: attrs("num_groups", integer(2)), in: []*graph.Tensor{x, channel, channel}},
-			{op: "LayerNormalization", version: 17, in: []*graph.Tensor{x, last, last}},
-			{op: "RMSNormalization", version: 23, in: []*graph.Tensor{x, last}},
-			{op: "MeanVarianceNormalization", attrs: attrs("axes", integers(0, 2)), in: []*graph.Tensor{x}},
-			{op: "LpNormalization", attrs: attrs("axis", integer(2)), in: []*graph.Tensor{x}},
-			{op: "LRN", attrs: attrs("size", integer(3)), in: []*graph.Tensor{x}},
-			{op: "Softmax", in: []*graph.Tensor{x}},
-			{op: "LogSoftmax", version: 11, in: []*graph.Tensor{x}},
+			{op: "BatchNormalization", in: []*ir.Tensor{x, channel, channel, channel, f32([]int{4}, 1, 1, 1, 1)}},
+			{op: "BatchNormalization", version: 9, outs: 5, in: []*ir.Tensor{x, channel, channel, channel, channel}},
+			{op: "InstanceNormalization", in: []*ir.Tensor{x, channel, channel}},
+			{op: "GroupNormalization", version: 21, attrs: attrs("num_groups", integer(2)), in: []*ir.Tensor{x, channel, channel}},
+			{op: "LayerNormalization", version: 17, in: []*ir.Tensor{x, last, last}},
+			{op: "RMSNormalization", version: 23, in: []*ir.Tensor{x, last}},
+			{op: "MeanVarianceNormalization", attrs: attrs("axes", integers(0, 2)), in: []*ir.Tensor{x}},
+			{op: "LpNormalization", attrs: attrs("axis", integer(2)), in: []*ir.Tensor{x}},
+			{op: "LRN", attrs: attrs("size", integer(3)), in: []*ir.Tensor{x}},
+			{op: "Softmax", in: []*ir.Tensor{x}},
+			{op: "LogSoftmax", version: 11, in: []*ir.Tensor{x}},
 		} {
 			require.Equal(t, dims, n.run(t)[0].Dims, n.op)
 		}
 	}
 	x, none := f32([]int{2, 0, 3}), f32([]int{0})
 	for _, n := range []node{
-		{op: "BatchNormalization", in: []*graph.Tensor{x, none, none, none, none}},
-		{op: "BatchNormalization", version: 15, outs: 3, attrs: attrs("training_mode", integer(1)), in: []*graph.Tensor{x, none, none, none, none}},
-		{op: "InstanceNormalization", in: []*graph.Tensor{x, none, none}},
-		{op: "LRN", attrs: attrs("size", integer(3)), in: []*graph.Tensor{x}},
-		{op: "GlobalAveragePool", in: []*graph.Tensor{x}},
+		{op: "BatchNormalization", in: []*ir.Tensor{x, none, none, none, none}},
+		{op: "BatchNormalization", version: 15, outs: 3, attrs: attrs("training_mode", integer(1)), in: []*ir.Tensor{x, none, none, none, none}},
+		{op: "InstanceNormalization", in: []*ir.Tensor{x, none, none}},
+		{op: "LRN", attrs: attrs("size", integer(3)), in: []*ir.Tensor{x}},
+		{op: "GlobalAveragePool", in: []*ir.Tensor{x}},
 	} {
 		require.Equal(t, 0, n.run(t)[0].Len(), n.op)
 	}

@@ -13,34 +13,39 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // node is one operator call to test.
 type node struct {
 	op, domain string
 	version    int // of the opset; 0 is 13
-	attrs      map[string]*graph.Attr
-	in         []*graph.Tensor // nil for an omitted one
-	outs       int             // 0 is one
-	resident   bool            // inputs and outputs are in memory of the caller's
-	constant   bool            // inputs are the model's constants; the first is fed all the same
-	then       *node           // takes output 0 and constants, for the optimizer to fuse
+	attrs      map[string]*ir.Attr
+	in         []*ir.Tensor // nil for an omitted one
+	outs       int          // 0 is one
+	resident   bool         // inputs and outputs are in memory of the caller's
+	constant   bool         // inputs are the model's constants; the first is fed all the same
+	grown      bool         // the session has run with other shapes before
+	then       *node        // takes output 0 and constants, for the optimizer to fuse
 }
 
-func (n node) graph() *graph.Graph {
+func (n node) graph() *ir.Graph {
 	if n.version == 0 {
 		n.version = 13
 	}
-	g := &graph.Graph{Opsets: map[string]int{"": max(n.version, 7)}}
-	call := &graph.Node{Name: "n", Op: n.op, Domain: n.domain, Version: n.version, Attrs: n.attrs}
+	g := &ir.Graph{Opsets: map[string]int{"": max(n.version, 7)}}
+	call := &ir.Node{Name: "n", Op: n.op, Domain: n.domain, Version: n.version, Attrs: n.attrs}
 	for i, x := range n.in {
 		if x == nil {
 			call.Inputs = append(call.Inputs, nil)
 			continue
 		}
-		v := &graph.Value{Name: "x", Type: x.Type, Known: true}
+		v := &ir.Value{Name: "x", Type: x.Type, Known: true}
 		for _, d := range x.Dims {
-			v.Dims = append(v.Dims, graph.Dim{Size: d})
+			if n.grown && !n.constant {
+				d = -1
+			}
+			v.Dims = append(v.Dims, ir.Dim{Size: d})
 		}
 		if n.constant && i > 0 {
 			v.Const = x
@@ -50,15 +55,15 @@ func (n node) graph() *graph.Graph {
 		call.Inputs = append(call.Inputs, v)
 	}
 	for range max(n.outs, 1) {
-		v := &graph.Value{Name: "y"}
+		v := &ir.Value{Name: "y"}
 		call.Outputs = append(call.Outputs, v)
 		g.Outputs = append(g.Outputs, v)
 	}
-	g.Nodes = []*graph.Node{call}
+	g.Nodes = []*ir.Node{call}
 	if n.then != nil {
-		behind := &graph.Node{Name: "then", Op: n.then.op, Version: n.version, Inputs: call.Outputs[:1:1], Outputs: []*graph.Value{{Name: "z"}}}
+		behind := &ir.Node{Name: "then", Op: n.then.op, Version: n.version, Inputs: call.Outputs[:1:1], Outputs: []*ir.Value{{Name: "z"}}}
 		for _, x := range n.then.in {
-			behind.Inputs = append(behind.Inputs, &graph.Value{Name: "c", Type: x.Type, Const: x})
+			behind.Inputs = append(behind.Inputs, &ir.Value{Name: "c", Type: x.Type, Const: x})
 		}
 		g.Nodes, g.Outputs = append(g.Nodes, behind), behind.Outputs
 	}
@@ -66,7 +71,7 @@ func (n node) graph() *graph.Graph {
 }
 
 // try runs the node by itself.
-func (n node) try() ([]*graph.Tensor, error) {
+func (n node) try() ([]*ir.Tensor, error) {
 	level := "none"
 	if n.then != nil {
 		level = "all"
@@ -79,7 +84,7 @@ func (n node) try() ([]*graph.Tensor, error) {
 		return nil, fmt.Errorf("%s is not fused with %s", n.op, n.then.op)
 	}
 	var dims [][]int
-	var feeds []*graph.Tensor
+	var feeds []*ir.Tensor
 	for i, x := range n.in {
 		if x != nil && !(n.constant && i > 0) {
 			dims, feeds = append(dims, x.Dims), append(feeds, x)
@@ -87,6 +92,9 @@ func (n node) try() ([]*graph.Tensor, error) {
 	}
 	if n.resident {
 		return n.tryResident(s, dims, feeds)
+	}
+	if n.grown {
+		other(s, dims, feeds)
 	}
 	r, err := s.Prepare(dims)
 	if err != nil {
@@ -98,16 +106,46 @@ func (n node) try() ([]*graph.Tensor, error) {
 	if err := r.Exec(); err != nil {
 		return nil, err
 	}
-	var out []*graph.Tensor
+	var out []*ir.Tensor
 	for i := range n.graph().Outputs {
 		out = append(out, r.Out(i))
 	}
 	return out, nil
 }
 
+// other plans and runs s for other shapes: each dimension longer, then only the first,
+// then each dimension empty. That it may fail does not matter.
+func other(s *graph.Session, dims [][]int, feeds []*ir.Tensor) {
+	for _, change := range []func(i, d int) int{
+		func(_, d int) int { return d + 1 },
+		func(i, d int) int {
+			if i == 0 {
+				return 3 * d
+			}
+			return d
+		},
+		func(int, int) int { return 0 },
+	} {
+		changed := make([][]int, len(dims))
+		for k, list := range dims {
+			for i, d := range list {
+				changed[k] = append(changed[k], change(i, d))
+			}
+		}
+		if r, err := s.Prepare(changed); err == nil {
+			for i, x := range feeds {
+				for at := 0; at < len(r.In(i).Data) && len(x.Data) > 0; {
+					at += copy(r.In(i).Data[at:], x.Data)
+				}
+			}
+			_ = r.Exec()
+		}
+	}
+}
+
 // tryResident runs the node twice, each time with inputs that are elsewhere, which it must
 // not write, and takes the results over.
-func (n node) tryResident(s *graph.Session, dims [][]int, feeds []*graph.Tensor) (out []*graph.Tensor, err error) {
+func (n node) tryResident(s *graph.Session, dims [][]int, feeds []*ir.Tensor) (out []*ir.Tensor, err error) {
 	for range 2 {
 		fed := make([][]byte, len(feeds))
 		for i, x := range feeds {
@@ -143,7 +181,7 @@ func (n node) tryResident(s *graph.Session, dims [][]int, feeds []*graph.Tensor)
 
 // run runs the node with all inputs fed and with all but the first constant,
 // which are different ways through many operators, and returns what both give.
-func (n node) run(t *testing.T) []*graph.Tensor {
+func (n node) run(t *testing.T) []*ir.Tensor {
 	t.Helper()
 	fed, err := n.try()
 	require.NoError(t, err, n.op)
@@ -158,55 +196,65 @@ func (n node) run(t *testing.T) []*graph.Tensor {
 		require.Equal(t, fed[i].Dims, constant[i].Dims, "%s, output %d with constant inputs", n.op, i)
 		require.Equal(t, fed[i].Data, constant[i].Data, "%s, output %d with constant inputs", n.op, i)
 	}
+	n.constant, n.grown = false, true
+	for range 2 {
+		grown, err := n.try()
+		require.NoError(t, err, n.op)
+		for i := range fed {
+			require.Equal(t, fed[i].Dims, grown[i].Dims, "%s, output %d after other shapes", n.op, i)
+			require.Equal(t, fed[i].Data, grown[i].Data, "%s, output %d after other shapes", n.op, i)
+		}
+		n.constant = true
+	}
 	return fed
 }
 
-func f32(dims []int, v ...float32) *graph.Tensor {
-	x := graph.NewTensor(graph.Float32, dims...)
+func f32(dims []int, v ...float32) *ir.Tensor {
+	x := ir.NewTensor(ir.Float32, dims...)
 	copy(x.Float32s(), v)
 	return x
 }
 
-func i64(dims []int, v ...int64) *graph.Tensor {
-	x := graph.NewTensor(graph.Int64, dims...)
+func i64(dims []int, v ...int64) *ir.Tensor {
+	x := ir.NewTensor(ir.Int64, dims...)
 	copy(x.Int64s(), v)
 	return x
 }
 
-func list(v ...int64) *graph.Tensor { return i64([]int{len(v)}, v...) }
+func list(v ...int64) *ir.Tensor { return i64([]int{len(v)}, v...) }
 
-func bools(dims []int, v ...byte) *graph.Tensor {
-	x := graph.NewTensor(graph.Bool, dims...)
+func bools(dims []int, v ...byte) *ir.Tensor {
+	x := ir.NewTensor(ir.Bool, dims...)
 	copy(x.Data, v)
 	return x
 }
 
-func random(seed uint64, dims ...int) *graph.Tensor {
+func random(seed uint64, dims ...int) *ir.Tensor {
 	r := rand.New(rand.NewPCG(seed, 1))
-	x := graph.NewTensor(graph.Float32, dims...)
+	x := ir.NewTensor(ir.Float32, dims...)
 	for i := range x.Float32s() {
 		x.Float32s()[i] = float32(r.NormFloat64())
 	}
 	return x
 }
 
-func integer(i int64) *graph.Attr        { return &graph.Attr{Kind: graph.AttrInt, I: i} }
-func float(f float32) *graph.Attr        { return &graph.Attr{Kind: graph.AttrFloat, F: f} }
-func text(s string) *graph.Attr          { return &graph.Attr{Kind: graph.AttrString, S: s} }
-func integers(v ...int64) *graph.Attr    { return &graph.Attr{Kind: graph.AttrInts, Ints: v} }
-func floats(v ...float32) *graph.Attr    { return &graph.Attr{Kind: graph.AttrFloats, Floats: v} }
-func tensor(x *graph.Tensor) *graph.Attr { return &graph.Attr{Kind: graph.AttrTensor, T: x} }
-func attrs(kv ...any) map[string]*graph.Attr {
-	m := map[string]*graph.Attr{}
+func integer(i int64) *ir.Attr     { return &ir.Attr{Kind: ir.AttrInt, I: i} }
+func float(f float32) *ir.Attr     { return &ir.Attr{Kind: ir.AttrFloat, F: f} }
+func text(s string) *ir.Attr       { return &ir.Attr{Kind: ir.AttrString, S: s} }
+func integers(v ...int64) *ir.Attr { return &ir.Attr{Kind: ir.AttrInts, Ints: v} }
+func floats(v ...float32) *ir.Attr { return &ir.Attr{Kind: ir.AttrFloats, Floats: v} }
+func tensor(x *ir.Tensor) *ir.Attr { return &ir.Attr{Kind: ir.AttrTensor, T: x} }
+func attrs(kv ...any) map[string]*ir.Attr {
+	m := map[string]*ir.Attr{}
 	for i := 0; i < len(kv); i += 2 {
-		m[kv[i].(string)] = kv[i+1].(*graph.Attr)
+		m[kv[i].(string)] = kv[i+1].(*ir.Attr)
 	}
 	return m
 }
 
 // at is the element of x at index, whose dimensions of 1 repeat and whose
 // leading dimensions may be missing.
-func at(x *graph.Tensor, index []int) int {
+func at(x *ir.Tensor, index []int) int {
 	off := 0
 	for i, n := range x.Dims {
 		off *= n
@@ -220,7 +268,7 @@ func at(x *graph.Tensor, index []int) int {
 // each calls f for every index over dims, in row-major order.
 func each(dims []int, f func(index []int, k int)) {
 	index := make([]int, len(dims))
-	for k := range graph.Elements(dims) {
+	for k := range ir.Elements(dims) {
 		rest := k
 		for i := len(dims) - 1; i >= 0; i-- {
 			index[i] = rest % dims[i]
@@ -231,9 +279,9 @@ func each(dims []int, f func(index []int, k int)) {
 }
 
 // near holds got to float64 values, relative to their size.
-func near(t *testing.T, want []float64, got *graph.Tensor, tolerance float64, what string) {
+func near(t *testing.T, want []float64, got *ir.Tensor, tolerance float64, what string) {
 	t.Helper()
-	require.Equal(t, graph.Float32, got.Type, what)
+	require.Equal(t, ir.Float32, got.Type, what)
 	require.Len(t, got.Float32s(), len(want), what)
 	for i, w := range want {
 		g := float64(got.Float32s()[i])
@@ -269,7 +317,7 @@ func TestBroadcasting(t *testing.T) {
 	for op, f := range ops {
 		for i, s := range shapes {
 			a, b := random(uint64(i), s.a...), random(uint64(100+i), s.b...)
-			n := node{op: op, in: []*graph.Tensor{a, b}}
+			n := node{op: op, in: []*ir.Tensor{a, b}}
 			if op == "PRelu" {
 				if !assert.ObjectsAreEqual(s.a, s.want) {
 					_, err := n.try()
@@ -292,7 +340,7 @@ func TestBroadcasting(t *testing.T) {
 			near(t, want, y, 1e-6, op)
 		}
 	}
-	_, err := node{op: "Add", in: []*graph.Tensor{random(1, 2, 3), random(1, 2)}}.try()
+	_, err := node{op: "Add", in: []*ir.Tensor{random(1, 2, 3), random(1, 2)}}.try()
 	require.ErrorContains(t, err, `graph: Add "n": input 1 has dimensions [2], which do not broadcast to [2 3]`)
 }
 
@@ -305,15 +353,15 @@ func TestVariadic(t *testing.T) {
 		"Min":  func(a, b, c float64) float64 { return min(a, b, c) },
 	}
 	for op, f := range ops {
-		y := node{op: op, in: []*graph.Tensor{a, b, c}}.run(t)[0]
+		y := node{op: op, in: []*ir.Tensor{a, b, c}}.run(t)[0]
 		want := make([]float64, 24)
 		each([]int{2, 3, 4}, func(index []int, k int) {
 			want[k] = f(float64(a.Float32s()[at(a, index)]), float64(b.Float32s()[at(b, index)]), float64(c.Float32s()[at(c, index)]))
 		})
 		near(t, want, y, 1e-6, op)
-		require.Equal(t, a.Data, node{op: op, in: []*graph.Tensor{a}}.run(t)[0].Data, op)
+		require.Equal(t, a.Data, node{op: op, in: []*ir.Tensor{a}}.run(t)[0].Data, op)
 	}
-	y := node{op: "Max", in: []*graph.Tensor{list(1, 5), list(3, 4), list(2, 9)}}.run(t)[0]
+	y := node{op: "Max", in: []*ir.Tensor{list(1, 5), list(3, 4), list(2, 9)}}.run(t)[0]
 	require.Equal(t, []int64{3, 9}, y.Int64s())
 }
 
@@ -323,45 +371,45 @@ func TestIntegers(t *testing.T) {
 	cases := []struct {
 		op         string
 		a, b, want int64
-		t          graph.DType
-		attrs      map[string]*graph.Attr
+		t          ir.DType
+		attrs      map[string]*ir.Attr
 	}{
-		{op: "Add", t: graph.Int8, a: 127, b: 1, want: -128},
-		{op: "Add", t: graph.Uint8, a: 255, b: 2, want: 1},
-		{op: "Sub", t: graph.Uint16, a: 1, b: 2, want: 65535},
-		{op: "Mul", t: graph.Int32, a: 1 << 30, b: 4, want: 0},
-		{op: "Mul", t: graph.Int64, a: 1 << 40, b: -3, want: -3 << 40},
-		{op: "Div", t: graph.Int32, a: -7, b: 2, want: -3},
-		{op: "Div", t: graph.Int64, a: 7, b: 0, want: 0},
-		{op: "Div", t: graph.Int64, a: math.MinInt64, b: -1, want: math.MinInt64},
-		{op: "Div", t: graph.Uint64, a: -1, b: 2, want: math.MaxInt64},
-		{op: "Mod", t: graph.Int32, a: -7, b: 3, want: 2},
-		{op: "Mod", t: graph.Int32, a: 7, b: -3, want: -2},
-		{op: "Mod", t: graph.Int32, a: -7, b: 3, want: -1, attrs: attrs("fmod", integer(1))},
-		{op: "Mod", t: graph.Int64, a: 5, b: 0, want: 0},
-		{op: "Max", t: graph.Uint64, a: -1, b: 2, want: -1},
-		{op: "Min", t: graph.Uint64, a: -1, b: 2, want: 2},
-		{op: "Max", t: graph.Int16, a: -1, b: 2, want: 2},
-		{op: "Pow", t: graph.Int32, a: -3, b: 3, want: -27},
-		{op: "Less", t: graph.Uint64, a: -1, b: 2, want: 0},
-		{op: "Less", t: graph.Int64, a: -1, b: 2, want: 1},
-		{op: "GreaterOrEqual", t: graph.Uint64, a: -1, b: 2, want: 1},
-		{op: "LessOrEqual", t: graph.Int32, a: 2, b: 2, want: 1},
-		{op: "Greater", t: graph.Uint8, a: 200, b: 100, want: 1},
-		{op: "Equal", t: graph.Bool, a: 2, b: 1, want: 1},
-		{op: "Xor", t: graph.Bool, a: 2, b: 1, want: 0},
-		{op: "And", t: graph.Bool, a: 2, b: 1, want: 1},
+		{op: "Add", t: ir.Int8, a: 127, b: 1, want: -128},
+		{op: "Add", t: ir.Uint8, a: 255, b: 2, want: 1},
+		{op: "Sub", t: ir.Uint16, a: 1, b: 2, want: 65535},
+		{op: "Mul", t: ir.Int32, a: 1 << 30, b: 4, want: 0},
+		{op: "Mul", t: ir.Int64, a: 1 << 40, b: -3, want: -3 << 40},
+		{op: "Div", t: ir.Int32, a: -7, b: 2, want: -3},
+		{op: "Div", t: ir.Int64, a: 7, b: 0, want: 0},
+		{op: "Div", t: ir.Int64, a: math.MinInt64, b: -1, want: math.MinInt64},
+		{op: "Div", t: ir.Uint64, a: -1, b: 2, want: math.MaxInt64},
+		{op: "Mod", t: ir.Int32, a: -7, b: 3, want: 2},
+		{op: "Mod", t: ir.Int32, a: 7, b: -3, want: -2},
+		{op: "Mod", t: ir.Int32, a: -7, b: 3, want: -1, attrs: attrs("fmod", integer(1))},
+		{op: "Mod", t: ir.Int64, a: 5, b: 0, want: 0},
+		{op: "Max", t: ir.Uint64, a: -1, b: 2, want: -1},
+		{op: "Min", t: ir.Uint64, a: -1, b: 2, want: 2},
+		{op: "Max", t: ir.Int16, a: -1, b: 2, want: 2},
+		{op: "Pow", t: ir.Int32, a: -3, b: 3, want: -27},
+		{op: "Less", t: ir.Uint64, a: -1, b: 2, want: 0},
+		{op: "Less", t: ir.Int64, a: -1, b: 2, want: 1},
+		{op: "GreaterOrEqual", t: ir.Uint64, a: -1, b: 2, want: 1},
+		{op: "LessOrEqual", t: ir.Int32, a: 2, b: 2, want: 1},
+		{op: "Greater", t: ir.Uint8, a: 200, b: 100, want: 1},
+		{op: "Equal", t: ir.Bool, a: 2, b: 1, want: 1},
+		{op: "Xor", t: ir.Bool, a: 2, b: 1, want: 0},
+		{op: "And", t: ir.Bool, a: 2, b: 1, want: 1},
 	}
 	for _, c := range cases {
-		put := func(v int64) *graph.Tensor {
-			x := graph.NewTensor(c.t, 3)
+		put := func(v int64) *ir.Tensor {
+			x := ir.NewTensor(c.t, 3)
 			wide := i64([]int{3}, v, v, v)
 			for i := range 3 { // little-endian: the low bytes come first
 				copy(x.Data[i*c.t.Size():(i+1)*c.t.Size()], wide.Data[i*8:])
 			}
 			return x
 		}
-		y := node{op: c.op, in: []*graph.Tensor{put(c.a), put(c.b)}, attrs: c.attrs}.run(t)[0]
+		y := node{op: c.op, in: []*ir.Tensor{put(c.a), put(c.b)}, attrs: c.attrs}.run(t)[0]
 		require.Equal(t, []int64{c.want, c.want, c.want}, y.Ints(), "%s of %s: %d and %d", c.op, c.t, c.a, c.b)
 	}
 }
@@ -378,7 +426,7 @@ func TestFunctions(t *testing.T) {
 	}
 	cases := []struct {
 		op      string
-		attrs   map[string]*graph.Attr
+		attrs   map[string]*ir.Attr
 		version int
 		f       func(v float64) float64
 	}{
@@ -441,17 +489,17 @@ func TestFunctions(t *testing.T) {
 		{op: "Dropout", f: func(v float64) float64 { return v }},
 	}
 	for _, c := range cases {
-		y := node{op: c.op, attrs: c.attrs, version: c.version, in: []*graph.Tensor{x}}.run(t)[0]
+		y := node{op: c.op, attrs: c.attrs, version: c.version, in: []*ir.Tensor{x}}.run(t)[0]
 		require.Equal(t, x.Dims, y.Dims)
 		want := make([]float64, x.Len())
 		for i, v := range x.Float32s() {
 			want[i] = c.f(float64(v))
 		}
 		near(t, want, y, 1e-6, c.op)
-		empty := node{op: c.op, attrs: c.attrs, version: c.version, in: []*graph.Tensor{f32([]int{2, 0})}}.run(t)[0]
+		empty := node{op: c.op, attrs: c.attrs, version: c.version, in: []*ir.Tensor{f32([]int{2, 0})}}.run(t)[0]
 		require.Equal(t, []int{2, 0}, empty.Dims, c.op)
 	}
-	silu := node{op: "Silu", domain: graph.Internal, version: 1, in: []*graph.Tensor{x}}.run(t)[0]
+	silu := node{op: "Silu", domain: ir.Internal, version: 1, in: []*ir.Tensor{x}}.run(t)[0]
 	want := make([]float64, x.Len())
 	for i, v := range x.Float32s() {
 		want[i] = float64(v) * sigmoid(float64(v))
@@ -462,23 +510,23 @@ func TestFunctions(t *testing.T) {
 func TestClipBounds(t *testing.T) {
 	x := f32([]int{4}, -2, 0, 2, float32(math.NaN()))
 	nan := math.NaN()
-	run := func(lo, hi *graph.Tensor) *graph.Tensor {
-		return node{op: "Clip", in: []*graph.Tensor{x, lo, hi}}.run(t)[0]
+	run := func(lo, hi *ir.Tensor) *ir.Tensor {
+		return node{op: "Clip", in: []*ir.Tensor{x, lo, hi}}.run(t)[0]
 	}
 	near(t, []float64{-1, 0, 1, nan}, run(f32(nil, -1), f32(nil, 1)), 0, "both")
 	near(t, []float64{-2, 0, 1, nan}, run(nil, f32(nil, 1)), 0, "upper")
 	near(t, []float64{-1, 0, 2, nan}, run(f32(nil, -1), nil), 0, "lower")
-	near(t, []float64{1, 1, 1}, node{op: "Clip", in: []*graph.Tensor{f32([]int{3}, 0, 1, 5), f32(nil, 3), f32(nil, 1)}}.run(t)[0], 0, "crossed")
-	y := node{op: "Clip", in: []*graph.Tensor{list(-5, 5), i64(nil, -1), i64(nil, 1)}}.run(t)[0]
+	near(t, []float64{1, 1, 1}, node{op: "Clip", in: []*ir.Tensor{f32([]int{3}, 0, 1, 5), f32(nil, 3), f32(nil, 1)}}.run(t)[0], 0, "crossed")
+	y := node{op: "Clip", in: []*ir.Tensor{list(-5, 5), i64(nil, -1), i64(nil, 1)}}.run(t)[0]
 	require.Equal(t, []int64{-1, 1}, y.Int64s())
-	_, err := node{op: "Clip", in: []*graph.Tensor{x, i64(nil, 1)}}.try()
+	_, err := node{op: "Clip", in: []*ir.Tensor{x, i64(nil, 1)}}.try()
 	require.ErrorContains(t, err, "input 1 is int64 with dimensions [], want one float32")
 }
 
 func TestPow(t *testing.T) {
 	x := f32([]int{6}, -2, 0, 0.5, 3, 1e10, 1e-20)
 	for _, e := range []float32{0, 1, 2, 3, 0.5, -1, 2.5, 4} {
-		y := node{op: "Pow", in: []*graph.Tensor{x, f32(nil, e)}}.run(t)[0]
+		y := node{op: "Pow", in: []*ir.Tensor{x, f32(nil, e)}}.run(t)[0]
 		for i, v := range x.Float32s() {
 			want := float64(float32(math.Pow(float64(v), float64(e))))
 			got := float64(y.Float32s()[i])
@@ -489,29 +537,29 @@ func TestPow(t *testing.T) {
 			}
 		}
 	}
-	y := node{op: "Pow", in: []*graph.Tensor{x, list(2)}}.run(t)[0]
+	y := node{op: "Pow", in: []*ir.Tensor{x, list(2)}}.run(t)[0]
 	require.Equal(t, float32(4), y.Float32s()[0], "the exponent may have another type")
 }
 
 func TestCast(t *testing.T) {
-	kinds := []graph.DType{graph.Float32, graph.Uint8, graph.Int8, graph.Uint16, graph.Int16, graph.Int32, graph.Int64,
-		graph.Bool, graph.Float16, graph.Float64, graph.Uint32, graph.Uint64}
+	kinds := []ir.DType{ir.Float32, ir.Uint8, ir.Int8, ir.Uint16, ir.Int16, ir.Int32, ir.Int64,
+		ir.Bool, ir.Float16, ir.Float64, ir.Uint32, ir.Uint64}
 	// Values that each type holds, beyond the 64 elements of a block.
-	wide := graph.NewTensor(graph.Float64, 150)
+	wide := ir.NewTensor(ir.Float64, 150)
 	for i := range wide.Float64s() {
 		wide.Float64s()[i] = float64(i % 120)
 	}
-	cast := func(x *graph.Tensor, to graph.DType) *graph.Tensor {
-		return node{op: "Cast", attrs: attrs("to", integer(int64(to))), in: []*graph.Tensor{x}}.run(t)[0]
+	cast := func(x *ir.Tensor, to ir.DType) *ir.Tensor {
+		return node{op: "Cast", attrs: attrs("to", integer(int64(to))), in: []*ir.Tensor{x}}.run(t)[0]
 	}
 	for _, from := range kinds {
 		x := cast(wide, from)
 		for _, to := range kinds {
 			y := cast(x, to)
 			require.Equal(t, to, y.Type)
-			back := cast(y, graph.Float64)
+			back := cast(y, ir.Float64)
 			for i, v := range wide.Float64s() {
-				if v != 0 && (from == graph.Bool || to == graph.Bool) {
+				if v != 0 && (from == ir.Bool || to == ir.Bool) {
 					v = 1
 				}
 				require.Equal(t, v, back.Float64s()[i], "%s to %s", from, to)
@@ -519,23 +567,23 @@ func TestCast(t *testing.T) {
 		}
 	}
 	odd := f32([]int{7}, -1.9, 1.9, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 1e19, float32(math.Copysign(0, -1)))
-	require.Equal(t, []int64{-1, 1, 0, math.MaxInt64, math.MinInt64, math.MaxInt64, 0}, cast(odd, graph.Int64).Int64s())
-	require.Equal(t, []byte{1, 1, 1, 1, 1, 1, 0}, append([]byte{}, cast(odd, graph.Bool).Data...))
+	require.Equal(t, []int64{-1, 1, 0, math.MaxInt64, math.MinInt64, math.MaxInt64, 0}, cast(odd, ir.Int64).Int64s())
+	require.Equal(t, []byte{1, 1, 1, 1, 1, 1, 0}, append([]byte{}, cast(odd, ir.Bool).Data...))
 	halves := map[float64]uint16{0: 0, 1: 0x3c00, -2: 0xc000, 65504: 0x7bff, 65519.99: 0x7bff, 65520: 0x7c00, math.Inf(-1): 0xfc00,
 		1.0 / (1 << 24): 1, 1.0 / (1 << 25): 0, 1.5 / (1 << 24): 2, 1.0 / (1 << 14): 0x0400, 1 + 1.0/2048: 0x3c00, 1 + 3.0/2048: 0x3c02,
 		2047.999: 0x6800, 1.0/(1<<14) - 1e-9: 0x0400}
 	for v, bits := range halves {
-		x := graph.NewTensor(graph.Float64, 1)
+		x := ir.NewTensor(ir.Float64, 1)
 		x.Float64s()[0] = v
-		h := cast(x, graph.Float16)
+		h := cast(x, ir.Float16)
 		require.Equal(t, bits, uint16(h.Data[0])|uint16(h.Data[1])<<8, "%v as float16", v)
 	}
 	// Every float16 comes back from float32 as it was.
-	all := graph.NewTensor(graph.Float16, 1<<16)
+	all := ir.NewTensor(ir.Float16, 1<<16)
 	for i := range 1 << 16 {
 		all.Data[2*i], all.Data[2*i+1] = byte(i), byte(i>>8)
 	}
-	back := cast(cast(all, graph.Float32), graph.Float16)
+	back := cast(cast(all, ir.Float32), ir.Float16)
 	for i := range 1 << 16 {
 		if i&0x7c00 == 0x7c00 && i&0x3ff != 0 {
 			continue // NaN: any of them will do
@@ -546,16 +594,16 @@ func TestCast(t *testing.T) {
 
 func TestWhereAndTests(t *testing.T) {
 	cond := bools([]int{2, 1}, 1, 0)
-	y := node{op: "Where", in: []*graph.Tensor{cond, f32([]int{3}, 1, 2, 3), f32([]int{1}, 9)}}.run(t)[0]
+	y := node{op: "Where", in: []*ir.Tensor{cond, f32([]int{3}, 1, 2, 3), f32([]int{1}, 9)}}.run(t)[0]
 	require.Equal(t, []float32{1, 2, 3, 9, 9, 9}, y.Float32s())
-	y = node{op: "Where", in: []*graph.Tensor{cond, list(1, 2), i64(nil, 7)}}.run(t)[0]
+	y = node{op: "Where", in: []*ir.Tensor{cond, list(1, 2), i64(nil, 7)}}.run(t)[0]
 	require.Equal(t, []int64{1, 2, 7, 7}, y.Int64s())
-	y = node{op: "Where", in: []*graph.Tensor{bools([]int{2}, 0, 5), bools([]int{2}, 1, 1), bools([]int{2}, 0, 0)}}.run(t)[0]
+	y = node{op: "Where", in: []*ir.Tensor{bools([]int{2}, 0, 5), bools([]int{2}, 1, 1), bools([]int{2}, 0, 0)}}.run(t)[0]
 	require.Equal(t, []byte{0, 1}, append([]byte{}, y.Data...))
 	odd := f32([]int{5}, 1, float32(math.NaN()), float32(math.Inf(1)), float32(math.Inf(-1)), 0)
-	require.Equal(t, []int64{0, 1, 0, 0, 0}, node{op: "IsNaN", in: []*graph.Tensor{odd}}.run(t)[0].Ints())
-	require.Equal(t, []int64{0, 0, 1, 1, 0}, node{op: "IsInf", in: []*graph.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{0, 1, 0, 0, 0}, node{op: "IsNaN", in: []*ir.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{0, 0, 1, 1, 0}, node{op: "IsInf", in: []*ir.Tensor{odd}}.run(t)[0].Ints())
 	require.Equal(t, []int64{0, 0, 1, 0, 0},
-		node{op: "IsInf", attrs: attrs("detect_negative", integer(0)), in: []*graph.Tensor{odd}}.run(t)[0].Ints())
-	require.Equal(t, []int64{1, 0}, node{op: "Not", in: []*graph.Tensor{bools([]int{2}, 0, 3)}}.run(t)[0].Ints())
+		node{op: "IsInf", attrs: attrs("detect_negative", integer(0)), in: []*ir.Tensor{odd}}.run(t)[0].Ints())
+	require.Equal(t, []int64{1, 0}, node{op: "Not", in: []*ir.Tensor{bools([]int{2}, 0, 3)}}.run(t)[0].Ints())
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // sliding is the geometry of a window over planes, as the definitions below
@@ -25,9 +25,9 @@ func flat(dims int) sliding {
 	return s
 }
 
-func (s sliding) attrs(kernel bool, kv ...any) map[string]*graph.Attr {
+func (s sliding) attrs(kernel bool, kv ...any) map[string]*ir.Attr {
 	m := attrs(kv...)
-	wide := func(v []int) *graph.Attr {
+	wide := func(v []int) *ir.Attr {
 		out := make([]int64, len(v))
 		for i := range v {
 			out[i] = int64(v[i])
@@ -77,13 +77,13 @@ func (s sliding) under(size, place []int, f func(k, at int)) {
 	})
 }
 
-func convolved(x, w, b *graph.Tensor, s sliding, groups int) (dims []int, y []float64) {
+func convolved(x, w, b *ir.Tensor, s sliding, groups int) (dims []int, y []float64) {
 	size := x.Dims[2:]
 	places := s.places(size, false)
 	out, in := w.Dims[0], w.Dims[1]
 	dims = append([]int{x.Dims[0], out}, places...)
-	y = make([]float64, graph.Elements(dims))
-	plane, taps := graph.Elements(size), graph.Elements(s.kernel)
+	y = make([]float64, ir.Elements(dims))
+	plane, taps := ir.Elements(size), ir.Elements(s.kernel)
 	each(dims, func(i []int, k int) {
 		g := i[1] / (out / groups)
 		sum := 0.0
@@ -117,8 +117,8 @@ func TestConv(t *testing.T) {
 			for _, bias := range []bool{false, true} {
 				x := random(1, 2, groups[1], 9, 8)
 				w := random(2, append([]int{groups[2], groups[1] / groups[0]}, g.kernel...)...)
-				in := []*graph.Tensor{x, w}
-				var b *graph.Tensor
+				in := []*ir.Tensor{x, w}
+				var b *ir.Tensor
 				if bias {
 					b = random(3, groups[2])
 					in = append(in, b)
@@ -132,15 +132,14 @@ func TestConv(t *testing.T) {
 					want[i] = min(max(v, -0.5), 1)
 				}
 				a := g.attrs(false, "group", integer(int64(groups[0])))
-				clip := &node{op: "Clip", in: []*graph.Tensor{f32(nil, -0.5), f32(nil, 1)}}
-				near(t, want, node{op: "Conv", attrs: a, in: in, then: clip}.run(t)[0], 1e-5, what)
+				near(t, want, node{op: "Conv", attrs: a, in: in, then: &node{op: "Clip", in: []*ir.Tensor{f32(nil, -0.5), f32(nil, 1)}}}.run(t)[0], 1e-5, what)
 			}
 		}
 	}
 	// One dimension.
 	g := sliding{kernel: []int{4}, stride: []int{3}, dilation: []int{2}, pads: []int{1, 2}}
 	x, w := random(1, 2, 3, 20), random(2, 5, 3, 4)
-	y := node{op: "Conv", attrs: g.attrs(false), in: []*graph.Tensor{x, w}}.run(t)[0]
+	y := node{op: "Conv", attrs: g.attrs(false), in: []*ir.Tensor{x, w}}.run(t)[0]
 	dims, want := convolved(x, w, nil, g, 1)
 	require.Equal(t, dims, y.Dims)
 	near(t, want, y, 1e-5, "1-D")
@@ -156,7 +155,7 @@ func TestConvPadding(t *testing.T) {
 		a := g.attrs(false, "auto_pad", text(auto))
 		delete(a, "pads")
 		dims, want := convolved(x, w, nil, g, 1)
-		y := node{op: "Conv", attrs: a, in: []*graph.Tensor{x, w}}.run(t)[0]
+		y := node{op: "Conv", attrs: a, in: []*ir.Tensor{x, w}}.run(t)[0]
 		require.Equal(t, dims, y.Dims, auto)
 		near(t, want, y, 1e-5, auto)
 	}
@@ -167,40 +166,40 @@ func TestConvPadding(t *testing.T) {
 	for auto, pads := range map[string][]int{"SAME_UPPER": {0, 1, 1, 2}, "SAME_LOWER": {1, 2, 0, 1}} {
 		g.pads = pads
 		_, want := convolved(x, w, nil, g, 1)
-		near(t, want, node{op: "Conv", attrs: attrs("auto_pad", text(auto)), in: []*graph.Tensor{x, w}}.run(t)[0], 1e-5, auto)
+		near(t, want, node{op: "Conv", attrs: attrs("auto_pad", text(auto)), in: []*ir.Tensor{x, w}}.run(t)[0], 1e-5, auto)
 	}
 }
 
 func TestConvOfNothing(t *testing.T) {
 	b := f32([]int{2}, 1, -2)
-	y := node{op: "Conv", in: []*graph.Tensor{f32([]int{0, 1, 3, 3}), f32([]int{2, 1, 1, 1}), b}}.run(t)[0]
+	y := node{op: "Conv", in: []*ir.Tensor{f32([]int{0, 1, 3, 3}), f32([]int{2, 1, 1, 1}), b}}.run(t)[0]
 	require.Equal(t, []int{0, 2, 3, 3}, y.Dims)
-	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 0, 1, 2}), f32([]int{2, 0, 1, 1}), b}, then: &node{op: "Relu"}}.run(t)[0]
+	y = node{op: "Conv", in: []*ir.Tensor{f32([]int{1, 0, 1, 2}), f32([]int{2, 0, 1, 1}), b}, then: &node{op: "Relu"}}.run(t)[0]
 	require.Equal(t, []float32{1, 1, 0, 0}, y.Float32s(), "no channels: the bias alone")
-	y = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 0, 2}), f32([]int{2, 1, 1, 1}), b}, attrs: attrs("pads", integers(1, 0, 0, 0))}.run(t)[0]
+	y = node{op: "Conv", in: []*ir.Tensor{f32([]int{1, 1, 0, 2}), f32([]int{2, 1, 1, 1}), b}, attrs: attrs("pads", integers(1, 0, 0, 0))}.run(t)[0]
 	require.Equal(t, []float32{1, 1, -2, -2}, y.Float32s(), "nothing but pads")
-	_, err := node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 2, 4}), f32([]int{2, 1, 3, 3}), b}, attrs: attrs("pads", integers(0, 1, 0, 0))}.try()
+	_, err := node{op: "Conv", in: []*ir.Tensor{f32([]int{1, 1, 2, 4}), f32([]int{2, 1, 3, 3}), b}, attrs: attrs("pads", integers(0, 1, 0, 0))}.try()
 	require.ErrorContains(t, err, "x [1 1 2 4] has planes of 2×5 with their pads, smaller than the window of 3×3")
-	_, err = node{op: "Conv", in: []*graph.Tensor{f32([]int{1, 1, 2}), f32([]int{2, 1, 3})}}.try()
+	_, err = node{op: "Conv", in: []*ir.Tensor{f32([]int{1, 1, 2}), f32([]int{2, 1, 3})}}.try()
 	require.ErrorContains(t, err, "x [1 1 2] has planes of 2 with their pads, smaller than the window of 3")
 }
 
 func TestConvRefuses(t *testing.T) {
 	x, w := f32([]int{1, 2, 5, 5}), f32([]int{3, 2, 3, 3})
 	for text, n := range map[string]node{
-		"weights [3 2 3 3] with group 2 do not fit x [1 2 5 5]": {attrs: attrs("group", integer(2)), in: []*graph.Tensor{x, w}},
-		"group is 0":                                           {attrs: attrs("group", integer(0)), in: []*graph.Tensor{x, w}},
-		"kernel_shape is [2 2], but the weights":               {attrs: attrs("kernel_shape", integers(2, 2)), in: []*graph.Tensor{x, w}},
-		"strides is [0 1], want numbers in [1, 1048576]":       {attrs: attrs("strides", integers(0, 1)), in: []*graph.Tensor{x, w}},
-		"pads is [1 1], want 4 numbers":                        {attrs: attrs("pads", integers(1, 1)), in: []*graph.Tensor{x, w}},
-		"pads is [-1 0 0 0]":                                   {attrs: attrs("pads", integers(-1, 0, 0, 0)), in: []*graph.Tensor{x, w}},
-		"the bias has dimensions [2], want [3]":                {in: []*graph.Tensor{x, w, f32([]int{2})}},
-		"the padded planes of 2 channels of 5×5 are too large": {attrs: attrs("pads", integers(1<<20, 1<<20, 0, 0)), in: []*graph.Tensor{x, w}},
-		"x has dimensions [1 2 5] and the weights [3 2 3 3]":   {in: []*graph.Tensor{f32([]int{1, 2, 5}), w}},
-		"Conv over more than 2 dimensions":                     {in: []*graph.Tensor{f32([]int{1, 1, 2, 2, 2}), f32([]int{1, 1, 1, 1, 1})}},
-		"Conv auto_pad=SAME":                                   {attrs: attrs("auto_pad", &graph.Attr{Kind: graph.AttrString, S: "SAME"}), in: []*graph.Tensor{x, w}},
-		"Conv attribute surprise":                              {attrs: attrs("surprise", integer(0)), in: []*graph.Tensor{x, w}},
-		"Conv type float16 (opset 13)":                         {in: []*graph.Tensor{graph.NewTensor(graph.Float16, 1, 2, 5, 5), w}},
+		"weights [3 2 3 3] with group 2 do not fit x [1 2 5 5]": {attrs: attrs("group", integer(2)), in: []*ir.Tensor{x, w}},
+		"group is 0":                                           {attrs: attrs("group", integer(0)), in: []*ir.Tensor{x, w}},
+		"kernel_shape is [2 2], but the weights":               {attrs: attrs("kernel_shape", integers(2, 2)), in: []*ir.Tensor{x, w}},
+		"strides is [0 1], want numbers in [1, 1048576]":       {attrs: attrs("strides", integers(0, 1)), in: []*ir.Tensor{x, w}},
+		"pads is [1 1], want 4 numbers":                        {attrs: attrs("pads", integers(1, 1)), in: []*ir.Tensor{x, w}},
+		"pads is [-1 0 0 0]":                                   {attrs: attrs("pads", integers(-1, 0, 0, 0)), in: []*ir.Tensor{x, w}},
+		"the bias has dimensions [2], want [3]":                {in: []*ir.Tensor{x, w, f32([]int{2})}},
+		"the padded planes of 2 channels of 5×5 are too large": {attrs: attrs("pads", integers(1<<20, 1<<20, 0, 0)), in: []*ir.Tensor{x, w}},
+		"x has dimensions [1 2 5] and the weights [3 2 3 3]":   {in: []*ir.Tensor{f32([]int{1, 2, 5}), w}},
+		"Conv over more than 2 dimensions":                     {in: []*ir.Tensor{f32([]int{1, 1, 2, 2, 2}), f32([]int{1, 1, 1, 1, 1})}},
+		"Conv auto_pad=SAME":                                   {attrs: attrs("auto_pad", &ir.Attr{Kind: ir.AttrString, S: "SAME"}), in: []*ir.Tensor{x, w}},
+		"Conv attribute surprise":                              {attrs: attrs("surprise", integer(0)), in: []*ir.Tensor{x, w}},
+		"Conv type float16 (opset 13)":                         {in: []*ir.Tensor{ir.NewTensor(ir.Float16, 1, 2, 5, 5), w}},
 	} {
 		n.op = "Conv"
 		_, err := n.try()
@@ -225,7 +224,7 @@ func TestConvTranspose(t *testing.T) {
 				if dims[2] <= 0 || dims[3] <= 0 {
 					continue
 				}
-				want := make([]float64, graph.Elements(dims))
+				want := make([]float64, ir.Elements(dims))
 				each(dims, func(i []int, k int) { want[k] = float64(b.Float32s()[i[1]]) })
 				in, out := groups[1]/groups[0], groups[2]/groups[0]
 				each(x.Dims, func(i []int, k int) {
@@ -236,12 +235,12 @@ func TestConvTranspose(t *testing.T) {
 							return
 						}
 						for o := range out {
-							v := float64(x.Float32s()[k]) * float64(w.Float32s()[(i[1]*out+o)*graph.Elements(g.kernel)+tap])
+							v := float64(x.Float32s()[k]) * float64(w.Float32s()[(i[1]*out+o)*ir.Elements(g.kernel)+tap])
 							want[offset(dims, i[0], i[1]/in*out+o, r, c)] += v
 						}
 					})
 				})
-				n := node{op: "ConvTranspose", in: []*graph.Tensor{x, w, b},
+				n := node{op: "ConvTranspose", in: []*ir.Tensor{x, w, b},
 					attrs: g.attrs(true, "group", integer(int64(groups[0])), "output_padding", integers(extra...))}
 				y := n.run(t)[0]
 				require.Equal(t, dims, y.Dims)
@@ -264,7 +263,7 @@ func TestPools(t *testing.T) {
 			places := g.places(x.Dims[2:], ceil == 1)
 			dims := append([]int{2, 3}, places...)
 			type sum struct{ top, total, valid, whole float64 }
-			sums := make([]sum, graph.Elements(dims))
+			sums := make([]sum, ir.Elements(dims))
 			each(dims, func(i []int, k int) {
 				s := sum{top: math.Inf(-1)}
 				plane := x.Float32s()[(i[0]*3+i[1])*72:]
@@ -281,7 +280,7 @@ func TestPools(t *testing.T) {
 				sums[k] = s
 			})
 			for name, c := range map[string]struct {
-				attrs   map[string]*graph.Attr
+				attrs   map[string]*ir.Attr
 				version int
 				f       func(s sum) float64
 			}{
@@ -294,7 +293,7 @@ func TestPools(t *testing.T) {
 				if len(op) > 11 {
 					op = op[:11]
 				}
-				y := node{op: op, version: c.version, attrs: c.attrs, in: []*graph.Tensor{x}}.run(t)[0]
+				y := node{op: op, version: c.version, attrs: c.attrs, in: []*ir.Tensor{x}}.run(t)[0]
 				require.Equal(t, dims, y.Dims, "%s %v", name, g)
 				want := make([]float64, len(sums))
 				for i, s := range sums {
@@ -305,9 +304,9 @@ func TestPools(t *testing.T) {
 		}
 	}
 	a := attrs("kernel_shape", integers(2, 2))
-	_, err := node{op: "MaxPool", attrs: a, outs: 2, in: []*graph.Tensor{x}}.try()
+	_, err := node{op: "MaxPool", attrs: a, outs: 2, in: []*ir.Tensor{x}}.try()
 	require.ErrorContains(t, err, "MaxPool with indices (opset 13)")
-	_, err = node{op: "MaxPool", in: []*graph.Tensor{x}}.try()
+	_, err = node{op: "MaxPool", in: []*ir.Tensor{x}}.try()
 	require.ErrorContains(t, err, "kernel_shape")
 }
 
@@ -321,10 +320,10 @@ func TestGlobalPools(t *testing.T) {
 			top[i] = max(top[i], float64(v))
 		}
 	}
-	y := node{op: "GlobalAveragePool", in: []*graph.Tensor{x}}.run(t)[0]
+	y := node{op: "GlobalAveragePool", in: []*ir.Tensor{x}}.run(t)[0]
 	require.Equal(t, []int{2, 3, 1, 1}, y.Dims)
 	near(t, mean, y, 1e-6, "mean")
-	near(t, top, node{op: "GlobalMaxPool", in: []*graph.Tensor{x}}.run(t)[0], 0, "maximum")
+	near(t, top, node{op: "GlobalMaxPool", in: []*ir.Tensor{x}}.run(t)[0], 0, "maximum")
 }
 
 // TestResizeLinear holds bilinear interpolation to its definition; the other
@@ -332,7 +331,7 @@ func TestGlobalPools(t *testing.T) {
 func TestResizeLinear(t *testing.T) {
 	x := random(1, 1, 2, 4, 5)
 	for _, size := range [][2]int{{8, 10}, {3, 5}, {4, 7}, {1, 1}, {9, 2}} {
-		y := node{op: "Resize", attrs: attrs("mode", text("linear")), in: []*graph.Tensor{x, nil, nil, list(1, 2, int64(size[0]), int64(size[1]))}}.run(t)[0]
+		y := node{op: "Resize", attrs: attrs("mode", text("linear")), in: []*ir.Tensor{x, nil, nil, list(1, 2, int64(size[0]), int64(size[1]))}}.run(t)[0]
 		require.Equal(t, []int{1, 2, size[0], size[1]}, y.Dims)
 		want := make([]float64, y.Len())
 		each(y.Dims, func(i []int, k int) {
@@ -349,13 +348,13 @@ func TestResizeLinear(t *testing.T) {
 		})
 		near(t, want, y, 1e-5, fmt.Sprint(size))
 	}
-	up := node{op: "Upsample", version: 8, attrs: attrs("scales", floats(1, 1, 2, 1)), in: []*graph.Tensor{numbered(graph.Float32, 1, 1, 2, 2)}}.run(t)[0]
+	up := node{op: "Upsample", version: 8, attrs: attrs("scales", floats(1, 1, 2, 1)), in: []*ir.Tensor{numbered(ir.Float32, 1, 1, 2, 2)}}.run(t)[0]
 	require.Equal(t, []float32{0, 1, 0, 1, 2, 3, 2, 3}, up.Float32s())
 	for text, n := range map[string]node{
-		"antialias=1":                  {version: 18, attrs: attrs("antialias", integer(1)), in: []*graph.Tensor{x, nil, nil, list(1, 2, 2, 2)}},
-		"there are 2 sizes for 4 axes": {in: []*graph.Tensor{x, nil, nil, list(2, 2)}},
-		"scale 2 is NaN":               {in: []*graph.Tensor{x, nil, f32([]int{4}, 1, 1, float32(math.NaN()), 1)}},
-		"more than 2147483647":         {in: []*graph.Tensor{x, nil, nil, list(1<<30, 1<<30, 1, 1)}},
+		"antialias=1":                  {version: 18, attrs: attrs("antialias", integer(1)), in: []*ir.Tensor{x, nil, nil, list(1, 2, 2, 2)}},
+		"there are 2 sizes for 4 axes": {in: []*ir.Tensor{x, nil, nil, list(2, 2)}},
+		"scale 2 is NaN":               {in: []*ir.Tensor{x, nil, f32([]int{4}, 1, 1, float32(math.NaN()), 1)}},
+		"more than 2147483647":         {in: []*ir.Tensor{x, nil, nil, list(1<<30, 1<<30, 1, 1)}},
 	} {
 		n.op = "Resize"
 		_, err := n.try()

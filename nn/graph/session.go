@@ -1,3 +1,10 @@
+// Package graph runs models: a Session is a graph that was checked and optimized, with
+// its plan, its memory and its state between runs.
+//
+// The life of a model: nn/onnx reads a file into an ir.Graph; NewSession checks that every
+// operator is there (nn/op), computes what is constant, optimizes (nn/opt) and packs the
+// weights; Prepare plans for concrete input shapes (nn/plan); Exec runs the steps and
+// allocates nothing.
 package graph
 
 import (
@@ -5,6 +12,10 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
+	"github.com/normwasm/normwasm/nn/opt"
+	"github.com/normwasm/normwasm/nn/plan"
 )
 
 // Options are a session's choices; the zero value is the default.
@@ -23,40 +34,33 @@ type Options struct {
 	FreeDims map[string]int
 }
 
-const (
-	defaultMaxBytes = 1 << 30
-	maxRuns         = 8 // plans that a session keeps
-)
+const defaultMaxBytes = 1 << 30
 
 // Session is a graph that is ready to be planned and run. It is not safe for
 // concurrent use.
 type Session struct {
-	graph    *Graph
+	graph    *ir.Graph
+	plan     *plan.Plan
+	run      *Run // the latest prepared
 	maxBytes int
-	prepared map[*Node][]prepared
-	packed   int // bytes of prepared
-	runs     []*Run
-	arena    []byte // of the runs' first segments, which share it
-	feeds    []byte // of the latest prepared run's inputs that nobody feeds from elsewhere
-	resident bool
 	released bool
 }
 
 // NewSession checks that every operator of g is implemented, in an
 // UnsupportedError that lists those that are not, computes what is constant and
 // optimizes. The session owns g from then on and changes it.
-func NewSession(g *Graph, o Options) (s *Session, err error) {
+func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	defer recovered("the model's preparation", &err)
 	if o.Optimize != "" && o.Optimize != "all" && o.Optimize != "none" {
-		return nil, Load("graph: optimization level ", text.Quote(o.Optimize), ", want \"all\" or \"none\"")
+		return nil, ir.Load("graph: optimization level ", text.Quote(o.Optimize), ", want \"all\" or \"none\"")
 	}
-	if err := check(g); err != nil {
+	if err := op.Check(g); err != nil {
 		return nil, err
 	}
-	if err := complete(g.Nodes); err != nil {
+	if err := op.Complete(g.Nodes); err != nil {
 		return nil, err
 	}
-	s = &Session{graph: g, maxBytes: o.MaxBytes, resident: o.Resident, prepared: map[*Node][]prepared{}}
+	s = &Session{graph: g, maxBytes: o.MaxBytes}
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes
 	}
@@ -64,18 +68,43 @@ func NewSession(g *Graph, o Options) (s *Session, err error) {
 		return nil, err
 	}
 	if o.Optimize != "none" {
-		budget := &foldBudget{left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil))}
-		s.fold(g, budget)
-		if err := optimize(g); err != nil {
-			return nil, err
-		}
-		s.fold(g, budget)
+		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil))}
+		f.fold(g)
+		opt.Optimize(g)
+		f.fold(g)
 	}
+	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, Resident: o.Resident})
+	s.anticipate()
 	return s, nil
 }
 
+// anticipate plans for the declared input shapes, so that weights are packed before the
+// first run. A dimension that the model leaves open counts as one: what depends on it is
+// planned again when it is known. A plan that fails is the first run's to report.
+func (s *Session) anticipate() {
+	dims := make([][]int, len(s.graph.Inputs))
+	for i, v := range s.graph.Inputs {
+		if !v.Known {
+			return
+		}
+		dims[i] = make([]int, len(v.Dims))
+		for j, d := range v.Dims {
+			dims[i][j] = max(d.Size, 1)
+			if d.Size >= 0 {
+				dims[i][j] = d.Size
+			}
+		}
+		if !op.Sane(dims[i], v.Type, s.maxBytes) {
+			return
+		}
+	}
+	var err error
+	defer recovered("", &err)
+	_ = s.plan.Update(dims)
+}
+
 // setFreeDims gives symbolic dimensions of the inputs their sizes.
-func setFreeDims(inputs []*Value, sizes map[string]int) error {
+func setFreeDims(inputs []*ir.Value, sizes map[string]int) error {
 	var symbols []string
 	for _, v := range inputs {
 		for i, d := range v.Dims {
@@ -87,7 +116,7 @@ func setFreeDims(inputs []*Value, sizes map[string]int) error {
 			}
 			if size, ok := sizes[d.Symbol]; ok {
 				if size < 0 {
-					return Shape("graph: dimension ", text.Quote(d.Symbol), " is given as ", size)
+					return ir.Shape("graph: dimension ", text.Quote(d.Symbol), " is given as ", size)
 				}
 				v.Dims[i].Size = size
 			}
@@ -115,14 +144,14 @@ func setFreeDims(inputs []*Value, sizes map[string]int) error {
 		}
 		known += text.Quote(symbol)
 	}
-	return Shape("graph: there is no free dimension ", text.Quote(unknown), "; ", known)
+	return ir.Shape("graph: there is no free dimension ", text.Quote(unknown), "; ", known)
 }
 
 // Info describes an input or output.
 type Info struct {
 	Name string
-	Type DType
-	Dims []Dim
+	Type ir.DType
+	Dims []ir.Dim
 	// Known is false where the model does not declare the dimensions.
 	Known bool
 }
@@ -133,7 +162,7 @@ func (s *Session) Inputs() []Info { return infos(s.graph.Inputs) }
 // Outputs describes the outputs as far as the model declares them.
 func (s *Session) Outputs() []Info { return infos(s.graph.Outputs) }
 
-func infos(values []*Value) []Info {
+func infos(values []*ir.Value) []Info {
 	list := make([]Info, len(values))
 	for i, v := range values {
 		list[i] = Info{v.Name, v.Type, v.Dims, v.Known}
@@ -142,18 +171,15 @@ func infos(values []*Value) []Info {
 }
 
 // OpCount says how often an operator occurs.
-type OpCount struct {
-	Op string
-	N  int
-}
+type OpCount = plan.Count
 
 // Ops counts the nodes by operator, as they are after optimization, in order of
 // first occurrence; the branches of an If count both.
 func (s *Session) Ops() []OpCount { return opsOf(nil, s.graph.Nodes) }
 
-func opsOf(list []OpCount, nodes []*Node) []OpCount {
+func opsOf(list []OpCount, nodes []*ir.Node) []OpCount {
 	for _, n := range nodes {
-		list = counted(list, n.Op)
+		list = plan.Counted(list, n.Op)
 		for _, g := range n.Subgraphs() {
 			list = opsOf(list, g.Nodes)
 		}
@@ -162,26 +188,20 @@ func opsOf(list []OpCount, nodes []*Node) []OpCount {
 }
 
 // Bytes is what the session holds beside the weights as the model has them: packed
-// ones for the kernels, and the arenas of its plans.
+// ones for the kernels, and the memory of its plan.
 func (s *Session) Bytes() int {
-	n := s.packed + len(s.arena) + len(s.feeds)
-	for _, r := range s.runs {
-		n += r.first.held()
-		for _, b := range r.results {
-			n += len(b)
-		}
+	if s.released {
+		return 0
 	}
-	return n
+	return s.plan.Bytes()
 }
 
 // Release lets go of all memory. Runs of the session cannot be executed any more.
 func (s *Session) Release() {
-	for _, r := range s.runs {
-		r.unbind()
+	if !s.released {
+		s.plan.Release()
 	}
-	slab.Give(s.arena)
-	slab.Give(s.feeds)
-	*s = Session{graph: &Graph{}, released: true}
+	*s = Session{graph: &ir.Graph{}, released: true}
 }
 
 // Weights is how many bytes of constants are elsewhere than in file.
@@ -189,10 +209,10 @@ func (s *Session) Weights(file []byte) int { return constantBytes(s.graph, file)
 
 // constantBytes sums the known values that the graph refers to, but for those in the
 // memory of file.
-func constantBytes(g *Graph, file []byte) int {
+func constantBytes(g *ir.Graph, file []byte) int {
 	n, from := 0, slab.Addr(file)
-	seen := map[*Tensor]bool{}
-	add := func(v *Value) {
+	seen := map[*ir.Tensor]bool{}
+	add := func(v *ir.Value) {
 		if v == nil || v.Const == nil || seen[v.Const] {
 			return
 		}
@@ -201,31 +221,11 @@ func constantBytes(g *Graph, file []byte) int {
 			n += len(v.Const.Data)
 		}
 	}
-	eachUse(g.Nodes, add)
+	ir.EachUse(g.Nodes, add)
 	for _, v := range g.Outputs {
 		add(v)
 	}
 	return n
-}
-
-// grow makes the arena that the first segments share, or that of the inputs, at least n
-// bytes large. Runs that are bound to the old one turn stale until they are prepared again.
-func (s *Session) grow(arena *[]byte, n int) (err error) {
-	if n <= len(*arena) {
-		return nil
-	}
-	more := n
-	if len(*arena) > 0 {
-		more = aligned(n + n/8) // so that inputs that grow step by step do not reallocate each time
-	}
-	for _, r := range s.runs {
-		r.unbind()
-	}
-	slab.Give(*arena)
-	if *arena, err = slab.Take(more, false); err != nil {
-		*arena, err = slab.Take(n, false)
-	}
-	return err
 }
 
 // recovered turns a panic into an error. Operators check what they are given; this
@@ -236,10 +236,10 @@ func recovered(what string, err *error) {
 	case *slab.NoMemoryError:
 		*err = p
 	case error:
-		*err = Load("graph: ", what, " failed: ", p)
+		*err = ir.Load("graph: ", what, " failed: ", p)
 	case string:
-		*err = Load("graph: ", what, " failed: ", p)
+		*err = ir.Load("graph: ", what, " failed: ", p)
 	default:
-		*err = Load("graph: ", what, " failed")
+		*err = ir.Load("graph: ", what, " failed")
 	}
 }

@@ -11,20 +11,22 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
 )
 
 // The planner's tests have operators of their own, in the domain "test", so that
 // they hold the planner alone to account.
 func init() {
-	same := func(c *Call) { c.Out(0, Float32, c.In(0).Dims...) }
-	add := func(name string, plan func(c *Call) error) {
-		operators["test."+name] = operator{since: 1, plan: plan}
+	same := func(c *op.Call) { c.Out(0, ir.Float32, c.In(0).Dims...) }
+	add := func(name string, plan func(c *op.Call) error) {
+		op.Register([]op.Row{{Name: name, Domain: "test", Since: 1, In: anything, Out: []op.Out{{Name: "y", Many: true}}, Plan: plan}})
 	}
 	// Inc adds 1, in place when it may.
-	add("Inc", func(c *Call) error {
+	add("Inc", func(c *op.Call) error {
 		same(c)
 		c.InPlace(0, 0)
-		c.Run(func(a *Args) {
+		c.Step = do(func(a *op.Args) {
 			in, out := a.In[0].Float32s(), a.Out[0].Float32s()
 			for i := range out {
 				out[i] = in[i] + 1
@@ -33,10 +35,10 @@ func init() {
 		return nil
 	})
 	// Spread is in0 + the sum of in1, by way of scratch memory, never in place.
-	add("Spread", func(c *Call) error {
+	add("Spread", func(c *op.Call) error {
 		same(c)
 		c.Scratch(4 * 37)
-		c.Run(func(a *Args) {
+		c.Step = do(func(a *op.Args) {
 			tmp := slab.View[float32](a.Scratch)
 			for i := range tmp {
 				tmp[i] = -1e9
@@ -56,14 +58,14 @@ func init() {
 		return nil
 	})
 	// Mix adds two equally long operands, in place of either.
-	add("Mix", func(c *Call) error {
+	add("Mix", func(c *op.Call) error {
 		if c.In(0).Len() != c.In(1).Len() {
 			return c.Fail("lengths ", c.In(0).Len(), " and ", c.In(1).Len())
 		}
 		same(c)
 		c.InPlace(0, 0)
 		c.InPlace(0, 1)
-		c.Run(func(a *Args) {
+		c.Step = do(func(a *op.Args) {
 			x, y, out := a.In[0].Float32s(), a.In[1].Float32s(), a.Out[0].Float32s()
 			for i := range out {
 				out[i] = x[i] + y[i]
@@ -72,12 +74,12 @@ func init() {
 		return nil
 	})
 	// Twins are in0 + 1 and in0 + 2; either may take in0's memory, not both.
-	add("Twins", func(c *Call) error {
+	add("Twins", func(c *op.Call) error {
 		same(c)
-		c.Out(1, Float32, c.In(0).Dims...)
+		c.Out(1, ir.Float32, c.In(0).Dims...)
 		c.InPlace(0, 0)
 		c.InPlace(1, 0)
-		c.Run(func(a *Args) {
+		c.Step = do(func(a *op.Args) {
 			in, one, two := a.In[0].Float32s(), a.Out[0].Float32s(), a.Out[1].Float32s()
 			for i, v := range in {
 				one[i], two[i] = v+1, v+2
@@ -87,10 +89,10 @@ func init() {
 	})
 	// Mirror is in0 + the reverse of in1, in place of in0 where in1 is not the same
 	// memory seen otherwise.
-	add("Mirror", func(c *Call) error {
+	add("Mirror", func(c *op.Call) error {
 		same(c)
 		c.InPlace(0, 0)
-		c.Run(func(a *Args) {
+		c.Step = do(func(a *op.Args) {
 			x, y, out := a.In[0].Float32s(), a.In[1].Float32s(), a.Out[0].Float32s()
 			for i := range out {
 				out[i] = x[i] + y[len(y)-1-i]
@@ -99,19 +101,19 @@ func init() {
 		return nil
 	})
 	// Flat is the input as a vector, its own memory.
-	add("Flat", func(c *Call) error {
-		c.Out(0, Float32, c.In(0).Len())
+	add("Flat", func(c *op.Call) error {
+		c.Out(0, ir.Float32, c.In(0).Len())
 		c.Alias(0, 0)
 		return nil
 	})
 	// Count has as many elements as its input's first element says.
-	add("Count", func(c *Call) error {
+	add("Count", func(c *op.Call) error {
 		t, err := c.Host(0)
 		if err != nil {
 			return err
 		}
-		c.Out(0, Float32, int(t.Float32s()[0]))
-		c.Run(func(a *Args) {
+		c.Out(0, ir.Float32, int(t.Float32s()[0]))
+		c.Step = do(func(a *op.Args) {
 			for i := range a.Out[0].Float32s() {
 				a.Out[0].Float32s()[i] = float32(i)
 			}
@@ -119,9 +121,9 @@ func init() {
 		return nil
 	})
 	// Positive tells whether the first element is.
-	add("Positive", func(c *Call) error {
-		c.Out(0, Bool)
-		c.Run(func(a *Args) {
+	add("Positive", func(c *op.Call) error {
+		c.Out(0, ir.Bool)
+		c.Step = do(func(a *op.Args) {
 			a.Out[0].Data[0] = 0
 			if a.In[0].Float32s()[0] > 0 {
 				a.Out[0].Data[0] = 1
@@ -130,67 +132,79 @@ func init() {
 		return nil
 	})
 	// Length gives its input's length, known while planning.
-	add("Length", func(c *Call) error {
-		t := NewTensor(Float32)
+	add("Length", func(c *op.Call) error {
+		t := ir.NewTensor(ir.Float32)
 		t.Float32s()[0] = float32(c.In(0).Len())
 		c.OutHost(0, t)
 		return nil
 	})
-	add("Panic", func(c *Call) error {
+	add("Panic", func(c *op.Call) error {
 		same(c)
-		c.Run(func(a *Args) { _ = a.In[0].Data[len(a.In[0].Data)] })
+		c.Step = do(func(a *op.Args) { _ = a.In[0].Data[len(a.In[0].Data)] })
 		return nil
 	})
-	add("Refuse", func(c *Call) error {
+	add("Refuse", func(c *op.Call) error {
 		same(c)
-		c.Run(func(a *Args) { panic(errors.New("an element is odd")) })
+		c.Step = do(func(a *op.Args) { panic(errors.New("an element is odd")) })
 		return nil
 	})
-	add("PanicPlan", func(c *Call) error { panic("no such thing") })
-	add("Huge", func(c *Call) error {
-		c.Out(0, Float32, 1<<40, 1<<40)
+	add("PanicPlan", func(c *op.Call) error { panic("no such thing") })
+	add("Huge", func(c *op.Call) error {
+		c.Out(0, ir.Float32, 1<<40, 1<<40)
 		return nil
 	})
-	add("Sink", func(c *Call) error { same(c); return nil })
-	operators["test.New"] = operator{since: 9, plan: func(c *Call) error { return nil }}
-	operators["test.Picky"] = operator{since: 1, check: func(*Node) string { return `mode="odd"` }}
+	add("Sink", func(c *op.Call) error { same(c); return nil })
+	op.Register([]op.Row{
+		{Name: "New", Domain: "test", Since: 9, In: anything, Plan: func(c *op.Call) error { return nil }},
+		{Name: "Picky", Domain: "test", Since: 1, In: anything, Check: func(*ir.Node) string { return `mode="odd"` }},
+	})
 }
+
+// anything is what the operators of these tests take.
+var anything = []op.In{{Name: "in", Types: ^op.Types(0), Many: true}}
+
+// do is a step of a test's own.
+type do func(a *op.Args)
+
+func (f do) Run(a *op.Args) { f(a) }
 
 // build makes graphs for tests.
-type build struct{ g *Graph }
+type build struct{ g *ir.Graph }
 
-func newBuild(dims ...Dim) (*build, *Value) {
-	x := &Value{Name: "x", Type: Float32, Dims: dims, Known: dims != nil}
-	return &build{&Graph{Opsets: map[string]int{"": 13}, Inputs: []*Value{x}}}, x
+func newBuild(dims ...ir.Dim) (*build, *ir.Value) {
+	x := &ir.Value{Name: "x", Type: ir.Float32, Dims: dims, Known: dims != nil}
+	return &build{&ir.Graph{Opsets: map[string]int{"": 13}, Inputs: []*ir.Value{x}}}, x
 }
 
-func (b *build) op(name string, in ...*Value) *Value {
-	out := &Value{Name: name + "_out"}
-	b.g.Nodes = append(b.g.Nodes, &Node{Name: "n_" + name, Op: name, Domain: "test", Version: 1, Inputs: in, Outputs: []*Value{out}})
+func (b *build) op(name string, in ...*ir.Value) *ir.Value {
+	out := &ir.Value{Name: name + "_out"}
+	b.g.Nodes = append(b.g.Nodes, &ir.Node{Name: "n_" + name, Op: name, Domain: "test", Version: 1, Inputs: in, Outputs: []*ir.Value{out}})
 	return out
 }
 
-func (b *build) out(v ...*Value) *Graph {
+func (b *build) out(v ...*ir.Value) *ir.Graph {
 	b.g.Outputs = v
 	return b.g
 }
 
-func (b *build) branch(cond *Value, yes, no *Graph) *Value {
-	out := &Value{Name: "if_out"}
-	b.g.Nodes = append(b.g.Nodes, &Node{Name: "if", Op: "If", Version: 13, Inputs: []*Value{cond}, Outputs: []*Value{out},
-		Attrs: map[string]*Attr{"then_branch": {Kind: AttrGraph, G: yes}, "else_branch": {Kind: AttrGraph, G: no}}})
+func (b *build) branch(cond *ir.Value, yes, no *ir.Graph) *ir.Value {
+	out := &ir.Value{Name: "if_out"}
+	b.g.Nodes = append(b.g.Nodes, &ir.Node{Name: "if", Op: "If", Version: 13, Inputs: []*ir.Value{cond}, Outputs: []*ir.Value{out},
+		Attrs: map[string]*ir.Attr{"then_branch": {Kind: ir.AttrGraph, G: yes}, "else_branch": {Kind: ir.AttrGraph, G: no}}})
 	return out
 }
 
-func vector(v ...float32) *Tensor {
-	t := NewTensor(Float32, len(v))
+func vector(v ...float32) *ir.Tensor {
+	t := ir.NewTensor(ir.Float32, len(v))
 	copy(t.Float32s(), v)
 	return t
 }
 
-func fixed(v ...float32) *Value { return &Value{Name: "c", Type: Float32, Const: vector(v...)} }
+func fixed(v ...float32) *ir.Value {
+	return &ir.Value{Name: "c", Type: ir.Float32, Const: vector(v...)}
+}
 
-func session(t testing.TB, g *Graph, o Options) *Session {
+func session(t testing.TB, g *ir.Graph, o Options) *Session {
 	t.Helper()
 	s, err := NewSession(g, o)
 	require.NoError(t, err)
@@ -207,9 +221,9 @@ func exec(t testing.TB, s *Session, x ...float32) *Run {
 }
 
 // evaluate computes a graph of test operators the slow way.
-func evaluate(g *Graph, x []float32) [][]float32 {
-	known := map[*Value][]float32{g.Inputs[0]: x}
-	get := func(v *Value) []float32 {
+func evaluate(g *ir.Graph, x []float32) [][]float32 {
+	known := map[*ir.Value][]float32{g.Inputs[0]: x}
+	get := func(v *ir.Value) []float32 {
 		if v.Const != nil {
 			return v.Const.Float32s()
 		}
@@ -258,11 +272,11 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 	for seed := range uint64(300) {
 		rnd := rand.New(rand.NewPCG(seed, 7))
 		b, x := newBuild()
-		values := []*Value{x, fixed(1, 2, 3), b.op("Length", x)}
-		size := map[*Value]int{x: 5, values[1]: 3, values[2]: 1}
-		pick := func() *Value { return values[max(0, len(values)-1-rnd.IntN(min(len(values), 6)))] }
+		values := []*ir.Value{x, fixed(1, 2, 3), b.op("Length", x)}
+		size := map[*ir.Value]int{x: 5, values[1]: 3, values[2]: 1}
+		pick := func() *ir.Value { return values[max(0, len(values)-1-rnd.IntN(min(len(values), 6)))] }
 		for range 3 + rnd.IntN(30) {
-			var v *Value
+			var v *ir.Value
 			in := pick()
 			switch rnd.IntN(7) {
 			case 0, 1:
@@ -292,7 +306,7 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 			}
 			values = append(values, v)
 		}
-		outs := []*Value{values[len(values)-1], pick(), pick(), values[rnd.IntN(len(values))]}
+		outs := []*ir.Value{values[len(values)-1], pick(), pick(), values[rnd.IntN(len(values))]}
 		g := b.out(outs...)
 		input := []float32{4, 1, -2, 3, 0.5}
 		want := evaluate(g, input)
@@ -323,7 +337,7 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 				}
 			}
 			r.Forget()
-			var gone *ReleasedError
+			var gone *ir.ReleasedError
 			require.ErrorAs(t, r.Exec(), &gone, "what was fed was let go of")
 		}
 		for i, b := range taken {
@@ -333,14 +347,14 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 }
 
 func TestResidentMemory(t *testing.T) {
-	build := func() *Graph {
+	build := func() *ir.Graph {
 		b, x := newBuild()
 		v := b.op("Inc", b.op("Inc", x))
 		return b.out(v, b.op("Flat", v), b.op("Inc", v), x)
 	}
 	s := session(t, build(), Options{Resident: true})
 	a, c := vector(1, 2, 3), vector(5, 6, 7)
-	for k, in := range []*Tensor{a, c, a, nil, c} {
+	for k, in := range []*ir.Tensor{a, c, a, nil, c} {
 		fed := [][]byte{nil}
 		if in != nil {
 			fed[0] = in.Data
@@ -380,8 +394,8 @@ func TestInPlaceSavesMemory(t *testing.T) {
 func TestInPlaceIsRefusedWhereItWouldHurt(t *testing.T) {
 	b, x := newBuild()
 	v := b.op("Inc", x)
-	one, two := &Value{Name: "one"}, &Value{Name: "two"}
-	b.g.Nodes = append(b.g.Nodes, &Node{Op: "Twins", Domain: "test", Version: 1, Inputs: []*Value{v}, Outputs: []*Value{one, two}})
+	one, two := &ir.Value{Name: "one"}, &ir.Value{Name: "two"}
+	b.g.Nodes = append(b.g.Nodes, &ir.Node{Op: "Twins", Domain: "test", Version: 1, Inputs: []*ir.Value{v}, Outputs: []*ir.Value{one, two}})
 	r := exec(t, session(t, b.out(b.op("Inc", one)), Options{}), 1, 2, 3)
 	assert.Equal(t, []float32{4, 5, 6}, r.Out(0).Float32s(), "an unused output does not write over a used one")
 
@@ -418,7 +432,7 @@ func TestConstantsAreComputedOnce(t *testing.T) {
 	s := session(t, b.out(b.op("Mix", x, sum)), Options{})
 	r := exec(t, s, 100, 200)
 	assert.Equal(t, []float32{112, 223}, r.Out(0).Float32s())
-	assert.Equal(t, []OpCount{{"Mix", 1}}, s.Ops())
+	assert.Equal(t, []OpCount{{Op: "Mix", N: 1}}, s.Ops())
 }
 
 func TestDataDependentShapes(t *testing.T) {
@@ -437,7 +451,7 @@ func TestDataDependentShapes(t *testing.T) {
 }
 
 func TestIf(t *testing.T) {
-	make := func(known bool) *Graph {
+	make := func(known bool) *ir.Graph {
 		b, x := newBuild()
 		yes, _ := newBuild()
 		no, _ := newBuild()
@@ -456,7 +470,6 @@ func TestIf(t *testing.T) {
 	t.Run("known while planning", func(t *testing.T) {
 		r := exec(t, session(t, make(true), Options{}), 1, 2)
 		assert.Equal(t, []float32{6, 8}, r.Out(0).Float32s())
-		assert.Nil(t, r.first.rest)
 	})
 	t.Run("known while running", func(t *testing.T) {
 		s := session(t, make(false), Options{})
@@ -474,7 +487,7 @@ func TestExecAllocatesNothing(t *testing.T) {
 	b, x = newBuild()
 	parts := session(t, b.out(b.op("Inc", b.op("Count", b.op("Inc", x)))), Options{})
 	for name, s := range map[string]*Session{"one segment": whole, "two segments": parts} {
-		r := exec(t, s, 3, 4)
+		r, dims := exec(t, s, 3, 4), [][]int{{2}}
 		held := s.Bytes()
 		assert.Zero(t, testing.AllocsPerRun(50, func() {
 			if r.Exec() != nil {
@@ -482,7 +495,7 @@ func TestExecAllocatesNothing(t *testing.T) {
 			}
 		}), name)
 		assert.Zero(t, testing.AllocsPerRun(50, func() {
-			if _, err := s.Prepare(r.dims); err != nil {
+			if _, err := s.Prepare(dims); err != nil {
 				panic(err)
 			}
 		}), name)
@@ -496,18 +509,16 @@ func TestRunsShareOneArena(t *testing.T) {
 	small := exec(t, s, 1, 2)
 	large, err := s.Prepare([][]int{{1000}})
 	require.NoError(t, err)
-	var gone *ReleasedError
+	var gone *ir.ReleasedError
 	assert.ErrorAs(t, small.Exec(), &gone, "its memory is gone")
-	for range 3 {
-		assert.Equal(t, []float32{5, 6}, exec(t, s, 1, 2).Out(0).Float32s())
-		require.NoError(t, large.Exec())
-	}
-	for n := range 30 { // more than are kept
+	require.NoError(t, large.Exec())
+	for n := range 30 {
 		r := exec(t, s, make([]float32, n)...)
 		assert.Len(t, r.Out(0).Float32s(), n)
 	}
-	assert.Len(t, s.runs, maxRuns)
-	last := s.runs[0]
+	assert.ErrorAs(t, large.Exec(), &gone)
+	last := exec(t, s, 1, 2)
+	assert.Equal(t, []float32{5, 6}, last.Out(0).Float32s())
 	s.Release()
 	s.Release()
 	assert.ErrorAs(t, last.Exec(), &gone)
@@ -517,9 +528,9 @@ func TestRunsShareOneArena(t *testing.T) {
 }
 
 func TestPrepareChecksShapes(t *testing.T) {
-	g := func() *Graph {
-		b, x := newBuild(Dim{Size: 1}, Dim{Size: -1, Symbol: "width"}, Dim{Size: -1})
-		y := &Value{Name: "y", Type: Float32, Known: true, Dims: []Dim{{Size: -1, Symbol: "width"}}}
+	g := func() *ir.Graph {
+		b, x := newBuild(ir.Dim{Size: 1}, ir.Dim{Size: -1, Symbol: "width"}, ir.Dim{Size: -1})
+		y := &ir.Value{Name: "y", Type: ir.Float32, Known: true, Dims: []ir.Dim{{Size: -1, Symbol: "width"}}}
 		b.g.Inputs = append(b.g.Inputs, y)
 		return b.out(x, y)
 	}
@@ -532,13 +543,12 @@ func TestPrepareChecksShapes(t *testing.T) {
 		`input "x" has shape [1 0 4611686018427387904]: negative, or more than t`: {{1, 0, 1 << 62}, {0}},
 	} {
 		_, err := session(t, g(), Options{}).Prepare(dims)
-		var bad *ShapeError
+		var bad *ir.ShapeError
 		require.ErrorAs(t, err, &bad)
 		assert.Contains(t, err.Error(), want)
 	}
-	// Exporters give unlike sizes one name.
 	_, err := session(t, g(), Options{}).Prepare([][]int{{1, 2, 3}, {3}})
-	require.NoError(t, err)
+	require.NoError(t, err, "exporters give unlike sizes one name")
 	r, err := session(t, g(), Options{}).Prepare([][]int{{1, 0, 3}, {0}})
 	require.NoError(t, err)
 	require.NoError(t, r.Exec())
@@ -549,16 +559,16 @@ func TestPrepareChecksShapes(t *testing.T) {
 	_, err = s.Prepare([][]int{{1, 3, 3}, {3}})
 	assert.ErrorContains(t, err, "want [1 4 ?]")
 
-	var bad *ShapeError
+	var bad *ir.ShapeError
 	_, err = NewSession(g(), Options{FreeDims: map[string]int{"width": 4, "nonsense": 1, "zero": 2}})
 	require.ErrorAs(t, err, &bad)
 	assert.EqualError(t, err, `graph: there is no free dimension "nonsense"; those of the model's inputs are "width"`)
-	b, x := newBuild(Dim{Size: 2}, Dim{Size: -1})
+	b, x := newBuild(ir.Dim{Size: 2}, ir.Dim{Size: -1})
 	_, err = NewSession(b.out(x), Options{FreeDims: map[string]int{"": 4}})
 	assert.EqualError(t, err, `graph: there is no free dimension ""; the model's inputs have none`)
 	b, x = newBuild()
 	for i := range 40 {
-		x.Dims = append(x.Dims, Dim{Size: -1, Symbol: text.Join("d", i)})
+		x.Dims = append(x.Dims, ir.Dim{Size: -1, Symbol: text.Join("d", i)})
 	}
 	_, err = NewSession(b.out(x), Options{FreeDims: map[string]int{"n": 1}})
 	assert.ErrorContains(t, err, `"d31" and 8 more`)
@@ -573,15 +583,15 @@ func TestEverythingMissingIsListed(t *testing.T) {
 	sub, _ := newBuild()
 	sub.g.Inputs = nil
 	sub.op("Hid\nden", x)
-	b.branch(x, sub.out(x), &Graph{})
-	b.g.Missing = []string{"type bfloat16"}
+	b.branch(x, sub.out(x), &ir.Graph{})
+	b.g.Missing.Add("type float4e2m1")
 	b.g.Opsets[""] = 6
 	_, err := NewSession(b.out(x), Options{})
-	var bad *UnsupportedError
+	var bad *ir.UnsupportedError
 	require.ErrorAs(t, err, &bad)
-	assert.Equal(t, []string{"type bfloat16", "opset 6 (7 to 23 are implemented)", "test.Odd (opset 1)",
+	assert.Equal(t, []string{"type float4e2m1", "opset 6 (7 to 23 are implemented)", "test.Odd (opset 1)",
 		"test.New (opset 1), implemented from opset 9 on", `Picky mode="odd" (opset 1)`,
-		"If with 1 outputs, of which its else_branch gives 0", `"test.Hid\nden" (opset 1)`}, bad.Missing)
+		"If with 1 outputs, of which its else_branch gives 0 (opset 13)", `"test.Hid\nden" (opset 1)`}, bad.Missing)
 }
 
 func TestFailuresAreErrors(t *testing.T) {
@@ -608,24 +618,28 @@ func TestFailuresAreErrors(t *testing.T) {
 	exec(t, s, 1, 2, 3)
 
 	b, x = newBuild()
-	s = session(t, b.out(b.op("Inc", &Value{Name: "ghost"})), Options{})
+	s = session(t, b.out(b.op("Inc", &ir.Value{Name: "ghost"})), Options{})
 	_, err = s.Prepare([][]int{{2}})
 	assert.ErrorContains(t, err, `value "ghost" is used before it is computed`)
 	_ = x
 
-	_, err = NewSession(&Graph{}, Options{Optimize: "most"})
+	_, err = NewSession(&ir.Graph{}, Options{Optimize: "most"})
 	assert.Error(t, err)
 }
 
+// packed is what the operator of the next test keeps.
+type packed []float32
+
+func (p packed) Bytes() int { return 4 * len(p) }
+
 func TestPreparedIsKeptForConstantsOnly(t *testing.T) {
 	made := 0
-	operators["test.Pack"] = operator{since: 1, plan: func(c *Call) error {
-		c.Prepared("w", func() any { made++; return make([]float32, 100) })
-		c.Out(0, Float32, c.In(0).Dims...)
-		c.Run(func(*Args) {})
+	op.Register([]op.Row{{Name: "Pack", Domain: "test", Since: 1, In: anything, Plan: func(c *op.Call) error {
+		op.Prepared(c, op.Key{}, func() packed { made++; return make(packed, 100) })
+		c.Out(0, ir.Float32, c.In(0).Dims...)
+		c.Step = do(func(*op.Args) {})
 		return nil
-	}}
-	defer delete(operators, "test.Pack")
+	}}})
 
 	b, x := newBuild()
 	s := session(t, b.out(b.op("Pack", x, fixed(1))), Options{})
@@ -648,23 +662,7 @@ func TestProfile(t *testing.T) {
 	clock := 0.0
 	times, err := exec(t, s, 1, 2).ExecProfiled(func() float64 { clock += 1.5; return clock })
 	require.NoError(t, err)
-	assert.Equal(t, []StepTime{{"n_Inc", "Inc", 1.5}}, times)
-	assert.Equal(t, []OpCount{{"Inc", 1}}, s.runs[0].Ops())
-	assert.Equal(t, []OpCount{{"Flat", 1}, {"Inc", 1}}, s.Ops())
-}
-
-// Many small buffers, beyond those that are placed with care, still get distinct
-// memory, and quickly.
-func TestLayoutOfManyBuffers(t *testing.T) {
-	var list []*buffer
-	for i := range 3 * greedy {
-		list = append(list, &buffer{size: 64 + i%3, first: i, last: i + 5})
-	}
-	end := layout(list)
-	for i, b := range list {
-		assert.LessOrEqual(t, b.offset+b.size, end)
-		for _, c := range list[i+1 : min(i+6, len(list))] {
-			require.False(t, b.offset < c.offset+c.size && c.offset < b.offset+b.size, "buffer %d", i)
-		}
-	}
+	assert.Equal(t, []StepTime{{Name: "n_Inc", Op: "Inc", Ms: 1.5}}, times)
+	assert.Equal(t, []OpCount{{Op: "Inc", N: 1}}, s.run.Ops())
+	assert.Equal(t, []OpCount{{Op: "Flat", N: 1}, {Op: "Inc", N: 1}}, s.Ops())
 }

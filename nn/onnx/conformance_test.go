@@ -11,6 +11,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/testkit"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // Every case of the ONNX project's tests of normalizations, from the file to the
@@ -31,7 +32,7 @@ func TestConformance(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &manifest))
 	require.GreaterOrEqual(t, len(manifest.Cases), 55)
-	tensor := func(t *testing.T, f file) *graph.Tensor {
+	tensor := func(t *testing.T, f file) *ir.Tensor {
 		b, err := os.ReadFile(filepath.Join(dir, f.File))
 		require.NoError(t, err)
 		got, _, err := (&reader{}).tensor(b)
@@ -47,7 +48,7 @@ func TestConformance(t *testing.T) {
 				require.NoError(t, err)
 				s, err := graph.NewSession(g, graph.Options{Optimize: level})
 				require.NoError(t, err)
-				var inputs []*graph.Tensor
+				var inputs []*ir.Tensor
 				var dims [][]int
 				for _, f := range c.Inputs {
 					in := tensor(t, f)
@@ -64,7 +65,7 @@ func TestConformance(t *testing.T) {
 				for i, f := range c.Outputs {
 					want, got := tensor(t, f), r.Out(i)
 					require.Equal(t, want.Dims, got.Dims)
-					require.Equal(t, graph.Float32, got.Type)
+					require.Equal(t, ir.Float32, got.Type)
 					for k, w := range want.Float32s() {
 						require.LessOrEqual(t, math.Abs(float64(got.Float32s()[k])-float64(w)), f.Atol+f.Rtol*math.Abs(float64(w)),
 							"output %d, element %d: %v, want %v", i, k, got.Float32s()[k], w)

@@ -2,7 +2,7 @@ package onnx
 
 import (
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // function is a FunctionProto: an operator that the model defines by a graph of other
@@ -47,7 +47,7 @@ func (r *reader) header(b []byte) error {
 	}
 	f := &function{name: functionName(domain, name, overload), body: b}
 	if r.functions[f.name] != nil {
-		return graph.Load("onnx: function ", text.Quote(f.name), " is defined twice")
+		return ir.Load("onnx: function ", text.Quote(f.name), " is defined twice")
 	}
 	if r.functions == nil {
 		r.functions = map[string]*function{}
@@ -104,10 +104,10 @@ func (r *reader) called(n *node) *function {
 // attributes are resolved.
 func (r *reader) expand(n *node, f *function) ([]*node, error) {
 	if r.calls++; r.calls > maxDepth {
-		return nil, graph.Load("onnx: function ", text.Quote(f.name), " is called more than ", maxDepth, " deep")
+		return nil, ir.Load("onnx: function ", text.Quote(f.name), " is called more than ", maxDepth, " deep")
 	}
 	if r.budget -= len(f.body); r.budget < 0 {
-		return nil, graph.Load("onnx: the calls of function ", text.Quote(f.name), " make far more of the model than the file has")
+		return nil, ir.Load("onnx: the calls of function ", text.Quote(f.name), " make far more of the model than the file has")
 	}
 	own := r.opsets
 	defer func() { r.calls, r.opsets = r.calls-1, own }()
@@ -116,7 +116,7 @@ func (r *reader) expand(n *node, f *function) ([]*node, error) {
 	}
 	r.opsets = f.opsets
 	if len(n.Inputs) > len(f.inputs) || len(n.Outputs) > len(f.outputs) {
-		return nil, graph.Load("onnx: node ", text.Quote(n.Name), " calls function ", text.Quote(f.name), " with ", len(n.Inputs), " inputs and ",
+		return nil, ir.Load("onnx: node ", text.Quote(n.Name), " calls function ", text.Quote(f.name), " with ", len(n.Inputs), " inputs and ",
 			len(n.Outputs), " outputs; it has ", len(f.inputs), " and ", len(f.outputs))
 	}
 	s, err := r.arguments(n, f)
@@ -132,7 +132,7 @@ func (r *reader) expand(n *node, f *function) ([]*node, error) {
 
 // arguments is the scope of a call: the function's inputs, and its attributes.
 func (r *reader) arguments(n *node, f *function) (*scope, error) {
-	s := &scope{values: map[string]*graph.Value{}, omitted: map[string]bool{}, attrs: map[string]*graph.Attr{}}
+	s := &scope{values: map[string]*ir.Value{}, omitted: map[string]bool{}, attrs: map[string]*ir.Attr{}}
 	for _, b := range f.defaults {
 		name, a, err := r.attribute(b, s)
 		if err != nil {
@@ -145,7 +145,7 @@ func (r *reader) arguments(n *node, f *function) (*scope, error) {
 	}
 	for i, name := range f.inputs {
 		if s.values[name] != nil || s.omitted[name] {
-			return nil, graph.Load("onnx: function ", text.Quote(f.name), " has the input ", text.Quote(name), " twice")
+			return nil, ir.Load("onnx: function ", text.Quote(f.name), " has the input ", text.Quote(name), " twice")
 		}
 		if i < len(n.Inputs) && n.Inputs[i] != nil {
 			s.values[name] = n.Inputs[i]
@@ -158,11 +158,11 @@ func (r *reader) arguments(n *node, f *function) (*scope, error) {
 
 // body reads a function's nodes and gives their results to the outputs of the call.
 func (r *reader) body(n *node, f *function, s *scope) ([]*node, error) {
-	results := map[string]*graph.Value{} // by the function's names, until something makes them
+	results := map[string]*ir.Value{} // by the function's names, until something makes them
 	var p graphProto
 	for i, name := range f.outputs {
 		if results[name] != nil {
-			return nil, graph.Load("onnx: function ", text.Quote(f.name), " has the output ", text.Quote(name), " twice")
+			return nil, ir.Load("onnx: function ", text.Quote(f.name), " has the output ", text.Quote(name), " twice")
 		}
 		if i >= len(n.Outputs) || n.Outputs[i] == nil {
 			continue
@@ -171,8 +171,8 @@ func (r *reader) body(n *node, f *function, s *scope) ([]*node, error) {
 			if err := r.item(); err != nil {
 				return nil, err
 			}
-			p.nodes = append(p.nodes, &node{Node: &graph.Node{Name: n.Name, Op: "Identity", Version: max(f.opsets[""], 13),
-				Outputs: []*graph.Value{n.Outputs[i]}}, inputs: []string{name}})
+			p.nodes = append(p.nodes, &node{Node: &ir.Node{Name: n.Name, Op: "Identity", Version: max(f.opsets[""], 13),
+				Outputs: []*ir.Value{n.Outputs[i]}}, inputs: []string{name}})
 			continue
 		}
 		results[name] = n.Outputs[i]
@@ -190,7 +190,7 @@ func (r *reader) body(n *node, f *function, s *scope) ([]*node, error) {
 			}
 			name := v.Name
 			if s.values[name] != nil || s.omitted[name] {
-				return nil, graph.Load("onnx: value ", text.Quote(name), " of function ", text.Quote(f.name), " is defined twice")
+				return nil, ir.Load("onnx: value ", text.Quote(name), " of function ", text.Quote(f.name), " is defined twice")
 			}
 			if out := results[name]; out != nil {
 				v, inner.Outputs[i] = out, out
@@ -200,14 +200,14 @@ func (r *reader) body(n *node, f *function, s *scope) ([]*node, error) {
 		}
 	}
 	for name := range results {
-		return nil, graph.Load("onnx: output ", text.Quote(name), " of function ", text.Quote(f.name), " is computed by no node")
+		return nil, ir.Load("onnx: output ", text.Quote(name), " of function ", text.Quote(f.name), " is computed by no node")
 	}
 	return p.nodes, nil
 }
 
 // reference is the attribute of the call that an attribute of a function's node refers
 // to, nil where the call does not give it.
-func (r *reader) reference(p *attributeProto, s *scope) (*graph.Attr, error) {
+func (r *reader) reference(p *attributeProto, s *scope) (*ir.Attr, error) {
 	for ; s != nil; s = s.outer {
 		if s.attrs == nil {
 			continue
@@ -216,12 +216,12 @@ func (r *reader) reference(p *attributeProto, s *scope) (*graph.Attr, error) {
 		if a == nil {
 			return nil, nil
 		}
-		if a.Kind == graph.AttrGraph {
+		if a.Kind == ir.AttrGraph {
 			r.missing("attribute " + text.Quote(p.name) + " with a reference to a graph")
 			return nil, nil
 		}
 		if p.typ != 0 && p.typ != int64(a.Kind) {
-			return nil, graph.Load("onnx: attribute ", text.Quote(p.name), " refers to ", text.Quote(p.ref), ", which is of another kind")
+			return nil, ir.Load("onnx: attribute ", text.Quote(p.name), " refers to ", text.Quote(p.ref), ", which is of another kind")
 		}
 		value := *a
 		return &value, nil

@@ -15,6 +15,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // seeds are small models that touch the reader's and the operators' features.
@@ -169,26 +170,26 @@ func FuzzRead(f *testing.F) {
 	f.Fuzz(func(t *testing.T, file []byte, _ byte) {
 		g, err := Read(owned(file))
 		if err != nil {
-			var bad *graph.LoadError
+			var bad *ir.LoadError
 			require.ErrorAs(t, err, &bad)
 			return
 		}
-		if len(g.Missing) > 0 { // what an unsupported Constant would have given has no value
+		if g.Missing.Any() { // what an unsupported Constant would have given has no value
 			_, err := graph.NewSession(g, graph.Options{})
-			var missing *graph.UnsupportedError
-			var bad *graph.LoadError
+			var missing *ir.UnsupportedError
+			var bad *ir.LoadError
 			require.True(t, errors.As(err, &missing) || errors.As(err, &bad), "%v", err)
 			return
 		}
-		wellFormed(t, g, map[*graph.Value]bool{})
+		wellFormed(t, g, map[*ir.Value]bool{})
 	})
 }
 
-func wellFormed(t *testing.T, g *graph.Graph, defined map[*graph.Value]bool) {
+func wellFormed(t *testing.T, g *ir.Graph, defined map[*ir.Value]bool) {
 	for _, v := range g.Inputs {
 		defined[v] = true
 	}
-	use := func(v *graph.Value) {
+	use := func(v *ir.Value) {
 		require.True(t, v == nil || v.Const != nil || defined[v])
 		if v != nil && v.Const != nil && v.Const.Type.Size() > 0 && len(v.Const.Data) > 0 {
 			require.Equal(t, v.Const.Len()*v.Const.Type.Size(), len(v.Const.Data))
@@ -228,7 +229,7 @@ func FuzzModel(f *testing.F) {
 	})
 }
 
-func run(t *testing.T, g *graph.Graph, sizes byte, level string) {
+func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
 	s, err := graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20})
 	if refused(t, err) {
 		return
@@ -252,7 +253,7 @@ func run(t *testing.T, g *graph.Graph, sizes byte, level string) {
 	for i := range dims {
 		in := r.In(i)
 		switch in.Type {
-		case graph.Float32:
+		case ir.Float32:
 			for k := range in.Float32s() {
 				in.Float32s()[k] = float32(math.Sin(float64(k) + float64(sizes)))
 			}
@@ -310,7 +311,7 @@ func FuzzNodes(f *testing.F) {
 var absurd = []int64{0, 1, 2, 3, -1, -2, 4, 6, 7, 100, -100, math.MaxInt32, math.MinInt32, 1 << 31, 1 << 40, 1 << 62, math.MaxInt64, math.MinInt64}
 
 // mutate changes one thing, which five bytes choose.
-func mutate(g *graph.Graph, b []byte) {
+func mutate(g *ir.Graph, b []byte) {
 	n := g.Nodes[int(b[0])%len(g.Nodes)]
 	number := absurd[int(b[3])%len(absurd)]
 	at := func(length int) int { return int(b[4]) % length }
@@ -319,7 +320,7 @@ func mutate(g *graph.Graph, b []byte) {
 		names := slices.Sorted(maps.Keys(n.Attrs))
 		name = names[int(b[2])%len(names)]
 	}
-	var v *graph.Value
+	var v *ir.Value
 	if len(n.Inputs) > 0 {
 		v = n.Inputs[int(b[2])%len(n.Inputs)]
 	}
@@ -340,12 +341,12 @@ func mutate(g *graph.Graph, b []byte) {
 	case 3:
 		delete(n.Attrs, name)
 	case 4:
-		if v != nil && v.Const != nil && v.Type == graph.Int64 && v.Const.Len() > 0 {
+		if v != nil && v.Const != nil && v.Type == ir.Int64 && v.Const.Len() > 0 {
 			v.Const.Int64s()[at(v.Const.Len())] = number
 		}
 	case 5: // another constant: fewer elements, a scalar, other dimensions
 		if v != nil && v.Const != nil {
-			t := graph.NewTensor(v.Type, [][]int{{}, {1}, {2}, {0}, {3, 1}, {4, 2, 3, 3}, {1, 4, 1, 1}, {2, 0}}[at(8)]...)
+			t := ir.NewTensor(v.Type, [][]int{{}, {1}, {2}, {0}, {3, 1}, {4, 2, 3, 3}, {1, 4, 1, 1}, {2, 0}}[at(8)]...)
 			copy(t.Data, v.Const.Data)
 			v.Const = t
 		}
@@ -365,7 +366,7 @@ func mutate(g *graph.Graph, b []byte) {
 		}
 	case 8:
 		n.Version = 7 + int(b[3])%17
-		n.Outputs = append(n.Outputs, &graph.Value{Name: "more"})
+		n.Outputs = append(n.Outputs, &ir.Value{Name: "more"})
 	}
 }
 
@@ -374,9 +375,9 @@ func refused(t *testing.T, err error) bool {
 	if err == nil {
 		return false
 	}
-	var load *graph.LoadError
-	var missing *graph.UnsupportedError
-	var shape *graph.ShapeError
+	var load *ir.LoadError
+	var missing *ir.UnsupportedError
+	var shape *ir.ShapeError
 	require.True(t, errors.As(err, &load) || errors.As(err, &missing) || errors.As(err, &shape), "%v", err)
 	require.NotContains(t, err.Error(), " failed: ", "a caught panic")
 	return true

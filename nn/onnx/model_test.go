@@ -14,6 +14,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/testkit"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // modelCases is a cases.json of the shared test data.
@@ -217,7 +218,7 @@ func TestDamagedModels(t *testing.T) {
 		for range 12 {
 			at := rnd.IntN(len(whole) - 200) // a model may end in fields that it can do without
 			_, err := Read(owned(whole[:at]))
-			var bad *graph.LoadError
+			var bad *ir.LoadError
 			require.ErrorAs(t, err, &bad, "%s cut at %d", name, at)
 		}
 		for range 60 {

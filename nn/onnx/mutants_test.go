@@ -24,6 +24,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // Mutations: files are changed in ways that leave many of them valid, and run as they are
@@ -45,7 +46,7 @@ type tensorText struct {
 	Error      []float64 `json:",omitempty"` // by how much each element may differ, for floats
 }
 
-func textOf(name string, t *graph.Tensor) tensorText {
+func textOf(name string, t *ir.Tensor) tensorText {
 	return tensorText{Name: name, Type: t.Type.String(), Dims: append([]int{}, t.Dims...), Data: base64.StdEncoding.EncodeToString(t.Data)}
 }
 
@@ -59,9 +60,9 @@ type play struct {
 }
 
 // fed makes inputs for a session: small sizes, ordinary numbers.
-func fed(rnd *rand.Rand, inputs []graph.Info) []*graph.Tensor {
+func fed(rnd *rand.Rand, inputs []graph.Info) []*ir.Tensor {
 	sizes := map[string]int{}
-	var list []*graph.Tensor
+	var list []*ir.Tensor
 	for _, in := range inputs {
 		var dims []int
 		for _, d := range in.Dims {
@@ -83,23 +84,23 @@ func fed(rnd *rand.Rand, inputs []graph.Info) []*graph.Tensor {
 				return nil
 			}
 		}
-		x := graph.NewTensor(in.Type, dims...)
-		if in.Type == graph.String {
+		x := ir.NewTensor(in.Type, dims...)
+		if in.Type == ir.String {
 			x.Strings = make([]string, x.Len())
 		}
 		for k := range x.Len() {
 			switch in.Type {
-			case graph.Float32:
+			case ir.Float32:
 				x.Float32s()[k] = float32(rnd.NormFloat64())
-			case graph.Float64:
+			case ir.Float64:
 				x.Float64s()[k] = rnd.NormFloat64()
-			case graph.String:
+			case ir.String:
 				x.Strings[k] = string(rune('a' + rnd.IntN(26)))
-			case graph.Float16: // 1 to 2
+			case ir.Float16: // 1 to 2
 				slab.View[uint16](x.Data)[k] = 0x3c00 | uint16(rnd.Uint32()&0x3ff)
-			case graph.Int64:
+			case ir.Int64:
 				x.Int64s()[k] = rnd.Int64N(4)
-			case graph.Int32:
+			case ir.Int32:
 				x.Int32s()[k] = rnd.Int32N(7) - 2
 			default:
 				x.Data[k*max(in.Type.Size(), 1)] = byte(rnd.IntN(2))
@@ -120,7 +121,7 @@ func session(file []byte, level string) (*graph.Session, error) {
 }
 
 // outcome runs a session and copies what it gave.
-func outcome(s *graph.Session, feeds []*graph.Tensor) (out []*graph.Tensor, err error) {
+func outcome(s *graph.Session, feeds []*ir.Tensor) (out []*ir.Tensor, err error) {
 	var dims [][]int
 	for _, f := range feeds {
 		dims = append(dims, f.Dims)
@@ -138,30 +139,30 @@ func outcome(s *graph.Session, feeds []*graph.Tensor) (out []*graph.Tensor, err 
 	}
 	for i := range s.Outputs() {
 		y := r.Out(i)
-		out = append(out, &graph.Tensor{Type: y.Type, Dims: slices.Clone(y.Dims), Data: append(slab.New(0), y.Data...), Strings: slices.Clone(y.Strings)})
+		out = append(out, &ir.Tensor{Type: y.Type, Dims: slices.Clone(y.Dims), Data: append(slab.New(0), y.Data...), Strings: slices.Clone(y.Strings)})
 	}
 	return out, nil
 }
 
 // numbers are a tensor's elements.
-func numbersOf(t *graph.Tensor) []float64 {
+func numbersOf(t *ir.Tensor) []float64 {
 	list := make([]float64, t.Len())
 	data := owned(t.Data)
 	for k := range list {
 		switch t.Type {
-		case graph.Float32:
+		case ir.Float32:
 			list[k] = float64(slab.View[float32](data)[k])
-		case graph.Float64:
+		case ir.Float64:
 			list[k] = slab.View[float64](data)[k]
-		case graph.Float16:
+		case ir.Float16:
 			list[k] = half(slab.View[uint16](data)[k])
-		case graph.Int64, graph.Uint64:
+		case ir.Int64, ir.Uint64:
 			list[k] = float64(slab.View[int64](data)[k])
-		case graph.Int32, graph.Uint32:
+		case ir.Int32, ir.Uint32:
 			list[k] = float64(slab.View[int32](data)[k])
-		case graph.Int16, graph.Uint16:
+		case ir.Int16, ir.Uint16:
 			list[k] = float64(slab.View[int16](data)[k])
-		case graph.String:
+		case ir.String:
 		default:
 			list[k] = float64(data[k])
 		}
@@ -187,7 +188,7 @@ func half(h uint16) float64 {
 // changes of the inputs in their last digits bring about, many times over, and a little of
 // the output's magnitude. It is infinite where such a change makes another shape, and
 // where the output is not a number.
-func doubt(s *graph.Session, feeds []*graph.Tensor, out []*graph.Tensor) [][]float64 {
+func doubt(s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
 	list := make([][]float64, len(out))
 	base := make([][]float64, len(out))
 	for i, y := range out {
@@ -207,10 +208,10 @@ func doubt(s *graph.Session, feeds []*graph.Tensor, out []*graph.Tensor) [][]flo
 	}
 	for round := range 6 {
 		rnd := rand.New(rand.NewPCG(uint64(round), 5))
-		var moved []*graph.Tensor
+		var moved []*ir.Tensor
 		for _, f := range feeds {
-			x := &graph.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data), Strings: f.Strings}
-			if f.Type == graph.Float32 {
+			x := &ir.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data), Strings: f.Strings}
+			if f.Type == ir.Float32 {
 				for k, v := range x.Float32s() {
 					x.Float32s()[k] = v * (1 + float32(rnd.IntN(3)-1)*2e-6)
 				}
@@ -238,12 +239,12 @@ func doubt(s *graph.Session, feeds []*graph.Tensor, out []*graph.Tensor) [][]flo
 	return list
 }
 
-func floating(t graph.DType) bool {
-	return t == graph.Float32 || t == graph.Float64 || t == graph.Float16
+func floating(t ir.DType) bool {
+	return t == ir.Float32 || t == ir.Float64 || t == ir.Float16
 }
 
 // unlike says where two results differ by more than their doubt, "" for nowhere.
-func unlike(want, got []*graph.Tensor, doubt [][]float64) string {
+func unlike(want, got []*ir.Tensor, doubt [][]float64) string {
 	for i, w := range want {
 		g := got[i]
 		if w.Type != g.Type {
@@ -279,8 +280,8 @@ func unlike(want, got []*graph.Tensor, doubt [][]float64) string {
 // verdict is what became of one file.
 type verdict struct {
 	fault string // what is wrong with the engine, "" for nothing
-	feeds []*graph.Tensor
-	out   []*graph.Tensor // nil where it was refused
+	feeds []*ir.Tensor
+	out   []*ir.Tensor // nil where it was refused
 	doubt [][]float64
 }
 
@@ -318,7 +319,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 		return v
 	}
 	full, err := session(file, "all")
-	var got []*graph.Tensor
+	var got []*ir.Tensor
 	if err == nil {
 		got, err = outcome(full, v.feeds)
 	}
@@ -337,9 +338,9 @@ func judge(file []byte, seed uint64) (v verdict) {
 
 // unwanted is an error that is not of our making, "" for those that are.
 func unwanted(err error) string {
-	var load *graph.LoadError
-	var missing *graph.UnsupportedError
-	var shape *graph.ShapeError
+	var load *ir.LoadError
+	var missing *ir.UnsupportedError
+	var shape *ir.ShapeError
 	var full *slab.NoMemoryError
 	if !errors.As(err, &load) && !errors.As(err, &missing) && !errors.As(err, &shape) && !errors.As(err, &full) {
 		return fmt.Sprintf("an error of an unknown kind: %v", err)
@@ -527,7 +528,7 @@ func TestCorpus(t *testing.T) {
 func (p *play) check(t *testing.T, file []byte, level string) {
 	s, err := session(file, level)
 	require.NoError(t, err)
-	feeds := make([]*graph.Tensor, len(s.Inputs()))
+	feeds := make([]*ir.Tensor, len(s.Inputs()))
 	for i, in := range s.Inputs() {
 		for _, f := range p.Feeds {
 			if f.Name == in.Name {
@@ -558,15 +559,15 @@ func (p *play) check(t *testing.T, file []byte, level string) {
 }
 
 // tensor is the tensor that was written down.
-func (f *tensorText) tensor(t *testing.T) *graph.Tensor {
+func (f *tensorText) tensor(t *testing.T) *ir.Tensor {
 	b, err := base64.StdEncoding.DecodeString(f.Data)
 	require.NoError(t, err)
-	types := map[string]graph.DType{}
-	for d := graph.Float32; d <= graph.Uint64; d++ {
+	types := map[string]ir.DType{}
+	for d := ir.Float32; d <= ir.Uint64; d++ {
 		types[d.String()] = d
 	}
 	require.Contains(t, slices.Collect(maps.Keys(types)), f.Type)
-	x := graph.NewTensor(types[f.Type], f.Dims...)
+	x := ir.NewTensor(types[f.Type], f.Dims...)
 	require.Equal(t, len(x.Data), len(b))
 	copy(x.Data, b)
 	return x

@@ -3,8 +3,8 @@
 // It takes nothing in a file on trust: lengths are checked before anything is
 // allocated for them, nesting and counts are bounded, names must be defined
 // once and nodes must not depend on themselves. A file that breaks a rule gives
-// a graph.LoadError; what is valid but not implemented is collected in
-// graph.Graph.Missing, so that graph.NewSession can list it together with the
+// a ir.LoadError; what is valid but not implemented is collected in
+// ir.Graph.Missing, so that graph.NewSession can list it together with the
 // missing operators.
 //
 // Source: onnx.proto3 of ONNX 1.18 (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3).
@@ -12,7 +12,7 @@ package onnx
 
 import (
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 const (
@@ -23,8 +23,7 @@ const (
 // reader is the state of reading one file.
 type reader struct {
 	opsets    map[string]int
-	missed    []string
-	known     map[string]bool // what missed has
+	missed    ir.Missing
 	items     int
 	depth     int
 	budget    int // bytes by which sparse tensors and functions may make the model larger than its file
@@ -35,30 +34,18 @@ type reader struct {
 
 // shared is a tensor of a function.
 type shared struct {
-	tensor *graph.Tensor
+	tensor *ir.Tensor
 	name   string
 }
 
-// maxMissed bounds the list of what is not implemented. A message names fewer.
-const maxMissed = 1000
-
 // missing notes something that is not implemented.
-func (r *reader) missing(what string) {
-	if len(r.missed) == maxMissed || r.known[what] {
-		return
-	}
-	if r.known == nil {
-		r.known = map[string]bool{}
-	}
-	r.known[what] = true
-	r.missed = append(r.missed, what)
-}
+func (r *reader) missing(what string) { r.missed.Add(what) }
 
 // item counts something that takes memory beyond its bytes in the file.
 func (r *reader) item() error {
 	r.items++
 	if r.items > maxItems {
-		return graph.Load("onnx: the model has more than ", maxItems, " nodes, attributes and values")
+		return ir.Load("onnx: the model has more than ", maxItems, " nodes, attributes and values")
 	}
 	return nil
 }
@@ -66,9 +53,9 @@ func (r *reader) item() error {
 // Read parses an ONNX model and takes over b: the graph's weights stay in it,
 // moved by a few bytes where they have to be aligned, so that a model is in
 // memory once. b cannot be read again and must not change.
-func Read(b []byte) (*graph.Graph, error) {
+func Read(b []byte) (*ir.Graph, error) {
 	if len(b) == 0 {
-		return nil, graph.Load("onnx: the file is empty")
+		return nil, ir.Load("onnx: the file is empty")
 	}
 	r := &reader{opsets: map[string]int{}, budget: 16<<20 + 16*len(b)}
 	var body []byte
@@ -95,12 +82,12 @@ func Read(b []byte) (*graph.Graph, error) {
 	}
 	if m.err != nil {
 		if body == nil && len(r.opsets) == 0 {
-			return nil, graph.Load("onnx: this is no ONNX model: ", m.err)
+			return nil, ir.Load("onnx: this is no ONNX model: ", m.err)
 		}
 		return nil, m.err
 	}
 	if body == nil {
-		return nil, graph.Load("onnx: this is no ONNX model: the ", len(b), " bytes hold no graph")
+		return nil, ir.Load("onnx: this is no ONNX model: the ", len(b), " bytes hold no graph")
 	}
 	g, err := r.graph(body, nil)
 	if err != nil {
@@ -129,10 +116,10 @@ func (r *reader) opset(b []byte) error {
 		return err
 	}
 	if version < 1 || version > 1<<30 {
-		return graph.Load("onnx: opset ", version, " of domain ", text.Quote(domain), " is imported")
+		return ir.Load("onnx: opset ", version, " of domain ", text.Quote(domain), " is imported")
 	}
 	if have, ok := r.opsets[domain]; ok && have != int(version) {
-		return graph.Load("onnx: domain ", text.Quote(domain), " is imported as opset ", have, " and ", version)
+		return ir.Load("onnx: domain ", text.Quote(domain), " is imported as opset ", have, " and ", version)
 	}
 	r.opsets[domain] = int(version)
 	return nil
@@ -147,11 +134,11 @@ func domainName(d string) string {
 }
 
 // valueInfo reads a ValueInfoProto.
-func (r *reader) valueInfo(b []byte) (*graph.Value, error) {
+func (r *reader) valueInfo(b []byte) (*ir.Value, error) {
 	if err := r.item(); err != nil {
 		return nil, err
 	}
-	v := &graph.Value{}
+	v := &ir.Value{}
 	m := open(b, "value")
 	for m.next() {
 		switch m.num {
@@ -164,13 +151,13 @@ func (r *reader) valueInfo(b []byte) (*graph.Value, error) {
 		}
 	}
 	if m.err == nil && v.Name == "" {
-		return nil, graph.Load("onnx: an input or output has no name")
+		return nil, ir.Load("onnx: an input or output has no name")
 	}
 	return v, m.err
 }
 
 // typeOf reads a TypeProto. Types that are no tensors leave v.Type Undefined.
-func (r *reader) typeOf(b []byte, v *graph.Value) error {
+func (r *reader) typeOf(b []byte, v *ir.Value) error {
 	m := open(b, "type")
 	for m.next() {
 		if m.num != 1 || !m.want(kindBytes) {
@@ -196,20 +183,20 @@ func (r *reader) typeOf(b []byte, v *graph.Value) error {
 }
 
 // shape reads a TensorShapeProto.
-func (r *reader) shape(b []byte, v *graph.Value) error {
+func (r *reader) shape(b []byte, v *ir.Value) error {
 	m := open(b, "shape")
 	for m.next() {
 		if m.num != 1 || !m.want(kindBytes) {
 			continue
 		}
-		d := graph.Dim{Size: -1}
+		d := ir.Dim{Size: -1}
 		f := open(m.data, "dimension")
 		for f.next() {
 			switch f.num {
 			case 1:
 				n := f.num64()
 				if n > 1<<40 {
-					return graph.Load("onnx: ", text.Quote(v.Name), " has a dimension of ", n)
+					return ir.Load("onnx: ", text.Quote(v.Name), " has a dimension of ", n)
 				}
 				d.Size = int(max(n, -1)) // negative: some exporters' way to say unknown
 			case 2:
@@ -220,7 +207,7 @@ func (r *reader) shape(b []byte, v *graph.Value) error {
 			return f.err
 		}
 		if len(v.Dims) == maxRank {
-			return graph.Load("onnx: ", text.Quote(v.Name), " has more than ", maxRank, " dimensions")
+			return ir.Load("onnx: ", text.Quote(v.Name), " has more than ", maxRank, " dimensions")
 		}
 		v.Dims = append(v.Dims, d)
 	}

@@ -12,9 +12,10 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
-func read(t testing.TB, m msg) *graph.Graph {
+func read(t testing.TB, m msg) *ir.Graph {
 	t.Helper()
 	g, err := Read(m)
 	require.NoError(t, err)
@@ -25,7 +26,7 @@ func TestRead(t *testing.T) {
 	g := read(t, small())
 	assert.Equal(t, map[string]int{"": 13}, g.Opsets)
 	require.Len(t, g.Inputs, 1)
-	assert.Equal(t, &graph.Value{Name: "x", Type: graph.Float32, Known: true, Dims: []graph.Dim{{Size: -1, Symbol: "n"}, {Size: 2}}}, g.Inputs[0])
+	assert.Equal(t, &ir.Value{Name: "x", Type: ir.Float32, Known: true, Dims: []ir.Dim{{Size: -1, Symbol: "n"}, {Size: 2}}}, g.Inputs[0])
 	require.Len(t, g.Nodes, 2)
 	add, relu := g.Nodes[0], g.Nodes[1]
 	assert.Equal(t, "Add", add.Op)
@@ -80,22 +81,22 @@ func TestReadTensors(t *testing.T) {
 	half := msg{}.num(5, 0x3c00).num(5, 0xc000)
 	cases := map[string]struct {
 		m    msg
-		typ  graph.DType
+		typ  ir.DType
 		data []byte
 	}{
-		"raw float32":     {tensorOf("", 1, 2).bytes(9, rawFloats(1, 2)), graph.Float32, rawFloats(1, 2)},
-		"float_data":      {tensorOf("", 1, 2).float(4, 1).bytes(4, rawFloats(2)), graph.Float32, rawFloats(1, 2)},
-		"double_data":     {tensorOf("", 11, 1).double(10, 2), graph.Float64, rawInts(0x4000000000000000)},
-		"int64_data":      {tensorOf("", 7, 3).num(7, -1).bytes(7, []byte{5, 6}), graph.Int64, rawInts(-1, 5, 6)},
-		"int32_data":      {tensorOf("", 6, 1).num(5, -2), graph.Int32, []byte{0xfe, 255, 255, 255}},
-		"uint64_data":     {tensorOf("", 13, 1).num(11, -1), graph.Uint64, rawInts(-1)},
-		"uint32":          {tensorOf("", 12, 1).num(11, 1<<31), graph.Uint32, []byte{0, 0, 0, 0x80}},
-		"int8":            {tensorOf("", 3, 2).num(5, -1).num(5, 7), graph.Int8, []byte{255, 7}},
-		"bool":            {tensorOf("", 9, 2).num(5, 1).num(5, 0), graph.Bool, []byte{1, 0}},
-		"float16 by bits": {append(tensorOf("", 10, 2), half...), graph.Float16, []byte{0, 0x3c, 0, 0xc0}},
-		"raw float16":     {tensorOf("", 10, 1).bytes(9, []byte{1, 2}), graph.Float16, []byte{1, 2}},
-		"empty":           {tensorOf("", 1, 0, 7), graph.Float32, nil},
-		"scalar":          {tensorOf("", 1).bytes(9, rawFloats(4)), graph.Float32, rawFloats(4)},
+		"raw float32":     {tensorOf("", 1, 2).bytes(9, rawFloats(1, 2)), ir.Float32, rawFloats(1, 2)},
+		"float_data":      {tensorOf("", 1, 2).float(4, 1).bytes(4, rawFloats(2)), ir.Float32, rawFloats(1, 2)},
+		"double_data":     {tensorOf("", 11, 1).double(10, 2), ir.Float64, rawInts(0x4000000000000000)},
+		"int64_data":      {tensorOf("", 7, 3).num(7, -1).bytes(7, []byte{5, 6}), ir.Int64, rawInts(-1, 5, 6)},
+		"int32_data":      {tensorOf("", 6, 1).num(5, -2), ir.Int32, []byte{0xfe, 255, 255, 255}},
+		"uint64_data":     {tensorOf("", 13, 1).num(11, -1), ir.Uint64, rawInts(-1)},
+		"uint32":          {tensorOf("", 12, 1).num(11, 1<<31), ir.Uint32, []byte{0, 0, 0, 0x80}},
+		"int8":            {tensorOf("", 3, 2).num(5, -1).num(5, 7), ir.Int8, []byte{255, 7}},
+		"bool":            {tensorOf("", 9, 2).num(5, 1).num(5, 0), ir.Bool, []byte{1, 0}},
+		"float16 by bits": {append(tensorOf("", 10, 2), half...), ir.Float16, []byte{0, 0x3c, 0, 0xc0}},
+		"raw float16":     {tensorOf("", 10, 1).bytes(9, []byte{1, 2}), ir.Float16, []byte{1, 2}},
+		"empty":           {tensorOf("", 1, 0, 7), ir.Float32, nil},
+		"scalar":          {tensorOf("", 1).bytes(9, rawFloats(4)), ir.Float32, rawFloats(4)},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -148,17 +149,17 @@ func TestReadConstants(t *testing.T) {
 	str := func(name, v string) msg { return msg{}.str(1, name).num(20, 3).str(4, v) }
 	cases := map[string]struct {
 		attr msg
-		want *graph.Tensor
+		want *ir.Tensor
 	}{
-		"value":         {msg{}.str(1, "value").num(20, 4).bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &graph.Tensor{Type: graph.Float32, Dims: []int{1}, Data: rawFloats(3)}},
-		"untyped":       {msg{}.str(1, "value").bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &graph.Tensor{Type: graph.Float32, Dims: []int{1}, Data: rawFloats(3)}},
-		"value_float":   {msg{}.str(1, "value_float").num(20, 1).float(2, 2.5), &graph.Tensor{Type: graph.Float32, Data: rawFloats(2.5)}},
-		"value_int":     {attrInt("value_int", -4), &graph.Tensor{Type: graph.Int64, Data: rawInts(-4)}},
-		"value_ints":    {attrInts("value_ints", 1, 2), &graph.Tensor{Type: graph.Int64, Dims: []int{2}, Data: rawInts(1, 2)}},
-		"no ints":       {attrInts("value_ints"), &graph.Tensor{Type: graph.Int64, Dims: []int{0}, Data: []byte{}}},
-		"value_floats":  {msg{}.str(1, "value_floats").num(20, 6).bytes(7, rawFloats(1, 2)), &graph.Tensor{Type: graph.Float32, Dims: []int{2}, Data: rawFloats(1, 2)}},
-		"value_string":  {str("value_string", "s"), &graph.Tensor{Type: graph.String, Strings: []string{"s"}}},
-		"value_strings": {msg{}.str(1, "value_strings").num(20, 8).str(9, "s").str(9, "t"), &graph.Tensor{Type: graph.String, Dims: []int{2}, Strings: []string{"s", "t"}}},
+		"value":         {msg{}.str(1, "value").num(20, 4).bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
+		"untyped":       {msg{}.str(1, "value").bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
+		"value_float":   {msg{}.str(1, "value_float").num(20, 1).float(2, 2.5), &ir.Tensor{Type: ir.Float32, Data: rawFloats(2.5)}},
+		"value_int":     {attrInt("value_int", -4), &ir.Tensor{Type: ir.Int64, Data: rawInts(-4)}},
+		"value_ints":    {attrInts("value_ints", 1, 2), &ir.Tensor{Type: ir.Int64, Dims: []int{2}, Data: rawInts(1, 2)}},
+		"no ints":       {attrInts("value_ints"), &ir.Tensor{Type: ir.Int64, Dims: []int{0}, Data: []byte{}}},
+		"value_floats":  {msg{}.str(1, "value_floats").num(20, 6).bytes(7, rawFloats(1, 2)), &ir.Tensor{Type: ir.Float32, Dims: []int{2}, Data: rawFloats(1, 2)}},
+		"value_string":  {str("value_string", "s"), &ir.Tensor{Type: ir.String, Strings: []string{"s"}}},
+		"value_strings": {msg{}.str(1, "value_strings").num(20, 8).str(9, "s").str(9, "t"), &ir.Tensor{Type: ir.String, Dims: []int{2}, Strings: []string{"s", "t"}}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -178,17 +179,18 @@ func TestReadNotesWhatIsMissing(t *testing.T) {
 	external := tensorOf("e", 1, 5).num(14, 1).bytes(13, msg{}.str(1, "location").str(2, "w.bin"))
 	g := read(t, model(graphOf(
 		nodeOf("A", nil, []string{"a"}, msg{}.str(1, "sparse").num(20, 11).bytes(22, msg{})),
-		nodeOf("B", nil, []string{"b"}).str(7, graph.Internal),
+		nodeOf("B", nil, []string{"b"}).str(7, ir.Internal),
 		nodeOf("Constant", nil, []string{"c"}, msg{}.str(1, "sparse_value").bytes(22, msg{})),
-	).all(5, external, tensorOf("f", 16, 2).bytes(9, []byte{1, 2, 3, 4}), tensorOf("g", 99)).
+	).all(5, external, tensorOf("f", 23, 2).bytes(9, []byte{1, 2, 3, 4}), tensorOf("g", 99)).
 		bytes(15, msg{}.bytes(1, tensorOf("s", 8, 1).str(6, "v")).num(3, 2)).bytes(12, value("a", 1))).bytes(25, msg{}))
-	assert.ElementsMatch(t, []string{"external data", "type bfloat16", "type number 99",
+	var bad *ir.UnsupportedError
+	require.ErrorAs(t, g.Missing.Err(), &bad)
+	assert.ElementsMatch(t, []string{"external data", "type float4e2m1", "type number 99",
 		`sparse initializer "s" of this type`, `attribute "sparse" with a sparse tensor`, `attribute "sparse_value" with a sparse tensor`,
-		`domain "normwasm"`}, g.Missing)
+		`domain "normwasm"`}, bad.Missing)
 	_, err := graph.NewSession(g, graph.Options{})
-	var bad *graph.UnsupportedError
 	require.ErrorAs(t, err, &bad)
-	assert.Contains(t, err.Error(), "type bfloat16")
+	assert.Contains(t, err.Error(), "type float4e2m1")
 	assert.Contains(t, err.Error(), "A (opset 13)")
 }
 
@@ -257,7 +259,7 @@ func TestReadRefuses(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(c.file)
-			var bad *graph.LoadError
+			var bad *ir.LoadError
 			require.ErrorAs(t, err, &bad)
 			assert.Contains(t, err.Error(), c.want)
 		})

@@ -16,6 +16,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/testkit"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // report is a small input that failed for somebody: a model, what it is fed, and what is
@@ -31,17 +32,17 @@ type report struct {
 
 // feed is an input's elements, stored as typ, an ONNX element type.
 type feed struct {
-	typ  graph.DType
+	typ  ir.DType
 	dims []int
 	v    []float64
 }
 
-func floatsOf(dims []int, v ...float64) feed { return feed{graph.Float32, dims, v} }
+func floatsOf(dims []int, v ...float64) feed { return feed{ir.Float32, dims, v} }
 
 // counted gives 1, 2, 3, …
 func counted(dims ...int) feed {
-	f := feed{graph.Float32, dims, nil}
-	for i := range graph.Elements(dims) {
+	f := feed{ir.Float32, dims, nil}
+	for i := range ir.Elements(dims) {
 		f.v = append(f.v, float64(i+1))
 	}
 	return f
@@ -76,9 +77,9 @@ func answer(file []byte, level string, feeds []feed) (out []float64, dims []int,
 		}
 		for k, v := range f.v {
 			switch in.Type {
-			case graph.Float32:
+			case ir.Float32:
 				in.Float32s()[k] = float32(v)
-			case graph.Int32:
+			case ir.Int32:
 				in.Int32s()[k] = int32(v)
 			default:
 				in.Data[k] = byte(v)
@@ -91,9 +92,9 @@ func answer(file []byte, level string, feeds []feed) (out []float64, dims []int,
 	y := r.Out(0)
 	for k := range y.Len() {
 		switch y.Type {
-		case graph.Float32:
+		case ir.Float32:
 			out = append(out, float64(y.Float32s()[k]))
-		case graph.Int32:
+		case ir.Int32:
 			out = append(out, float64(y.Int32s()[k]))
 		default:
 			out = append(out, float64(y.Data[k]))
@@ -221,14 +222,14 @@ func reports() []report {
 			[]feed{counted(2)}, []float64{-1, -2}, []int{2}, ""},
 		{"", withMine(ends(graphOf(nodeOf("If", []string{"c"}, []string{"y"}, attrGraph("then_branch", graphOf(call("a", "r")).bytes(12, value("r", 1))),
 			attrGraph("else_branch", branch("Add", "a")))), value("y", 1), value("c", 9), value("a", 1, 2)), function()),
-			[]feed{{graph.Bool, nil, []float64{1}}, counted(2)}, []float64{2, 4}, []int{2}, ""},
+			[]feed{{ir.Bool, nil, []float64{1}}, counted(2)}, []float64{2, 4}, []int{2}, ""},
 		{"", withMine(ends(graphOf(nodeOf("Outer", []string{"a"}, []string{"y", "z"}).str(7, "my")), value("z", 1), value("a", 1, 2)), function(),
 			msg{}.str(1, "Outer").str(4, "a").str(4, "left").str(5, "a").str(5, "b").str(10, "my").bytes(7, call("a", "m")).
 				bytes(7, nodeOf("Clip", []string{"m", "left", "left"}, []string{"b"}))),
 			[]feed{counted(2)}, []float64{2, 4}, []int{2}, ""},
 		{"if_cond_1d", modelAt(17, ends(graphOf(nodeOf("If", []string{"c"}, []string{"y"}, attrGraph("then_branch", branch("Add", "w")),
 			attrGraph("else_branch", branch("Mul", "w")))).bytes(5, constOf("w", []int{2, 3}, 10, 20, 30, 10, 20, 30)), value("y", 1), value("c", 9), value("a", 1, 2, 3))),
-			[]feed{{graph.Bool, []int{1}, []float64{1}}, counted(2, 3)}, []float64{11, 22, 33, 14, 25, 36}, []int{2, 3}, ""},
+			[]feed{{ir.Bool, []int{1}, []float64{1}}, counted(2, 3)}, []float64{11, 22, 33, 14, 25, 36}, []int{2, 3}, ""},
 		{"conv_larger_than_input", one(17, nodeOf("Conv", []string{"x", "w"}, []string{"y"}), x(1, 1, "n"), value("y", 1), constOf("w", []int{1, 1, 3}, 1, 1, 1)),
 			[]feed{counted(1, 1, 2)}, nil, nil, "x [1 1 2] has planes of 2 with their pads, smaller than the window of 3"},
 		{"pool_larger_than_input", one(17, nodeOf("MaxPool", []string{"x"}, []string{"y"}, attrInts("kernel_shape", 2, 2), attrInts("strides", 2, 2)), x(1, 1, "h", "w"), value("y", 1)),
@@ -246,9 +247,9 @@ func reports() []report {
 		{"cast_negative_to_uint8", one(17, nodeOf("Cast", []string{"x"}, []string{"y"}, attrInt("to", 2)), x(2), value("y", 2)),
 			[]feed{floatsOf([]int{2}, -20, 300)}, []float64{236, 44}, []int{2}, ""},
 		{"reducelogsumexp_int", one(17, nodeOf("ReduceLogSumExp", []string{"x"}, []string{"y"}), []msg{value("x", 6, 2)}, value("y", 6)),
-			[]feed{{graph.Int32, []int{2}, []float64{3, 3}}}, []float64{3}, []int{1}, ""},
+			[]feed{{ir.Int32, []int{2}, []float64{3, 3}}}, []float64{3}, []int{1}, ""},
 		{"", one(17, nodeOf("ReduceLogSumExp", []string{"x"}, []string{"y"}), []msg{value("x", 6, 2)}, value("y", 6)),
-			[]feed{{graph.Int32, []int{2}, []float64{-3, -3}}}, []float64{-2}, []int{1}, ""},
+			[]feed{{ir.Int32, []int{2}, []float64{-3, -3}}}, []float64{-2}, []int{1}, ""},
 	}
 	for i := range list {
 		if strings.HasPrefix(list[i].file, "batchnorm") {
@@ -305,8 +306,8 @@ func TestReports(t *testing.T) {
 func (c *report) check(t *testing.T, file []byte, level string) {
 	got, dims, err := answer(file, level, c.feeds)
 	if c.fails != "" {
-		var shape *graph.ShapeError
-		var missing *graph.UnsupportedError
+		var shape *ir.ShapeError
+		var missing *ir.UnsupportedError
 		require.True(t, errors.As(err, &shape) || errors.As(err, &missing), "%v", err)
 		require.ErrorContains(t, err, c.fails)
 		return
@@ -337,7 +338,7 @@ func TestReportFiles(t *testing.T) {
 				switch c := given[name]; {
 				case strings.HasPrefix(name, "unknown-ops"):
 					_, _, err := answer(file, level, nil)
-					var missing *graph.UnsupportedError
+					var missing *ir.UnsupportedError
 					require.ErrorAs(t, err, &missing)
 					require.Contains(t, err.Error(), "and 3968 more")
 				case name == "decoder-past" || name == "dynamic-500":
@@ -387,7 +388,7 @@ func TestUnknownOperatorsAreCounted(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		_, err = graph.NewSession(g, graph.Options{})
-		var missing *graph.UnsupportedError
+		var missing *ir.UnsupportedError
 		require.ErrorAs(t, err, &missing)
 		message := err.Error()
 		runtime.ReadMemStats(&after)
@@ -450,7 +451,7 @@ func TestFunctionsAreBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			begin := time.Now()
 			_, err := Read(owned(c.file))
-			var bad *graph.LoadError
+			var bad *ir.LoadError
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, c.want)
 			assert.Less(t, time.Since(begin), 20*time.Second)
@@ -483,7 +484,7 @@ func TestSparseInitializersAreBounded(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Read(owned(c.file))
-			var bad *graph.LoadError
+			var bad *ir.LoadError
 			require.ErrorAs(t, err, &bad)
 			require.ErrorContains(t, err, c.want)
 		})

@@ -2,18 +2,18 @@ package onnx
 
 import (
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // scope is a graph being read: its names, and those of the graphs around it.
 type scope struct {
 	outer    *scope
-	values   map[string]*graph.Value
-	captured map[*graph.Value]bool // values of outer scopes that this one uses
+	values   map[string]*ir.Value
+	captured map[*ir.Value]bool // values of outer scopes that this one uses
 
 	// Of a call of a function: the inputs that it leaves out, and its attributes.
 	omitted map[string]bool
-	attrs   map[string]*graph.Attr
+	attrs   map[string]*ir.Attr
 }
 
 // lacks says that a name is an input that the call of a function leaves out.
@@ -27,12 +27,12 @@ func (s *scope) lacks(name string) bool {
 }
 
 // find looks a name up, here and then outwards.
-func (s *scope) find(name string) *graph.Value {
+func (s *scope) find(name string) *ir.Value {
 	for at := s; at != nil; at = at.outer {
 		if v := at.values[name]; v != nil {
 			for in := s; in != at; in = in.outer {
 				if in.captured == nil {
-					in.captured = map[*graph.Value]bool{}
+					in.captured = map[*ir.Value]bool{}
 				}
 				in.captured[v] = true
 			}
@@ -43,9 +43,9 @@ func (s *scope) find(name string) *graph.Value {
 }
 
 // define enters a value under its name, which must be new to the scope.
-func (s *scope) define(v *graph.Value) error {
+func (s *scope) define(v *ir.Value) error {
 	if s.values[v.Name] != nil {
-		return graph.Load("onnx: value ", text.Quote(v.Name), " is defined twice")
+		return ir.Load("onnx: value ", text.Quote(v.Name), " is defined twice")
 	}
 	s.values[v.Name] = v
 	return nil
@@ -53,10 +53,10 @@ func (s *scope) define(v *graph.Value) error {
 
 // node is a node whose inputs and attributes are still to be resolved.
 type node struct {
-	*graph.Node
+	*ir.Node
 	inputs []string
 	attrs  [][]byte
-	deps   []*graph.Value // what its subgraphs take from around them
+	deps   []*ir.Value // what its subgraphs take from around them
 
 	overload string // which of the functions of this name
 }
@@ -64,18 +64,18 @@ type node struct {
 // graphProto is what a GraphProto has to be resolved when all of it is read.
 type graphProto struct {
 	nodes           []*node
-	inputs, outputs []*graph.Value
+	inputs, outputs []*ir.Value
 }
 
 // graph reads a GraphProto; outer is the scope around a subgraph, nil for the
 // model's own graph.
-func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
+func (r *reader) graph(b []byte, outer *scope) (*ir.Graph, error) {
 	if r.depth++; r.depth > maxDepth {
-		return nil, graph.Load("onnx: graphs are nested more than ", maxDepth, " deep")
+		return nil, ir.Load("onnx: graphs are nested more than ", maxDepth, " deep")
 	}
 	defer func() { r.depth-- }()
-	g := &graph.Graph{}
-	s := &scope{outer: outer, values: map[string]*graph.Value{}}
+	g := &ir.Graph{}
+	s := &scope{outer: outer, values: map[string]*ir.Value{}}
 	var p graphProto
 	if err := r.graphFields(b, g, s, &p); err != nil {
 		return nil, err
@@ -83,7 +83,7 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 	seen := map[string]bool{}
 	for _, v := range p.inputs {
 		if seen[v.Name] {
-			return nil, graph.Load("onnx: input ", text.Quote(v.Name), " is declared twice")
+			return nil, ir.Load("onnx: input ", text.Quote(v.Name), " is declared twice")
 		}
 		seen[v.Name] = true
 		if init := s.values[v.Name]; init != nil {
@@ -98,24 +98,24 @@ func (r *reader) graph(b []byte, outer *scope) (*graph.Graph, error) {
 	for _, o := range p.outputs {
 		v := s.find(o.Name)
 		if v == nil {
-			return nil, graph.Load("onnx: output ", text.Quote(o.Name), " is computed by no node")
+			return nil, ir.Load("onnx: output ", text.Quote(o.Name), " is computed by no node")
 		}
 		if outer == nil && v.Const == nil && !v.Known {
 			v.Dims, v.Known = o.Dims, o.Known
 		}
-		if v.Type == graph.Undefined {
+		if v.Type == ir.Undefined {
 			v.Type = o.Type
 		}
 		g.Outputs = append(g.Outputs, v)
 	}
 	if outer == nil && len(g.Outputs) == 0 {
-		return nil, graph.Load("onnx: the graph has no outputs")
+		return nil, ir.Load("onnx: the graph has no outputs")
 	}
 	return g, nil
 }
 
 // graphFields reads the fields of a GraphProto: initializers into s, what remains to be resolved into p.
-func (r *reader) graphFields(b []byte, g *graph.Graph, s *scope, p *graphProto) error {
+func (r *reader) graphFields(b []byte, g *ir.Graph, s *scope, p *graphProto) error {
 	m := open(b, "graph")
 	for m.next() {
 		switch m.num {
@@ -162,9 +162,9 @@ func (r *reader) initializer(b []byte, s *scope) error {
 		return err
 	}
 	if name == "" {
-		return graph.Load("onnx: an initializer has no name")
+		return ir.Load("onnx: an initializer has no name")
 	}
-	return s.define(&graph.Value{Name: name, Type: t.Type, Const: t})
+	return s.define(&ir.Value{Name: name, Type: t.Type, Const: t})
 }
 
 // node reads a NodeProto, all but its attributes, and adds it to p.
@@ -172,20 +172,20 @@ func (r *reader) node(b []byte, p *graphProto) error {
 	if err := r.item(); err != nil {
 		return err
 	}
-	n := &node{Node: &graph.Node{}}
+	n := &node{Node: &ir.Node{}}
 	if err := r.nodeFields(b, n); err != nil {
 		return err
 	}
 	switch {
 	case n.Op == "":
-		return graph.Load("onnx: node ", text.Quote(n.Name), " has no operator")
+		return ir.Load("onnx: node ", text.Quote(n.Name), " has no operator")
 	case len(n.Outputs) == 0:
-		return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has no outputs")
+		return ir.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has no outputs")
 	}
 	if n.Version = r.opsets[n.Domain]; n.Version == 0 && n.Domain == "" {
-		return graph.Load("onnx: the model imports no opset for its ", text.Quote(n.Op), " nodes")
+		return ir.Load("onnx: the model imports no opset for its ", text.Quote(n.Op), " nodes")
 	}
-	if n.Domain == graph.Internal { // operators that only the optimizer may make
+	if n.Domain == ir.Internal { // operators that only the optimizer may make
 		r.missing("domain " + text.Quote(n.Domain))
 	}
 	p.nodes = append(p.nodes, n)
@@ -223,9 +223,9 @@ func (r *reader) output(m *message, n *node) error {
 	if err := r.item(); err != nil {
 		return err
 	}
-	var v *graph.Value
+	var v *ir.Value
 	if name := m.str(); name != "" {
-		v = &graph.Value{Name: name}
+		v = &ir.Value{Name: name}
 	}
 	n.Outputs = append(n.Outputs, v)
 	return m.err
@@ -233,7 +233,7 @@ func (r *reader) output(m *message, n *node) error {
 
 // nodes resolves what the nodes refer to and puts them into g in topological
 // order. Constant nodes become their outputs' values.
-func (r *reader) nodes(g *graph.Graph, s *scope, nodes []*node) error {
+func (r *reader) nodes(g *ir.Graph, s *scope, nodes []*node) error {
 	for _, n := range nodes {
 		for _, v := range n.Outputs {
 			if v != nil {
@@ -294,14 +294,14 @@ func (r *reader) resolve(n *node, s *scope) error {
 	}
 	n.attrs = nil
 	if len(n.inputs) > 0 {
-		n.Inputs = make([]*graph.Value, len(n.inputs))
+		n.Inputs = make([]*ir.Value, len(n.inputs))
 	}
 	for i, name := range n.inputs {
 		if name == "" || s.lacks(name) {
 			continue
 		}
 		if n.Inputs[i] = s.find(name); n.Inputs[i] == nil {
-			return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " uses ", text.Quote(name), ", which nothing defines")
+			return ir.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " uses ", text.Quote(name), ", which nothing defines")
 		}
 	}
 	n.inputs = nil
@@ -319,10 +319,10 @@ func (r *reader) attach(n *node, b []byte, s *scope) error {
 		n.deps = append(n.deps, v)
 	}
 	if n.Attrs == nil {
-		n.Attrs = make(map[string]*graph.Attr, len(n.attrs))
+		n.Attrs = make(map[string]*ir.Attr, len(n.attrs))
 	}
 	if n.Attrs[name] != nil {
-		return graph.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has the attribute ", text.Quote(name), " twice")
+		return ir.Load("onnx: ", text.Quote(n.Op), " node ", text.Quote(n.Name), " has the attribute ", text.Quote(name), " twice")
 	}
 	if a != nil {
 		n.Attrs[name] = a
@@ -333,7 +333,7 @@ func (r *reader) attach(n *node, b []byte, s *scope) error {
 // ordered returns the nodes in an order in which each comes after what it uses; the
 // given one, when it is such.
 func ordered(nodes []*node) ([]*node, error) {
-	maker := map[*graph.Value]int{}
+	maker := map[*ir.Value]int{}
 	for i, n := range nodes {
 		for _, v := range n.Outputs {
 			if v != nil {
@@ -350,8 +350,8 @@ func ordered(nodes []*node) ([]*node, error) {
 }
 
 // follows tells whether the node, number i, uses only what is made before it.
-func (n *node) follows(i int, maker map[*graph.Value]int) bool {
-	for _, list := range [...][]*graph.Value{n.Inputs, n.deps} {
+func (n *node) follows(i int, maker map[*ir.Value]int) bool {
+	for _, list := range [...][]*ir.Value{n.Inputs, n.deps} {
 		for _, v := range list {
 			if j, ok := maker[v]; ok && j >= i {
 				return false
@@ -362,11 +362,11 @@ func (n *node) follows(i int, maker map[*graph.Value]int) bool {
 }
 
 // sorted returns the nodes in topological order.
-func sorted(nodes []*node, maker map[*graph.Value]int) ([]*node, error) {
+func sorted(nodes []*node, maker map[*ir.Value]int) ([]*node, error) {
 	waits := make([]int, len(nodes)) // how many uses of node i are not yet made
 	users := make([][]int, len(nodes))
 	for i, n := range nodes {
-		for _, list := range [...][]*graph.Value{n.Inputs, n.deps} {
+		for _, list := range [...][]*ir.Value{n.Inputs, n.deps} {
 			for _, v := range list {
 				if j, ok := maker[v]; ok {
 					waits[i]++
@@ -395,7 +395,7 @@ func sorted(nodes []*node, maker map[*graph.Value]int) ([]*node, error) {
 	if len(out) < len(nodes) {
 		for i, w := range waits {
 			if w > 0 {
-				return nil, graph.Load("onnx: node ", text.Quote(nodes[i].Name), " (", text.Quote(nodes[i].Op), ") depends on itself")
+				return nil, ir.Load("onnx: node ", text.Quote(nodes[i].Name), " (", text.Quote(nodes[i].Op), ") depends on itself")
 			}
 		}
 	}

@@ -2,14 +2,14 @@ package onnx
 
 import (
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // sparse reads a SparseTensorProto, an initializer of which only some elements are
 // written, and enters it into s with all of them. The reader's budget bounds how much
 // larger than its file a model becomes so.
 func (r *reader) sparse(b []byte, s *scope) error {
-	var values, indices *graph.Tensor
+	var values, indices *ir.Tensor
 	var sizes []int64
 	name := ""
 	m := open(b, "sparse tensor")
@@ -31,7 +31,7 @@ func (r *reader) sparse(b []byte, s *scope) error {
 		return m.err
 	}
 	if name == "" || values == nil {
-		return graph.Load("onnx: a sparse initializer has no name or no values")
+		return ir.Load("onnx: a sparse initializer has no name or no values")
 	}
 	dims := make([]int, len(sizes))
 	for i, d := range sizes {
@@ -41,31 +41,31 @@ func (r *reader) sparse(b []byte, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return s.define(&graph.Value{Name: name, Type: t.Type, Const: t})
+	return s.define(&ir.Value{Name: name, Type: t.Type, Const: t})
 }
 
 // dense puts values to the places that indices give: offsets, or one index for each
 // dimension.
-func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int) (*graph.Tensor, error) {
+func (r *reader) dense(name string, values, indices *ir.Tensor, dims []int) (*ir.Tensor, error) {
 	size := values.Type.Size()
-	if size == 0 || indices != nil && indices.Type == graph.Undefined {
+	if size == 0 || indices != nil && indices.Type == ir.Undefined {
 		r.missing("sparse initializer " + text.Quote(name) + " of this type")
 		return values, nil
 	}
 	if len(dims) == 0 || len(dims) > maxRank {
-		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has ", len(dims), " dimensions, want 1 to ", maxRank)
+		return nil, ir.Load("onnx: sparse initializer ", text.Quote(name), " has ", len(dims), " dimensions, want 1 to ", maxRank)
 	}
 	n := size
 	for _, d := range dims {
 		if d < 0 || d > 0 && n > 1<<40/d {
-			return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims)
+			return nil, ir.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims)
 		}
 		n *= max(d, 1)
 	}
 	if r.budget -= n; r.budget < 0 {
-		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims, ", far more than the file has elements")
+		return nil, ir.Load("onnx: sparse initializer ", text.Quote(name), " has dimensions ", dims, ", far more than the file has elements")
 	}
-	t := graph.NewTensor(values.Type, dims...)
+	t := ir.NewTensor(values.Type, dims...)
 	count := values.Len()
 	if len(values.Data) != count*size { // not implemented, and noted
 		return t, nil
@@ -73,8 +73,8 @@ func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int) (
 	if count == 0 {
 		return t, nil
 	}
-	if indices == nil || indices.Type != graph.Int64 || len(indices.Data) != 8*indices.Len() {
-		return nil, graph.Load("onnx: the indices of sparse initializer ", text.Quote(name), " are missing, or no int64")
+	if indices == nil || indices.Type != ir.Int64 || len(indices.Data) != 8*indices.Len() {
+		return nil, ir.Load("onnx: the indices of sparse initializer ", text.Quote(name), " are missing, or no int64")
 	}
 	per := 0 // indices of one element
 	switch d := indices.Dims; {
@@ -83,7 +83,7 @@ func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int) (
 	case len(d) == 2 && d[0] == count && d[1] == len(dims):
 		per = d[1]
 	default:
-		return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " has ", count, " values and indices of dimensions ", d)
+		return nil, ir.Load("onnx: sparse initializer ", text.Quote(name), " has ", count, " values and indices of dimensions ", d)
 	}
 	list := indices.Int64s()
 	for i := range count {
@@ -95,7 +95,7 @@ func (r *reader) dense(name string, values, indices *graph.Tensor, dims []int) (
 				at *= limit
 			}
 			if index < 0 || index >= int64(limit) {
-				return nil, graph.Load("onnx: sparse initializer ", text.Quote(name), " of dimensions ", dims, " has the index ", index)
+				return nil, ir.Load("onnx: sparse initializer ", text.Quote(name), " of dimensions ", dims, " has the index ", index)
 			}
 			at += int(index)
 		}

@@ -3,25 +3,24 @@ package onnx
 import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // maxRank bounds the number of dimensions, so that hostile files cannot make
 // operators' loops over dimensions long.
 const maxRank = 32
 
-// typeNames are the element types that graph does not have, by their number in
+// typeNames are the element types that ir does not have, by their number in
 // TensorProto.DataType.
 var typeNames = [...]string{
-	14: "complex64", 15: "complex128", 16: "bfloat16", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2",
-	20: "float8e5m2fnuz", 21: "uint4", 22: "int4", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
+	14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
 }
 
 // dtype maps an element type; one that is not implemented is noted as missing
 // and comes back as Undefined.
-func (r *reader) dtype(n int64) graph.DType {
-	if n >= 1 && n <= int64(graph.Uint64) {
-		return graph.DType(n)
+func (r *reader) dtype(n int64) ir.DType {
+	if n >= 1 && n < 1<<8 && ir.DType(n).Known() {
+		return ir.DType(n)
 	}
 	if n != 0 {
 		name := text.Join("number ", n)
@@ -30,7 +29,7 @@ func (r *reader) dtype(n int64) graph.DType {
 		}
 		r.missing("type " + name)
 	}
-	return graph.Undefined
+	return ir.Undefined
 }
 
 // tensorProto is a TensorProto as it is written.
@@ -48,7 +47,7 @@ type tensorProto struct {
 
 // tensor reads a TensorProto. What is not implemented is noted as missing, and
 // the tensor comes back empty.
-func (r *reader) tensor(b []byte) (t *graph.Tensor, name string, err error) {
+func (r *reader) tensor(b []byte) (t *ir.Tensor, name string, err error) {
 	if err := r.item(); err != nil {
 		return nil, "", err
 	}
@@ -118,64 +117,67 @@ func (p *tensorProto) elements(m *message) {
 }
 
 // build makes a tensor of what was read from the message b.
-func (r *reader) build(b []byte, p *tensorProto) (*graph.Tensor, error) {
-	t := &graph.Tensor{Type: r.dtype(p.typ)}
+func (r *reader) build(b []byte, p *tensorProto) (*ir.Tensor, error) {
+	t := &ir.Tensor{Type: r.dtype(p.typ)}
 	if p.external {
 		r.missing("external data")
 		return t, nil
 	}
-	if t.Type == graph.Undefined {
+	if t.Type == ir.Undefined {
 		if p.typ == 0 {
-			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has no element type")
+			return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " has no element type")
 		}
 		return t, nil
 	}
 	if len(p.dims) > maxRank {
-		return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has ", len(p.dims), " dimensions; the limit is ", maxRank)
+		return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " has ", len(p.dims), " dimensions; the limit is ", maxRank)
 	}
 	n := 1 // the number of elements; 2^40 stands for anything that no file can hold
 	t.Dims = make([]int, len(p.dims))
 	for i, d := range p.dims {
 		if d < 0 || d > 1<<40 {
-			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has a dimension of ", d)
+			return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " has a dimension of ", d)
 		}
 		t.Dims[i] = int(d)
 		if d != 0 && n > 1<<40/int(d) {
-			return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " has dimensions ", t.Dims[:i+1], ", more than any file holds")
+			return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " has dimensions ", t.Dims[:i+1], ", more than any file holds")
 		}
 		n *= max(int(d), 1)
 	}
 	n = t.Len()
-	size := t.Type.Size()
+	size := max(t.Type.Size(), 1)
 	have, unit := 0, "elements"
 	switch {
-	case p.hasRaw && t.Type != graph.String:
+	case p.hasRaw && t.Type != ir.String:
 		have, unit = len(p.raw), "bytes"
-		n *= size
+		n = t.Type.Bytes(n)
 		if have == n {
 			t.Data = placed(b, p.raw, size)
 		}
-	case t.Type == graph.Float32:
+	case t.Type == ir.Float32:
 		have = len(p.floats)
 		t.Data = slab.Bytes(p.floats)
-	case t.Type == graph.Float64:
+	case t.Type == ir.Float64:
 		have = len(p.doubles)
 		t.Data = slab.Bytes(p.doubles)
-	case t.Type == graph.Int64:
+	case t.Type == ir.Int64:
 		have = len(p.longs)
 		t.Data = slab.Bytes(p.longs)
-	case t.Type == graph.Uint64 || t.Type == graph.Uint32:
+	case t.Type == ir.Uint64 || t.Type == ir.Uint32:
 		have = len(p.ulongs)
 		t.Data = narrowed(p.ulongs, size)
-	case t.Type == graph.String:
+	case t.Type == ir.String:
 		have = len(p.strs)
 		t.Strings = p.strs
 	default: // the small ones, and float16 by its bits, come in int32_data
+		if t.Type.Bits() < 8 { // two in each number
+			n, unit = t.Type.Bytes(n), "bytes"
+		}
 		have = len(p.ints)
 		t.Data = narrowed(p.ints, size)
 	}
 	if have != n {
-		return nil, graph.Load("onnx: tensor ", text.Quote(p.name), " with dimensions ", t.Dims, " has ", have, " ", unit, ", want ", n)
+		return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " with dimensions ", t.Dims, " has ", have, " ", unit, ", want ", n)
 	}
 	return t, nil
 }

@@ -5,7 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
-	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 )
 
 // The four functions of protobuf's wire format that a reader needs. The module
@@ -83,7 +83,7 @@ func (m *message) next() bool {
 }
 
 func (m *message) damaged(where string) bool {
-	m.err = graph.Load("onnx: the file is truncated or damaged: ", where, " of a ", m.what, " cannot be read")
+	m.err = ir.Load("onnx: the file is truncated or damaged: ", where, " of a ", m.what, " cannot be read")
 	return false
 }
 
@@ -91,7 +91,7 @@ func (m *message) badField() bool { return m.damaged(text.Join("field ", m.num))
 
 // short notes that a field has fewer bytes than its length says.
 func (m *message) short(size uint64, have int) bool {
-	m.err = graph.Load("onnx: the file is truncated or damaged: field ", m.num, " of a ", m.what, " should have ",
+	m.err = ir.Load("onnx: the file is truncated or damaged: field ", m.num, " of a ", m.what, " should have ",
 		size, " bytes, of which ", have, " are there")
 	return false
 }

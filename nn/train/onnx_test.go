@@ -8,6 +8,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/onnx"
 )
 
@@ -129,7 +130,7 @@ func infer(t *testing.T, file []byte, level string, tr *Trainer, b *Batch) []flo
 	return append([]float32(nil), run.Out(0).Float32s()...)
 }
 
-func sizes(v *graph.Value) (list []int) {
+func sizes(v *ir.Value) (list []int) {
 	for _, d := range v.Dims {
 		list = append(list, d.Size)
 	}

@@ -1,0 +1,61 @@
+package graph_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+	"github.com/normwasm/normwasm/nn/graph"
+	"github.com/normwasm/normwasm/nn/onnx"
+)
+
+// A decoder whose past grows by one a step, and at a fixed length.
+func BenchmarkGrowingPast(b *testing.B) {
+	file := filepath.Join(testkit.DataDir(b, "reports"), "decoder-past.onnx")
+	model, err := os.ReadFile(file)
+	require.NoError(b, err)
+	g, err := onnx.Read(model)
+	require.NoError(b, err)
+	s, err := graph.NewSession(g, graph.Options{})
+	require.NoError(b, err)
+	step := func(past int) {
+		dims := make([][]int, len(s.Inputs()))
+		for i, in := range s.Inputs() {
+			for _, d := range in.Dims {
+				size := d.Size
+				if size < 0 {
+					size = 1
+				}
+				dims[i] = append(dims[i], size)
+			}
+			switch {
+			case len(dims[i]) == 4:
+				dims[i][2] = past
+			case in.Name == "attention_mask":
+				dims[i][1] = past + 1
+			}
+		}
+		r, err := s.Prepare(dims)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := r.Exec(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name string
+		past func(i int) int
+	}{{"fixed", func(int) int { return 64 }}, {"growing", func(i int) int { return i % 128 }}, {"fixed128", func(int) int { return 127 }}, {"fixed0", func(int) int { return 0 }}} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := range b.N {
+				step(c.past(i))
+			}
+		})
+	}
+
+}

@@ -1,0 +1,183 @@
+package ir
+
+import "github.com/normwasm/normwasm/internal/slab"
+
+// DType is an element type, numbered as ONNX's TensorProto.DataType.
+type DType uint8
+
+// The element types. A String tensor keeps its elements in Tensor.Strings; of Int4 and
+// Uint4 there are two in a byte, the first in its low half.
+const (
+	Undefined DType = 0
+	Float32   DType = 1
+	Uint8     DType = 2
+	Int8      DType = 3
+	Uint16    DType = 4
+	Int16     DType = 5
+	Int32     DType = 6
+	Int64     DType = 7
+	String    DType = 8
+	Bool      DType = 9
+	Float16   DType = 10
+	Float64   DType = 11
+	Uint32    DType = 12
+	Uint64    DType = 13
+	BFloat16  DType = 16
+	Uint4     DType = 21
+	Int4      DType = 22
+)
+
+var dtypes = [...]struct {
+	name string
+	bits int
+}{
+	Undefined: {"undefined", 0}, Float32: {"float32", 32}, Uint8: {"uint8", 8}, Int8: {"int8", 8}, Uint16: {"uint16", 16},
+	Int16: {"int16", 16}, Int32: {"int32", 32}, Int64: {"int64", 64}, String: {"string", 0}, Bool: {"bool", 8},
+	Float16: {"float16", 16}, Float64: {"float64", 64}, Uint32: {"uint32", 32}, Uint64: {"uint64", 64},
+	BFloat16: {"bfloat16", 16}, Uint4: {"uint4", 4}, Int4: {"int4", 4},
+}
+
+// Bits is the number of bits of one element; 0 for types without a fixed size.
+func (t DType) Bits() int {
+	if int(t) < len(dtypes) {
+		return dtypes[t].bits
+	}
+	return 0
+}
+
+// Size is the number of bytes of one element, for the types whose elements are whole
+// bytes; 0 for the others.
+func (t DType) Size() int { return t.Bits() / 8 }
+
+// Bytes is the number of bytes of n elements.
+func (t DType) Bytes(n int) int {
+	if bits := t.Bits(); bits < 8 {
+		return (n*bits + 7) / 8
+	}
+	return n * t.Size()
+}
+
+// String is the type's name as the JavaScript API spells it.
+func (t DType) String() string {
+	if int(t) < len(dtypes) && dtypes[t].name != "" {
+		return dtypes[t].name
+	}
+	return "undefined"
+}
+
+// Known says whether tensors can have the type.
+func (t DType) Known() bool { return int(t) < len(dtypes) && dtypes[t].name != "" && t != Undefined }
+
+// Tensor is a dense row-major array. Data holds the elements' little-endian
+// bytes and is aligned for its type, so that the typed views cost nothing.
+type Tensor struct {
+	Type    DType
+	Dims    []int
+	Data    []byte
+	Strings []string // only for Type String
+}
+
+// NewTensor allocates a zeroed tensor.
+func NewTensor(t DType, dims ...int) *Tensor {
+	n := Elements(dims)
+	out := &Tensor{Type: t, Dims: dims, Data: slab.New(t.Bytes(n))}
+	if t == String {
+		out.Strings = make([]string, n)
+	}
+	return out
+}
+
+// Clone copies t into memory of its own.
+func (t *Tensor) Clone() *Tensor {
+	c := NewTensor(t.Type, append([]int(nil), t.Dims...)...)
+	copy(c.Data, t.Data)
+	copy(c.Strings, t.Strings)
+	return c
+}
+
+// Equal says whether t and u are the same bits under the same dimensions.
+func (t *Tensor) Equal(u *Tensor) bool {
+	if t.Type != u.Type || !SameDims(t.Dims, u.Dims) || string(t.Data) != string(u.Data) {
+		return false
+	}
+	for i, s := range t.Strings {
+		if s != u.Strings[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Elements is the product of dims: 1 for a scalar, 0 when any dimension is 0.
+func Elements(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}
+
+// SameDims says whether a and b are the same dimensions.
+func SameDims(a, b []int) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Len is the number of elements.
+func (t *Tensor) Len() int { return Elements(t.Dims) }
+
+// The typed views share t.Data. The caller has checked t.Type.
+
+func (t *Tensor) Float32s() []float32 { return slab.View[float32](t.Data) }
+func (t *Tensor) Float64s() []float64 { return slab.View[float64](t.Data) }
+func (t *Tensor) Int32s() []int32     { return slab.View[int32](t.Data) }
+func (t *Tensor) Int64s() []int64     { return slab.View[int64](t.Data) }
+
+// Ints returns the elements of an integer or bool tensor widened to int64,
+// always as a copy.
+func (t *Tensor) Ints() []int64 { return t.AppendInts(make([]int64, 0, t.Len())) }
+
+// AppendInts appends what Ints returns to list.
+func (t *Tensor) AppendInts(list []int64) []int64 {
+	switch t.Type {
+	case Int64:
+		return append(list, t.Int64s()...)
+	case Int32:
+		return widen(list, t.Int32s())
+	case Int16:
+		return widen(list, slab.View[int16](t.Data))
+	case Int8:
+		return widen(list, slab.View[int8](t.Data))
+	case Uint8, Bool:
+		return widen(list, t.Data)
+	case Uint16:
+		return widen(list, slab.View[uint16](t.Data))
+	case Uint32:
+		return widen(list, slab.View[uint32](t.Data))
+	case Uint64:
+		return widen(list, slab.View[uint64](t.Data))
+	case Int4, Uint4:
+		for i := range t.Len() {
+			v := int64(t.Data[i/2] >> (i % 2 * 4) & 15)
+			if t.Type == Int4 && v > 7 {
+				v -= 16
+			}
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+func widen[T slab.Elem](list []int64, src []T) []int64 {
+	for _, v := range src {
+		list = append(list, int64(v))
+	}
+	return list
+}

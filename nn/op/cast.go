@@ -1,0 +1,291 @@
+package op
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/ir"
+)
+
+// castTypes are the types that numbers are converted from and to.
+const castTypes = numberTypes | boolOnly | 1<<ir.Float16
+
+func init() { Register(castRows) }
+
+var castRows = []Row{{
+	Name: "Cast", Since: 6, Changes: []int{9, 13, 19, 21, 23},
+	In:     []In{{Name: "input", Types: castTypes}},
+	Out:    []Out{{Name: "output", From: "to"}},
+	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1}},
+	Rank:   sameRank,
+	Check:  checkCast,
+	Limits: "to integers of 8 to 64 bits, float16, float32, float64 and bool only",
+	Plan:   planCast,
+}, {
+	Name: "CastLike", Since: 15, Changes: []int{19, 21, 23},
+	In:    []In{{Name: "input", Types: castTypes}, {Name: "target_type", Types: castTypes, Var: 'T'}},
+	Out:   []Out{{Name: "output", Var: 'T'}},
+	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1}},
+	Rank:  sameRank,
+	Plan:  planCastLike,
+}}
+
+func checkCast(n *ir.Node) string {
+	if to := n.Int("to", 0); !castable(to) {
+		return text.Join("to=", to)
+	}
+	return ""
+}
+
+// castable says whether the attribute to is one of castTypes.
+func castable(to int64) bool {
+	return to > 0 && to <= int64(ir.Uint64) && castTypes.Has(ir.DType(to))
+}
+
+// planCast: saturate counts only for the 8-bit float types, which are reported
+// as unsupported.
+func planCast(c *Call) error {
+	to := c.Int("to")
+	if !castable(to) {
+		return unsupported(c, "to=", to)
+	}
+	return castTo(c, ir.DType(to))
+}
+
+func planCastLike(c *Call) error { return castTo(c, c.In(1).Type) }
+
+// castTo plans the conversion of input 0. ONNX leaves open what becomes of a float beyond
+// the integers' range: here it is cut off to int64, where it saturates, and keeps the low
+// bits (−20 is 236 as uint8, 300 is 44; onnxruntime-web has 0 and 44); NaN becomes 0. A
+// bool is false for 0 only.
+func castTo(c *Call, to ir.DType) error {
+	in := c.In(0)
+	from := in.Type
+	if from == to {
+		return view(c, in.Dims)
+	}
+	c.Out(0, to, in.Dims...)
+	switch {
+	case to == ir.Float32 && from == ir.Int64:
+		c.Step = intsToFloats{} // by way of float64 it would round twice
+	case to != ir.Bool && !floatLike(to) && !floatLike(from):
+		s := Into[cast[int64]](c)
+		s.load, s.store, s.from, s.to = loadInts(from), storeInts(to), from.Size(), to.Size()
+		c.Scratch(8 * castBlock)
+	default:
+		s := Into[cast[float64]](c)
+		s.load, s.store, s.from, s.to = loadFloats(from), storeFloats(to), from.Size(), to.Size()
+		c.Scratch(8 * castBlock)
+	}
+	return nil
+}
+
+// castBlock is how many elements are converted at a time.
+const castBlock = 64
+
+// cast converts by way of int64 or float64, block by block in scratch memory.
+type cast[T wideElem] struct {
+	load     func(dst []T, src []byte)
+	store    func(dst []byte, src []T)
+	from, to int // sizes of elements
+}
+
+func (s *cast[T]) Run(a *Args) {
+	dst, src, part := a.Out[0].Data, a.In[0].Data, slab.View[T](a.Scratch[:8*castBlock])
+	for len(src) > 0 {
+		n := min(castBlock, len(src)/s.from)
+		s.load(part[:n], src[:n*s.from])
+		s.store(dst[:n*s.to], part[:n])
+		src, dst = src[n*s.from:], dst[n*s.to:]
+	}
+}
+
+// intsToFloats converts int64 to float32.
+type intsToFloats struct{}
+
+func (intsToFloats) Run(a *Args) {
+	y := a.Out[0].Float32s()
+	for i, v := range a.In[0].Int64s() {
+		y[i] = float32(v)
+	}
+}
+
+func floatLike(t ir.DType) bool { return t == ir.Float16 || t == ir.Float32 || t == ir.Float64 }
+
+func loadInts(t ir.DType) func(dst []int64, src []byte) {
+	switch t {
+	case ir.Int8:
+		return load[int64, int8]
+	case ir.Int16:
+		return load[int64, int16]
+	case ir.Int32:
+		return load[int64, int32]
+	case ir.Uint16:
+		return load[int64, uint16]
+	case ir.Uint32:
+		return load[int64, uint32]
+	case ir.Uint8, ir.Bool:
+		return load[int64, uint8]
+	}
+	return load[int64, int64] // uint64 as well: the same bits
+}
+
+func loadFloats(t ir.DType) func(dst []float64, src []byte) {
+	switch t {
+	case ir.Float16:
+		return func(dst []float64, src []byte) {
+			for i, v := range slab.View[uint16](src) {
+				dst[i] = float64(halfToFloat(v))
+			}
+		}
+	case ir.Float32:
+		return load[float64, float32]
+	case ir.Float64:
+		return load[float64, float64]
+	case ir.Int8:
+		return load[float64, int8]
+	case ir.Int16:
+		return load[float64, int16]
+	case ir.Int32:
+		return load[float64, int32]
+	case ir.Int64:
+		return load[float64, int64]
+	case ir.Uint16:
+		return load[float64, uint16]
+	case ir.Uint32:
+		return load[float64, uint32]
+	case ir.Uint64:
+		return load[float64, uint64]
+	}
+	return load[float64, uint8]
+}
+
+func load[D int64 | float64, S slab.Elem](dst []D, src []byte) {
+	for i, v := range slab.View[S](src) {
+		dst[i] = D(v)
+	}
+}
+
+func storeInts(t ir.DType) func(dst []byte, src []int64) {
+	switch t {
+	case ir.Int8, ir.Uint8, ir.Bool:
+		return store[uint8]
+	case ir.Int16, ir.Uint16:
+		return store[uint16]
+	case ir.Int32, ir.Uint32:
+		return store[uint32]
+	}
+	return store[int64]
+}
+
+func store[D slab.Elem](dst []byte, src []int64) {
+	d := slab.View[D](dst)
+	for i, v := range src {
+		d[i] = D(v)
+	}
+}
+
+func storeFloats(t ir.DType) func(dst []byte, src []float64) {
+	switch t {
+	case ir.Float16:
+		return func(dst []byte, src []float64) {
+			d := slab.View[uint16](dst)
+			for i, v := range src {
+				d[i] = floatToHalf(v)
+			}
+		}
+	case ir.Float32:
+		return func(dst []byte, src []float64) {
+			d := slab.View[float32](dst)
+			for i, v := range src {
+				d[i] = float32(v)
+			}
+		}
+	case ir.Float64:
+		return func(dst []byte, src []float64) { copy(slab.View[float64](dst), src) }
+	case ir.Bool:
+		return func(dst []byte, src []float64) {
+			for i, v := range src {
+				dst[i] = 0
+				if v != 0 {
+					dst[i] = 1
+				}
+			}
+		}
+	case ir.Uint64:
+		return func(dst []byte, src []float64) {
+			d := slab.View[uint64](dst)
+			for i, v := range src {
+				switch {
+				case v >= 1<<64:
+					d[i] = math.MaxUint64
+				case v >= 1<<63:
+					d[i] = uint64(v)
+				default:
+					d[i] = uint64(toInt64(v))
+				}
+			}
+		}
+	case ir.Int8, ir.Uint8:
+		return truncate[uint8]
+	case ir.Int16, ir.Uint16:
+		return truncate[uint16]
+	case ir.Int32, ir.Uint32:
+		return truncate[uint32]
+	}
+	return truncate[int64]
+}
+
+func truncate[D slab.Elem](dst []byte, src []float64) {
+	d := slab.View[D](dst)
+	for i, v := range src {
+		d[i] = D(toInt64(v))
+	}
+}
+
+// toInt64 truncates as WebAssembly's i64.trunc_sat_f64_s does, which Go leaves
+// to the platform for values out of range.
+func toInt64(v float64) int64 {
+	switch {
+	case v != v:
+		return 0
+	case v >= 1<<63:
+		return math.MaxInt64
+	case v <= -1<<63:
+		return math.MinInt64
+	}
+	return int64(v)
+}
+
+// halfToFloat widens an IEEE 754 binary16.
+func halfToFloat(h uint16) float32 {
+	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&1023)
+	switch {
+	case exp == 31:
+		return math.Float32frombits(sign | 0xff<<23 | frac<<13)
+	case exp == 0:
+		v := float32(frac) * (1.0 / (1 << 24)) // exact
+		return math.Float32frombits(math.Float32bits(v) | sign)
+	}
+	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
+}
+
+// floatToHalf rounds to the nearest binary16, ties to even.
+func floatToHalf(v float64) uint16 {
+	bits := math.Float64bits(v)
+	sign := uint16(bits >> 48 & 0x8000)
+	a := math.Abs(v)
+	switch {
+	case v != v:
+		return sign | 0x7e00
+	case a >= 65520: // half a step above the largest, 65504
+		return sign | 0x7c00
+	case a < 1.0/(1<<14): // denormal: a multiple of 2^-24
+		return sign | uint16(math.RoundToEven(a*(1<<24)))
+	}
+	exp := int(bits>>52&0x7ff) - 1023
+	// frac/1024 in [1, 2); a carry to 2048 moves the exponent up by itself.
+	frac := uint16(math.RoundToEven(math.Ldexp(a, 10-exp)))
+	return sign | (uint16(exp+14)<<10 + frac)
+}

@@ -1,0 +1,257 @@
+package op
+
+import (
+	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/nn/ir"
+)
+
+var productOut = []Out{{Name: "Y", Var: 'T'}}
+
+func init() { Register(matmulRows) }
+
+var matmulRows = []Row{{
+	Name: "MatMul", Since: 1, Changes: []int{9, 13},
+	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}}, Out: productOut,
+	Rank: productRank, Fuses: FusesClamp,
+	Plan: planMatMul,
+}, {
+	Name: "MatMulAdd", Domain: ir.Internal, Since: 1,
+	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "bias", Types: float32Only, Var: 'T'}}, Out: productOut,
+	Rank: productRank, Fuses: FusesClamp,
+	Plan: planMatMul,
+}, {
+	Name: "Gemm", Since: 7, Changes: []int{9, 11, 13},
+	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "C", Types: float32Only, Var: 'T', Opt: true}}, Out: productOut,
+	Attrs: []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}, {Name: "beta", Kind: ir.AttrFloat, F: 1},
+		{Name: "transA", Kind: ir.AttrInt}, {Name: "transB", Kind: ir.AttrInt}},
+	Rank: matrixRank, Fuses: FusesClamp,
+	Plan: planGemm,
+}}
+
+// productRank is that of a product of two operands of at least two dimensions.
+func productRank(_ *ir.Node, rank func(i int) int) int {
+	a, b := rank(0), rank(1)
+	if a < 2 || b < 2 {
+		return -1
+	}
+	return max(a, b)
+}
+
+// planMatMul: y[..., m, n] = a[..., m, k] · b[..., k, n], where the leading
+// dimensions broadcast; an operand of one dimension is a row or a column. The
+// optimizer's MatMulAdd(a, b, bias [n]) starts each row from the bias.
+func planMatMul(c *Call) error {
+	a, b := c.In(0).Dims, c.In(1).Dims
+	if len(a) == 0 || len(b) == 0 {
+		return c.Fail("a has dimensions ", a, " and b ", b, ": scalars cannot be multiplied so")
+	}
+	row, col := len(a) == 1, len(b) == 1
+	if row {
+		a = matrix(c, 1, a[0])
+	}
+	if col {
+		b = matrix(c, b[0], 1)
+	}
+	m, k, n := a[len(a)-2], a[len(a)-1], b[len(b)-1]
+	if b[len(b)-2] != k {
+		return c.Fail("a has dimensions ", c.In(0).Dims, " and b ", c.In(1).Dims, ": ", k, " columns do not meet ", b[len(b)-2], " rows")
+	}
+	aLead, bLead := a[:len(a)-2], b[:len(b)-2]
+	lead, err := broadcastTwo(c, aLead, bLead)
+	if err != nil {
+		return err
+	}
+	out := append(c.Dims(len(lead) + 2)[:0], lead...)
+	if !row {
+		out = append(out, m)
+	}
+	if !col {
+		out = append(out, n)
+	}
+	c.Out(0, ir.Float32, out...)
+	// Where all matrices of a meet the same b, they are one tall matrix.
+	if ir.Elements(bLead) == 1 {
+		m *= ir.Elements(lead)
+		lead, aLead, bLead = nil, nil, nil
+	}
+	if ir.Elements(lead)*m*n == 0 {
+		c.Step = nothing{}
+		return nil
+	}
+	g := compute.Gemm{M: m, N: n, K: k, Clamp: clampOf(c.Node)}
+	if c.In(2) != nil {
+		if c.In(2).Len() != n || len(lead) != 0 {
+			return c.Fail("the bias has dimensions ", c.In(2).Dims, " for a product of ", out)
+		}
+		g.Start = compute.FromColumn
+	}
+	c.Scratch(4 * g.ScratchLen())
+	if c.In(1).Host != nil && len(lead) == 0 && k > 0 {
+		*Into[packedProduct](c) = packedProduct{gemm: g, b: packB(c, &g)}
+		return nil
+	}
+	s := Into[products](c)
+	s.gemm = g
+	s.walk.set(c, lead, aLead, bLead)
+	return nil
+}
+
+// matrix is a list of two dimensions that lasts as long as the call.
+func matrix(c *Call, rows, cols int) []int {
+	dims := c.Dims(2)
+	dims[0], dims[1] = rows, cols
+	return dims
+}
+
+// packB lays out input 1, a constant right operand, once: how many rows the left one
+// has does not matter.
+func packB(c *Call, g *compute.Gemm) *compute.PackedB {
+	return Prepared(c, Key{1, g.K, g.N}, func() *compute.PackedB {
+		right := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}
+		return right.PackB(c.In(1).Host.Float32s())
+	})
+}
+
+// packedProduct is a product by a constant matrix.
+type packedProduct struct {
+	gemm compute.Gemm
+	b    *compute.PackedB
+}
+
+func (s *packedProduct) Run(a *Args) {
+	g := s.gemm
+	g.Bias = optional(a, 2)
+	g.RunPacked(a.Out[0].Float32s(), a.In[0].Float32s(), s.b, slab.View[float32](a.Scratch))
+}
+
+// products multiplies the matrices of one operand by those of another.
+type products struct {
+	gemm compute.Gemm
+	walk broadcast // over the leading dimensions: its steps count matrices
+}
+
+func (s *products) Run(a *Args) {
+	g := s.gemm
+	g.Bias = optional(a, 2)
+	matrices(&s.walk, &g, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), slab.View[float32](a.Scratch), 0)
+}
+
+// broadcastTwo broadcasts two lists of leading dimensions. The result lasts as long as
+// the call.
+func broadcastTwo(c *Call, a, b []int) ([]int, error) {
+	if len(a) < len(b) {
+		a, b = b, a
+	}
+	out := c.Clone(a)
+	for i, n := range b {
+		at := &out[len(a)-len(b)+i]
+		if *at == 1 {
+			*at = n
+		} else if n != 1 && n != *at {
+			return nil, c.Fail("leading dimensions ", a, " and ", b, " do not broadcast")
+		}
+	}
+	return out, checkDims(c, out)
+}
+
+// matrices walks the leading dimensions; the steps of w count matrices.
+func matrices(w *broadcast, g *compute.Gemm, y, a, b, scratch []float32, level int) int {
+	n, as, bs := w.dims[level], w.steps[0][level]*g.M*g.K, w.steps[1][level]*g.K*g.N
+	done := 0
+	for i := range n {
+		if level < len(w.dims)-1 {
+			done += matrices(w, g, y[done:], a[i*as:], b[i*bs:], scratch, level+1)
+			continue
+		}
+		g.Run(y[done:done+g.M*g.N], a[i*as:], b[i*bs:], scratch)
+		done += g.M * g.N
+	}
+	return done
+}
+
+// planGemm: y = alpha·op(a)·op(b) + beta·c.
+func planGemm(c *Call) error {
+	if len(c.In(0).Dims) != 2 || len(c.In(1).Dims) != 2 {
+		return c.Fail("a and b must be matrices")
+	}
+	a, b := c.In(0).Dims, c.In(1).Dims
+	g := compute.Gemm{M: a[0], K: a[1], N: b[1], Alpha: c.Float("alpha"), Clamp: clampOf(c.Node)}
+	g.TransA, g.TransB = c.Int("transA") != 0, c.Int("transB") != 0
+	k := b[0]
+	if g.TransA {
+		g.M, g.K = a[1], a[0]
+	}
+	if g.TransB {
+		g.N, k = b[0], b[1]
+	}
+	if k != g.K {
+		return c.Fail("a has dimensions ", a, " and b ", b, ": they do not multiply")
+	}
+	out := matrix(c, g.M, g.N)
+	c.Out(0, ir.Float32, out...)
+	if g.M*g.N == 0 {
+		c.Step = nothing{}
+		return nil
+	}
+	beta := c.Float("beta")
+	zero := g.Alpha == 0 // to compute.Gemm 0 stands for 1
+	addend := c.In(2)
+	if addend != nil && beta != 0 {
+		sum, err := broadcastTwo(c, out, addend.Dims)
+		if err != nil || !ir.SameDims(sum, out) {
+			return c.Fail("c has dimensions ", addend.Dims, ", which do not broadcast to ", out)
+		}
+		if beta == 1 && !zero && addend.Len() == g.N && (len(addend.Dims) == 0 || addend.Dims[len(addend.Dims)-1] == g.N) {
+			g.Start = compute.FromColumn
+		} else {
+			g.Start = compute.FromY
+		}
+	}
+	c.Scratch(4 * g.ScratchLen())
+	s := Into[gemm](c)
+	s.gemm, s.packed, s.zero, s.beta[0] = g, nil, zero, beta
+	if c.In(1).Host != nil && g.K > 0 && !zero {
+		s.packed = packB(c, &g)
+	}
+	if g.Start == compute.FromY {
+		s.add.set(c, out, addend.Dims, nil)
+	}
+	return nil
+}
+
+// gemm is a product that is added to another matrix.
+type gemm struct {
+	gemm   compute.Gemm     // FromY starts from add's result
+	packed *compute.PackedB // the right operand, where it is constant
+	zero   bool             // no product
+	add    broadcast        // of input 2, times beta
+	beta   [1]float32
+}
+
+func (s *gemm) Run(a *Args) {
+	y, scratch := a.Out[0].Float32s(), slab.View[float32](a.Scratch)
+	if s.gemm.Start == compute.FromY {
+		walkRows(&s.add, compute.Mul, y, a.In[2].Float32s(), s.beta[:], 0)
+	}
+	if !s.zero {
+		g := s.gemm
+		if g.Start == compute.FromColumn {
+			g.Bias = a.In[2].Float32s()
+		}
+		if s.packed != nil {
+			g.RunPacked(y, a.In[0].Float32s(), s.packed, scratch)
+		} else {
+			g.Run(y, a.In[0].Float32s(), a.In[1].Float32s(), scratch)
+		}
+		return
+	}
+	if s.gemm.Start != compute.FromY {
+		clear(y)
+	}
+	if bounds := s.gemm.Clamp; bounds != compute.NoClamp {
+		for i, v := range y {
+			y[i] = min(max(v, bounds.Lo), bounds.Hi)
+		}
+	}
+}

@@ -1,0 +1,366 @@
+package op
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/nn/ir"
+)
+
+// Functions of one element.
+
+func init() {
+	list := unaryRows
+	for i := range functions {
+		f := &functions[i]
+		list = append(list, unary(f.op, f.in, f.since, f.changes, nil, func(c *Call) error { return planFunction(c, f) }))
+	}
+	for i := range activations {
+		f := &activations[i]
+		list = append(list, unary(f.op, f.in, f.since, f.changes, f.attrs, func(c *Call) error { return planActivation(c, f) }))
+	}
+	Register(list)
+}
+
+// unary is the row of a function of one operand, whose name ONNX has as X or input.
+func unary(name string, in []In, since int, changes []int, attrs []Attr, plan func(c *Call) error) Row {
+	out := yOut
+	if in[0].Name != "X" {
+		out = outputOut
+	}
+	return Row{Name: name, Since: since, Changes: changes, In: in, Out: out, Attrs: attrs, Rank: sameRank, Plan: plan}
+}
+
+// infinity is computed without a call, as notYet tells.
+var (
+	largest  float32 = math.MaxFloat32
+	infinity         = 2 * largest
+)
+
+var (
+	xFloat32     = []In{{Name: "X", Types: float32Only, Var: 'T'}}
+	xFloats      = []In{{Name: "X", Types: floatTypes, Var: 'T'}}
+	xNumbers     = []In{{Name: "X", Types: numberTypes, Var: 'T'}}
+	inputFloat32 = []In{{Name: "input", Types: float32Only, Var: 'T'}}
+	inputFloats  = []In{{Name: "input", Types: floatTypes, Var: 'T'}}
+	yOut         = []Out{{Name: "Y", Var: 'T'}}
+	outputOut    = []Out{{Name: "output", Var: 'T'}}
+)
+
+var unaryRows = []Row{
+	{Name: "Relu", Since: 6, Changes: []int{13, 14}, In: []In{{Name: "X", Types: signedTypes, Var: 'T'}}, Out: yOut, Rank: sameRank, Plan: planRelu},
+	{Name: "Abs", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Neg", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Sign", Since: 6, Changes: []int{9, 13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Silu", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Rank: sameRank, Plan: planSilu},
+	{
+		Name: "Gelu", Since: 20, In: xFloat32, Out: yOut,
+		Attrs: []Attr{{Name: "approximate", Kind: ir.AttrString, S: "none", Words: []string{"none", "tanh"}}},
+		Rank:  sameRank,
+		Plan:  planGelu,
+	}, {
+		Name: "Clip", Since: 6, Changes: []int{11, 12, 13},
+		In: []In{{Name: "input", Types: numberTypes, Var: 'T'}, {Name: "min", Types: numberTypes, Opt: true, Since: 11},
+			{Name: "max", Types: numberTypes, Opt: true, Since: 11}},
+		Out:   outputOut,
+		Attrs: []Attr{{Name: "min", Kind: ir.AttrFloat, F: -infinity, Till: 10}, {Name: "max", Kind: ir.AttrFloat, F: infinity, Till: 10}},
+		Rank:  sameRank,
+		Plan:  planClip,
+	}, {
+		Name: "PRelu", Since: 7, Changes: []int{9, 16},
+		In:   []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "slope", Types: float32Only, Var: 'T'}},
+		Out:  yOut,
+		Rank: sameRank,
+		Plan: planPRelu,
+	},
+}
+
+// function is a function without parameters: the loop over float32, or that of a
+// float64, which serves both types where it is the only one.
+type function struct {
+	op      string
+	in      []In
+	since   int
+	changes []int
+	f32     func(y, x []float32)
+	f64     func(v float64) float64
+}
+
+var functions = []function{
+	{"Sigmoid", xFloats, 6, []int{13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
+	{"Tanh", inputFloats, 6, []int{13}, compute.Tanh, math.Tanh},
+	{"Softplus", xFloat32, 1, []int{22}, compute.Softplus, nil},
+	{"Softsign", inputFloat32, 1, []int{22}, compute.Softsign, nil},
+	{"Mish", xFloat32, 18, []int{22}, compute.Mish, nil},
+	{"HardSwish", xFloat32, 14, []int{22}, hardSwish, nil},
+	{"Erf", inputFloats, 9, []int{13}, compute.Erf, math.Erf},
+	{"Exp", inputFloats, 6, []int{13}, compute.Exp, math.Exp},
+	{"Log", inputFloats, 6, []int{13}, compute.Log, math.Log},
+	{"Sqrt", xFloats, 6, []int{13}, compute.Sqrt, math.Sqrt},
+	{"Reciprocal", xFloats, 6, []int{13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }},
+	{"Floor", xFloats, 6, []int{13}, nil, math.Floor},
+	{"Ceil", xFloats, 6, []int{13}, nil, math.Ceil},
+	{"Round", xFloats, 11, []int{22}, nil, math.RoundToEven},
+	{"Sin", inputFloats, 7, []int{22}, nil, math.Sin},
+	{"Cos", inputFloats, 7, []int{22}, nil, math.Cos},
+	{"Tan", inputFloats, 7, []int{22}, nil, math.Tan},
+	{"Asin", inputFloats, 7, []int{22}, nil, math.Asin},
+	{"Acos", inputFloats, 7, []int{22}, nil, math.Acos},
+	{"Atan", inputFloats, 7, []int{22}, nil, math.Atan},
+	{"Sinh", inputFloats, 9, []int{22}, nil, math.Sinh},
+	{"Cosh", inputFloats, 9, []int{22}, nil, math.Cosh},
+	{"Asinh", inputFloats, 9, []int{22}, nil, math.Asinh},
+	{"Acosh", inputFloats, 9, []int{22}, nil, math.Acosh},
+	{"Atanh", inputFloats, 9, []int{22}, nil, math.Atanh},
+}
+
+// activation is a function with one or two parameters, attributes of the node.
+type activation struct {
+	op      string
+	in      []In
+	since   int
+	changes []int
+	attrs   []Attr
+	f       func(y, x []float32, a, b float32)
+}
+
+var activations = []activation{
+	{"LeakyRelu", xFloat32, 6, []int{16}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.01}}, func(y, x []float32, a, _ float32) { compute.LeakyRelu(y, x, a) }},
+	{"Elu", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Elu(y, x, a) }},
+	{"Selu", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1.67326319217681884765625}, {Name: "gamma", Kind: ir.AttrFloat, F: 1.05070102214813232421875}}, compute.Selu},
+	{"Celu", xFloat32, 12, nil, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Celu(y, x, a) }},
+	{"ThresholdedRelu", xFloat32, 10, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.ThresholdedRelu(y, x, a) }},
+	{"HardSigmoid", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid},
+	{"Shrink", inputFloat32, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, shrink},
+}
+
+func hardSwish(y, x []float32) { compute.HardSwish(y, x, 1.0/6, 0.5) }
+
+func shrink(y, x []float32, bias, lambda float32) {
+	for i, v := range x {
+		switch {
+		case v < -lambda:
+			y[i] = v + bias
+		case v > lambda:
+			y[i] = v - bias
+		default:
+			y[i] = 0
+		}
+	}
+}
+
+// each computes Out[0] = f(In[0], a, b) of n elements of float32.
+type each struct {
+	f    func(y, x []float32, a, b float32)
+	a, b float32
+	n    int
+}
+
+func (s *each) Rows() int { return chunks(s.n) }
+
+func (s *each) Run(a *Args) { s.f(a.Out[0].Float32s(), a.In[0].Float32s(), s.a, s.b) }
+
+func (s *each) RunRows(a *Args, from, to int) {
+	lo, hi := chunk(s.n, from, to)
+	s.f(a.Out[0].Float32s()[lo:hi], a.In[0].Float32s()[lo:hi], s.a, s.b)
+}
+
+func stepActivation(c *Call, f func(y, x []float32, a, b float32), a, b float32) {
+	n := sameOut(c).Len()
+	*Into[each](c) = each{f, a, b, n}
+}
+
+// planActivation reads the parameters.
+func planActivation(c *Call, f *activation) error {
+	a, b := c.Float(f.attrs[0].Name), float32(0)
+	if len(f.attrs) > 1 {
+		b = c.Float(f.attrs[1].Name)
+	}
+	stepActivation(c, f.f, a, b)
+	return nil
+}
+
+// eachPlain is each without parameters.
+type eachPlain struct {
+	f func(y, x []float32)
+	n int
+}
+
+func (s *eachPlain) Rows() int { return chunks(s.n) }
+
+func (s *eachPlain) Run(a *Args) { s.f(a.Out[0].Float32s(), a.In[0].Float32s()) }
+
+func (s *eachPlain) RunRows(a *Args, from, to int) {
+	lo, hi := chunk(s.n, from, to)
+	s.f(a.Out[0].Float32s()[lo:hi], a.In[0].Float32s()[lo:hi])
+}
+
+func stepFunction(c *Call, f func(y, x []float32)) error {
+	n := sameOut(c).Len()
+	*Into[eachPlain](c) = eachPlain{f, n}
+	return nil
+}
+
+func planFunction(c *Call, f *function) error {
+	if c.In(0).Type == ir.Float32 && f.f32 != nil {
+		return stepFunction(c, f.f32)
+	}
+	sameOut(c)
+	stepEach(c, f.f64)
+	return nil
+}
+
+func planSilu(c *Call) error { return stepFunction(c, compute.Silu) }
+
+func planGelu(c *Call) error {
+	if c.Str("approximate") == "tanh" {
+		return stepFunction(c, compute.GeluTanh)
+	}
+	return stepFunction(c, compute.Gelu)
+}
+
+func planRelu(c *Call) error {
+	switch in := sameOut(c); in.Type {
+	case ir.Float32:
+		return stepFunction(c, compute.Relu)
+	case ir.Float64:
+		stepEach(c, func(v float64) float64 { return max(v, 0) })
+	default:
+		stepEach(c, func(v int64) int64 { return max(v, 0) })
+	}
+	return nil
+}
+
+// planSigned is Abs, Neg and Sign.
+func planSigned(c *Call) error {
+	in := sameOut(c)
+	f32, f64, i64 := compute.Sign, sign[float64], sign[int64]
+	switch c.Node.Op {
+	case "Abs":
+		f32, f64, i64 = compute.Abs, math.Abs, absolute
+	case "Neg":
+		f32, f64, i64 = compute.Neg, negative[float64], negative[int64]
+	}
+	switch in.Type {
+	case ir.Float32:
+		return stepFunction(c, f32)
+	case ir.Float64:
+		stepEach(c, f64)
+	case ir.Uint64: // the others are widened
+		switch c.Node.Op {
+		case "Abs":
+			i64 = func(v int64) int64 { return v }
+		case "Sign":
+			i64 = func(v int64) int64 { return truth[int64](v != 0) }
+		}
+		stepEach(c, i64)
+	default:
+		stepEach(c, i64)
+	}
+	return nil
+}
+
+func absolute(v int64) int64 { return max(v, -v) }
+
+func negative[T wideElem](v T) T { return -v }
+
+func sign[T wideElem](v T) T {
+	switch {
+	case v > 0:
+		return 1
+	case v < 0:
+		return -1
+	}
+	return v
+}
+
+// planClip: the bounds are attributes up to opset 10, inputs from 11 on. Where
+// the lower bound is above the upper one, the upper one wins.
+func planClip(c *Call) error {
+	in := sameOut(c)
+	if c.Node.Version < 11 {
+		if in.Type != ir.Float32 {
+			return unsupported(c, "type ", in.Type.String())
+		}
+		stepActivation(c, compute.Clip, c.Float("min"), c.Float("max"))
+		return nil
+	}
+	for i := 1; i <= 2; i++ {
+		if b := c.In(i); b != nil && (b.Type != in.Type || b.Len() != 1) {
+			return c.Fail("input ", i, " is ", b.Type.String(), " with dimensions ", b.Dims, ", want one ", in.Type.String())
+		}
+	}
+	switch in.Type {
+	case ir.Float32:
+		Into[clip](c).n = in.Len()
+	case ir.Float64:
+		stepClip(c, floatPair("Max"), floatPair("Min"))
+	default:
+		stepClip(c, intPair("Max", in.Type == ir.Uint64), intPair("Min", in.Type == ir.Uint64))
+	}
+	return nil
+}
+
+// clip bounds n elements of float32 by inputs 1 and 2.
+type clip struct{ n int }
+
+func (s *clip) Rows() int { return chunks(s.n) }
+
+func (s *clip) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
+
+func (s *clip) RunRows(a *Args, from, to int) {
+	lo, hi := -infinity, infinity
+	if b := optional(a, 1); b != nil {
+		lo = b[0]
+	}
+	if b := optional(a, 2); b != nil {
+		hi = b[0]
+	}
+	i, j := chunk(s.n, from, to)
+	compute.Clip(a.Out[0].Float32s()[i:j], a.In[0].Float32s()[i:j], lo, hi)
+}
+
+// wideClip clips the other types: y = upper(lower(x, min), max).
+type wideClip[T wideElem] struct {
+	wide         wide[T]
+	lower, upper func(a, b T) T
+}
+
+func stepClip[T wideElem](c *Call, lower, upper func(a, b T) T) {
+	s := Into[wideClip[T]](c)
+	s.lower, s.upper = lower, upper
+	s.wide.set(c, min(c.NumIn(), 3), c.In(0).Type, c.In(0).Len())
+}
+
+func (s *wideClip[T]) Run(a *Args) {
+	y := s.wide.out(a)
+	copy(y, s.wide.in(a, 0))
+	for i := 1; i < len(s.wide.load); i++ {
+		if a.In[i] == nil {
+			continue
+		}
+		f, bound := s.lower, s.wide.in(a, i)[0]
+		if i == 2 {
+			f = s.upper
+		}
+		for k, v := range y {
+			y[k] = f(v, bound)
+		}
+	}
+	s.wide.done(a)
+}
+
+// planPRelu: the slope broadcasts to x.
+func planPRelu(c *Call) error {
+	out, err := broadcastDims(c, 0, 1)
+	if err != nil {
+		return err
+	}
+	if !ir.SameDims(out, c.In(0).Dims) {
+		return c.Fail("the slope has dimensions ", c.In(1).Dims, ", which do not broadcast to ", c.In(0).Dims)
+	}
+	c.Out(0, ir.Float32, out...)
+	inPlaceLike(c, ir.Float32, out, 0)
+	stepFloats(c, out, compute.PRelu)
+	return nil
+}

@@ -1,0 +1,34 @@
+package opt
+
+import (
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
+)
+
+// rank is v's number of dimensions where that is known before any input is, -1
+// where not.
+func (r *rewriter) rank(v *ir.Value) int {
+	switch {
+	case v == nil:
+		return -1
+	case v.Const != nil:
+		return len(v.Const.Dims)
+	case v.Known:
+		return len(v.Dims)
+	}
+	if k, ok := r.ranks[v]; ok {
+		return k
+	}
+	return -1
+}
+
+// inferRank notes the rank of n's first output where the operator's row says it.
+func (r *rewriter) inferRank(n *ir.Node) {
+	row := op.Find(n.Key())
+	if row == nil || row.Rank == nil || len(n.Outputs) == 0 || n.Outputs[0] == nil {
+		return
+	}
+	if k := row.Rank(n, func(i int) int { return r.rank(n.In(i)) }); k >= 0 {
+		r.ranks[n.Outputs[0]] = k
+	}
+}

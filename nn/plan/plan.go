@@ -1,0 +1,266 @@
+// Package plan turns a graph into steps over buffers, for concrete input shapes.
+//
+// What does not depend on shapes is settled once: the numbers of values and nodes, who
+// uses a value last, constants, and what nodes keep for all their plans (packed weights).
+// A plan for other shapes is made from the one before: the nodes are walked in order, and
+// only those are planned again of which an operand has changed, into the steps that they
+// have already. A value that is known while planning (shapes, and what is computed from
+// them) counts as changed when its elements are others. Buffers that have grown once get
+// more room than they need, so that offsets stay while they go on growing.
+//
+// Where an operator needs a value that only a run gives, the steps so far are a segment:
+// the run executes it, reads the value, and has the rest planned, or finds that it is
+// planned for that value already.
+package plan
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
+)
+
+// Options are what a plan is given to keep to.
+type Options struct {
+	MaxBytes int  // of a run's memory
+	Resident bool // each run writes its results into memory of their own
+}
+
+// hostLimit is the most bytes of outputs that a node with known inputs computes
+// while planning: enough for shape arithmetic, masks and index tables. Larger
+// values are computed by a step of each run.
+const hostLimit = 256 << 10
+
+// place is where a value is: known already (spec.Host) or in a buffer.
+type place struct {
+	spec   op.Spec
+	tensor *ir.Tensor // what steps see: the known value, or own
+	own    ir.Tensor
+	buf    *buffer // nil for a known value
+	owns   bool    // buf is this place's own, not that of a place which it is a view of
+	stamp  int     // when it changed last
+	outer  bool    // it is in memory outside of the arena
+
+	// Of known values. They are computed into the tensor that was one before the last, so
+	// that the latest is there to compare with.
+	spare       *ir.Tensor
+	mine        bool       // the value was computed, and its tensor may be used again
+	source      *ir.Tensor // of a view: the value that it is another look at
+	sourceStamp int        // and that one's stamp
+}
+
+// node is an operator call as it is planned.
+type node struct {
+	node    *ir.Node
+	row     *op.Row
+	in, out []int // numbers of values, -1 for those left out
+	number  int   // in the order of walking
+	bodies  []*body
+	store   op.Store
+
+	stamp    int // when it was planned last, 0 for never
+	admitted bool
+	places   []*place
+	specs    []*op.Spec
+	outs     []*place
+	runs     bool // it has a step, which each run executes
+	step     op.Step
+	args     op.Args
+	scratch  *buffer
+	inPlace  []uint32
+	shared   []int8    // by output: the input whose memory it has, or -1
+	read     []*buffer // of the inputs, when memory was laid out
+	known    int       // bytes of values that were computed while planning it
+}
+
+// body is a list of nodes: the graph's, or those of an attribute of control flow.
+type body struct {
+	nodes   []*node
+	outputs []int
+	end     int // the number that its outputs are read at
+}
+
+// Plan is a graph with its steps for one set of input shapes.
+type Plan struct {
+	options   Options
+	graph     *ir.Graph
+	main      *body
+	inputs    []int
+	places    []*place // of the inputs
+	current   []*place // by number of value: where it is at this point of the walk
+	lastUse   []int    // by number of value: the last node that reads it
+	all       []*node
+	segments  []*segment
+	stamp     int // of the latest change
+	updates   int
+	call      op.Call
+	hostLimit int
+	frames    []frame // of the walk
+	args      op.Args // of steps that are run while planning
+	scratch   []byte
+	known     int // bytes of values computed while planning
+	fed       int // bytes of inputs, which are outside of the arenas
+	ready     bool
+	feeds     []byte
+	results   [][]byte // by output: what the latest run wrote and nobody took
+	hungry    bool     // what fed the inputs was let go of
+	outputs   []*place
+	running   *node // for messages
+}
+
+// New compiles a graph. The nodes have passed op.Check and op.Complete.
+func New(g *ir.Graph, o Options) *Plan {
+	p := &Plan{options: o, hostLimit: hostLimit, graph: g, results: make([][]byte, len(g.Outputs))}
+	c := &compiler{plan: p, numbers: map[*ir.Value]int{}}
+	for _, v := range g.Inputs {
+		pl := &place{owns: true, buf: &buffer{first: -1, last: forever, settled: true, outside: true, until: math.MaxInt}}
+		pl.tensor, pl.spec.Type, pl.own.Type = &pl.own, v.Type, v.Type
+		id := c.number(v)
+		p.current[id] = pl
+		p.inputs, p.places = append(p.inputs, id), append(p.places, pl)
+	}
+	p.main = c.body(g)
+	for _, id := range p.main.outputs {
+		p.lastUse[id] = math.MaxInt
+	}
+	p.segments = []*segment{{frames: []frame{{body: p.main}}, dirty: true}}
+	return p
+}
+
+type compiler struct {
+	plan    *Plan
+	numbers map[*ir.Value]int
+	order   int
+}
+
+// number is v's. Constants get their place along with it.
+func (c *compiler) number(v *ir.Value) int {
+	if v == nil {
+		return -1
+	}
+	id, ok := c.numbers[v]
+	if !ok {
+		id = len(c.plan.current)
+		c.numbers[v] = id
+		var pl *place
+		if t := v.Const; t != nil {
+			pl = &place{spec: op.Spec{Type: t.Type, Dims: t.Dims, Host: t}, tensor: t}
+		}
+		c.plan.current = append(c.plan.current, pl)
+		c.plan.lastUse = append(c.plan.lastUse, 0)
+	}
+	return id
+}
+
+func (c *compiler) use(v *ir.Value) int {
+	id := c.number(v)
+	if id >= 0 {
+		c.plan.lastUse[id] = max(c.plan.lastUse[id], c.order)
+	}
+	return id
+}
+
+func (c *compiler) body(g *ir.Graph) *body {
+	b := &body{}
+	for _, n := range g.Nodes {
+		c.order++
+		d := &node{node: n, row: op.Find(n.Key()), number: c.order}
+		for _, v := range n.Inputs {
+			d.in = append(d.in, c.use(v))
+		}
+		for _, v := range n.Outputs {
+			d.out = append(d.out, c.number(v))
+		}
+		if isIf(n) {
+			for _, name := range [...]string{"then_branch", "else_branch"} {
+				d.bodies = append(d.bodies, c.body(n.Attrs[name].G))
+			}
+		}
+		d.places, d.specs = make([]*place, len(d.in)), make([]*op.Spec, len(d.in))
+		d.outs = make([]*place, len(d.out))
+		b.nodes = append(b.nodes, d)
+		c.plan.all = append(c.plan.all, d)
+	}
+	c.order++
+	b.end = c.order
+	for _, v := range g.Outputs {
+		b.outputs = append(b.outputs, c.use(v))
+	}
+	return b
+}
+
+func isIf(n *ir.Node) bool { return n.Op == "If" && n.Domain == "" }
+
+// Update makes the plan one for inputs of these dimensions, which has to be done before
+// each run that has others. After an error it can be tried again with others.
+func (p *Plan) Update(dims [][]int) error {
+	changed := !p.ready
+	p.fed = 0
+	for i, pl := range p.places {
+		if !ir.SameDims(pl.spec.Dims, dims[i]) || pl.stamp == 0 {
+			pl.spec.Dims = append(pl.spec.Dims[:0], dims[i]...)
+			pl.own.Dims = pl.spec.Dims
+			pl.buf.size = pl.spec.Type.Bytes(ir.Elements(dims[i]))
+			pl.stamp = p.stamp + 1
+			if pl.spec.Type == ir.String {
+				pl.own.Strings = make([]string, ir.Elements(dims[i]))
+			}
+			changed = true
+		}
+		p.fed += aligned(pl.buf.size)
+	}
+	if !changed {
+		return nil
+	}
+	p.stamp++
+	p.updates++
+	p.ready = false
+	for _, s := range p.segments {
+		s.dirty = true
+	}
+	if err := p.walk(0); err != nil {
+		return err
+	}
+	p.ready = true
+	return nil
+}
+
+// Updates is how often Update has changed the plan.
+func (p *Plan) Updates() int { return p.updates }
+
+// Bytes is what the plan holds: arenas, packed weights, results that nobody took.
+func (p *Plan) Bytes() int {
+	n := len(p.feeds)
+	for _, s := range p.segments {
+		n += len(s.arena)
+	}
+	for _, d := range p.all {
+		n += d.store.Bytes()
+	}
+	for _, b := range p.results {
+		n += len(b)
+	}
+	return n
+}
+
+// Release gives back all memory.
+func (p *Plan) Release() {
+	p.Forget()
+	for _, s := range p.segments {
+		slab.Give(s.arena)
+	}
+	slab.Give(p.feeds)
+	*p = Plan{}
+}
+
+// limit is the error of a run that would take too much.
+func (p *Plan) limit(bytes int) error {
+	return ir.Shape("graph: a run with these shapes needs ", bytes, " bytes, more than the session's limit of ", p.options.MaxBytes)
+}
+
+// unknown is the error of a value that nothing has made.
+func unknown(v *ir.Value) error {
+	return ir.Load("graph: value ", text.Quote(v.Name), " is used before it is computed")
+}

@@ -1,0 +1,230 @@
+package plan
+
+import (
+	"runtime"
+
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/ir"
+)
+
+// Bind gives the inputs their memory, and the first segment its own. fed has what inputs
+// are in already, nil for those that the caller fills in the place that In gives. The next
+// Exec reads it, never writes it, and lets go of it; another needs another Bind.
+func (p *Plan) Bind(fed [][]byte) error {
+	own := 0
+	for i, pl := range p.places {
+		switch {
+		case i >= len(fed) || fed[i] == nil:
+			own += aligned(pl.buf.size)
+		case len(fed[i]) != pl.buf.size:
+			return ir.Shape("graph: input ", text.Quote(p.graph.Inputs[i].Name), " is fed ", len(fed[i]), " bytes, want ", pl.buf.size)
+		}
+	}
+	if own > len(p.feeds) {
+		more := own
+		if len(p.feeds) > 0 {
+			more = aligned(own + own/8 + 1024) // so that inputs that grow step by step do not reallocate each time
+		}
+		slab.Give(p.feeds)
+		var err error
+		if p.feeds, err = slab.Take(more, false); err != nil {
+			if p.feeds, err = slab.Take(own, false); err != nil {
+				p.feeds = nil
+				return err
+			}
+		}
+	}
+	if s := p.segments[0]; len(s.arena) < s.size {
+		if err := s.take(); err != nil {
+			return err
+		}
+	}
+	at := 0
+	for i, pl := range p.places {
+		if i < len(fed) && fed[i] != nil {
+			pl.buf.data = fed[i]
+		} else {
+			pl.buf.data = p.feeds[at : at+pl.buf.size : at+pl.buf.size]
+			at += aligned(pl.buf.size)
+		}
+		pl.own.Data = pl.buf.bytes()
+	}
+	p.hungry = false
+	return nil
+}
+
+// In is input i, for the caller to fill.
+func (p *Plan) In(i int) *ir.Tensor { return p.places[i].tensor }
+
+// Out is output i, valid after Exec.
+func (p *Plan) Out(i int) *ir.Tensor { return p.outputs[i].tensor }
+
+// Hungry says that the inputs are no longer there: the latest run let go of them.
+func (p *Plan) Hungry() bool { return p.hungry }
+
+// Take hands result i over, whose memory is then the caller's; nil where it has none of
+// its own: Out has to be copied, before Forget.
+func (p *Plan) Take(i int) []byte {
+	b := p.results[i]
+	p.results[i] = nil
+	return b
+}
+
+// Forget gives back the results that nobody took, and forgets where they were.
+func (p *Plan) Forget() {
+	for i, b := range p.results {
+		slab.Give(b)
+		p.results[i] = nil
+	}
+	for _, s := range p.segments {
+		for _, r := range s.results {
+			r.buf.data = nil
+		}
+		if len(s.results) > 0 {
+			s.bindOuter()
+		}
+	}
+}
+
+// start gives a segment's results their memory and binds what is outside of the arena.
+func (p *Plan) start(s *segment) error {
+	for _, r := range s.results {
+		b, err := slab.Take(r.buf.size, false)
+		if err != nil {
+			return err
+		}
+		p.results[r.output], r.buf.data = b, b
+	}
+	s.bindOuter()
+	return nil
+}
+
+// done lets go of what fed the inputs; after a failure of the results too.
+func (p *Plan) done(err error) {
+	if err != nil {
+		p.Forget()
+	}
+	from, to := slab.Addr(p.feeds), slab.Addr(p.feeds)+uintptr(len(p.feeds))
+	for _, pl := range p.places {
+		if at := slab.Addr(pl.buf.data); len(pl.buf.data) > 0 && (at < from || at >= to) {
+			pl.buf.data, pl.own.Data, p.hungry = nil, nil, true
+		}
+	}
+	if p.hungry {
+		for _, s := range p.segments {
+			s.bindOuter()
+		}
+	}
+}
+
+// StepTime is one step of a profiled run.
+type StepTime struct {
+	Name, Op string
+	Ms       float64
+}
+
+// Exec runs the steps. With a clock, in milliseconds, it gives the time that each took.
+func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
+	p.Forget()
+	defer func() { p.done(err) }()
+	defer p.caught(&err)
+	p.running = nil
+	for k := 0; ; k++ {
+		s := p.segments[k]
+		if k > 0 {
+			if s.fetch(p.stamp + 1) {
+				p.stamp++
+				for _, later := range p.segments[k:] {
+					later.dirty = true
+				}
+			}
+			if s.dirty {
+				if err := p.walk(k); err != nil {
+					return nil, err
+				}
+			}
+		}
+		if err := p.start(s); err != nil {
+			return nil, err
+		}
+		if now == nil {
+			for _, n := range s.steps {
+				p.running = n
+				n.step.Run(&n.args)
+			}
+		} else {
+			for _, n := range s.steps {
+				p.running = n
+				start := now()
+				n.step.Run(&n.args)
+				times = append(times, StepTime{n.node.Name, n.node.Op, now() - start})
+			}
+		}
+		if s.last {
+			return times, nil
+		}
+	}
+}
+
+// Count says how often an operator occurs.
+type Count struct {
+	Op string
+	N  int
+}
+
+// Ops counts the steps that the latest run executed, by operator, in order of first
+// occurrence. What was computed while planning is not among them.
+func (p *Plan) Ops() []Count {
+	var list []Count
+	for _, s := range p.segments {
+		for _, n := range s.steps {
+			list = Counted(list, n.node.Op)
+		}
+	}
+	return list
+}
+
+// Counted adds one to op's count.
+func Counted(list []Count, op string) []Count {
+	for i := range list {
+		if list[i].Op == op {
+			list[i].N++
+			return list
+		}
+	}
+	return append(list, Count{op, 1})
+}
+
+// caught turns a panic of the current step into the error of Exec.
+func (p *Plan) caught(err *error) {
+	if r := recover(); r != nil {
+		if e, ok := r.(*slab.NoMemoryError); ok { // of a later segment
+			*err = e
+			return
+		}
+		if p.running == nil {
+			*err = ir.Load("graph: the run failed")
+			return
+		}
+		*err = stopped(p.running.node, r)
+	}
+}
+
+// stopped is the error of a step that panicked with r. A step that meets data which it
+// cannot work with (an index beyond the table) panics with an error that says so; anything
+// else is a fault of the operator.
+func stopped(n *ir.Node, r any) error {
+	name := ir.Plain(n.Op) + " " + text.Quote(n.Name)
+	switch r := r.(type) {
+	case *slab.NoMemoryError:
+		return r
+	case runtime.Error:
+		return ir.Load("graph: ", name, " failed: ", r)
+	case error:
+		return ir.Shape("graph: ", name, ": ", r)
+	case string:
+		return ir.Load("graph: ", name, " failed: ", r)
+	}
+	return ir.Load("graph: ", name, " failed")
+}
