@@ -262,7 +262,7 @@ func (tu *tuples) at(indices []byte, k int) int {
 func planGatherND(c *Call) error {
 	batch := c.Int("batch_dims")
 	if batch < 0 || batch > int64(len(c.In(0).Dims)) {
-		return c.fail("batch_dims is %", nil, batch)
+		return c.Fail("batch_dims is ", batch)
 	}
 	out, err := sliceDims(c, int(batch))
 	if err != nil {
@@ -423,14 +423,14 @@ func oneHotRank(_ *ir.Node, rank func(i int) int) int {
 // planOneHot: values is [off, on]; an index out of range gives off alone.
 func planOneHot(c *Call) error {
 	if c.In(2).Len() != 2 {
-		return c.fail("values have dimensions @, want [2]", c.In(2).Dims)
+		return c.Fail("values have dimensions ", c.In(2).Dims, ", want [2]")
 	}
 	depth, err := hostFloat(c, 1, -1)
 	if err != nil {
 		return err
 	}
 	if depth < 0 || depth > dimLimit {
-		return c.fail("depth is %", nil, depth)
+		return c.Fail("depth is ", depth)
 	}
 	dims, t := c.In(0).Dims, c.In(2).Type
 	axis, err := axisOf(c, c.Int("axis"), len(dims)+1)
