@@ -51,32 +51,30 @@ Lets go of a network.`, release},
 }
 
 func newNetwork(args []js.Value) (any, error) {
-	d := decoder{}
 	v := arg(args, 0)
-	o := train.Options{Model: d.layers(property(v, "model"), "")}
-	if d.err == nil {
-		o.Input, d.err = integers(property(v, "input"), "input")
+	var err error
+	d := decoder{v, "", "", &err}
+	o := train.Options{Model: d.Layers("model")}
+	if err == nil {
+		o.Input, err = integers(property(v, "input"), "input")
 	}
-	o.Loss = d.word(v, "", "loss", "")
-	seed := d.number(v, "", "seed", 0, 0, 1<<53)
+	o.Loss = d.Word("loss", "")
+	seed := d.Number("seed", 0, 0, 1<<53)
 	if o.Seed = uint64(seed); float64(o.Seed) != seed {
 		d.fail("seed is ", seed, ", want a whole number")
 	}
-	o.Clip = d.number(v, "", "clip", 0, 0, maximum)
+	o.Clip = d.Number("clip", 0, 0, 1e308)
 	if opt := property(v, "optimizer"); isNone(opt) || opt.Type() != js.TypeObject {
 		d.fail("optimizer is missing, as in { type: 'sgd', learningRate: 0.1 }")
 	} else {
-		o.Optimizer = train.Optimizer{
-			Type: d.word(opt, "optimizer: ", "type", ""), LearningRate: d.number(opt, "optimizer: ", "learningRate", -1, 0, maximum),
-			Momentum: d.number(opt, "optimizer: ", "momentum", 0, 0, 1), WeightDecay: d.number(opt, "optimizer: ", "weightDecay", 0, 0, maximum),
-			Beta1: d.number(opt, "optimizer: ", "beta1", 0.9, 0, 1), Beta2: d.number(opt, "optimizer: ", "beta2", 0.999, 0, 1),
-		}
+		r := decoder{opt, "optimizer: ", "", &err}
+		o.Optimizer = network.ReadOptimizer(r, r.Word("type", ""))
 	}
 	if s := property(v, "schedule"); !isNone(s) {
-		o.Schedule = train.Schedule{Warmup: d.size(s, "schedule: ", "warmup", 0, 0), Decay: d.word(s, "schedule: ", "decay", "none"), Steps: d.size(s, "schedule: ", "steps", 0, 0)}
+		o.Schedule = network.ReadSchedule(decoder{s, "schedule: ", "", &err})
 	}
-	if d.err != nil {
-		return nil, d.err
+	if err != nil {
+		return nil, err
 	}
 	h, err := network.New(state, o)
 	if err != nil {
@@ -85,29 +83,31 @@ func newNetwork(args []js.Value) (any, error) {
 	return uint32(h), nil
 }
 
-const maximum = 1e308
+// decoder reads the options of an object, as a network.Reader.
+type decoder struct {
+	v     js.Value
+	where string // for errors
+	path  string // of the layer, with a dot behind it
+	err   *error // the first failure
+}
 
-// decoder reads options. The first failure sticks.
-type decoder struct{ err error }
-
-func (d *decoder) fail(parts ...any) {
-	if d.err == nil {
-		d.err = invalid("train: ", text.Join(parts...))
+func (d decoder) fail(parts ...any) {
+	if *d.err == nil {
+		*d.err = invalid("train: ", d.where, text.Join(parts...))
 	}
 }
 
-// number is a property between two bounds; otherwise is its default, which below the lower bound says that there is none.
-func (d *decoder) number(v js.Value, where, name string, otherwise, from, to float64) float64 {
-	p := property(v, name)
+func (d decoder) Number(name string, otherwise, from, to float64) float64 {
+	p := property(d.v, name)
 	switch {
 	case p.IsUndefined() && otherwise < from:
-		d.fail(where, name, " is missing")
+		d.fail(name, " is missing")
 	case p.IsUndefined():
 		return otherwise
 	case p.Type() != js.TypeNumber:
-		d.fail(where, name, " is ", kind(p), ", want a number")
+		d.fail(name, " is ", kind(p), ", want a number")
 	case !(p.Float() >= from && p.Float() <= to):
-		d.fail(where, name, " is ", p.Float(), ", want ", bounds(from, to))
+		d.fail(name, " is ", p.Float(), ", want ", bounds(from, to))
 	default:
 		return p.Float()
 	}
@@ -121,44 +121,74 @@ func bounds(from, to float64) string {
 	return text.Join(from, " to ", to)
 }
 
-// size is a whole number of at least least.
-func (d *decoder) size(v js.Value, where, name string, otherwise, least int) int {
-	p := property(v, name)
+func (d decoder) Size(name string, otherwise, least int) int {
+	p := property(d.v, name)
 	if p.IsUndefined() {
 		if otherwise < least {
-			d.fail(where, name, " is missing")
+			d.fail(name, " is missing")
 		}
 		return otherwise
 	}
 	if p.Type() != js.TypeNumber || p.Float() != float64(int(p.Float())) || int(p.Float()) < least || p.Float() > 1<<24 {
-		d.fail(where, name, " is ", kind(p), ", want a whole number of at least ", least)
+		d.fail(name, " is ", kind(p), ", want a whole number of at least ", least)
 		return otherwise
 	}
 	return p.Int()
 }
 
-func (d *decoder) word(v js.Value, where, name, otherwise string) string {
-	p := property(v, name)
+func (d decoder) Word(name, otherwise string) string {
+	p := property(d.v, name)
 	switch {
 	case p.IsUndefined():
 		return otherwise
 	case p.Type() != js.TypeString:
-		d.fail(where, name, " is ", kind(p), ", want a string")
+		d.fail(name, " is ", kind(p), ", want a string")
 		return otherwise
 	}
 	return p.String()
 }
 
-func (d *decoder) flag(v js.Value, where, name string, otherwise bool) bool {
-	p := property(v, name)
+func (d decoder) Flag(name string, otherwise bool) bool {
+	p := property(d.v, name)
 	switch {
 	case p.IsUndefined():
 		return otherwise
 	case p.Type() != js.TypeBoolean:
-		d.fail(where, name, " is ", kind(p), ", want true or false")
+		d.fail(name, " is ", kind(p), ", want true or false")
 		return otherwise
 	}
 	return p.Bool()
+}
+
+func (d decoder) Has(name string) bool  { return !property(d.v, name).IsUndefined() }
+func (d decoder) Null(name string) bool { return property(d.v, name).IsNull() }
+
+func (d decoder) Layers(name string) []train.Spec {
+	v := property(d.v, name)
+	if !jsArray.Call("isArray", v).Bool() {
+		d.where = "" // the name says enough
+		d.fail("model is ", kind(v), ", want an array of layers")
+		return nil
+	}
+	list := make([]train.Spec, v.Length())
+	for i := range list {
+		path, layer := text.Join(d.path, i), property(v, i)
+		l := decoder{layer, text.Join("layer ", path, ": "), path + ".", d.err}
+		if len(path) > 64 {
+			l.fail("residuals are nested too deeply")
+		}
+		if layer.Type() != js.TypeObject {
+			l.where = ""
+			l.fail("layer ", path, " is ", kind(layer), ", want an object, as in { type: 'relu' }")
+		}
+		if *d.err != nil {
+			return nil
+		}
+		of := l.Word("type", "")
+		l.where = text.Join("layer ", path, " (", of, "): ")
+		list[i] = network.ReadLayer(l, of)
+	}
+	return list
 }
 
 // kind shows a value that is not what it should be.
@@ -172,79 +202,6 @@ func kind(v js.Value) string {
 		return text.Join(v.Bool())
 	}
 	return v.Type().String()
-}
-
-func (d *decoder) layers(v js.Value, prefix string) []train.Spec {
-	if !jsArray.Call("isArray", v).Bool() {
-		d.fail("model is ", kind(v), ", want an array of layers")
-		return nil
-	}
-	list := make([]train.Spec, v.Length())
-	for i := range list {
-		path := text.Join(prefix, i)
-		if len(path) > 64 {
-			d.fail("layer ", path, ": residuals are nested too deeply")
-		}
-		if d.err != nil {
-			return nil
-		}
-		list[i] = d.layer(property(v, i), path)
-	}
-	return list
-}
-
-func (d *decoder) layer(v js.Value, path string) (s train.Spec) {
-	if v.Type() != js.TypeObject {
-		d.fail("layer ", path, " is ", kind(v), ", want an object, as in { type: 'relu' }")
-		return s
-	}
-	s.Type = d.word(v, text.Join("layer ", path, ": "), "type", "")
-	where := text.Join("layer ", path, " (", s.Type, "): ")
-	size := func(name string, otherwise int) int { return d.size(v, where, name, otherwise, 1) }
-	number := func(name string, from, to float64) *float64 {
-		if property(v, name).IsUndefined() {
-			return nil
-		}
-		f := d.number(v, where, name, 0, from, to)
-		return &f
-	}
-	switch s.Type {
-	case "conv2d":
-		s.Filters, s.Kernel, s.Stride, s.Groups = size("filters", 0), size("kernel", 0), size("stride", 1), size("groups", 1)
-		s.Padding, s.NoBias = d.word(v, where, "padding", ""), !d.flag(v, where, "bias", true)
-	case "linear":
-		s.Units, s.NoBias = size("units", 0), !d.flag(v, where, "bias", true)
-	case "gru":
-		s.Units = size("units", 0)
-	case "embedding":
-		s.Vocabulary, s.Width = size("vocabulary", 0), size("width", 0)
-		if !property(v, "positions").IsUndefined() {
-			s.Positions = size("positions", 0)
-		}
-	case "attention":
-		s.Heads, s.Causal = size("heads", 0), d.flag(v, where, "causal", false)
-	case "batchNorm":
-		s.Preset = d.word(v, where, "preset", "")
-		if s.Cumulative = property(v, "momentum").IsNull(); !s.Cumulative {
-			s.Momentum = number("momentum", 0, 1)
-		}
-	case "groupNorm":
-		s.Groups = size("groups", 0)
-	case "dynamicTanh":
-		s.Alpha = number("alpha", -maximum, maximum)
-	case "noise":
-		s.Mean, s.Std = d.number(v, where, "mean", 0, -maximum, maximum), d.number(v, where, "std", -1, 0, maximum)
-	case "dropout":
-		s.Rate = d.number(v, where, "rate", -1, 0, 1)
-	case "maxPool2d", "averagePool2d":
-		s.Size = size("size", 0)
-		s.Stride = size("stride", max(s.Size, 1))
-	case "residual":
-		s.Body = d.layers(property(v, "body"), path+".")
-	}
-	s.Epsilon = number("epsilon", 0, maximum)
-	s.NoAffine = !d.flag(v, where, "affine", true)
-	return s
 }
 
 func networkOf(args []js.Value) (*network.Network, error) {

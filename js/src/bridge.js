@@ -99,3 +99,39 @@ export const functionOptions = {
   adaptiveLayerNorm: 'shape epsilon out scale shift mean invStdDev',
   weightNorm: 'shape out g',
 };
+
+/** The options of a network's layers, by type. */
+export const layerOptions = {
+  attention: 'heads causal',
+  averagePool2d: 'size stride',
+  batchNorm: 'momentum epsilon affine preset',
+  conv2d: 'filters kernel stride padding groups bias',
+  dropout: 'rate',
+  dynamicTanh: 'alpha affine',
+  embedding: 'vocabulary width positions',
+  flatten: '',
+  gelu: '',
+  globalAveragePool: '',
+  groupNorm: 'groups epsilon affine',
+  gru: 'units',
+  instanceNorm: 'epsilon affine',
+  layerNorm: 'epsilon affine',
+  linear: 'units bias',
+  maxPool2d: 'size stride',
+  noise: 'mean std',
+  relu: '',
+  residual: 'body',
+  rmsNorm: 'epsilon affine',
+  sigmoid: '',
+  silu: '',
+  tanh: '',
+};
+
+/** Those of its optimizers. */
+export const optimizerOptions = {
+  sgd: 'learningRate momentum weightDecay',
+  adamw: 'learningRate beta1 beta2 weightDecay',
+};
+
+/** Those of its schedule. */
+export const scheduleOptions = 'warmup decay steps';

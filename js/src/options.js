@@ -1,6 +1,6 @@
 // What options there are, and what to say to one that does not exist: a name that is spelt
 // wrong, or comes from another library, would otherwise be ignored in silence.
-import { functionOptions } from './bridge.js';
+import { functionOptions, layerOptions, optimizerOptions, scheduleOptions } from './bridge.js';
 import { LoadError, NormError, UnsupportedError } from './errors.js';
 import { Tensor, describe, quote } from './tensor.js';
 
@@ -63,7 +63,7 @@ const table = {
 /** @typedef {keyof typeof table} Name */
 
 /** The names of the options of each. @type {Record<Name, Set<string>>} */
-export const known = /** @type {any} */ (Object.fromEntries(Object.entries(table).map(([name, words]) => [name, new Set(words.split(' '))])));
+export const known = sets(table);
 
 /**
  * What options are called elsewhere, without capitals and underscores, and here: the first that there is.
@@ -155,17 +155,22 @@ export function checkOptions(name, options, surplus) {
   check(/** @type {Name} */ (name), known[/** @type {Name} */ (name)], options, surplus);
 }
 
+/**
+ * Sets of names from words in a row.
+ * @param {Record<string, string>} all
+ * @param {string[]} more that each of them has
+ * @returns {any}
+ */
+function sets(all, ...more) {
+  return Object.fromEntries(Object.entries(all).map(([name, words]) => [name, new Set([...more, ...words.split(' ').filter(Boolean)])]));
+}
+
 /** The options of Trainer's layers by type. @type {Record<string, Set<string>>} */
-export const layers = /** @type {any} */ (Object.fromEntries(Object.entries({
-  conv2d: 'filters kernel stride padding groups bias', linear: 'units bias', embedding: 'vocabulary width positions', attention: 'heads causal', gru: 'units',
-  batchNorm: 'momentum epsilon affine preset', layerNorm: 'epsilon affine', rmsNorm: 'epsilon affine', instanceNorm: 'epsilon affine', groupNorm: 'groups epsilon affine',
-  dynamicTanh: 'alpha affine', noise: 'mean std', dropout: 'rate', relu: '', gelu: '', silu: '', tanh: '', sigmoid: '', flatten: '', globalAveragePool: '',
-  maxPool2d: 'size stride', averagePool2d: 'size stride', residual: 'body',
-}).map(([type, words]) => [type, new Set(['type', ...words.split(' ').filter(Boolean)])])));
+export const layers = sets(layerOptions, 'type');
 
 /** Those of its optimizers and of its schedule. @type {Record<string, Set<string>>} */
-export const optimizers = { sgd: new Set(['type', 'learningRate', 'momentum', 'weightDecay']), adamw: new Set(['type', 'learningRate', 'beta1', 'beta2', 'weightDecay']) };
-const schedule = new Set(['warmup', 'decay', 'steps']);
+export const optimizers = sets(optimizerOptions, 'type');
+const { schedule } = sets({ schedule: scheduleOptions });
 
 /**
  * What the options of a network in training may be called; what they may be, the module says.

@@ -7,7 +7,8 @@ import { after, before, describe, test } from 'node:test';
 import ts from 'typescript';
 import * as normwasm from '../src/index.js';
 import { InferenceSession, NormError, Tensor, Trainer, init } from '../src/index.js';
-import { known } from '../src/options.js';
+import { scheduleOptions } from '../src/bridge.js';
+import { known, layers, optimizers } from '../src/options.js';
 import { twoOutputs } from './data.mjs';
 
 let runtime;
@@ -109,9 +110,22 @@ test('the table has what the types have', () => {
       if (ts.isMethodDeclaration(member)) add(`${statement.name.text}.${member.name.getText()}`, member.parameters);
     }
   }
+  // Layers, optimizers and the schedule of a network in training.
+  const alias = (name) => checker.getTypeAtLocation(source.statements.find((s) => s.name?.text === name));
+  const members = (type) => checker.getPropertiesOfType(type);
+  const typeOf = (property) => checker.getNonNullableType(checker.getTypeOfSymbolAtLocation(property, source));
+  const variants = (type) => Object.fromEntries((type.isUnion() ? type.types : [type]).flatMap((one) => {
+    const kinds = typeOf(members(one).find(({ name }) => name === 'type'));
+    return (kinds.isUnion() ? kinds.types : [kinds]).map(({ value }) => [value, members(one).map(({ name }) => name)]);
+  }));
+  const option = (name) => typeOf(members(alias('TrainerOptions')).find((property) => property.name === name));
+
   const sorted = (lists) => Object.fromEntries(Object.entries(lists).map(([name, keys]) => [name, [...keys].sort()]).sort());
   assert.ok(Object.keys(typed).length > 35, 'the types were read');
   assert.deepEqual(sorted(known), sorted(typed));
+  assert.deepEqual(sorted(layers), sorted(variants(alias('LayerSpec'))));
+  assert.deepEqual(sorted(optimizers), sorted(variants(option('optimizer'))));
+  assert.deepEqual(scheduleOptions.split(' ').sort(), members(option('schedule')).map(({ name }) => name).sort());
 });
 
 describe('every option that others have is an error', () => {

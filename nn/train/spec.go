@@ -1,7 +1,9 @@
 package train
 
 import (
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/normwasm/normwasm/internal/text"
 )
@@ -83,6 +85,9 @@ func init() {
 		"maxPool2d": newPool, "averagePool2d": newPool, "globalAveragePool": newGlobalPool, "flatten": newFlatten, "residual": newResidual,
 	}
 }
+
+// Types are the types of layers, in alphabetical order.
+func Types() []string { return slices.Sorted(maps.Keys(kinds)) }
 
 // builder makes the layers of a network.
 type builder struct {

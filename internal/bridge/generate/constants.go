@@ -74,6 +74,7 @@ func constants(root string, _ []byte) ([]byte, error) {
 		}
 	}
 	p("};")
+	networks(p)
 	return b.Bytes(), nil
 }
 

@@ -67,6 +67,10 @@ func declarations(_ string, old []byte) ([]byte, error) {
 		{`One tensor or model has at most (\d+) GiB`, fmt.Sprint(bridge.MaxBytes >> 30)},
 		{`nested more than (\d+) deep`, fmt.Sprint(bridge.MaxRank)},
 	}
+	adam := optimizerOptions("adamw").numbers
+	for _, name := range []string{"beta1", "beta2"} {
+		statements = append(statements, struct{ pattern, value string }{`AdamW \(.*?` + name + ` ([\d.]+)`, decimal(adam[name])})
+	}
 	for i, preset := range wordsOf("preset").Words {
 		line := `\n +\* +` + preset + ` +r ← .*`
 		statements = append(statements, []struct{ pattern, value string }{

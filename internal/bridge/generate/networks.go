@@ -1,0 +1,67 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/normwasm/normwasm/internal/bridge/network"
+	"github.com/normwasm/normwasm/nn/train"
+)
+
+// notes is a network.Reader that takes down the options that are read.
+type notes struct {
+	names   []string
+	numbers map[string]float64 // the defaults
+}
+
+func (n *notes) note(name string) {
+	if !slices.Contains(n.names, name) {
+		n.names = append(n.names, name)
+	}
+}
+
+func (n *notes) Number(name string, otherwise, from, to float64) float64 {
+	n.note(name)
+	n.numbers[name] = otherwise
+	return otherwise
+}
+
+func (n *notes) Size(name string, otherwise, least int) int {
+	n.note(name)
+	return otherwise
+}
+
+func (n *notes) Word(name, otherwise string) string { n.note(name); return otherwise }
+
+func (n *notes) Flag(name string, otherwise bool) bool { n.note(name); return otherwise }
+
+func (n *notes) Has(name string) bool { n.note(name); return true }
+
+func (n *notes) Null(name string) bool { n.note(name); return false }
+
+func (n *notes) Layers(name string) []train.Spec { n.note(name); return nil }
+
+// taken are the options that a function of package network reads.
+func taken(read func(network.Reader)) *notes {
+	n := &notes{numbers: map[string]float64{}}
+	read(n)
+	return n
+}
+
+func optimizerOptions(kind string) *notes {
+	return taken(func(r network.Reader) { network.ReadOptimizer(r, kind) })
+}
+
+// networks writes the names of the options of networks in training.
+func networks(p func(string, ...any)) {
+	row := func(name string, n *notes) { p("  %s: '%s',", name, strings.Join(n.names, " ")) }
+	p("\n/** The options of a network's layers, by type. */\nexport const layerOptions = {")
+	for _, kind := range train.Types() {
+		row(kind, taken(func(r network.Reader) { network.ReadLayer(r, kind) }))
+	}
+	p("};\n\n/** Those of its optimizers. */\nexport const optimizerOptions = {")
+	for _, kind := range network.Optimizers {
+		row(kind, optimizerOptions(kind))
+	}
+	p("};\n\n/** Those of its schedule. */\nexport const scheduleOptions = '%s';", strings.Join(taken(func(r network.Reader) { network.ReadSchedule(r) }).names, " "))
+}
