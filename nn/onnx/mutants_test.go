@@ -55,6 +55,7 @@ type play struct {
 	File   string `json:",omitempty"`
 	What   string // how it was made
 	Source string `json:",omitempty"` // of the results; "" is this engine
+	Ops    []string `json:",omitempty"`
 	Feeds  []tensorText
 	Outs   []tensorText
 }
@@ -103,7 +104,9 @@ func fed(rnd *rand.Rand, inputs []graph.Info) []*ir.Tensor {
 			case ir.Int32:
 				x.Int32s()[k] = rnd.Int32N(7) - 2
 			default:
-				x.Data[k*max(in.Type.Size(), 1)] = byte(rnd.IntN(2))
+				if size := in.Type.Size(); size > 0 {
+					x.Data[k*size] = byte(rnd.IntN(2))
+				}
 			}
 		}
 		list = append(list, x)
@@ -162,6 +165,10 @@ func numbersOf(t *ir.Tensor) []float64 {
 			list[k] = float64(slab.View[int32](data)[k])
 		case ir.Int16, ir.Uint16:
 			list[k] = float64(slab.View[int16](data)[k])
+		case ir.BFloat16:
+			list[k] = float64(math.Float32frombits(uint32(slab.View[uint16](data)[k]) << 16))
+		case ir.Int4, ir.Uint4:
+			list[k] = float64(data[k/2] >> (k % 2 * 4) & 15)
 		case ir.String:
 		default:
 			list[k] = float64(data[k])
@@ -187,8 +194,9 @@ func half(h uint16) float64 {
 // doubt is by how much each element of the outputs may differ for rounding alone: what
 // changes of the inputs in their last digits bring about, many times over, and a little of
 // the output's magnitude. It is infinite where such a change makes another shape, and
-// where the output is not a number.
-func doubt(s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
+// where something overflows on the way: 1/x is as large as can be, up or down, by the sign
+// of a zero.
+func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
 	list := make([][]float64, len(out))
 	base := make([][]float64, len(out))
 	for i, y := range out {
@@ -206,6 +214,14 @@ func doubt(s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
 			}
 		}
 	}
+	if wild(file, feeds) {
+		for _, errors := range list {
+			for k := range errors {
+				errors[k] = math.Inf(1)
+			}
+		}
+		return list
+	}
 	for round := range 6 {
 		rnd := rand.New(rand.NewPCG(uint64(round), 5))
 		var moved []*ir.Tensor
@@ -213,7 +229,11 @@ func doubt(s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
 			x := &ir.Tensor{Type: f.Type, Dims: f.Dims, Data: owned(f.Data), Strings: f.Strings}
 			if f.Type == ir.Float32 {
 				for k, v := range x.Float32s() {
-					x.Float32s()[k] = v * (1 + float32(rnd.IntN(3)-1)*2e-6)
+					step := float32(rnd.IntN(3) - 1)
+					if round < 2 { // all up, and all down: what a long sum of either sign is off by
+						step = float32(1-2*round) * float32(math.Copysign(1, float64(v)))
+					}
+					x.Float32s()[k] = v * (1 + step*2e-6)
 				}
 			}
 			moved = append(moved, x)
@@ -239,8 +259,29 @@ func doubt(s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
 	return list
 }
 
+// wild says that a run of the file, as it is written, has a float on the way that is
+// infinite, NaN or very large.
+func wild(file []byte, feeds []*ir.Tensor) bool {
+	all, err := session(exposed(file), "none")
+	if err != nil {
+		return false
+	}
+	out, err := outcome(all, feeds)
+	for _, y := range out {
+		if !floating(y.Type) {
+			continue
+		}
+		for _, v := range numbersOf(y) {
+			if !(math.Abs(v) < 1e30) {
+				return true
+			}
+		}
+	}
+	return err != nil
+}
+
 func floating(t ir.DType) bool {
-	return t == ir.Float32 || t == ir.Float64 || t == ir.Float16
+	return t == ir.Float32 || t == ir.Float64 || t == ir.Float16 || t == ir.BFloat16
 }
 
 // unlike says where two results differ by more than their doubt, "" for nowhere.
@@ -329,7 +370,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 		}
 		return v
 	}
-	v.out, v.doubt = out, doubt(plain, v.feeds, out)
+	v.out, v.doubt = out, doubt(file, plain, v.feeds, out)
 	if how := unlike(out, got, v.doubt); how != "" {
 		v.fault = "optimized, " + how
 	}
@@ -384,6 +425,9 @@ func seedFiles(t testing.TB) (files [][]byte) {
 		paths = append(paths, more...)
 	}
 	for _, path := range paths {
+		if strings.Contains(path, "found-") { // until somebody has looked at it
+			continue
+		}
 		b, err := os.ReadFile(path)
 		require.NoError(t, err)
 		if len(b) < 20<<10 && takeApart(b, "model") != nil {
@@ -417,6 +461,13 @@ func TestMutants(t *testing.T) {
 	own := len(seeds()) + len(networks()) // without the shared data's, half of the time
 	count, ran, refusedOnes, kept, faults := 0, 0, 0, 0, 0
 	ops := map[string]int{}
+	var current *os.File // what a mutant that ends the process was
+	if folder != "" {
+		var err error
+		current, err = os.Create(filepath.Join(folder, "current"))
+		require.NoError(t, err)
+		defer current.Close()
+	}
 	for begin := time.Now(); count < 400 || time.Since(begin) < time.Duration(seconds)*time.Second; count++ {
 		rnd := rand.New(rand.NewPCG(seed, uint64(count)))
 		from := rnd.IntN(len(files))
@@ -429,8 +480,10 @@ func TestMutants(t *testing.T) {
 		}
 		file, done := mutated(rnd, files[from])
 		p := play{What: fmt.Sprintf("mutant %d of seed %d: %s", count, seed, strings.Join(done, "; "))}
-		if folder != "" { // where a mutant ends the process, this is it
-			require.NoError(t, os.WriteFile(filepath.Join(folder, "current"), file, 0o644))
+		if current != nil {
+			_, err := current.WriteAt(file, 0)
+			require.NoError(t, err)
+			require.NoError(t, current.Truncate(int64(len(file))))
 		}
 		v := judge(file, uint64(count))
 		if v.fault != "" {
@@ -448,6 +501,7 @@ func TestMutants(t *testing.T) {
 		ran++
 		for _, n := range takeApart(file, "model").all("node") {
 			ops[n.str(4)]++
+			p.Ops = append(p.Ops, n.str(4))
 		}
 		// onnxruntime-web runs about ten in a second: some of all the time are kept.
 		if folder == "" || len(v.out) == 0 || float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
@@ -563,7 +617,7 @@ func (f *tensorText) tensor(t *testing.T) *ir.Tensor {
 	b, err := base64.StdEncoding.DecodeString(f.Data)
 	require.NoError(t, err)
 	types := map[string]ir.DType{}
-	for d := ir.Float32; d <= ir.Uint64; d++ {
+	for d := ir.Float32; d <= ir.Int4; d++ {
 		types[d.String()] = d
 	}
 	require.Contains(t, slices.Collect(maps.Keys(types)), f.Type)

@@ -152,6 +152,31 @@ func presentable(file []byte) []byte {
 	return t.bytes()
 }
 
+// exposed makes the results of all nodes results of the model.
+func exposed(file []byte) []byte {
+	t := takeApart(file, "model")
+	for _, p := range t.fields(7) {
+		if p.sub == nil {
+			continue
+		}
+		have := map[string]bool{"": true}
+		for _, o := range p.sub.fields(12) {
+			if o.sub != nil {
+				have[o.sub.str(1)] = true
+			}
+		}
+		for _, n := range nodesOf(p.sub) {
+			for _, o := range n.sub.fields(2) {
+				if name := string(o.data); !have[name] {
+					have[name] = true
+					p.sub.add(msg{}.str(1, name), 12)
+				}
+			}
+		}
+	}
+	return t.bytes()
+}
+
 // mutator changes a model in one way or another.
 type mutator struct {
 	*rand.Rand
@@ -171,7 +196,9 @@ var (
 	attrWords  = strings.Fields("SAME_UPPER VALID SAME_LOWER NOTSET constant reflect edge wrap nearest linear cubic asymmetric align_corners half_pixel add mul none DCR CRD tanh floor ceil round_prefer_ceil relu")
 	attrNumber = []int64{0, 1, 2, 3, -1, -2, 4, 5, 6, 8, -3, 100, 1 << 31, math.MinInt32, 1 << 40, math.MaxInt64, math.MinInt64}
 	attrFloats = []float32{0, 1, -1, 0.5, 2, 1e-5, 1e-3, 6, -0.25, 1e-20, float32(math.Inf(1)), float32(math.NaN())}
-	attrNames  = strings.Fields(`axis axes keepdims alpha beta epsilon transA transB group strides pads dilations kernel_shape auto_pad ceil_mode perm
+	booleans   = strings.Fields(`keepdims transA transB ceil_mode allowzero noop_with_empty_axes count_include_pad exclusive reverse upper largest sorted
+		training_mode select_last_index fmod antialias exclude_outside storage_order`) // which have no other values than 0 and 1
+	attrNames = strings.Fields(`axis axes keepdims alpha beta epsilon transA transB group strides pads dilations kernel_shape auto_pad ceil_mode perm
 		to mode allowzero noop_with_empty_axes count_include_pad num_outputs activation min max training_mode momentum exclusive reverse`)
 )
 
@@ -264,7 +291,11 @@ func (m *mutator) attribute(n *tree) string {
 		case 2:
 			a = msg{}.str(1, name).num(20, 3).str(4, pick(m, attrWords...))
 		default:
-			a = attrInt(name, m.small())
+			v := m.small()
+			if slices.Contains(booleans, name) {
+				v &= 1
+			}
+			a = attrInt(name, v)
 		}
 		n.add(a, 5)
 		return "new attribute " + name + " of " + n.str(4)
@@ -280,7 +311,9 @@ func (m *mutator) attribute(n *tree) string {
 		case 2:
 			f.bits = uint64(math.Float32bits(pick(m, attrFloats...)))
 		case 3:
-			f.bits = uint64(m.small())
+			if f.bits = uint64(m.small()); slices.Contains(booleans, p.sub.str(1)) {
+				f.bits &= 1
+			}
 		case 4:
 			f.data = []byte(pick(m, attrWords...))
 		}

@@ -150,6 +150,11 @@ func (r *reader) build(b []byte, p *tensorProto) (*ir.Tensor, error) {
 	switch {
 	case p.hasRaw && t.Type != ir.String:
 		have, unit = len(p.raw), "bytes"
+		if t.Type == ir.Bool {
+			for i, v := range p.raw { // operators compare them as bytes
+				p.raw[i] = min(v, 1)
+			}
+		}
 		n = t.Type.Bytes(n)
 		if have == n {
 			t.Data = placed(b, p.raw, size)

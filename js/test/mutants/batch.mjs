@@ -40,6 +40,11 @@ function unlike(want, got) {
   return '';
 }
 
+/** What is known of onnxruntime: a difference of a model with such an operator is none of ours. */
+const known = {
+  MeanVarianceNormalization: 'takes E[x²] − E[x]² for the variance, which has no digits left where x is constant, and may be negative',
+};
+
 async function judge(play) {
   if ([...play.Feeds, ...play.Outs].some(({ Type }) => !(Type in arrays))) return { verdict: 'skipped' };
   let session;
@@ -55,6 +60,7 @@ async function judge(play) {
   }
   for (const want of play.Outs) {
     const why = unlike(want, outputs[want.Name]);
+    if (why !== '' && play.Ops.some((op) => op in known)) return { verdict: 'known' };
     if (why !== '') {
       const outs = play.Outs.filter(({ Name }) => Name in outputs).map(({ Name, Error }) => {
         const { type, dims, data } = outputs[Name];
