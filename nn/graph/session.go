@@ -8,8 +8,6 @@
 package graph
 
 import (
-	"slices"
-
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -106,12 +104,14 @@ func (s *Session) anticipate() {
 // setFreeDims gives symbolic dimensions of the inputs their sizes.
 func setFreeDims(inputs []*ir.Value, sizes map[string]int) error {
 	var symbols []string
+	known := map[string]bool{}
 	for _, v := range inputs {
 		for i, d := range v.Dims {
 			if d.Size >= 0 || d.Symbol == "" {
 				continue
 			}
-			if !slices.Contains(symbols, d.Symbol) {
+			if !known[d.Symbol] {
+				known[d.Symbol] = true
 				symbols = append(symbols, d.Symbol)
 			}
 			if size, ok := sizes[d.Symbol]; ok {
@@ -124,27 +124,27 @@ func setFreeDims(inputs []*ir.Value, sizes map[string]int) error {
 	}
 	unknown, found := "", false
 	for name := range sizes { // the first by name, for maps have no order
-		if !slices.Contains(symbols, name) && (!found || name < unknown) {
+		if !known[name] && (!found || name < unknown) {
 			unknown, found = name, true
 		}
 	}
 	if !found {
 		return nil
 	}
-	known := "the model's inputs have none"
+	have := "the model's inputs have none"
 	for i, symbol := range symbols {
 		if i == 32 {
-			known = text.Join(known, " and ", len(symbols)-i, " more")
+			have = text.Join(have, " and ", len(symbols)-i, " more")
 			break
 		}
 		if i == 0 {
-			known = "those of the model's inputs are "
+			have = "those of the model's inputs are "
 		} else {
-			known += ", "
+			have += ", "
 		}
-		known += text.Quote(symbol)
+		have += text.Quote(symbol)
 	}
-	return ir.Shape("graph: there is no free dimension ", text.Quote(unknown), "; ", known)
+	return ir.Shape("graph: there is no free dimension ", text.Quote(unknown), "; ", have)
 }
 
 // Info describes an input or output.

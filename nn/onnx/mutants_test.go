@@ -52,9 +52,9 @@ func textOf(name string, t *ir.Tensor) tensorText {
 
 // play is a model's run: what it was fed and what it gave.
 type play struct {
-	File   string `json:",omitempty"`
-	What   string // how it was made
-	Source string `json:",omitempty"` // of the results; "" is this engine
+	File   string   `json:",omitempty"`
+	What   string   // how it was made
+	Source string   `json:",omitempty"` // of the results; "" is this engine
 	Ops    []string `json:",omitempty"`
 	Feeds  []tensorText
 	Outs   []tensorText

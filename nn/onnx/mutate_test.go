@@ -197,7 +197,7 @@ var (
 	attrNumber = []int64{0, 1, 2, 3, -1, -2, 4, 5, 6, 8, -3, 100, 1 << 31, math.MinInt32, 1 << 40, math.MaxInt64, math.MinInt64}
 	attrFloats = []float32{0, 1, -1, 0.5, 2, 1e-5, 1e-3, 6, -0.25, 1e-20, float32(math.Inf(1)), float32(math.NaN())}
 	booleans   = strings.Fields(`keepdims transA transB ceil_mode allowzero noop_with_empty_axes count_include_pad exclusive reverse upper largest sorted
-		training_mode select_last_index fmod antialias exclude_outside storage_order`) // which have no other values than 0 and 1
+		training_mode select_last_index fmod antialias exclude_outside storage_order`)  // which have no other values than 0 and 1
 	attrNames = strings.Fields(`axis axes keepdims alpha beta epsilon transA transB group strides pads dilations kernel_shape auto_pad ceil_mode perm
 		to mode allowzero noop_with_empty_axes count_include_pad num_outputs activation min max training_mode momentum exclusive reverse`)
 )

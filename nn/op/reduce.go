@@ -84,7 +84,7 @@ func reducedAxes(c *Call, moved int) (kept []bool, out []int, identity bool, err
 	if err != nil {
 		return nil, nil, false, err
 	}
-	identity = len(axes) == 0 && c.Int("noop_with_empty_axes") != 0
+	identity = len(axes) == 0 && c.Int("noop_with_empty_axes") == 1
 	all := len(axes) == 0 && !identity
 	keep := c.Int("keepdims") == 1
 	out = c.Dims(len(dims))[:0]

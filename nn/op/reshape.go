@@ -283,7 +283,9 @@ func checkDropout(n *ir.Node) string {
 	case mode == nil:
 	case mode.Const == nil:
 		return "training_mode that is computed"
-	case mode.Const.Len() == 1 && mode.Const.Ints()[0] != 0:
+	case mode.Const.Type != ir.Bool:
+		return "training_mode of type " + mode.Const.Type.String()
+	case mode.Const.Len() == 1 && mode.Const.Data[0] != 0:
 		zero := ratio != nil && ratio.Const != nil && ratio.Const.Type == ir.Float32 && ratio.Const.Len() == 1 && ratio.Const.Float32s()[0] == 0
 		if !zero {
 			return "training_mode=1"

@@ -24,7 +24,7 @@ func dropIdentities(r *rewriter) {
 			if mask != nil && (r.pinned[mask] || len(r.users[mask]) > 0) {
 				return
 			}
-			if mode := n.In(2); mode != nil && (mode.Const == nil || mode.Const.Len() != 1 || mode.Const.Ints()[0] != 0) {
+			if mode := n.In(2); mode != nil && (mode.Const == nil || mode.Const.Len() != 1 || mode.Const.Type != ir.Bool || mode.Const.Data[0] != 0) {
 				return
 			}
 			x = n.In(0)
