@@ -12,7 +12,7 @@ import (
 const stashLimit = "computes in float32 or more only (stash_type=1)"
 
 var (
-	epsilon  = Attr{Name: "epsilon", Kind: ir.AttrFloat, F: 1e-5}
+	epsilon  = Attr{Name: "epsilon", Kind: ir.AttrFloat, F: norm.DefaultEpsilon}
 	stash    = Attr{Name: "stash_type", Kind: ir.AttrInt, I: 1}
 	lastAxis = Attr{Name: "axis", Kind: ir.AttrInt, I: -1}
 )

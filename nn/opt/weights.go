@@ -6,6 +6,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
+	"github.com/normwasm/normwasm/norm"
 )
 
 // foldBatchNorm multiplies an inference BatchNormalization into the Conv before
@@ -34,7 +35,7 @@ func foldBatchNorm(r *rewriter) {
 			p[i] = f
 		}
 		gamma, beta, mean, variance := p[0], p[1], p[2], p[3]
-		epsilon := float64(n.Float("epsilon", 1e-5))
+		epsilon := float64(n.Float("epsilon", norm.DefaultEpsilon))
 		scale, shift := make([]float64, channels), make([]float64, channels)
 		for c := range channels {
 			s := float64(variance[c]) + epsilon
