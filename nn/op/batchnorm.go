@@ -72,7 +72,7 @@ func planBatchNorm(c *Call) error {
 		shape[0], shape[1] = dims[0], 1
 	}
 	if len(shape) < 2 {
-		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
+		return c.fail("x has dimensions @, want at least 2 of them", dims)
 	}
 	known := true
 	for i := 1; i <= 4; i++ {

@@ -82,7 +82,7 @@ func (c *Call) NumOut() int { return len(c.Node.Outputs) }
 // nothing is computed into them and Args.Out[i] is nil. The dimensions are copied.
 func (c *Call) Out(i int, t ir.DType, dims ...int) {
 	if !Sane(dims, t, c.maxBytes) && c.Err == nil {
-		c.Err = c.Fail("output ", i, " would have dimensions ", c.Clone(dims), ", more than the session's limit of ", c.maxBytes, " bytes")
+		c.Err = c.fail("output % would have dimensions @, more than the session's limit of % bytes", c.Clone(dims), i, c.maxBytes)
 	}
 	if i < len(c.Outs) {
 		c.Outs[i] = Spec{Type: t, Dims: append(c.Dims(len(dims))[:0], dims...)}
@@ -135,7 +135,7 @@ func (c *Call) InPlace(i, j int) {
 // Scratch asks for bytes of temporary memory.
 func (c *Call) Scratch(bytes int) {
 	if (bytes < 0 || bytes > c.maxBytes) && c.Err == nil {
-		c.Err = c.Fail("the operator needs ", bytes, " bytes of scratch memory; the session's limit is ", c.maxBytes)
+		c.Err = c.fail("the operator needs % bytes of scratch memory; the session's limit is %", nil, bytes, c.maxBytes)
 	}
 	c.Bytes = max(c.Bytes, bytes)
 }
@@ -178,7 +178,7 @@ func (c *Call) Clone(dims []int) []int {
 func (c *Call) Host(i int) (*ir.Tensor, error) {
 	s := c.In(i)
 	if s == nil {
-		return nil, c.Fail("input ", i, " is missing")
+		return nil, c.fail("input % is missing", nil, i)
 	}
 	if s.Host == nil {
 		c.Wait = i
@@ -195,6 +195,27 @@ func (c *Call) Fail(parts ...any) error {
 		head += " " + text.Quote(c.Node.Name)
 	}
 	return ir.Shape(head, ": ", text.Join(parts...))
+}
+
+// fail is Fail for what most messages have in them: a % in the text stands for the next
+// number, an @ for the list. Its callers are smaller, for they box nothing.
+func (c *Call) fail(message string, list []int, numbers ...int) error {
+	var parts []any
+	from := 0
+	for i := range len(message) {
+		var value any
+		switch message[i] {
+		case '%':
+			value, numbers = numbers[0], numbers[1:]
+		case '@':
+			value = list
+		default:
+			continue
+		}
+		parts = append(parts, message[from:i], value)
+		from = i + 1
+	}
+	return c.Fail(append(parts, message[from:])...)
 }
 
 // Int, Float and Str return an attribute, or the default in the operator's row.

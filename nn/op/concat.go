@@ -99,19 +99,19 @@ func planSplit(c *Call) error {
 		return c.Fail("there are no outputs")
 	}
 	if v := c.Node.Int("num_outputs", int64(n)); c.Node.Version >= 18 && v != int64(n) {
-		return c.Fail("num_outputs is ", v, ", but there are ", n, " outputs")
+		return c.fail("num_outputs is %, but there are % outputs", nil, int(v), n)
 	}
 	if !given {
 		part := (dims[axis] + n - 1) / n
 		if dims[axis]%n != 0 && c.Node.Version < 18 {
-			return c.Fail("dimension ", axis, " of ", dims, " does not split into ", n, " equal parts")
+			return c.fail("dimension % of @ does not split into % equal parts", dims, axis, n)
 		}
 		for left := dims[axis]; len(sizes) < n; left -= part {
 			sizes = append(sizes, int64(min(part, max(left, 0))))
 		}
 	}
 	if len(sizes) != n {
-		return c.Fail("split has ", len(sizes), " sizes for ", n, " outputs")
+		return c.fail("split has % sizes for % outputs", nil, len(sizes), n)
 	}
 	left, out := int64(dims[axis]), c.Clone(dims)
 	for i, s := range sizes {

@@ -145,7 +145,7 @@ func checkPlanes(c *Call, win compute.Window, channels, h, w int) error {
 	rows := float64(h) + float64(win.PadTop) + float64(win.PadBottom) + float64(win.KernelH)*float64(win.DilationH)
 	cols := float64(w) + float64(win.PadLeft) + float64(win.PadRight) + float64(win.KernelW)*float64(win.DilationW) + float64(win.StrideW)
 	if rows*cols*float64(max(channels, 1)) >= math.MaxInt32 {
-		return c.Fail("the padded planes of ", channels, " channels of ", h, "×", w, " are too large")
+		return c.fail("the padded planes of % channels of %×% are too large", nil, channels, h, w)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func convOperands(c *Call) (s compute.ConvShape, err error) {
 	}
 	groups := c.Int("group")
 	if groups < 1 || groups > dimLimit {
-		return s, c.Fail("group is ", groups)
+		return s, c.fail("group is %", nil, int(groups))
 	}
 	s.InChannels, s.Groups = x[1], int(groups)
 	return s, nil
@@ -196,7 +196,7 @@ func isList(list []int64, dims []int) bool {
 
 func checkBias(c *Call, channels int) error {
 	if b := c.In(2); b != nil && (len(b.Dims) != 1 || b.Dims[0] != channels) {
-		return c.Fail("the bias has dimensions ", b.Dims, ", want [", channels, "]")
+		return c.fail("the bias has dimensions @, want [%]", b.Dims, channels)
 	}
 	return nil
 }
@@ -411,7 +411,7 @@ func transposedSize(c *Call, win *compute.Window, h, w int) (oh, ow int, err err
 		}
 		out := full - *before - *after
 		if n == 0 || out < 0 {
-			return 0, c.Fail("x ", x, " is too small for the pads")
+			return 0, c.fail("x @ is too small for the pads", x)
 		}
 		return out, nil
 	}

@@ -58,7 +58,7 @@ func planConstantOfShape(c *Call) error {
 	out := c.Dims(len(want))
 	for i, w := range want {
 		if w < 0 || w > dimLimit {
-			return c.Fail("the shape's element ", i, " is ", w)
+			return c.fail("the shape's element % is %", nil, i, int(w))
 		}
 		out[i] = int(w)
 	}

@@ -262,7 +262,7 @@ func (tu *tuples) at(indices []byte, k int) int {
 func planGatherND(c *Call) error {
 	batch := c.Int("batch_dims")
 	if batch < 0 || batch > int64(len(c.In(0).Dims)) {
-		return c.Fail("batch_dims is ", batch)
+		return c.fail("batch_dims is %", nil, int(batch))
 	}
 	out, err := sliceDims(c, int(batch))
 	if err != nil {
@@ -423,7 +423,7 @@ func oneHotRank(_ *ir.Node, rank func(i int) int) int {
 // planOneHot: values is [off, on]; an index out of range gives off alone.
 func planOneHot(c *Call) error {
 	if c.In(2).Len() != 2 {
-		return c.Fail("values have dimensions ", c.In(2).Dims, ", want [2]")
+		return c.fail("values have dimensions @, want [2]", c.In(2).Dims)
 	}
 	depth, err := hostFloat(c, 1, -1)
 	if err != nil {

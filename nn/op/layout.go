@@ -170,7 +170,7 @@ func planSlice(c *Call) error {
 		}
 	}
 	if len(ends) != len(starts) || len(axes) != len(starts) || len(steps) != len(starts) {
-		return c.Fail("there are ", len(starts), " starts, ", len(ends), " ends, ", len(axes), " axes and ", len(steps), " steps")
+		return c.fail("there are % starts, % ends, % axes and % steps", nil, len(starts), len(ends), len(axes), len(steps))
 	}
 	list, _, err := axisList(c, axes, len(dims))
 	if err != nil {
@@ -180,7 +180,7 @@ func planSlice(c *Call) error {
 	for i, axis := range list {
 		n, step := int64(dims[axis]), steps[i]
 		if step == 0 {
-			return c.Fail("the step of axis ", axis, " is 0")
+			return c.fail("the step of axis % is 0", nil, axis)
 		}
 		first, count := sliceRange(starts[i], ends[i], step, n)
 		at += int(first) * src[axis]
@@ -243,7 +243,7 @@ func planExpand(c *Call) error {
 		at := &out[len(out)-len(want)+i]
 		switch {
 		case w < 0 || w > dimLimit:
-			return c.Fail("the shape's element ", i, " is ", w)
+			return c.fail("the shape's element % is %", nil, i, int(w))
 		case *at == 1:
 			*at = int(w)
 		case w != 1 && int(w) != *at:
@@ -263,13 +263,13 @@ func planTile(c *Call) error {
 		return err
 	}
 	if len(repeats) != len(dims) {
-		return c.Fail("there are ", len(repeats), " repeats for dimensions ", dims)
+		return c.fail("there are % repeats for dimensions @", dims, len(repeats))
 	}
 	out, walk, src := c.Dims(len(dims)), c.Dims(2*len(dims)), c.Dims(2*len(dims))
 	strides := rowMajor(c, dims)
 	for i, r := range repeats {
 		if r < 0 || r > dimLimit {
-			return c.Fail("repeat ", i, " is ", r)
+			return c.fail("repeat % is %", nil, i, int(r))
 		}
 		out[i] = dims[i] * int(r)
 		walk[2*i], walk[2*i+1] = int(r), dims[i]
@@ -285,10 +285,10 @@ func planTile(c *Call) error {
 func blockOf(c *Call) (dims []int, b int, err error) {
 	dims, size := c.In(0).Dims, c.Int("blocksize")
 	if len(dims) != 4 {
-		return nil, 0, c.Fail("the input has dimensions ", dims, ", want 4 of them")
+		return nil, 0, c.fail("the input has dimensions @, want 4 of them", dims)
 	}
 	if size < 1 || size > 1<<15 {
-		return nil, 0, c.Fail("blocksize is ", size)
+		return nil, 0, c.fail("blocksize is %", nil, int(size))
 	}
 	return dims, int(size), nil
 }
@@ -302,7 +302,7 @@ func planDepthToSpace(c *Call) error {
 	}
 	n, ch, h, w := dims[0], dims[1]/(b*b), dims[2], dims[3]
 	if ch*b*b != dims[1] {
-		return c.Fail("dimensions ", dims, " do not divide by blocksize ", b)
+		return c.fail("dimensions @ do not divide by blocksize %", dims, b)
 	}
 	plane := h * w
 	colStep, rowStep, chStep := plane*ch, plane*ch*b, plane
@@ -320,7 +320,7 @@ func planSpaceToDepth(c *Call) error {
 	}
 	n, ch, h, w := dims[0], dims[1], dims[2]/b, dims[3]/b
 	if h*b != dims[2] || w*b != dims[3] {
-		return c.Fail("dimensions ", dims, " do not divide by blocksize ", b)
+		return c.fail("dimensions @ do not divide by blocksize %", dims, b)
 	}
 	plane := dims[2] * dims[3]
 	return stepStrided(c, c.Clone([]int{n, ch * b * b, h, w}),

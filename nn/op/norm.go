@@ -311,7 +311,7 @@ func part(list []float32, from, to int) []float32 {
 func channelVectors(c *Call, n int) error {
 	for i := 1; i <= 2; i++ {
 		if d := c.In(i).Dims; len(d) != 1 || d[0] != n {
-			return c.Fail("input ", i, " has dimensions ", d, ", want [", n, "]")
+			return c.fail("input % has dimensions @, want [%]", d, i, n)
 		}
 	}
 	return nil
@@ -320,7 +320,7 @@ func channelVectors(c *Call, n int) error {
 func planInstanceNorm(c *Call) error {
 	dims := c.In(0).Dims
 	if len(dims) < 2 {
-		return c.Fail("x has dimensions ", dims, ", want at least 2 of them")
+		return c.fail("x has dimensions @, want at least 2 of them", dims)
 	}
 	return planGroups(c, dims[1], dims[1])
 }
@@ -330,7 +330,7 @@ func planInstanceNorm(c *Call) error {
 func planGroupNorm(c *Call) error {
 	dims, groups := c.In(0).Dims, c.Int("num_groups")
 	if len(dims) < 2 || groups < 1 || groups > int64(dims[1]) || dims[1]%int(groups) != 0 {
-		return c.Fail("num_groups is ", groups, " for x ", dims)
+		return c.fail("num_groups is % for x @", dims, int(groups))
 	}
 	per := int(groups)
 	if c.Node.Version >= 21 {
@@ -463,7 +463,7 @@ func planLRN(c *Call) error {
 	dims := sameOut(c).Dims
 	size := c.Int("size")
 	if len(dims) < 2 || size < 1 {
-		return c.Fail("size is ", size, " for x ", dims)
+		return c.fail("size is % for x @", dims, int(size))
 	}
 	s := min(size, 2*int64(dims[1])+1) // a wider one sums the same channels
 	// The divisor is the size that was asked for.

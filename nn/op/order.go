@@ -57,7 +57,7 @@ func planArg(c *Call) error {
 		return nil
 	}
 	if in.Dims[axis] == 0 {
-		return c.Fail("axis ", axis, " of ", in.Dims, " is empty")
+		return c.fail("axis % of @ is empty", in.Dims, axis)
 	}
 	s := Into[arg](c)
 	s.last = c.Int("select_last_index") != 0
@@ -161,7 +161,7 @@ func planTopK(c *Call) error {
 		return err
 	}
 	if k < 0 || k > int64(dims[axis]) {
-		return c.Fail("k is ", k, ", but dimension ", axis, " of ", dims, " is smaller")
+		return c.fail("k is %, but dimension % of @ is smaller", dims, int(k), axis)
 	}
 	out := c.Clone(dims)
 	out[axis] = int(k)

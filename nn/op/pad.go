@@ -42,7 +42,7 @@ func planPad(c *Call) error {
 		}
 	}
 	if !given || len(pads) != 2*len(axes) {
-		return c.Fail("there are ", len(pads), " pads for ", len(axes), " dimensions")
+		return c.fail("there are % pads for % dimensions", nil, len(pads), len(axes))
 	}
 	list, _, err := axisList(c, axes, len(dims))
 	if err != nil {
@@ -52,7 +52,7 @@ func planPad(c *Call) error {
 	for i, axis := range list {
 		b, e := pads[i], pads[i+len(axes)]
 		if b < -dimLimit || b > dimLimit || e < -dimLimit || e > dimLimit {
-			return c.Fail("pads are ", intsOf(pads))
+			return c.fail("pads are @", intsOf(pads))
 		}
 		before[axis] = int(b)
 		out[axis] += int(b + e)
@@ -75,7 +75,7 @@ func planPad(c *Call) error {
 	steps := rowMajor(c, dims)
 	for axis, n := range out {
 		if dims[axis] == 0 {
-			return c.Fail("dimension ", axis, " of ", dims, " is empty: there is nothing to repeat")
+			return c.fail("dimension % of @ is empty: there is nothing to repeat", dims, axis)
 		}
 		for i := range n {
 			s.lists[axis] = append(s.lists[axis], mirrored(i-before[axis], dims[axis], mode)*steps[axis])

@@ -56,7 +56,7 @@ func planPool(c *Call, average, countPad bool) error {
 	size := c.Dims(len(kernel))
 	for i, k := range kernel {
 		if k < 1 || k > windowLimit {
-			return c.Fail("kernel_shape is ", intsOf(kernel))
+			return c.fail("kernel_shape is @", intsOf(kernel))
 		}
 		size[i] = int(k)
 	}
@@ -119,7 +119,7 @@ func overhang(n, extent, stride int) int {
 func planGlobalPool(c *Call, f func(y, x []float32, planes, inner int)) error {
 	dims := c.In(0).Dims
 	if len(dims) < 2 {
-		return c.Fail("the input has dimensions ", dims, ", want at least 2 of them")
+		return c.fail("the input has dimensions @, want at least 2 of them", dims)
 	}
 	out := c.Clone(dims)
 	for i := range out[2:] {

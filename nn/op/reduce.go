@@ -117,7 +117,7 @@ func planReduce(c *Call, kind compute.Reduce, moved int) error {
 		return nil
 	}
 	if in.Len() == 0 && (kind == compute.ReduceMax || kind == compute.ReduceMin || kind == compute.ReduceMean) && !floatTypes.Has(in.Type) {
-		return c.Fail("there is no element to reduce in ", in.Dims)
+		return c.fail("there is no element to reduce in @", in.Dims)
 	}
 	switch in.Type {
 	case ir.Float32:

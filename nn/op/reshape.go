@@ -130,11 +130,11 @@ func planReshape(c *Call) error {
 			continue
 		case w == 0 && !allowZero:
 			if i >= len(in.Dims) {
-				return c.Fail("the shape's element ", i, " is 0, but the input has dimensions ", in.Dims)
+				return c.fail("the shape's element % is 0, but the input has dimensions @", in.Dims, i)
 			}
 			w = int64(in.Dims[i])
 		case w < 0 || w > dimLimit:
-			return c.Fail("the shape's element ", i, " is ", w)
+			return c.fail("the shape's element % is %", nil, i, int(w))
 		}
 		dims[i] = int(w)
 		known = min(known*int(w), dimLimit) // a product beyond it can fit no input
@@ -180,7 +180,7 @@ func planFlatten(c *Call) error {
 		axis += int64(len(dims))
 	}
 	if axis < 0 || axis > int64(len(dims)) {
-		return c.Fail("axis is ", c.Int("axis"), ", but the input has dimensions ", dims)
+		return c.fail("axis is %, but the input has dimensions @", dims, int(c.Int("axis")))
 	}
 	return view(c, []int{ir.Elements(dims[:axis]), ir.Elements(dims[axis:])})
 }
@@ -196,7 +196,7 @@ func axisList(c *Call, axes []int64, rank int) (list, named []int, err error) {
 			return nil, nil, err
 		}
 		if named[axis] > 0 {
-			return nil, nil, c.Fail("axis ", a, " is given twice")
+			return nil, nil, c.fail("axis % is given twice", nil, int(a))
 		}
 		list[i], named[axis] = axis, 1
 	}
@@ -216,7 +216,7 @@ func planSqueeze(c *Call) error {
 	dims := c.Dims(len(in.Dims))[:0]
 	for i, d := range in.Dims {
 		if drop[i] > 0 && d != 1 {
-			return c.Fail("axis ", i, " of ", in.Dims, " is not 1")
+			return c.fail("axis % of @ is not 1", in.Dims, i)
 		}
 		if drop[i] > 0 || !given && d == 1 {
 			continue

@@ -188,7 +188,7 @@ func (r *resizing) size(c *Call) error {
 				return err
 			}
 			if len(roi) != 2*len(axes) {
-				return c.Fail("roi has ", len(roi), " elements for ", len(axes), " axes")
+				return c.fail("roi has % elements for % axes", nil, len(roi), len(axes))
 			}
 			for i, axis := range axes {
 				r.axes[axis].start, r.axes[axis].end = float64(roi[i]), float64(roi[i+len(axes)])
@@ -206,17 +206,17 @@ func (r *resizing) size(c *Call) error {
 	switch {
 	case len(sizes) > 0:
 		if len(sizes) != len(axes) {
-			return c.Fail("there are ", len(sizes), " sizes for ", len(axes), " axes")
+			return c.fail("there are % sizes for % axes", nil, len(sizes), len(axes))
 		}
 		for i, axis := range axes {
 			if sizes[i] < 0 || sizes[i] > dimLimit {
-				return c.Fail("size ", i, " is ", sizes[i])
+				return c.fail("size % is %", nil, i, int(sizes[i]))
 			}
 			r.axes[axis].out, r.axes[axis].scale = int(sizes[i]), float64(sizes[i])/float64(dims[axis])
 		}
 		return nil
 	case len(scales) != len(axes):
-		return c.Fail("there are ", len(scales), " scales for ", len(axes), " axes")
+		return c.fail("there are % scales for % axes", nil, len(scales), len(axes))
 	}
 	for i, axis := range axes {
 		// In float32, as the reference runtime does: 10·0.7 is 7 then.

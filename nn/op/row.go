@@ -273,7 +273,7 @@ func (r *Row) Admit(c *Call) error {
 			if in.Opt && !in.Many {
 				continue
 			}
-			return c.Fail("input ", i, " is missing")
+			return c.fail("input % is missing", nil, i)
 		}
 		if !in.Types.Has(s.Type) {
 			return unsupported(c, "type ", s.Type.String())

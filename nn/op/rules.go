@@ -18,7 +18,7 @@ func sameOut(c *Call) *Spec {
 func need(c *Call, i int, s Types) error {
 	in := c.In(i)
 	if in == nil {
-		return c.Fail("input ", i, " is missing")
+		return c.fail("input % is missing", nil, i)
 	}
 	if !s.Has(in.Type) {
 		return unsupported(c, "type ", in.Type.String())
@@ -29,7 +29,7 @@ func need(c *Call, i int, s Types) error {
 // axisOf turns an ONNX axis, which may count from the end, into an index.
 func axisOf(c *Call, axis int64, rank int) (int, error) {
 	if axis < -int64(rank) || axis >= int64(rank) {
-		return 0, c.Fail("axis is ", axis, ", want one in [", -rank, ", ", rank-1, "]")
+		return 0, c.fail("axis is %, want one in [%, %]", nil, int(axis), -rank, rank-1)
 	}
 	if axis < 0 {
 		axis += int64(rank)
@@ -46,7 +46,7 @@ func axesOf(c *Call, axes []int64, rank int) ([]bool, error) {
 			return nil, err
 		}
 		if mask[i] {
-			return nil, c.Fail("axis ", a, " is given twice")
+			return nil, c.fail("axis % is given twice", nil, int(a))
 		}
 		mask[i] = true
 	}
@@ -64,7 +64,7 @@ func hostInts(c *Call, i int) (list []int64, given bool, err error) {
 		return nil, false, c.Fail("input ", i, " is ", in.Type.String(), ", want integers")
 	}
 	if len(in.Dims) > 1 {
-		return nil, false, c.Fail("input ", i, " has dimensions ", in.Dims, ", want a list")
+		return nil, false, c.fail("input % has dimensions @, want a list", in.Dims, i)
 	}
 	t, err := c.Host(i)
 	if err != nil {
@@ -93,7 +93,7 @@ func hostFloat(c *Call, i int, def float64) (float64, error) {
 		return def, nil
 	}
 	if in.Len() != 1 {
-		return 0, c.Fail("input ", i, " has dimensions ", in.Dims, ", want a scalar")
+		return 0, c.fail("input % has dimensions @, want a scalar", in.Dims, i)
 	}
 	t, err := c.Host(i)
 	if err != nil {
@@ -133,10 +133,10 @@ func checkDims(c *Call, dims []int) error {
 	n := 1
 	for _, d := range dims {
 		if d < 0 {
-			return c.Fail("the output would have dimensions ", dims)
+			return c.fail("the output would have dimensions @", dims)
 		}
 		if d > 0 && n > dimLimit/d {
-			return c.Fail("the output would have dimensions ", dims, ", more than ", dimLimit, " elements")
+			return c.fail("the output would have dimensions @, more than % elements", dims, dimLimit)
 		}
 		if d > 0 {
 			n *= d

@@ -33,7 +33,7 @@ func planSoftmax(c *Call) error {
 			axis--
 		}
 		if axis < 0 {
-			return c.Fail("axis is ", c.Node.Int("axis", 1), ", but the input has dimensions ", dims)
+			return c.fail("axis is %, but the input has dimensions @", dims, int(c.Node.Int("axis", 1)))
 		}
 		outer, n = ir.Elements(dims[:axis]), ir.Elements(dims[axis:])
 	} else if len(dims) > 0 {

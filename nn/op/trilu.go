@@ -17,14 +17,14 @@ var triluRows = []Row{{
 func planTrilu(c *Call) error {
 	dims, t := c.In(0).Dims, c.In(0).Type
 	if len(dims) < 2 {
-		return c.Fail("the input has dimensions ", dims, ", want matrices")
+		return c.fail("the input has dimensions @, want matrices", dims)
 	}
 	k := int64(0)
 	if list, given, err := hostInts(c, 1); err != nil {
 		return err
 	} else if given {
 		if len(list) != 1 {
-			return c.Fail("k has ", len(list), " elements")
+			return c.fail("k has % elements", nil, len(list))
 		}
 		k = list[0]
 	}
