@@ -48,6 +48,13 @@ type session struct {
 	keeps   bool   // results stay in memory of their own
 	file    []byte // where the weights are
 	beside  int    // bytes of weights that are elsewhere
+
+	// Of calls by the frame, kept so that they allocate nothing.
+	dims    [][]int
+	sizes   []int
+	fed     [][]byte
+	tensors []*ir.Tensor
+	handles []Handle
 }
 
 func (s *session) bytes() int { return len(s.file) + s.beside + s.engine.Bytes() }
@@ -196,11 +203,19 @@ func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*ir.Tensor, er
 		return nil, err
 	}
 	s.run = run
-	list := make([]*ir.Tensor, len(s.inputs))
+	list := s.list(len(s.inputs))
 	for i := range list {
 		list[i] = run.In(i)
 	}
 	return list, nil
+}
+
+// list is a list of n tensors, good until the next.
+func (s *session) list(n int) []*ir.Tensor {
+	if cap(s.tensors) < n {
+		s.tensors = make([]*ir.Tensor, n)
+	}
+	return s.tensors[:n]
 }
 
 // Exec runs what Prepare prepared.
@@ -229,7 +244,7 @@ func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*ir.Tensor, []gra
 }
 
 func (s *session) results() []*ir.Tensor {
-	list := make([]*ir.Tensor, len(s.outputs))
+	list := s.list(len(s.outputs))
 	for i := range list {
 		list[i] = s.run.Out(i)
 	}
@@ -265,9 +280,10 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		return err
 	}
 	s.run = nil // whatever the frame says, what was prepared before is over
-	dims, fed := make([][]int, len(s.inputs)), make([][]byte, len(s.inputs))
+	dims, fed, sizes := s.dims[:0], s.fed[:0], s.sizes[:0]
+	defer func() { s.dims, s.sizes, s.fed = dims[:0], sizes[:0], fed[:0]; clear(fed) }()
 	at := 0
-	for i := range dims {
+	for i := range s.inputs {
 		if at == len(b.frame) {
 			return frameFull()
 		}
@@ -276,16 +292,19 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		if n < 0 || n > MaxRank || n >= len(b.frame)-at {
 			return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
 		}
-		dims[i] = make([]int, n)
-		for j := range dims[i] {
-			dims[i][j] = int(b.frame[at+j])
+		first := len(sizes)
+		for _, d := range b.frame[at : at+n] {
+			sizes = append(sizes, int(d))
 		}
+		dims = append(dims, sizes[first:len(sizes):len(sizes)])
 		at += n
+		var bytes []byte
 		if from := Handle(b.frame[at]); from != 0 {
-			if fed[i], err = b.Bytes(from); err != nil {
+			if bytes, err = b.Bytes(from); err != nil {
 				return err
 			}
 		}
+		fed = append(fed, bytes)
 		at++
 	}
 	list, err := b.prepare(h, dims, fed)
@@ -310,8 +329,9 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 	if err != nil {
 		return err
 	}
-	var handles []Handle
+	handles := s.handles[:0]
 	defer func() {
+		s.handles = handles[:0]
 		s.run.Forget()
 		for i := range handles {
 			if err != nil && handles[i] != 0 {

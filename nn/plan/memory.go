@@ -18,7 +18,7 @@ type buffer struct {
 	until       int // the last node that reads it, by its number in the graph
 	offset      int
 	into        *buffer // the buffer whose memory this one takes over
-	grows       bool    // its size has changed
+	growth      int     // the most by which its size has changed at once
 	settled     bool    // of an earlier segment, or an input: not laid out here
 	outside     bool    // not in an arena but in data, which changes from run to run
 	data        []byte
@@ -44,7 +44,9 @@ func (b *buffer) bytes() []byte {
 // resize gives the buffer another size; false says that its room is too small.
 func (b *buffer) resize(size int) bool {
 	if size != b.size {
-		b.grows = b.grows || b.room > 0
+		if b.room > 0 {
+			b.growth = max(b.growth, size-b.size, b.size-size)
+		}
 		b.size = size
 	}
 	return size <= b.room
@@ -54,8 +56,8 @@ func (b *buffer) resize(size int) bool {
 // that has changed, so that shapes that grow step by step are laid out anew only now and
 // then.
 func (b *buffer) wanted(enough bool) int {
-	if b.grows && enough {
-		return aligned(b.size + b.size/8 + 2048)
+	if enough && b.growth > 0 {
+		return aligned(b.size + b.size/8 + min(32*b.growth, 16<<10))
 	}
 	return aligned(b.size)
 }

@@ -263,12 +263,12 @@ func (s *segment) arrange(p *Plan) {
 		for _, pl := range n.outs {
 			if pl != nil && pl.buf != nil && pl.owns {
 				b := pl.buf
-				*b = buffer{size: b.size, grows: b.grows, first: i, last: i}
+				*b = buffer{size: b.size, growth: b.growth, first: i, last: i}
 				s.buffers = append(s.buffers, b)
 			}
 		}
 		if n.scratch != nil {
-			*n.scratch = buffer{size: n.scratch.size, grows: n.scratch.grows, first: i, last: i}
+			*n.scratch = buffer{size: n.scratch.size, growth: n.scratch.growth, first: i, last: i}
 			s.buffers = append(s.buffers, n.scratch)
 		}
 		n.read = n.read[:0]

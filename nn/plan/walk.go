@@ -161,7 +161,7 @@ func (p *Plan) visit(s *segment, n *node) error {
 		n.stamp = p.stamp
 	}
 	for i, id := range n.out {
-		if id >= 0 {
+		if id >= 0 && p.current[id] != n.outs[i] {
 			p.current[id] = n.outs[i]
 		}
 	}
@@ -310,8 +310,10 @@ func (p *Plan) compute(n *node, c *op.Call) (err error) {
 
 // tensors are what steps see of places.
 func tensors(list []*ir.Tensor, places []*place) []*ir.Tensor {
-	if len(list) != len(places) {
-		list = make([]*ir.Tensor, len(places))
+	if n := len(places); cap(list) < n {
+		list = make([]*ir.Tensor, n)
+	} else {
+		list = list[:n]
 	}
 	for i, pl := range places {
 		var t *ir.Tensor
