@@ -20,15 +20,11 @@ const (
 	bucketBytes = 20       // of a runtime.findfuncbucket: an index, then 16 bytes to add to it
 	bucketPCs   = 4096     // abi.FuncTabBucketSize
 	maxPCs      = 64 << 32 // a function has 65536, however few it needs
-
-	// coarse is how many functions share an index: the runtime searches from there.
-	coarse = 8
 )
 
-// coarsen lets the table by which the runtime finds the function of a pc point a
-// few functions too low: the search goes on from there, and the table, in which
-// every function has 16 entries, repeats itself eight times as often.
-func coarsen(memory []byte, header, funcs int) error {
+// findBuckets returns where the table is by which the runtime finds the function of a
+// pc, and how many pcs it is for.
+func findBuckets(memory []byte, header, funcs int) (table, pcs int, err error) {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(memory[at:]) }
 	pcln := uint64(header) + word(header+headerPcln)
 	for at := 0; at+moduleSize <= len(memory); at += 8 {
@@ -38,14 +34,9 @@ func coarsen(memory []byte, header, funcs int) error {
 		}
 		table, pcs := word(at+moduleBuckets), word(at+moduleLast)-word(at+moduleFirst)
 		if table <= pcln || table >= uint64(len(memory)) || pcs > maxPCs || pcs/bucketPCs > (uint64(len(memory))-table)/bucketBytes {
-			return errors.New("strip: the table of function indices is not where Go 1.27 has it")
+			return 0, 0, errors.New("strip: the table of function indices is not where Go 1.27 has it")
 		}
-		for b := memory[table:]; pcs >= bucketPCs; pcs -= bucketPCs {
-			i := binary.LittleEndian.Uint32(b)
-			binary.LittleEndian.PutUint32(b, i-i%coarse)
-			b = b[bucketBytes:]
-		}
-		return nil
+		return int(table), int(pcs), nil
 	}
-	return errors.New("strip: the module has no runtime.moduledata as Go 1.27 lays it out")
+	return 0, 0, errors.New("strip: the module has no runtime.moduledata as Go 1.27 lays it out")
 }

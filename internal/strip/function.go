@@ -29,7 +29,7 @@ const (
 	localData = 3 // arguments' and locals' pointer maps, and stack objects, which most functions have
 	noData    = ^uint32(0)
 
-	// stride holds a function with the usual tables; few need a second one.
+	// stride holds a function with the usual tables.
 	stride = 64
 )
 
@@ -91,33 +91,27 @@ func readFunctions(pcln []byte, count int) (list []function, end int, err error)
 	return list, end, nil
 }
 
-// writeFunctions puts the functions at equal distances where they were, between
-// the table of their offsets and end. A module in which they do not fit that way
-// has them as close as they can be.
+// writeFunctions puts the functions at equal distances where they were, between the
+// table of their offsets and end; the few that need more room lie behind all others.
 func writeFunctions(list []function, pcln []byte, end int) error {
-	for _, step := range []int{stride, 4} {
-		if spread(list, step, nil) <= end {
-			clear(pcln[8*len(list)+4 : end])
-			spread(list, step, pcln)
-			return nil
+	first := (functabEntry*len(list) + 4 + stride - 1) / stride * stride // functab, and the pc behind the last function
+	at := make([]int, len(list))
+	next := first + stride*len(list)
+	for i := range list {
+		at[i] = first + stride*i
+		if size := list[i].size(); size > stride {
+			at[i] = next
+			next += size
 		}
 	}
-	return fmt.Errorf("strip: %d functions do not fit into %d bytes", len(list), end)
-}
-
-// spread puts the functions at multiples of step and returns where the last one
-// ends; without pcln it only counts.
-func spread(list []function, step int, pcln []byte) int {
-	end := 8*len(list) + 4 // functab, and the pc behind the last function
+	if next > end {
+		return fmt.Errorf("strip: %d functions do not fit into %d bytes", len(list), end)
+	}
+	clear(pcln[functabEntry*len(list)+4 : end])
 	for i := range list {
 		f := &list[i]
-		at := (end + step - 1) / step * step
-		end = at + funcHead + 4*(len(f.pcdata)+len(f.data))
-		if pcln == nil {
-			continue
-		}
-		binary.LittleEndian.PutUint32(pcln[8*i+4:], uint32(at))
-		b := append(pcln[:at], f.head[:]...)
+		binary.LittleEndian.PutUint32(pcln[functabEntry*i+4:], uint32(at[i]))
+		b := append(pcln[:at[i]], f.head[:]...)
 		for _, w := range f.pcdata {
 			b = append(b, w[:]...)
 		}
@@ -125,5 +119,7 @@ func spread(list []function, step int, pcln []byte) int {
 			b = append(b, w[:]...)
 		}
 	}
-	return end
+	return nil
 }
+
+func (f *function) size() int { return funcHead + 4*(len(f.pcdata)+len(f.data)) }

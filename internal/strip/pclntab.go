@@ -30,10 +30,10 @@ const (
 //
 // What stays is written anew in its place, so that it compresses: the tables
 // without gaps, the functions at equal distances.
-func packFunctions(memory []byte) error {
+func packFunctions(memory []byte) (header int, err error) {
 	at, err := findHeader(memory)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
@@ -41,19 +41,19 @@ func packFunctions(memory []byte) error {
 	pcln := memory[at+field(headerPcln):]
 	list, end, err := readFunctions(pcln, field(headerFuncs))
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if err := dropNames(list, names); err != nil {
-		return err
+		return 0, err
 	}
 	if err := packTables(list, pctab); err != nil {
-		return err
+		return 0, err
 	}
 	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
 	if err := writeFunctions(list, pcln, end); err != nil {
-		return err
+		return 0, err
 	}
-	return coarsen(memory, at, len(list))
+	return at, nil
 }
 
 // findHeader returns where the one runtime.pcHeader is.

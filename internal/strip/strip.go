@@ -1,7 +1,8 @@
 // Package strip makes a linked Go WebAssembly module smaller. It takes out the
 // tables that map code to source lines and to the names of functions, which only
 // tracebacks read, lays out what is left of them so that it compresses, and writes
-// the data section in fewer, larger segments. No instruction changes.
+// the data section in fewer, larger segments. Tables that only count up are written by a
+// start function, which it adds; no instruction that was there changes.
 //
 // Compressed, this is a fifth of a module, and Go's linker has no flag to leave
 // it out: -s and -w drop symbols and DWARF alone. A stripped program that fails
@@ -50,10 +51,18 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := packFunctions(memory); err != nil {
+	header, err := packFunctions(memory)
+	if err != nil {
+		return nil, err
+	}
+	tables, err := clearSeries(memory, header)
+	if err != nil {
 		return nil, err
 	}
 	data.content = writeData(memory)
+	if sections, err = addStart(sections, tables.body()); err != nil {
+		return nil, err
+	}
 	out := append([]byte(nil), module[:8]...)
 	for _, s := range sections {
 		out = append(out, s.id)
