@@ -81,7 +81,12 @@ for (const [file, name, promise] of [
   ['nn/onnx/read.go', 'maxItems', (n) => `${n.toLocaleString('en')} nodes, attributes and values`],
   ['nn/onnx/tensor.go', 'maxRank', (n) => `${n} dimensions`],
   ['nn/graph/session.go', 'defaultMaxBytes', (n) => `${n / 2 ** 30} GB`],
-  ['nn/graph/fold.go', 'foldTotal', (n) => `${n / 2 ** 20} MB`],
+  ['nn/graph/fold.go', 'foldTotal', (n) => `${n / 2 ** 20} MB and twice`],
+  ['nn/onnx/read.go', 'maxGrowth', (n) => `${n / 2 ** 20} MB and`],
+  ['nn/onnx/read.go', 'growthFactor', (n) => `and ${n} times the file`],
+  ['nn/ir/errors.go', 'maxMissing', (n) => `first ${n} things`],
+  ['nn/onnx/limits_test.go', 'maxPerByte', (n) => `${n} bytes for each byte`],
+  ['nn/onnx/mutants_test.go', 'maxMessage', (n) => `${n / 1024} KB`],
 ]) {
   const [, value, shift = '0'] = new RegExp(`\\b${name}\\s+= (\\d+)(?: << (\\d+))?`).exec(read(file)) ?? [];
   const words = promise(Number(value) * 2 ** Number(shift));

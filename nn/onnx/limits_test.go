@@ -370,6 +370,25 @@ func one32(rank int) msg {
 	return model(ends(graphOf(nodeOf("Relu", []string{"x"}, []string{"y"})), value("y", 1), value("x", 1, dims...)))
 }
 
+// Constants that would make much of little are not computed while loading.
+func TestFoldingIsBounded(t *testing.T) {
+	g := graphOf().bytes(5, constOf("k", []int{1}, 1)).bytes(5, constInts("s", 250_000))
+	sum := []string{"x"}
+	for i := range 200 { // a megabyte each
+		sum = append(sum, fmt.Sprint("e", i))
+		g = g.bytes(1, nodeOf("Expand", []string{"k", "s"}, []string{sum[i+1]}))
+	}
+	file := owned(model(ends(g.bytes(1, nodeOf("Sum", sum, []string{"y"})), value("y", 1), value("x", 1, 1))))
+	read, err := Read(file)
+	require.NoError(t, err)
+	s, err := graph.NewSession(read, graph.Options{})
+	require.NoError(t, err)
+	held := s.Weights(file)
+	t.Logf("%d bytes of constants", held)
+	require.Greater(t, held, 16<<20, "some are")
+	require.LessOrEqual(t, held, 32<<20+2*len(file))
+}
+
 // A tensor is at most as large as the session's limit, wherever its size comes from.
 func TestTensorsAreBounded(t *testing.T) {
 	for name, file := range map[string]msg{

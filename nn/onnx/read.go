@@ -18,6 +18,11 @@ import (
 const (
 	maxDepth = 16      // graphs within attributes within graphs
 	maxItems = 1 << 19 // nodes, attributes, tensors and values together
+
+	// What sparse tensors and calls of functions may add to a file, in bytes: so many, and
+	// so many times the file.
+	maxGrowth    = 16 << 20
+	growthFactor = 16
 )
 
 // reader is the state of reading one file.
@@ -57,7 +62,7 @@ func Read(b []byte) (*ir.Graph, error) {
 	if len(b) == 0 {
 		return nil, ir.Load("onnx: the file is empty")
 	}
-	r := &reader{opsets: map[string]int{}, budget: 16<<20 + 16*len(b)}
+	r := &reader{opsets: map[string]int{}, budget: maxGrowth + growthFactor*len(b)}
 	var body []byte
 	m := open(b, "model")
 	for m.next() {
