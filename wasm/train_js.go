@@ -21,10 +21,8 @@ var jsInt32 = js.Global().Get("Int32Array")
 var special = []entry{
 	{"network", `network(options): network
 A network in training. options: input (the shape of one example), model (layers in
-order, { type, … } each), loss ('crossEntropy' or 'meanSquaredError'), optimizer
-({ type: 'sgd', learningRate, momentum, weightDecay } or { type: 'adamw',
-learningRate, beta1, beta2, weightDecay }), schedule ({ warmup, decay, steps }), clip,
-seed.`, newNetwork},
+order), loss ('crossEntropy' or 'meanSquaredError'), optimizer, schedule, clip, seed.
+` + networkUsage, newNetwork},
 	{"outputShape", `outputShape(n: network): number[]
 The shape of the outputs of one example.`, outputShape},
 	{"step", `step(n: network, batch: { n, x, y }): { loss, accuracy, gradientNorm }

@@ -8,10 +8,13 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 func main() {
@@ -31,11 +34,15 @@ var files = map[string]func(root string, old []byte) ([]byte, error){
 	"js/src/norm.js":   functions,
 	"js/index.d.ts":    declarations,
 	"wasm/usage_js.go": usage,
+
+	"wasm/usage_train_js.go": networkUsage,
 }
 
 func run(root string, check bool) error {
 	stale := 0
-	for name, make := range files {
+	var failed error // of one file, which need not keep the others from being written
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		make := files[name]
 		path := filepath.Join(root, filepath.FromSlash(name))
 		old, err := os.ReadFile(path)
 		if err != nil && !os.IsNotExist(err) {
@@ -43,7 +50,8 @@ func run(root string, check bool) error {
 		}
 		text, err := make(root, old)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", name, err))
+			continue
 		}
 		if bytes.Equal(old, text) {
 			continue
@@ -58,9 +66,9 @@ func run(root string, check bool) error {
 		}
 	}
 	if stale > 0 {
-		return fmt.Errorf("%d files are stale; run make generate", stale)
+		failed = errors.Join(failed, fmt.Errorf("%d files are stale; run make generate", stale))
 	}
-	return nil
+	return failed
 }
 
 // header is the first line of each file.

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"go/format"
 	"slices"
 	"strings"
 
@@ -63,5 +66,31 @@ func networks(p func(string, ...any)) {
 	for _, kind := range network.Optimizers {
 		row(kind, optimizerOptions(kind))
 	}
-	p("};\n\n/** Those of its schedule. */\nexport const scheduleOptions = '%s';", strings.Join(taken(func(r network.Reader) { network.ReadSchedule(r) }).names, " "))
+	p("};\n\n/** Those of its schedule. */\nexport const scheduleOptions = '%s';", strings.Join(scheduleOptions().names, " "))
 }
+
+// networkUsage writes wasm/usage_train_js.go.
+func networkUsage(string, []byte) ([]byte, error) {
+	b := bytes.NewBufferString(header + `
+//go:build train
+
+package main
+
+// networkUsage is what help says of the options of networks.
+const networkUsage = ` + "`" + `Layers:
+`)
+	object := func(kind string, n *notes) string {
+		return "{ " + strings.Join(append([]string{"type: '" + kind + "'"}, n.names...), ", ") + " }"
+	}
+	for _, kind := range train.Types() {
+		fmt.Fprintf(b, "  %s\n", object(kind, taken(func(r network.Reader) { network.ReadLayer(r, kind) })))
+	}
+	b.WriteString("Optimizers:\n")
+	for _, kind := range network.Optimizers {
+		fmt.Fprintf(b, "  %s\n", object(kind, optimizerOptions(kind)))
+	}
+	fmt.Fprintf(b, "A schedule: { %s }.`\n", strings.Join(scheduleOptions().names, ", "))
+	return format.Source(b.Bytes())
+}
+
+func scheduleOptions() *notes { return taken(func(r network.Reader) { network.ReadSchedule(r) }) }
