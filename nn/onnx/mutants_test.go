@@ -373,9 +373,50 @@ func judge(file []byte, seed uint64) (v verdict) {
 	v.out, v.doubt = out, doubt(file, plain, v.feeds, out)
 	if how := unlike(out, got, v.doubt); how != "" {
 		v.fault = "optimized, " + how
+		return v
+	}
+	for _, level := range []string{"all", "none"} {
+		s := map[string]*graph.Session{"all": full, "none": plain}[level]
+		if how := inTurn(file, level, s, v.feeds, seed); how != "" {
+			v.fault = level + ", " + how
+			return v
+		}
 	}
 	return v
 }
+
+// inTurn feeds a session that has run inputs of other sizes, and the first ones again:
+// each time it has to give what a new session does, to the bit. It says what is not so.
+func inTurn(file []byte, level string, s *graph.Session, feeds []*ir.Tensor, seed uint64) string {
+	for turn := range uint64(3) {
+		other := feeds
+		if turn != 1 {
+			if other = fed(rand.New(rand.NewPCG(seed, 100+turn)), s.Inputs()); other == nil && len(feeds) > 0 {
+				continue
+			}
+		}
+		fresh, err := session(file, level)
+		if err != nil {
+			return fmt.Sprintf("a second session fails: %v", err)
+		}
+		want, errWant := outcome(fresh, other)
+		got, errGot := outcome(s, other)
+		if fmt.Sprint(errWant) != fmt.Sprint(errGot) {
+			if strings.Contains(fmt.Sprint(errWant, errGot), "limit") { // what is kept of other sizes counts
+				continue
+			}
+			return fmt.Sprintf("turn %d: %v, a new session: %v", turn, errGot, errWant)
+		}
+		for i := range got {
+			if !slices.Equal(want[i].Dims, got[i].Dims) || !bytes.Equal(want[i].Data, got[i].Data) || !slices.Equal(want[i].Strings, got[i].Strings) {
+				return fmt.Sprintf("turn %d: output %d is %v %v, of a new session %v %v", turn, i, got[i].Dims, first(numbersOf(got[i])), want[i].Dims, first(numbersOf(want[i])))
+			}
+		}
+	}
+	return ""
+}
+
+func first(list []float64) []float64 { return list[:min(len(list), 6)] }
 
 // unwanted is an error that is not of our making, "" for those that are.
 func unwanted(err error) string {
