@@ -25,6 +25,7 @@ type Conv struct {
 	path   int
 	panels []float32 // by group: panels [K][4] of its output channels
 	bias   []float32
+	over   bool // panels are where the weights were
 }
 
 const (
@@ -49,6 +50,24 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 		return c
 	}
 	c.Repack(weights, bias)
+	return c
+}
+
+// PackConvOver is PackConv in the memory of the weights, which are gone then. It returns
+// nil where they would be padded: that takes more memory than they have. Where there is
+// none to do it, it panics and leaves them as they are.
+func PackConvOver(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
+	og := s.OutChannels / max(s.Groups, 1)
+	c := &Conv{shape: s, clamp: clamp, path: s.path(), panels: weights, over: true}
+	if c.path != convDepthwise {
+		if og%kernel.MR != 0 {
+			return nil
+		}
+		k := s.InChannels / max(s.Groups, 1) * s.KernelH * s.KernelW
+		over(weights, kernel.MR*k, func(dst []float32, at int) { packA(dst, weights[at:], k, kernel.MR, k, false, 1) })
+	}
+	c.bias = make([]float32, s.OutChannels)
+	copy(c.bias, bias)
 	return c
 }
 

@@ -17,6 +17,7 @@ type ConvTranspose struct {
 	clamp  Clamp
 	panels []float32
 	bias   []float32
+	over   bool // panels are where the weights were
 }
 
 // PackConvTranspose lays out weights and bias (nil for none). It copies them. Weights
@@ -29,6 +30,21 @@ func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvT
 		return c
 	}
 	c.Repack(weights, bias)
+	return c
+}
+
+// PackConvTransposeOver is to PackConvTranspose as PackConvOver is to PackConv. It takes
+// memory for the weights of a group for a moment; where these are very many, it returns
+// nil as well.
+func PackConvTransposeOver(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
+	c := &ConvTranspose{shape: s, clamp: clamp, panels: weights, over: true}
+	cg, m := s.InChannels/s.Groups, c.rows()
+	if m%kernel.MR != 0 || m*cg > 2*placeBlock {
+		return nil
+	}
+	over(weights, m*cg, func(dst []float32, at int) { packA(dst, weights[at:], m, m, cg, true, 1) })
+	c.bias = make([]float32, s.OutChannels)
+	copy(c.bias, bias)
 	return c
 }
 

@@ -1,9 +1,6 @@
 package compute
 
-import (
-	"github.com/normwasm/normwasm/internal/kernel"
-	"github.com/normwasm/normwasm/internal/slab"
-)
+import "github.com/normwasm/normwasm/internal/kernel"
 
 // The blocks of a product: a block of the right operand stays in the second-level cache
 // while the product goes through the left operand, of which a panel fits into the first
@@ -37,27 +34,6 @@ type Gemm struct {
 	Clamp         Clamp
 }
 
-// PackedB is a right operand laid out for the kernels.
-type PackedB struct {
-	k, n   int
-	panels []float32 // [ceil(n/8)][k][8], the last padded with 0
-}
-
-// K returns the rows of the operand.
-func (b *PackedB) K() int { return b.k }
-
-// N returns the columns of the operand.
-func (b *PackedB) N() int { return b.n }
-
-// PackB lays out a constant right operand, once, for RunPacked. It takes K, N,
-// TransB and LDB from g.
-func (g *Gemm) PackB(b []float32) *PackedB {
-	p := &PackedB{k: g.K, n: g.N, panels: slab.Float32s(kernel.RoundUp(g.N, kernel.NR) * g.K)}
-	src := g.right(b)
-	src.pack(p.panels, 0, g.K, 0, g.N)
-	return p
-}
-
 // ScratchLen returns how many float32 of scratch Run and RunPacked want.
 func (g *Gemm) ScratchLen() int {
 	if g.M == 0 || g.N == 0 {
@@ -75,7 +51,7 @@ func (g *Gemm) Run(y, a, b, scratch []float32) {
 // RunPacked computes y from a and a packed right operand; TransB and LDB of g
 // are ignored.
 func (g *Gemm) RunPacked(y, a []float32, b *PackedB, scratch []float32) {
-	src := right{kind: rightPacked, data: b.panels, ld: b.k}
+	src := right{kind: rightPacked, packed: b}
 	g.run(y, a, &src, scratch)
 }
 
@@ -155,8 +131,9 @@ type right struct {
 	kind   int
 	data   []float32
 	ld     int
-	taps   []int32 // rightPixels: the offset of each row
-	pix    []int32 // rightPixels: the offsets of the block's columns
+	packed *PackedB // rightPacked, which has none of the above
+	taps   []int32  // rightPixels: the offset of each row
+	pix    []int32  // rightPixels: the offsets of the block's columns
 	planes *lattice
 	ow     int
 }
@@ -164,7 +141,7 @@ type right struct {
 const (
 	rightRows       = iota // [k, n]
 	rightTransposed        // [n, k]
-	rightPacked            // panels of all k rows
+	rightPacked            // panels
 	rightPixels            // data[taps[k] + pix[n]]
 )
 
@@ -238,7 +215,7 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	depth, cols := productBlocks(p.n, p.k)
 	var block []float32
 	if b.kind == rightPacked {
-		cols = kernel.RoundUp(p.n, kernel.NR)
+		cols, depth = kernel.RoundUp(p.n, kernel.NR), min(depth, b.packed.depth)
 	} else {
 		block = s.take(depth * cols)
 	}
@@ -251,8 +228,9 @@ func (p *product) run(c []float32, b *right, s *arena) {
 		for k0 := 0; k0 == 0 || k0 < p.k; k0 += depth {
 			kc := min(p.k-k0, depth)
 			panels, bs := block, kc*kernel.NR
+			last := block[min(nc/kernel.NR*bs, len(block)):]
 			if b.kind == rightPacked {
-				panels, bs = b.data[min(k0*kernel.NR, len(b.data)):], b.ld*kernel.NR
+				panels, bs, last = b.packed.rows(k0)
 			} else {
 				b.pack(block, k0, kc, n0, nc)
 			}
@@ -263,7 +241,7 @@ func (p *product) run(c []float32, b *right, s *arena) {
 			if k0+kc < p.k {
 				q.lo, q.hi = NoClamp.bounds()
 			}
-			q.block(c, panels, bs, k0, kc, n0, nc, edge)
+			q.block(c, panels, last, bs, k0, kc, n0, nc, edge)
 			if kc == 0 {
 				break
 			}
@@ -271,14 +249,14 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	}
 }
 
-// block multiplies all rows of the left operand by one block of the right one.
-func (p *product) block(c, b []float32, bs, k0, kc, n0, nc int, edge []float32) {
+// block multiplies all rows of the left operand by one block of the right one: its full
+// panels, which lie bs apart, and what is left of its columns.
+func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []float32) {
 	full, rest := nc/kernel.NR, nc%kernel.NR
 	bias := p.bias
 	if p.start == kernel.StartCol {
 		bias = bias[n0:]
 	}
-	last := b[min(full*bs, len(b)):]
 	tile, edgeBias := edge[:len(edge)-kernel.NR], edge[len(edge)-kernel.NR:]
 	if p.start == kernel.StartCol && rest > 0 {
 		clear(edgeBias)
@@ -346,20 +324,20 @@ func (p *product) row(c []float32, i int, b, last []float32, bs, k0, kc, full, r
 
 // column runs a product with one column straight from where the column lies.
 func (p *product) column(c []float32, b *right, s *arena) bool {
-	step := 0
+	step, data := 0, b.data
 	switch b.kind {
 	case rightRows:
 		step = b.ld
 	case rightTransposed:
 		step = 1
 	case rightPacked:
-		step = kernel.NR
+		step, data = kernel.NR, b.packed.tail
 	default:
 		return false
 	}
 	full, rest := p.m/kernel.MR, p.m%kernel.MR
 	if full > 0 {
-		kernel.GemmCol(kernel.Ptr(c), kernel.Ptr(p.a), p.k*kernel.MR, kernel.Ptr(b.data), step, p.k, full, p.start, kernel.Ptr(p.bias), p.lo, p.hi)
+		kernel.GemmCol(kernel.Ptr(c), kernel.Ptr(p.a), p.k*kernel.MR, kernel.Ptr(data), step, p.k, full, p.start, kernel.Ptr(p.bias), p.lo, p.hi)
 	}
 	if rest > 0 {
 		tile := s.take(2 * kernel.MR)
@@ -375,7 +353,7 @@ func (p *product) column(c []float32, b *right, s *arena) bool {
 			clear(tile)
 			copy(tile, c[at:p.m])
 		}
-		kernel.GemmCol(kernel.Ptr(tile), kernel.Ptr(p.a[min(at*p.k, len(p.a)):]), p.k*kernel.MR, kernel.Ptr(b.data), step, p.k, 1,
+		kernel.GemmCol(kernel.Ptr(tile), kernel.Ptr(p.a[min(at*p.k, len(p.a)):]), p.k*kernel.MR, kernel.Ptr(data), step, p.k, 1,
 			p.start, kernel.Ptr(bias), p.lo, p.hi)
 		copy(c[at:p.m], tile)
 	}
