@@ -96,6 +96,7 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 	}
 	readableSymbols(g.Inputs)
 	readableSymbols(g.Outputs)
+	o.Own = true
 	engine, err := graph.NewSession(g, o)
 	if err != nil {
 		return 0, err

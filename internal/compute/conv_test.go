@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/internal/testkit"
@@ -58,7 +59,17 @@ func checkConv(t *testing.T, s ConvShape, n, h, w int, withBias bool, clamp Clam
 			}
 		}
 	}
-	for _, op := range []*testkit.Operand{x, y, scratch} {
+	own := testkit.InOut("weights", weights, 3)
+	if over := PackConvOver(s, own.S, bias, clamp); over != nil {
+		assert.Equal(t, 4*s.OutChannels, over.Bytes(), "%s", name)
+		again := make([]float32, len(y.S))
+		over.Run(again, x.S, n, h, w, scratch.S)
+		testkit.SameBits(t, y.S, again, "%s: in place", name)
+	} else {
+		assert.NotZero(t, s.OutChannels/s.Groups%4, "%s: weights are laid out with padding", name)
+		testkit.SameBits(t, weights, own.S, "%s: and are left alone", name)
+	}
+	for _, op := range []*testkit.Operand{x, y, scratch, own} {
 		op.Check(t, "%s", name)
 	}
 	if clamp == NoClamp {
@@ -177,6 +188,7 @@ func TestConvRandom(t *testing.T) {
 }
 
 func TestConvTranspose(t *testing.T) {
+	inPlace := 0
 	r := testkit.Rand(12)
 	for i := range 200 {
 		groups := 1 + r.IntN(2)
@@ -223,10 +235,19 @@ func TestConvTranspose(t *testing.T) {
 		for j, v := range y.S {
 			requireSum(t, v, want[j], clamp, name, j)
 		}
+		own := testkit.InOut("weights", weights, 3)
+		if over := PackConvTransposeOver(s, own.S, bias, clamp); over != nil {
+			again := make([]float32, len(y.S))
+			over.Run(again, x.S, n, h, w, oh, ow, scratch.S)
+			testkit.SameBits(t, y.S, again, "%s: in place", name)
+			inPlace++
+		}
+		own.Check(t, "%s", name)
 		for _, op := range []*testkit.Operand{x, y, scratch} {
 			op.Check(t, "%s", name)
 		}
 	}
+	assert.Positive(t, inPlace)
 }
 
 func TestWindowSame(t *testing.T) {

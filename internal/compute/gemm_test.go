@@ -95,13 +95,26 @@ func checkGemm(t *testing.T, g Gemm, name string) {
 		g.Bias = testkit.Normal(r, g.N, 0, 1)
 	}
 	var first []float32
-	for _, packed := range []bool{false, true} {
-		name := fmt.Sprintf("%s packed=%v", name, packed)
+	ways := []string{"", "packed", "packed in place"}
+	if g.LDB != 0 {
+		ways = ways[:2]
+	}
+	for _, way := range ways {
+		name := fmt.Sprintf("%s %s", name, way)
 		y := testkit.InOut("y", before, 3)
 		scratch := testkit.Output("scratch", g.ScratchLen(), 0)
-		if packed {
-			g.RunPacked(y.S, a.S, g.PackB(b.S), scratch.S)
-		} else {
+		switch way {
+		case "packed":
+			p := g.PackB(b.S)
+			assert.Equal(t, 4*g.K*((g.N+7)&^7), p.Bytes(), name)
+			g.RunPacked(y.S, a.S, p, scratch.S)
+		case "packed in place":
+			weights := testkit.InOut("weights", b.S, 2)
+			p := g.PackBOver(weights.S)
+			assert.LessOrEqual(t, p.Bytes(), 4*8*g.K, name)
+			g.RunPacked(y.S, a.S, p, scratch.S)
+			weights.Check(t, "%s", name)
+		default:
 			g.Run(y.S, a.S, b.S, scratch.S)
 		}
 		for i := range g.M {
@@ -119,7 +132,7 @@ func checkGemm(t *testing.T, g Gemm, name string) {
 		if first == nil {
 			first = append([]float32{}, y.S...)
 		} else {
-			testkit.SameBits(t, first, y.S, "%s: packed or not", name)
+			testkit.SameBits(t, first, y.S, "%s", name)
 		}
 	}
 }
@@ -157,7 +170,7 @@ func TestGemmOptions(t *testing.T) {
 
 // Sizes that take several blocks in each direction.
 func TestGemmBlocks(t *testing.T) {
-	sizes := [][3]int{{131, 21, 1030}, {5, 1700, 30}, {3, 130, 513}, {260, 9, 17}, {1, 100, 1537}, {133, 1, 1100}}
+	sizes := [][3]int{{131, 21, 1030}, {5, 1700, 30}, {3, 130, 513}, {260, 9, 17}, {1, 100, 1537}, {133, 1, 1100}, {5, 8203, 150}}
 	for _, size := range sizes {
 		for _, start := range []Start{FromZero, FromColumn, FromRow} {
 			checkGemm(t, Gemm{M: size[0], N: size[1], K: size[2], Start: start, Clamp: ReLU}, fmt.Sprint(size, start))

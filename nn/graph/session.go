@@ -27,6 +27,10 @@ type Options struct {
 	// Resident lets each run write its results into memory of their own, which the
 	// caller may take (Run.Take), instead of into what all runs share.
 	Resident bool
+	// Own says that the memory of the graph's constants is the session's too, which may
+	// write over it: weights that kernels want in another order are then held once.
+	// Otherwise it is only read.
+	Own bool
 	// FreeDims gives sizes to symbolic dimensions of the inputs. One that no input
 	// has is an error.
 	FreeDims map[string]int
@@ -39,6 +43,7 @@ const defaultMaxBytes = 1 << 30
 type Session struct {
 	graph    *ir.Graph
 	plan     *plan.Plan
+	weights  weights
 	run      *Run // the latest prepared
 	maxBytes int
 	released bool
@@ -48,6 +53,11 @@ type Session struct {
 // UnsupportedError that lists those that are not, computes what is constant and
 // optimizes. The session owns g from then on and changes it.
 func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
+	defer func() {
+		if err != nil && s != nil {
+			s.weights.release()
+		}
+	}()
 	defer recovered("the model's preparation", &err)
 	if o.Optimize != "" && o.Optimize != "all" && o.Optimize != "none" {
 		return nil, ir.Load("graph: optimization level ", text.Quote(o.Optimize), ", want \"all\" or \"none\"")
@@ -65,12 +75,15 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	if err := setFreeDims(g.Inputs, o.FreeDims); err != nil {
 		return nil, err
 	}
+	s.weights.own = o.Own
 	if o.Optimize != "none" {
-		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil))}
+		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil)), weights: &s.weights}
 		f.fold(g)
+		s.weights.mark(g)
 		opt.Optimize(g)
 		f.fold(g)
 	}
+	s.weights.mark(g)
 	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, Resident: o.Resident})
 	s.anticipate()
 	return s, nil
@@ -193,13 +206,15 @@ func (s *Session) Bytes() int {
 	if s.released {
 		return 0
 	}
-	return s.plan.Bytes()
+	runs, kept := s.plan.Held()
+	return runs + kept
 }
 
 // Release lets go of all memory. Runs of the session cannot be executed any more.
 func (s *Session) Release() {
 	if !s.released {
 		s.plan.Release()
+		s.weights.release()
 	}
 	*s = Session{graph: &ir.Graph{}, released: true}
 }
@@ -217,8 +232,12 @@ func constantBytes(g *ir.Graph, file []byte) int {
 			return
 		}
 		seen[v.Const] = true
-		if at := slab.Addr(v.Const.Data); at < from || at >= from+uintptr(len(file)) {
-			n += len(v.Const.Data)
+		data := v.Const.Data
+		if v.Const.Taken != nil { // packed where it was
+			data = v.Const.Taken
+		}
+		if at := slab.Addr(data); at < from || at >= from+uintptr(len(file)) {
+			n += len(data)
 		}
 	}
 	ir.EachUse(g.Nodes, add)

@@ -635,7 +635,7 @@ func (p packed) Bytes() int { return 4 * len(p) }
 func TestPreparedIsKeptForConstantsOnly(t *testing.T) {
 	made := 0
 	op.Register([]op.Row{{Name: "Pack", Domain: "test", Since: 1, In: anything, Plan: func(c *op.Call) error {
-		op.Prepared(c, op.Key{}, func() packed { made++; return make(packed, 100) })
+		op.Prepared(c, op.Key{}, 1, 2, func(bool) packed { made++; return make(packed, 100) })
 		c.Out(0, ir.Float32, c.In(0).Dims...)
 		c.Step = do(func(*op.Args) {})
 		return nil

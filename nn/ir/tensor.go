@@ -75,7 +75,16 @@ type Tensor struct {
 	Dims    []int
 	Data    []byte
 	Strings []string // only for Type String
+
+	// Sole says that a single operand reads Data, and that it may overwrite it.
+	Sole bool
+	// Taken is what Data was: see Take.
+	Taken []byte
 }
+
+// Take leaves the tensor without elements: an operator has laid them out for its kernels
+// in their own memory, where nothing else must look for them.
+func (t *Tensor) Take() { t.Data, t.Taken = nil, t.Data }
 
 // NewTensor allocates a zeroed tensor.
 func NewTensor(t DType, dims ...int) *Tensor {
@@ -135,7 +144,12 @@ func (t *Tensor) Len() int { return Elements(t.Dims) }
 
 // The typed views share t.Data. The caller has checked t.Type.
 
-func (t *Tensor) Float32s() []float32 { return slab.View[float32](t.Data) }
+func (t *Tensor) Float32s() []float32 {
+	if t.Taken != nil {
+		panic("ir: the elements were laid out for kernels, and are gone")
+	}
+	return slab.View[float32](t.Data)
+}
 func (t *Tensor) Float64s() []float64 { return slab.View[float64](t.Data) }
 func (t *Tensor) Int32s() []int32     { return slab.View[int32](t.Data) }
 func (t *Tensor) Int64s() []int64     { return slab.View[int64](t.Data) }

@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 				require.NoError(t, err)
 				g, err := Read(b)
 				require.NoError(t, err)
-				s, err := graph.NewSession(g, graph.Options{Optimize: level})
+				s, err := graph.NewSession(g, graph.Options{Optimize: level, Own: true})
 				require.NoError(t, err)
 				var inputs []*ir.Tensor
 				var dims [][]int

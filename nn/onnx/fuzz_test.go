@@ -230,7 +230,7 @@ func FuzzModel(f *testing.F) {
 }
 
 func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
-	s, err := graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20})
+	s, err := graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20, Own: true})
 	if refused(t, err) {
 		return
 	}

@@ -53,6 +53,7 @@ func load(t testing.TB, path string, o graph.Options) *graph.Session {
 	require.NoError(t, err)
 	g, err := Read(b)
 	require.NoError(t, err)
+	o.Own = true
 	s, err := graph.NewSession(g, o)
 	require.NoError(t, err)
 	return s

@@ -120,7 +120,7 @@ func session(file []byte, level string) (*graph.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	return graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20})
+	return graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20, Own: true})
 }
 
 // outcome runs a session and copies what it gave.

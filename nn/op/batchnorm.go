@@ -150,7 +150,7 @@ func knownBatchNorm(c *Call, shape []int, epsilon float64, act norm.Activation) 
 	mean, variance, gamma, beta := c.In(3).Host.Float32s(), c.In(4).Host.Float32s(), c.In(1).Host.Float32s(), c.In(2).Host.Float32s()
 	inner := ir.Elements(shape[2:])
 	if inner >= longPlane {
-		f := Prepared(c, Key{1}, func() *channelFactors { return newChannelFactors(mean, variance, gamma, beta, epsilon) })
+		f := Prepared(c, Key{1}, 1, 5, func(bool) *channelFactors { return newChannelFactors(mean, variance, gamma, beta, epsilon) })
 		if f.err != nil {
 			return c.Fail(f.err)
 		}

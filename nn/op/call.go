@@ -278,15 +278,16 @@ func (s *Store) Bytes() int {
 }
 
 // Prepared returns what make gives, once for this node and key: the place for packed
-// weights. make may use the values of known inputs; unless these are all constants of
-// the model its result serves this plan only.
-func Prepared[T any](c *Call, key Key, make func() T) T {
+// weights. make may use the values of the inputs from … to−1, which are known; unless
+// these are all constants of the model, or left out, its result serves this plan only.
+// Where it is kept nothing reads them again, and make may overwrite those that are Sole.
+func Prepared[T any](c *Call, key Key, from, to int, make func(kept bool) T) T {
 	if c.store == nil {
-		return make()
+		return make(false)
 	}
-	for i, s := range c.in {
-		if s != nil && s.Host != nil && c.Node.Inputs[i].Const == nil {
-			return make()
+	for i := from; i < min(to, len(c.in)); i++ {
+		if c.in[i] != nil && c.Node.Inputs[i].Const == nil {
+			return make(false)
 		}
 	}
 	for _, k := range c.store.kept {
@@ -296,7 +297,7 @@ func Prepared[T any](c *Call, key Key, make func() T) T {
 			}
 		}
 	}
-	v := make()
+	v := make(true)
 	c.store.kept = append(c.store.kept, kept{key, v})
 	return v
 }

@@ -245,8 +245,10 @@ func planConv(c *Call) error {
 	}
 	s := Into[conv](c)
 	s.images, s.h, s.w = x[0], height, width
-	if weights, bias, known := hostWeights(c); known {
-		packed := Prepared(c, Key{1}, func() *compute.Conv { return compute.PackConv(shape, weights, bias, clampOf(c.Node)) })
+	if knownWeights(c) {
+		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.Conv {
+			return packed(c, kept, shape, compute.PackConv, compute.PackConvOver)
+		})
 		s.conv, _ = packed.With(shape) // the weights alone decide how they are packed
 		s.repack = false
 	} else {
@@ -274,17 +276,27 @@ func (s *conv) Run(a *Args) {
 	s.conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), s.images, s.h, s.w, slab.View[float32](a.Scratch))
 }
 
-// hostWeights gives the values of weights and bias, which most networks know
-// before any run.
-func hostWeights(c *Call) (weights, bias []float32, known bool) {
-	w, b := c.In(1), c.In(2)
-	if w.Host == nil || b != nil && b.Host == nil {
-		return nil, nil, false
-	}
-	if b != nil {
+// knownWeights says whether weights and bias are known before any run, as in most
+// networks.
+func knownWeights(c *Call) bool {
+	b := c.In(2)
+	return c.In(1).Host != nil && (b == nil || b.Host != nil)
+}
+
+// packed lays out known weights: over themselves where they may be overwritten and over
+// can.
+func packed[T any](c *Call, kept bool, s compute.ConvShape, beside, over func(s compute.ConvShape, weights, bias []float32, clamp compute.Clamp) *T) *T {
+	w, bias := c.In(1).Host, []float32(nil)
+	if b := c.In(2); b != nil {
 		bias = b.Host.Float32s()
 	}
-	return w.Host.Float32s(), bias, true
+	if kept && w.Sole {
+		if v := over(s, w.Float32s(), bias, clampOf(c.Node)); v != nil {
+			w.Take()
+			return v
+		}
+	}
+	return beside(s, w.Float32s(), bias, clampOf(c.Node))
 }
 
 // optional is input i's elements, nil where it is omitted.
@@ -360,8 +372,10 @@ func planConvTranspose(c *Call) error {
 	}
 	s := Into[convTranspose](c)
 	s.images, s.h, s.w, s.oh, s.ow = x[0], height, width, oh, ow
-	if weights, bias, known := hostWeights(c); known {
-		packed := Prepared(c, Key{1}, func() *compute.ConvTranspose { return compute.PackConvTranspose(shape, weights, bias, clampOf(c.Node)) })
+	if knownWeights(c) {
+		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.ConvTranspose {
+			return packed(c, kept, shape, compute.PackConvTranspose, compute.PackConvTransposeOver)
+		})
 		s.conv, _ = packed.With(shape)
 		s.repack = false
 	} else {

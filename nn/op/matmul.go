@@ -107,9 +107,14 @@ func matrix(c *Call, rows, cols int) []int {
 // packB lays out input 1, a constant right operand, once: how many rows the left one
 // has does not matter.
 func packB(c *Call, g *compute.Gemm) *compute.PackedB {
-	return Prepared(c, Key{1, g.K, g.N}, func() *compute.PackedB {
-		right := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}
-		return right.PackB(c.In(1).Host.Float32s())
+	return Prepared(c, Key{1, g.K, g.N}, 1, 2, func(kept bool) *compute.PackedB {
+		right, w := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}, c.In(1).Host
+		if !kept || !w.Sole {
+			return right.PackB(w.Float32s())
+		}
+		p := right.PackBOver(w.Float32s())
+		w.Take()
+		return p
 	})
 }
 

@@ -3,7 +3,6 @@ package opt
 import (
 	"math"
 
-	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
 	"github.com/normwasm/normwasm/norm"
@@ -137,17 +136,21 @@ func perChannel(v *ir.Value, channels, rank int) ([]float32, bool) {
 	return f, true
 }
 
-// scaleConv gives conv the weights W·scale and the bias b·scale + shift, and
-// the place of n, which follows it.
+// scaleConv gives conv the weights W·scale, in the memory of W where that may be
+// overwritten, and the bias b·scale + shift, and the place of n, which follows it.
 func (r *rewriter) scaleConv(conv, n *ir.Node, scale, shift []float64) {
 	w := conv.Inputs[1].Const
 	old := w.Float32s()
 	channels := w.Dims[0]
 	per := len(old) / channels
-	weights, bias := slab.Float32s(len(old)), make([]float32, channels)
+	weights, bias := conv.Inputs[1], make([]float32, channels)
+	if !w.Sole || !r.private(weights, 1) {
+		weights = constant("", w.Dims, nil)
+	}
+	scaled := weights.Const.Float32s()
 	for c := range channels {
 		for i := c * per; i < (c+1)*per; i++ {
-			weights[i] = float32(float64(old[i]) * scale[c])
+			scaled[i] = float32(float64(old[i]) * scale[c])
 		}
 		b := shift[c]
 		if v := conv.In(2); v != nil {
@@ -156,8 +159,8 @@ func (r *rewriter) scaleConv(conv, n *ir.Node, scale, shift []float64) {
 		bias[c] = float32(b)
 	}
 	name := conv.Outputs[0].Name
-	r.become(conv, conv.Domain, conv.Op, conv.Version, conv.Attrs,
-		conv.Inputs[0], constant(name+".weight", w.Dims, weights), constant(name+".bias", []int{channels}, bias))
+	weights.Name = name + ".weight"
+	r.become(conv, conv.Domain, conv.Op, conv.Version, conv.Attrs, conv.Inputs[0], weights, constant(name+".bias", []int{channels}, bias))
 	r.absorb(conv, n)
 }
 

@@ -1,17 +1,18 @@
 package plan
 
 import (
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
 )
 
 // Evaluate computes a node whose inputs are all constants. It gives up (nil) where the
 // outputs would have more than limit bytes or the node fails: the error belongs to the run
-// that reaches it.
-func Evaluate(n *ir.Node, limit, maxBytes int) []*ir.Tensor {
+// that reaches it. Where outputs are large they are in slabs, which are the caller's.
+func Evaluate(n *ir.Node, limit, maxBytes int) (outs []*ir.Tensor, slabs [][]byte) {
 	row := op.Find(n.Key())
 	if row == nil || isIf(n) {
-		return nil
+		return nil, nil
 	}
 	d := &node{node: n, row: row}
 	for _, v := range n.Inputs {
@@ -30,21 +31,22 @@ func Evaluate(n *ir.Node, limit, maxBytes int) []*ir.Tensor {
 		}
 		d.out, d.outs = append(d.out, id), append(d.outs, nil)
 	}
-	p := &Plan{options: Options{MaxBytes: maxBytes}, hostLimit: limit}
-	if p.attempt(d) != nil {
-		return nil
-	}
-	outs := make([]*ir.Tensor, len(n.Outputs))
+	p := &Plan{options: Options{MaxBytes: maxBytes}, hostLimit: limit, evaluates: true}
+	failed := p.attempt(d) != nil
+	outs = make([]*ir.Tensor, len(n.Outputs))
 	for i, pl := range d.outs {
-		if pl == nil {
-			continue
+		if pl != nil && !failed {
+			outs[i] = pl.spec.Host
+			failed = outs[i] == nil
 		}
-		if pl.spec.Host == nil {
-			return nil
-		}
-		outs[i] = pl.spec.Host
 	}
-	return outs
+	if failed {
+		for _, b := range p.slabs {
+			slab.Give(b)
+		}
+		return nil, nil
+	}
+	return outs, p.slabs
 }
 
 func (p *Plan) attempt(d *node) (err error) {

@@ -107,7 +107,9 @@ type Plan struct {
 	results   [][]byte // by output: what the latest run wrote and nobody took
 	hungry    bool     // what fed the inputs was let go of
 	outputs   []*place
-	running   *node // for messages
+	running   *node    // for messages
+	evaluates bool     // large values that it computes are slabs
+	slabs     [][]byte // these
 }
 
 // New compiles a graph. The nodes have passed op.Check and op.Complete.
@@ -230,19 +232,21 @@ func (p *Plan) Update(dims [][]int) error {
 // Updates is how often Update has changed the plan.
 func (p *Plan) Updates() int { return p.updates }
 
-// Bytes is what the plan holds: arenas, packed weights, results that nobody took.
-func (p *Plan) Bytes() int {
-	n := len(p.feeds)
+// Held is what the plan holds: bytes for runs (arenas, inputs, results that nobody took),
+// and what nodes keep for all runs, packed weights, as far as it is not where the weights
+// were.
+func (p *Plan) Held() (runs, kept int) {
+	runs = len(p.feeds)
 	for _, s := range p.segments {
-		n += len(s.arena)
+		runs += len(s.arena)
 	}
 	for _, d := range p.all {
-		n += d.store.Bytes()
+		kept += d.store.Bytes()
 	}
 	for _, b := range p.results {
-		n += len(b)
+		runs += len(b)
 	}
-	return n
+	return runs, kept
 }
 
 // Release gives back all memory.

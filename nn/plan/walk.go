@@ -290,6 +290,10 @@ func (p *Plan) compute(n *node, c *op.Call) (err error) {
 			spec := &c.Outs[i]
 			if spec.Type == ir.String {
 				c.Spares[i] = nil
+			} else if p.evaluates {
+				if c.Spares[i], err = p.slab(spec); err != nil {
+					return err
+				}
 			}
 			t = c.Value(i, spec.Type, spec.Dims...)
 		}
@@ -306,6 +310,21 @@ func (p *Plan) compute(n *node, c *op.Call) (err error) {
 	}()
 	c.Step.Run(a)
 	return nil
+}
+
+// slab is memory for a large value, which can be given back at once; nil for others.
+func (p *Plan) slab(spec *op.Spec) (*ir.Tensor, error) {
+	const large = 256 << 10
+	size := spec.Type.Bytes(spec.Len())
+	if size < large {
+		return nil, nil
+	}
+	b, err := slab.Take(size, false)
+	if err != nil {
+		return nil, err
+	}
+	p.slabs = append(p.slabs, b)
+	return &ir.Tensor{Type: spec.Type, Data: b}, nil
 }
 
 // tensors are what steps see of places.
