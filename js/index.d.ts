@@ -85,8 +85,8 @@ export interface Runtime {
   /** The compiled module, to hand on to a worker or an AudioWorklet by `postMessage`, whose own `init` takes it. */
   readonly wasmModule: WebAssembly.Module;
   /** Bytes and counts. `total` is the wasm memory's size (it never shrinks, and has at most 4 GiB). `inUse` is what live tensors,
-   *  layers and sessions hold; of a session that is its file, the weights that are kept in another form (computed, packed for the
-   *  kernels), and the memory of its plans for the shapes it ran with. `scratch` is kept for copying plain arrays in and for the
+   *  layers and sessions hold; of a session that is its file, the weights that are kept elsewhere (computed, or packed for the
+   *  kernels where that could not be done in place), and the memory of its plans for the shapes it ran with. `scratch` is kept for copying plain arrays in and for the
    *  next tensor of a size that was freed; it is given up when something else needs the room. The rest is the module itself.
    *
    *  What does not fit is refused with a {@link NormError} of code `OUT_OF_MEMORY` that names the numbers, and everything else

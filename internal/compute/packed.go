@@ -75,7 +75,11 @@ func over(b []float32, size int, lay func(dst []float32, at int)) {
 	if len(b) == 0 {
 		return
 	}
-	part, err := slab.Take(4*min(size, len(b)), false)
+	room := min(size, len(b))
+	if room > placeBlock/8 && room <= placeBlock {
+		room = placeBlock // of the same size each time: what is given back then serves the next one
+	}
+	part, err := slab.Take(4*room, false)
 	if err != nil {
 		panic(err)
 	}
