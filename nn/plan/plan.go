@@ -15,6 +15,7 @@ package plan
 
 import (
 	"math"
+	mathbits "math/bits"
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
@@ -91,8 +92,13 @@ type Plan struct {
 	places    []*place // of the inputs
 	current   []*place // by number of value: where it is at this point of the walk
 	lastUse   []int    // by number of value: the last node that reads it
+	readers   [][]int  // and all that do, by their place in the graph's list
+	marked    bits     // nodes of that list of which an operand has changed
+	branches  bool     // there is control flow
 	all       []*node
 	segments  []*segment
+	reached   int // the latest segment whose value is one of current
+	arenas    int // bytes of the segments' memory
 	stamp     int // of the latest change
 	updates   int
 	call      op.Call
@@ -124,6 +130,7 @@ func New(g *ir.Graph, o Options) *Plan {
 		p.inputs, p.places = append(p.inputs, id), append(p.places, pl)
 	}
 	p.main = c.body(g)
+	p.marked = make(bits, (len(g.Nodes)+63)/64)
 	for _, id := range p.main.outputs {
 		p.lastUse[id] = math.MaxInt
 	}
@@ -151,7 +158,7 @@ func (c *compiler) number(v *ir.Value) int {
 			pl = &place{spec: op.Spec{Type: t.Type, Dims: t.Dims, Host: t}, tensor: t}
 		}
 		c.plan.current = append(c.plan.current, pl)
-		c.plan.lastUse = append(c.plan.lastUse, 0)
+		c.plan.lastUse, c.plan.readers = append(c.plan.lastUse, 0), append(c.plan.readers, nil)
 	}
 	return id
 }
@@ -166,16 +173,21 @@ func (c *compiler) use(v *ir.Value) int {
 
 func (c *compiler) body(g *ir.Graph) *body {
 	b := &body{}
-	for _, n := range g.Nodes {
+	for i, n := range g.Nodes {
 		c.order++
 		d := &node{node: n, row: op.Find(n.Key()), number: c.order}
 		for _, v := range n.Inputs {
-			d.in = append(d.in, c.use(v))
+			id := c.use(v)
+			d.in = append(d.in, id)
+			if id >= 0 && g == c.plan.graph {
+				c.plan.readers[id] = append(c.plan.readers[id], i)
+			}
 		}
 		for _, v := range n.Outputs {
 			d.out = append(d.out, c.number(v))
 		}
 		if isIf(n) {
+			c.plan.branches = true
 			for _, name := range [...]string{"then_branch", "else_branch"} {
 				d.bodies = append(d.bodies, c.body(n.Attrs[name].G))
 			}
@@ -206,6 +218,7 @@ func (p *Plan) Update(dims [][]int) error {
 			pl.own.Dims = pl.spec.Dims
 			pl.buf.size = pl.spec.Type.Bytes(ir.Elements(dims[i]))
 			pl.stamp = p.stamp + 1
+			p.mark(p.inputs[i])
 			if pl.spec.Type == ir.String {
 				pl.own.Strings = make([]string, ir.Elements(dims[i]))
 			}
@@ -229,6 +242,36 @@ func (p *Plan) Update(dims [][]int) error {
 	return nil
 }
 
+// mark notes that a value has changed, for the nodes that read it.
+func (p *Plan) mark(value int) {
+	for _, i := range p.readers[value] {
+		p.marked.set(i)
+	}
+}
+
+// bits is a set of small numbers.
+type bits []uint64
+
+func (b bits) set(i int) { b[i>>6] |= 1 << (i & 63) }
+
+// next takes the first number out that is at least from and below to, and returns to where
+// there is none.
+func (b bits) next(from, to int) int {
+	for from < to {
+		w := b[from>>6] >> (from & 63)
+		if w == 0 {
+			from = from&^63 + 64
+			continue
+		}
+		from += mathbits.TrailingZeros64(w)
+		if from < to {
+			b[from>>6] &^= 1 << (from & 63)
+			return from
+		}
+	}
+	return to
+}
+
 // Updates is how often Update has changed the plan.
 func (p *Plan) Updates() int { return p.updates }
 
@@ -236,10 +279,7 @@ func (p *Plan) Updates() int { return p.updates }
 // and what nodes keep for all runs, packed weights, as far as it is not where the weights
 // were.
 func (p *Plan) Held() (runs, kept int) {
-	runs = len(p.feeds)
-	for _, s := range p.segments {
-		runs += len(s.arena)
-	}
+	runs = len(p.feeds) + p.arenas
 	for _, d := range p.all {
 		kept += d.store.Bytes()
 	}

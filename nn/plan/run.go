@@ -36,7 +36,7 @@ func (p *Plan) Bind(fed [][]byte) error {
 		}
 	}
 	if s := p.segments[0]; len(s.arena) < s.size {
-		if err := s.take(); err != nil {
+		if err := p.take(s); err != nil {
 			return err
 		}
 	}
@@ -135,6 +135,7 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 		if k > 0 {
 			if s.fetch(p.stamp + 1) {
 				p.stamp++
+				p.mark(s.waitFor)
 				for _, later := range p.segments[k:] {
 					later.dirty = true
 				}

@@ -13,7 +13,12 @@ type segment struct {
 	waitFor int     // its number
 	value   *place  // the value as the segment's nodes see it: known
 
-	dirty   bool // something before it has changed since it was walked
+	dirty    bool // something before it has changed since it was walked
+	straight bool // it is without control flow: the graph's nodes from … to
+	from, to int
+	own      int // how many of visited are these, without copies of outputs
+	ownSteps int // and of steps
+
 	last    bool // the graph ends with it
 	ended   bool // last, when memory was laid out
 	end     int  // the number of the node that it stops before
@@ -124,7 +129,7 @@ func (s *segment) settle(p *Plan) error {
 	s.findOuter(moved)
 	switch {
 	case s.size > len(s.arena) && s != p.segments[0]:
-		return s.take()
+		return p.take(s)
 	case s.size > len(s.arena):
 		s.unbind() // Bind takes the memory, when the run is wanted
 	case moved:
@@ -163,12 +168,7 @@ func (s *segment) findOuter(moved bool) {
 
 // total is the memory of a run: the segment's, that of the others, inputs and results.
 func (p *Plan) total(s *segment) int {
-	n := s.size + p.fed
-	for _, t := range p.segments {
-		if t != s {
-			n += len(t.arena)
-		}
-	}
+	n := s.size + p.fed + p.arenas - len(s.arena)
 	for _, r := range s.results {
 		n += r.buf.size
 	}
@@ -176,9 +176,10 @@ func (p *Plan) total(s *segment) int {
 }
 
 // take gets the arena.
-func (s *segment) take() (err error) {
+func (p *Plan) take(s *segment) (err error) {
 	if s.size > len(s.arena) {
 		s.unbind()
+		p.arenas -= len(s.arena)
 		slab.Give(s.arena)
 		if s.arena, err = slab.Take(s.size, false); err != nil {
 			s.size = layout(s.buffers, false)
@@ -188,6 +189,7 @@ func (s *segment) take() (err error) {
 			s.arena = nil
 			return err
 		}
+		p.arenas += len(s.arena)
 	}
 	s.bind()
 	return nil

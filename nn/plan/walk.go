@@ -27,15 +27,54 @@ func (p *Plan) walk(k int) error {
 
 func (p *Plan) through(k int, s *segment) error {
 	// What later segments read as known values is not known yet at this point of the walk.
-	for i := len(p.segments) - 1; i > k; i-- {
-		if t := p.segments[i]; t.wait != nil {
+	for ; p.reached > k; p.reached-- {
+		if p.reached < len(p.segments) {
+			t := p.segments[p.reached]
 			p.current[t.waitFor] = t.wait
 		}
 	}
 	if s.value != nil {
 		p.current[s.waitFor] = s.value
 	}
+	p.reached = k
+	if s.straight && !s.other {
+		if ok, err := p.again(s); ok || err != nil {
+			return err
+		}
+	}
+	return p.whole(k, s)
+}
+
+// again plans those nodes of a segment again of which an operand has changed, if that is
+// all that there is to do: no segment is behind it, it ends as it did, and has the steps
+// that it had.
+func (p *Plan) again(s *segment) (done bool, err error) {
+	s.changed = s.changed[:0]
+	nodes := p.main.nodes
+	for i := p.marked.next(s.from, s.to); i < s.to; i = p.marked.next(i+1, s.to) {
+		n := nodes[i]
+		if err := p.visit(s, n); err == op.ErrNotYet || s.other {
+			p.marked.set(i)
+			s.other = true
+			return false, nil
+		} else if err != nil {
+			p.marked.set(i)
+			return false, err
+		}
+	}
+	s.at, s.ran = s.own, s.ownSteps
+	if s.last {
+		if err := p.finishOutputs(s); err != nil {
+			return false, err
+		}
+	}
+	return true, s.settle(p)
+}
+
+// whole plans a segment by visiting all its nodes.
+func (p *Plan) whole(k int, s *segment) error {
 	s.begin()
+	s.straight, s.from = !p.branches, s.frames[0].next
 	waits := false
 	frames := append(p.frames[:0], s.frames...)
 	defer func() { p.frames = frames[:0] }()
@@ -60,18 +99,23 @@ func (p *Plan) through(k int, s *segment) error {
 				continue
 			}
 		} else if err = p.visit(s, n); err == nil {
+			s.add(n)
 			f.next++
 			continue
 		}
 		if err != op.ErrNotYet {
 			return err
 		}
+		s.to = f.next
 		p.stop(k, n, frames)
 		waits = true
 		break
 	}
+	s.own, s.ownSteps = s.at, s.ran
 	if !waits {
+		s.to = len(p.main.nodes)
 		for _, t := range p.segments[k+1:] {
+			p.arenas -= len(t.arena)
 			slab.Give(t.arena)
 		}
 		p.segments = p.segments[:k+1]
@@ -165,7 +209,6 @@ func (p *Plan) visit(s *segment, n *node) error {
 			p.current[id] = n.outs[i]
 		}
 	}
-	s.add(n)
 	return nil
 }
 
@@ -258,6 +301,9 @@ func (p *Plan) finish(n *node, c *op.Call) error {
 			pl.view(n.places[c.Aliases[i]-1], spec, p.stamp)
 		default:
 			pl.buffered(spec, p.stamp)
+		}
+		if pl.stamp == p.stamp && p.readers != nil {
+			p.mark(id)
 		}
 	}
 	p.known += n.known
