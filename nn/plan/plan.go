@@ -98,6 +98,7 @@ type Plan struct {
 	all       []*node
 	segments  []*segment
 	reached   int // the latest segment whose value is one of current
+	stale     int // the first segment that has to be planned again, as have those behind it
 	arenas    int // bytes of the segments' memory
 	stamp     int // of the latest change
 	updates   int
@@ -134,7 +135,7 @@ func New(g *ir.Graph, o Options) *Plan {
 	for _, id := range p.main.outputs {
 		p.lastUse[id] = math.MaxInt
 	}
-	p.segments = []*segment{{frames: []frame{{body: p.main}}, dirty: true}}
+	p.segments = []*segment{{frames: []frame{{body: p.main}}}}
 	return p
 }
 
@@ -232,9 +233,7 @@ func (p *Plan) Update(dims [][]int) error {
 	p.stamp++
 	p.updates++
 	p.ready = false
-	for _, s := range p.segments {
-		s.dirty = true
-	}
+	p.stale = 0
 	if err := p.walk(0); err != nil {
 		return err
 	}

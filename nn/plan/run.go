@@ -136,11 +136,9 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 			if s.fetch(p.stamp + 1) {
 				p.stamp++
 				p.mark(s.waitFor)
-				for _, later := range p.segments[k:] {
-					later.dirty = true
-				}
+				p.stale = min(p.stale, k)
 			}
-			if s.dirty {
+			if p.stale <= k {
 				if err := p.walk(k); err != nil {
 					return nil, err
 				}

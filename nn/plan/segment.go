@@ -13,7 +13,6 @@ type segment struct {
 	waitFor int     // its number
 	value   *place  // the value as the segment's nodes see it: known
 
-	dirty    bool // something before it has changed since it was walked
 	straight bool // it is without control flow: the graph's nodes from … to
 	from, to int
 	own      int // how many of visited are these, without copies of outputs

@@ -21,7 +21,7 @@ func (p *Plan) walk(k int) error {
 		s.other = true // what was planned again until then is not laid out
 		return err
 	}
-	s.dirty = false
+	p.stale = k + 1
 	return nil
 }
 
@@ -142,7 +142,6 @@ func (p *Plan) stop(k int, n *node, frames []frame) {
 		next.wait, next.waitFor = p.current[waitFor], waitFor
 		next.value = nil
 	}
-	next.dirty = true
 }
 
 // enter chooses an If's branch.
