@@ -192,8 +192,8 @@ func half(h uint16) float64 {
 }
 
 // doubt is by how much each element of the outputs may differ for rounding alone: what
-// changes of the inputs in their last digits bring about, many times over, and a little of
-// the output's magnitude. It is infinite where such a change makes another shape, and
+// changes of the inputs, and of the values between, in their last digits bring about, many
+// times over, and a little of the output's magnitude. It is infinite where such a change makes another shape, and
 // where something overflows on the way: 1/x is as large as can be, up or down, by the sign
 // of a zero.
 func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
@@ -214,7 +214,8 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 			}
 		}
 	}
-	if wild(file, feeds) {
+	floats, tame := between(file, feeds)
+	if !tame {
 		for _, errors := range list {
 			for k := range errors {
 				errors[k] = math.Inf(1)
@@ -222,7 +223,7 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 		}
 		return list
 	}
-	for round := range 6 {
+	for round := range 8 {
 		rnd := rand.New(rand.NewPCG(uint64(round), 5))
 		var moved []*ir.Tensor
 		for _, f := range feeds {
@@ -238,7 +239,14 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 			}
 			moved = append(moved, x)
 		}
-		got, err := outcome(s, moved)
+		from, times := s, 30.0
+		if round >= 4 { // values between, in place of inputs
+			moved, times = feeds, 10
+			if changed, err := session(jittered(rnd, file, floats), "none"); err == nil {
+				from = changed
+			}
+		}
+		got, err := outcome(from, moved)
 		for i, y := range out {
 			if err != nil || !slices.Equal(y.Dims, got[i].Dims) {
 				for k := range list[i] {
@@ -247,7 +255,7 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 				continue
 			}
 			for k, v := range numbersOf(got[i]) {
-				if d := 30 * math.Abs(v-base[i][k]); d > list[i][k] || math.IsNaN(d) && !(math.IsNaN(v) && math.IsNaN(base[i][k])) {
+				if d := times * math.Abs(v-base[i][k]); d > list[i][k] || math.IsNaN(d) && !(math.IsNaN(v) && math.IsNaN(base[i][k])) {
 					list[i][k] = d
 					if math.IsNaN(d) {
 						list[i][k] = math.Inf(1)
@@ -259,25 +267,27 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 	return list
 }
 
-// wild says that a run of the file, as it is written, has a float on the way that is
-// infinite, NaN or very large.
-func wild(file []byte, feeds []*ir.Tensor) bool {
+// between runs a file, as it is written, and names the floats among the values between its
+// inputs and outputs. It is not tame where one of them is infinite, NaN or very large.
+func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool) {
 	all, err := session(exposed(file), "none")
 	if err != nil {
-		return false
+		return nil, true
 	}
 	out, err := outcome(all, feeds)
-	for _, y := range out {
+	floats = map[string]bool{}
+	for i, y := range out {
 		if !floating(y.Type) {
 			continue
 		}
+		floats[all.Outputs()[i].Name] = y.Type == ir.Float32
 		for _, v := range numbersOf(y) {
 			if !(math.Abs(v) < 1e30) {
-				return true
+				return nil, false
 			}
 		}
 	}
-	return err != nil
+	return floats, err == nil
 }
 
 func floating(t ir.DType) bool {
@@ -450,9 +460,9 @@ func found(t *testing.T, file []byte, p play) {
 	t.Errorf("%s\nkept as nn/onnx/%s.onnx: add it to the repository, under a name that says what it shows, and TestCorpus runs it from then on\n", p.What, name)
 }
 
-// seedFiles are what mutations start from: the corpus, single nodes, and small models of the
-// shared test data, where they are.
-func seedFiles(t testing.TB) (files [][]byte) {
+// seedFiles are what mutations start from: our own, the corpus and single nodes, and small
+// models of the shared test data, where they are.
+func seedFiles(t testing.TB) (own, others [][]byte) {
 	paths, err := filepath.Glob(filepath.Join(corpus, "*.onnx"))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(paths), len(networks()))
@@ -465,7 +475,11 @@ func seedFiles(t testing.TB) (files [][]byte) {
 		require.NoError(t, err)
 		paths = append(paths, more...)
 	}
+	list := &own
 	for _, path := range paths {
+		if !strings.HasPrefix(path, corpus) {
+			list = &others
+		}
 		if strings.Contains(path, "found-") { // until somebody has looked at it
 			continue
 		}
@@ -473,14 +487,14 @@ func seedFiles(t testing.TB) (files [][]byte) {
 		require.NoError(t, err)
 		if len(b) < 20<<10 && takeApart(b, "model") != nil {
 			if s, err := session(b, "none"); err == nil && s != nil {
-				files = append(files, b)
+				*list = append(*list, b)
 			}
 		}
 	}
 	for _, m := range seeds() {
-		files = append(files, m)
+		own = append(own, m)
 	}
-	return files
+	return own, others
 }
 
 // number reads an environment variable.
@@ -498,8 +512,8 @@ func number(t *testing.T, name string, def int) int {
 // another series, and NORMWASM_MUTANTS_TO is a folder for files that run, with what they gave.
 func TestMutants(t *testing.T) {
 	seconds, seed, folder := number(t, "NORMWASM_MUTANTS", 0), uint64(number(t, "NORMWASM_SEED", 1)), os.Getenv("NORMWASM_MUTANTS_TO")
-	files := seedFiles(t)
-	own := len(seeds()) + len(networks()) // without the shared data's, half of the time
+	own, others := seedFiles(t)
+	networks := len(own) - len(seeds())
 	count, ran, refusedOnes, kept, faults := 0, 0, 0, 0, 0
 	ops := map[string]int{}
 	var current *os.File // what a mutant that ends the process was
@@ -511,15 +525,18 @@ func TestMutants(t *testing.T) {
 	}
 	for begin := time.Now(); count < 400 || time.Since(begin) < time.Duration(seconds)*time.Second; count++ {
 		rnd := rand.New(rand.NewPCG(seed, uint64(count)))
-		from := rnd.IntN(len(files))
-		if rnd.IntN(2) == 0 && len(files) > own {
-			if from = rnd.IntN(own); from < len(networks()) {
-				from = rnd.IntN(len(networks()))
-			} else {
-				from += len(files) - own
-			}
+		from := own[rnd.IntN(len(own))]
+		switch kind := rnd.IntN(3); {
+		case kind == 0 && len(others) > 0:
+			from = others[rnd.IntN(len(others))]
+		case kind == 1: // what consists of more than one node
+			from = own[rnd.IntN(networks)]
 		}
-		file, done := mutated(rnd, files[from])
+		file, done := mutated(rnd, from)
+		seeded := folder != "" && count < len(own)
+		if seeded { // first the seeds themselves, for the other runtime
+			file, done = own[count], []string{"a seed"}
+		}
 		p := play{What: fmt.Sprintf("mutant %d of seed %d: %s", count, seed, strings.Join(done, "; "))}
 		if current != nil {
 			_, err := current.WriteAt(file, 0)
@@ -545,7 +562,7 @@ func TestMutants(t *testing.T) {
 			p.Ops = append(p.Ops, n.str(4))
 		}
 		// onnxruntime-web runs about ten in a second: some of all the time are kept.
-		if folder == "" || len(v.out) == 0 || float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
+		if folder == "" || len(v.out) == 0 || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
 			continue
 		}
 		p.File = fmt.Sprintf("%d.onnx", kept)
@@ -572,7 +589,7 @@ func TestMutants(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.json", kept)), b, 0o644))
 		kept++
 	}
-	t.Logf("seed %d: %d mutants of %d files, %d ran as written and optimized, %d were refused; %d operators", seed, count, len(files), ran, refusedOnes, len(ops))
+	t.Logf("seed %d: %d mutants of %d files, %d ran as written and optimized, %d were refused; %d operators", seed, count, len(own)+len(others), ran, refusedOnes, len(ops))
 	require.Greater(t, ran, count/8, "most mutants should say something about the engine")
 }
 

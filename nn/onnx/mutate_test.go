@@ -136,9 +136,15 @@ func (t *tree) add(m []byte, num protowire.Number) {
 	t.parts = append(t.parts, &part{num: num, typ: protowire.BytesType, data: m, sub: takeApart(m, schema[t.kind][num])})
 }
 
-// presentable makes a file that other runtimes take as well, for they believe what is declared of outputs, and want graphs named.
+// presentable makes a file that other runtimes take as well, for they believe what is declared of outputs, and want graphs
+// named and no two nodes alike.
 func presentable(file []byte) []byte {
 	t := takeApart(file, "model")
+	for _, n := range t.all("node") {
+		for _, p := range n.fields(3) {
+			n.drop(p)
+		}
+	}
 	for _, g := range t.all("graph") {
 		if len(g.fields(2)) == 0 || g.str(2) == "" {
 			g.add([]byte("g"), 2)
@@ -173,6 +179,31 @@ func exposed(file []byte) []byte {
 				}
 			}
 		}
+	}
+	return t.bytes()
+}
+
+// jittered multiplies the values named by a little more or less than one, as if they had been rounded otherwise.
+func jittered(rnd *rand.Rand, file []byte, floats map[string]bool) []byte {
+	t := takeApart(file, "model")
+	for _, p := range t.fields(7) {
+		if p.sub == nil {
+			continue
+		}
+		for _, n := range nodesOf(p.sub) {
+			for _, o := range n.sub.fields(2) {
+				name := string(o.data)
+				if !floats[name] {
+					continue
+				}
+				o.data = []byte("jittered " + name)
+				by := pick(&mutator{Rand: rnd}, "up", "down")
+				behind := &part{num: 1, typ: protowire.BytesType, sub: takeApart(nodeOf("Mul", []string{string(o.data), by}, []string{name}), "node")}
+				p.sub.parts = slices.Insert(p.sub.parts, slices.Index(p.sub.parts, n)+1, behind)
+			}
+		}
+		p.sub.add(constOf("up", nil, 1+5e-7), 5)
+		p.sub.add(constOf("down", nil, 1-5e-7), 5)
 	}
 	return t.bytes()
 }

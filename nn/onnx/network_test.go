@@ -73,7 +73,7 @@ func networks() map[string]msg {
 		"norms": modelAt(23, ends(graphOf(
 			n("GroupNormalization", "x g4 h4", "a", attrInt("num_groups", 2)), n("InstanceNormalization", "a g4 h4", "b"),
 			n("RMSNormalization", "b g6", "c", attrInt("axis", -1)), n("Add", "c x", "r"), n("LayerNormalization", "r g46 h6", "d", attrInt("axis", -1)),
-			n("LRN", "d", "e", attrInt("size", 3)), n("LpNormalization", "e", "f", attrInt("axis", 1)), n("MeanVarianceNormalization", "f", "y", attrInts("axes", 2, 3))).
+			n("LRN", "d", "e", attrInt("size", 3)), n("LpNormalization", "e", "y", attrInt("axis", 1))).
 			all(5, drawn("g4", 1, 4), drawn("h4", 0.2, 4), drawn("g6", 1, 6), drawn("g46", 1, 4, 1, 6), drawn("h6", 0.2, 6)),
 			value("y", 1), value("x", 1, "n", 4, 3, 6))),
 		"shapes": modelAt(18, ends(graphOf(
@@ -92,7 +92,28 @@ func networks() map[string]msg {
 			all(5, scalar("half", 0.5), constInts("two", 2), tensorOf("mask", 9, 2).bytes(9, []byte{1, 0})),
 			value("y", 1), value("x", 1, "n", 4))).bytes(8, msg{}.str(1, "my").num(2, 1)).bytes(25, silu.bytes(11, floating("beta", 1.5))),
 		"deep": modelAt(17, deep(24)),
+		"types": modelAt(17, ends(graphOf(
+			n("Cast", "w8", "f8", attrInt("to", 1)), n("Mul", "f8 scale", "w"), n("MatMul", "x w", "a"),
+			n("Cast", "w16", "f16", attrInt("to", 1)), n("MatMul", "a f16", "b"),
+			n("ArgMax", "b", "best", attrInt("axis", 1), attrInt("keepdims", 0)), n("Gather", "table best", "row"), n("Cast", "row", "frow", attrInt("to", 1)), n("Add", "frow x", "c"),
+			n("Greater", "c zero", "gt"), n("Less", "x c", "lt"), n("Not", "lt", "nl"), n("Xor", "gt nl", "mask"), n("Where", "mask c x", "d"),
+			n("Cast", "d", "i", attrInt("to", 6)), n("Mod", "i three", "im"), n("Div", "i three", "iq"), n("Add", "im iq", "is"), n("Max", "is three", "ix"),
+			n("CumSum", "ix axis", "cs"), n("Cast", "cs", "fc", attrInt("to", 1)), n("Sub", "d fc", "e"), n("OneHot", "best depth onoff", "oh"), n("MatMul", "oh b2", "q"), n("Mul", "e q", "y")).
+			all(5, tensorOf("w8", 3, 4, 6).bytes(9, bytesOf(24, func(i int) byte { return byte(i*37 - 90) })), scalar("scale", 0.02),
+				tensorOf("w16", 10, 6, 6).bytes(9, bytesOf(72, func(i int) byte { return []byte{byte(i * 29), byte(0x38 | i*5&0x87)}[i%2] })),
+				tensorOf("table", 3, 6, 4).bytes(9, bytesOf(24, func(i int) byte { return byte(i*5 - 60) })), scalar("zero", 0),
+				tensorOf("three", 6).bytes(9, []byte{3, 0, 0, 0}), tensorOf("axis", 7).bytes(9, rawInts(1)), tensorOf("depth", 7).bytes(9, rawInts(6)), vector("onoff", 0, 1),
+				drawn("b2", 0.5, 6, 4)),
+			value("y", 1), value("x", 1, "n", 4))),
 	}
+}
+
+func bytesOf(n int, f func(i int) byte) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = f(i)
+	}
+	return b
 }
 
 // deep is a chain of small layers with sums around them.
