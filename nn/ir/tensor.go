@@ -27,46 +27,38 @@ const (
 	Int4      DType = 22
 )
 
-var dtypes = [...]struct {
-	name string
-	bits int
-}{
-	Undefined: {"undefined", 0}, Float32: {"float32", 32}, Uint8: {"uint8", 8}, Int8: {"int8", 8}, Uint16: {"uint16", 16},
-	Int16: {"int16", 16}, Int32: {"int32", 32}, Int64: {"int64", 64}, String: {"string", 0}, Bool: {"bool", 8},
-	Float16: {"float16", 16}, Float64: {"float64", 64}, Uint32: {"uint32", 32}, Uint64: {"uint64", 64},
-	BFloat16: {"bfloat16", 16}, Uint4: {"uint4", 4}, Int4: {"int4", 4},
+var dtypes = [...]string{
+	Undefined: "undefined", Float32: "float32", Uint8: "uint8", Int8: "int8", Uint16: "uint16", Int16: "int16",
+	Int32: "int32", Int64: "int64", String: "string", Bool: "bool", Float16: "float16", Float64: "float64",
+	Uint32: "uint32", Uint64: "uint64", BFloat16: "bfloat16", Uint4: "uint4", Int4: "int4",
+}
+
+// widths are the numbers of bits of an element.
+var widths = [256]uint8{
+	Float32: 32, Uint8: 8, Int8: 8, Uint16: 16, Int16: 16, Int32: 32, Int64: 64, Bool: 8, Float16: 16, Float64: 64,
+	Uint32: 32, Uint64: 64, BFloat16: 16, Uint4: 4, Int4: 4,
 }
 
 // Bits is the number of bits of one element; 0 for types without a fixed size.
-func (t DType) Bits() int {
-	if int(t) < len(dtypes) {
-		return dtypes[t].bits
-	}
-	return 0
-}
+func (t DType) Bits() int { return int(widths[t]) }
 
 // Size is the number of bytes of one element, for the types whose elements are whole
 // bytes; 0 for the others.
-func (t DType) Size() int { return t.Bits() / 8 }
+func (t DType) Size() int { return int(widths[t] >> 3) }
 
 // Bytes is the number of bytes of n elements.
-func (t DType) Bytes(n int) int {
-	if bits := t.Bits(); bits < 8 {
-		return (n*bits + 7) / 8
-	}
-	return n * t.Size()
-}
+func (t DType) Bytes(n int) int { return (n*int(widths[t]) + 7) >> 3 }
 
 // String is the type's name as the JavaScript API spells it.
 func (t DType) String() string {
-	if int(t) < len(dtypes) && dtypes[t].name != "" {
-		return dtypes[t].name
+	if int(t) < len(dtypes) && dtypes[t] != "" {
+		return dtypes[t]
 	}
 	return "undefined"
 }
 
 // Known says whether tensors can have the type.
-func (t DType) Known() bool { return int(t) < len(dtypes) && dtypes[t].name != "" && t != Undefined }
+func (t DType) Known() bool { return int(t) < len(dtypes) && dtypes[t] != "" && t != Undefined }
 
 // Tensor is a dense row-major array. Data holds the elements' little-endian
 // bytes and is aligned for its type, so that the typed views cost nothing.

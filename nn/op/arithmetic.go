@@ -272,9 +272,9 @@ func foldWalks(c *Call, out []int, list []broadcast) []broadcast {
 		list = append(list, broadcast{})
 	}
 	list = list[:c.NumIn()-1]
-	list[0].set(c, out, c.In(0).Dims, c.In(1).Dims)
+	list[0].set(out, c.In(0).Dims, c.In(1).Dims)
 	for i := 1; i < len(list); i++ {
-		list[i].set(c, out, out, c.In(i+1).Dims)
+		list[i].set(out, out, c.In(i+1).Dims)
 	}
 	return list
 }

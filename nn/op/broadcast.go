@@ -14,78 +14,103 @@ type broadcast struct {
 }
 
 // broadcastDims gives the dimensions that all operands, inputs by number, can be
-// repeated to. The list lasts as long as the call.
+// repeated to. The list lasts as long as the call, and nobody writes to it.
 func broadcastDims(c *Call, operands ...int) ([]int, error) {
-	rank, seen := 0, 0
-	for _, i := range operands {
-		rank = max(rank, len(c.In(i).Dims))
-	}
-	out := c.Dims(rank)
-	for j := range out {
-		out[j] = 1
-	}
-	for _, i := range operands {
+	out := c.In(operands[0]).Dims
+	for k, i := range operands[1:] {
 		d := c.In(i).Dims
-		seen = max(seen, len(d))
+		switch {
+		case repeats(d, out):
+			continue
+		case repeats(out, d):
+			out = d
+			continue
+		}
+		rank := max(len(out), len(d))
+		both := c.Dims(rank)
+		for j := range both {
+			both[j] = 1
+		}
+		copy(both[rank-len(out):], out)
 		for j, n := range d {
-			at := &out[rank-len(d)+j]
+			at := &both[rank-len(d)+j]
 			if *at == 1 {
 				*at = n
 			} else if n != 1 && n != *at {
-				return nil, c.Fail("input ", i, " has dimensions ", d, ", which do not broadcast to ", out[rank-seen:])
+				seen := 0
+				for _, i := range operands[:k+2] {
+					seen = max(seen, len(c.In(i).Dims))
+				}
+				return nil, c.Fail("input ", i, " has dimensions ", d, ", which do not broadcast to ", both[rank-seen:])
 			}
 		}
+		out = both
 	}
 	return out, checkDims(c, out)
 }
 
-// set makes b the walk of operands with these dimensions over the output's.
-func (b *broadcast) set(c *Call, out []int, operands ...[]int) {
-	b.dims = b.dims[:0]
+// repeats says that dims can be repeated to out.
+func repeats(dims, out []int) bool {
+	by := len(out) - len(dims)
+	if by < 0 {
+		return false
+	}
+	for i, d := range dims {
+		if d != 1 && d != out[by+i] {
+			return false
+		}
+	}
+	return true
+}
+
+// set makes b the walk of up to three operands with these dimensions over the output's.
+func (b *broadcast) set(out []int, operands ...[]int) {
 	for len(b.steps) < len(operands) {
 		b.steps = append(b.steps, nil)
 	}
-	b.steps = b.steps[:len(operands)]
-	full := c.Dims(len(operands) * len(out))[:0] // the operands' steps, one list after the other
-	for k, dims := range operands {
-		b.steps[k] = b.steps[k][:0]
-		full = append(full, broadcastSteps(c, out, dims)...)
+	b.dims, b.steps = b.dims[:0], b.steps[:len(operands)]
+	var stride, step [3]int
+	for k := range operands {
+		b.steps[k], stride[k] = b.steps[k][:0], 1
 	}
-	for i, n := range out {
-		if n == 1 {
-			continue
-		}
-		last := len(b.dims) - 1
+	for i := len(out) - 1; i >= 0; i-- { // inner dimensions first
+		n, last := out[i], len(b.dims)-1
 		merge := last >= 0
-		for k := range operands {
-			merge = merge && b.steps[k][last] == full[k*len(out)+i]*n
-		}
-		if merge {
-			b.dims[last] *= n
-			for k := range operands {
-				b.steps[k][last] = full[k*len(out)+i]
+		for k, dims := range operands {
+			step[k] = 0
+			if j := i - len(out) + len(dims); j >= 0 && dims[j] != 1 {
+				step[k] = stride[k]
+				stride[k] *= dims[j]
 			}
-			continue
+			merge = merge && step[k] == b.steps[k][last]*b.dims[last]
 		}
-		b.dims = append(b.dims, n)
-		for k := range operands {
-			b.steps[k] = append(b.steps[k], full[k*len(out)+i])
+		switch {
+		case n == 1:
+		case merge:
+			b.dims[last] *= n
+		default:
+			b.dims = append(b.dims, n)
+			for k := range operands {
+				b.steps[k] = append(b.steps[k], step[k])
+			}
 		}
 	}
 	for len(b.dims) < 2 {
-		b.dims = prepend(b.dims, 1)
+		b.dims = append(b.dims, 1)
 		for k := range operands {
-			b.steps[k] = prepend(b.steps[k], 0)
+			b.steps[k] = append(b.steps[k], 0)
 		}
+	}
+	reverse(b.dims)
+	for k := range operands {
+		reverse(b.steps[k])
 	}
 }
 
-// prepend is list with v before its elements, in the same memory.
-func prepend(list []int, v int) []int {
-	list = append(list, 0)
-	copy(list[1:], list)
-	list[0] = v
-	return list
+func reverse(list []int) {
+	for i, j := 0, len(list)-1; i < j; i, j = i+1, j-1 {
+		list[i], list[j] = list[j], list[i]
+	}
 }
 
 // broadcastSteps gives dims' row-major strides over the dimensions out, 0 where
@@ -193,7 +218,7 @@ func stepFloats(c *Call, out []int, f rowKernel[float32]) {
 	}
 	s := Into[floatPairs](c)
 	s.f = f
-	s.walk.set(c, out, c.In(0).Dims, c.In(1).Dims)
+	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
 }
 
 // inPlaceLike lets output 0 take the memory of the inputs listed that have its

@@ -44,8 +44,9 @@ type Call struct {
 	former   Step
 	store    *Store
 	maxBytes int
-	numbers  []int   // for lists of dimensions that last as long as the call
-	longs    []int64 // for lists that attributes and operands give
+	numbers  []int      // for lists of dimensions that last as long as the call
+	given    []*ir.Attr // the node\'s, by the row\'s list
+	longs    []int64    // for lists that attributes and operands give
 }
 
 // Begin makes the call ready for a node: inputs as they are known, the step that it had
@@ -62,6 +63,20 @@ func (c *Call) Begin(n *ir.Node, row *Row, in []*Spec, former Step, store *Store
 	}
 	c.Bytes, c.Step, c.Wait, c.Err = 0, nil, 0, nil
 	c.numbers, c.longs = c.numbers[:0], c.longs[:0]
+	if len(row.Attrs) == 0 {
+		return
+	}
+	if store != nil && store.given != nil {
+		c.given = store.given
+		return
+	}
+	c.given = make([]*ir.Attr, len(row.Attrs))
+	for i := range row.Attrs {
+		c.given[i] = n.Attrs[row.Attrs[i].Name]
+	}
+	if store != nil {
+		store.given = c.given
+	}
 }
 
 // In is input i, nil when omitted.
@@ -81,11 +96,11 @@ func (c *Call) NumOut() int { return len(c.Node.Outputs) }
 // Out declares output i. Outputs that the node omits may be declared all the same;
 // nothing is computed into them and Args.Out[i] is nil. The dimensions are copied.
 func (c *Call) Out(i int, t ir.DType, dims ...int) {
-	if !Sane(dims, t, c.maxBytes) && c.Err == nil {
+	if c.Err == nil && !Sane(dims, t, c.maxBytes) {
 		c.Err = c.fail("output % would have dimensions @, more than the session's limit of % bytes", c.Clone(dims), i, c.maxBytes)
 	}
 	if i < len(c.Outs) {
-		c.Outs[i] = Spec{Type: t, Dims: append(c.Dims(len(dims))[:0], dims...)}
+		c.Outs[i].Type, c.Outs[i].Dims = t, c.Clone(dims)
 	}
 }
 
@@ -142,14 +157,18 @@ func (c *Call) Scratch(bytes int) {
 
 // Dims is a list of n zeros that lasts as long as the call.
 func (c *Call) Dims(n int) []int {
+	list := c.list(n)
+	clear(list)
+	return list
+}
+
+func (c *Call) list(n int) []int {
 	at := len(c.numbers)
 	if at+n > cap(c.numbers) {
 		c.numbers, at = make([]int, 0, max(256, 2*n)), 0 // who has a part of the old one keeps it
 	}
 	c.numbers = c.numbers[:at+n]
-	list := c.numbers[at : at+n : at+n]
-	clear(list)
-	return list
+	return c.numbers[at : at+n : at+n]
 }
 
 // Longs is a list of n zeros of the type of ONNX's integers. It lasts as long as the call.
@@ -166,8 +185,10 @@ func (c *Call) Longs(n int) []int64 {
 
 // Clone is a copy of dims that lasts as long as the call.
 func (c *Call) Clone(dims []int) []int {
-	list := c.Dims(len(dims))
-	copy(list, dims)
+	list := c.list(len(dims))
+	for i, d := range dims { // quicker than copy for the few
+		list[i] = d
+	}
 	return list
 }
 
@@ -221,33 +242,58 @@ func (c *Call) fail(message string, list []int, numbers ...int) error {
 // Int, Float and Str return an attribute, or the default in the operator's row.
 
 func (c *Call) Int(name string) int64 {
-	return c.Node.Int(name, c.Row.attr(name).I)
+	i := c.Row.attr(name)
+	if a := c.given[i]; a != nil && a.Kind == ir.AttrInt {
+		return a.I
+	}
+	return c.Row.Attrs[i].I
 }
 
 func (c *Call) Float(name string) float32 {
-	return c.Node.Float(name, c.Row.attr(name).F)
+	i := c.Row.attr(name)
+	if a := c.given[i]; a != nil && a.Kind == ir.AttrFloat {
+		return a.F
+	}
+	return c.Row.Attrs[i].F
 }
 
 func (c *Call) Str(name string) string {
-	return c.Node.Str(name, c.Row.attr(name).S)
+	i := c.Row.attr(name)
+	if a := c.given[i]; a != nil && a.Kind == ir.AttrString {
+		return a.S
+	}
+	return c.Row.Attrs[i].S
 }
 
-// Ints returns a list and whether the node gives it.
-func (c *Call) Ints(name string) ([]int64, bool) { return c.Node.Ints(name) }
+// Ints returns a list and whether the node gives it. The row need not have it: operators
+// that share a plan function differ in it.
+func (c *Call) Ints(name string) ([]int64, bool) {
+	for i := range c.Row.Attrs {
+		if c.Row.Attrs[i].Name == name && c.given[i] != nil && c.given[i].Kind == ir.AttrInts {
+			return c.given[i].Ints, true
+		}
+	}
+	return nil, false
+}
 
 // Sane says whether a tensor of these dimensions has at most limit bytes. Zero
 // dimensions do not excuse absurd ones beside them.
 func Sane(dims []int, t ir.DType, limit int) bool {
+	const small = 1 << 31 // the product of two of which is one
 	n := max(t.Size(), 1)
 	for _, d := range dims {
-		if d < 0 {
+		switch {
+		case d < 0:
 			return false
-		}
-		if d > 1 {
+		case d <= 1:
+			continue
+		case n >= small || d >= small:
 			if n > limit/d {
 				return false
 			}
-			n *= d
+		}
+		if n *= d; n > limit {
+			return false
 		}
 	}
 	return n <= max(limit, 16)
@@ -255,7 +301,8 @@ func Sane(dims []int, t ir.DType, limit int) bool {
 
 // Store is what a node keeps for all its plans: packed weights, above all.
 type Store struct {
-	kept []kept
+	kept  []kept
+	given []*ir.Attr // by the row's list: the node's attributes, nil for those that it does not give
 }
 
 // Key tells apart what a node keeps: numbers whose meaning the operator chooses.

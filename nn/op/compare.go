@@ -147,7 +147,7 @@ func planWhere(c *Call) error {
 	inPlaceLike(c, t, out, 1, 2)
 	s := Into[where](c)
 	s.size = t.Size()
-	s.walk.set(c, out, c.In(0).Dims, c.In(1).Dims, c.In(2).Dims)
+	s.walk.set(out, c.In(0).Dims, c.In(1).Dims, c.In(2).Dims)
 	return nil
 }
 

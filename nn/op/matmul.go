@@ -93,7 +93,7 @@ func planMatMul(c *Call) error {
 	}
 	s := Into[products](c)
 	s.gemm = g
-	s.walk.set(c, lead, aLead, bLead)
+	s.walk.set(lead, aLead, bLead)
 	return nil
 }
 
@@ -220,7 +220,7 @@ func planGemm(c *Call) error {
 		s.packed = packB(c, &g)
 	}
 	if g.Start == compute.FromY {
-		s.add.set(c, out, addend.Dims, nil)
+		s.add.set(out, addend.Dims, nil)
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func affines(c *Call, gamma, beta *affine, normalized []int) error {
 			in = in[1:]
 		}
 		beta.wide = true
-		beta.over.set(c, dims, dims, in)
+		beta.over.set(dims, dims, in)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func (f *affine) set(c *Call, i int, normalized []int) error {
 			return c.Fail("input ", i, " has dimensions ", in.Dims, ", which do not broadcast to ", dims)
 		}
 		f.wide = true
-		f.over.set(c, dims, dims, in.Dims)
+		f.over.set(dims, dims, in.Dims)
 		return nil
 	}
 	if in.Len() != f.n {
@@ -245,9 +245,9 @@ func planWideLayerNorm(c *Call, dims, out []int, rows, cols int) error {
 	c.Scratch(4 * ir.Elements(dims))
 	s := Into[wideLayerNorm](c)
 	s.rows, s.cols, s.epsilon, s.shift = rows, cols, float64(c.Float("epsilon")), c.In(2) != nil
-	s.scaled.set(c, out, dims, c.In(1).Dims)
+	s.scaled.set(out, dims, c.In(1).Dims)
 	if s.shift {
-		s.shifted.set(c, out, out, c.In(2).Dims)
+		s.shifted.set(out, out, c.In(2).Dims)
 	}
 	return nil
 }

@@ -147,10 +147,10 @@ func All() []*Row { return order }
 
 // attr is the row's attribute of that name. It must be there: a plan function reads only
 // what its row lists.
-func (r *Row) attr(name string) *Attr {
+func (r *Row) attr(name string) int {
 	for i := range r.Attrs {
 		if r.Attrs[i].Name == name {
-			return &r.Attrs[i]
+			return i
 		}
 	}
 	panic("op: the row of " + r.Name + " lists no attribute " + name)

@@ -135,11 +135,10 @@ func checkDims(c *Call, dims []int) error {
 		if d < 0 {
 			return c.fail("the output would have dimensions @", dims)
 		}
-		if d > 0 && n > dimLimit/d {
-			return c.fail("the output would have dimensions @, more than % elements", dims, dimLimit)
-		}
-		if d > 0 {
-			n *= d
+		if d > 0 { // n and d have 31 bits
+			if n *= min(d, dimLimit+1); n > dimLimit {
+				return c.fail("the output would have dimensions @, more than % elements", dims, dimLimit)
+			}
 		}
 	}
 	return nil

@@ -129,7 +129,7 @@ func stepPairs[T wideElem](c *Call, out []int, t ir.DType, f func(a, b T) T) {
 	}
 	s := Into[widePairs[T]](c)
 	s.f = f
-	s.walk.set(c, out, c.In(0).Dims, c.In(1).Dims)
+	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
 	s.wide.set(c, 2, t, ir.Elements(out))
 }
 
