@@ -47,7 +47,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-js-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -167,6 +167,10 @@ $(BIN)/wasmbrowsertest: $(TOOLS) | need
 
 test-js: $(BUILT) browser js/node_modules/.installed demo/node_modules/.installed
 	$(STEP) test-js bash -c 'cd js && npm test --silent'
+
+# Memory that is full, with models of 900 MB: needs 5 GB.
+test-js-long: $(BUILT) js/node_modules/.installed
+	$(STEP) test-js-long bash -c 'cd js && NORMWASM_LONG=1 node --expose-gc --test test/limit.test.mjs'
 
 # The types, and what is published.
 test-types: $(BUILT) js/node_modules/.installed
