@@ -115,6 +115,7 @@ type Plan struct {
 	hungry    bool     // what fed the inputs was let go of
 	outputs   []*place
 	running   *node    // for messages
+	computing *node    // while planning
 	evaluates bool     // large values that it computes are slabs
 	slabs     [][]byte // these
 }

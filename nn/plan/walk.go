@@ -15,14 +15,21 @@ type frame struct {
 
 // walk plans segment k from its first node to its end: the graph's, or the first node
 // that needs a value which the segment's steps give. Then it lays out memory.
-func (p *Plan) walk(k int) error {
+func (p *Plan) walk(k int) (err error) {
 	s := p.segments[k]
-	if err := p.through(k, s); err != nil {
-		s.other = true // what was planned again until then is not laid out
-		return err
+	done := false
+	defer func() {
+		if n := p.computing; n != nil { // whose step has panicked
+			p.computing, err = nil, stopped(n.node, recover())
+		}
+		if !done {
+			s.other = true // what was planned again until then is not laid out
+		}
+	}()
+	if err = p.through(k, s); err == nil {
+		p.stale, done = k+1, true
 	}
-	p.stale = k + 1
-	return nil
+	return err
 }
 
 func (p *Plan) through(k int, s *segment) error {
@@ -197,8 +204,8 @@ func (p *Plan) visit(s *segment, n *node) error {
 		}
 	}
 	if !clean {
+		n.stamp = 0 // until it is done: the operator may fail
 		if err := p.replan(s, n); err != nil {
-			n.stamp = 0
 			return err
 		}
 		n.stamp = p.stamp
@@ -226,8 +233,12 @@ func (p *Plan) replan(s *segment, n *node) error {
 		}
 		n.admitted = true
 	}
-	if err := n.row.Do(c); err != nil {
+	err := n.row.Plan(c)
+	switch {
+	case err != nil:
 		return err
+	case c.Err != nil:
+		return c.Err
 	}
 	runs := n.runs
 	if err := p.finish(n, c); err != nil {
@@ -348,12 +359,9 @@ func (p *Plan) compute(n *node, c *op.Call) (err error) {
 		p.scratch = slab.New(c.Bytes)
 	}
 	a.Scratch = p.scratch[:c.Bytes]
-	defer func() {
-		if r := recover(); r != nil {
-			err = stopped(n.node, r)
-		}
-	}()
+	p.computing = n
 	c.Step.Run(a)
+	p.computing = nil
 	return nil
 }
 
