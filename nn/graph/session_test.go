@@ -319,6 +319,21 @@ func TestMemoryIsNotSharedTooEarly(t *testing.T) {
 			}
 		}
 
+		// Other sizes in turn: longer and shorter ones, and steps of one.
+		for _, n := range []int{6, 7, 30, 31, 2, 5, 5, 64, 1, 65, 5} {
+			longer := []float32{4}
+			for i := 1; i < n; i++ {
+				longer = append(longer, float32(i*int(1+seed)%11)-3)
+			}
+			want := evaluate(g, longer)
+			for range 2 {
+				r := exec(t, s, longer...)
+				for i := range want {
+					require.Equal(t, append([]float32{}, want[i]...), append([]float32{}, r.Out(i).Float32s()...), "seed %d, %d elements, output %d", seed, n, i)
+				}
+			}
+		}
+
 		s = session(t, g, Options{Optimize: "none", Resident: true})
 		var taken [][]byte
 		var wants [][]float32

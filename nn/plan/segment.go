@@ -26,6 +26,7 @@ type segment struct {
 	given   []binding
 	at      int     // while walking: how many of visited were the same so far
 	ran     int     // and of steps
+	loose   bool    // an earlier segment's memory has moved
 	other   bool    // while walking: they are others than those that memory was laid out for
 	changed []*node // of the steps, those that were planned again
 
@@ -131,8 +132,8 @@ func (s *segment) settle(p *Plan) error {
 		return p.take(s)
 	case s.size > len(s.arena):
 		s.unbind() // Bind takes the memory, when the run is wanted
-	case moved:
-		s.bind()
+	case moved || s.loose:
+		p.bind(s)
 	default:
 		for _, n := range s.changed {
 			n.bind()
@@ -190,7 +191,7 @@ func (p *Plan) take(s *segment) (err error) {
 		}
 		p.arenas += len(s.arena)
 	}
-	s.bind()
+	p.bind(s)
 	return nil
 }
 
@@ -319,8 +320,14 @@ func (s *segment) arrange(p *Plan) {
 	s.size = layout(s.buffers, true)
 }
 
-// bind points the operands at the arena.
-func (s *segment) bind() {
+// bind points the operands at the arena. What later segments see of it, they have to bind
+// anew as well.
+func (p *Plan) bind(s *segment) {
+	s.loose = false
+	for k := len(p.segments) - 1; p.segments[k] != s; k-- {
+		p.segments[k].loose = true
+		p.stale = min(p.stale, k)
+	}
 	for _, b := range s.buffers {
 		if b.into == nil && !b.outside && b.size > 0 {
 			b.data = s.arena[b.offset : b.offset+b.room : b.offset+b.room]
