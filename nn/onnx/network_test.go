@@ -92,6 +92,13 @@ func networks() map[string]msg {
 			all(5, scalar("half", 0.5), constInts("two", 2), tensorOf("mask", 9, 2).bytes(9, []byte{1, 0})),
 			value("y", 1), value("x", 1, "n", 4))).bytes(8, msg{}.str(1, "my").num(2, 1)).bytes(25, silu.bytes(11, floating("beta", 1.5))),
 		"deep": modelAt(17, deep(24)),
+		"shared": modelAt(17, ends(graphOf( // weights that are read in more than one way
+			n("MatMul", "x w", "a"), n("Gemm", "a v bias", "b", attrInt("transB", 1)), n("MatMul", "b w", "c"), n("Transpose", "w", "wt"), n("MatMul", "c wt", "d"),
+			n("ReduceMax", "w", "m", attrInts("axes", 1), attrInt("keepdims", 0)), n("Add", "d m", "e"), n("Tanh", "e", "f"), n("Reshape", "f pixels", "p"),
+			n("Conv", "p k", "q1"), n("Conv", "p k", "q2", attrInts("pads", 0, 0, 0, 1)), n("GlobalAveragePool", "q1", "r1"), n("GlobalMaxPool", "q2", "r2"),
+			n("Add", "r1 r2", "r"), n("ReduceSum", "k", "ks", attrInt("keepdims", 0)), n("Mul", "r ks", "s"), n("ReduceSum", "s", "y")).
+			all(5, drawn("w", 0.4, 10, 18), drawn("v", 0.4, 10, 18), drawn("bias", 0.1, 10), constInts("pixels", -1, 2, 1, 5), drawn("k", 0.5, 2, 2, 1, 3)),
+			value("y", 1), value("x", 1, "n", 10))),
 		"types": modelAt(17, ends(graphOf(
 			n("Cast", "w8", "f8", attrInt("to", 1)), n("Mul", "f8 scale", "w"), n("MatMul", "x w", "a"),
 			n("Cast", "w16", "f16", attrInt("to", 1)), n("MatMul", "a f16", "b"),
