@@ -5,6 +5,7 @@
 ##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere, the lab's pages
 ##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
 ##   make test-mutants  mutated model files, as they are written and optimized, beside onnxruntime-web; part of make test-all
+##   make test-rows  all types and opsets of all operators, drawn from their rows, beside onnxruntime-web; part of make test-all
 ##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
 ##   make check        format, vet, staticcheck, tidy modules, generated files, who imports what
 ##   make size         what a page downloads, against its budget
@@ -47,7 +48,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-js-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-js-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -198,6 +199,10 @@ test-fixtures: $(BUILT) browser js/node_modules/.installed
 # NORMWASM_SEED=7 starts another series, NORMWASM_MUTANTS=300 mutates for so many seconds, and compares for twice as many.
 test-mutants: js/node_modules/.installed
 	$(STEP) test-mutants node js/test/mutants/run.mjs
+
+# Every type of every operator at every opset, beside onnxruntime-web; NORMWASM_SEED=7 draws other cases.
+test-rows: $(BUILT) js/node_modules/.installed
+	$(STEP) test-rows bash -c 'cd js && NORMWASM_ROWS=all node --test test/rows.test.mjs'
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz

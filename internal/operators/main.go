@@ -1,8 +1,10 @@
 // Command operators writes docs/operators.md, the page of operators, from the rows of
-// nn/op; with -check it only says whether the page is up to date.
+// nn/op; with -check it only says whether the page is up to date, with -json it prints the
+// rows for tests that are not in Go.
 package main
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -17,7 +19,15 @@ const path = "docs/operators.md"
 
 func main() {
 	check := flag.Bool("check", false, "compare, do not write")
+	asJSON := flag.Bool("json", false, "print the rows as JSON")
 	flag.Parse()
+	if *asJSON {
+		if err := json.NewEncoder(os.Stdout).Encode(table()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	text := page()
 	if *check {
 		have, err := os.ReadFile(path)
@@ -62,6 +72,81 @@ is loaded, before anything runs.
 		fmt.Fprintf(&b, "- *%s*: %s\n", s.name, types(s.types))
 	}
 	return b.String()
+}
+
+type (
+	tableText struct {
+		MinOpset, MaxOpset int
+		Rows               []rowText
+	}
+	rowText struct {
+		Name    string
+		Since   int
+		Changes []int `json:",omitempty"`
+		In      []inText
+		Out     []outText
+		Attrs   []attrText
+	}
+	inText struct {
+		Name, Var string
+		Types     []string
+		Opt, Many bool
+		Since     int
+	}
+	outText struct {
+		Name, Var, Type, From string
+		Opt, Many             bool
+	}
+	attrText struct {
+		Name, Kind, S string
+		I             int64
+		F             string // as text: JSON has no infinity
+		Words         []string
+		Since, Till   int
+	}
+)
+
+var kinds = map[ir.AttrKind]string{
+	ir.AttrFloat: "float", ir.AttrInt: "int", ir.AttrString: "string", ir.AttrTensor: "tensor", ir.AttrGraph: "graph",
+	ir.AttrFloats: "floats", ir.AttrInts: "ints", ir.AttrStrings: "strings",
+}
+
+// table is all that the rows say of models, without what only the optimizer makes.
+func table() tableText {
+	t := tableText{MinOpset: op.MinOpset, MaxOpset: op.MaxOpset}
+	for _, r := range op.All() {
+		if r.Domain != "" {
+			continue
+		}
+		row := rowText{Name: r.Name, Since: r.Since, Changes: r.Changes, In: []inText{}, Attrs: []attrText{}}
+		for _, v := range r.In {
+			in := inText{Name: v.Name, Var: letter(v.Var), Opt: v.Opt, Many: v.Many, Since: v.Since}
+			for _, e := range v.Types.List() {
+				in.Types = append(in.Types, e.String())
+			}
+			row.In = append(row.In, in)
+		}
+		for _, v := range r.Out {
+			out := outText{Name: v.Name, Var: letter(v.Var), From: v.From, Opt: v.Opt, Many: v.Many}
+			if v.Type != ir.Undefined {
+				out.Type = v.Type.String()
+			}
+			row.Out = append(row.Out, out)
+		}
+		for _, a := range r.Attrs {
+			row.Attrs = append(row.Attrs, attrText{a.Name, kinds[a.Kind], a.S, a.I, fmt.Sprint(a.F), a.Words, int(a.Since), int(a.Till)})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// letter is a Var as text.
+func letter(v byte) string {
+	if v == 0 {
+		return ""
+	}
+	return string(v)
 }
 
 func opsets(r *op.Row) string {
@@ -186,6 +271,9 @@ func attributes(r *op.Row) string {
 			text += fmt.Sprintf(" = %d", a.I)
 		case a.Kind == ir.AttrFloat:
 			text += fmt.Sprintf(" = %g", a.F)
+		}
+		if a.Since > 0 {
+			text += fmt.Sprintf(" (from %d)", a.Since)
 		}
 		if a.Till > 0 {
 			text += fmt.Sprintf(", to %d", a.Till)

@@ -11,6 +11,47 @@ export function random(seed) {
   };
 }
 
+/** Numbers and choices of a seed. */
+export class Draw {
+  #next;
+
+  /** @param {number} seed */
+  constructor(seed) {
+    this.#next = random(seed);
+  }
+
+  /** From low up to high. */
+  between(low, high) {
+    return low + ((this.#next() + 1) / 2) * (high - low);
+  }
+
+  /** From low to high, both of them included. */
+  int(low, high) {
+    return Math.floor(this.between(low, high + 1));
+  }
+
+  chance(p) {
+    return this.between(0, 1) < p;
+  }
+
+  pick(list) {
+    return list[this.int(0, list.length - 1)];
+  }
+
+  normal() {
+    return Math.sqrt(-2 * Math.log(1 - this.between(0, 1))) * Math.cos(this.between(0, 2 * Math.PI));
+  }
+
+  normals(n, mean, deviation) {
+    return Float32Array.from({ length: n }, () => mean + deviation * this.normal());
+  }
+
+  /** As an attribute has it: a float32. */
+  epsilon() {
+    return Math.fround(10 ** this.between(-12, -1));
+  }
+}
+
 /** @param {number} n @param {number} seed @param {number} [spread] @param {number} [offset] */
 export function floats(n, seed, spread = 2, offset = 0) {
   const next = random(seed);
@@ -98,27 +139,43 @@ const number = (v) => {
 const varint = (id, v) => [...number(id * 8), ...number(v)];
 const bytes = (id, content) => [...number(id * 8 + 2), ...number(content.length), ...content];
 const text = (id, s) => bytes(id, [...new TextEncoder().encode(s)]);
-const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, bytes(1, [...varint(1, type), ...bytes(2, dims.flatMap((d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d))))]))]);
+const dim = (d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d));
+const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, bytes(1, [...varint(1, type), ...dims ? bytes(2, dims.flatMap(dim)) : []]))]);
 
 const raw = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-const attribute = (name, v) => bytes(5, [...text(1, name), ...(v instanceof Float32Array ? [2 * 8 + 5, ...raw(v), ...varint(20, 1)]
-  : Array.isArray(v) ? [...v.flatMap((i) => varint(8, i)), ...varint(20, 7)] : [...varint(3, v), ...varint(20, 2)])]);
-const initializer = (name, dims, data) => bytes(5, [...dims.flatMap((d) => varint(1, d)), ...varint(2, 1), ...text(8, name), ...bytes(9, raw(data))]);
+const float = (id, v) => [...number(id * 8 + 5), ...raw(Float32Array.of(v))];
+/** What a TensorProto has: strings one by one, other elements in one piece. */
+const tensor = (name, dims, data, type = 1) => [...dims.flatMap((d) => varint(1, d)), ...varint(2, type), ...text(8, name), ...Array.isArray(data) ? data.flatMap((s) => text(6, s)) : bytes(9, raw(data))];
+
+function attribute(name, v) {
+  let content;
+  if (v instanceof Float32Array) content = [...float(2, v[0]), ...varint(20, 1)];
+  else if (Array.isArray(v)) content = [...v.flatMap((i) => varint(8, i)), ...varint(20, 7)];
+  else if (typeof v === 'string') content = [...text(4, v), ...varint(20, 3)];
+  else if (v.floats) content = [...v.floats.flatMap((f) => float(7, f)), ...varint(20, 6)];
+  else if (v.nodes) content = [...bytes(6, graph(v)), ...varint(20, 5)];
+  else if (v.data) content = [...bytes(5, tensor('', v.dims, v.data, v.type)), ...varint(20, 4)];
+  else content = [...varint(3, v), ...varint(20, 2)];
+  return bytes(5, [...text(1, name), ...content]);
+}
+
+const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
+  ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op),
+    ...Object.entries(n.attributes ?? {}).flatMap(([name, v]) => attribute(name, v))])),
+  ...text(2, 'graph'),
+  ...constants.flatMap((c) => bytes(5, tensor(...c))),
+  ...inputs.flatMap((i) => value(11, ...i)),
+  ...outputs.flatMap((o) => value(12, ...o)),
+];
 
 /**
- * A model of the given nodes: { op, inputs, outputs, attributes }. Inputs and outputs are [name, type number, dims],
- * constants [name, dims, Float32Array]. Of the attributes a number is an int, a Float32Array of one a float.
+ * A model of the given nodes: { op, inputs, outputs, attributes }. Inputs and outputs are [name, type number, dims], without
+ * dims where they are not known; constants [name, dims, typed array or strings, type number: float32 if left out]. Of the
+ * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { type, dims, data }
+ * a tensor, { nodes, outputs } a graph.
  */
-export function model({ nodes, inputs, outputs, constants = [], opset = 17 }) {
-  const graph = [
-    ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op),
-      ...Object.entries(n.attributes ?? {}).flatMap(([name, v]) => attribute(name, v))])),
-    ...text(2, 'graph'),
-    ...constants.flatMap((c) => initializer(...c)),
-    ...inputs.flatMap((i) => value(11, ...i)),
-    ...outputs.flatMap((o) => value(12, ...o)),
-  ];
-  return Uint8Array.from([...varint(1, 8), ...bytes(8, varint(2, opset)), ...bytes(7, graph)]);
+export function model({ opset = 17, ...content }) {
+  return Uint8Array.from([...varint(1, 8), ...bytes(8, varint(2, opset)), ...bytes(7, graph(content))]);
 }
 
 /** y = relu(x) and z = x + x, with x [n 3]. */

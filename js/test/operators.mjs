@@ -1,50 +1,10 @@
 // Cases of ONNX's normalizations drawn from a seed: a model of one node, the function that computes the same, and what
 // the formula gives in float64.
 import { BatchNorm, batchNorm, groupNorm, instanceNorm, layerNorm, localResponseNorm, lpNorm, meanVarianceNorm, rmsNorm } from 'normwasm';
-import { model, random } from './data.mjs';
+import { Draw, model } from './data.mjs';
 
 const product = (dims) => dims.reduce((a, b) => a * b, 1);
 const float = (v) => Float32Array.of(v);
-
-class Draw {
-  #next;
-
-  /** @param {number} seed */
-  constructor(seed) {
-    this.#next = random(seed);
-  }
-
-  /** From low up to high. */
-  between(low, high) {
-    return low + ((this.#next() + 1) / 2) * (high - low);
-  }
-
-  /** From low to high, both of them included. */
-  int(low, high) {
-    return Math.floor(this.between(low, high + 1));
-  }
-
-  chance(p) {
-    return this.between(0, 1) < p;
-  }
-
-  pick(list) {
-    return list[this.int(0, list.length - 1)];
-  }
-
-  normal() {
-    return Math.sqrt(-2 * Math.log(1 - this.between(0, 1))) * Math.cos(this.between(0, 2 * Math.PI));
-  }
-
-  normals(n, mean, deviation) {
-    return Float32Array.from({ length: n }, () => mean + deviation * this.normal());
-  }
-
-  /** As an attribute has it: a float32. */
-  epsilon() {
-    return Math.fround(10 ** this.between(-12, -1));
-  }
-}
 
 // Around the lanes and the unrolled steps of the kernels.
 const sizes = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 257];

@@ -191,8 +191,11 @@ func TestDropout(t *testing.T) {
 	mask := node{op: "Dropout", outs: 2, in: []*ir.Tensor{x}}.run(t)[1]
 	require.Equal(t, ir.Bool, mask.Type)
 	require.Equal(t, []int64{1, 1, 1, 1, 1, 1}, mask.Ints())
+	mask = node{op: "Dropout", version: 11, outs: 2, in: []*ir.Tensor{x}}.run(t)[1]
+	require.Equal(t, ir.Bool, mask.Type)
+	require.Equal(t, []int64{0, 0, 0, 0, 0, 0}, mask.Ints(), "as onnxruntime has it before ONNX says what a mask is")
 	mask = node{op: "Dropout", version: 9, outs: 2, in: []*ir.Tensor{x}}.run(t)[1]
-	require.Equal(t, []float32{1, 1, 1, 1, 1, 1}, mask.Float32s())
+	require.Equal(t, []float32{0, 0, 0, 0, 0, 0}, mask.Float32s())
 	n := node{op: "Dropout", constant: true, in: []*ir.Tensor{x, f32(nil, 0.5), bools(nil, 1)}}
 	_, err := n.try()
 	require.ErrorContains(t, err, "Dropout training_mode=1")

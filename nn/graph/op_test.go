@@ -517,10 +517,21 @@ func TestClipBounds(t *testing.T) {
 	near(t, []float64{-2, 0, 1, nan}, run(nil, f32(nil, 1)), 0, "upper")
 	near(t, []float64{-1, 0, 2, nan}, run(f32(nil, -1), nil), 0, "lower")
 	near(t, []float64{1, 1, 1}, node{op: "Clip", in: []*ir.Tensor{f32([]int{3}, 0, 1, 5), f32(nil, 3), f32(nil, 1)}}.run(t)[0], 0, "crossed")
+	// ONNX has the largest numbers where a bound is missing: an infinite element is clipped to them.
+	inf := float32(math.Inf(1))
+	ends := []float32{-math.MaxFloat32, 0, math.MaxFloat32}
+	for _, n := range []node{{}, {version: 10}, {constant: true}} {
+		n.op, n.in = "Clip", []*ir.Tensor{f32([]int{3}, -inf, 0, inf)}
+		require.Equal(t, ends, n.run(t)[0].Float32s(), "opset %d", n.version)
+	}
+	require.Equal(t, []float32{-1, 0, math.MaxFloat32}, node{op: "Clip", in: []*ir.Tensor{f32([]int{3}, -inf, 0, inf), f32(nil, -1)}}.run(t)[0].Float32s())
+	wide := ir.NewTensor(ir.Float64, 2)
+	copy(wide.Float64s(), []float64{math.Inf(-1), math.Inf(1)})
+	require.Equal(t, []float64{-math.MaxFloat64, math.MaxFloat64}, node{op: "Clip", in: []*ir.Tensor{wide}}.run(t)[0].Float64s())
 	y := node{op: "Clip", in: []*ir.Tensor{list(-5, 5), i64(nil, -1), i64(nil, 1)}}.run(t)[0]
 	require.Equal(t, []int64{-1, 1}, y.Int64s())
 	_, err := node{op: "Clip", in: []*ir.Tensor{x, i64(nil, 1)}}.try()
-	require.ErrorContains(t, err, "input 1 is int64 with dimensions [], want one float32")
+	require.ErrorContains(t, err, "input 1 is int64, want float32 as input 0")
 }
 
 func TestPow(t *testing.T) {

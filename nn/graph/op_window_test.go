@@ -326,6 +326,17 @@ func TestGlobalPools(t *testing.T) {
 	near(t, top, node{op: "GlobalMaxPool", in: []*ir.Tensor{x}}.run(t)[0], 0, "maximum")
 }
 
+// The first Resize, mode nearest: rounded up along axes that shrink, as ONNX's own case of
+// opset 10 has it, and down along those that grow.
+func TestFirstResize(t *testing.T) {
+	x := f32([]int{1, 1, 2, 4}, 1, 2, 3, 4, 5, 6, 7, 8)
+	run := func(scales ...float32) []float32 {
+		return node{op: "Resize", version: 10, in: []*ir.Tensor{x, f32([]int{4}, scales...)}}.run(t)[0].Float32s()
+	}
+	require.Equal(t, []float32{1, 3}, run(1, 1, 0.6, 0.6))
+	require.Equal(t, []float32{1, 1, 2, 3, 3, 4}, run(1, 1, 0.5, 1.5))
+}
+
 // TestResizeLinear holds bilinear interpolation to its definition; the other
 // modes are the ONNX project's cases'.
 func TestResizeLinear(t *testing.T) {

@@ -16,7 +16,7 @@ var batchNormRows = []Row{{
 	// Up to opset 13 there are saved_mean and saved_var besides.
 	Out: []Out{{Name: "Y", Var: 'T'}, {Name: "running_mean", Var: 'T', Opt: true}, {Name: "running_var", Var: 'T', Opt: true}, {Name: "saved_mean", Var: 'T', Opt: true}, {Name: "saved_var", Var: 'T', Opt: true}},
 	Attrs: []Attr{epsilon, {Name: "momentum", Kind: ir.AttrFloat, F: 0.9},
-		{Name: "spatial", Kind: ir.AttrInt, I: 1, Till: 8}, {Name: "training_mode", Kind: ir.AttrInt}},
+		{Name: "spatial", Kind: ir.AttrInt, I: 1, Till: 8}, {Name: "training_mode", Kind: ir.AttrInt, Since: 14}},
 	Rank: sameRank, Fuses: FusesRelu, Check: checkBatchNorm, Limits: "spatial=1 only",
 	Plan: planBatchNorm,
 }}

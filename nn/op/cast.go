@@ -17,7 +17,7 @@ var castRows = []Row{{
 	Name: "Cast", Since: 6, Changes: []int{9, 13, 19, 21, 23},
 	In:     []In{{Name: "input", Types: castTypes}},
 	Out:    []Out{{Name: "output", From: "to"}},
-	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1}},
+	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}},
 	Rank:   sameRank,
 	Check:  checkCast,
 	Limits: "to integers of 8 to 64 bits, float16, float32, float64 and bool only",
@@ -26,7 +26,7 @@ var castRows = []Row{{
 	Name: "CastLike", Since: 15, Changes: []int{19, 21, 23},
 	In:    []In{{Name: "input", Types: castTypes}, {Name: "target_type", Types: castTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
-	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1}},
+	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}},
 	Rank:  sameRank,
 	Plan:  planCastLike,
 }}

@@ -58,7 +58,7 @@ func Complete(nodes []*ir.Node) error {
 	for _, n := range nodes {
 		want, have := 0, 0
 		if row := Find(n.Key()); row != nil {
-			want = row.Needs()
+			want = row.Needs(n.Version)
 		}
 		for have < want && n.In(have) != nil {
 			have++

@@ -15,7 +15,7 @@ var concatRows = []Row{{
 	Name: "Split", Since: 2, Changes: []int{11, 13, 18},
 	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}, {Name: "split", Types: intTypes, Opt: true, Since: 13}},
 	Out:   []Out{{Name: "outputs", Many: true, Var: 'T'}},
-	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "split", Kind: ir.AttrInts, Till: 12}, {Name: "num_outputs", Kind: ir.AttrInt}},
+	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "split", Kind: ir.AttrInts, Till: 12}, {Name: "num_outputs", Kind: ir.AttrInt, Since: 18}},
 	Rank:  sameRank,
 	Plan:  planSplit,
 }}

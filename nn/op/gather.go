@@ -17,7 +17,7 @@ var (
 	scatterIn   = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}, {Name: "updates", Types: storedTypes, Var: 'T'}}
 	gatherOut   = []Out{{Name: "output", Var: 'T'}}
 	gatherAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt}}
-	reduction   = Attr{Name: "reduction", Kind: ir.AttrString, S: "none", Words: reductions}
+	reduction   = Attr{Name: "reduction", Kind: ir.AttrString, S: "none", Words: reductions, Since: 16}
 )
 
 func init() { Register(gatherRows) }
@@ -34,7 +34,7 @@ var gatherRows = []Row{{
 	Plan: planGatherElements,
 }, {
 	Name: "GatherND", Since: 11, Changes: []int{12, 13},
-	In: gatherIn, Out: gatherOut, Attrs: []Attr{{Name: "batch_dims", Kind: ir.AttrInt}},
+	In: gatherIn, Out: gatherOut, Attrs: []Attr{{Name: "batch_dims", Kind: ir.AttrInt, Since: 12}},
 	Plan: planGatherND,
 }, {
 	Name: "ScatterElements", Since: 11, Changes: []int{13, 16, 18},

@@ -21,8 +21,8 @@ var layoutRows = []Row{{
 }, {
 	Name: "Slice", Since: 1, Changes: []int{10, 11, 13},
 	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
-		{Name: "starts", Types: intTypes, Opt: true, Since: 10},
-		{Name: "ends", Types: intTypes, Opt: true, Since: 10},
+		{Name: "starts", Types: intTypes, Since: 10},
+		{Name: "ends", Types: intTypes, Since: 10},
 		{Name: "axes", Types: intTypes, Opt: true, Since: 10},
 		{Name: "steps", Types: intTypes, Opt: true, Since: 10}},
 	Out: []Out{{Name: "output", Var: 'T'}},
@@ -46,7 +46,7 @@ var layoutRows = []Row{{
 	Name: "DepthToSpace", Since: 1, Changes: []int{11, 13},
 	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
-	Attrs: []Attr{{Name: "blocksize", Kind: ir.AttrInt}, {Name: "mode", Kind: ir.AttrString, S: "DCR", Words: []string{"DCR", "CRD"}}},
+	Attrs: []Attr{{Name: "blocksize", Kind: ir.AttrInt}, {Name: "mode", Kind: ir.AttrString, S: "DCR", Words: []string{"DCR", "CRD"}, Since: 11}},
 	Rank:  imageRank,
 	Plan:  planDepthToSpace,
 }, {

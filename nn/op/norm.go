@@ -37,7 +37,7 @@ var normRows = []Row{{
 	Name: "GroupNormalization", Since: 18, Changes: []int{21},
 	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'T'}, {Name: "bias", Types: float32Only, Var: 'T'}},
 	Out:   []Out{{Name: "Y", Var: 'T'}},
-	Attrs: []Attr{epsilon, {Name: "num_groups", Kind: ir.AttrInt}, stash},
+	Attrs: []Attr{epsilon, {Name: "num_groups", Kind: ir.AttrInt}, {Name: "stash_type", Kind: ir.AttrInt, I: 1, Since: 21}},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planGroupNorm,
 }, {

@@ -12,7 +12,7 @@ import (
 var (
 	argIn    = []In{{Name: "data", Types: numberTypes}}
 	argOut   = []Out{{Name: "reduced", Type: ir.Int64}}
-	argAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "keepdims", Kind: ir.AttrInt, I: 1}, {Name: "select_last_index", Kind: ir.AttrInt}}
+	argAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "keepdims", Kind: ir.AttrInt, I: 1}, {Name: "select_last_index", Kind: ir.AttrInt, Since: 12}}
 )
 
 func init() { Register(orderRows) }
@@ -22,10 +22,10 @@ var orderRows = []Row{
 	{Name: "ArgMin", Since: 1, Changes: []int{11, 12, 13}, In: argIn, Out: argOut, Attrs: argAttrs, Rank: argRank, Plan: planArg},
 	{
 		Name: "TopK", Since: 1, Changes: []int{10, 11},
-		In:  []In{{Name: "X", Types: numberTypes, Var: 'T'}, {Name: "K", Types: intTypes, Opt: true, Since: 10}},
+		In:  []In{{Name: "X", Types: numberTypes, Var: 'T'}, {Name: "K", Types: intTypes, Since: 10}},
 		Out: []Out{{Name: "Values", Var: 'T'}, {Name: "Indices", Type: ir.Int64}},
 		Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: -1}, {Name: "k", Kind: ir.AttrInt, I: -1, Till: 9},
-			{Name: "largest", Kind: ir.AttrInt, I: 1}, {Name: "sorted", Kind: ir.AttrInt, I: 1}},
+			{Name: "largest", Kind: ir.AttrInt, I: 1, Since: 11}, {Name: "sorted", Kind: ir.AttrInt, I: 1, Since: 11}},
 		Rank: sameRank,
 		Plan: planTopK,
 	},

@@ -12,7 +12,7 @@ func init() { Register(padRows) }
 var padRows = []Row{{
 	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23},
 	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
-		{Name: "pads", Types: intTypes, Opt: true, Since: 11},
+		{Name: "pads", Types: intTypes, Since: 11},
 		{Name: "constant_value", Types: storedTypes, Var: 'T', Opt: true, Since: 11},
 		{Name: "axes", Types: intTypes, Opt: true, Since: 18}},
 	Out: []Out{{Name: "output", Var: 'T'}},

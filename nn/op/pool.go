@@ -9,7 +9,7 @@ import (
 var (
 	poolIn   = []In{{Name: "X", Types: float32Only, Var: 'T'}}
 	poolOut  = []Out{{Name: "Y", Var: 'T'}}
-	ceilMode = Attr{Name: "ceil_mode", Kind: ir.AttrInt}
+	ceilMode = Attr{Name: "ceil_mode", Kind: ir.AttrInt, Since: 10}
 )
 
 func init() { Register(poolRows) }
@@ -17,13 +17,13 @@ func init() { Register(poolRows) }
 var poolRows = []Row{{
 	Name: "MaxPool", Since: 1, Changes: []int{8, 10, 11, 12, 22},
 	In: poolIn, Out: poolOut,
-	Attrs: []Attr{autoPad, ceilMode, dilations, kernelShape, windowPads, {Name: "storage_order", Kind: ir.AttrInt}, strides},
+	Attrs: []Attr{autoPad, ceilMode, {Name: "dilations", Kind: ir.AttrInts, Since: 10}, kernelShape, windowPads, {Name: "storage_order", Kind: ir.AttrInt, Since: 8}, strides},
 	Rank:  sameRank, Check: checkMaxPool, Limits: windowLimits + ", without indices",
 	Plan: planMaxPool,
 }, {
 	Name: "AveragePool", Since: 7, Changes: []int{10, 11, 19, 22},
 	In: poolIn, Out: poolOut,
-	Attrs: []Attr{autoPad, ceilMode, {Name: "count_include_pad", Kind: ir.AttrInt}, dilations, kernelShape, windowPads, strides},
+	Attrs: []Attr{autoPad, ceilMode, {Name: "count_include_pad", Kind: ir.AttrInt}, {Name: "dilations", Kind: ir.AttrInts, Since: 19}, kernelShape, windowPads, strides},
 	Rank:  sameRank, Check: checkWindow, Limits: windowLimits,
 	Plan: planAveragePool,
 }, {

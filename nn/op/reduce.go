@@ -55,8 +55,8 @@ var (
 	sumChanges     = []int{11, 13, 18}
 	extremeChanges = []int{11, 12, 13, 18, 20}
 	reducedOut     = []Out{{Name: "reduced", Var: 'T'}}
-	axesAttrs13    = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 12}, keepDims, {Name: "noop_with_empty_axes", Kind: ir.AttrInt}}
-	axesAttrs18    = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 17}, keepDims, {Name: "noop_with_empty_axes", Kind: ir.AttrInt}}
+	axesAttrs13    = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 12}, keepDims, {Name: "noop_with_empty_axes", Kind: ir.AttrInt, Since: 13}}
+	axesAttrs18    = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 17}, keepDims, {Name: "noop_with_empty_axes", Kind: ir.AttrInt, Since: 18}}
 	keepDims       = Attr{Name: "keepdims", Kind: ir.AttrInt, I: 1}
 )
 

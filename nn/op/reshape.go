@@ -6,6 +6,7 @@ import "github.com/normwasm/normwasm/nn/ir"
 
 var (
 	squeezeIn    = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Opt: true, Since: 13}}
+	unsqueezeIn  = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Since: 13}}
 	squeezeAttrs = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 12}}
 )
 
@@ -22,7 +23,7 @@ var reshapeRows = []Row{{
 	Name: "Reshape", Since: 5, Changes: []int{13, 14, 19, 21, 23},
 	In:    []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "shape", Types: intTypes}},
 	Out:   []Out{{Name: "reshaped", Var: 'T'}},
-	Attrs: []Attr{{Name: "allowzero", Kind: ir.AttrInt}},
+	Attrs: []Attr{{Name: "allowzero", Kind: ir.AttrInt, Since: 14}},
 	Rank:  secondLen,
 	Plan:  planReshape,
 }, {
@@ -41,7 +42,7 @@ var reshapeRows = []Row{{
 	Plan:  planSqueeze,
 }, {
 	Name: "Unsqueeze", Since: 1, Changes: []int{11, 13, 21, 23},
-	In:    squeezeIn,
+	In:    unsqueezeIn,
 	Out:   []Out{{Name: "expanded", Var: 'T'}},
 	Attrs: squeezeAttrs,
 	Rank:  unsqueezedRank,
@@ -50,7 +51,7 @@ var reshapeRows = []Row{{
 	Name: "Shape", Since: 1, Changes: []int{13, 15, 19, 21, 23},
 	In:    []In{{Name: "data", Types: anyType}},
 	Out:   []Out{{Name: "shape", Type: ir.Int64}},
-	Attrs: []Attr{{Name: "start", Kind: ir.AttrInt}, {Name: "end", Kind: ir.AttrInt}},
+	Attrs: []Attr{{Name: "start", Kind: ir.AttrInt, Since: 15}, {Name: "end", Kind: ir.AttrInt, Since: 15}},
 	Rank:  listRank,
 	Plan:  planShape,
 }, {
@@ -65,7 +66,7 @@ var reshapeRows = []Row{{
 		{Name: "ratio", Types: storedTypes, Opt: true, Since: 12}, // read only where training_mode is true
 		{Name: "training_mode", Types: boolOnly, Opt: true, Since: 12}},
 	Out:    []Out{{Name: "output", Var: 'T'}, {Name: "mask", Opt: true}}, // the mask's type follows from the opset
-	Attrs:  []Attr{{Name: "ratio", Kind: ir.AttrFloat, F: 0.5, Till: 11}, {Name: "seed", Kind: ir.AttrInt}},
+	Attrs:  []Attr{{Name: "ratio", Kind: ir.AttrFloat, F: 0.5, Till: 11}, {Name: "seed", Kind: ir.AttrInt, Since: 12}},
 	Rank:   sameRank,
 	Check:  checkDropout,
 	Limits: "as at inference: with training_mode only where the ratio is 0",
@@ -294,19 +295,22 @@ func checkDropout(n *ir.Node) string {
 	return ""
 }
 
-// planDropout: y = x, as at inference. The mask, where asked for, is all true.
+// planDropout: y = x, as at inference. The mask, where asked for, is all true: what stays. Up
+// to opset 11 ONNX does not say what it is then, and onnxruntime has it all 0.
 func planDropout(c *Call) error {
 	if t := c.In(2); t != nil {
 		training, err := c.Host(2)
 		if err != nil {
 			return err
 		}
-		ratio, err := hostFloat(c, 1, 0.5)
-		if err != nil {
-			return err
-		}
-		if training.Len() == 1 && training.Data[0] != 0 && ratio != 0 {
-			return unsupported(c, "training_mode=1")
+		if training.Len() == 1 && training.Data[0] != 0 {
+			ratio, err := hostFloat(c, 1, 0.5)
+			if err != nil {
+				return err
+			}
+			if ratio != 0 {
+				return unsupported(c, "training_mode=1")
+			}
 		}
 	}
 	in := c.In(0)
@@ -319,18 +323,11 @@ func planDropout(c *Call) error {
 	t := ir.Bool
 	if c.Node.Version < 10 {
 		t = in.Type // before opset 10 the mask had the data's type
-		if t != ir.Float32 {
-			return unsupported(c, "a mask of type ", t.String())
-		}
 	}
 	mask := ir.NewTensor(t, append([]int(nil), in.Dims...)...)
-	if t == ir.Bool {
+	if c.Node.Version >= 12 {
 		for i := range mask.Data {
 			mask.Data[i] = 1
-		}
-	} else {
-		for i := range mask.Float32s() {
-			mask.Float32s()[i] = 1
 		}
 	}
 	c.OutHost(1, mask)

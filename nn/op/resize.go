@@ -16,21 +16,21 @@ var resizeRows = []Row{{
 	In: []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "roi", Types: floatTypes | 1<<ir.Float16, Opt: true},
 		{Name: "scales", Types: float32Only, Opt: true, Since: 11}, {Name: "sizes", Types: intTypes, Opt: true, Since: 11}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
-	Attrs: []Attr{{Name: "antialias", Kind: ir.AttrInt}, {Name: "axes", Kind: ir.AttrInts},
+	Attrs: []Attr{{Name: "antialias", Kind: ir.AttrInt, Since: 18}, {Name: "axes", Kind: ir.AttrInts, Since: 18},
 		{Name: "coordinate_transformation_mode", Kind: ir.AttrString, S: "half_pixel", Words: []string{"half_pixel", "half_pixel_symmetric",
-			"pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"}},
-		{Name: "cubic_coeff_a", Kind: ir.AttrFloat, F: -0.75}, {Name: "exclude_outside", Kind: ir.AttrInt},
-		{Name: "extrapolation_value", Kind: ir.AttrFloat},
-		{Name: "keep_aspect_ratio_policy", Kind: ir.AttrString, S: "stretch", Words: []string{"stretch"}},
+			"pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"}, Since: 11},
+		{Name: "cubic_coeff_a", Kind: ir.AttrFloat, F: -0.75, Since: 11}, {Name: "exclude_outside", Kind: ir.AttrInt, Since: 11},
+		{Name: "extrapolation_value", Kind: ir.AttrFloat, Since: 11},
+		{Name: "keep_aspect_ratio_policy", Kind: ir.AttrString, S: "stretch", Words: []string{"stretch"}, Since: 18},
 		{Name: "mode", Kind: ir.AttrString, S: "nearest", Words: []string{"nearest", "linear", "cubic"}},
-		{Name: "nearest_mode", Kind: ir.AttrString, S: "round_prefer_floor", Words: []string{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}}},
+		{Name: "nearest_mode", Kind: ir.AttrString, S: "round_prefer_floor", Words: []string{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, Since: 11}},
 	Rank: sameRank, Check: checkResize,
 	Limits: "modes linear and cubic for float32 only; without antialias; keep_aspect_ratio_policy=stretch only; " +
 		"roi in float32 only, and for mode nearest within the input",
 	Plan: planResize,
 }, {
 	Name: "Upsample", Since: 7, Changes: []int{9},
-	In:  []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "scales", Types: float32Only, Opt: true, Since: 9}},
+	In:  []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "scales", Types: float32Only, Since: 9}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "mode", Kind: ir.AttrString, S: "nearest", Words: []string{"nearest", "linear"}},
 		{Name: "scales", Kind: ir.AttrFloats, Till: 8}},
@@ -58,7 +58,7 @@ type resizing struct {
 	// coordinates says where in the input an output element lies; by default as in
 	// Upsample and the first Resize.
 	coordinates string
-	nearest     string // how that is rounded, for mode nearest
+	nearest     string // how that is rounded, for mode nearest; "" is up where the axis shrinks, else down, as in the first Resize
 	axes        []resizedAxis
 }
 
@@ -71,7 +71,7 @@ type resizedAxis struct {
 
 // planResize interpolates along one axis after the other.
 func planResize(c *Call) error {
-	r := resizing{mode: c.Str("mode"), coordinates: "asymmetric", nearest: "floor"}
+	r := resizing{mode: c.Str("mode"), coordinates: "asymmetric"}
 	if c.Row.Name == "Resize" && c.Node.Version >= 11 {
 		r.coordinates, r.nearest = c.Str("coordinate_transformation_mode"), c.Str("nearest_mode")
 	}
@@ -296,8 +296,14 @@ func resizeNearest(c *Call, r *resizing) error {
 			if r.outside(axis, x) {
 				return unsupported(c, "mode=nearest with a region of interest beyond the input")
 			}
-			i := 0.0
-			switch r.nearest {
+			i, nearest := 0.0, r.nearest
+			if nearest == "" {
+				nearest = "floor"
+				if r.axes[axis].scale < 1 {
+					nearest = "ceil"
+				}
+			}
+			switch nearest {
 			case "round_prefer_ceil":
 				i = math.Floor(x + 0.5)
 			case "floor":

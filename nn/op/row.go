@@ -40,7 +40,7 @@ type In struct {
 	Name  string
 	Types Types
 	Var   byte
-	Opt   bool // may be omitted
+	Opt   bool // may be omitted in the versions that have it
 	Many  bool // the last: any number of them, at least one
 	Since int  // the opset version from which on it exists, 0 for always
 }
@@ -64,8 +64,9 @@ type Attr struct {
 	F     float32
 	S     string
 	Words []string // what a string may be
-	// Till is the last opset version that has it, 0 for all: what became an input later.
-	Till int
+	// Since and Till are the first and the last opset version that have it, 0 for all. What
+	// became an input later has a Till.
+	Since, Till uint8
 }
 
 // Fuses is a set of activations.
@@ -167,11 +168,11 @@ func (r *Row) in(i int) *In {
 	return nil
 }
 
-// Needs is how many inputs a node cannot be without.
-func (r *Row) Needs() int {
+// Needs is how many inputs a node of an opset version cannot be without.
+func (r *Row) Needs(version int) int {
 	n := 0
 	for i := range r.In {
-		if !r.In[i].Opt {
+		if in := &r.In[i]; !in.Opt && in.Since <= version {
 			n = i + 1
 		}
 	}
@@ -262,7 +263,7 @@ func (r *Row) outType(n *ir.Node, i int) ir.DType {
 // Admit holds a call's operands to the row: that they are there, and of which types.
 func (r *Row) Admit(c *Call) error {
 	var types [32]ir.DType // by Var, of which the lower bits tell letters apart
-	n := max(c.NumIn(), r.Needs())
+	n := max(c.NumIn(), r.Needs(c.Node.Version))
 	for i := 0; i < n; i++ {
 		in := r.in(i)
 		if in == nil {
@@ -270,7 +271,7 @@ func (r *Row) Admit(c *Call) error {
 		}
 		s := c.In(i)
 		if s == nil {
-			if in.Opt && !in.Many {
+			if (in.Opt || c.Node.Version < in.Since) && !in.Many {
 				continue
 			}
 			return c.fail("input % is missing", nil, i)

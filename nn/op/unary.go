@@ -31,11 +31,9 @@ func unary(name string, in []In, since int, changes []int, attrs []Attr, plan fu
 	return Row{Name: name, Since: since, Changes: changes, In: in, Out: out, Attrs: attrs, Rank: sameRank, Plan: plan}
 }
 
-// infinity is computed without a call, as notYet tells.
-var (
-	largest  float32 = math.MaxFloat32
-	infinity         = 2 * largest
-)
+// largest bounds what Clip gives where the node has no bound: an infinite element too,
+// as ONNX has it.
+const largest = math.MaxFloat32
 
 var (
 	xFloat32     = []In{{Name: "X", Types: float32Only, Var: 'T'}}
@@ -51,7 +49,7 @@ var unaryRows = []Row{
 	{Name: "Relu", Since: 6, Changes: []int{13, 14}, In: []In{{Name: "X", Types: signedTypes, Var: 'T'}}, Out: yOut, Rank: sameRank, Plan: planRelu},
 	{Name: "Abs", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Neg", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
-	{Name: "Sign", Since: 6, Changes: []int{9, 13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Sign", Since: 9, Changes: []int{13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Silu", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Rank: sameRank, Plan: planSilu},
 	{
 		Name: "Gelu", Since: 20, In: xFloat32, Out: yOut,
@@ -60,10 +58,10 @@ var unaryRows = []Row{
 		Plan:  planGelu,
 	}, {
 		Name: "Clip", Since: 6, Changes: []int{11, 12, 13},
-		In: []In{{Name: "input", Types: numberTypes, Var: 'T'}, {Name: "min", Types: numberTypes, Opt: true, Since: 11},
-			{Name: "max", Types: numberTypes, Opt: true, Since: 11}},
+		In: []In{{Name: "input", Types: numberTypes, Var: 'T'}, {Name: "min", Types: numberTypes, Var: 'T', Opt: true, Since: 11},
+			{Name: "max", Types: numberTypes, Var: 'T', Opt: true, Since: 11}},
 		Out:   outputOut,
-		Attrs: []Attr{{Name: "min", Kind: ir.AttrFloat, F: -infinity, Till: 10}, {Name: "max", Kind: ir.AttrFloat, F: infinity, Till: 10}},
+		Attrs: []Attr{{Name: "min", Kind: ir.AttrFloat, F: -largest, Till: 10}, {Name: "max", Kind: ir.AttrFloat, F: largest, Till: 10}},
 		Rank:  sameRank,
 		Plan:  planClip,
 	}, {
@@ -286,7 +284,7 @@ func planClip(c *Call) error {
 		return nil
 	}
 	for i := 1; i <= 2; i++ {
-		if b := c.In(i); b != nil && (b.Type != in.Type || b.Len() != 1) {
+		if b := c.In(i); b != nil && b.Len() != 1 {
 			return c.Fail("input ", i, " is ", b.Type.String(), " with dimensions ", b.Dims, ", want one ", in.Type.String())
 		}
 	}
@@ -294,9 +292,11 @@ func planClip(c *Call) error {
 	case ir.Float32:
 		Into[clip](c).n = in.Len()
 	case ir.Float64:
-		stepClip(c, floatPair("Max"), floatPair("Min"))
+		stepClip(c, floatPair("Max"), floatPair("Min"), -math.MaxFloat64, math.MaxFloat64)
+	case ir.Uint64:
+		stepClip(c, intPair("Max", true), intPair("Min", true), 0, -1) // whose bits are the largest
 	default:
-		stepClip(c, intPair("Max", in.Type == ir.Uint64), intPair("Min", in.Type == ir.Uint64))
+		stepClip(c, intPair("Max", false), intPair("Min", false), math.MinInt64, math.MaxInt64)
 	}
 	return nil
 }
@@ -309,7 +309,7 @@ func (s *clip) Rows() int { return chunks(s.n) }
 func (s *clip) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 
 func (s *clip) RunRows(a *Args, from, to int) {
-	lo, hi := -infinity, infinity
+	lo, hi := float32(-largest), float32(largest)
 	if b := optional(a, 1); b != nil {
 		lo = b[0]
 	}
@@ -320,32 +320,31 @@ func (s *clip) RunRows(a *Args, from, to int) {
 	compute.Clip(a.Out[0].Float32s()[i:j], a.In[0].Float32s()[i:j], lo, hi)
 }
 
-// wideClip clips the other types: y = upper(lower(x, min), max).
+// wideClip clips the other types: y = upper(lower(x, min), max), with lo and hi for bounds
+// that are not given.
 type wideClip[T wideElem] struct {
 	wide         wide[T]
 	lower, upper func(a, b T) T
+	lo, hi       T
 }
 
-func stepClip[T wideElem](c *Call, lower, upper func(a, b T) T) {
+func stepClip[T wideElem](c *Call, lower, upper func(a, b T) T, lo, hi T) {
 	s := Into[wideClip[T]](c)
-	s.lower, s.upper = lower, upper
+	s.lower, s.upper, s.lo, s.hi = lower, upper, lo, hi
 	s.wide.set(c, min(c.NumIn(), 3), c.In(0).Type, c.In(0).Len())
 }
 
 func (s *wideClip[T]) Run(a *Args) {
+	lo, hi := s.lo, s.hi
+	if len(s.wide.load) > 1 && a.In[1] != nil {
+		lo = s.wide.in(a, 1)[0]
+	}
+	if len(s.wide.load) > 2 && a.In[2] != nil {
+		hi = s.wide.in(a, 2)[0]
+	}
 	y := s.wide.out(a)
-	copy(y, s.wide.in(a, 0))
-	for i := 1; i < len(s.wide.load); i++ {
-		if a.In[i] == nil {
-			continue
-		}
-		f, bound := s.lower, s.wide.in(a, i)[0]
-		if i == 2 {
-			f = s.upper
-		}
-		for k, v := range y {
-			y[k] = f(v, bound)
-		}
+	for k, v := range s.wide.in(a, 0) {
+		y[k] = s.upper(s.lower(v, lo), hi)
 	}
 	s.wide.done(a)
 }

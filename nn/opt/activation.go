@@ -88,10 +88,10 @@ func (r *rewriter) shiftedClip(v *ir.Value) (x *ir.Value, ok bool) {
 	return x, isConst && c == 3
 }
 
-// clipBounds are the bounds of a Clip node, infinite where it has none; ok is
+// clipBounds are the bounds of a Clip node, the largest numbers where it has none; ok is
 // false when one is computed.
 func clipBounds(n *ir.Node) (lo, hi float32, ok bool) {
-	lo, hi = float32(math.Inf(-1)), float32(math.Inf(1))
+	lo, hi = -math.MaxFloat32, math.MaxFloat32
 	if n.Version < 11 {
 		return n.Float("min", lo), n.Float("max", hi), true
 	}
