@@ -120,9 +120,17 @@ func (t *tree) fields(num protowire.Number) (list []*part) {
 	return list
 }
 
+// first is the first field num, nil where there is none.
+func (t *tree) first(num protowire.Number) *part {
+	if list := t.fields(num); len(list) > 0 {
+		return list[0]
+	}
+	return nil
+}
+
 // str is the first field num as a string.
 func (t *tree) str(num protowire.Number) string {
-	for _, p := range t.fields(num) {
+	if p := t.first(num); p != nil {
 		return string(p.data)
 	}
 	return ""
@@ -463,7 +471,7 @@ func rename(g *tree, from, to string) {
 
 // operator exchanges a node's operator for one of the same kind.
 func (m *mutator) operator(n *tree) string {
-	for _, p := range n.fields(4) {
+	if p := n.first(4); p != nil {
 		old := string(p.data)
 		list := unaryOps
 		if slices.Contains(binaryOps, old) || len(n.fields(1)) == 2 {
@@ -568,13 +576,13 @@ func (m *mutator) constant() string {
 		}
 		return ""
 	case 3:
-		for _, p := range t.fields(2) {
+		if p := t.first(2); p != nil {
 			p.bits = uint64(pick(m, 1, 7, 6, 11, 9, 2, 3, 10))
 			return what + " of another type"
 		}
 		return ""
 	case 4: // fewer elements, all of them there
-		for _, p := range t.fields(9) {
+		if p := t.first(9); p != nil {
 			size := map[uint64]int{1: 4, 6: 4, 7: 8, 11: 8}[t.fields(2)[0].bits]
 			if size == 0 || len(p.data) < 2*size {
 				return ""
@@ -589,7 +597,7 @@ func (m *mutator) constant() string {
 		}
 		return ""
 	}
-	for _, p := range t.fields(9) {
+	if p := t.first(9); p != nil {
 		if len(p.data) == 0 || len(t.fields(2)) == 0 {
 			return ""
 		}
@@ -612,7 +620,7 @@ func (m *mutator) opset() string {
 	if len(list) == 0 {
 		return ""
 	}
-	for _, p := range pick(m, list...).fields(2) {
+	if p := pick(m, list...).first(2); p != nil {
 		p.bits = uint64(pick(m, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23))
 		return fmt.Sprint("opset ", p.bits)
 	}
@@ -628,14 +636,15 @@ func (m *mutator) shape() string {
 	v := pick(m, list...)
 	if m.IntN(8) == 0 {
 		for _, t := range v.all("tensor type") {
-			for _, p := range t.fields(1) {
+			if p := t.first(1); p != nil {
 				p.bits = uint64(pick(m, 1, 1, 7, 6, 9, 11, 10, 2))
 				return v.str(1) + " of another type"
 			}
 		}
 		return ""
 	}
-	for _, s := range v.all("shape") {
+	if shapes := v.all("shape"); len(shapes) > 0 {
+		s := shapes[0]
 		dims := s.fields(1)
 		made := &part{num: 1, typ: protowire.BytesType, sub: takeApart(msg{}.num(1, int64(m.IntN(7))), "dimension")}
 		if m.IntN(2) == 0 {
@@ -656,7 +665,7 @@ func (m *mutator) shape() string {
 
 // output makes one more value a result of the model, so that it is used twice.
 func (m *mutator) output() string {
-	for _, p := range m.m.fields(7) {
+	if p := m.m.first(7); p != nil {
 		if p.sub == nil {
 			return ""
 		}
