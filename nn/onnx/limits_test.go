@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/testkit"
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/nn/ir"
 )
@@ -146,8 +147,8 @@ func chain(n int, node func(i int, in, out string) msg) msg {
 // loaded is how long a model takes to its first run, refused or not.
 func loaded(file []byte, level string) (took time.Duration, err error) {
 	b := owned(file)
-	begin := clock()
-	defer func() { took = clock() - begin }()
+	begin := testkit.CPUTime()
+	defer func() { took = testkit.CPUTime() - begin }()
 	g, err := Read(b)
 	if err != nil {
 		return 0, err
