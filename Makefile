@@ -197,7 +197,7 @@ test-fixtures: $(BUILT) browser js/node_modules/.installed
 	$(STEP) test-fixtures bash -c 'cd js && node --test fixtures/*.test.mjs'
 
 # NORMWASM_SEED=7 starts another series, NORMWASM_MUTANTS=300 mutates for so many seconds, and compares for twice as many.
-test-mutants: js/node_modules/.installed
+test-mutants: $(BUILT) js/node_modules/.installed
 	$(STEP) test-mutants node js/test/mutants/run.mjs
 
 # Every type of every operator at every opset, beside onnxruntime-web; NORMWASM_SEED=7 draws other cases.
