@@ -275,7 +275,8 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 }
 
 // between runs a file, as it is written, and names the floats among the values between its
-// inputs and outputs. It is not tame where one of them is infinite, NaN or very large.
+// inputs and outputs. It is not tame where one of them is infinite, NaN or very large, or is
+// cast to integers that do not have it, of which ONNX says nothing.
 func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool) {
 	all, err := session(exposed(file), "none")
 	if err != nil {
@@ -283,18 +284,55 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool
 	}
 	out, err := outcome(all, feeds)
 	floats = map[string]bool{}
+	ranges := castTo(file)
+	for i, in := range all.Inputs() {
+		if limits, ok := ranges[in.Name]; ok && floating(in.Type) {
+			for _, v := range numbersOf(feeds[i]) {
+				if v <= limits[0]-1 || v >= limits[1]+1 {
+					return nil, false
+				}
+			}
+		}
+	}
 	for i, y := range out {
 		if !floating(y.Type) {
 			continue
 		}
 		floats[all.Outputs()[i].Name] = y.Type == ir.Float32
 		for _, v := range numbersOf(y) {
-			if !(math.Abs(v) < 1e30) {
+			limits, ok := ranges[all.Outputs()[i].Name]
+			if !(math.Abs(v) < 1e30) || ok && (v <= limits[0]-1 || v >= limits[1]+1) {
 				return nil, false
 			}
 		}
 	}
 	return floats, err == nil
+}
+
+// castTo gives the least and the greatest number of the integer type that a value is cast to, by its name.
+func castTo(file []byte) map[string][2]float64 {
+	ranges := map[string][2]float64{}
+	for _, n := range takeApart(file, "model").all("node") {
+		if op := n.str(4); op != "Cast" {
+			continue
+		}
+		for _, a := range n.all("attribute") {
+			to := a.first(3)
+			if a.str(1) != "to" || to == nil {
+				continue
+			}
+			limits, ok := map[uint64][2]float64{2: {0, 255}, 3: {-128, 127}, 4: {0, 65535}, 5: {-32768, 32767}, 6: {math.MinInt32, math.MaxInt32},
+				7: {-1 << 62, 1 << 62}, 12: {0, math.MaxUint32}, 13: {0, 1 << 62}}[to.bits]
+			name := n.str(1)
+			if have, twice := ranges[name]; ok && twice {
+				limits = [2]float64{max(limits[0], have[0]), min(limits[1], have[1])}
+			}
+			if ok {
+				ranges[name] = limits
+			}
+		}
+	}
+	return ranges
 }
 
 func floating(t ir.DType) bool {
