@@ -64,7 +64,9 @@ func PackConvOver(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
 			return nil
 		}
 		k := s.InChannels / max(s.Groups, 1) * s.KernelH * s.KernelW
-		over(weights, kernel.MR*k, func(dst []float32, at int) { packA(dst, weights[at:], k, kernel.MR, k, false, 1) })
+		overwrite(slab.Bytes(weights), 4*kernel.MR*k, func(dst []byte, at int) {
+			packA(slab.View[float32](dst), weights[at/4:], k, kernel.MR, k, false, 1)
+		})
 	}
 	c.bias = make([]float32, s.OutChannels)
 	copy(c.bias, bias)

@@ -42,7 +42,7 @@ func PackConvTransposeOver(s ConvShape, weights, bias []float32, clamp Clamp) *C
 	if m%kernel.MR != 0 || m*cg > 2*placeBlock {
 		return nil
 	}
-	over(weights, m*cg, func(dst []float32, at int) { packA(dst, weights[at:], m, m, cg, true, 1) })
+	overwrite(slab.Bytes(weights), 4*m*cg, func(dst []byte, at int) { packA(slab.View[float32](dst), weights[at/4:], m, m, cg, true, 1) })
 	c.bias = make([]float32, s.OutChannels)
 	copy(c.bias, bias)
 	return c

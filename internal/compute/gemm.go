@@ -215,7 +215,10 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	depth, cols := productBlocks(p.n, p.k)
 	var block []float32
 	if b.kind == rightPacked {
-		cols, depth = kernel.RoundUp(p.n, kernel.NR), min(depth, b.packed.depth)
+		depth = min(depth, b.packed.depth)
+	}
+	if b.kind == rightPacked && b.packed.elem == Float32 {
+		cols = kernel.RoundUp(p.n, kernel.NR)
 	} else {
 		block = s.take(depth * cols)
 	}
@@ -230,7 +233,7 @@ func (p *product) run(c []float32, b *right, s *arena) {
 			panels, bs := block, kc*kernel.NR
 			last := block[min(nc/kernel.NR*bs, len(block)):]
 			if b.kind == rightPacked {
-				panels, bs, last = b.packed.rows(k0)
+				panels, bs, last = b.packed.block(k0, kc, n0, nc, block)
 			} else {
 				b.pack(block, k0, kc, n0, nc)
 			}

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/testkit"
 )
 
@@ -110,7 +111,7 @@ func checkGemm(t *testing.T, g Gemm, name string) {
 			g.RunPacked(y.S, a.S, p, scratch.S)
 		case "packed in place":
 			weights := testkit.InOut("weights", b.S, 2)
-			p := g.PackBOver(weights.S)
+			p := g.Pack(Float32, slab.Bytes(weights.S), true)
 			assert.LessOrEqual(t, p.Bytes(), 4*8*g.K, name)
 			g.RunPacked(y.S, a.S, p, scratch.S)
 			weights.Check(t, "%s", name)
@@ -218,6 +219,55 @@ func TestGemmNotFinite(t *testing.T) {
 				assert.True(t, math.IsInf(float64(v), 1) || v == 0, "column with Inf: %v", v)
 			default:
 				assert.False(t, v != v || math.IsInf(float64(v), 0), "element %d, %d: %v", i, j, v)
+			}
+		}
+	}
+}
+
+// Weights of fewer bits give what the same numbers in float32 do, bit for bit.
+func TestGemmStored(t *testing.T) {
+	for _, size := range [][3]int{{1, 8, 3}, {3, 1, 7}, {5, 21, 33}, {131, 21, 1030}, {1, 100, 1537}, {2, 8203, 150}, {9, 1700, 30}} {
+		for _, trans := range []bool{false, true} {
+			for elem, bytes := range []int{Float16: 2, BFloat16: 2, Int8: 1} {
+				if elem == int(Float32) {
+					continue
+				}
+				g := Gemm{M: size[0], N: size[1], K: size[2], TransB: trans, Clamp: ReLU}
+				name := fmt.Sprint(size, " transposed: ", trans, " as ", elem)
+				r := testkit.Rand(uint64(size[1] + elem))
+				stored, wide := slab.New(g.N*g.K*bytes), make([]float32, g.N*g.K)
+				for i := range wide {
+					bits := r.Uint32() & 0xbfff
+					switch Elem(elem) {
+					case Int8:
+						stored[i], wide[i] = byte(bits), float32(int8(bits))
+						continue
+					case Float16: // of ordinary size
+						bits |= 0x2000
+						wide[i] = float32(math.Ldexp(1+float64(bits&1023)/1024, int(bits>>10&31)-15)) * (1 - 2*float32(bits>>15))
+					case BFloat16:
+						bits |= 0x3c00
+						wide[i] = math.Float32frombits(bits << 16)
+					}
+					stored[2*i], stored[2*i+1] = byte(bits), byte(bits>>8)
+				}
+				a := testkit.Normal(r, g.M*g.K, 0, 1)
+				want, got := make([]float32, g.M*g.N), make([]float32, g.M*g.N)
+				scratch := testkit.Output("scratch", g.ScratchLen(), 0)
+				g.Run(want, a, wide, scratch.S)
+				beside := g.Pack(Elem(elem), stored, false)
+				g.RunPacked(got, a, beside, scratch.S)
+				testkit.SameBits(t, want, got, "%s", name)
+				tail := 0
+				if g.N%8 > 0 {
+					tail = 4 * 8 * g.K
+				}
+				assert.Equal(t, g.N/8*8*g.K*bytes+tail, beside.Bytes(), name)
+				over := g.Pack(Elem(elem), stored, true)
+				assert.Equal(t, tail, over.Bytes(), name)
+				g.RunPacked(got, a, over, scratch.S)
+				testkit.SameBits(t, want, got, "%s, in place", name)
+				scratch.Check(t, "%s", name)
 			}
 		}
 	}

@@ -8,13 +8,36 @@ import (
 // What is laid out for the kernels either lies where the weights were, which are then no
 // longer there, or takes memory beside them.
 
+// Elem is how a constant right operand's elements are stored. Products compute in float32;
+// those of 16 and 8 bits stay as they are until a block of them is needed.
+type Elem uint8
+
+const (
+	Float32 Elem = iota
+	Float16
+	BFloat16
+	Int8
+)
+
+// size is the bytes of an element.
+func (e Elem) size() int {
+	switch e {
+	case Float32:
+		return 4
+	case Int8:
+		return 1
+	}
+	return 2
+}
+
 // PackedB is a right operand laid out for the kernels: panels of 8 columns, for depth of
 // the rows at a time. The columns beyond the last full panel are in memory of their own.
 type PackedB struct {
 	k, n   int
+	elem   Elem
 	depth  int       // of a block: k, or fewer
 	ld     int       // what each row adds to where its block begins
-	panels []float32 // [blocks][n/8][rows of the block][8]
+	panels []byte    // [blocks][n/8][rows of the block][8]
 	tail   []float32 // [k][8], padded with 0; nil where n is a multiple of 8
 	own    int       // bytes of memory beside the weights
 }
@@ -37,63 +60,13 @@ func (b *PackedB) Bytes() int { return b.own }
 
 // PackB lays out a constant right operand, once, for RunPacked. It takes K, N,
 // TransB and LDB from g.
-func (g *Gemm) PackB(b []float32) *PackedB {
-	p := g.packedB()
-	p.ld = g.N / kernel.NR * kernel.NR
-	p.panels = slab.Float32s(p.ld * p.k)
-	p.own = 4 * len(p.panels)
-	src := g.right(b)
-	p.packTail(&src)
-	for k := 0; k < p.k; k += p.depth {
-		src.pack(p.panels[k*p.ld:], k, min(p.depth, p.k-k), 0, p.ld)
-	}
-	return p
-}
+func (g *Gemm) PackB(b []float32) *PackedB { return g.Pack(Float32, slab.Bytes(b), false) }
 
-// PackBOver is PackB in the memory of the weights, which are dense; they are gone then.
-// Where there is no memory to do it, it panics and leaves them as they are.
-func (g *Gemm) PackBOver(b []float32) *PackedB {
-	p := g.packedB()
-	p.ld, p.panels = g.N, b
-	src := g.right(b)
-	p.packTail(&src)
-	n := g.N / kernel.NR * kernel.NR
-	if g.TransB { // a panel of columns is where these are
-		b = b[:n*p.k]
-		over(b, kernel.NR*p.k, func(dst []float32, at int) { src.pack(dst, 0, p.k, at/p.k, kernel.NR) })
-		return p
-	}
-	if n > 0 {
-		over(b, p.depth*p.ld, func(dst []float32, at int) { src.pack(dst, at/p.ld, len(dst)/p.ld, 0, n) })
-	}
-	return p
-}
-
-// over writes b anew, by blocks of size elements: lay makes what belongs at b[at:], as long
-// as dst is, out of the block that is there.
-func over(b []float32, size int, lay func(dst []float32, at int)) {
-	if len(b) == 0 {
-		return
-	}
-	room := min(size, len(b))
-	if room > placeBlock/8 && room <= placeBlock {
-		room = placeBlock // of the same size each time: what is given back then serves the next one
-	}
-	part, err := slab.Take(4*room, false)
-	if err != nil {
-		panic(err)
-	}
-	block := slab.View[float32](part)
-	for at := 0; at < len(b); at += size {
-		n := min(size, len(b)-at)
-		lay(block[:n], at)
-		copy(b[at:], block[:n])
-	}
-	slab.Give(part)
-}
-
-func (g *Gemm) packedB() *PackedB {
-	p := &PackedB{k: g.K, n: g.N, depth: g.K}
+// Pack is PackB for elements of any kind, dense where they are not Float32. With over, which
+// wants dense ones as well, it does so in their own memory: the weights are gone then. Where
+// there is no memory to do it, it panics and leaves them as they are.
+func (g *Gemm) Pack(elem Elem, b []byte, over bool) *PackedB {
+	p := &PackedB{k: g.K, n: g.N, elem: elem, depth: g.K}
 	if !g.TransB {
 		p.depth, _ = productBlocks(g.N, g.K)
 		most := max(placeBlock/max(g.N, 1), placeRows)
@@ -103,25 +76,114 @@ func (g *Gemm) packedB() *PackedB {
 		}
 	}
 	p.depth = max(p.depth, 1)
+	// pack lays out rows k … k+kc−1 of columns n0 … n0+nc−1.
+	pack := func(dst []byte, k, kc, n0, nc int) { p.pack(dst, b, g.TransB, k, kc, n0, nc) }
+	if elem == Float32 {
+		src := g.right(slab.View[float32](b))
+		pack = func(dst []byte, k, kc, n0, nc int) { src.pack(slab.View[float32](dst), k, kc, n0, nc) }
+	}
+	size := elem.size()
+	n := g.N / kernel.NR * kernel.NR
+	if rest := g.N - n; rest > 0 {
+		part := slab.New(size * kernel.NR * p.k)
+		pack(part, 0, p.k, n, rest)
+		p.tail = slab.View[float32](part)
+		if elem != Float32 {
+			p.tail = slab.Float32s(kernel.NR * p.k)
+			widen(elem, p.tail, part)
+		}
+		p.own = 4 * len(p.tail)
+	}
+	if !over {
+		p.ld, p.panels = n, slab.New(size*n*p.k)
+		p.own += len(p.panels)
+		for k := 0; k < p.k; k += p.depth {
+			pack(p.panels[size*k*n:], k, min(p.depth, p.k-k), 0, n)
+		}
+		return p
+	}
+	p.ld, p.panels = g.N, b
+	switch {
+	case g.TransB: // a panel of columns is where these are
+		overwrite(b[:size*n*p.k], size*kernel.NR*p.k, func(dst []byte, at int) { pack(dst, 0, p.k, at/p.k/size, kernel.NR) })
+	case n > 0:
+		overwrite(b, size*p.depth*p.ld, func(dst []byte, at int) { pack(dst, at/p.ld/size, len(dst)/p.ld/size, 0, n) })
+	}
 	return p
 }
 
-// packTail lays out the columns beyond the last full panel.
-func (p *PackedB) packTail(src *right) {
-	if rest := p.n % kernel.NR; rest > 0 {
-		p.tail = slab.Float32s(kernel.NR * p.k)
-		p.own += 4 * len(p.tail)
-		src.pack(p.tail, 0, p.k, p.n-rest, rest)
+// pack is right.pack for elements of one or two bytes.
+func (p *PackedB) pack(dst, b []byte, trans bool, k, kc, n0, nc int) {
+	size := p.elem.size()
+	const row = kernel.NR
+	for j := 0; j < nc; j += row {
+		panel, cols := dst[size*j*kc:][:size*row*kc], min(nc-j, row)
+		if cols < row {
+			clear(panel)
+		}
+		if !trans {
+			for t := range kc {
+				copy(panel[size*row*t:], b[size*((k+t)*p.n+n0+j):][:size*cols])
+			}
+			continue
+		}
+		for l := range size * cols {
+			// The bytes of an element are as far apart as the elements' size says.
+			src := b[size*((n0+j+l/size)*p.k+k)+l%size:]
+			for t := range kc {
+				panel[size*row*t+l] = src[size*t]
+			}
+		}
 	}
 }
 
-// rows is the full panels from row k on, as far as their block goes, how far apart they
-// are, and the rest of the columns.
-func (p *PackedB) rows(k int) (panels []float32, bs int, tail []float32) {
+// widen writes elements that are stored as elem, a multiple of 8 of them.
+func widen(elem Elem, dst []float32, src []byte) {
+	y, x, n := kernel.Ptr(dst), kernel.Ptr(src[:elem.size()*len(dst)]), len(dst)
+	switch elem {
+	case Int8:
+		kernel.WidenInt8(y, x, n)
+	case BFloat16:
+		kernel.WidenBrain(y, x, n)
+	default:
+		kernel.WidenHalf(y, x, n)
+	}
+}
+
+// overwrite writes b anew, by blocks of size bytes: lay makes what belongs at b[at:], as
+// long as dst is, out of the block that is there.
+func overwrite(b []byte, size int, lay func(dst []byte, at int)) {
+	room := min(size, len(b))
+	if room > placeBlock/2 && room <= 4*placeBlock {
+		room = 4 * placeBlock // of the same size each time: what is given back then serves the next one
+	}
+	block, err := slab.Take(room, false)
+	if err != nil {
+		panic(err)
+	}
+	for at := 0; at < len(b); at += size {
+		n := min(size, len(b)-at)
+		lay(block[:n], at)
+		copy(b[at:], block[:n])
+	}
+	slab.Give(block)
+}
+
+// block is columns n0 … of rows k … k+kc−1: the full panels, how far apart they are, and
+// the rest of the columns. What is not stored as float32 goes through room.
+func (p *PackedB) block(k, kc, n0, nc int, room []float32) (panels []float32, bs int, tail []float32) {
 	first := k / p.depth * p.depth
 	bs = min(p.depth, p.k-first) * kernel.NR
-	at := first*p.ld + (k-first)*kernel.NR
-	return p.panels[min(at, len(p.panels)):], bs, p.tail[min(k*kernel.NR, len(p.tail)):]
+	size := p.elem.size()
+	from := p.panels[min(size*(first*p.ld+(k-first)*kernel.NR+n0/kernel.NR*bs), len(p.panels)):]
+	tail = p.tail[min(k*kernel.NR, len(p.tail)):]
+	if p.elem == Float32 {
+		return slab.View[float32](from), bs, tail
+	}
+	for j := range nc / kernel.NR {
+		widen(p.elem, room[j*kc*kernel.NR:][:kc*kernel.NR], from[size*j*bs:][:size*kc*kernel.NR])
+	}
+	return room, kc * kernel.NR, tail
 }
 
 // Bytes is how much memory the convolution takes beside the weights that it was made from.

@@ -184,6 +184,32 @@ var productCases = []kernelCase{
 		}
 		return func() { PackPixels(y, x, &taps[0], 128, &pixels[0], 128/NR) }
 	})}},
+	{"WidenHalf", func(c *call) {
+		x := bits16(c)
+		y := c.out(len(x) / 2)
+		y.want = func(i int) (float64, float64) { return moved(half(uint16(x[2*i]) | uint16(x[2*i+1])<<8)) }
+		WidenHalf(y.kernel(), Ptr(x), len(x)/2)
+		widenHalfScalar(y.twin(), Ptr(x), len(x)/2)
+	}, widening(2, WidenHalf)},
+	{"WidenBrain", func(c *call) {
+		x := bits16(c)
+		y := c.out(len(x) / 2)
+		y.want = func(i int) (float64, float64) {
+			return moved(math.Float32frombits(uint32(x[2*i])<<16 | uint32(x[2*i+1])<<24))
+		}
+		WidenBrain(y.kernel(), Ptr(x), len(x)/2)
+		widenBrainScalar(y.twin(), Ptr(x), len(x)/2)
+	}, widening(2, WidenBrain)},
+	{"WidenInt8", func(c *call) {
+		x := make([]byte, c.size(100)/8*8)
+		for i := range x {
+			x[i] = byte(c.r.IntN(256))
+		}
+		y := c.out(len(x))
+		y.want = func(i int) (float64, float64) { return float64(int8(x[i])), 0 }
+		WidenInt8(y.kernel(), Ptr(x), len(x))
+		widenInt8Scalar(y.twin(), Ptr(x), len(x))
+	}, widening(1, WidenInt8)},
 	{"Transpose", func(c *call) {
 		rows, cols := c.size(19), c.size(19)
 		ldd, lds := rows+c.r.IntN(4), cols+c.r.IntN(4)
@@ -229,4 +255,49 @@ var productCases = []kernelCase{
 		x, y := data(30*(w+8)), data(24*w)
 		return func() { MaxTaps(y, w, x, w+8, &taps[0], 25, 24, w) }
 	})},
+}
+
+// bits16 are any bits of 16-bit numbers, a multiple of eight of them, at any address.
+func bits16(c *call) []byte {
+	n := c.size(100) / 8 * 8
+	x := make([]byte, 2*n+1)[c.r.IntN(2):]
+	c.wild = c.r.IntN(3) == 0
+	for i := range n {
+		bits := uint16(c.r.Uint32())
+		if c.r.IntN(4) == 0 { // zeros, denormals, infinities
+			bits &= []uint16{0x8000, 0x83ff, 0xfc00}[c.r.IntN(3)]
+		}
+		if bits&0x7c00 == 0x7c00 && !c.wild { // neither NaN nor infinite, in either type
+			bits &^= 0x0400
+		}
+		x[2*i], x[2*i+1] = byte(bits), byte(bits>>8)
+	}
+	return x[:2*n]
+}
+
+// half is the value of a float16, from the definition.
+func half(h uint16) float32 {
+	v := 0.0
+	switch exponent, fraction := int(h>>10&31), float64(h&1023)/1024; exponent {
+	case 31:
+		v = math.Inf(1)
+		if fraction > 0 {
+			v = math.NaN()
+		}
+	case 0:
+		v = math.Ldexp(fraction, -14)
+	default:
+		v = math.Ldexp(1+fraction, exponent-15)
+	}
+	if h>>15 != 0 {
+		v = -v
+	}
+	return float32(v)
+}
+
+func widening(size int, kernel func(y *float32, x *uint8, n int)) []timing {
+	return []timing{bytes("n=4096", (4+size)*4096, func(data func(n int) *float32) func() {
+		x, y := make([]byte, size*4096), data(4096)
+		return func() { kernel(y, &x[0], 4096) }
+	})}
 }

@@ -129,6 +129,21 @@ func PackPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int) {
 	packPixelsScalar(dst, src, taps, nt, pixels, np)
 }
 
+// WidenHalf writes float16 as float32; its twin has the loop.
+func WidenHalf(y *float32, x *uint8, n int) {
+	widenHalfScalar(y, x, n)
+}
+
+// WidenBrain writes bfloat16 as float32; its twin has the loop.
+func WidenBrain(y *float32, x *uint8, n int) {
+	widenBrainScalar(y, x, n)
+}
+
+// WidenInt8 writes int8 as float32; its twin has the loop.
+func WidenInt8(y *float32, x *uint8, n int) {
+	widenInt8Scalar(y, x, n)
+}
+
 // Transpose writes the transposed matrix; its twin has the loop.
 func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int) {
 	transposeScalar(dst, ldd, src, lds, rows, cols)

@@ -129,6 +129,21 @@ func PackCols(dst *float32, ds int, src *float32, lds int, depth, np int)
 //go:noescape
 func PackPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int)
 
+// WidenHalf writes float16 as float32; its twin has the loop.
+//
+//go:noescape
+func WidenHalf(y *float32, x *uint8, n int)
+
+// WidenBrain writes bfloat16 as float32; its twin has the loop.
+//
+//go:noescape
+func WidenBrain(y *float32, x *uint8, n int)
+
+// WidenInt8 writes int8 as float32; its twin has the loop.
+//
+//go:noescape
+func WidenInt8(y *float32, x *uint8, n int)
+
 // Transpose writes the transposed matrix; its twin has the loop.
 //
 //go:noescape

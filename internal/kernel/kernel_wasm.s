@@ -22433,6 +22433,235 @@ TEXT ·PackPixels(SB), NOSPLIT, $0-48
 	End
 	RET
 
+// func WidenHalf(y *float32, x *uint8, n int)
+TEXT ·WidenHalf(SB), NOSPLIT, $0-24
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// v is V0
+	// small is V1
+	// scale is V2
+	// most is V3
+	// inf is V4
+	// magnitude is V5
+	// sign is V6
+	V128Const $8610882489537265664, $8610882489537265664
+	Set V2
+	V128Const $1116892703552962559, $1116892703552962559
+	Set V3
+	V128Const $9187343241974906880, $9187343241974906880
+	Set V4
+	V128Const $140733193420799, $140733193420799
+	Set V5
+	V128Const $140737488388096, $140737488388096
+	Set V6
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load16x4U
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get V0
+			Get V5
+			V128And
+			I32Const $13
+			I32x4Shl
+			Set V1
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V2
+			F32x4Mul
+			Get V1
+			Get V3
+			I32x4GtS
+			Get V4
+			V128And
+			V128Or
+			Get V0
+			Get V6
+			V128And
+			I32Const $16
+			I32x4Shl
+			V128Or
+			V128Store $0, $0
+			Get R1
+			I32WrapI64
+			V128Load16x4U
+			Unreachable
+			I64ShrU
+			Unreachable
+			Set V0
+			Get V0
+			Get V5
+			V128And
+			I32Const $13
+			I32x4Shl
+			Set V1
+			Get R0
+			I32WrapI64
+			Get V1
+			Get V2
+			F32x4Mul
+			Get V1
+			Get V3
+			I32x4GtS
+			Get V4
+			V128And
+			V128Or
+			Get V0
+			Get V6
+			V128And
+			I32Const $16
+			I32x4Shl
+			V128Or
+			V128Store $0, $16
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func WidenBrain(y *float32, x *uint8, n int)
+TEXT ·WidenBrain(SB), NOSPLIT, $0-24
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load16x4U
+			Unreachable
+			I64DivU
+			Unreachable
+			I32Const $16
+			I32x4Shl
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load16x4U
+			Unreachable
+			I64ShrU
+			Unreachable
+			I32Const $16
+			I32x4Shl
+			V128Store $0, $16
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func WidenInt8(y *float32, x *uint8, n int)
+TEXT ·WidenInt8(SB), NOSPLIT, $0-24
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// v is V0
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load8x8S
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			I32x4ExtendLowI16x8S
+			F32x4ConvertI32x4S
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V0
+			I32x4ExtendHighI16x8S
+			F32x4ConvertI32x4S
+			V128Store $0, $16
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)
 TEXT ·Transpose(SB), NOSPLIT, $0-48
 	// dst is R0

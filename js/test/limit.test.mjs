@@ -27,7 +27,7 @@ const varint = (n) => (n < 128 ? [n] : [(n % 128) + 128, ...varint(Math.floor(n 
 /**
  * A model with large weights [name, dims, write(bytes)]: put together here, as a list of 900 million numbers it would be too long.
  * @param {object} spec
- * @param {[string, number[], (bytes: Uint8Array) => void][]} weights float32
+ * @param {[name: string, dims: number[], write: (bytes: Uint8Array) => void, type?: number][]} weights float32 where no type is given
  */
 function large(spec, weights) {
   const small = model(spec);
@@ -35,9 +35,9 @@ function large(spec, weights) {
   let from = at + 1;
   while (small[from++] >= 128);
   const graph = small.subarray(from);
-  const heads = weights.map(([name, dims]) => {
-    const bytes = dims.reduce((a, b) => a * b, 4);
-    const head = [...dims.flatMap((d) => [0x08, ...varint(d)]), 0x10, 1, 0x42, name.length, ...new TextEncoder().encode(name), 0x4a, ...varint(bytes)];
+  const heads = weights.map(([name, dims, , type = 1]) => {
+    const bytes = dims.reduce((a, b) => a * b, { 1: 4, 3: 1, 10: 2, 16: 2 }[type]);
+    const head = [...dims.flatMap((d) => [0x08, ...varint(d)]), 0x10, type, 0x42, name.length, ...new TextEncoder().encode(name), 0x4a, ...varint(bytes)];
     return { bytes, head: [0x2a, ...varint(head.length + bytes), ...head] };
   });
   const before = [...small.subarray(0, at), 0x3a, ...varint(heads.reduce((n, { bytes, head }) => n + head.length + bytes, graph.length)), ...graph];
@@ -268,7 +268,7 @@ for (const [size, layers, channels, skip] of [
   ['130 MB', [1024, 4096, 2560, 3072, 2504], [64, 512, 1024, 1024, 1024, 1000], tooLong],
 ]) {
   const row = new Tensor('float32', floats(layers[0], 1), [1, layers[0]]);
-  for (const [what, options] of Object.entries({ MatMul: {}, 'Gemm, transposed': { transposed: true } })) {
+  for (const [what, options] of Object.entries({ MatMul: {}, 'Gemm, transposed': { transposed: true }, 'MatMul by Transpose': { transposed: true, spelled: true } })) {
     test(`dense layers of ${size} are held once: ${what}`, { skip }, async () => {
       const file = dense(layers, options);
       const want = denseOracle(layers, row.data, options);
@@ -316,6 +316,59 @@ test('what a model lacks is named, then counted', async () => {
   assert.ok(many.length < 1000, `${many.length} characters`);
   assert.ok(runtime.memory().total - before < 64 * MiB, 'and the memory stays small');
 });
+
+// What bytes are as elements of each type, as far as the next test needs them: [name, number, size, value].
+const narrow = [
+  ['int8', 3, 1, (bytes, i) => (bytes[i] << 24) >> 24],
+  ['bfloat16', 16, 2, (bytes, i) => new DataView(Uint8Array.of(0, 0, bytes[2 * i], bytes[2 * i + 1]).buffer).getFloat32(0, true)],
+  ['float16', 10, 2, (bytes, i) => {
+    const bits = bytes[2 * i] | (bytes[2 * i + 1] << 8);
+    return (bits >> 15 ? -1 : 1) * 2 ** (((bits >> 10) & 31) - 15) * (1 + (bits & 1023) / 1024);
+  }],
+];
+
+for (const [name, type, size, value] of narrow) {
+  test(`weights of ${name} stay that until they are used`, async () => {
+    const [rows, columns, entries] = [1500, 5003, 16_000];
+    /** Any bytes; the high one of two is that of ordinary numbers. */
+    const write = (bytes) => {
+      for (let i = 0, state = type; i < bytes.length; i++) {
+        state = (Math.imul(state, 1664525) + 1013904223) | 0;
+        bytes[i] = size === 2 && i % 2 === 1 ? ((state >> 16) & 0x83) | 0x38 : state >> 16;
+      }
+    };
+    const cast = (from, to) => ({ op: 'Cast', inputs: [from], outputs: [to], attributes: { to: 1 } });
+    const file = large({
+      nodes: [cast('w', 'W'), { op: 'MatMul', inputs: ['x', 'W'], outputs: ['y'] }, cast('t', 'T'), { op: 'Gather', inputs: ['T', 'i'], outputs: ['z'] }],
+      inputs: [['x', 1, ['n', rows]], ['i', 7, ['k']]], outputs: [['y', 1, ['n', columns]], ['z', 1, ['k', 512]]],
+    }, [['w', [rows, columns], write, type], ['t', [entries, 512], write, type]]);
+    const fresh = await init();
+    const before = fresh.memory().total;
+    const session = await InferenceSession.create(file);
+    const x = new Tensor('float32', floats(2 * rows, 1), [2, rows]);
+    const { y, z } = await session.run({ x, i: new Tensor('int64', [3n, 15_999n, 0n], [3]) });
+    const { total, inUse } = fresh.memory();
+    const [w, t] = [new Uint8Array(rows * columns * size), new Uint8Array(entries * 512 * size)];
+    write(w);
+    write(t);
+    for (let at = 0; at < 2 * columns; at += 97) {
+      let [sum, magnitude] = [0, 0];
+      for (let k = 0; k < rows; k++) {
+        const product = x.data[Math.floor(at / columns) * rows + k] * value(w, k * columns + (at % columns));
+        sum += product;
+        magnitude += Math.abs(product);
+      }
+      assert.ok(Math.abs(y.data[at] - sum) <= magnitude * 1e-5, `${at}: ${y.data[at]}, want ${sum}`);
+    }
+    [3, 15_999, 0].forEach((row, i) => {
+      for (let k = 0; k < 512; k++) assert.equal(z.data[512 * i + k], value(t, 512 * row + k));
+    });
+    assert.ok(inUse <= file.length * 1.06, `${inUse} of a file of ${file.length}`);
+    assert.ok(total - before <= file.length * 1.1 + 4 * MiB, `the memory grew by ${total - before} for a file of ${file.length}`);
+    await session.release();
+    fresh.dispose();
+  });
+}
 
 test('five models of 900 MB', { timeout: 600_000, skip: tooLong }, async () => {
   const file = heavy(900_000_000);

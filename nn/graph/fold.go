@@ -12,6 +12,7 @@ type folding struct {
 	left     int // bytes that may still be made
 	weights  *weights
 	slots    map[*ir.Value]int // how often a value is read
+	first    bool              // only what is written as constants
 }
 
 // A folded value may have foldSmall bytes, or as many as its operands: folding makes no
@@ -48,6 +49,9 @@ func (f *folding) body(g *ir.Graph) {
 }
 
 func (f *folding) node(n *ir.Node) bool {
+	if f.first && n.Op != "Constant" {
+		return false
+	}
 	from := 0
 	for _, v := range n.Inputs {
 		if v == nil {

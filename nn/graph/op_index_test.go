@@ -13,6 +13,50 @@ import (
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
+// Elements of half a byte, rows of an odd number of them, and of whole bytes.
+func TestGatherStoredWeights(t *testing.T) {
+	for _, kind := range []ir.DType{ir.Int8, ir.Uint8, ir.Int4, ir.Uint4, ir.BFloat16} {
+		for _, dims := range [][]int{{5, 4}, {5, 3}, {3, 5}, {2, 3, 3}, {2, 4, 2}} {
+			for axis := range dims {
+				x := ir.NewTensor(kind, dims...)
+				for i := range x.Data {
+					x.Data[i] = byte(37*i + 11*axis)
+				}
+				view := node{op: "Identity", in: []*ir.Tensor{node{op: "Reshape", in: []*ir.Tensor{x, list(-1)}}.run(t)[0]}}.run(t)[0]
+				require.Equal(t, []int{x.Len()}, view.Dims)
+				x = node{op: "Reshape", in: []*ir.Tensor{view, list(wide(dims)...)}}.run(t)[0]
+				y := node{op: "Gather", attrs: attrs("axis", integer(int64(axis))), in: []*ir.Tensor{x, list(1, -1, 0)}}.run(t)[0]
+				require.Equal(t, kind, y.Type)
+				want := append([]int(nil), dims...)
+				want[axis] = 3
+				require.Equal(t, want, append([]int{}, y.Dims...))
+				element := func(x *ir.Tensor, index []int) int {
+					k := offset(x.Dims, index...)
+					switch kind.Bits() {
+					case 4:
+						return int(x.Data[k/2] >> (k % 2 * 4) & 15)
+					case 8:
+						return int(x.Data[k])
+					}
+					return int(x.Data[2*k]) | int(x.Data[2*k+1])<<8
+				}
+				each(y.Dims, func(index []int, _ int) {
+					from := append([]int(nil), index...)
+					from[axis] = []int{1, dims[axis] - 1, 0}[index[axis]]
+					require.Equal(t, element(x, from), element(y, index), "%s %v along %d at %v", kind, dims, axis, index)
+				})
+			}
+		}
+	}
+}
+
+func wide(list []int) (out []int64) {
+	for _, v := range list {
+		out = append(out, int64(v))
+	}
+	return out
+}
+
 func TestGather(t *testing.T) {
 	idx := i64([]int{2, 2}, 2, 0, -1, 1)
 	small := ir.NewTensor(ir.Int32, 2, 2)

@@ -67,7 +67,7 @@ func TestMatMul(t *testing.T) {
 		near(t, want, y, 1e-5, fmt.Sprint(c.a, c.b))
 	}
 	x, w, b := random(1, 2, 3, 4), random(2, 4, 5), random(3, 5)
-	y := node{op: "MatMulAdd", domain: ir.Internal, version: 1, in: []*ir.Tensor{x, w, b}}.run(t)[0]
+	y := node{op: "MatMul", domain: ir.Internal, version: 1, in: []*ir.Tensor{x, w, b}}.run(t)[0]
 	sum := node{op: "Add", in: []*ir.Tensor{node{op: "MatMul", in: []*ir.Tensor{x, w}}.run(t)[0], b}}.run(t)[0]
 	for i, v := range sum.Float32s() {
 		require.InDelta(t, v, y.Float32s()[i], 1e-5)

@@ -554,7 +554,7 @@ func TestPow(t *testing.T) {
 
 func TestCast(t *testing.T) {
 	kinds := []ir.DType{ir.Float32, ir.Uint8, ir.Int8, ir.Uint16, ir.Int16, ir.Int32, ir.Int64,
-		ir.Bool, ir.Float16, ir.Float64, ir.Uint32, ir.Uint64}
+		ir.Bool, ir.Float16, ir.BFloat16, ir.Float64, ir.Uint32, ir.Uint64}
 	// Values that each type holds, beyond the 64 elements of a block.
 	wide := ir.NewTensor(ir.Float64, 150)
 	for i := range wide.Float64s() {
@@ -589,17 +589,34 @@ func TestCast(t *testing.T) {
 		h := cast(x, ir.Float16)
 		require.Equal(t, bits, uint16(h.Data[0])|uint16(h.Data[1])<<8, "%v as float16", v)
 	}
-	// Every float16 comes back from float32 as it was.
-	all := ir.NewTensor(ir.Float16, 1<<16)
-	for i := range 1 << 16 {
-		all.Data[2*i], all.Data[2*i+1] = byte(i), byte(i>>8)
+	brains := map[float64]uint16{0: 0, 1: 0x3f80, -2: 0xc000, math.Inf(-1): 0xff80, 1e-45: 0, math.MaxFloat32: 0x7f80, 1e300: 0x7f80,
+		1 + 0x1p-8: 0x3f80, 1 + 0x3p-8: 0x3f82, -1 - 0x1p-8: 0xbf80, // ties go to the even one
+		1 + 0x1p-8 + 0x1p-40: 0x3f81, 1 + 0x3p-8 - 0x1p-40: 0x3f81, -1 - 0x1p-8 - 0x1p-40: 0xbf81, // and what float32 does not hold decides
+		0x1p-133: 1, 0x1.8p-133: 2, 0x1p-134: 0, 0x1.0001p-134: 1}
+	for v, bits := range brains {
+		x := ir.NewTensor(ir.Float64, 1)
+		x.Float64s()[0] = v
+		h := cast(x, ir.BFloat16)
+		require.Equal(t, bits, uint16(h.Data[0])|uint16(h.Data[1])<<8, "%v as bfloat16", v)
 	}
-	back := cast(cast(all, ir.Float32), ir.Float16)
-	for i := range 1 << 16 {
-		if i&0x7c00 == 0x7c00 && i&0x3ff != 0 {
-			continue // NaN: any of them will do
+	// Every float16 and bfloat16 comes back from float32 as it was.
+	for kind, exponent := range map[ir.DType]int{ir.Float16: 0x7c00, ir.BFloat16: 0x7f80} {
+		all := ir.NewTensor(kind, 1<<16)
+		for i := range 1 << 16 {
+			all.Data[2*i], all.Data[2*i+1] = byte(i), byte(i>>8)
 		}
-		require.Equal(t, all.Data[2*i:2*i+2], append([]byte{}, back.Data[2*i:2*i+2]...), "float16 bits %#x", i)
+		wide := cast(all, ir.Float32)
+		back := cast(wide, kind)
+		for i := range 1 << 16 {
+			if i&exponent == exponent && i&^exponent&0x7fff != 0 { // any NaN will do
+				require.True(t, math.IsNaN(float64(wide.Float32s()[i])), "%s bits %#x", kind, i)
+				continue
+			}
+			require.Equal(t, all.Data[2*i:2*i+2], append([]byte{}, back.Data[2*i:2*i+2]...), "%s bits %#x", kind, i)
+			if kind == ir.BFloat16 {
+				require.Equal(t, uint32(i)<<16, math.Float32bits(wide.Float32s()[i]))
+			}
+		}
 	}
 }
 

@@ -78,6 +78,10 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	s.weights.own = o.Own
 	if o.Optimize != "none" {
 		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil)), weights: &s.weights}
+		f.first = true
+		f.fold(g)
+		f.first = false
+		opt.Sink(g)
 		f.fold(g)
 		s.weights.mark(g)
 		opt.Optimize(g)

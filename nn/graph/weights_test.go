@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -136,7 +137,7 @@ var weighty = []struct {
 		w := s.weights(512, 256)
 		y := s.node("MatMul", nil, columns(s, 256), s.node("Transpose", nil, w))
 		return s.output(s.node("MatMul", nil, y, w))
-	}, 4 * 512 * 256},
+	}, 2 * 4 * 512 * 256},
 	{"a Conv's weights that another Conv has", func(s *sketch) *ir.Graph {
 		w, x := s.weights(8, 8, 1, 1), images(s, 8)
 		y := s.node("Conv", nil, x, w)
@@ -264,4 +265,160 @@ func TestFoldedWeightsAreHeldOnce(t *testing.T) {
 	assert.Greater(t, slab.Usage().InUse, was.InUse)
 	session.Release()
 	assert.Equal(t, was.InUse, slab.Usage().InUse)
+}
+
+// narrow is a constant of a type of fewer bits than float32.
+func (s *sketch) narrow(kind ir.DType, dims ...int) *ir.Value {
+	x := ir.NewTensor(kind, dims...)
+	for i := range x.Data {
+		x.Data[i] = byte(s.rng.Uint32())
+		if i%2 == 1 && kind != ir.Int8 { // of ordinary size
+			x.Data[i] = x.Data[i]&0x83 | 0x3c
+		}
+	}
+	v := &ir.Value{Name: "w", Type: kind, Known: true, Const: x}
+	for _, d := range dims {
+		v.Dims = append(v.Dims, ir.Dim{Size: d})
+	}
+	return v
+}
+
+func (s *sketch) cast(v *ir.Value) *ir.Value {
+	return s.node("Cast", map[string]*ir.Attr{"to": intAttr(int64(ir.Float32))}, v)
+}
+
+func (s *sketch) turned(v *ir.Value) *ir.Value {
+	y := s.node("Transpose", map[string]*ir.Attr{"perm": intsAttr(1, 0)}, v)
+	y.Type = v.Type
+	return y
+}
+
+// largest is the place of each row's largest element.
+func (s *sketch) largest(x *ir.Value) *ir.Value {
+	y := s.node("ArgMax", map[string]*ir.Attr{"axis": intAttr(1), "keepdims": intAttr(0)}, x)
+	y.Type = ir.Int64
+	return y
+}
+
+func (s *sketch) indices() *ir.Value {
+	return &ir.Value{Name: "i", Type: ir.Int64, Const: &ir.Tensor{Type: ir.Int64, Dims: []int{3}, Data: slab.Bytes([]int64{7, 0, -1})}}
+}
+
+// Weights of float16, bfloat16 and int8 stay that, in their own memory, and products of
+// them have the bits that those of their float32 have.
+func TestWeightsStayAsTheyAreStored(t *testing.T) {
+	const k, n = 400, 180 // panels of 176 columns, and 4
+	const tail = 4 * 8 * k
+	plain := map[string]*ir.Attr{}
+	for _, c := range []struct {
+		name  string
+		build func(s *sketch, kind ir.DType) *ir.Graph
+		ops   map[string]int
+		kept  int
+	}{
+		{"MatMul", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, k), s.cast(s.narrow(kind, k, n))))
+		}, map[string]int{"normwasm.MatMul": 1}, tail},
+		{"MatMul by the transposed, then widened", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, k), s.cast(s.turned(s.narrow(kind, n, k)))))
+		}, map[string]int{"normwasm.MatMul": 1}, tail},
+		{"MatMul by the widened, then transposed twice and once more", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, k), s.turned(s.turned(s.turned(s.cast(s.narrow(kind, n, k)))))))
+		}, map[string]int{"normwasm.MatMul": 1}, tail},
+		{"MatMul with a bias and ReLU", func(s *sketch, kind ir.DType) *ir.Graph {
+			y := s.node("MatMul", nil, columns(s, k), s.turned(s.cast(s.narrow(kind, n, k))))
+			return s.output(s.node("Relu", nil, s.node("Add", nil, y, s.weights(n))))
+		}, map[string]int{"normwasm.MatMul": 1}, tail},
+		{"Gemm", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("Gemm", map[string]*ir.Attr{"alpha": floatAttr(0.5), "transB": intAttr(1)}, columns(s, k), s.cast(s.narrow(kind, n, k)), s.weights(n)))
+		}, map[string]int{"normwasm.Gemm": 1}, tail},
+		{"Gemm by the transposed, which is widened at once", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("Gemm", map[string]*ir.Attr{"transB": intAttr(1)}, columns(s, k), s.turned(s.cast(s.narrow(kind, k, n)))))
+		}, map[string]int{"Gemm": 1}, tail},
+		{"Gather", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("Gather", nil, s.cast(s.narrow(kind, n, k)), s.largest(columns(s, n))))
+		}, map[string]int{"ArgMax": 1, "Gather": 1, "Cast": 1}, 0},
+		{"Gather of constant rows", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("Add", nil, s.node("Gather", nil, s.cast(s.narrow(kind, n, k)), s.indices()), s.input(3, k)))
+		}, map[string]int{"Add": 1}, 0},
+		{"Gather and MatMul", func(s *sketch, kind ir.DType) *ir.Graph {
+			w := s.cast(s.narrow(kind, n, k))
+			return s.output(s.node("MatMul", nil, s.node("Gather", nil, w, s.largest(columns(s, n))), s.turned(w)))
+		}, map[string]int{"ArgMax": 1, "Gather": 1, "Cast": 1, "normwasm.MatMul": 1}, -1},
+		{"one that is an output too", func(s *sketch, kind ir.DType) *ir.Graph {
+			w := s.cast(s.narrow(kind, k, n))
+			return s.output(s.node("MatMul", nil, columns(s, k), w), w)
+		}, map[string]int{"normwasm.MatMul": 1}, -1}, // the output is computed at once
+		{"a batch of matrices", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, k), s.cast(s.narrow(kind, 4, k, n))))
+		}, map[string]int{"MatMul": 1, "Cast": 1}, 0},
+		{"few weights, which are widened at once", func(s *sketch, kind ir.DType) *ir.Graph {
+			return s.output(s.node("MatMul", plain, columns(s, 16), s.cast(s.narrow(kind, 16, 8))))
+		}, map[string]int{"MatMul": 1}, 4 * 16 * 8},
+	} {
+		for _, kind := range []ir.DType{ir.Float16, ir.BFloat16, ir.Int8} {
+			t.Run(c.name+", "+kind.String(), func(t *testing.T) {
+				written, err := NewSession(c.build(newSketch(), kind), Options{Optimize: "none"})
+				require.NoError(t, err)
+				beside, err := NewSession(c.build(newSketch(), kind), Options{})
+				require.NoError(t, err)
+				place, err := NewSession(c.build(newSketch(), kind), Options{Own: true})
+				require.NoError(t, err)
+				assert.Equal(t, c.ops, census(place.graph))
+				for _, free := range []int{1, 5, 2} {
+					want := results(t, beside, free)
+					for i, w := range results(t, written, free) {
+						if c.ops["normwasm.MatMul"] == 0 { // which adds in another order
+							require.Equal(t, math.Float32bits(w), math.Float32bits(want[i]))
+						}
+						require.InEpsilon(t, 1+math.Abs(float64(w)), 1+math.Abs(float64(want[i])), 1e-4)
+					}
+					testkit.SameBits(t, want, results(t, place, free), "in place, with %d", free)
+				}
+				if _, kept := place.plan.Held(); c.kept >= 0 {
+					assert.LessOrEqual(t, kept, c.kept)
+				}
+			})
+		}
+	}
+}
+
+// What of a Cast and a Transpose the optimizer has to leave.
+func TestSinkCastsNearMisses(t *testing.T) {
+	for name, build := range map[string]func(s *sketch) *ir.Graph{
+		"another type": func(s *sketch) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, 300), s.cast(s.narrow(ir.Uint8, 300, 300))))
+		},
+		"the left operand": func(s *sketch) *ir.Graph {
+			return s.output(s.node("MatMul", nil, s.cast(s.narrow(ir.Int8, 300, 300)), s.input(300, 1)))
+		},
+		"a computed matrix": func(s *sketch) *ir.Graph {
+			return s.output(s.node("MatMul", nil, columns(s, 8), s.turned(s.input(8, 8))))
+		},
+		"another permutation": func(s *sketch) *ir.Graph {
+			y := s.node("Transpose", map[string]*ir.Attr{"perm": intsAttr(0, 1)}, s.cast(s.narrow(ir.Int8, 300, 300)))
+			return s.output(s.node("MatMul", nil, columns(s, 300), y))
+		},
+		"casts by way of another type": func(s *sketch) *ir.Graph {
+			y := s.node("Cast", map[string]*ir.Attr{"to": intAttr(int64(ir.Float64))}, s.narrow(ir.Int8, 400, 300))
+			y.Type = ir.Float64
+			return s.output(s.node("MatMul", nil, columns(s, 400), s.cast(y)))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := census(build(newSketch()))
+			s, err := NewSession(build(newSketch()), Options{Own: true})
+			require.NoError(t, err)
+			after := census(s.graph)
+			for op := range before {
+				if op != "Cast" && op != "Transpose" {
+					assert.Equal(t, before[op], after[op], "%s: %v", op, after)
+				}
+			}
+			assert.Zero(t, after["normwasm.MatMul"])
+			plain, err := NewSession(build(newSketch()), Options{Optimize: "none"})
+			require.NoError(t, err)
+			testkit.SameBits(t, results(t, plain, 3), results(t, s, 3), "%s", name)
+		})
+	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 // castTypes are the types that numbers are converted from and to.
-const castTypes = numberTypes | boolOnly | 1<<ir.Float16
+const castTypes = numberTypes | boolOnly | 1<<ir.Float16 | 1<<ir.BFloat16
 
 func init() { Register(castRows) }
 
@@ -20,7 +20,7 @@ var castRows = []Row{{
 	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}},
 	Rank:   sameRank,
 	Check:  checkCast,
-	Limits: "to integers of 8 to 64 bits, float16, float32, float64 and bool only",
+	Limits: "to integers of 8 to 64 bits, float16, bfloat16, float32, float64 and bool only",
 	Plan:   planCast,
 }, {
 	Name: "CastLike", Since: 15, Changes: []int{19, 21, 23},
@@ -40,7 +40,7 @@ func checkCast(n *ir.Node) string {
 
 // castable says whether the attribute to is one of castTypes.
 func castable(to int64) bool {
-	return to > 0 && to <= int64(ir.Uint64) && castTypes.Has(ir.DType(to))
+	return to > 0 && to < 32 && castTypes.Has(ir.DType(to))
 }
 
 // planCast: saturate counts only for the 8-bit float types, which are reported
@@ -111,7 +111,9 @@ func (intsToFloats) Run(a *Args) {
 	}
 }
 
-func floatLike(t ir.DType) bool { return t == ir.Float16 || t == ir.Float32 || t == ir.Float64 }
+func floatLike(t ir.DType) bool {
+	return t == ir.Float16 || t == ir.BFloat16 || t == ir.Float32 || t == ir.Float64
+}
 
 func loadInts(t ir.DType) func(dst []int64, src []byte) {
 	switch t {
@@ -137,6 +139,12 @@ func loadFloats(t ir.DType) func(dst []float64, src []byte) {
 		return func(dst []float64, src []byte) {
 			for i, v := range slab.View[uint16](src) {
 				dst[i] = float64(halfToFloat(v))
+			}
+		}
+	case ir.BFloat16:
+		return func(dst []float64, src []byte) {
+			for i, v := range slab.View[uint16](src) {
+				dst[i] = float64(math.Float32frombits(uint32(v) << 16))
 			}
 		}
 	case ir.Float32:
@@ -188,11 +196,15 @@ func store[D slab.Elem](dst []byte, src []int64) {
 
 func storeFloats(t ir.DType) func(dst []byte, src []float64) {
 	switch t {
-	case ir.Float16:
+	case ir.Float16, ir.BFloat16:
+		narrow := floatToHalf
+		if t == ir.BFloat16 {
+			narrow = floatToBrain
+		}
 		return func(dst []byte, src []float64) {
 			d := slab.View[uint16](dst)
 			for i, v := range src {
-				d[i] = floatToHalf(v)
+				d[i] = narrow(v)
 			}
 		}
 	case ir.Float32:
@@ -288,4 +300,21 @@ func floatToHalf(v float64) uint16 {
 	// frac/1024 in [1, 2); a carry to 2048 moves the exponent up by itself.
 	frac := uint16(math.RoundToEven(math.Ldexp(a, 10-exp)))
 	return sign | (uint16(exp+14)<<10 + frac)
+}
+
+// floatToBrain rounds to the nearest bfloat16, the upper half of a float32, ties to even.
+func floatToBrain(v float64) uint16 {
+	f := float32(v)
+	bits := math.Float32bits(f)
+	if v != v {
+		return uint16(bits>>16) | 0x40
+	}
+	up := bits >> 16 & 1
+	if bits&0xffff == 0x8000 && float64(f) != v { // no tie, but for what float32 rounded away
+		up = 0
+		if math.Abs(v) > math.Abs(float64(f)) {
+			up = 1
+		}
+	}
+	return uint16((bits + 0x7fff + up) >> 16)
 }

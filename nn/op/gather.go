@@ -24,7 +24,7 @@ func init() { Register(gatherRows) }
 
 var gatherRows = []Row{{
 	Name: "Gather", Since: 1, Changes: []int{11, 13},
-	In: gatherIn, Out: gatherOut, Attrs: gatherAttrs,
+	In: []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}}, Out: gatherOut, Attrs: gatherAttrs,
 	Rank: gatherRank,
 	Plan: planGather,
 }, {
@@ -122,23 +122,43 @@ func planGather(c *Call) error {
 	t := c.In(0).Type
 	c.Out(0, t, joined(c, dims[:axis], idx, dims[axis+1:])...)
 	s := Into[gather](c)
-	s.outer, s.n, s.inner = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:])*t.Size()
+	s.outer, s.n, s.inner = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:])
 	s.count, s.index = ir.Elements(idx), indexTypeOf(c, 1)
+	if s.halves = s.inner*t.Bits()%8 != 0; !s.halves {
+		s.inner = t.Bytes(s.inner)
+	}
 	return nil
 }
 
 type gather struct {
-	outer, n, inner int // of the data: n is the axis, inner in bytes
-	count           int // of indices
+	outer, n, inner int  // of the data: n is the axis, inner in bytes
+	halves          bool // inner counts elements of half a byte, an odd number: rows share bytes
+	count           int  // of indices
 	index           indexType
 }
 
-func (s *gather) Run(a *Args) { s.RunRows(a, 0, s.count) }
-func (s *gather) Rows() int   { return s.count }
+func (s *gather) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
+
+func (s *gather) Rows() int {
+	if s.halves {
+		return 1
+	}
+	return s.count
+}
 
 func (s *gather) RunRows(a *Args, from, to int) {
 	x, y := a.In[0].Data, a.Out[0].Data
 	if len(y) == 0 {
+		return
+	}
+	if s.halves {
+		clear(y)
+		for at := range s.outer * s.count * s.inner {
+			row := at / s.inner
+			p := placeOf(s.index.at(a.In[1].Data, row%s.count), s.n)
+			i := (row/s.count*s.n+p)*s.inner + at%s.inner
+			y[at/2] |= x[i/2] >> (i % 2 * 4) & 15 << (at % 2 * 4)
+		}
 		return
 	}
 	for k := from; k < to; k++ {

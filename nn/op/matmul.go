@@ -6,7 +6,18 @@ import (
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
-var productOut = []Out{{Name: "Y", Var: 'T'}}
+var (
+	weightsIn  = []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: weightTypes}, {Name: "C", Types: float32Only, Var: 'T', Opt: true}}
+	productOut = []Out{{Name: "Y", Var: 'T'}}
+	transB     = Attr{Name: "transB", Kind: ir.AttrInt}
+	gemmAttrs  = []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}, {Name: "beta", Kind: ir.AttrFloat, F: 1}, {Name: "transA", Kind: ir.AttrInt}, transB}
+)
+
+// weightTypes are those of constant right operands of products, which compute in float32.
+const weightTypes = float32Only | 1<<ir.Float16 | 1<<ir.BFloat16 | 1<<ir.Int8
+
+// StoredAs says whether products take constant weights of the type.
+func StoredAs(t ir.DType) bool { return weightTypes.Has(t) }
 
 func init() { Register(matmulRows) }
 
@@ -16,16 +27,23 @@ var matmulRows = []Row{{
 	Rank: productRank, Fuses: FusesClamp,
 	Plan: planMatMul,
 }, {
-	Name: "MatMulAdd", Domain: ir.Internal, Since: 1,
-	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "bias", Types: float32Only, Var: 'T'}}, Out: productOut,
-	Rank: productRank, Fuses: FusesClamp,
+	// The optimizer's two: of a constant matrix B as it is stored, or the transposed one.
+	Name: "MatMul", Domain: ir.Internal, Since: 1,
+	In: weightsIn, Out: productOut,
+	Attrs: []Attr{transB},
+	Rank:  productRank, Fuses: FusesClamp,
 	Plan: planMatMul,
+}, {
+	Name: "Gemm", Domain: ir.Internal, Since: 1,
+	In: weightsIn, Out: productOut,
+	Attrs: gemmAttrs,
+	Rank:  matrixRank, Fuses: FusesClamp,
+	Plan: planGemm,
 }, {
 	Name: "Gemm", Since: 7, Changes: []int{9, 11, 13},
 	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "C", Types: float32Only, Var: 'T', Opt: true}}, Out: productOut,
-	Attrs: []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}, {Name: "beta", Kind: ir.AttrFloat, F: 1},
-		{Name: "transA", Kind: ir.AttrInt}, {Name: "transB", Kind: ir.AttrInt}},
-	Rank: matrixRank, Fuses: FusesClamp,
+	Attrs: gemmAttrs,
+	Rank:  matrixRank, Fuses: FusesClamp,
 	Plan: planGemm,
 }}
 
@@ -40,11 +58,16 @@ func productRank(_ *ir.Node, rank func(i int) int) int {
 
 // planMatMul: y[..., m, n] = a[..., m, k] · b[..., k, n], where the leading
 // dimensions broadcast; an operand of one dimension is a row or a column. The
-// optimizer's MatMulAdd(a, b, bias [n]) starts each row from the bias.
+// optimizer's starts each row from a bias [n], if there is one, and its b may be
+// the transposed matrix.
 func planMatMul(c *Call) error {
 	a, b := c.In(0).Dims, c.In(1).Dims
 	if len(a) == 0 || len(b) == 0 {
 		return c.Fail("a has dimensions ", a, " and b ", b, ": scalars cannot be multiplied so")
+	}
+	transposed := c.Node.Int("transB", 0) != 0
+	if transposed {
+		b = matrix(c, b[1], b[0])
 	}
 	row, col := len(a) == 1, len(b) == 1
 	if row {
@@ -79,7 +102,7 @@ func planMatMul(c *Call) error {
 		c.Step = nothing{}
 		return nil
 	}
-	g := compute.Gemm{M: m, N: n, K: k, Clamp: clampOf(c.Node)}
+	g := compute.Gemm{M: m, N: n, K: k, TransB: transposed, Clamp: clampOf(c.Node)}
 	if c.In(2) != nil {
 		if c.In(2).Len() != n || len(lead) != 0 {
 			return c.Fail("the bias has dimensions ", c.In(2).Dims, " for a product of ", out)
@@ -109,13 +132,26 @@ func matrix(c *Call, rows, cols int) []int {
 func packB(c *Call, g *compute.Gemm) *compute.PackedB {
 	return Prepared(c, Key{1, g.K, g.N}, 1, 2, func(kept bool) *compute.PackedB {
 		right, w := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}, c.In(1).Host
-		if !kept || !w.Sole {
-			return right.PackB(w.Float32s())
+		over := kept && w.Sole
+		p := right.Pack(elemOf(w.Type), w.Data, over)
+		if over {
+			w.Take()
 		}
-		p := right.PackBOver(w.Float32s())
-		w.Take()
 		return p
 	})
+}
+
+// elemOf is how compute names one of weightTypes.
+func elemOf(t ir.DType) compute.Elem {
+	switch t {
+	case ir.Float16:
+		return compute.Float16
+	case ir.BFloat16:
+		return compute.BFloat16
+	case ir.Int8:
+		return compute.Int8
+	}
+	return compute.Float32
 }
 
 // packedProduct is a product by a constant matrix.

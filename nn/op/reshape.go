@@ -5,8 +5,8 @@ import "github.com/normwasm/normwasm/nn/ir"
 // Operators that give the same elements other dimensions. They have no step.
 
 var (
-	squeezeIn    = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Opt: true, Since: 13}}
-	unsqueezeIn  = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Since: 13}}
+	squeezeIn    = []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Opt: true, Since: 13}}
+	unsqueezeIn  = []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Since: 13}}
 	squeezeAttrs = []Attr{{Name: "axes", Kind: ir.AttrInts, Till: 12}}
 )
 
@@ -14,21 +14,21 @@ func init() { Register(reshapeRows) }
 
 var reshapeRows = []Row{{
 	Name: "Identity", Since: 1, Changes: []int{13, 14, 16, 19, 21, 23},
-	In:     []In{{Name: "input", Types: storedTypes, Var: 'T'}},
+	In:     []In{{Name: "input", Types: viewTypes, Var: 'T'}},
 	Out:    []Out{{Name: "output", Var: 'T'}},
 	Rank:   sameRank,
 	Limits: "tensors only",
 	Plan:   planIdentity,
 }, {
 	Name: "Reshape", Since: 5, Changes: []int{13, 14, 19, 21, 23},
-	In:    []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "shape", Types: intTypes}},
+	In:    []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "shape", Types: intTypes}},
 	Out:   []Out{{Name: "reshaped", Var: 'T'}},
 	Attrs: []Attr{{Name: "allowzero", Kind: ir.AttrInt, Since: 14}},
 	Rank:  secondLen,
 	Plan:  planReshape,
 }, {
 	Name: "Flatten", Since: 1, Changes: []int{9, 11, 13, 21, 23},
-	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}},
+	In:    []In{{Name: "input", Types: viewTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: 1}},
 	Rank:  matrixRank,

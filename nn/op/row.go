@@ -112,8 +112,10 @@ const (
 	boolOnly    Types = 1 << ir.Bool
 	// storedTypes are those that operators can move around without computing.
 	storedTypes = numberTypes | boolOnly | 1<<ir.Float16 | 1<<ir.BFloat16
+	// viewTypes are those that may be looked at under other dimensions.
+	viewTypes = storedTypes | 1<<ir.Int4 | 1<<ir.Uint4
 	// anyType is for operands whose elements are not read.
-	anyType = storedTypes | 1<<ir.String | 1<<ir.Int4 | 1<<ir.Uint4
+	anyType = viewTypes | 1<<ir.String
 )
 
 // rows are all operators by key ("Op", or "domain.Op"), and in the order in which the

@@ -165,7 +165,8 @@ func (r *rewriter) scaleConv(conv, n *ir.Node, scale, shift []float64) {
 }
 
 // fuseBias lets MatMul start from its bias: Add(MatMul(x, W), b) with constant
-// W [K, N] and b [N] becomes normwasm.MatMulAdd(x, W, b).
+// W [K, N] and b [N] becomes normwasm.MatMul(x, W, b), with W as normwasm.MatMul
+// has it as well.
 //
 // Left alone: a computed or batched W, a bias of another length or of higher
 // rank, a product that something else uses.
@@ -175,22 +176,26 @@ func fuseBias(r *rewriter) {
 			return
 		}
 		for i := range 2 {
-			mul := r.by(n.Inputs[i], "MatMul")
+			mul := r.producer[n.Inputs[i]]
 			b := n.Inputs[1-i]
-			if mul == nil || !r.private(n.Inputs[i], 1) {
+			if mul == nil || mul.Op != "MatMul" || mul.In(2) != nil || !r.private(n.Inputs[i], 1) {
 				continue
 			}
 			w := mul.In(1)
-			if _, ok := floats(w); !ok || len(w.Const.Dims) != 2 {
+			if w == nil || w.Const == nil || len(w.Const.Dims) != 2 || !op.StoredAs(w.Const.Type) {
 				continue
 			}
-			if _, ok := floats(b); !ok || len(b.Const.Dims) != 1 || b.Const.Dims[0] != w.Const.Dims[1] {
+			columns := w.Const.Dims[1]
+			if mul.Int("transB", 0) != 0 {
+				columns = w.Const.Dims[0]
+			}
+			if _, ok := floats(b); !ok || len(b.Const.Dims) != 1 || b.Const.Dims[0] != columns {
 				continue
 			}
 			if r.rank(mul.Inputs[0]) == 0 {
 				continue
 			}
-			r.become(n, ir.Internal, "MatMulAdd", 1, nil, mul.Inputs[0], w, b)
+			r.become(n, ir.Internal, "MatMul", 1, mul.Attrs, mul.Inputs[0], w, b)
 			return
 		}
 	})

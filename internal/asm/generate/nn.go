@@ -13,6 +13,7 @@ func layers(file *asm.File) {
 	gemmCol(file)
 	packCols(file)
 	packPixels(file)
+	widen(file)
 	transpose(file)
 	unzip(file)
 	depthwise(file)
