@@ -84,6 +84,9 @@ func (g *Gemm) Pack(elem Elem, b []byte, over bool) *PackedB {
 	}
 	size := elem.size()
 	n := g.N / kernel.NR * kernel.NR
+	if g.N == 0 { // however many rows there are
+		return p
+	}
 	if rest := g.N - n; rest > 0 {
 		part := slab.New(size * kernel.NR * p.k)
 		pack(part, 0, p.k, n, rest)
@@ -97,7 +100,7 @@ func (g *Gemm) Pack(elem Elem, b []byte, over bool) *PackedB {
 	if !over {
 		p.ld, p.panels = n, slab.New(size*n*p.k)
 		p.own += len(p.panels)
-		for k := 0; k < p.k; k += p.depth {
+		for k := 0; n > 0 && k < p.k; k += p.depth {
 			pack(p.panels[size*k*n:], k, min(p.depth, p.k-k), 0, n)
 		}
 		return p
