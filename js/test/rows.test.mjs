@@ -41,7 +41,7 @@ const typesBeyondONNX = [
   ['Flatten', 0, `bool ${integers}`, 8],
   ['Dropout', 0, `bool ${integers}`],
   ['Dropout', 1, `bool ${integers}`],
-  ['Concat DepthToSpace Flatten Gather GatherElements GatherND Expand Identity NonZero Pad Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze', 0, 'bfloat16', 12],
+  ['Cast Concat DepthToSpace Flatten Gather GatherElements GatherND Expand Identity NonZero Pad Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze', 0, 'bfloat16', 12],
   ['Upsample', 0, 'bfloat16'],
   // Indices and lists: the engine takes any integers, ONNX int64 alone or int32 as well.
   ['GatherND ScatterND', 1, 'int32'],
@@ -76,7 +76,7 @@ const typesWithoutKernel = [
   ['Where', 1, 'bfloat16 bool int8 int16 uint16 uint32 uint64'],
   ['Dropout Expand Tile Size', 0, 'bfloat16'],
   ['Dropout', 1, 'bfloat16'],
-  ['Shape Size', 0, 'int4 uint4'],
+  ['Shape Size Flatten Gather Identity Reshape Squeeze Unsqueeze', 0, 'int4 uint4'],
   ['Pow', 1, whole],
 ];
 
@@ -112,6 +112,7 @@ const otherwise = [
   ['Clip', (c) => c.opset >= 13 && /^u?int16$/.test(c.types.T) && Boolean(c.first[1] || c.first[2]), 'no kernel for bounds of 16 bits'],
   ['ReduceLogSumExp', (c) => c.types.T === 'uint32' && c.opset !== 18, 'no kernel for uint32; at opset 18 it is taken for the operators that it is made of'],
   ['MaxPool AveragePool', (c) => (c.row.Name === 'MaxPool' ? !c.attributes.storage_order : c.opset < 19) && strides(c), 'SAME of strides so long that pads are negative'],
+  ['Cast', (c) => c.types[':to'] === 'bfloat16' && c.opset < 13 && c.first[0]?.type !== 'bfloat16', 'no Shape of bfloat16 before opset 13'],
   ['ConstantOfShape', (c) => c.types[':value'] === 'bfloat16' && c.opset < 13, 'no Shape, by which the test sees the result, of bfloat16 before opset 13'],
 ];
 
