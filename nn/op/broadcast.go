@@ -125,15 +125,6 @@ func broadcastSteps(c *Call, out, dims []int) []int {
 	return steps
 }
 
-func (b *broadcast) empty() bool {
-	for _, n := range b.dims {
-		if n == 0 {
-			return true
-		}
-	}
-	return false
-}
-
 // chunkSize is how many elements of an elementwise function are one row of a Split.
 const chunkSize = 4096
 

@@ -186,9 +186,7 @@ func (c *Call) Longs(n int) []int64 {
 // Clone is a copy of dims that lasts as long as the call.
 func (c *Call) Clone(dims []int) []int {
 	list := c.list(len(dims))
-	for i, d := range dims { // quicker than copy for the few
-		list[i] = d
-	}
+	copy(list, dims)
 	return list
 }
 
