@@ -130,7 +130,7 @@ class Drawing extends Draw {
   /** Small dimensions; now and then one is long, or 0. */
   dims(rank, empty = true) {
     const dims = Array.from({ length: rank }, () => this.pick([1, 2, 2, 3, 3, 4, 5]));
-    if (rank > 0 && this.chance(0.2)) dims[this.int(0, rank - 1)] = this.pick([9, 16, 17, 33]);
+    if (rank > 0 && this.chance(0.2)) dims[this.int(0, rank - 1)] = this.pick([9, 16, 17, 33, 64, 100]);
     if (rank > 0 && empty && this.chance(0.05)) dims[this.int(0, rank - 1)] = 0;
     return dims;
   }
@@ -219,7 +219,7 @@ function window(d, { pool = false, transposed = false } = {}) {
   const dilations = d.row.Attrs.some(({ Name }) => Name === 'dilations') && d.has('dilations') && !auto.startsWith('SAME') ? d.maybe('dilations', each(() => d.int(1, 2)), each(() => 1), 0.5) : each(() => 1);
   const extent = kernel.map((k, i) => (k - 1) * dilations[i] + 1);
   if (d.has('pads') && auto === 'NOTSET' && d.chance(0.6)) d.give('pads', [...kernel, ...kernel].map((k) => d.int(0, Math.min(k - 1, 2))));
-  return { spatial, kernel, strides, dilations, auto, sizes: () => extent.map((n) => d.int(transposed ? 2 : n, Math.max(n, 2) + 7)) };
+  return { spatial, kernel, strides, dilations, auto, sizes: () => extent.map((n) => d.int(transposed ? 2 : n, Math.max(n, 2) + d.pick([3, 7, 7, 20]))) };
 }
 
 /** @type {(transposed: boolean) => Maker} */
@@ -249,6 +249,9 @@ const convolution = (transposed) => (d) => {
     ];
   };
 };
+
+/** Rows, what is summed and columns of a product. */
+const productSizes = (d) => [d.pick([1, 2, 3, 4, 5, 7, 9, 16, 33]), d.pick([1, 2, 3, 4, 8, 17, 65]), d.pick([1, 2, 3, 4, 5, 8, 16, 19, 40])];
 
 /** @type {Maker} */
 const pool = (d) => {
@@ -489,7 +492,7 @@ const makers = {
   MatMul: (d) => {
     const [a, b] = d.pick([[1, 1], [1, 2], [2, 1], [2, 2], [2, 2], [3, 2], [2, 3], [3, 3], [4, 3], [1, 3], [3, 1], [4, 4]]);
     return () => {
-      const [m, k, n] = [d.int(1, 9), d.pick([1, 2, 3, 4, 8, 17]), d.pick([1, 2, 3, 4, 5, 8, 16, 19])];
+      const [m, k, n] = productSizes(d);
       const lead = d.dims(Math.max(a, b, 2) - 2, false);
       const of = (rank) => lead.slice(lead.length - Math.max(rank - 2, 0)).map((v) => (d.chance(0.2) ? 1 : v));
       return [d.tensor(0, a === 1 ? [k] : [...of(a), m, k]), d.tensor(1, b === 1 ? [k] : [...of(b), k, n])];
@@ -499,7 +502,7 @@ const makers = {
     const [ta, tb] = [d.maybe('transA', d.int(0, 1), 0), d.maybe('transB', d.int(0, 1), 0)];
     const bias = d.opset < 11 || d.chance(0.7);
     return () => {
-      const [m, k, n] = [d.int(1, 9), d.pick([1, 2, 3, 4, 8, 17]), d.pick([1, 2, 3, 4, 5, 8, 16, 19])];
+      const [m, k, n] = productSizes(d);
       return [d.tensor(0, ta ? [k, m] : [m, k]), d.tensor(1, tb ? [n, k] : [k, n]), ...bias ? [d.tensor(2, d.narrower([m, n]))] : []];
     };
   },
@@ -795,6 +798,10 @@ export function drawCase(row, { opset, types }, seed) {
   const constant = first.map((v) => Boolean(v) && !twice && (!fed(v.type) || v.constant || d.chance(v.host ? 0.6 : 0.3)));
   const all = twice ? [first, make()] : [first];
   const runs = all.map((operands) => Object.fromEntries(operands.flatMap((v, i) => (v && !constant[i] ? [[names[i], v]] : []))));
+  // One value for two operands.
+  const square = row.In.length > 1 && row.In[0].Var !== '' && row.In[0].Var === row.In[1].Var && !first[0].host && !constant[0] && !constant[1] &&
+    all.every(([a, b]) => b && String(a.dims) === String(b.dims)) && d.chance(0.2);
+  if (square) for (const run of runs) delete run.in1;
   const open = twice || d.chance(0.3);
   const declared = (dims, i) => (all.some((operands) => operands[i].dims.length !== dims.length) ? undefined : dims.map((n, k) => (open ? `${names[i]}_${k}` : n)));
   const given = first.slice(0, row.In.at(-1)?.Many ? undefined : row.In.length);
@@ -809,7 +816,13 @@ export function drawCase(row, { opset, types }, seed) {
     return out.Type || (out.Var ? types[out.Var] : types[`:${out.From}`] ?? 'float32');
   };
   // Of a type that tensors of JavaScript have not, the dimensions are looked at.
-  const nodes = [{ op: row.Name, inputs: given.map((v, i) => (v ? names[i] : '')), outputs, attributes: d.attributes }];
+  const inputs = given.map((v, i) => (v ? names[square && i === 1 ? 0 : i] : ''));
+  const nodes = [{ op: row.Name, inputs, outputs, attributes: d.attributes }];
+  // Behind other nodes, so that operand 0 is in memory that may be used again.
+  if (first[0] && !first[0].host && first[0].type !== 'bfloat16' && fed(first[0].type) && all.every(([{ dims }]) => dims.length === 3) && d.chance(0.4)) {
+    nodes.unshift({ op: 'Transpose', inputs: ['in0'], outputs: ['turned'], attributes: { perm: [1, 2, 0] } }, { op: 'Transpose', inputs: ['turned'], outputs: ['back'], attributes: { perm: [2, 0, 1] } });
+    nodes[2].inputs = inputs.map((name) => (name === 'in0' ? 'back' : name));
+  }
   const results = outputs.flatMap((name, i) => {
     if (!name) return [];
     if (fed(typeOf(i))) return [[name, typeNumbers[typeOf(i)]]];
@@ -818,10 +831,10 @@ export function drawCase(row, { opset, types }, seed) {
   });
   const bytes = model({
     opset, nodes, outputs: results,
-    inputs: first.flatMap((v, i) => (v && !constant[i] ? [[names[i], typeNumbers[v.type], declared(v.dims, i)]] : [])),
+    inputs: first.flatMap((v, i) => (v && !constant[i] && !(square && i === 1) ? [[names[i], typeNumbers[v.type], declared(v.dims, i)]] : [])),
     constants: first.flatMap((v, i) => (constant[i] ? [[names[i], v.dims, v.data, typeNumbers[v.type]]] : [])),
   });
   const show = (v) => (v instanceof Float32Array ? v[0] : v?.nodes ? 'graph' : JSON.stringify(v, (_, w) => (typeof w === 'bigint' ? `${w}` : ArrayBuffer.isView(w) ? [...w].map(Number) : w)));
-  const text = `${row.Name} opset ${opset} ${first.map((v, i) => (v ? `${v.type}[${v.dims}]${constant[i] ? '!' : ''}${v.host ? `=${[...v.data]}` : ''}` : '-')).join(' ')}${twice ? ' twice' : ''} ${Object.entries(d.attributes).map(([k, v]) => `${k}=${show(v)}`).join(' ')}`.trim();
+  const text = `${row.Name} opset ${opset} ${first.map((v, i) => (v ? `${v.type}[${v.dims}]${constant[i] ? '!' : ''}${v.host ? `=${[...v.data]}` : ''}` : '-')).join(' ')}${twice ? ' twice' : ''}${square ? ' squared' : ''}${nodes[0].op === 'Transpose' ? ' behind' : ''} ${Object.entries(d.attributes).map(([k, v]) => `${k}=${show(v)}`).join(' ')}`.trim();
   return { bytes, runs, text, row, opset, types, attributes: d.attributes, first, constant };
 }
