@@ -83,6 +83,7 @@ type (
 		Name    string
 		Since   int
 		Changes []int `json:",omitempty"`
+		Limits  string
 		In      []inText
 		Out     []outText
 		Attrs   []attrText
@@ -118,7 +119,7 @@ func table() tableText {
 		if r.Domain != "" {
 			continue
 		}
-		row := rowText{Name: r.Name, Since: r.Since, Changes: r.Changes, In: []inText{}, Attrs: []attrText{}}
+		row := rowText{Name: r.Name, Since: r.Since, Changes: r.Changes, Limits: r.Limits, In: []inText{}, Attrs: []attrText{}}
 		for _, v := range r.In {
 			in := inText{Name: v.Name, Var: letter(v.Var), Opt: v.Opt, Many: v.Many, Since: v.Since}
 			for _, e := range v.Types.List() {

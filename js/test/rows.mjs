@@ -636,7 +636,8 @@ const makers = {
     const zero = d.maybe('allowzero', d.int(0, 1), 0, 0.4);
     return () => {
       const dims = d.dims(rank, zero === 1);
-      let want = d.chance(0.5) ? [...dims].reverse() : d.chance(0.5) ? [product(dims)] : [...dims, 1];
+      const flat = product(dims) <= Number(limits[d.typeOf(1)][1]);
+      let want = d.chance(0.5) ? [...dims].reverse() : flat && d.chance(0.5) ? [product(dims)] : [...dims, 1];
       if (want.length > 0 && product(dims) > 0 && !d.unsigned(1) && d.chance(0.5)) want = want.with(d.int(0, want.length - 1), -1);
       if (zero === 0) want = want.map((n, i) => (dims[i] === n && d.chance(0.4) ? 0 : n));
       return [d.tensor(0, dims, wild), d.list(1, want)];

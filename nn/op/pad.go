@@ -18,7 +18,7 @@ var padRows = []Row{{
 	Out: []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{{Name: "mode", Kind: ir.AttrString, S: "constant", Words: []string{"constant", "reflect", "edge", "wrap"}},
 		{Name: "pads", Kind: ir.AttrInts, Till: 10}, {Name: "value", Kind: ir.AttrFloat, Till: 10}},
-	Rank: sameRank,
+	Rank: sameRank, Limits: "before opset 11 a value other than 0 for float32 and float64 only",
 	Plan: planPad,
 }}
 

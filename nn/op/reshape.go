@@ -69,7 +69,7 @@ var reshapeRows = []Row{{
 	Attrs:  []Attr{{Name: "ratio", Kind: ir.AttrFloat, F: 0.5, Till: 11}, {Name: "seed", Kind: ir.AttrInt, Since: 12}},
 	Rank:   sameRank,
 	Check:  checkDropout,
-	Limits: "as at inference: with training_mode only where the ratio is 0",
+	Limits: "as at inference: training_mode known before the run, and true only where the ratio is 0",
 	Plan:   planDropout,
 }}
 

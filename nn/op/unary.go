@@ -62,8 +62,8 @@ var unaryRows = []Row{
 			{Name: "max", Types: numberTypes, Var: 'T', Opt: true, Since: 11}},
 		Out:   outputOut,
 		Attrs: []Attr{{Name: "min", Kind: ir.AttrFloat, F: -largest, Till: 10}, {Name: "max", Kind: ir.AttrFloat, F: largest, Till: 10}},
-		Rank:  sameRank,
-		Plan:  planClip,
+		Rank:  sameRank, Limits: "before opset 11 float32 only",
+		Plan: planClip,
 	}, {
 		Name: "PRelu", Since: 7, Changes: []int{9, 16},
 		In:   []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "slope", Types: float32Only, Var: 'T'}},
