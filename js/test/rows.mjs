@@ -816,7 +816,7 @@ export function drawCase(row, { opset, types }, seed) {
     if (row.Name === 'If') return d.captured.x;
     return out.Type || (out.Var ? types[out.Var] : types[`:${out.From}`] ?? 'float32');
   };
-  // Of a type that tensors of JavaScript have not, the dimensions are looked at.
+  // Of a type that tensors of JavaScript have not, numbers are looked at as float32 (bfloat16), or else the dimensions.
   const inputs = given.map((v, i) => (v ? names[square && i === 1 ? 0 : i] : ''));
   const nodes = [{ op: row.Name, inputs, outputs, attributes: d.attributes }];
   // Behind other nodes, so that operand 0 is in memory that may be used again.
@@ -827,8 +827,9 @@ export function drawCase(row, { opset, types }, seed) {
   const results = outputs.flatMap((name, i) => {
     if (!name) return [];
     if (fed(typeOf(i))) return [[name, typeNumbers[typeOf(i)]]];
-    nodes.push({ op: 'Shape', inputs: [name], outputs: [`${name}.shape`] });
-    return [[`${name}.shape`, 7]];
+    const cast = typeOf(i) === 'bfloat16' && opset >= 13;
+    nodes.push({ op: cast ? 'Cast' : 'Shape', inputs: [name], outputs: [`${name}.seen`], attributes: cast ? { to: 1 } : {} });
+    return [[`${name}.seen`, cast ? 1 : 7]];
   });
   const bytes = model({
     opset, nodes, outputs: results,
