@@ -1,5 +1,6 @@
 // Every normalization, on some hundreds of seeded random cases, three ways: as a model in onnxruntime-web, as the same
-// model in a session, and as a function. All are judged by float64. `CASE=1017 node --test test/differential.test.mjs` runs one.
+// model in a session, and as a function. All are judged by float64, on hard numbers as well as easy ones; types, opsets and
+// attributes of all operators rows.test.mjs draws from their rows. `CASE=1017 node --test test/differential.test.mjs` runs one.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { InferenceSession, Tensor, UnsupportedError, init } from 'normwasm';
