@@ -84,7 +84,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) (*Conv, error) 
 	if err := s.check("Conv", weights, bias, s.OutChannels); err != nil {
 		return nil, err
 	}
-	return &Conv{s, compute.PackConv(s.inner(), weights, bias, clamp)}, nil
+	return &Conv{s, compute.PackConv(s.inner(), weights, bias, clamp, false)}, nil
 }
 
 // Repack takes other weights and another bias (nil for none) of the same shape. It copies
@@ -145,7 +145,7 @@ func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) (*Conv
 	if err := s.check("ConvTranspose", weights, bias, s.InChannels); err != nil {
 		return nil, err
 	}
-	return &ConvTranspose{s, compute.PackConvTranspose(s.inner(), weights, bias, clamp)}, nil
+	return &ConvTranspose{s, compute.PackConvTranspose(s.inner(), weights, bias, clamp, false)}, nil
 }
 
 // Repack takes other weights and another bias (nil for none) of the same shape. It copies

@@ -59,7 +59,7 @@ func BenchmarkConv(b *testing.B) {
 		oh, ow := c.s.OutSize(c.h, c.w)
 		r := testkit.Rand(1)
 		weights := c.s.OutChannels * c.s.InChannels / c.s.Groups * c.s.KernelH * c.s.KernelW
-		conv := PackConv(c.s, testkit.Normal(r, weights, 0, 1), nil, ReLU)
+		conv := PackConv(c.s, testkit.Normal(r, weights, 0, 1), nil, ReLU, false)
 		x, y := testkit.Normal(r, c.s.InChannels*c.h*c.w, 0, 1), make([]float32, c.s.OutChannels*oh*ow)
 		scratch := make([]float32, conv.ScratchLen(c.h, c.w))
 		b.Run(fmt.Sprintf("%s/in=%d/out=%d/h=%d/w=%d", c.name, c.s.InChannels, c.s.OutChannels, c.h, c.w), func(b *testing.B) {

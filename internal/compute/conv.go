@@ -34,44 +34,39 @@ const (
 	convDepthwise        // one filter a plane
 )
 
-// PackConv lays out weights and bias (nil for none). It copies them. Weights may be nil
-// where Repack gives them before the first Run.
-func PackConv(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
+// PackConv lays out weights and bias (nil for none). It copies the bias, and the weights
+// too unless over says that they may be overwritten, and Over then that they were: where
+// they would be padded, there is no room. Weights may be nil where Repack gives them before
+// the first Run. It panics where there is no memory, and leaves them as they are.
+func PackConv(s ConvShape, weights, bias []float32, clamp Clamp, over bool) *Conv {
 	c := &Conv{shape: s, clamp: clamp, path: s.path(), bias: make([]float32, s.OutChannels)}
-	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
-	k := cg * s.KernelH * s.KernelW
-	if c.path == convDepthwise {
-		c.panels = make([]float32, s.OutChannels*k)
-	} else {
-		c.panels = slab.Float32s(s.Groups * kernel.RoundUp(og, kernel.MR) * k)
-	}
-	if weights == nil {
-		copy(c.bias, bias)
-		return c
-	}
-	c.Repack(weights, bias)
-	return c
-}
-
-// PackConvOver is PackConv in the memory of the weights, which are gone then. It returns
-// nil where they would be padded: that takes more memory than they have. Where there is
-// none to do it, it panics and leaves them as they are.
-func PackConvOver(s ConvShape, weights, bias []float32, clamp Clamp) *Conv {
+	copy(c.bias, bias)
 	og := s.OutChannels / max(s.Groups, 1)
-	c := &Conv{shape: s, clamp: clamp, path: s.path(), panels: weights, over: true}
-	if c.path != convDepthwise {
-		if og%kernel.MR != 0 {
-			return nil
+	k := s.InChannels / max(s.Groups, 1) * s.KernelH * s.KernelW
+	depthwise := c.path == convDepthwise
+	c.over = over && (depthwise || og%kernel.MR == 0)
+	switch {
+	case !c.over:
+		if !depthwise {
+			og = kernel.RoundUp(og, kernel.MR)
 		}
-		k := s.InChannels / max(s.Groups, 1) * s.KernelH * s.KernelW
+		c.panels = slab.Float32s(s.Groups * og * k)
+		if weights != nil {
+			c.Repack(weights, bias)
+		}
+	case !depthwise:
 		overwrite(slab.Bytes(weights), 4*kernel.MR*k, func(dst []byte, at int) {
 			packA(slab.View[float32](dst), weights[at/4:], k, kernel.MR, k, false, 1)
 		})
+		fallthrough
+	default:
+		c.panels = weights
 	}
-	c.bias = make([]float32, s.OutChannels)
-	copy(c.bias, bias)
 	return c
 }
+
+// Over says that the panels are where the weights were, which are gone.
+func (c *Conv) Over() bool { return c.over }
 
 // path is the way that suits the shape. Weights are laid out alike for convPixels and
 // convPointwise; whether it is convDepthwise does not depend on the window.

@@ -46,7 +46,7 @@ func checkConv(t *testing.T, s ConvShape, n, h, w int, withBias bool, clamp Clam
 	}
 	x := testkit.Input("x", testkit.Normal(r, n*s.InChannels*h*w, 0, 1), 1)
 	y := testkit.Output("y", n*s.OutChannels*oh*ow, 2)
-	conv := PackConv(s, weights, bias, clamp)
+	conv := PackConv(s, weights, bias, clamp, false)
 	scratch := testkit.Output("scratch", conv.ScratchLen(h, w), 0)
 	conv.Run(y.S, x.S, n, h, w, scratch.S)
 	for i := range n {
@@ -60,7 +60,7 @@ func checkConv(t *testing.T, s ConvShape, n, h, w int, withBias bool, clamp Clam
 		}
 	}
 	own := testkit.InOut("weights", weights, 3)
-	if over := PackConvOver(s, own.S, bias, clamp); over != nil {
+	if over := PackConv(s, own.S, bias, clamp, true); over.Over() {
 		assert.Equal(t, 4*s.OutChannels, over.Bytes(), "%s", name)
 		again := make([]float32, len(y.S))
 		over.Run(again, x.S, n, h, w, scratch.S)
@@ -204,7 +204,7 @@ func TestConvTranspose(t *testing.T) {
 		}
 		weights := testkit.Normal(r, s.InChannels*og*s.KernelH*s.KernelW, 0, 1)
 		bias := testkit.Normal(r, s.OutChannels, 0, 1)
-		conv := PackConvTranspose(s, weights, bias, clamp)
+		conv := PackConvTranspose(s, weights, bias, clamp, false)
 		oh, ow := conv.OutSize(h, w)
 		oh, ow = oh+r.IntN(s.StrideH), ow+r.IntN(s.StrideW)
 		if oh <= 0 || ow <= 0 {
@@ -236,7 +236,7 @@ func TestConvTranspose(t *testing.T) {
 			requireSum(t, v, want[j], clamp, name, j)
 		}
 		own := testkit.InOut("weights", weights, 3)
-		if over := PackConvTransposeOver(s, own.S, bias, clamp); over != nil {
+		if over := PackConvTranspose(s, own.S, bias, clamp, true); over.Over() {
 			again := make([]float32, len(y.S))
 			over.Run(again, x.S, n, h, w, oh, ow, scratch.S)
 			testkit.SameBits(t, y.S, again, "%s: in place", name)

@@ -20,33 +20,26 @@ type ConvTranspose struct {
 	over   bool // panels are where the weights were
 }
 
-// PackConvTranspose lays out weights and bias (nil for none). It copies them. Weights
-// may be nil where Repack gives them before the first Run.
-func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
+// PackConvTranspose is as PackConv. With over it takes memory for the weights of a group
+// for a moment; where these are very many, it does not overwrite them either.
+func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp, over bool) *ConvTranspose {
 	c := &ConvTranspose{shape: s, clamp: clamp, bias: make([]float32, s.OutChannels)}
-	c.panels = slab.Float32s(s.Groups * kernel.RoundUp(c.rows(), kernel.MR) * (s.InChannels / s.Groups))
-	if weights == nil {
-		copy(c.bias, bias)
+	copy(c.bias, bias)
+	cg, m := s.InChannels/s.Groups, c.rows()
+	if c.over = over && m%kernel.MR == 0 && m*cg <= 2*placeBlock; c.over {
+		overwrite(slab.Bytes(weights), 4*m*cg, func(dst []byte, at int) { packA(slab.View[float32](dst), weights[at/4:], m, m, cg, true, 1) })
+		c.panels = weights
 		return c
 	}
-	c.Repack(weights, bias)
+	c.panels = slab.Float32s(s.Groups * kernel.RoundUp(m, kernel.MR) * cg)
+	if weights != nil {
+		c.Repack(weights, bias)
+	}
 	return c
 }
 
-// PackConvTransposeOver is to PackConvTranspose as PackConvOver is to PackConv. It takes
-// memory for the weights of a group for a moment; where these are very many, it returns
-// nil as well.
-func PackConvTransposeOver(s ConvShape, weights, bias []float32, clamp Clamp) *ConvTranspose {
-	c := &ConvTranspose{shape: s, clamp: clamp, panels: weights, over: true}
-	cg, m := s.InChannels/s.Groups, c.rows()
-	if m%kernel.MR != 0 || m*cg > 2*placeBlock {
-		return nil
-	}
-	overwrite(slab.Bytes(weights), 4*m*cg, func(dst []byte, at int) { packA(slab.View[float32](dst), weights[at/4:], m, m, cg, true, 1) })
-	c.bias = make([]float32, s.OutChannels)
-	copy(c.bias, bias)
-	return c
-}
+// Over says that the panels are where the weights were, which are gone.
+func (c *ConvTranspose) Over() bool { return c.over }
 
 // With returns the transposed convolution of shape s with the packed weights of c, which
 // both read from then on; ok is false where these do not fit: only strides, dilations

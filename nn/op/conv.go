@@ -247,14 +247,19 @@ func planConv(c *Call) error {
 	s.images, s.h, s.w = x[0], height, width
 	if knownWeights(c) {
 		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.Conv {
-			return packed(c, kept, shape, compute.PackConv, compute.PackConvOver)
+			w, bias := weightsOf(c)
+			p := compute.PackConv(shape, w.Float32s(), bias, clampOf(c.Node), kept && w.Sole)
+			if p.Over() {
+				w.Take()
+			}
+			return p
 		})
 		s.conv, _ = packed.With(shape) // the weights alone decide how they are packed
 		s.repack = false
 	} else {
 		own, ok := s.conv.With(shape)
 		if !ok || !s.repack {
-			own = *compute.PackConv(shape, nil, nil, clampOf(c.Node))
+			own = *compute.PackConv(shape, nil, nil, clampOf(c.Node), false)
 		}
 		s.conv, s.repack = own, true
 	}
@@ -283,20 +288,12 @@ func knownWeights(c *Call) bool {
 	return c.In(1).Host != nil && (b == nil || b.Host != nil)
 }
 
-// packed lays out known weights: over themselves where they may be overwritten and over
-// can.
-func packed[T any](c *Call, kept bool, s compute.ConvShape, beside, over func(s compute.ConvShape, weights, bias []float32, clamp compute.Clamp) *T) *T {
-	w, bias := c.In(1).Host, []float32(nil)
+// weightsOf is the known weights and bias.
+func weightsOf(c *Call) (w *ir.Tensor, bias []float32) {
 	if b := c.In(2); b != nil {
 		bias = b.Host.Float32s()
 	}
-	if kept && w.Sole {
-		if v := over(s, w.Float32s(), bias, clampOf(c.Node)); v != nil {
-			w.Take()
-			return v
-		}
-	}
-	return beside(s, w.Float32s(), bias, clampOf(c.Node))
+	return c.In(1).Host, bias
 }
 
 // optional is input i's elements, nil where it is omitted.
@@ -374,14 +371,19 @@ func planConvTranspose(c *Call) error {
 	s.images, s.h, s.w, s.oh, s.ow = x[0], height, width, oh, ow
 	if knownWeights(c) {
 		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.ConvTranspose {
-			return packed(c, kept, shape, compute.PackConvTranspose, compute.PackConvTransposeOver)
+			w, bias := weightsOf(c)
+			p := compute.PackConvTranspose(shape, w.Float32s(), bias, clampOf(c.Node), kept && w.Sole)
+			if p.Over() {
+				w.Take()
+			}
+			return p
 		})
 		s.conv, _ = packed.With(shape)
 		s.repack = false
 	} else {
 		own, ok := s.conv.With(shape)
 		if !ok || !s.repack {
-			own = *compute.PackConvTranspose(shape, nil, nil, clampOf(c.Node))
+			own = *compute.PackConvTranspose(shape, nil, nil, clampOf(c.Node), false)
 		}
 		s.conv, s.repack = own, true
 	}

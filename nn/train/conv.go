@@ -57,7 +57,7 @@ func newConv(b *builder, s *Spec, in []int) (layer, []int, error) {
 	t := c.shape
 	t.InChannels, t.OutChannels = t.OutChannels, t.InChannels
 	if stride > 1 {
-		c.back = compute.PackConvTranspose(t, c.weight.Value, nil, compute.NoClamp)
+		c.back = compute.PackConvTranspose(t, c.weight.Value, nil, compute.NoClamp, false)
 	} else {
 		k := s.Kernel - 1
 		t.PadTop, t.PadLeft, t.PadBottom, t.PadRight = k-t.PadTop, k-t.PadLeft, k-t.PadBottom, k-t.PadRight
