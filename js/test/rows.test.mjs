@@ -143,7 +143,7 @@ const differences = [
   ['ConvTranspose', (c) => /^SAME/.test(c.attributes.auto_pad) && c.first[1].dims.slice(2).some((k, i) => k < (c.attributes.strides?.[i] ?? 1)), 'SAME is stride times the size in ONNX; onnxruntime gives less where windows do not touch'],
   ['AveragePool', (c) => c.opset >= 19 && strides(c), 'onnxruntime starts inside the plane where SAME would be a negative pad, and refuses that before opset 19'],
   ['ReduceLogSumExp', (c) => !/float/.test(c.types.T), 'onnxruntime adds exponentials that are cut off to integers'],
-  ['Resize', (c) => c.attributes.coordinate_transformation_mode === 'tf_crop_and_resize' && resized(c).some(([n, m]) => n === m), 'onnxruntime leaves an axis that keeps its size as it is, whatever its region'],
+  ['Resize', (c) => /^tf_/.test(c.attributes.coordinate_transformation_mode) && resized(c).some(([n, m]) => n === m), 'onnxruntime leaves an axis that keeps its size as it is, where ONNX has it shifted or cropped'],
   ['Resize', nearlyWhole, 'onnxruntime has coordinates in float32, ONNX in float64: rounded down or up, whole numbers are one less or one more'],
   ['Resize', (c) => c.attributes.coordinate_transformation_mode === 'align_corners', "ONNX's cases have the size of the output before it is rounded down, onnxruntime after"],
 ];
