@@ -7,9 +7,13 @@ const maxRank = 16
 
 // Transpose permutes the axes of x [shape]: axis i of y is axis perm[i] of x. y
 // may not overlap x. Ranks up to 16.
-func Transpose[T any](y, x []T, shape, perm []int) {
+func Transpose[T any](y, x []T, shape, perm []int) { TransposeBlocks(y, x, shape, perm, 0, 0) }
+
+// TransposeBlocks is Transpose of an x with gaps: the axes from outer on are dense blocks,
+// and each begins gap elements after the one before. 0 stands for none.
+func TransposeBlocks[T any](y, x []T, shape, perm []int, outer, gap int) {
 	var t permutation
-	if !t.merge(shape, perm) {
+	if !t.merge(shape, perm, outer, gap) {
 		return
 	}
 	if yf, ok := any(y).([]float32); ok {
@@ -27,17 +31,20 @@ type permutation struct {
 }
 
 // merge fills t; it says false when there is nothing to move.
-func (t *permutation) merge(shape, perm []int) bool {
+func (t *permutation) merge(shape, perm []int, outer, gap int) bool {
 	var stride [maxRank]int
 	s := 1
 	for i := len(shape) - 1; i >= 0; i-- {
+		if i == outer-1 {
+			s = gap
+		}
 		stride[i] = s
 		s *= shape[i]
 	}
-	if s == 0 {
-		return false
-	}
 	for _, p := range perm {
+		if shape[p] == 0 {
+			return false
+		}
 		if shape[p] == 1 {
 			continue
 		}

@@ -15,7 +15,9 @@ type Run struct {
 }
 
 // Prepare plans for inputs of these dimensions (in the order of Inputs). The run that was
-// prepared before for others cannot be executed any more.
+// prepared before for others cannot be executed any more. The dimensions of a state (Options.States)
+// may be nil: the run starts from what the latest has left, or as Start says. (A scalar has none, but not nil.)
+// With states each Exec needs a Prepare.
 func (s *Session) Prepare(dims [][]int) (*Run, error) { return s.PrepareFed(dims, nil) }
 
 // PrepareFed is Prepare with memory that inputs are in already, nil for those that the
@@ -26,6 +28,7 @@ func (s *Session) PrepareFed(dims [][]int, fed [][]byte) (r *Run, err error) {
 		return nil, released("Prepare")
 	}
 	defer recovered("planning", &err)
+	dims = s.complete(dims)
 	if err := s.fits(dims); err != nil {
 		return nil, err
 	}

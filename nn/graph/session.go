@@ -34,6 +34,11 @@ type Options struct {
 	// FreeDims gives sizes to symbolic dimensions of the inputs. One that no input
 	// has is an error.
 	FreeDims map[string]int
+	// States are outputs that the session keeps and feeds back at the next run. (Not in a
+	// program for JavaScript: see plan.Stateful.)
+	States []State
+	// AutoStates has it keep those that Paired finds.
+	AutoStates bool
 }
 
 const defaultMaxBytes = 1 << 30
@@ -47,6 +52,7 @@ type Session struct {
 	run      *Run // the latest prepared
 	maxBytes int
 	released bool
+	states   []plan.State
 }
 
 // NewSession checks that every operator of g is implemented, in an
@@ -76,6 +82,9 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 		return nil, err
 	}
 	s.weights.own = o.Own
+	if s.states, err = statesOf(g, o); err != nil {
+		return nil, err
+	}
 	if o.Optimize != "none" {
 		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil)), weights: &s.weights}
 		f.first = true
@@ -88,7 +97,7 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 		f.fold(g)
 	}
 	s.weights.mark(g)
-	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, Resident: o.Resident})
+	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, Resident: o.Resident, States: s.states})
 	s.anticipate()
 	return s, nil
 }
@@ -113,6 +122,10 @@ func (s *Session) anticipate() {
 			return
 		}
 	}
+	for _, st := range s.states {
+		dims[st.In] = nil
+	}
+	dims = s.complete(dims)
 	var err error
 	defer recovered("", &err)
 	_ = s.plan.Update(dims)
@@ -171,18 +184,32 @@ type Info struct {
 	Dims []ir.Dim
 	// Known is false where the model does not declare the dimensions.
 	Known bool
+	// State says that the session keeps it (Options.States).
+	State bool
 }
 
 // Inputs describes what Prepare wants, in its order.
-func (s *Session) Inputs() []Info { return infos(s.graph.Inputs) }
+func (s *Session) Inputs() []Info {
+	list := infos(s.graph.Inputs)
+	for _, st := range s.states {
+		list[st.In].State = true
+	}
+	return list
+}
 
 // Outputs describes the outputs as far as the model declares them.
-func (s *Session) Outputs() []Info { return infos(s.graph.Outputs) }
+func (s *Session) Outputs() []Info {
+	list := infos(s.graph.Outputs)
+	for _, st := range s.states {
+		list[st.Out].State = true
+	}
+	return list
+}
 
 func infos(values []*ir.Value) []Info {
 	list := make([]Info, len(values))
 	for i, v := range values {
-		list[i] = Info{v.Name, v.Type, v.Dims, v.Known}
+		list[i] = Info{Name: v.Name, Type: v.Type, Dims: v.Dims, Known: v.Known}
 	}
 	return list
 }

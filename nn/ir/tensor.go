@@ -60,7 +60,7 @@ func (t DType) String() string {
 // Known says whether tensors can have the type.
 func (t DType) Known() bool { return int(t) < len(dtypes) && dtypes[t] != "" && t != Undefined }
 
-// Tensor is a dense row-major array. Data holds the elements' little-endian
+// Tensor is a row-major array. Data holds the elements' little-endian
 // bytes and is aligned for its type, so that the typed views cost nothing.
 type Tensor struct {
 	Type    DType
@@ -72,6 +72,38 @@ type Tensor struct {
 	Sole bool
 	// Taken is what Data was: see Take.
 	Taken []byte
+
+	// Where Stride is not 0 there are gaps: the dimensions from Outer on are dense blocks, and
+	// each begins Stride elements after the one before.
+	Outer, Stride int
+}
+
+// CopyBlocks copies count blocks of n bytes, which begin to and from bytes after one
+// another; 0 stands for n.
+func CopyBlocks(dst, src []byte, count, n, to, from int) {
+	if n == 0 {
+		return
+	}
+	if to == 0 {
+		to = n
+	}
+	if from == 0 {
+		from = n
+	}
+	for i := range count {
+		copy(dst[i*to:i*to+n], src[i*from:])
+	}
+}
+
+// Dense is t, or a copy without its gaps.
+func (t *Tensor) Dense() *Tensor {
+	if t.Stride == 0 {
+		return t
+	}
+	d := NewTensor(t.Type, append([]int(nil), t.Dims...)...)
+	size := t.Type.Size()
+	CopyBlocks(d.Data, t.Data, Elements(t.Dims[:t.Outer]), Elements(t.Dims[t.Outer:])*size, 0, t.Stride*size)
+	return d
 }
 
 // Take leaves the tensor without elements: an operator has laid them out for its kernels

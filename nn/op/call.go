@@ -19,6 +19,10 @@ type Spec struct {
 	Type ir.DType
 	Dims []int
 	Host *ir.Tensor // the value itself, when it does not depend on the input data
+
+	// Outer and Stride are those of ir.Tensor: where Stride is not 0 there are gaps. Only
+	// operands whose In.Strided allows it have any.
+	Outer, Stride int
 }
 
 // Len is the number of elements.
@@ -36,6 +40,7 @@ type Call struct {
 	Places  []uint32 // by output: the set of inputs whose memory it may take
 	Bytes   int      // of scratch memory
 	Step    Step
+	Append  bool         // output 0 is in input 0's memory, which has room for what is added
 	Wait    int          // the input that ErrNotYet is about
 	Err     error        // of a declaration
 	Spares  []*ir.Tensor // by output: one that OutHost's may be written into, or nil
@@ -61,7 +66,7 @@ func (c *Call) Begin(n *ir.Node, row *Row, in []*Spec, former Step, store *Store
 			c.Outs[i].Type, c.Outs[i].Host, c.Aliases[i], c.Places[i], c.Spares[i] = ir.Undefined, nil, 0, 0, nil
 		}
 	}
-	c.Bytes, c.Step, c.Wait, c.Err = 0, nil, 0, nil
+	c.Bytes, c.Step, c.Append, c.Wait, c.Err = 0, nil, false, 0, nil
 	c.numbers, c.longs = c.numbers[:0], c.longs[:0]
 	if len(row.Attrs) == 0 {
 		return

@@ -53,6 +53,7 @@ func planConcat(c *Call) error {
 	for i := range c.NumIn() {
 		s.parts = append(s.parts, ir.Elements(c.In(i).Dims[axis:])*t.Size())
 	}
+	s.append = c.Append
 	return nil
 }
 
@@ -60,12 +61,18 @@ func planConcat(c *Call) error {
 type concat struct {
 	outer, row int   // row is in bytes
 	parts      []int // bytes of each input's row
+	append     bool  // the first is there already
 }
 
 func (s *concat) Run(a *Args) {
-	at := 0
+	at, row := 0, s.row
+	if gap := a.Out[0].Stride; gap > 0 {
+		row = gap * a.Out[0].Type.Size()
+	}
 	for i, n := range s.parts {
-		copyRows(a.Out[0].Data, at, s.row, a.In[i].Data, 0, n, n, s.outer)
+		if i > 0 || !s.append {
+			copyRows(a.Out[0].Data, at, row, a.In[i].Data, 0, n, n, s.outer)
+		}
 		at += n
 	}
 }

@@ -13,7 +13,7 @@ func init() { Register(layoutRows) }
 
 var layoutRows = []Row{{
 	Name: "Transpose", Since: 1, Changes: []int{13, 21, 23},
-	In:    []In{{Name: "data", Types: storedTypes, Var: 'T'}},
+	In:    []In{{Name: "data", Types: storedTypes, Var: 'T', Strided: StridesAny}},
 	Out:   []Out{{Name: "transposed", Var: 'T'}},
 	Attrs: []Attr{{Name: "perm", Kind: ir.AttrInts}},
 	Rank:  transposeRank,
@@ -103,6 +103,11 @@ func planTranspose(c *Call) error {
 		return err
 	}
 	strides := rowMajor(c, dims)
+	gap := c.In(0).Stride
+	for i, n := c.In(0).Outer-1, gap; gap > 0 && i >= 0; i-- {
+		strides[i] = n
+		n *= dims[i]
+	}
 	out, src := c.Dims(len(dims)), c.Dims(len(dims))
 	moved, last := false, -1
 	for i, axis := range axes {
@@ -112,23 +117,27 @@ func planTranspose(c *Call) error {
 			last = axis
 		}
 	}
-	if !moved {
+	if !moved && gap == 0 {
 		return view(c, out) // only dimensions of 1 change places
 	}
 	if c.In(0).Type == ir.Float32 && len(dims) <= 16 {
 		c.Out(0, ir.Float32, out...)
 		s := Into[transpose](c)
 		s.shape, s.axes = append(s.shape[:0], dims...), append(s.axes[:0], axes...)
+		s.outer, s.gap = c.In(0).Outer, gap
 		return nil
 	}
 	return stepStrided(c, out, out, src, 0)
 }
 
 // transpose is the step for float32, of which there is a kernel.
-type transpose struct{ shape, axes []int }
+type transpose struct {
+	shape, axes []int
+	outer, gap  int // Outer and Stride of the input
+}
 
 func (s *transpose) Run(a *Args) {
-	compute.Transpose(a.Out[0].Float32s(), a.In[0].Float32s(), s.shape, s.axes)
+	compute.TransposeBlocks(a.Out[0].Float32s(), a.In[0].Float32s(), s.shape, s.axes, s.outer, s.gap)
 }
 
 // planSlice: starts, ends, axes and steps are attributes up to opset 9, inputs

@@ -23,7 +23,7 @@ func init() { Register(matmulRows) }
 
 var matmulRows = []Row{{
 	Name: "MatMul", Since: 1, Changes: []int{9, 13},
-	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}}, Out: productOut,
+	In: []In{{Name: "A", Types: float32Only, Var: 'T', Strided: StridesMatrices}, {Name: "B", Types: float32Only, Var: 'T', Strided: StridesMatrices}}, Out: productOut,
 	Rank: productRank, Fuses: FusesClamp,
 	Plan: planMatMul,
 }, {
@@ -93,8 +93,9 @@ func planMatMul(c *Call) error {
 		out = append(out, n)
 	}
 	c.Out(0, ir.Float32, out...)
+	aGap, bGap := c.In(0).Stride, c.In(1).Stride
 	// Where all matrices of a meet the same b, they are one tall matrix.
-	if ir.Elements(bLead) == 1 {
+	if ir.Elements(bLead) == 1 && aGap == 0 {
 		m *= ir.Elements(lead)
 		lead, aLead, bLead = nil, nil, nil
 	}
@@ -115,7 +116,7 @@ func planMatMul(c *Call) error {
 		return nil
 	}
 	s := Into[products](c)
-	s.gemm = g
+	s.gemm, s.aSize, s.bSize = g, max(aGap, g.M*k), max(bGap, k*n)
 	s.walk.set(lead, aLead, bLead)
 	return nil
 }
@@ -168,14 +169,15 @@ func (s *packedProduct) Run(a *Args) {
 
 // products multiplies the matrices of one operand by those of another.
 type products struct {
-	gemm compute.Gemm
-	walk broadcast // over the leading dimensions: its steps count matrices
+	gemm         compute.Gemm
+	walk         broadcast // over the leading dimensions: its steps count matrices
+	aSize, bSize int       // elements from one matrix of an operand to the next
 }
 
 func (s *products) Run(a *Args) {
 	g := s.gemm
 	g.Bias = optional(a, 2)
-	matrices(&s.walk, &g, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), slab.View[float32](a.Scratch), 0)
+	s.matrices(&g, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), slab.View[float32](a.Scratch), 0)
 }
 
 // broadcastTwo broadcasts two lists of leading dimensions. The result lasts as long as
@@ -196,13 +198,14 @@ func broadcastTwo(c *Call, a, b []int) ([]int, error) {
 	return out, checkDims(c, out)
 }
 
-// matrices walks the leading dimensions; the steps of w count matrices.
-func matrices(w *broadcast, g *compute.Gemm, y, a, b, scratch []float32, level int) int {
-	n, as, bs := w.dims[level], w.steps[0][level]*g.M*g.K, w.steps[1][level]*g.K*g.N
+// matrices walks the leading dimensions.
+func (s *products) matrices(g *compute.Gemm, y, a, b, scratch []float32, level int) int {
+	w := &s.walk
+	n, as, bs := w.dims[level], w.steps[0][level]*s.aSize, w.steps[1][level]*s.bSize
 	done := 0
 	for i := range n {
 		if level < len(w.dims)-1 {
-			done += matrices(w, g, y[done:], a[i*as:], b[i*bs:], scratch, level+1)
+			done += s.matrices(g, y[done:], a[i*as:], b[i*bs:], scratch, level+1)
 			continue
 		}
 		g.Run(y[done:done+g.M*g.N], a[i*as:], b[i*bs:], scratch)

@@ -49,7 +49,7 @@ var reshapeRows = []Row{{
 	Plan:  planUnsqueeze,
 }, {
 	Name: "Shape", Since: 1, Changes: []int{13, 15, 19, 21, 23},
-	In:    []In{{Name: "data", Types: anyType}},
+	In:    []In{{Name: "data", Types: anyType, Strided: StridesAny}},
 	Out:   []Out{{Name: "shape", Type: ir.Int64}},
 	Attrs: []Attr{{Name: "start", Kind: ir.AttrInt, Since: 15}, {Name: "end", Kind: ir.AttrInt, Since: 15}},
 	Rank:  listRank,

@@ -43,6 +43,26 @@ type In struct {
 	Opt   bool // may be omitted in the versions that have it
 	Many  bool // the last: any number of them, at least one
 	Since int  // the opset version from which on it exists, 0 for always
+	// Strided says which gaps the step can do with (Spec.Stride).
+	Strided Strides
+}
+
+// Strides are kinds of gaps in an operand.
+type Strides uint8
+
+const (
+	StridesNone     Strides = iota
+	StridesMatrices         // between matrices: after the last two dimensions
+	StridesAny
+)
+
+// Reads says whether input i of a node may be as s is.
+func (r *Row) Reads(i int, s *Spec) bool {
+	if s.Stride == 0 {
+		return true
+	}
+	in := r.in(i)
+	return in != nil && (in.Strided == StridesAny || in.Strided == StridesMatrices && s.Outer == len(s.Dims)-2)
 }
 
 // Out is a result: of the type of the operands with the same Var, or of Type, or of the

@@ -27,6 +27,7 @@ import (
 type Options struct {
 	MaxBytes int  // of a run's memory
 	Resident bool // each run writes its results into memory of their own
+	States   []State
 }
 
 // hostLimit is the most bytes of outputs that a node with known inputs computes
@@ -43,6 +44,7 @@ type place struct {
 	owns   bool    // buf is this place's own, not that of a place which it is a view of
 	stamp  int     // when it changed last
 	outer  bool    // it is in memory outside of the arena
+	state  *state  // of an input that is one
 
 	// Of known values. They are computed into the tensor that was one before the last, so
 	// that the latest is there to compare with.
@@ -60,6 +62,7 @@ type node struct {
 	number  int   // in the order of walking
 	bodies  []*body
 	store   op.Store
+	state   *state // of a Concat that a state grows by
 
 	stamp    int // when it was planned last, 0 for never
 	admitted bool
@@ -118,6 +121,11 @@ type Plan struct {
 	computing *node    // while planning
 	evaluates bool     // large values that it computes are slabs
 	slabs     [][]byte // these
+
+	states  []*state
+	staying []*state // by output
+	held    int      // bytes of fed that are growing states
+	regrow  bool     // a state was given more room since inputs were laid out
 }
 
 // New compiles a graph. The nodes have passed op.Check and op.Complete.
@@ -132,6 +140,7 @@ func New(g *ir.Graph, o Options) *Plan {
 		p.inputs, p.places = append(p.inputs, id), append(p.places, pl)
 	}
 	p.main = c.body(g)
+	p.addStates()
 	p.marked = make(bits, (len(g.Nodes)+63)/64)
 	for _, id := range p.main.outputs {
 		p.lastUse[id] = math.MaxInt
@@ -213,7 +222,7 @@ func isIf(n *ir.Node) bool { return n.Op == "If" && n.Domain == "" }
 // each run that has others. After an error it can be tried again with others.
 func (p *Plan) Update(dims [][]int) error {
 	changed := !p.ready
-	p.fed = 0
+	p.fed, p.held = 0, 0
 	for i, pl := range p.places {
 		if !ir.SameDims(pl.spec.Dims, dims[i]) || pl.stamp == 0 {
 			pl.spec.Dims = append(pl.spec.Dims[:0], dims[i]...)
@@ -226,17 +235,31 @@ func (p *Plan) Update(dims [][]int) error {
 			}
 			changed = true
 		}
-		p.fed += aligned(pl.buf.size)
+		if pl.state == nil || !pl.state.grows {
+			p.fed += aligned(pl.buf.size)
+		}
 	}
-	if !changed {
+	if !p.layStates() && !changed {
 		return nil
 	}
-	p.stamp++
 	p.updates++
-	p.ready = false
-	p.stale = 0
-	if err := p.walk(0); err != nil {
-		return err
+	return p.plan()
+}
+
+// plan walks the graph for the inputs' dimensions, again where a state was given more room.
+func (p *Plan) plan() error {
+	p.regrow = true
+	for p.regrow {
+		p.stamp++
+		p.ready, p.regrow = false, false
+		p.stale = 0
+		if err := p.walk(0); err != nil {
+			p.ungrow()
+			return err
+		}
+		if p.regrow {
+			p.layStates()
+		}
 	}
 	p.ready = true
 	return nil
@@ -275,11 +298,11 @@ func (b bits) next(from, to int) int {
 // Updates is how often Update has changed the plan.
 func (p *Plan) Updates() int { return p.updates }
 
-// Held is what the plan holds: bytes for runs (arenas, inputs, results that nobody took),
+// Held is what the plan holds: bytes for runs (arenas, inputs, states, results that nobody took),
 // and what nodes keep for all runs, packed weights, as far as it is not where the weights
 // were.
 func (p *Plan) Held() (runs, kept int) {
-	runs = len(p.feeds) + p.arenas
+	runs = len(p.feeds) + p.arenas + p.stateBytes()
 	for _, d := range p.all {
 		kept += d.store.Bytes()
 	}
@@ -292,6 +315,7 @@ func (p *Plan) Held() (runs, kept int) {
 // Release gives back all memory.
 func (p *Plan) Release() {
 	p.Forget()
+	p.releaseStates()
 	for _, s := range p.segments {
 		slab.Give(s.arena)
 	}

@@ -12,13 +12,16 @@ import (
 // are in already, nil for those that the caller fills in the place that In gives. The next
 // Exec reads it, never writes it, and lets go of it; another needs another Bind.
 func (p *Plan) Bind(fed [][]byte) error {
+	p.dropStates()
 	own := 0
 	for i, pl := range p.places {
+		n := pl.spec.Type.Bytes(pl.spec.Len())
 		switch {
+		case pl.state != nil && !pl.state.fed:
 		case i >= len(fed) || fed[i] == nil:
-			own += aligned(pl.buf.size)
-		case len(fed[i]) != pl.buf.size:
-			return ir.Shape("graph: input ", text.Quote(p.graph.Inputs[i].Name), " is fed ", len(fed[i]), " bytes, want ", pl.buf.size)
+			own += aligned(n)
+		case len(fed[i]) != n:
+			return ir.Shape("graph: input ", text.Quote(p.graph.Inputs[i].Name), " is fed ", len(fed[i]), " bytes, want ", n)
 		}
 	}
 	if own > len(p.feeds) {
@@ -35,30 +38,47 @@ func (p *Plan) Bind(fed [][]byte) error {
 			}
 		}
 	}
-	if s := p.segments[0]; len(s.arena) < s.size {
-		if err := p.take(s); err != nil {
-			return err
-		}
+	if err := p.bindArena(); err != nil {
+		return err
 	}
 	at := 0
 	for i, pl := range p.places {
-		if i < len(fed) && fed[i] != nil {
+		n := pl.spec.Type.Bytes(pl.spec.Len())
+		switch {
+		case pl.state != nil && !pl.state.fed:
+			continue
+		case i < len(fed) && fed[i] != nil:
 			pl.buf.data = fed[i]
-		} else {
-			pl.buf.data = p.feeds[at : at+pl.buf.size : at+pl.buf.size]
-			at += aligned(pl.buf.size)
+		default:
+			pl.buf.data = p.feeds[at : at+n : at+n]
+			at += aligned(n)
 		}
-		pl.own.Data = pl.buf.bytes()
+		pl.own.Data = pl.buf.data
 	}
 	p.hungry = false
 	return nil
 }
 
+// bindArena gives the first segment its memory, and the states theirs.
+func (p *Plan) bindArena() error {
+	if s := p.segments[0]; len(s.arena) < s.size {
+		if err := p.take(s); err != nil {
+			return err
+		}
+	}
+	return p.bindStates()
+}
+
 // In is input i, for the caller to fill.
 func (p *Plan) In(i int) *ir.Tensor { return p.places[i].tensor }
 
-// Out is output i, valid after Exec.
-func (p *Plan) Out(i int) *ir.Tensor { return p.outputs[i].tensor }
+// Out is output i, valid after Exec; where it is a state that grows it may be a copy.
+func (p *Plan) Out(i int) *ir.Tensor {
+	if t := p.State(i); t != nil {
+		return t.Dense()
+	}
+	return p.outputs[i].tensor
+}
 
 // Hungry says that the inputs are no longer there: the latest run let go of them.
 func (p *Plan) Hungry() bool { return p.hungry }
@@ -90,6 +110,14 @@ func (p *Plan) Forget() {
 // start gives a segment's results their memory and binds what is outside of the arena.
 func (p *Plan) start(s *segment) error {
 	for _, r := range s.results {
+		if st := p.keeps(r.output, nil); st != nil {
+			b, err := st.resultOf(r.buf.size)
+			if err != nil {
+				return err
+			}
+			r.buf.data = b
+			continue
+		}
 		b, err := slab.Take(r.buf.size, false)
 		if err != nil {
 			return err
@@ -102,6 +130,7 @@ func (p *Plan) start(s *segment) error {
 
 // done lets go of what fed the inputs; after a failure of the results too.
 func (p *Plan) done(err error) {
+	p.dropStates()
 	if err != nil {
 		p.Forget()
 	}
@@ -143,6 +172,18 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 					return nil, err
 				}
 			}
+			if Stateful && p.regrow {
+				// A state was given more room: what was computed is in memory without it.
+				p.layStates()
+				if err := p.plan(); err != nil {
+					return nil, err
+				}
+				if err := p.bindArena(); err != nil {
+					return nil, err
+				}
+				k, times = -1, times[:0]
+				continue
+			}
 		}
 		if err := p.start(s); err != nil {
 			return nil, err
@@ -161,7 +202,7 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 			}
 		}
 		if s.last {
-			return times, nil
+			return times, p.commit()
 		}
 	}
 }

@@ -84,7 +84,7 @@ func (p *Plan) finishOutputs(s *segment) error {
 		if pl == nil {
 			return unknown(p.graph.Outputs[i])
 		}
-		if pl.buf == nil || pl.buf.first < 0 && pl.buf.settled {
+		if pl.buf == nil || pl.buf.first < 0 && pl.buf.settled && p.keeps(i, pl) == nil {
 			pl = p.copied(s, i, pl)
 		}
 		p.outputs = append(p.outputs, pl)
@@ -307,10 +307,10 @@ func (s *segment) arrange(p *Plan) {
 		}
 	}
 	share(s.steps)
-	if p.options.Resident && s.last {
+	if s.last {
 		for i, pl := range p.outputs {
 			r := pl.buf.root()
-			if pl.buf.size == 0 || r.settled || r.outside {
+			if !p.options.Resident && p.keeps(i, nil) == nil || pl.buf.size == 0 || r.settled || r.outside {
 				continue
 			}
 			r.outside = true

@@ -227,6 +227,7 @@ func (p *Plan) replan(s *segment, n *node) error {
 			c.Spares[i] = pl.spare
 		}
 	}
+	c.Append = n.state != nil && !n.state.fed
 	if !n.admitted {
 		if err := n.row.Admit(c); err != nil {
 			return err
@@ -309,6 +310,8 @@ func (p *Plan) finish(n *node, c *op.Call) error {
 			pl.know(spec.Host, p.stamp)
 		case c.Aliases[i] != 0:
 			pl.view(n.places[c.Aliases[i]-1], spec, p.stamp)
+		case n.state != nil:
+			p.appended(n.state, pl, spec)
 		default:
 			pl.buffered(spec, p.stamp)
 		}
@@ -463,6 +466,7 @@ func (pl *place) buffered(spec *op.Spec, stamp int) {
 // set gives the place a type and dimensions without a value.
 func (pl *place) set(spec *op.Spec, stamp int) {
 	pl.own.Type, pl.own.Dims = spec.Type, append(pl.own.Dims[:0], spec.Dims...)
-	pl.spec = op.Spec{Type: spec.Type, Dims: pl.own.Dims}
+	pl.own.Outer, pl.own.Stride = spec.Outer, spec.Stride
+	pl.spec = op.Spec{Type: spec.Type, Dims: pl.own.Dims, Outer: spec.Outer, Stride: spec.Stride}
 	pl.tensor, pl.source, pl.stamp = &pl.own, nil, stamp
 }

@@ -1,0 +1,6 @@
+//go:build !js
+
+package plan
+
+// Stateful says whether plans can have states.
+const Stateful = true
