@@ -515,6 +515,20 @@ export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
   /** Keep the outputs resident ('wasm'): each run writes them where they stay, without a copy. They are the caller's to
    *  dispose of. Default 'cpu': they are copied into new arrays. */
   preferredOutputLocation?: 'cpu' | 'wasm';
+  /** Outputs that the session keeps and feeds back at the next run: input name → output name. 'auto' pairs what is called past and present,
+   *  h0 and hn, c0 and cn, state and stateN, x_in and x_out, cache and new_cache, and the like, where type and number of dimensions are the same.
+   *
+   *  Such inputs may be left out of the feeds. The first run then starts from zeros; a dimension that is free has the size that fed inputs give to
+   *  its name (the batch), is 0 where the state grows (a cache that is concatenated), and 1 otherwise. A state that is fed counts in
+   *  place of the kept one. Such outputs are results only where `fetches` names them: a copy, and the state stays.
+   *
+   *  A state that grows by a Concat is appended to in place, in memory with room for more; others change places with what replaces
+   *  them. Nothing is copied, and `memory()` counts both. A run that fails leaves the state as it was; one in a worker that is aborted
+   *  after it has begun does not.
+   *
+   *  Names that do not exist, types or numbers of dimensions that differ and an output given twice are a {@link ShapeError}; more than one worker is a
+   *  {@link NormError} of code `CONTRADICTION`. */
+  state?: 'auto' | Readonly<Record<string, string>>;
 }
 
 /** What a model says of an input or output. */
@@ -541,7 +555,7 @@ export class InferenceSession {
   readonly outputMetadata: readonly ValueMetadata[];
   /** How often each operator occurs, after optimization. */
   readonly operators: readonly { op: string; count: number }[];
-  /** Computes the outputs named by `fetches` (default: all) from one tensor for each input. Tensors on the cpu are
+  /** Computes the outputs named by `fetches` (default: all but states) from one tensor for each input (but for those of the option `state`). Tensors on the cpu are
    *  copied in before run returns its promise; resident ones are read where they are, and never written over.
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
@@ -554,6 +568,10 @@ export class InferenceSession {
   runSync(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Record<string, Tensor>;
   /** Nodes as executed (after optimization) with the time each took in the latest profiled run. */
   profile(feeds: Readonly<Record<string, Tensor>>): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
+  /** Lets the next run start as the first did, with the option `state`; without it nothing changes. In a worker too it comes after the runs before
+   *  and before those after it.
+   *  @throws {DisposedError} after release */
+  resetState(): void;
   /** Frees the session's memory, and ends its workers. Idempotent. (A session that nothing refers to is released when the
    *  engine collects it, where the engine has FinalizationRegistry: at some time, or never.) */
   release(): Promise<void>;

@@ -19,14 +19,15 @@ var special = []entry{
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
 its address on and that the session takes over. options: bytes (the file's length
 in a tensor; default: all of it), graphOptimizationLevel ('all', the default, or
-'none'), freeDimensionOverrides ({ name: size }).`, open},
+'none'), freeDimensionOverrides ({ name: size }), state ('auto', or [input, output, …]).`, open},
 	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
-inputs and outputs: [{ name, type, shape }], where shape is null when the model
+inputs and outputs: [{ name, type, shape, state }], where shape is null when the model
 does not say and has the name of each symbolic dimension. ops: [{ op, count }]
 after optimization.`, describe},
 	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
 Runs a session. data is a typed array of the input's type (float16 as
-Uint16Array, bool as Uint8Array, int64 as BigInt64Array).`, run},
+Uint16Array, bool as Uint8Array, int64 as BigInt64Array). States may be left out,
+and are not among the results.`, run},
 	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
 Runs a session and says how long each node took.`, profile},
 	{"release", `release(s: session): undefined
@@ -81,6 +82,13 @@ func sessionOptions(options js.Value) (o graph.Options, err error) {
 		}
 	}
 	o.Resident = option(options, "resident").Truthy()
+	if states := option(options, "state"); states.Type() == js.TypeString {
+		o.AutoStates = true
+	} else if !isNone(states) {
+		for i := 1; i < states.Length(); i += 2 {
+			o.States = append(o.States, graph.State{Input: states.Index(i - 1).String(), Output: states.Index(i).String()})
+		}
+	}
 	overrides := option(options, "freeDimensionOverrides")
 	if isNone(overrides) {
 		return o, nil
@@ -127,6 +135,7 @@ func infoValue(in graph.Info) any {
 	v := jsObject.New()
 	v.Set("name", in.Name)
 	v.Set("type", in.Type.String())
+	v.Set("state", in.State)
 	v.Set("shape", nil)
 	if in.Known {
 		v.Set("shape", array(in.Dims, func(d ir.Dim) any {
@@ -196,6 +205,9 @@ func feed(args []js.Value) (bridge.Handle, error) {
 	for i, in := range d.Inputs {
 		f := own(arg(args, 1), in.Name)
 		if isNone(f) {
+			if in.State {
+				continue
+			}
 			return 0, invalid("wasm: feeds lack input ", text.Quote(in.Name))
 		}
 		if dims[i], err = integers(property(f, "shape"), in.Name+".shape"); err != nil {
@@ -218,6 +230,9 @@ func feed(args []js.Value) (bridge.Handle, error) {
 		return 0, err
 	}
 	for i, t := range list {
+		if dims[i] == nil {
+			continue
+		}
 		if have := data[i].Length(); have != t.Len() {
 			return 0, badShape("wasm: the data of input ", text.Quote(d.Inputs[i].Name), " has ", have, " elements, want ", t.Len(), " for shape ", dims[i])
 		}
@@ -233,8 +248,11 @@ func results(h bridge.Handle, list []*ir.Tensor) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	entries := jsArray.New(len(list))
+	entries := jsArray.New()
 	for i, t := range list {
+		if d.Outputs[i].State {
+			continue
+		}
 		data, err := typedArray(t)
 		if err != nil {
 			return nil, err
@@ -243,7 +261,7 @@ func results(h bridge.Handle, list []*ir.Tensor) (any, error) {
 		v.Set("type", t.Type.String())
 		v.Set("shape", array(t.Dims, same))
 		v.Set("data", data)
-		entries.SetIndex(i, array([]any{d.Outputs[i].Name, v}, same))
+		entries.Call("push", array([]any{d.Outputs[i].Name, v}, same))
 	}
 	// Set, one of the name "__proto__" would be lost.
 	return jsObject.Call("fromEntries", entries), nil
@@ -293,4 +311,13 @@ func sessionPrepare(session uint32) (status int32) {
 func sessionExec(session uint32) (status int32) {
 	defer caughtStatus(&status)
 	return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
+}
+
+// sessionState leaves a copy of an output that stays, or lets the session start anew
+// (bridge.StateFrame).
+//
+//go:wasmexport sessionState
+func sessionState(session uint32, output int32) (status int32) {
+	defer caughtStatus(&status)
+	return int32(state.Fail(state.StateFrame(bridge.Handle(session), int(output))))
 }

@@ -182,7 +182,7 @@ func (b *Bridge) Describe(h Handle) (Description, error) {
 
 // Prepare plans for inputs of these dimensions and returns the tensors to fill,
 // in the order of the description. They last until another call for this
-// session.
+// session. Where a state is left out (nil) there is nothing to fill.
 func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*ir.Tensor, error) {
 	return b.prepare(h, dims, nil)
 }
@@ -244,10 +244,15 @@ func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*ir.Tensor, []gra
 	return s.results(), times, nil
 }
 
+// results are the outputs. States among them may have gaps.
 func (s *session) results() []*ir.Tensor {
 	list := s.list(len(s.outputs))
 	for i := range list {
-		list[i] = s.run.Out(i)
+		if s.outputs[i].State {
+			list[i] = s.engine.StateOf(i)
+		} else {
+			list[i] = s.run.Out(i)
+		}
 	}
 	return list
 }
@@ -274,7 +279,8 @@ func (b *Bridge) prepared(h Handle) (*session, error) {
 
 // PrepareFrame is Prepare by the frame: it takes a shape and a handle for each input, of
 // the slab that has the elements, and leaves address and bytes of each. Where the handle
-// is 0, the caller has to write the elements there.
+// is 0, the caller has to write the elements there. Of a state that is left out the frame
+// has -1 dimensions, and nothing else.
 func (b *Bridge) PrepareFrame(h Handle) error {
 	s, err := b.session(h)
 	if err != nil {
@@ -290,23 +296,28 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		}
 		n := int(b.frame[at])
 		at++
-		if n < 0 || n > MaxRank || n >= len(b.frame)-at {
-			return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
-		}
-		first := len(sizes)
-		for _, d := range b.frame[at : at+n] {
-			sizes = append(sizes, int(d))
-		}
-		dims = append(dims, sizes[first:len(sizes):len(sizes)])
-		at += n
+		var d []int
 		var bytes []byte
-		if from := Handle(b.frame[at]); from != 0 {
-			if bytes, err = b.Bytes(from); err != nil {
-				return err
+		if n != -1 || !s.inputs[i].State {
+			if n < 0 || n > MaxRank || n >= len(b.frame)-at {
+				return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
 			}
+			first := len(sizes)
+			for _, d := range b.frame[at : at+n] {
+				sizes = append(sizes, int(d))
+			}
+			if d = sizes[first:len(sizes):len(sizes)]; d == nil {
+				d = []int{} // nil is a state that is left out
+			}
+			at += n
+			if from := Handle(b.frame[at]); from != 0 {
+				if bytes, err = b.Bytes(from); err != nil {
+					return err
+				}
+			}
+			at++
 		}
-		fed = append(fed, bytes)
-		at++
+		dims, fed = append(dims, d), append(fed, bytes)
 	}
 	list, err := b.prepare(h, dims, fed)
 	if err != nil {
@@ -320,7 +331,8 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 }
 
 // ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of each output,
-// and a handle: of the slab that it is in, which is then the caller's, or 0.
+// and a handle: of the slab that it is in, which is then the caller's, or 0. States stay;
+// StateFrame gives them.
 func (b *Bridge) ExecFrame(h Handle) (err error) {
 	list, err := b.Exec(h)
 	if err != nil {
@@ -346,7 +358,9 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 			return &ir.UnsupportedError{Missing: []string{text.Join("output ", text.Quote(s.outputs[i].Name), " of type string")}}
 		}
 		bytes, id := t.Data, Handle(0)
-		if s.keeps {
+		if s.outputs[i].State {
+			bytes = nil
+		} else if s.keeps {
 			if bytes, id, err = b.kept(s.run.Take(i), t.Data); err != nil {
 				return err
 			}
@@ -360,6 +374,27 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 		w.place(bytes)
 		w.int(int(id))
 	}
+	return w.done()
+}
+
+// StateFrame leaves address and bytes of a copy of an output that stays, and its handle.
+// For -1 there is none: the next run starts as the first did.
+func (b *Bridge) StateFrame(h Handle, output int) error {
+	s, err := b.session(h)
+	if err != nil {
+		return err
+	}
+	if output < 0 {
+		s.engine.ResetState()
+		return nil
+	}
+	bytes, id, err := b.kept(nil, s.engine.StateOf(output).Dense().Data)
+	if err != nil {
+		return err
+	}
+	w := writer{frame: b.frame}
+	w.place(bytes)
+	w.int(int(id))
 	return w.done()
 }
 

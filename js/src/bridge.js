@@ -16,6 +16,7 @@
  * @property {(operation: number) => number} norm
  * @property {(session: number) => number} sessionPrepare
  * @property {(session: number) => number} sessionExec
+ * @property {(session: number, output: number) => number} sessionState
  */
 
 /** Of the package and of its modules, which must be the same. */

@@ -126,14 +126,15 @@ export class Core {
 
   /**
    * Runs an export that returns a status, and throws what it says.
-   * @param {'sessionPrepare' | 'sessionExec' | 'free'} name
+   * @param {'sessionPrepare' | 'sessionExec' | 'sessionState' | 'free'} name
    * @param {number} argument
+   * @param {number} [second]
    */
-  call(name, argument) {
+  call(name, argument, second = 0) {
     if (this.#ended !== undefined) this.#gone();
     let status;
     try {
-      status = this.exports[name](argument);
+      status = this.exports[name](argument, second);
     } catch (cause) {
       this.#crashed(cause);
     }

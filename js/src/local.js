@@ -8,6 +8,15 @@ import { Tensor, arrayClass, attached, product, resident, typeName } from './ten
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 
+/**
+ * The option as the module takes it: names in pairs.
+ * @param {SessionOptions['state']} state
+ */
+const listed = (state) => (typeof state === 'object' ? Object.entries(state).flat() : state);
+
+/** A state that is left out. */
+const left = { dims: [], handle: 0 };
+
 export class Local {
   /** @type {Core} */ #core;
   #handle = 0;
@@ -44,10 +53,10 @@ export class Local {
       target.drop();
       throw aborted(options.signal, 'InferenceSession.create');
     }
-    const { graphOptimizationLevel, freeDimensionOverrides } = options;
+    const { graphOptimizationLevel, freeDimensionOverrides, state } = options;
     const resident = options.preferredOutputLocation === 'wasm';
     try {
-      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, resident }));
+      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, state: listed(state), resident }));
     } catch (error) {
       throw meter.misread(error);
     }
@@ -57,12 +66,12 @@ export class Local {
    * A session of a model that is there as bytes.
    * @param {Core} core
    * @param {Uint8Array} bytes
-   * @param {Pick<SessionOptions, 'graphOptimizationLevel' | 'freeDimensionOverrides'>} options
+   * @param {Pick<SessionOptions, 'graphOptimizationLevel' | 'freeDimensionOverrides' | 'state'>} options
    */
   static open(core, bytes, options) {
     const { handle, address } = core.alloc(bytes.length);
     core.memory.u8.set(bytes, address);
-    return new Local(core, core.invoke('open', { handle }, { bytes: bytes.length, ...options }));
+    return new Local(core, core.invoke('open', { handle }, { bytes: bytes.length, ...options, state: listed(options.state) }));
   }
 
   /** Throws unless the module lives. */
@@ -76,7 +85,7 @@ export class Local {
   }
 
   /**
-   * @param {Tensor[]} tensors in the order of the inputs
+   * @param {(Tensor | undefined)[]} tensors in the order of the inputs
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} location
    */
@@ -85,7 +94,7 @@ export class Local {
   }
 
   /**
-   * @param {Tensor[]} tensors in the order of the inputs
+   * @param {(Tensor | undefined)[]} tensors in the order of the inputs
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} location
    * @param {string} where for errors
@@ -96,17 +105,23 @@ export class Local {
     return this.#collect(wanted, location);
   }
 
-  /** @param {Tensor[]} tensors */
+  /** @param {(Tensor | undefined)[]} tensors */
   async profile(tensors) {
     /** @type {{ name: string }[]} */
     const inputs = this.description.inputs;
-    const feeds = Object.fromEntries(inputs.map(({ name }, i) => {
-      const { dims, data, location } = tensors[i];
+    const feeds = Object.fromEntries(inputs.flatMap(({ name }, i) => {
+      const tensor = tensors[i];
+      if (!tensor) return [];
+      const { dims, data, location } = tensor;
       // A copy, for a view of the module's memory may be lost while planning.
-      return [name, { shape: [...dims], data: location === 'wasm' ? data.slice() : data }];
+      return [[name, { shape: [...dims], data: location === 'wasm' ? data.slice() : data }]];
     }));
     const { nodes, totalMs } = this.#core.invoke('profile', this.#handle, feeds);
     return { nodes, totalMs };
+  }
+
+  resetState() {
+    this.#core.call('sessionState', this.#handle, -1);
   }
 
   async release() {
@@ -119,18 +134,20 @@ export class Local {
 
   /**
    * Plans for the tensors' dimensions, tells where the resident ones are and copies the others to where the plan wants them.
-   * @param {Tensor[]} tensors
+   * @param {(Tensor | undefined)[]} tensors
    * @param {string} where for errors
    */
   #feed(tensors, where) {
     const core = this.#core;
     const what = (/** @type {number} */ i) => `${where}: input ${JSON.stringify(this.description.inputs[i].name)}`;
-    const arrays = tensors.map(({ location, data }) => (location === 'wasm' ? undefined : core.memory.outside(data)));
+    const arrays = tensors.map((tensor) => (!tensor || tensor.location === 'wasm' ? undefined : core.memory.outside(tensor.data)));
     let at = core.frame;
     const { i32 } = core.memory;
-    for (const { dims, handle } of tensors) {
+    for (const tensor of tensors) {
+      const { dims, handle } = tensor ?? left;
       if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
-      i32[at++] = dims.length;
+      i32[at++] = tensor ? dims.length : -1;
+      if (!tensor) continue;
       for (const d of dims) i32[at++] = d;
       i32[at++] = handle;
     }
@@ -138,7 +155,7 @@ export class Local {
     const placed = core.memory.i32;
     const { u8 } = core.memory;
     tensors.forEach((tensor, i) => {
-      if (tensor.location === 'wasm') return;
+      if (!tensor || tensor.location === 'wasm') return;
       const address = placed[core.frame + 2 * i] >>> 0;
       const bytes = placed[core.frame + 2 * i + 1];
       const array = attached(arrays[i], what(i), tensor.size);
@@ -168,12 +185,24 @@ export class Local {
       else found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1], handle });
       at += 3;
     }
+    try {
+      for (const [i, { name, state }] of this.description.outputs.entries()) {
+        const result = found.get(name);
+        if (!state || !result || !wanted.includes(name)) continue;
+        core.call('sessionState', this.#handle, i);
+        [result.address, result.bytes, result.handle] = [...core.memory.i32.subarray(core.frame, core.frame + 3)].map((n) => n >>> 0);
+      }
+    } catch (error) {
+      for (const { handle } of found.values()) if (handle !== 0) core.call('free', handle);
+      throw error;
+    }
     // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
     return Object.fromEntries(wanted.map((name) => {
       const { type, dims, address, bytes, handle } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
       if (location === 'wasm') return [name, resident(core, type, dims, { handle, address })];
       const array = new (arrayClass(type))(product(dims));
       new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
+      if (handle !== 0) core.call('free', handle);
       return [name, new Tensor(type, array, dims)];
     }));
   }

@@ -16,7 +16,7 @@ export const harmless = 'executionProviders intraOpNumThreads interOpNumThreads 
  */
 const table = {
   init: start,
-  'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation ${harmless}`,
+  'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation state ${harmless}`,
   'InferenceSession.run': 'signal logSeverityLevel logVerbosityLevel terminate tag extra',
   'Tensor.zeros': 'location',
 

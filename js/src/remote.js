@@ -18,7 +18,7 @@ export class Remote {
    * @param {SessionOptions} options
    */
   static async create(model, options) {
-    const { signal, graphOptimizationLevel, freeDimensionOverrides } = options;
+    const { signal, graphOptimizationLevel, freeDimensionOverrides, state } = options;
     const source = inherited(options);
     const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
     const variant = chooseVariant(wanted);
@@ -36,7 +36,7 @@ export class Remote {
         const worker = await remote.#pool.start(workerURL);
         created.push(remote.#pool.send(worker, {
           call: 'create', bytes,
-          options: { wasmModule: module, variant: known ? variant : 'auto', graphOptimizationLevel, freeDimensionOverrides },
+          options: { wasmModule: module, variant: known ? variant : 'auto', graphOptimizationLevel, freeDimensionOverrides, state },
         }, [bytes.buffer]));
       }
       [remote.description] = await Promise.all(created);
@@ -60,7 +60,7 @@ export class Remote {
   }
 
   /**
-   * @param {Tensor[]} tensors
+   * @param {(Tensor | undefined)[]} tensors
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} _location
    * @param {AbortSignal} [signal]
@@ -72,9 +72,14 @@ export class Remote {
     return Object.fromEntries(results.map(({ type, dims, data }, i) => [wanted[i], new Tensor(type, data, dims)]));
   }
 
-  /** @param {Tensor[]} tensors */
+  /** @param {(Tensor | undefined)[]} tensors */
   async profile(tensors) {
     return this.#ask({ call: 'profile' }, tensors, 'InferenceSession.profile');
+  }
+
+  resetState() {
+    // In the order of the runs; it fails where these do, because the session has ended.
+    this.#pool.ask({ call: 'resetState' }, [], 'InferenceSession.resetState').catch(() => {});
   }
 
   async release() {
@@ -87,18 +92,19 @@ export class Remote {
 
   /**
    * @param {object} message
-   * @param {Tensor[]} tensors
+   * @param {(Tensor | undefined)[]} tensors
    * @param {string} what
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    */
   async #ask(message, tensors, what, signal) {
     // Copied now: the caller may go on with his arrays as soon as he has the promise.
-    /** @type {PlainTensor[]} */
+    /** @type {(PlainTensor | undefined)[]} */
     const feeds = [];
     /** @type {Transferable[]} */
     const transfer = [];
     tensors.forEach((tensor, i) => {
+      if (!tensor) return void feeds.push(undefined);
       const { name } = this.description.inputs[i];
       if (tensor.type !== 'string') attached(tensor.data, `${what}: input ${JSON.stringify(name)}`, tensor.size);
       const data = tensor.data.slice();

@@ -18,6 +18,8 @@ export class InferenceSession {
   /** @type {Local | Remote} */ #backend;
   #released = false;
   /** @type {'cpu' | 'wasm'} */ #location;
+  /** Inputs that may be left out: their states are kept. @type {Set<string>} */ #kept;
+  /** What run gives without fetches. @type {readonly string[]} */ #results;
 
   /**
    * @param {symbol} key
@@ -33,6 +35,8 @@ export class InferenceSession {
     this.outputMetadata = metadata(outputs);
     this.inputNames = Object.freeze(this.inputMetadata.map((m) => m.name));
     this.outputNames = Object.freeze(this.outputMetadata.map((m) => m.name));
+    this.#kept = new Set(inputs.filter(staying).map(named));
+    this.#results = outputs.filter((/** @type {any} */ output) => !output.state).map(named);
     /** @type {readonly { op: string, count: number }[]} */
     this.operators = Object.freeze(ops);
     watch(this, abandon, backend);
@@ -79,6 +83,11 @@ export class InferenceSession {
     return this.#backend.profile(this.#tensors('profile', feeds));
   }
 
+  resetState() {
+    this.#check('resetState');
+    this.#backend.resetState();
+  }
+
   async release() {
     if (this.#released) return;
     this.#released = true;
@@ -93,11 +102,11 @@ export class InferenceSession {
   }
 
   /**
-   * The outputs to give, each once: those of the list, all without one.
+   * The outputs to give, each once: those of the list; without one all but states.
    * @param {string} what
    * @param {readonly string[]} [fetches]
    */
-  #wanted(what, fetches = this.outputNames) {
+  #wanted(what, fetches = this.#results) {
     const where = `InferenceSession.${what}`;
     for (const name of fetches) {
       if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}${similar(name, this.outputNames)}`);
@@ -109,7 +118,7 @@ export class InferenceSession {
    * The feeds in the order of the inputs.
    * @param {string} what
    * @param {any} feeds
-   * @returns {Tensor[]}
+   * @returns {(Tensor | undefined)[]} undefined for states that are left out
    */
   #tensors(what, feeds) {
     const where = `InferenceSession.${what}`;
@@ -122,6 +131,7 @@ export class InferenceSession {
     }
     return this.inputMetadata.map(({ name, type, shape }) => {
       const tensor = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
+      if (tensor === undefined && this.#kept.has(name)) return undefined;
       const input = `${where}: input ${JSON.stringify(name)}`;
       if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
       if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want a Tensor${madeOf(tensor, type, shape)}`);
@@ -158,6 +168,12 @@ function similar(name, names) {
   const near = typeof name === 'string' ? names.find((other) => other.toLowerCase() === name.toLowerCase()) ?? nearest(name, names) : undefined;
   return near === undefined || names.length === 1 ? '' : `; did you mean ${JSON.stringify(near)}?`;
 }
+
+/** @param {{ state: boolean }} value */
+const staying = ({ state }) => state;
+
+/** @param {{ name: string }} value */
+const named = ({ name }) => name;
 
 /** @param {Local | Remote} backend of a session that nobody released */
 function abandon(backend) {

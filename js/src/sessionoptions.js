@@ -21,7 +21,7 @@ export function checkSession(options) {
   const where = 'InferenceSession.create';
   checkOptions(where, options);
   checkStart(where, options);
-  const { worker, preferredOutputLocation: location, graphOptimizationLevel: level, freeDimensionOverrides: overrides } = options;
+  const { worker, preferredOutputLocation: location, graphOptimizationLevel: level, freeDimensionOverrides: overrides, state } = options;
   if (worker !== undefined && typeof worker !== 'boolean' && !(Number.isInteger(worker) && worker >= 0 && worker <= 64)) {
     throw new NormError(`${where}: worker is ${quote(worker)}, want true, false or a number of workers up to 64`);
   }
@@ -32,6 +32,11 @@ export function checkSession(options) {
     if (overrides === null || Object.prototype.toString.call(overrides) !== '[object Object]') throw new NormError(`${where}: freeDimensionOverrides is ${describe(overrides)}, want an object of sizes by the dimensions' names`);
     for (const [name, size] of Object.entries(overrides)) checkDims([size], `${where}: freeDimensionOverrides ${JSON.stringify(name)}`);
   }
+  if (state !== undefined && state !== 'auto') {
+    if (state === null || Object.prototype.toString.call(state) !== '[object Object]') throw new NormError(`${where}: state is ${typeof state === 'string' ? quote(state) : describe(state)}, want 'auto' or an object of outputs' names by those of the inputs, as in { h0: 'hn' }`);
+    for (const [input, output] of Object.entries(state)) if (typeof output !== 'string') throw new NormError(`${where}: state ${JSON.stringify(input)} is ${describe(output)}, want the name of an output`);
+  }
+  if (state !== undefined && worker > 1) throw new NormError(`${where}: state with ${worker} workers, of which each would have one of its own: worker must be true`, 'CONTRADICTION');
   checkProviders(options.executionProviders, where);
   return { ...options, ...(level !== undefined && { graphOptimizationLevel: levels[level] }) };
 }

@@ -11,8 +11,8 @@ let session;
 /** @type {LocalNetwork} */
 let network;
 
-/** @param {import('./remote.js').PlainTensor[]} feeds in the order of the inputs */
-const tensors = (feeds) => feeds.map(({ type, dims, data }) => new Tensor(type, data, dims));
+/** @param {(import('./remote.js').PlainTensor | undefined)[]} feeds in the order of the inputs */
+const tensors = (feeds) => feeds.map((feed) => feed && new Tensor(feed.type, feed.data, feed.dims));
 
 /** @type {Record<string, (message: any) => Promise<{ value: any, transfer?: any[] }>>} */
 const calls = {
@@ -32,6 +32,9 @@ const calls = {
   },
   async profile({ feeds }) {
     return { value: await session.profile(tensors(feeds)) };
+  },
+  async resetState() {
+    return { value: session.resetState() };
   },
   async train({ module, variant, options }) {
     network = await LocalNetwork.start(module, variant, options);

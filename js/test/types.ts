@@ -77,6 +77,11 @@ export async function use(signal: AbortSignal): Promise<number> {
   console.log(inferred, told, clamped);
   const feeds: Record<string, Tensor> = { ids, mask: new Tensor('bool', [true, false].map(Number)) };
   const session = await InferenceSession.create(new URL('model.onnx', 'https://example.org/'), { freeDimensionOverrides: { batch: 1 } });
+  const stateful = await InferenceSession.create('model.onnx', { state: 'auto', worker: true });
+  await InferenceSession.create('model.onnx', { state: { h0: 'hn' } });
+  stateful.resetState() satisfies void;
+  // @ts-expect-error 'auto', or names
+  await InferenceSession.create('model.onnx', { state: 'all' });
   await InferenceSession.create('model.onnx', { executionProviders: ['webgpu', { name: 'wasm' }], graphOptimizationLevel: 'extended', logSeverityLevel: 3, threads: 'auto' });
   // @ts-expect-error no such option
   await InferenceSession.create('model.onnx', { executionProvider: ['wasm'] });
