@@ -75,10 +75,10 @@ BUILT := $(foreach e,normwasm normwasm.train,$(foreach v,scalar simd relaxed,$(D
 build: $(BUILT)
 
 # Small rather than fast where it does not count: what is inlined is there twice. The inner loops of compute, of
-# nn and of the kernels call small functions and keep their inlining; norm has none of its own. So do Go's runtime
-# and what it is made of: that takes 1 KB, and a page starts sooner, for a browser compiles each function when it
-# is first called. (Not the runtime of the scalar module: few engines need that, and without SIMD it has the least
-# room.) The allocator's specialized variants and the newer garbage collector serve larger heaps.
+# nn and of the kernels call small functions and keep their inlining; norm has none of its own. So does what Go's
+# runtime is made of, and in the edition that trains the runtime itself: a page starts a little sooner, for a browser
+# compiles each function when it is first called. In the edition for models that would take 8 KB, which it does not
+# have. The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
 INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel internal/... sync/atomic unicode/utf8 math/bits slices
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
@@ -87,7 +87,7 @@ COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
-	  go build $(COMPACT) $(if $(filter %scalar,$*),,-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
+	  go build $(COMPACT) $(if $(filter scalar simd %.scalar,$*),,-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
 # One after the other: at the same time they would compile all that they share.

@@ -19,7 +19,8 @@ const hold = (packed, budget) => {
 };
 
 const variants = process.argv.includes('--all') ? ['simd', 'relaxed', 'scalar'] : ['simd'];
-for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, 670 * 1024));
+// The scalar one is for the few engines without SIMD: its kernels are Go, which takes more room.
+for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, (file.name.includes('scalar') ? 680 : 670) * 1024));
 // The edition that trains, which only a page that trains loads.
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.train.${variant}.wasm`)))) print(file, hold(file.packed, 640 * 1024));
 

@@ -34,8 +34,7 @@ type Options struct {
 	// FreeDims gives sizes to symbolic dimensions of the inputs. One that no input
 	// has is an error.
 	FreeDims map[string]int
-	// States are outputs that the session keeps and feeds back at the next run. (Not in a
-	// program for JavaScript: see plan.Stateful.)
+	// States are outputs that the session keeps and feeds back at the next run.
 	States []State
 	// AutoStates has it keep those that Paired finds.
 	AutoStates bool

@@ -12,9 +12,6 @@ type State struct{ Input, Output string }
 
 // statesOf finds the states that the options ask for.
 func statesOf(g *ir.Graph, o Options) ([]plan.State, error) {
-	if !plan.Stateful {
-		return nil, nil
-	}
 	inputs, outputs := infos(g.Inputs), infos(g.Outputs)
 	list := o.States
 	if o.AutoStates {
@@ -92,7 +89,7 @@ func (s *Session) ResetState() {
 
 // complete gives the states that are left out (nil) their dimensions.
 func (s *Session) complete(dims [][]int) [][]int {
-	if !plan.Stateful || len(s.states) == 0 || len(dims) != len(s.graph.Inputs) {
+	if len(s.states) == 0 || len(dims) != len(s.graph.Inputs) {
 		return dims
 	}
 	full := append([][]int(nil), dims...)

@@ -172,7 +172,7 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 					return nil, err
 				}
 			}
-			if Stateful && p.regrow {
+			if p.regrow {
 				// A state was given more room: what was computed is in memory without it.
 				p.layStates()
 				if err := p.plan(); err != nil {

@@ -44,9 +44,6 @@ type state struct {
 
 // addStates finds out which states grow, once the graph is compiled.
 func (p *Plan) addStates() {
-	if !Stateful {
-		return
-	}
 	p.staying = make([]*state, len(p.graph.Outputs))
 	concat := op.Find("Concat")
 	for _, pair := range p.options.States {
@@ -109,9 +106,6 @@ func (p *Plan) readGaps(concat *node, out, axis, rank int) bool {
 // returns the dimensions of that, nil where there is none, as before the first run and after Reset, and the
 // axis along which it grows, -1 if that is not known.
 func (p *Plan) Feed(k int, given bool) (dims []int, axis int) {
-	if !Stateful {
-		return
-	}
 	st := p.states[k]
 	if st.fed = given; st.kept {
 		dims = st.tensor.Dims
@@ -129,9 +123,6 @@ func (p *Plan) Reset() {
 // State is output i as the latest run that succeeded left it, nil where that is none. It may
 // have gaps, and lasts until the next run.
 func (p *Plan) State(i int) *ir.Tensor {
-	if !Stateful {
-		return nil
-	}
 	if st := p.staying[i]; st != nil && st.kept {
 		return &st.tensor
 	}
@@ -140,7 +131,7 @@ func (p *Plan) State(i int) *ir.Tensor {
 
 // keeps is the state that output i is; with a place only if that is where it grows.
 func (p *Plan) keeps(i int, pl *place) *state {
-	if !Stateful || p.staying[i] == nil || pl != nil && pl.buf != &p.staying[i].buf {
+	if p.staying[i] == nil || pl != nil && pl.buf != &p.staying[i].buf {
 		return nil
 	}
 	return p.staying[i]
@@ -170,9 +161,6 @@ func (p *Plan) lay(st *state, s *op.Spec) int {
 
 // layStates gives the inputs that grow their gaps, and says whether some have changed.
 func (p *Plan) layStates() (changed bool) {
-	if !Stateful {
-		return false
-	}
 	held := 0
 	for _, st := range p.states {
 		if !st.grows {
@@ -198,9 +186,6 @@ func (p *Plan) layStates() (changed bool) {
 
 // appended gives the output that a state grows to its place in the state's memory.
 func (p *Plan) appended(st *state, pl *place, s *op.Spec) {
-	if !Stateful {
-		return
-	}
 	laid := *s
 	st.buf.size = p.lay(st, &laid)
 	pl.set(&laid, p.stamp)
@@ -209,9 +194,6 @@ func (p *Plan) appended(st *state, pl *place, s *op.Spec) {
 
 // ungrow takes back the room that a plan wanted which failed.
 func (p *Plan) ungrow() {
-	if !Stateful {
-		return
-	}
 	for _, st := range p.states {
 		st.rows = st.room
 	}
@@ -219,9 +201,6 @@ func (p *Plan) ungrow() {
 
 // bindStates gives the states their memory.
 func (p *Plan) bindStates() (err error) {
-	if !Stateful {
-		return nil
-	}
 	for _, st := range p.states {
 		pl := st.input
 		size := pl.buf.size
@@ -267,9 +246,6 @@ func again(b []byte, size int) ([]byte, error) {
 
 // resultOf is the memory for what a run makes of a state elsewhere.
 func (st *state) resultOf(size int) (b []byte, err error) {
-	if !Stateful {
-		return
-	}
 	if st.other, err = again(st.other, size); err != nil {
 		return nil, err
 	}
@@ -278,9 +254,6 @@ func (st *state) resultOf(size int) (b []byte, err error) {
 
 // commit makes the run's outputs the states. It fails before it has changed any.
 func (p *Plan) commit() error {
-	if !Stateful {
-		return nil
-	}
 	for _, st := range p.states {
 		t := p.outputs[st.Out].tensor
 		if t.Type != st.input.spec.Type {
@@ -309,9 +282,6 @@ func (p *Plan) commit() error {
 
 // dropStates lets go of what growing states have beside themselves.
 func (p *Plan) dropStates() {
-	if !Stateful {
-		return
-	}
 	for _, st := range p.states {
 		if st.grows {
 			slab.Give(st.other)
@@ -323,9 +293,6 @@ func (p *Plan) dropStates() {
 
 // stateBytes is the memory of the states.
 func (p *Plan) stateBytes() (n int) {
-	if !Stateful {
-		return 0
-	}
 	for _, st := range p.states {
 		n += len(st.data) + len(st.other)
 	}
@@ -333,9 +300,6 @@ func (p *Plan) stateBytes() (n int) {
 }
 
 func (p *Plan) releaseStates() {
-	if !Stateful {
-		return
-	}
 	for _, st := range p.states {
 		slab.Give(st.data)
 		slab.Give(st.other)

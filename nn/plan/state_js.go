@@ -1,4 +1,0 @@
-package plan
-
-// Stateful says whether plans can have states.
-const Stateful = true

@@ -1,6 +1,0 @@
-//go:build !js
-
-package plan
-
-// Stateful says whether plans can have states.
-const Stateful = true
