@@ -202,7 +202,7 @@ for (const variant of ['scalar', 'simd']) {
       const file = twoOutputs();
       const s = api.open(file, { graphOptimizationLevel: 'none', freeDimensionOverrides: { n: 2 } });
       const d = api.describe(s);
-      assert.deepEqual(d.inputs, [{ name: 'x', type: 'float32', shape: [2, 3] }]);
+      assert.deepEqual(d.inputs, [{ name: 'x', type: 'float32', shape: [2, 3], state: false }]);
       assert.deepEqual(d.ops, [{ op: 'Relu', count: 1 }, { op: 'Add', count: 1 }]);
       const data = floats(6, 41);
       const feeds = { x: { shape: [2, 3], data } };
