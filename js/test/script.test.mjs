@@ -29,7 +29,7 @@ test('a plain script uses everything', async () => {
   assert.deepEqual(api.read(t), api.layerNorm(x, { shape: [3, 4] }));
   api.dispose(t);
   const session = api.open(twoOutputs());
-  assert.deepEqual(api.describe(session).inputs, [{ name: 'x', type: 'float32', shape: ['n', 3] }]);
+  assert.deepEqual(api.describe(session).inputs, [{ name: 'x', type: 'float32', shape: ['n', 3], state: false }]);
   assert.deepEqual(api.run(session, { x: { shape: [1, 3], data: Float32Array.of(-1, 0, 2) } }).y, { type: 'float32', shape: [1, 3], data: Float32Array.of(0, 0, 2) });
   api.release(session);
   assert.equal(api.layerNorm(x, { shape: [5, 5] }).name, 'ShapeError');
