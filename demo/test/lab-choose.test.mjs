@@ -11,7 +11,14 @@ import { NAMES, claims, combinations, questions } from '../src/lab/choose-model.
 import { lab, looks, screens } from './lab.mjs';
 
 const run = promisify(execFile);
-const { read, visit } = lab();
+const { read, visit: open } = lab();
+
+/** The page once it has its answer, for which it waits for the numbers of the experiments. */
+async function visit(/** @type {any} */ t, /** @type {string} */ address, /** @type {any} */ options) {
+  const page = await open(t, address, options);
+  await page.waitForFunction(() => document.querySelectorAll('#evidence li').length > 0);
+  return page;
+}
 
 /** What the page says for each combination, as a visitor finds it: the choices are pressed one after another. */
 let walked;
