@@ -57,12 +57,13 @@ type Missing struct {
 }
 
 // Add notes one thing.
-func (m *Missing) Add(what string) {
-	if len(what) > maxLength {
-		what = strings.ToValidUTF8(what[:maxLength], "") + "…"
-	}
+func (m *Missing) Add(what string) { m.AddAs(what, func() string { return what }) }
+
+// AddAs notes one thing by a name for it, and describes it only where it will be listed.
+func (m *Missing) AddAs(name string, describe func() string) {
+	name = shortened(name)
 	switch {
-	case m.seen[what]:
+	case m.seen[name]:
 		return
 	case len(m.seen) == maxKinds:
 		m.endless = true
@@ -70,12 +71,19 @@ func (m *Missing) Add(what string) {
 	case m.seen == nil:
 		m.seen = map[string]bool{}
 	}
-	m.seen[what] = true
+	m.seen[name] = true
 	if len(m.list) < maxMissing {
-		m.list = append(m.list, what)
+		m.list = append(m.list, shortened(describe()))
 	} else {
 		m.more++
 	}
+}
+
+func shortened(s string) string {
+	if len(s) > maxLength {
+		return strings.ToValidUTF8(s[:maxLength], "") + "…"
+	}
+	return s
 }
 
 // Any says whether anything was added.

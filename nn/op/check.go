@@ -36,7 +36,7 @@ func checkNodes(m *ir.Missing, nodes []*ir.Node, version int) {
 		}
 		switch row := Find(n.Key()); {
 		case row == nil:
-			m.Add(n.Describe())
+			m.AddAs(n.Key(), n.Describe)
 		case n.Domain == "" && n.Version != version && n.Version > MaxOpset: // of a function of the model's own
 			m.Add(opsetMissing(n.Version))
 		case n.Version < row.Since:
