@@ -388,7 +388,14 @@ func (b *Bridge) StateFrame(h Handle, output int) error {
 		s.engine.ResetState()
 		return nil
 	}
-	bytes, id, err := b.kept(nil, s.engine.StateOf(output).Dense().Data)
+	if output >= len(s.outputs) || !s.outputs[output].State {
+		return &Error{Invalid, text.Join("bridge: output ", output, " is no state")}
+	}
+	state := s.engine.StateOf(output)
+	if state == nil {
+		return &Error{Invalid, text.Join("bridge: no run has left the state ", text.Quote(s.outputs[output].Name))}
+	}
+	bytes, id, err := b.kept(nil, state.Dense().Data)
 	if err != nil {
 		return err
 	}

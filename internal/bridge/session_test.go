@@ -283,3 +283,18 @@ func TestResidentFrames(t *testing.T) {
 	require.NoError(t, b.Release(s))
 	assert.Equal(t, Memory{}, b.Memory())
 }
+
+// Only states can be asked for, and only when a run has left them.
+func TestStateFrameRefuses(t *testing.T) {
+	b := New()
+	plain, err := b.Open(load(t, b, model("Relu", 1)), -1, graph.Options{})
+	require.NoError(t, err)
+	assert.ErrorContains(t, b.StateFrame(plain, 0), "output 0 is no state")
+	assert.ErrorContains(t, b.StateFrame(plain, 7), "output 7 is no state")
+	d, err := b.Describe(plain)
+	require.NoError(t, err)
+	kept, err := b.Open(load(t, b, model("Relu", 1)), -1, graph.Options{States: []graph.State{{Input: d.Inputs[0].Name, Output: d.Outputs[0].Name}}})
+	require.NoError(t, err)
+	assert.ErrorContains(t, b.StateFrame(kept, 0), "no run has left the state")
+	assert.NoError(t, b.StateFrame(kept, -1), "to begin anew")
+}

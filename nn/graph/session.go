@@ -112,9 +112,8 @@ func (s *Session) anticipate() {
 		}
 		dims[i] = make([]int, len(v.Dims))
 		for j, d := range v.Dims {
-			dims[i][j] = max(d.Size, 1)
-			if d.Size >= 0 {
-				dims[i][j] = d.Size
+			if dims[i][j] = d.Size; d.Size < 0 {
+				dims[i][j] = 1
 			}
 		}
 		if !op.Sane(dims[i], v.Type, s.maxBytes) {

@@ -43,14 +43,14 @@ type Call struct {
 	Append  bool         // output 0 is in input 0's memory, which has room for what is added
 	Wait    int          // the input that ErrNotYet is about
 	Err     error        // of a declaration
-	Spares  []*ir.Tensor // by output: one that OutHost's may be written into, or nil
+	Spares  []*ir.Tensor // by output: the tensor that Value may use again, or nil
 
 	in       []*Spec
 	former   Step
 	store    *Store
 	maxBytes int
 	numbers  []int      // for lists of dimensions that last as long as the call
-	given    []*ir.Attr // the node\'s, by the row\'s list
+	given    []*ir.Attr // the node's attributes, by the row's list
 	longs    []int64    // for lists that attributes and operands give
 }
 

@@ -28,7 +28,7 @@ type segment struct {
 	ran     int     // and of steps
 	loose   bool    // an earlier segment's memory has moved
 	other   bool    // while walking: they are others than those that memory was laid out for
-	changed []*node // of the steps, those that were planned again
+	changed []*node // of visited, those that were planned again
 
 	// As memory was laid out.
 	bound   []binding // given

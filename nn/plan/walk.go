@@ -52,9 +52,8 @@ func (p *Plan) through(k int, s *segment) error {
 	return p.whole(k, s)
 }
 
-// again plans those nodes of a segment again of which an operand has changed, if that is
-// all that there is to do: no segment is behind it, it ends as it did, and has the steps
-// that it had.
+// again plans those nodes of a segment again of which an operand has changed. It is not
+// done, and the whole segment has to be walked, where that gives other steps or another end.
 func (p *Plan) again(s *segment) (done bool, err error) {
 	s.changed = s.changed[:0]
 	nodes := p.main.nodes
@@ -234,12 +233,8 @@ func (p *Plan) replan(s *segment, n *node) error {
 		}
 		n.admitted = true
 	}
-	err := n.row.Plan(c)
-	switch {
-	case err != nil:
+	if err := n.row.Do(c); err != nil {
 		return err
-	case c.Err != nil:
-		return c.Err
 	}
 	runs := n.runs
 	if err := p.finish(n, c); err != nil {
