@@ -556,7 +556,8 @@ export class InferenceSession {
   /** How often each operator occurs, after optimization. */
   readonly operators: readonly { op: string; count: number }[];
   /** Computes the outputs named by `fetches` (default: all but states) from one tensor for each input (but for those of the option `state`). Tensors on the cpu are
-   *  copied in before run returns its promise; resident ones are read where they are, and never written over.
+   *  copied in before run returns its promise; resident ones are read where they are, and never written over. Strings are always on the cpu;
+   *  U+FFFD stands for what is not Unicode in them.
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"strings"
 	"syscall/js"
 
 	"github.com/normwasm/normwasm/internal/bridge"
@@ -26,8 +27,8 @@ does not say and has the name of each symbolic dimension. ops: [{ op, count }]
 after optimization.`, describe},
 	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
 Runs a session. data is a typed array of the input's type (float16 as
-Uint16Array, bool as Uint8Array, int64 as BigInt64Array). States may be left out,
-and are not among the results.`, run},
+Uint16Array, bool as Uint8Array, int64 as BigInt64Array), or an array of strings.
+States may be left out, and are not among the results.`, run},
 	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
 Runs a session and says how long each node took.`, profile},
 	{"release", `release(s: session): undefined
@@ -215,10 +216,14 @@ func feed(args []js.Value) (bridge.Handle, error) {
 		}
 		data[i] = property(f, "data")
 		class := arrayClass(in.Type)
-		if class == "" {
+		switch {
+		case in.Type == ir.String:
+			if !jsArray.Call("isArray", data[i]).Bool() {
+				return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not an array of strings")
+			}
+		case class == "":
 			return 0, &ir.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type ", in.Type.String())}}
-		}
-		if data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(class)) {
+		case data[i].Type() != js.TypeObject || !data[i].InstanceOf(js.Global().Get(class)):
 			return 0, invalid("wasm: the data of input ", text.Quote(in.Name), " is not a ", class)
 		}
 		if dims[i] == nil {
@@ -239,6 +244,13 @@ func feed(args []js.Value) (bridge.Handle, error) {
 		if len(t.Data) > 0 {
 			js.CopyBytesToGo(t.Data, bytesOf(data[i]))
 		}
+		for k := range t.Strings {
+			v := property(data[i], k)
+			if v.Type() != js.TypeString {
+				return 0, invalid("wasm: element ", k, " of input ", text.Quote(d.Inputs[i].Name), " is ", v.Type().String(), ", want a string")
+			}
+			t.Strings[k] = v.String()
+		}
 	}
 	return h, nil
 }
@@ -253,7 +265,7 @@ func results(h bridge.Handle, list []*ir.Tensor) (any, error) {
 		if d.Outputs[i].State {
 			continue
 		}
-		data, err := typedArray(t)
+		data, err := elementsOf(t)
 		if err != nil {
 			return nil, err
 		}
@@ -275,6 +287,8 @@ func release(args []js.Value) (any, error) {
 	return nil, state.Release(h)
 }
 
+const byteOrderMark = "\uFEFF"
+
 // arrayClass is the name of the constructor for an element type; "" where there is none.
 func arrayClass(t ir.DType) string {
 	if int(t) >= len(bridge.DataTypes) {
@@ -283,8 +297,16 @@ func arrayClass(t ir.DType) string {
 	return bridge.DataTypes[t].Array
 }
 
-// typedArray makes a typed array of a tensor's elements.
-func typedArray(t *ir.Tensor) (js.Value, error) {
+// elementsOf makes an array of a tensor's elements.
+func elementsOf(t *ir.Tensor) (js.Value, error) {
+	if t.Type == ir.String {
+		return array(t.Strings, func(s string) any {
+			if strings.HasPrefix(s, byteOrderMark) {
+				return byteOrderMark + s // one of which JavaScript's decoder takes away
+			}
+			return s
+		}), nil
+	}
 	class := arrayClass(t.Type)
 	if class == "" {
 		return js.Undefined(), &ir.UnsupportedError{Missing: []string{"an output of type " + t.Type.String()}}

@@ -53,6 +53,7 @@ type session struct {
 	dims    [][]int
 	sizes   []int
 	fed     [][]byte
+	texts   [][]byte
 	tensors []*ir.Tensor
 	handles []Handle
 }
@@ -192,11 +193,6 @@ func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*ir.Tensor, er
 	if err != nil {
 		return nil, err
 	}
-	for _, in := range s.inputs {
-		if in.Type == ir.String {
-			return nil, &ir.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(in.Name), " of type string")}}
-		}
-	}
 	s.run = nil
 	slab.Tidy()
 	run, err := s.engine.PrepareFed(dims, fed)
@@ -279,8 +275,9 @@ func (b *Bridge) prepared(h Handle) (*session, error) {
 
 // PrepareFrame is Prepare by the frame: it takes a shape and a handle for each input, of
 // the slab that has the elements, and leaves address and bytes of each. Where the handle
-// is 0, the caller has to write the elements there. Of a state that is left out the frame
-// has -1 dimensions, and nothing else.
+// is 0, the caller has to write the elements there; strings are always in a slab (see
+// readStrings), which is read now. Of a state that is left out the frame has -1 dimensions,
+// and nothing else.
 func (b *Bridge) PrepareFrame(h Handle) error {
 	s, err := b.session(h)
 	if err != nil {
@@ -319,8 +316,21 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		}
 		dims, fed = append(dims, d), append(fed, bytes)
 	}
+	texts := s.texts[:0]
+	for i := range fed {
+		texts = append(texts, fed[i])
+		if s.inputs[i].Type == ir.String {
+			fed[i] = nil // the engine's strings are not in slabs
+		}
+	}
+	s.texts = texts[:0]
+	defer clear(texts)
 	list, err := b.prepare(h, dims, fed)
 	if err != nil {
+		return err
+	}
+	if err := s.readAll(list, texts); err != nil {
+		s.run = nil
 		return err
 	}
 	w := writer{frame: b.frame}
@@ -331,8 +341,8 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 }
 
 // ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of each output,
-// and a handle: of the slab that it is in, which is then the caller's, or 0. States stay;
-// StateFrame gives them.
+// and a handle: of the slab that it is in, which is then the caller's, or 0. Strings always
+// are in a slab (see readStrings). States stay; StateFrame gives them.
 func (b *Bridge) ExecFrame(h Handle) (err error) {
 	list, err := b.Exec(h)
 	if err != nil {
@@ -354,12 +364,14 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 	}()
 	w := writer{frame: b.frame}
 	for i, t := range list {
-		if t.Type == ir.String {
-			return &ir.UnsupportedError{Missing: []string{text.Join("output ", text.Quote(s.outputs[i].Name), " of type string")}}
-		}
 		bytes, id := t.Data, Handle(0)
 		if s.outputs[i].State {
 			bytes = nil
+		} else if t.Type == ir.String {
+			if bytes, id, err = b.writeStrings(t.Strings); err != nil {
+				return err
+			}
+			handles = append(handles, id)
 		} else if s.keeps {
 			if bytes, id, err = b.kept(s.run.Take(i), t.Data); err != nil {
 				return err

@@ -298,3 +298,49 @@ func TestStateFrameRefuses(t *testing.T) {
 	assert.ErrorContains(t, b.StateFrame(kept, 0), "no run has left the state")
 	assert.NoError(t, b.StateFrame(kept, -1), "to begin anew")
 }
+
+// Strings cross in slabs, and what a caller says of them is checked.
+func TestStringsCross(t *testing.T) {
+	b := New()
+	h, err := b.Open(load(t, b, echo()), -1, graph.Options{})
+	require.NoError(t, err)
+	give := func(encoded []byte, dims ...int) error {
+		slab := load(t, b, encoded)
+		defer func() { require.NoError(t, b.Free(slab)) }()
+		frame(b, append(append([]int{len(dims)}, dims...), int(slab)))
+		return b.PrepareFrame(h)
+	}
+	want := []string{"", "ä\x00", "\uFEFFlonger than the others", "z"}
+	encoded, slab, err := b.writeStrings(want)
+	require.NoError(t, err)
+	before := b.Memory()
+	for range 3 {
+		require.NoError(t, give(encoded, 2, 2))
+		require.NoError(t, b.ExecFrame(h))
+		assert.Equal(t, []int32{int32(ir.String), 2, 2, 2}, b.Frame()[:4])
+		out := Handle(b.Frame()[6])
+		bytes, err := b.Bytes(out)
+		require.NoError(t, err)
+		got := make([]string, 4)
+		require.NoError(t, readStrings(got, bytes, &graph.Info{}))
+		assert.Equal(t, want, got)
+		require.NoError(t, b.Free(out))
+	}
+	assert.Equal(t, before.Tensors, b.Memory().Tensors)
+	require.NoError(t, b.Free(slab))
+	assert.Equal(t, BadShape, status(t, b, give(encoded[:15], 2, 2)))
+	assert.Equal(t, BadShape, status(t, b, give(encoded[:len(encoded)-1], 2, 2)))
+	assert.Equal(t, BadShape, status(t, b, give([]byte{255, 255, 255, 255}, 1, 2)))
+	assert.Equal(t, BadShape, status(t, b, give(nil, 1<<30, 2)))
+	assert.Equal(t, Invalid, status(t, b, b.ExecFrame(h)), "nothing is prepared after a failure")
+	require.NoError(t, give(nil, 0, 2))
+	require.NoError(t, b.ExecFrame(h))
+	frame(b, []int{2, 2, 2, 0})
+	assert.Equal(t, BadShape, status(t, b, b.PrepareFrame(h)), "without a slab")
+}
+
+// echo is a model that gives the strings that it takes.
+func echo() []byte {
+	g := join(field(2, []byte("g")), value(11, "x", uint64(ir.String)), value(12, "x", uint64(ir.String)))
+	return join(varint(1, 8), field(8, varint(2, 17)), field(7, g))
+}

@@ -1,6 +1,7 @@
 // Sessions in this thread's module.
 import { frameSize } from './bridge.js';
 import { ShapeError, aborted } from './errors.js';
+import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, live } from './runtime.js';
 import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
@@ -140,22 +141,37 @@ export class Local {
   #feed(tensors, where) {
     const core = this.#core;
     const what = (/** @type {number} */ i) => `${where}: input ${JSON.stringify(this.description.inputs[i].name)}`;
-    const arrays = tensors.map((tensor) => (!tensor || tensor.location === 'wasm' ? undefined : core.memory.outside(tensor.data)));
-    let at = core.frame;
-    const { i32 } = core.memory;
-    for (const tensor of tensors) {
-      const { dims, handle } = tensor ?? left;
-      if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
-      i32[at++] = tensor ? dims.length : -1;
-      if (!tensor) continue;
-      for (const d of dims) i32[at++] = d;
-      i32[at++] = handle;
+    /** @type {any[]} */
+    const arrays = tensors.map((tensor) => (!tensor || tensor.location === 'wasm' || tensor.type === 'string' ? undefined : core.memory.outside(/** @type {any} */ (tensor.data))));
+    /** Of strings: the slabs that they cross in. @type {Map<number, number>} */
+    const slabs = new Map();
+    try {
+      tensors.forEach((tensor, i) => {
+        if (tensor?.type !== 'string') return;
+        // Checked again: an array can have been changed.
+        const bytes = encodeTexts(/** @type {any} */ (new Tensor('string', tensor.data, tensor.dims).data));
+        const { handle, address } = core.alloc(bytes.length);
+        slabs.set(i, handle);
+        core.memory.u8.set(bytes, address);
+      });
+      let at = core.frame;
+      const { i32 } = core.memory;
+      tensors.forEach((tensor, i) => {
+        const { dims, handle } = tensor ?? left;
+        if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
+        i32[at++] = tensor ? dims.length : -1;
+        if (!tensor) return;
+        for (const d of dims) i32[at++] = d;
+        i32[at++] = slabs.get(i) ?? handle;
+      });
+      core.call('sessionPrepare', this.#handle);
+    } finally {
+      if (core.ended === undefined) for (const handle of slabs.values()) core.call('free', handle);
     }
-    core.call('sessionPrepare', this.#handle);
     const placed = core.memory.i32;
     const { u8 } = core.memory;
     tensors.forEach((tensor, i) => {
-      if (!tensor || tensor.location === 'wasm') return;
+      if (!arrays[i] || !tensor) return;
       const address = placed[core.frame + 2 * i] >>> 0;
       const bytes = placed[core.frame + 2 * i + 1];
       const array = attached(arrays[i], what(i), tensor.size);
@@ -199,6 +215,11 @@ export class Local {
     // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
     return Object.fromEntries(wanted.map((name) => {
       const { type, dims, address, bytes, handle } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
+      if (type === 'string') {
+        const texts = core.memory.texts(address, product(dims));
+        core.call('free', handle);
+        return [name, new Tensor(type, texts, dims)];
+      }
       if (location === 'wasm') return [name, resident(core, type, dims, { handle, address })];
       const array = new (arrayClass(type))(product(dims));
       new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));

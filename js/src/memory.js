@@ -2,7 +2,10 @@
 // so views are checked, and made anew, right before each use.
 import { scope } from './scope.js';
 
-const decoder = new (scope().TextDecoder)();
+const { TextDecoder, TextEncoder } = scope();
+// A byte order mark that begins a string is part of it.
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
+const encoder = new TextEncoder();
 
 export class Memory {
   /** @type {WebAssembly.Memory} */ #memory;
@@ -74,4 +77,31 @@ export class Memory {
   text(address, length) {
     return decoder.decode(this.u8.subarray(address, address + length));
   }
+
+  /**
+   * Strings that are there as the module wants and gives them: their lengths in bytes, then their bytes.
+   * @param {number} address
+   * @param {number} count
+   */
+  texts(address, count) {
+    let at = address + 4 * count;
+    const lengths = this.view(Uint32Array, address, count);
+    return Array.from(lengths, (length) => this.text((at += length) - length, length));
+  }
+}
+
+/**
+ * Strings as the module wants them. What is not UTF-16, half of a pair, becomes U+FFFD.
+ * @param {readonly string[]} list
+ */
+export function encodeTexts(list) {
+  const texts = list.map((text) => encoder.encode(text));
+  let at = 4 * list.length;
+  const bytes = new Uint8Array(texts.reduce((sum, { length }) => sum + length, at));
+  new Uint32Array(bytes.buffer, 0, list.length).set(texts.map(({ length }) => length));
+  for (const text of texts) {
+    bytes.set(text, at);
+    at += text.length;
+  }
+  return bytes;
 }

@@ -11,7 +11,7 @@ import { live } from './runtime.js';
 /** @typedef {import('./core.js').Core} Core */
 
 /** @type {Map<number, DataType>} */
-const typeByNumber = new Map(Object.entries(types).map(([name, t]) => [t.number, /** @type {DataType} */ (name)]));
+const typeByNumber = new Map([[8, 'string'], ...Object.entries(types).map(([name, t]) => /** @type {[number, DataType]} */ ([t.number, name]))]);
 
 /** What types are called elsewhere. @type {Record<string, DataType | undefined>} */
 const elsewhere = Object.assign(Object.create(null), {

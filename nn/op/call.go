@@ -284,6 +284,9 @@ func (c *Call) Ints(name string) ([]int64, bool) {
 func Sane(dims []int, t ir.DType, limit int) bool {
 	const small = 1 << 31 // the product of two of which is one
 	n := max(t.Size(), 1)
+	if t == ir.String {
+		n = 16 // what refers to one
+	}
 	for _, d := range dims {
 		switch {
 		case d < 0:
