@@ -5,8 +5,8 @@ import "github.com/normwasm/normwasm/internal/slab"
 // DType is an element type, numbered as ONNX's TensorProto.DataType.
 type DType uint8
 
-// The element types. A String tensor keeps its elements in Tensor.Strings; of Int4 and
-// Uint4 there are two in a byte, the first in its low half.
+// The element types. A String tensor keeps its elements in Tensor.Strings. Of those of 4 and
+// of 2 bits there are several in a byte, the first in its lowest bits.
 const (
 	Undefined DType = 0
 	Float32   DType = 1
@@ -23,20 +23,32 @@ const (
 	Uint32    DType = 12
 	Uint64    DType = 13
 	BFloat16  DType = 16
-	Uint4     DType = 21
-	Int4      DType = 22
+
+	Float8E4M3FN   DType = 17
+	Float8E4M3FNUZ DType = 18
+	Float8E5M2     DType = 19
+	Float8E5M2FNUZ DType = 20
+	Uint4          DType = 21
+	Int4           DType = 22
+	Float4E2M1     DType = 23
+	Float8E8M0     DType = 24
+	Uint2          DType = 25
+	Int2           DType = 26
 )
 
 var dtypes = [...]string{
 	Undefined: "undefined", Float32: "float32", Uint8: "uint8", Int8: "int8", Uint16: "uint16", Int16: "int16",
 	Int32: "int32", Int64: "int64", String: "string", Bool: "bool", Float16: "float16", Float64: "float64",
-	Uint32: "uint32", Uint64: "uint64", BFloat16: "bfloat16", Uint4: "uint4", Int4: "int4",
+	Uint32: "uint32", Uint64: "uint64", BFloat16: "bfloat16",
+	Float8E4M3FN: "float8e4m3fn", Float8E4M3FNUZ: "float8e4m3fnuz", Float8E5M2: "float8e5m2", Float8E5M2FNUZ: "float8e5m2fnuz",
+	Uint4: "uint4", Int4: "int4", Float4E2M1: "float4e2m1", Float8E8M0: "float8e8m0", Uint2: "uint2", Int2: "int2",
 }
 
 // widths are the numbers of bits of an element.
 var widths = [256]uint8{
 	Float32: 32, Uint8: 8, Int8: 8, Uint16: 16, Int16: 16, Int32: 32, Int64: 64, Bool: 8, Float16: 16, Float64: 64,
-	Uint32: 32, Uint64: 64, BFloat16: 16, Uint4: 4, Int4: 4,
+	Uint32: 32, Uint64: 64, BFloat16: 16,
+	Float8E4M3FN: 8, Float8E4M3FNUZ: 8, Float8E5M2: 8, Float8E5M2FNUZ: 8, Uint4: 4, Int4: 4, Float4E2M1: 4, Float8E8M0: 8, Uint2: 2, Int2: 2,
 }
 
 // Bits is the number of bits of one element; 0 for types without a fixed size.
@@ -201,16 +213,30 @@ func (t *Tensor) AppendInts(list []int64) []int64 {
 		return widen(list, slab.View[uint32](t.Data))
 	case Uint64:
 		return widen(list, slab.View[uint64](t.Data))
-	case Int4, Uint4:
+	case Int4, Uint4, Int2, Uint2:
 		for i := range t.Len() {
-			v := int64(t.Data[i/2] >> (i % 2 * 4) & 15)
-			if t.Type == Int4 && v > 7 {
-				v -= 16
-			}
-			list = append(list, v)
+			list = append(list, Small(t.Type, t.Data, i))
 		}
 	}
 	return list
+}
+
+// Small is element i of data of a type of whole numbers of 4 or 2 bits.
+func Small(t DType, data []byte, i int) int64 {
+	bits := uint(widths[t])
+	v := int64(data[uint(i)*bits>>3] >> (uint(i) * bits & 7) & (1<<bits - 1))
+	if (t == Int4 || t == Int2) && v>>(bits-1) != 0 {
+		v -= 1 << bits
+	}
+	return v
+}
+
+// SetSmall writes the low bits of v as element i of data of a type of 4 or 2 bits.
+func SetSmall(t DType, data []byte, i int, v int64) {
+	bits := uint(widths[t])
+	shift, mask := uint(i)*bits&7, byte(1<<bits-1)
+	at := &data[uint(i)*bits>>3]
+	*at = *at&^(mask<<shift) | byte(v)&mask<<shift
 }
 
 func widen[T slab.Elem](list []int64, src []T) []int64 {

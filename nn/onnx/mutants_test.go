@@ -174,8 +174,10 @@ func numbersOf(t *ir.Tensor) []float64 {
 			list[k] = float64(slab.View[int16](data)[k])
 		case ir.BFloat16:
 			list[k] = float64(math.Float32frombits(uint32(slab.View[uint16](data)[k]) << 16))
-		case ir.Int4, ir.Uint4:
+		case ir.Int4, ir.Uint4, ir.Float4E2M1:
 			list[k] = float64(data[k/2] >> (k % 2 * 4) & 15)
+		case ir.Int2, ir.Uint2:
+			list[k] = float64(data[k/4] >> (k % 4 * 2) & 3)
 		case ir.String:
 		default:
 			list[k] = float64(data[k])
@@ -776,7 +778,7 @@ func (f *tensorText) tensor(t *testing.T) *ir.Tensor {
 	b, err := base64.StdEncoding.DecodeString(f.Data)
 	require.NoError(t, err)
 	types := map[string]ir.DType{}
-	for d := ir.Float32; d <= ir.Int4; d++ {
+	for d := ir.Float32; d <= ir.Int2; d++ {
 		types[d.String()] = d
 	}
 	require.Contains(t, slices.Collect(maps.Keys(types)), f.Type)

@@ -13,7 +13,7 @@ const maxRank = 32
 // typeNames are the element types that ir does not have, by their number in
 // TensorProto.DataType.
 var typeNames = [...]string{
-	14: "complex64", 15: "complex128", 17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz", 23: "float4e2m1", 24: "float8e8m0", 25: "uint2", 26: "int2",
+	14: "complex64", 15: "complex128",
 }
 
 // dtype maps an element type; one that is not implemented is noted as missing
@@ -175,7 +175,7 @@ func (r *reader) build(b []byte, p *tensorProto) (*ir.Tensor, error) {
 		have = len(p.strs)
 		t.Strings = p.strs
 	default: // the small ones, and float16 by its bits, come in int32_data
-		if t.Type.Bits() < 8 { // two in each number
+		if t.Type.Bits() < 8 { // a byte of them in each number
 			n, unit = t.Type.Bytes(n), "bytes"
 		}
 		have = len(p.ints)

@@ -9,27 +9,30 @@ import (
 )
 
 // castTypes are the types that numbers are converted from and to.
-const castTypes = numberTypes | boolOnly | 1<<ir.Float16 | 1<<ir.BFloat16
+const castTypes = numberTypes | boolOnly | halfTypes | smallInts | smallFloats
 
 func init() { Register(castRows) }
 
 var castRows = []Row{{
-	Name: "Cast", Since: 6, Changes: []int{9, 13, 19, 21, 23},
+	Name: "Cast", Since: 6, Changes: []int{9, 13, 19, 21, 23, 24, 25},
 	In:     []In{{Name: "input", Types: castTypes}},
 	Out:    []Out{{Name: "output", From: "to"}},
-	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}},
+	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}, castRounding},
 	Rank:   sameRank,
 	Check:  checkCast,
-	Limits: "to integers of 8 to 64 bits, float16, bfloat16, float32, float64 and bool only",
+	Limits: "numbers only",
 	Plan:   planCast,
 }, {
-	Name: "CastLike", Since: 15, Changes: []int{19, 21, 23},
+	Name: "CastLike", Since: 15, Changes: []int{19, 21, 23, 24, 25},
 	In:    []In{{Name: "input", Types: castTypes}, {Name: "target_type", Types: castTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
-	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}},
+	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}, castRounding},
 	Rank:  sameRank,
 	Plan:  planCastLike,
 }}
+
+// castRounding is how a number is rounded to a power of two.
+var castRounding = Attr{Name: "round_mode", Kind: ir.AttrString, S: "up", Words: []string{"up", "down", "nearest"}, Since: 24}
 
 func checkCast(n *ir.Node) string {
 	if to := n.Int("to", 0); !castable(to) {
@@ -43,8 +46,6 @@ func castable(to int64) bool {
 	return to > 0 && to < 32 && castTypes.Has(ir.DType(to))
 }
 
-// planCast: saturate counts only for the 8-bit float types, which are reported
-// as unsupported.
 func planCast(c *Call) error {
 	to := c.Int("to")
 	if !castable(to) {
@@ -71,33 +72,41 @@ func castTo(c *Call, to ir.DType) error {
 		c.Step = intsToFloats{} // by way of float64 it would round twice
 	case to != ir.Bool && !floatLike(to) && !floatLike(from):
 		s := Into[cast[int64]](c)
-		s.load, s.store, s.from, s.to = loadInts(from), storeInts(to), from.Size(), to.Size()
+		s.load, s.store, s.from, s.to, s.n = loadInts(from), storeInts(to), from, to, in.Len()
 		c.Scratch(8 * castBlock)
 	default:
 		s := Into[cast[float64]](c)
-		s.load, s.store, s.from, s.to = loadFloats(from), storeFloats(to), from.Size(), to.Size()
+		s.load, s.store, s.from, s.to, s.n = loadFloats(from), storeFloats(to), from, to, in.Len()
+		if smallFloats.Has(to) {
+			s.store = storeSmallFloats(to, c.Int("saturate") != 0, c.Str("round_mode"))
+		}
+		if s.load == nil || s.store == nil {
+			return unsupported(c, "from ", from.String(), " to ", to.String())
+		}
 		c.Scratch(8 * castBlock)
 	}
 	return nil
 }
 
-// castBlock is how many elements are converted at a time.
+// castBlock is how many elements are converted at a time: whole bytes of any type.
 const castBlock = 64
 
 // cast converts by way of int64 or float64, block by block in scratch memory.
 type cast[T wideElem] struct {
 	load     func(dst []T, src []byte)
 	store    func(dst []byte, src []T)
-	from, to int // sizes of elements
+	from, to ir.DType
+	n        int
 }
 
 func (s *cast[T]) Run(a *Args) {
 	dst, src, part := a.Out[0].Data, a.In[0].Data, slab.View[T](a.Scratch[:8*castBlock])
-	for len(src) > 0 {
-		n := min(castBlock, len(src)/s.from)
-		s.load(part[:n], src[:n*s.from])
-		s.store(dst[:n*s.to], part[:n])
-		src, dst = src[n*s.from:], dst[n*s.to:]
+	for left := s.n; left > 0; left -= castBlock {
+		part = part[:min(castBlock, left)]
+		from, to := s.from.Bytes(len(part)), s.to.Bytes(len(part))
+		s.load(part, src[:from])
+		s.store(dst[:to], part)
+		src, dst = src[from:], dst[to:]
 	}
 }
 
@@ -111,9 +120,7 @@ func (intsToFloats) Run(a *Args) {
 	}
 }
 
-func floatLike(t ir.DType) bool {
-	return t == ir.Float16 || t == ir.BFloat16 || t == ir.Float32 || t == ir.Float64
-}
+func floatLike(t ir.DType) bool { return (floatTypes | halfTypes | smallFloats).Has(t) }
 
 func loadInts(t ir.DType) func(dst []int64, src []byte) {
 	switch t {
@@ -129,6 +136,12 @@ func loadInts(t ir.DType) func(dst []int64, src []byte) {
 		return load[int64, uint32]
 	case ir.Uint8, ir.Bool:
 		return load[int64, uint8]
+	case ir.Int4, ir.Uint4, ir.Int2, ir.Uint2:
+		return func(dst []int64, src []byte) {
+			for i := range dst {
+				dst[i] = ir.Small(t, src, i)
+			}
+		}
 	}
 	return load[int64, int64] // uint64 as well: the same bits
 }
@@ -165,8 +178,16 @@ func loadFloats(t ir.DType) func(dst []float64, src []byte) {
 		return load[float64, uint32]
 	case ir.Uint64:
 		return load[float64, uint64]
+	case ir.Int4, ir.Uint4, ir.Int2, ir.Uint2:
+		return func(dst []float64, src []byte) {
+			for i := range dst {
+				dst[i] = float64(ir.Small(t, src, i))
+			}
+		}
+	case ir.Uint8, ir.Bool:
+		return load[float64, uint8]
 	}
-	return load[float64, uint8]
+	return loadSmallFloats(t)
 }
 
 func load[D int64 | float64, S slab.Elem](dst []D, src []byte) {
@@ -183,6 +204,12 @@ func storeInts(t ir.DType) func(dst []byte, src []int64) {
 		return store[uint16]
 	case ir.Int32, ir.Uint32:
 		return store[uint32]
+	case ir.Int4, ir.Uint4, ir.Int2, ir.Uint2:
+		return func(dst []byte, src []int64) {
+			for i, v := range src {
+				ir.SetSmall(t, dst, i, v)
+			}
+		}
 	}
 	return store[int64]
 }
@@ -241,6 +268,12 @@ func storeFloats(t ir.DType) func(dst []byte, src []float64) {
 		}
 	case ir.Int8, ir.Uint8:
 		return truncate[uint8]
+	case ir.Int4, ir.Uint4, ir.Int2, ir.Uint2:
+		return func(dst []byte, src []float64) {
+			for i, v := range src {
+				ir.SetSmall(t, dst, i, toInt64(v))
+			}
+		}
 	case ir.Int16, ir.Uint16:
 		return truncate[uint16]
 	case ir.Int32, ir.Uint32:

@@ -10,7 +10,7 @@ import (
 func init() { Register(controlRows) }
 
 var controlRows = []Row{{
-	Name: "If", Since: 1, Changes: []int{11, 13, 16, 19, 21, 23},
+	Name: "If", Since: 1, Changes: []int{11, 13, 16, 19, 21, 23, 24, 25},
 	In:    []In{{Name: "cond", Types: boolOnly}},
 	Out:   []Out{{Name: "outputs", Many: true}},
 	Attrs: []Attr{{Name: "then_branch", Kind: ir.AttrGraph}, {Name: "else_branch", Kind: ir.AttrGraph}},

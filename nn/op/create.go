@@ -14,7 +14,7 @@ const rangeTypes = floatTypes | 1<<ir.Int16 | 1<<ir.Int32 | 1<<ir.Int64
 func init() { Register(createRows) }
 
 var createRows = []Row{{
-	Name: "ConstantOfShape", Since: 9, Changes: []int{20, 21, 23},
+	Name: "ConstantOfShape", Since: 9, Changes: []int{20, 21, 23, 24, 25},
 	In:    []In{{Name: "input", Types: intTypes}},
 	Out:   []Out{{Name: "output", From: "value"}},
 	Attrs: []Attr{{Name: "value", Kind: ir.AttrTensor}},

@@ -124,23 +124,25 @@ func planGather(c *Call) error {
 	s := Into[gather](c)
 	s.outer, s.n, s.inner = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:])
 	s.count, s.index = ir.Elements(idx), indexTypeOf(c, 1)
-	if s.halves = s.inner*t.Bits()%8 != 0; !s.halves {
+	if s.bits = 0; s.inner*t.Bits()%8 != 0 {
+		s.bits = t.Bits()
+	} else {
 		s.inner = t.Bytes(s.inner)
 	}
 	return nil
 }
 
 type gather struct {
-	outer, n, inner int  // of the data: n is the axis, inner in bytes
-	halves          bool // inner counts elements of half a byte, an odd number: rows share bytes
-	count           int  // of indices
+	outer, n, inner int // of the data: n is the axis, inner in bytes
+	bits            int // of an element, where rows share bytes: inner then counts elements
+	count           int // of indices
 	index           indexType
 }
 
 func (s *gather) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 
 func (s *gather) Rows() int {
-	if s.halves {
+	if s.bits > 0 {
 		return 1
 	}
 	return s.count
@@ -151,13 +153,14 @@ func (s *gather) RunRows(a *Args, from, to int) {
 	if len(y) == 0 {
 		return
 	}
-	if s.halves {
+	if s.bits > 0 {
 		clear(y)
+		each, mask := 8/s.bits, byte(1<<s.bits-1)
 		for at := range s.outer * s.count * s.inner {
 			row := at / s.inner
 			p := placeOf(s.index.at(a.In[1].Data, row%s.count), s.n)
 			i := (row/s.count*s.n+p)*s.inner + at%s.inner
-			y[at/2] |= x[i/2] >> (i % 2 * 4) & 15 << (at % 2 * 4)
+			y[at/each] |= x[i/each] >> (i % each * s.bits) & mask << (at % each * s.bits)
 		}
 		return
 	}

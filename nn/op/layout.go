@@ -12,7 +12,7 @@ import (
 func init() { Register(layoutRows) }
 
 var layoutRows = []Row{{
-	Name: "Transpose", Since: 1, Changes: []int{13, 21, 23},
+	Name: "Transpose", Since: 1, Changes: []int{13, 21, 23, 24, 25},
 	In:    []In{{Name: "data", Types: storedTypes, Var: 'T', Strided: StridesAny}},
 	Out:   []Out{{Name: "transposed", Var: 'T'}},
 	Attrs: []Attr{{Name: "perm", Kind: ir.AttrInts}},

@@ -21,7 +21,7 @@ var orderRows = []Row{
 	{Name: "ArgMax", Since: 1, Changes: []int{11, 12, 13}, In: argIn, Out: argOut, Attrs: argAttrs, Rank: argRank, Plan: planArg},
 	{Name: "ArgMin", Since: 1, Changes: []int{11, 12, 13}, In: argIn, Out: argOut, Attrs: argAttrs, Rank: argRank, Plan: planArg},
 	{
-		Name: "TopK", Since: 1, Changes: []int{10, 11},
+		Name: "TopK", Since: 1, Changes: []int{10, 11, 24},
 		In:  []In{{Name: "X", Types: numberTypes, Var: 'T'}, {Name: "K", Types: intTypes, Since: 10}},
 		Out: []Out{{Name: "Values", Var: 'T'}, {Name: "Indices", Type: ir.Int64}},
 		Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: -1}, {Name: "k", Kind: ir.AttrInt, I: -1, Till: 9},

@@ -10,7 +10,7 @@ import (
 func init() { Register(padRows) }
 
 var padRows = []Row{{
-	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23},
+	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23, 24, 25},
 	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
 		{Name: "pads", Types: intTypes, Since: 11},
 		{Name: "constant_value", Types: storedTypes, Var: 'T', Opt: true, Since: 11},

@@ -7,8 +7,8 @@ import (
 
 // The ONNX opset versions that are implemented.
 const (
-	MinOpset = 7
-	MaxOpset = 23
+	MinOpset = 1
+	MaxOpset = 26
 )
 
 // Row is all that is known of an operator.
@@ -131,9 +131,13 @@ const (
 	numberTypes       = intTypes | floatTypes
 	boolOnly    Types = 1 << ir.Bool
 	// storedTypes are those that operators can move around without computing.
-	storedTypes = numberTypes | boolOnly | 1<<ir.Float16 | 1<<ir.BFloat16
+	storedTypes       = numberTypes | boolOnly | halfTypes
+	halfTypes   Types = 1<<ir.Float16 | 1<<ir.BFloat16
+	// smallInts and smallFloats are what weights are stored in.
+	smallInts   Types = 1<<ir.Int4 | 1<<ir.Uint4 | 1<<ir.Int2 | 1<<ir.Uint2
+	smallFloats Types = 1<<ir.Float8E4M3FN | 1<<ir.Float8E4M3FNUZ | 1<<ir.Float8E5M2 | 1<<ir.Float8E5M2FNUZ | 1<<ir.Float4E2M1 | 1<<ir.Float8E8M0
 	// viewTypes are those that may be looked at under other dimensions.
-	viewTypes = storedTypes | 1<<ir.Int4 | 1<<ir.Uint4
+	viewTypes = storedTypes | smallInts | smallFloats
 	// anyType is for operands whose elements are not read.
 	anyType = viewTypes | 1<<ir.String
 )
