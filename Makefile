@@ -69,10 +69,14 @@ test-all: | need
 
 # ---- The package ----
 
-# Three variants of two editions: the one that runs models and the one that trains, which only Trainer fetches.
-BUILT := $(foreach e,normwasm normwasm.train,$(foreach v,scalar simd relaxed,$(DIST)/$e.$v.wasm)) $(DIST)/normwasm.js
+# Three variants of three editions: the one that runs models, the one that trains, which only Trainer fetches, and the full
+# one, which runs models too and is fetched when one needs a rarer operator. Nothing that make test runs takes the full one
+# without SIMD.
+BUILT := $(filter-out %.full.scalar.wasm,$(foreach e,normwasm normwasm.train normwasm.full,$(foreach v,scalar simd relaxed,$(DIST)/$e.$v.wasm))) $(DIST)/normwasm.js
 
-build: $(BUILT)
+WHOLE := $(BUILT) $(DIST)/normwasm.full.scalar.wasm
+
+build: $(WHOLE)
 
 # Small rather than fast where it does not count: what is inlined is there twice. The inner loops of compute, of
 # nn and of the kernels call small functions and keep their inlining; norm has none of its own. So does what Go's
@@ -87,15 +91,17 @@ COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
-	  go build $(COMPACT) $(if $(filter scalar simd %.scalar,$*),,-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
+	  go build $(COMPACT) $(if $(filter train.simd,$*),-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
 # One after the other: at the same time they would compile all that they share.
 $(DIST)/normwasm.scalar.wasm: | $(DIST)/normwasm.simd.wasm
 $(DIST)/normwasm.train.simd.wasm: | $(DIST)/normwasm.simd.wasm
 $(DIST)/normwasm.train.scalar.wasm: | $(DIST)/normwasm.scalar.wasm
+$(DIST)/normwasm.full.simd.wasm: | $(DIST)/normwasm.simd.wasm
+$(DIST)/normwasm.full.scalar.wasm: | $(DIST)/normwasm.scalar.wasm
 
-$(DIST)/normwasm.relaxed.wasm $(DIST)/normwasm.train.relaxed.wasm: %.relaxed.wasm: %.simd.wasm
+$(foreach e,normwasm normwasm.train normwasm.full,$(DIST)/$e.relaxed.wasm): %.relaxed.wasm: %.simd.wasm
 	$(STEP) build-$(@F:normwasm.%.wasm=%) go run ./internal/relax/cmd/relax $< $@
 
 # The JavaScript of the package: one ES module, the same for require(), the script of workers.
@@ -105,7 +111,7 @@ $(DIST)/normwasm.js: js/build.mjs js/package.json $(wildcard js/src/*.js js/*.d.
 size: $(BUILT)
 	$(STEP) size node .ci/size.mjs
 
-size-long: $(BUILT)
+size-long: $(WHOLE)
 	$(STEP) size-long node .ci/size.mjs --all
 
 # ---- The demo ----
@@ -118,7 +124,7 @@ demo: | need
 	@node demo/serve.mjs
 
 # Compressed as far as it goes, which takes minutes the first time.
-site: $(BUILT) demo/node_modules/.installed js/node_modules/.installed
+site: $(WHOLE) demo/node_modules/.installed js/node_modules/.installed
 	node demo/build.mjs
 
 # Seconds to minutes each, in one thread; writes demo/src/lab/results/ and docs/experiments.md.
@@ -193,7 +199,7 @@ test-browsers: demo/dist/.built js/node_modules/.installed
 	$(STEP) test-browsers node js/test/browsers/run.mjs
 
 # Installs bundlers and frameworks from npm, each in a project of its own.
-test-fixtures: $(BUILT) browser js/node_modules/.installed
+test-fixtures: $(WHOLE) browser js/node_modules/.installed
 	$(STEP) test-fixtures bash -c 'cd js && node --test fixtures/*.test.mjs'
 
 # NORMWASM_SEED=7 starts another series, NORMWASM_MUTANTS=300 mutates for so many seconds, and compares for twice as many.

@@ -828,7 +828,8 @@ export class ShapeError extends NormError {}
 /** The module or a model could not be fetched, read or compiled: `FETCH_FAILED`, `HTTP_STATUS`, `NOT_A_MODULE`,
  *  `BLOCKED_BY_POLICY` (by the page's Content-Security-Policy), `INTERRUPTED`, `COMPILE_FAILED`, `START_FAILED`, `VERSION_MISMATCH`, `INVALID_MODEL`, `ABORTED`, `LOAD_FAILED`. */
 export class LoadError extends NormError {}
-/** An operator, attribute or type that is not implemented: `UNSUPPORTED`; the first 32 are listed, the others counted. */
+/** An operator, attribute or type that is not implemented: `UNSUPPORTED`; the first 32 are listed, the others counted. `OTHER_EDITION`
+ *  is for callers of the module's own API object alone: InferenceSession.create answers it by fetching the full edition. */
 export class UnsupportedError extends NormError {}
 /** Use after dispose() or release(), or after the runtime died: `DISPOSED`. */
 export class DisposedError extends NormError {}

@@ -18,8 +18,8 @@ type entry struct {
 
 const overview = `normwasm: normalization kernels and what small networks need, in Go.
 
-version is the module's, edition "model" (normalizations and ONNX models) or "train"
-(normalizations and training), simd whether its kernels are vectorized, operations
+version is the module's, edition "model" (normalizations and ONNX models), "full" (the
+same with the rarer operators) or "train" (normalizations and training), simd whether its kernels are vectorized, operations
 the names of what the export norm computes.
 
 Every function of this object takes plain values and returns its result. None

@@ -12,9 +12,6 @@ import (
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
-// edition is what this module has beside the normalizations.
-const edition = "model"
-
 var special = []entry{
 	{"open", `open(model, options?): session
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from

@@ -11,7 +11,7 @@ import (
 
 func TestSessionFailures(t *testing.T) {
 	api := newAPI()
-	require.Equal(t, "model", api.Get("edition").String())
+	require.Equal(t, "full", api.Get("edition").String())
 	for name, want := range map[string]string{"open": "INVALID_MODEL", "run": "DISPOSED", "describe": "DISPOSED", "release": "DISPOSED"} {
 		argument := any(5)
 		if name == "open" {

@@ -13,9 +13,6 @@ import (
 	"github.com/normwasm/normwasm/nn/train"
 )
 
-// edition is what this module has beside the normalizations.
-const edition = "train"
-
 var jsInt32 = js.Global().Get("Int32Array")
 
 var special = []entry{

@@ -62,7 +62,8 @@ func (s *session) bytes() int { return len(s.file) + s.beside + s.engine.Bytes()
 
 // Open makes a session of the model in the first n bytes of slab h, all of them
 // when n is -1, and takes the slab over: h names nothing afterwards, whether Open
-// succeeds or not.
+// succeeds or not. Only where the model needs another edition of the module (OtherEdition)
+// the slab stays as it is, for the caller to hand on.
 func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	model, err := b.block(h)
 	if err != nil {
@@ -70,6 +71,11 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 	}
 	if model.scratch {
 		return 0, &Error{Invalid, "bridge: a model in the scratch slab would not last"}
+	}
+	if 0 <= n && n <= len(model.bytes) {
+		if name := onnx.Elsewhere(model.bytes[:n]); name != "" {
+			return 0, &Error{OtherEdition, text.Join("bridge: the model has operators that only the full edition of the module knows, such as ", name)}
+		}
 	}
 	b.release(h, model)
 	id, err := b.open(model.bytes, n, o)

@@ -24,7 +24,8 @@ const (
 	Internal    Status = 7 // a fault of normwasm
 	NotFinite   Status = 8 // a number of a network in training is NaN or infinite
 
-	Contradiction Status = 9 // options that exclude each other
+	Contradiction Status = 9  // options that exclude each other
+	OtherEdition  Status = 10 // a model with operators of the full edition
 )
 
 // Classes are the errors that JavaScript has for them: their class and their code.
@@ -39,6 +40,7 @@ var Classes = [...]struct{ Name, Code string }{
 	Internal:      {"NormError", "INTERNAL"},
 	NotFinite:     {"NormError", "NOT_FINITE"},
 	Contradiction: {"NormError", "CONTRADICTION"},
+	OtherEdition:  {"UnsupportedError", "OTHER_EDITION"},
 }
 
 // Error is an error that knows its status.

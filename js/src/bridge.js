@@ -55,6 +55,7 @@ export const statuses = [
   ['NormError', 'INTERNAL'],
   ['NormError', 'NOT_FINITE'],
   ['NormError', 'CONTRADICTION'],
+  ['UnsupportedError', 'OTHER_EDITION'],
 ];
 export const outOfMemory = 6;
 export const internal = 7;

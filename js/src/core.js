@@ -47,7 +47,7 @@ export class Core {
    * @param {WebAssembly.Module} module
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
-   * @param {'model' | 'train'} [edition] that the module must be of
+   * @param {'model' | 'full' | 'train'} [edition] that the module must be of; the full one will do for models
    */
   static async start(module, variant, onEnd, edition = 'model') {
     const { go, global } = createGo();
@@ -94,7 +94,7 @@ export class Core {
     /** @type {LoadError | undefined} */
     let wrong;
     if (api.version !== version) wrong = new LoadError(`the module is of version ${api.version}, the package of ${version}: they must be the same`, 'VERSION_MISMATCH');
-    else if (api.edition !== edition) wrong = new LoadError(`the module is the one ${api.edition === 'train' ? 'that trains, which Trainer takes' : 'that runs models, which init takes'}: want normwasm.${edition === 'train' ? 'train.' : ''}*.wasm`, 'NOT_A_MODULE');
+    else if (api.edition !== edition && (api.edition !== 'full' || edition === 'train')) wrong = new LoadError(`the module is the one ${api.edition === 'train' ? 'that trains, which Trainer takes' : 'that runs models, which init takes'}: want normwasm.${edition === 'model' ? '' : `${edition}.`}*.wasm`, 'NOT_A_MODULE');
     if (wrong) {
       api.exit();
       throw wrong;

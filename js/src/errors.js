@@ -39,6 +39,12 @@ export class UnsupportedError extends NormError {
   }
 }
 
+/**
+ * Whether a model was refused because the full edition of the module has an operator of it. Its bytes are as they were.
+ * @param {unknown} error
+ */
+export const needsFull = (error) => error instanceof UnsupportedError && error.code === 'OTHER_EDITION';
+
 /** Use after dispose() or release(), or after the runtime died. */
 export class DisposedError extends NormError {
   /** @param {string} message @param {string} [code] @param {ErrorOptions} [options] */

@@ -1,7 +1,7 @@
 // Where the files lie that the package fetches: the wasm modules and the worker's script.
 
 /** @typedef {import('../index.js').Variant} Variant */
-/** A module: of the edition that runs models, or of the one that trains. @typedef {Variant | `train.${Variant}`} Module */
+/** A module: of the edition that runs models, of the one that runs all models, or of the one that trains. @typedef {Variant | `full.${Variant}` | `train.${Variant}`} Module */
 
 // Written out, each in the one form that bundlers look for, so that they take the files along.
 /** @type {Record<Module | 'worker', () => URL>} */
@@ -9,6 +9,9 @@ const beside = {
   relaxed: () => new URL('../dist/normwasm.relaxed.wasm', import.meta.url),
   simd: () => new URL('../dist/normwasm.simd.wasm', import.meta.url),
   scalar: () => new URL('../dist/normwasm.scalar.wasm', import.meta.url),
+  'full.relaxed': () => new URL('../dist/normwasm.full.relaxed.wasm', import.meta.url),
+  'full.simd': () => new URL('../dist/normwasm.full.simd.wasm', import.meta.url),
+  'full.scalar': () => new URL('../dist/normwasm.full.scalar.wasm', import.meta.url),
   'train.relaxed': () => new URL('../dist/normwasm.train.relaxed.wasm', import.meta.url),
   'train.simd': () => new URL('../dist/normwasm.train.simd.wasm', import.meta.url),
   'train.scalar': () => new URL('../dist/normwasm.train.scalar.wasm', import.meta.url),

@@ -1,9 +1,9 @@
 // Sessions in this thread's module.
 import { frameSize } from './bridge.js';
-import { ShapeError, aborted } from './errors.js';
+import { ShapeError, aborted, needsFull } from './errors.js';
 import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
-import { ensure, live } from './runtime.js';
+import { ensure, fullRuntime, live } from './runtime.js';
 import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
@@ -56,10 +56,22 @@ export class Local {
     }
     const { graphOptimizationLevel, freeDimensionOverrides, state } = options;
     const resident = options.preferredOutputLocation === 'wasm';
+    const choices = { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, state: listed(state), resident };
     try {
-      return new Local(core, core.invoke('open', { handle: target.handle }, { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, state: listed(state), resident }));
+      return new Local(core, core.invoke('open', { handle: target.handle }, choices));
     } catch (error) {
-      throw meter.misread(error);
+      if (!needsFull(error)) throw meter.misread(error);
+    }
+    try {
+      const full = await fullRuntime(options);
+      core.check();
+      const { handle, address } = full.alloc(meter.received);
+      full.memory.u8.set(core.memory.u8.subarray(target.address, target.address + meter.received), address);
+      target.drop();
+      return new Local(full, full.invoke('open', { handle }, choices));
+    } catch (error) {
+      target.drop();
+      throw options.signal?.aborted ? aborted(options.signal, 'InferenceSession.create') : meter.misread(error);
     }
   }
 

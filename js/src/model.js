@@ -169,6 +169,10 @@ export class SlabTarget {
     return this.#slab.handle;
   }
 
+  get address() {
+    return this.#slab.address;
+  }
+
   /** @param {number} capacity */
   reserve(capacity) {
     const { core } = this;

@@ -1,9 +1,9 @@
 // Sessions in workers: each has a module of its own, so that the page never blocks.
-import { aborted } from './errors.js';
+import { aborted, needsFull } from './errors.js';
 import { chooseVariant, sharedModule } from './loader.js';
 import { ArrayTarget, beginModel, readModel } from './model.js';
 import { Pool } from './pool.js';
-import { inherited } from './runtime.js';
+import { fullModule, inherited } from './runtime.js';
 import { Tensor, attached } from './tensor.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
@@ -26,25 +26,45 @@ export class Remote {
     const [module, meter] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
+    const start = (/** @type {WebAssembly.Module} */ own, /** @type {string} */ variantOrAuto) => {
+      const choices = { wasmModule: own, variant: variantOrAuto, graphOptimizationLevel, freeDimensionOverrides, state };
+      return Remote.#start(target.bytes.subarray(0, meter.received), choices, workerURL, options);
+    };
+    try {
+      return await start(module, known ? variant : 'auto').catch(async (error) => {
+        if (!needsFull(error)) throw error;
+        const full = await fullModule(options);
+        return start(full.module, full.variant);
+      });
+    } catch (error) {
+      throw signal?.aborted ? aborted(signal, 'InferenceSession.create') : meter.misread(error);
+    }
+  }
+
+  /**
+   * Starts the workers, each with a copy of the model.
+   * @param {Uint8Array} model
+   * @param {object} choices
+   * @param {string | URL | undefined} script
+   * @param {SessionOptions} options
+   */
+  static async #start(model, choices, script, { worker: count, signal }) {
     const remote = new Remote();
     const stop = () => remote.#pool.end('its creation was aborted');
     signal?.addEventListener('abort', stop, { once: true });
     try {
       const created = [];
-      for (let i = 0; i < Number(options.worker); i++) {
-        const bytes = target.bytes.slice(0, meter.received);
-        const worker = await remote.#pool.start(workerURL);
-        created.push(remote.#pool.send(worker, {
-          call: 'create', bytes,
-          options: { wasmModule: module, variant: known ? variant : 'auto', graphOptimizationLevel, freeDimensionOverrides, state },
-        }, [bytes.buffer]));
+      for (let i = 0; i < Number(count); i++) {
+        const bytes = model.slice();
+        const worker = await remote.#pool.start(script);
+        created.push(remote.#pool.send(worker, { call: 'create', bytes, options: choices }, [bytes.buffer]));
       }
       [remote.description] = await Promise.all(created);
       remote.#pool.created = true;
       return remote;
     } catch (error) {
       remote.#pool.end('its creation failed');
-      throw signal?.aborted ? aborted(signal, 'InferenceSession.create') : meter.misread(error);
+      throw error;
     } finally {
       signal?.removeEventListener('abort', stop);
     }

@@ -2,7 +2,7 @@
 import { version } from './bridge.js';
 import { Core } from './core.js';
 import { DisposedError, NormError, aborted } from './errors.js';
-import { chooseVariant, loadModule, tell } from './loader.js';
+import { chooseVariant, loadModule, sharedModule, tell } from './loader.js';
 import { checkOptions, checkStart } from './options.js';
 
 /** @typedef {import('../index.js').InitOptions} InitOptions */
@@ -13,6 +13,10 @@ let current;
 let past;
 /** The start that is under way or done. @type {Start | undefined} */
 let starting;
+/** An instance of the full edition, beside the current one, for the models that need it. @type {Promise<Core> | undefined} */
+let full;
+/** @type {Core | undefined} */
+let fullCore;
 
 /**
  * Loads and starts the module. The same promise while it is loading or loaded.
@@ -146,6 +150,7 @@ async function start(options, tell) {
     past = why;
     current = undefined;
     starting = undefined;
+    if (fullCore?.ended === undefined) fullCore?.invoke('exit');
   });
   if (signal?.aborted) {
     core.invoke('exit');
@@ -154,6 +159,37 @@ async function start(options, tell) {
   current = core;
   tell({ phase: 'start', loaded: 1, total: 1 });
   return new Runtime(core);
+}
+
+/**
+ * The full edition's module, and its variant where that is known.
+ * @param {InitOptions} options of a session
+ * @returns {Promise<{ module: WebAssembly.Module, variant: import('../index.js').Variant }>}
+ */
+export async function fullModule(options) {
+  const { variant: wanted = 'auto', wasmURL } = inherited(options);
+  const variant = current?.variant ?? chooseVariant(wanted);
+  const { signal, onProgress } = options;
+  // A file of the caller's choice is of the other edition; a folder has all of them.
+  const folder = wasmURL !== undefined && String(wasmURL).endsWith('/');
+  return { module: await sharedModule(`full.${variant}`, { ...(folder && { wasmURL }), signal, onProgress }), variant };
+}
+
+/**
+ * An instance of it, which ends with the current one. All sessions of this thread that need it share it.
+ * @param {InitOptions} options of a session
+ */
+export async function fullRuntime(options) {
+  live('InferenceSession.create');
+  const { module, variant } = await fullModule(options);
+  live('InferenceSession.create');
+  full ??= Core.start(module, variant, () => {
+    full = fullCore = undefined;
+  }, 'full').then((core) => (fullCore = core), (error) => {
+    full = undefined;
+    throw error;
+  });
+  return full;
 }
 
 /** The running module, if there is one. */
@@ -195,8 +231,16 @@ export class Runtime {
   }
 
   memory() {
-    const { inUse, tensors, sessions, scratch } = this.#core.invoke('memory');
-    return { total: this.#core.memory.size, inUse, tensors, sessions, scratch };
+    const sum = { total: 0, inUse: 0, tensors: 0, sessions: 0, scratch: 0 };
+    for (const core of this.#core === current && fullCore ? [this.#core, fullCore] : [this.#core]) {
+      const { inUse, tensors, sessions, scratch } = core.invoke('memory');
+      sum.total += core.memory.size;
+      sum.inUse += inUse;
+      sum.tensors += tensors;
+      sum.sessions += sessions;
+      sum.scratch += scratch;
+    }
+    return sum;
   }
 
   dispose() {

@@ -1,0 +1,67 @@
+package onnx
+
+import "github.com/normwasm/normwasm/nn/op"
+
+// Elsewhere names an operator of the model in b that this edition of the module lacks and
+// the full one has, or gives "". It only reads b, which Read may not have had: the caller
+// can hand the file on to the other edition. What is damaged is Read's to report.
+func Elsewhere(b []byte) string {
+	if !op.Lean {
+		return ""
+	}
+	m := open(b, "model")
+	for m.next() {
+		if m.kind != kindBytes {
+			continue
+		}
+		found := ""
+		switch m.num {
+		case 7: // the graph
+			found = elsewhereOf(m.data, 1, 0)
+		case 25: // a function
+			found = elsewhereOf(m.data, 7, 0)
+		}
+		if found != "" {
+			return found
+		}
+	}
+	return ""
+}
+
+// elsewhereOf looks through the nodes of a graph or function, which are its fields of a number, and what they contain.
+func elsewhereOf(b []byte, nodes, depth int) string {
+	if depth > maxDepth {
+		return ""
+	}
+	m := open(b, "graph")
+	for m.next() {
+		if m.num != nodes || m.kind != kindBytes {
+			continue
+		}
+		name, domain := "", ""
+		for n := open(m.data, "node"); n.next(); {
+			switch {
+			case n.kind != kindBytes:
+			case n.num == 4:
+				name = string(n.data)
+			case n.num == 7:
+				domain = domainName(string(n.data))
+			case n.num == 5: // an attribute, with a graph or several
+				for a := open(n.data, "attribute"); a.next(); {
+					if a.kind == kindBytes && (a.num == 6 || a.num == 11) {
+						if found := elsewhereOf(a.data, 1, depth+1); found != "" {
+							return found
+						}
+					}
+				}
+			}
+		}
+		if domain != "" {
+			name = domain + "." + name
+		}
+		if op.Elsewhere(name) {
+			return name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,14 @@
+//go:build lean
+
+package op
+
+import "strings"
+
+// Lean says that this is the edition without the operators whose files begin with
+// "//go:build !lean": rare ones, and bulky ones.
+const Lean = true
+
+// Elsewhere says whether an operator is missing that the full edition has.
+func Elsewhere(key string) bool {
+	return key != "" && !strings.Contains(key, " ") && strings.Contains(elsewhere, " "+key+" ")
+}
