@@ -199,7 +199,7 @@ func TestConvRefuses(t *testing.T) {
 		"Conv over more than 2 dimensions":                     {in: []*ir.Tensor{f32([]int{1, 1, 2, 2, 2}), f32([]int{1, 1, 1, 1, 1})}},
 		"Conv auto_pad=SAME":                                   {attrs: attrs("auto_pad", &ir.Attr{Kind: ir.AttrString, S: "SAME"}), in: []*ir.Tensor{x, w}},
 		"Conv attribute surprise":                              {attrs: attrs("surprise", integer(0)), in: []*ir.Tensor{x, w}},
-		"Conv type float16 (opset 13)":                         {in: []*ir.Tensor{ir.NewTensor(ir.Float16, 1, 2, 5, 5), w}},
+		"Conv type int16 (opset 13)":                           {in: []*ir.Tensor{ir.NewTensor(ir.Int16, 1, 2, 5, 5), w}},
 	} {
 		n.op = "Conv"
 		_, err := n.try()

@@ -194,6 +194,28 @@ func (r *Row) in(i int) *In {
 	return nil
 }
 
+// Operand is the operand that input i of a node is, nil beyond the list.
+func (r *Row) Operand(i int) *In { return r.in(i) }
+
+// Result is the result that output i of a node is, nil beyond the list.
+func (r *Row) Result(i int) *Out {
+	if i < len(r.Out) {
+		return &r.Out[i]
+	}
+	if n := len(r.Out); n > 0 && r.Out[n-1].Many {
+		return &r.Out[n-1]
+	}
+	return nil
+}
+
+// TypeOf is the type of a node's output i as far as it is known.
+func (r *Row) TypeOf(n *ir.Node, i int) ir.DType {
+	if r.Result(i) == nil {
+		return ir.Undefined
+	}
+	return r.outType(n, i)
+}
+
 // Needs is how many inputs a node of an opset version cannot be without.
 func (r *Row) Needs(version int) int {
 	n := 0
@@ -243,10 +265,11 @@ func (a *Attr) allows(word string) bool {
 	return false
 }
 
-// missingType returns which type the node takes or gives that is not implemented.
+// missingType returns which type the node takes or gives that is not implemented. Where
+// float32 is, types of 16 bits are widened (opt.Widen).
 func (r *Row) missingType(n *ir.Node) string {
 	for i, v := range n.Inputs {
-		if in := r.in(i); in != nil && v != nil && v.Type != ir.Undefined && !in.Types.Has(v.Type) {
+		if in := r.in(i); in != nil && v != nil && v.Type != ir.Undefined && !in.Types.Has(v.Type) && !(halfTypes.Has(v.Type) && in.Types.Has(ir.Float32)) {
 			return "type " + v.Type.String()
 		}
 	}
