@@ -281,7 +281,8 @@ func TestTypesAreFoundAtLoad(t *testing.T) {
 // TestStepsAllocateNothing runs an example of every way to compute something.
 func TestStepsAllocateNothing(t *testing.T) {
 	x, image := random(1, 4, 6), random(1, 1, 4, 5, 5)
-	ints := numbered(ir.Int32, 4, 6)
+	ints, lens := numbered(ir.Int32, 4, 6), ir.NewTensor(ir.Int32, 2)
+	copy(lens.Int32s(), []int32{4, 2})
 	for _, n := range []node{
 		{op: "Add", in: []*ir.Tensor{x, random(2, 6)}},
 		{op: "Add", in: []*ir.Tensor{ints, ints}},
@@ -329,6 +330,8 @@ func TestStepsAllocateNothing(t *testing.T) {
 		{op: "Trilu", version: 14, in: []*ir.Tensor{x}},
 		{op: "CumSum", constant: true, in: []*ir.Tensor{ints, i64(nil, 0)}},
 		{op: "TopK", constant: true, outs: 2, in: []*ir.Tensor{x, list(2)}},
+		{op: "LSTM", outs: 3, constant: true, in: []*ir.Tensor{random(1, 4, 2, 3), random(2, 1, 20, 3), random(3, 1, 20, 5)}},
+		{op: "GRU", outs: 2, in: []*ir.Tensor{random(1, 4, 2, 3), random(2, 1, 15, 3), random(3, 1, 15, 5), random(4, 1, 30), lens}},
 	} {
 		s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none"})
 		require.NoError(t, err, n.op)
