@@ -138,7 +138,7 @@ export const layers = () => [
 ];
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { steps: { type: 'string', default: '4000' }, out: { type: 'string', default: join(import.meta.dirname, 'src', 'models') }, engine: { type: 'string', default: '../js/dist/normwasm.js' } } });
+  const { values } = parseArgs({ options: { steps: { type: 'string', default: '2500' }, out: { type: 'string', default: join(import.meta.dirname, 'src', 'models') }, engine: { type: 'string', default: '../js/dist/normwasm.js' } } });
   const steps = Number(values.steps);
   const { Trainer, Tensor, readSafetensors, writeSafetensors } = await import(values.engine);
   const text = readText();
