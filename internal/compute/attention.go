@@ -322,3 +322,24 @@ func (r *attentionRun) finish() {
 		}
 	}
 }
+
+// Rotate turns pairs of x's elements by angles, len(cos) of them, and copies what is left.
+// A pair is elements 2i and 2i+1 if interleaved, else i and len(cos)+i. y may be x.
+func Rotate(y, x, cos, sin []float32, interleaved bool) {
+	n := len(cos)
+	sin = sin[:n]
+	copy(y[2*n:], x[2*n:])
+	if interleaved {
+		x, y = x[:2*n], y[:2*n]
+		for i, c := range cos {
+			s, p, q := sin[i], x[2*i], x[2*i+1]
+			y[2*i], y[2*i+1] = float32(p*c)-float32(q*s), float32(p*s)+float32(q*c)
+		}
+		return
+	}
+	x1, x2, y1, y2 := x[:n], x[n:2*n], y[:n], y[n:2*n]
+	for i, c := range cos {
+		s, p, q := sin[i], x1[i], x2[i]
+		y1[i], y2[i] = float32(p*c)-float32(q*s), float32(p*s)+float32(q*c)
+	}
+}
