@@ -425,7 +425,7 @@ func planGroupQuery(c *Call) error {
 		return c.fail("past_key has % rows, past_value %", nil, s.keys.pastRows, s.values.pastRows)
 	}
 	s.total = s.keys.pastRows
-	if s.keys.past == none || !fixedDim(c.Node.Inputs[3], 2) {
+	if !c.Appends(1) || !fixedDim(c.Node.Inputs[3], 2) { // else a state of so many rows, whatever the length
 		t, err := c.Host(6)
 		if err != nil {
 			return err
