@@ -13,10 +13,10 @@ func TestNoAllocation(t *testing.T) {
 	x, y := make([]float32, 8*20*20), make([]float32, 40*40*8)
 	weights := make([]float32, 8*8*9)
 	scratch := make([]float32, 1<<18)
-	general := PackConv(ConvShape{two, 8, 8, 1}, weights, nil, ReLU, false)
-	pointwise := PackConv(ConvShape{Window{1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, 8, 8, 1}, weights, nil, ReLU, false)
-	depth := PackConv(ConvShape{two, 8, 8, 8}, weights, nil, ReLU, false)
-	back := PackConvTranspose(ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 8, 8, 1}, weights, nil, ReLU, false)
+	general := PackConv(ConvShape{two, 8, 8, 1, nil}, weights, nil, ReLU, false)
+	pointwise := PackConv(ConvShape{Window{1, 1, 1, 1, 1, 1, 0, 0, 0, 0}, 8, 8, 1, nil}, weights, nil, ReLU, false)
+	depth := PackConv(ConvShape{two, 8, 8, 8, nil}, weights, nil, ReLU, false)
+	back := PackConvTranspose(ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 8, 8, 1, nil}, weights, nil, ReLU, false)
 	pool := Pool{Window: three}
 	gemm := Gemm{M: 13, N: 17, K: 10, Alpha: 0.5, Start: FromColumn, Bias: x}
 	packed := gemm.PackB(x)

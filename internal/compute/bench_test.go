@@ -47,14 +47,14 @@ func BenchmarkConv(b *testing.B) {
 		s    ConvShape
 		h, w int
 	}{
-		{"3x3", ConvShape{k3, 64, 64, 1}, 30, 40},
-		{"3x3first", ConvShape{k3s2, 3, 16, 1}, 240, 320},
-		{"3x3small", ConvShape{k3, 64, 64, 1}, 8, 10},
-		{"1x1", ConvShape{k1, 64, 128, 1}, 24, 80},
-		{"1x1pixel", ConvShape{k1, 480, 120, 1}, 1, 1},
-		{"depthwise3", ConvShape{k3, 64, 64, 64}, 30, 40},
-		{"depthwise3s2", ConvShape{k3s2, 64, 64, 64}, 60, 80},
-		{"depthwise5", ConvShape{k5, 120, 120, 120}, 12, 80},
+		{"3x3", ConvShape{k3, 64, 64, 1, nil}, 30, 40},
+		{"3x3first", ConvShape{k3s2, 3, 16, 1, nil}, 240, 320},
+		{"3x3small", ConvShape{k3, 64, 64, 1, nil}, 8, 10},
+		{"1x1", ConvShape{k1, 64, 128, 1, nil}, 24, 80},
+		{"1x1pixel", ConvShape{k1, 480, 120, 1, nil}, 1, 1},
+		{"depthwise3", ConvShape{k3, 64, 64, 64, nil}, 30, 40},
+		{"depthwise3s2", ConvShape{k3s2, 64, 64, 64, nil}, 60, 80},
+		{"depthwise5", ConvShape{k5, 120, 120, 120, nil}, 12, 80},
 	} {
 		oh, ow := c.s.OutSize(c.h, c.w)
 		r := testkit.Rand(1)

@@ -30,9 +30,9 @@ func TestSameBitsEverywhere(t *testing.T) {
 	scratch := make([]float32, 1<<16)
 	y := make([]float32, 1<<13)
 	pad := Window{3, 3, 2, 2, 1, 1, 1, 1, 1, 1}
-	conv := PackConv(ConvShape{pad, 6, 9, 1}, w, bias, ReLU6, false)
-	depth := PackConv(ConvShape{pad, 6, 6, 6}, w, bias, NoClamp, false)
-	back := PackConvTranspose(ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 6, 5, 1}, w, bias, NoClamp, false)
+	conv := PackConv(ConvShape{pad, 6, 9, 1, nil}, w, bias, ReLU6, false)
+	depth := PackConv(ConvShape{pad, 6, 6, 6, nil}, w, bias, NoClamp, false)
+	back := PackConvTranspose(ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 6, 5, 1, nil}, w, bias, NoClamp, false)
 	gemm := Gemm{M: 13, N: 19, K: 131, Alpha: 0.3, TransB: true}
 	const n = 2877
 	tests := []struct {

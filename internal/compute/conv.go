@@ -7,11 +7,16 @@ import (
 
 // ConvShape is the shape of a convolution of planes. Channels are dealt to
 // Groups of equal size; weights are [OutChannels, InChannels/Groups, KernelH,
-// KernelW].
+// KernelW], with the kernels of Deep before KernelH. Where there is a Deep, planes
+// below are volumes.
 type ConvShape struct {
 	Window
 	InChannels, OutChannels, Groups int
+	Deep                            Deep
 }
+
+// taps is how many elements a channel's kernel has.
+func (s *ConvShape) taps() int { return s.Deep.Kernel() * s.KernelH * s.KernelW }
 
 // Conv is a convolution (as networks say: a correlation) with its weights laid
 // out for the kernels:
@@ -42,7 +47,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp, over bool) *Con
 	c := &Conv{shape: s, clamp: clamp, path: s.path(), bias: make([]float32, s.OutChannels)}
 	copy(c.bias, bias)
 	og := s.OutChannels / max(s.Groups, 1)
-	k := s.InChannels / max(s.Groups, 1) * s.KernelH * s.KernelW
+	k := s.InChannels / max(s.Groups, 1) * s.taps()
 	depthwise := c.path == convDepthwise
 	c.over = over && (depthwise || og%kernel.MR == 0)
 	switch {
@@ -76,6 +81,11 @@ func (s *ConvShape) path() int {
 		return convDepthwise
 	case s.KernelH == 1 && s.KernelW == 1 && s.StrideH == 1 && s.StrideW == 1 &&
 		s.PadTop|s.PadLeft|s.PadBottom|s.PadRight == 0:
+		for _, a := range s.Deep {
+			if a.Kernel != 1 || a.Stride != 1 || a.Before|a.After != 0 {
+				return convPixels
+			}
+		}
 		return convPointwise
 	}
 	return convPixels
@@ -84,8 +94,16 @@ func (s *ConvShape) path() int {
 // packsAs says whether weights of both shapes are laid out alike: only strides,
 // dilations and pads differ.
 func (s ConvShape) packsAs(t ConvShape) bool {
-	s.Window, t.Window = Window{KernelH: s.KernelH, KernelW: s.KernelW}, Window{KernelH: t.KernelH, KernelW: t.KernelW}
-	return s == t
+	if len(s.Deep) != len(t.Deep) {
+		return false
+	}
+	for i := range s.Deep {
+		if s.Deep[i].Kernel != t.Deep[i].Kernel {
+			return false
+		}
+	}
+	return s.KernelH == t.KernelH && s.KernelW == t.KernelW &&
+		s.InChannels == t.InChannels && s.OutChannels == t.OutChannels && s.Groups == t.Groups
 }
 
 // With returns the convolution of shape s with the packed weights of c, which both read
@@ -108,7 +126,7 @@ func (c *Conv) Repack(weights, bias []float32) {
 		return
 	}
 	cg, og := s.InChannels/max(s.Groups, 1), s.OutChannels/max(s.Groups, 1)
-	k := cg * s.KernelH * s.KernelW
+	k := cg * s.taps()
 	size := kernel.RoundUp(og, kernel.MR) * k
 	for g := range s.Groups {
 		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, false, 1)
@@ -126,19 +144,20 @@ func (c *Conv) ScratchLen(h, w int) int {
 		return 0
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.KernelH * s.KernelW
-	l := s.lattice(h, w, oh, ow)
+	k := cg * s.taps()
+	l := s.volume(s.Deep, h, w, oh, ow)
+	pixels := s.Deep.Places() * oh * ow
 	switch c.path {
 	case convDepthwise:
 		return l.scratchLen(1) + k
 	case convPointwise:
-		return productScratch(og, oh*ow, k)
+		return productScratch(og, pixels, k)
 	}
-	_, cols := productBlocks(oh*ow, k)
-	return l.scratchLen(cg) + k + cols + productScratch(og, oh*ow, k)
+	_, cols := productBlocks(pixels, k)
+	return l.scratchLen(cg) + k + cols + productScratch(og, pixels, k)
 }
 
-// Run computes y [n, OutChannels, oh, ow] from x [n, InChannels, h, w], with
+// Run computes y [n, OutChannels, …, oh, ow] from x [n, InChannels, …, h, w], with
 // oh, ow = OutSize(h, w). y may not overlap x.
 func (c *Conv) Run(y, x []float32, n, h, w int, scratch []float32) {
 	s := &c.shape
@@ -146,8 +165,8 @@ func (c *Conv) Run(y, x []float32, n, h, w int, scratch []float32) {
 	if oh*ow == 0 || s.OutChannels == 0 {
 		return
 	}
-	l := s.lattice(h, w, oh, ow)
-	in, out := s.InChannels*h*w, s.OutChannels*oh*ow
+	l := s.volume(s.Deep, h, w, oh, ow)
+	in, out := s.InChannels*s.Deep.Elements()*h*w, s.OutChannels*s.Deep.Places()*oh*ow
 	for i := range n {
 		yi, xi := y[i*out:][:out], x[i*in:][:in]
 		if c.path == convDepthwise {
@@ -162,42 +181,42 @@ func (c *Conv) Run(y, x []float32, n, h, w int, scratch []float32) {
 func (c *Conv) multiply(y, x []float32, l *lattice, oh, ow int, scratch []float32) {
 	s := &c.shape
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k, plane := cg*s.KernelH*s.KernelW, l.h*l.w
+	k, plane, pixels := cg*s.taps(), s.Deep.Elements()*l.h*l.w, s.Deep.Places()*oh*ow
 	size := kernel.RoundUp(og, kernel.MR) * k
-	p := product{m: og, n: oh * ow, k: k, ldc: oh * ow, astep: kernel.MR, start: kernel.StartRow}
+	p := product{m: og, n: pixels, k: k, ldc: pixels, astep: kernel.MR, start: kernel.StartRow}
 	p.lo, p.hi = c.clamp.bounds()
 	for g := range s.Groups {
 		mem := arena(scratch)
 		b := right{kind: rightRows, data: x[g*cg*plane:][:cg*plane], ld: plane}
 		if c.path == convPixels {
-			_, cols := productBlocks(oh*ow, k)
+			_, cols := productBlocks(pixels, k)
 			b = right{kind: rightPixels, data: b.data, planes: l, ow: ow,
 				taps: mem.takeInts(k), pix: mem.takeInts(cols)}
 			l.taps(b.taps, cg)
 			if !l.direct {
-				planes := mem.take(cg * l.len)
+				planes := mem.take(cg * l.volume)
 				pad(planes, 0)
 				for ch := range cg {
-					l.spread(planes[ch*l.len:][:l.len], b.data[ch*plane:][:plane])
+					l.spread(planes[ch*l.volume:][:l.volume], b.data[ch*plane:][:plane])
 				}
 				b.data = planes
 			}
 		}
 		p.a, p.bias = c.panels[g*size:][:size], c.bias[g*og:][:og]
-		p.run(y[g*og*oh*ow:][:og*oh*ow], &b, &mem)
+		p.run(y[g*og*pixels:][:og*pixels], &b, &mem)
 	}
 }
 
 func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float32) {
 	s := &c.shape
 	mem := arena(scratch)
-	k := s.KernelH * s.KernelW
+	k := s.taps()
 	taps := mem.takeInts(k)
 	l.taps(taps, 1)
 	spread := mem.take(l.scratchLen(1))
 	pad(spread, 0)
 	lo, hi := c.clamp.bounds()
-	plane, each := l.h*l.w, s.OutChannels/s.Groups
+	plane, each, places := s.Deep.Elements()*l.h*l.w, s.OutChannels/s.Groups, s.Deep.Places()
 	for g := range s.Groups {
 		in := x[g*plane:][:plane]
 		if !l.direct {
@@ -205,8 +224,10 @@ func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float
 			in = spread
 		}
 		for o := g * each; o < (g+1)*each; o++ {
-			kernel.Depthwise(kernel.Ptr(y[o*oh*ow:][:oh*ow]), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), kernel.Ptr(c.panels[o*k:][:k]), k,
-				oh, ow, c.bias[o], lo, hi)
+			for p := range places {
+				kernel.Depthwise(kernel.Ptr(y[(o*places+p)*oh*ow:][:oh*ow]), ow, kernel.Ptr(in[l.planeAt(p):]), l.rowStep(), kernel.Ptr(taps),
+					kernel.Ptr(c.panels[o*k:][:k]), k, oh, ow, c.bias[o], lo, hi)
+			}
 		}
 	}
 }

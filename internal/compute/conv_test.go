@@ -164,7 +164,7 @@ func TestConvTable(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := ConvShape{tt.window, tt.in, tt.out, tt.grp}
+			s := ConvShape{tt.window, tt.in, tt.out, tt.grp, nil}
 			checkConv(t, s, 1, tt.h, tt.w, true, NoClamp)
 			checkConv(t, s, 2, tt.h, tt.w, false, ReLU6)
 		})
@@ -182,7 +182,7 @@ func TestConvRandom(t *testing.T) {
 	r := testkit.Rand(11)
 	for range 400 {
 		groups := 1 + r.IntN(3)
-		s := ConvShape{randomWindow(r), groups * (1 + r.IntN(4)), groups * (1 + r.IntN(6)), groups}
+		s := ConvShape{randomWindow(r), groups * (1 + r.IntN(4)), groups * (1 + r.IntN(6)), groups, nil}
 		checkConv(t, s, 1+r.IntN(2), 1+r.IntN(12), 1+r.IntN(24), r.IntN(2) == 0, []Clamp{NoClamp, ReLU, {-2, 1}}[r.IntN(3)])
 	}
 }
@@ -192,10 +192,10 @@ func TestConvTranspose(t *testing.T) {
 	r := testkit.Rand(12)
 	for i := range 200 {
 		groups := 1 + r.IntN(2)
-		s := ConvShape{randomWindow(r), groups * (1 + r.IntN(5)), groups * (1 + r.IntN(4)), groups}
+		s := ConvShape{randomWindow(r), groups * (1 + r.IntN(5)), groups * (1 + r.IntN(4)), groups, nil}
 		h, w, n := 1+r.IntN(6), 1+r.IntN(9), 1+r.IntN(2)
 		if i == 0 { // the usual doubling
-			s = ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 6, 5, 1}
+			s = ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 6, 5, 1, nil}
 		}
 		clamp := []Clamp{NoClamp, ReLU}[r.IntN(2)]
 		cg, og := s.InChannels/groups, s.OutChannels/groups

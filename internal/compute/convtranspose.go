@@ -11,7 +11,8 @@ import (
 //
 //	y[n,o, p·stride + k·dilation − pad] += x[n,c,p] · weights[c,o,k]
 //
-// Weights are [InChannels, OutChannels/Groups, KernelH, KernelW].
+// Weights are [InChannels, OutChannels/Groups, …, KernelH, KernelW]. Places of an axis of
+// Deep are y's elements here.
 type ConvTranspose struct {
 	shape  ConvShape
 	clamp  Clamp
@@ -65,7 +66,7 @@ func (c *ConvTranspose) Repack(weights, bias []float32) {
 
 // rows is the number of kernel elements that one input pixel spreads to.
 func (c *ConvTranspose) rows() int {
-	return c.shape.OutChannels / c.shape.Groups * c.shape.KernelH * c.shape.KernelW
+	return c.shape.OutChannels / c.shape.Groups * c.shape.taps()
 }
 
 // OutSize returns (h−1)·stride + extent − pads: the output without any output
@@ -78,8 +79,8 @@ func (c *ConvTranspose) OutSize(h, w int) (oh, ow int) {
 
 // ScratchLen returns how many float32 of scratch Run wants for planes of h×w.
 func (c *ConvTranspose) ScratchLen(h, w int) int {
-	m := c.rows()
-	return m*h*w + productScratch(m, h*w, c.shape.InChannels/c.shape.Groups)
+	m, n := c.rows(), c.shape.Deep.Elements()*h*w
+	return m*n + productScratch(m, n, c.shape.InChannels/c.shape.Groups)
 }
 
 // Run computes y [n, OutChannels, oh, ow] from x [n, InChannels, h, w]. The
@@ -90,20 +91,25 @@ func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float
 	cg, og, m := s.InChannels/s.Groups, s.OutChannels/s.Groups, c.rows()
 	size := kernel.RoundUp(m, kernel.MR) * cg
 	lo, hi := c.clamp.bounds()
+	in, plane := s.Deep.Elements()*h*w, s.Deep.Places()*oh*ow
 	for i := range n * s.Groups {
 		g := i % s.Groups
-		out := y[i*og*oh*ow:][:og*oh*ow]
+		out := y[i*og*plane:][:og*plane]
 		for o := range og {
-			fillWith(out[o*oh*ow:][:oh*ow], c.bias[g*og+o])
+			fillWith(out[o*plane:][:plane], c.bias[g*og+o])
 		}
-		if h*w > 0 && m > 0 {
+		if in > 0 && m > 0 {
 			mem := arena(scratch)
-			cols := mem.take(m * h * w)
-			p := product{m: m, n: h * w, k: cg, ldc: h * w, a: c.panels[g*size:][:size], astep: kernel.MR}
+			cols := mem.take(m * in)
+			p := product{m: m, n: in, k: cg, ldc: in, a: c.panels[g*size:][:size], astep: kernel.MR}
 			p.lo, p.hi = NoClamp.bounds()
-			b := right{kind: rightRows, data: x[i*cg*h*w:][:cg*h*w], ld: h * w}
+			b := right{kind: rightRows, data: x[i*cg*in:][:cg*in], ld: in}
 			p.run(cols, &b, &mem)
-			c.scatter(out, cols, h, w, oh, ow)
+			// The products belong to where each kernel element falls.
+			k := s.taps()
+			for r := range m {
+				c.scatter(out[r/k*plane:][:plane], cols[r*in:][:in], 0, r%k, [4]int{h, w, oh, ow})
+			}
 		}
 		if c.clamp != NoClamp && len(out) > 0 {
 			kernel.ClipN(kernel.Ptr(out), kernel.Ptr(out), len(out), lo, hi)
@@ -111,26 +117,36 @@ func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float
 	}
 }
 
-// scatter adds the products [og·KernelH·KernelW, h·w] to where they belong.
-func (c *ConvTranspose) scatter(out, cols []float32, h, w, oh, ow int) {
+// scatter adds a kernel element's products to where they belong, from an axis of Deep on.
+func (c *ConvTranspose) scatter(out, in []float32, axis, tap int, planes [4]int) {
 	s := &c.shape
-	k := s.KernelH * s.KernelW
-	for r := range c.rows() {
-		ky, kx := r%k/s.KernelW, r%s.KernelW
-		plane := out[r/k*oh*ow:][:oh*ow]
-		for iy := range h {
-			oy := iy*s.StrideH + ky*s.DilationH - s.PadTop
-			if oy < 0 || oy >= oh {
-				continue
+	if axis < len(s.Deep) {
+		a := &s.Deep[axis]
+		rest := s.Deep[axis+1:].Kernel() * s.KernelH * s.KernelW
+		from, to := len(in)/a.Size, len(out)/max(a.Places, 1)
+		at := tap/rest*a.Dilation - a.Before
+		for i := range a.Size {
+			if at >= 0 && at < a.Places {
+				c.scatter(out[at*to:][:to], in[i*from:][:from], axis+1, tap%rest, planes)
 			}
-			row, in := plane[oy*ow:][:ow], cols[(r*h+iy)*w:][:w]
-			ox := kx*s.DilationW - s.PadLeft
-			for _, v := range in {
-				if ox >= 0 && ox < ow {
-					row[ox] += v
-				}
-				ox += s.StrideW
+			at += a.Stride
+		}
+		return
+	}
+	h, w, oh, ow := planes[0], planes[1], planes[2], planes[3]
+	ky, kx := tap/s.KernelW, tap%s.KernelW
+	for iy := range h {
+		oy := iy*s.StrideH + ky*s.DilationH - s.PadTop
+		if oy < 0 || oy >= oh {
+			continue
+		}
+		row, in := out[oy*ow:][:ow], in[iy*w:][:w]
+		ox := kx*s.DilationW - s.PadLeft
+		for _, v := range in {
+			if ox >= 0 && ox < ow {
+				row[ox] += v
 			}
+			ox += s.StrideW
 		}
 	}
 }

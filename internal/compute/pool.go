@@ -15,6 +15,8 @@ type Pool struct {
 	// CountPad makes the average divide by the whole window where it overlaps
 	// the pads (never by what sticks out beyond them).
 	CountPad bool
+	// Deep has the axes before the plane's: planes below are volumes then.
+	Deep Deep
 }
 
 // OutSize returns how many places the window has on a plane of h×w elements.
@@ -42,9 +44,11 @@ func ceilPlaces(n, before, after, extent, stride int) int {
 // ScratchLen returns how many float32 of scratch Max and Average want.
 func (p Pool) ScratchLen(h, w int) int {
 	oh, ow := p.OutSize(h, w)
-	l := p.lattice(h, w, oh, ow)
-	return l.scratchLen(1) + 2*p.KernelH*p.KernelW
+	l := p.volume(p.Deep, h, w, oh, ow)
+	return l.scratchLen(1) + 2*p.taps()
 }
+
+func (p *Pool) taps() int { return p.Deep.Kernel() * p.KernelH * p.KernelW }
 
 // Max computes the maximum under each place of the window: y [planes, oh, ow]
 // from x [planes, h, w]. Pads never win; NaN does. y may not overlap x.
@@ -53,19 +57,22 @@ func (p Pool) Max(y, x []float32, planes, h, w int, scratch []float32) {
 	if oh*ow == 0 {
 		return
 	}
-	l := p.lattice(h, w, oh, ow)
+	l := p.volume(p.Deep, h, w, oh, ow)
+	in, places := p.Deep.Elements()*h*w, p.Deep.Places()
 	mem := arena(scratch)
-	taps := mem.takeInts(p.KernelH * p.KernelW)
+	taps := mem.takeInts(p.taps())
 	l.taps(taps, 1)
 	spread := mem.take(l.scratchLen(1))
 	pad(spread, float32(math.Inf(-1)))
 	for i := range planes {
-		in := x[i*h*w:][:h*w]
+		src := x[i*in:][:in]
 		if !l.direct {
-			l.spread(spread, in)
-			in = spread
+			l.spread(spread, src)
+			src = spread
 		}
-		kernel.MaxTaps(kernel.Ptr(y[i*oh*ow:][:oh*ow]), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), len(taps), oh, ow)
+		for p := range places {
+			kernel.MaxTaps(kernel.Ptr(y[(i*places+p)*oh*ow:][:oh*ow]), ow, kernel.Ptr(src[l.planeAt(p):]), l.rowStep(), kernel.Ptr(taps), len(taps), oh, ow)
+		}
 	}
 }
 
@@ -77,9 +84,10 @@ func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
 	if oh*ow == 0 {
 		return
 	}
-	l := p.lattice(h, w, oh, ow)
+	l := p.volume(p.Deep, h, w, oh, ow)
+	in, places := p.Deep.Elements()*h*w, p.Deep.Places()
 	mem := arena(scratch)
-	taps := mem.takeInts(p.KernelH * p.KernelW)
+	taps := mem.takeInts(p.taps())
 	l.taps(taps, 1)
 	ones := mem.take(len(taps))
 	fillWith(ones, 1)
@@ -87,18 +95,32 @@ func (p Pool) Average(y, x []float32, planes, h, w int, scratch []float32) {
 	pad(spread, 0)
 	lo, hi := NoClamp.bounds()
 	for i := range planes {
-		in, out := x[i*h*w:][:h*w], y[i*oh*ow:][:oh*ow]
+		src := x[i*in:][:in]
 		if !l.direct {
-			l.spread(spread, in)
-			in = spread
+			l.spread(spread, src)
+			src = spread
 		}
-		kernel.Depthwise(kernel.Ptr(out), ow, kernel.Ptr(in), l.rowStep(), kernel.Ptr(taps), kernel.Ptr(ones), len(taps), oh, ow, 0, lo, hi)
-		p.divide(out, h, w, oh, ow)
+		for j := range places {
+			out := y[(i*places+j)*oh*ow:][:oh*ow]
+			kernel.Depthwise(kernel.Ptr(out), ow, kernel.Ptr(src[l.planeAt(j):]), l.rowStep(), kernel.Ptr(taps), kernel.Ptr(ones), len(taps), oh, ow, 0, lo, hi)
+			p.divide(out, p.countDeep(j), h, w, oh, ow)
+		}
 	}
 }
 
-// divide turns sums into means.
-func (p Pool) divide(y []float32, h, w, oh, ow int) {
+// countDeep is how many kernel elements along the axes of Deep count at a place of these.
+func (p Pool) countDeep(place int) int {
+	n := 1
+	for i := len(p.Deep) - 1; i >= 0; i-- {
+		a := &p.Deep[i]
+		n *= p.count(place%a.Places, a.Stride, a.Kernel, a.Dilation, a.Size, a.Before, a.After)
+		place /= a.Places
+	}
+	return n
+}
+
+// divide turns sums into means; deep is what countDeep gives for the plane.
+func (p Pool) divide(y []float32, deep, h, w, oh, ow int) {
 	// The places from left on, up to right, have whole windows in their row.
 	left, right := 0, ow
 	for left < ow && p.count(left, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight) < p.KernelW {
@@ -108,7 +130,7 @@ func (p Pool) divide(y []float32, h, w, oh, ow int) {
 		right--
 	}
 	for r := range oh {
-		nh := p.count(r, p.StrideH, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
+		nh := deep * p.count(r, p.StrideH, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
 		row := y[r*ow:][:ow]
 		for _, side := range [2][2]int{{0, left}, {right, ow}} {
 			for c := side[0]; c < side[1]; c++ {

@@ -37,7 +37,7 @@ func poolOracle(p Pool, x []float32, h, w, oy, ox int) (top float64, mean sum) {
 func TestPoolRandom(t *testing.T) {
 	r := testkit.Rand(21)
 	for range 400 {
-		p := Pool{randomWindow(r), r.IntN(2) == 0, r.IntN(2) == 0}
+		p := Pool{randomWindow(r), r.IntN(2) == 0, r.IntN(2) == 0, nil}
 		p.PadTop, p.PadBottom = min(p.PadTop, p.KernelH-1), min(p.PadBottom, p.KernelH-1)
 		p.PadLeft, p.PadRight = min(p.PadLeft, p.KernelW-1), min(p.PadRight, p.KernelW-1)
 		planes, h, w := 1+r.IntN(3), 1+r.IntN(10), 1+r.IntN(40)

@@ -57,11 +57,10 @@ func checkNodes(m *ir.Missing, nodes []*ir.Node, version int) {
 func Complete(nodes []*ir.Node) error {
 	for _, n := range nodes {
 		want, have := 0, 0
-		row := Find(n.Key())
-		if row != nil {
+		if row := Find(n.Key()); row != nil {
 			want = row.Needs(n.Version)
 		}
-		for have < want && (n.In(have) != nil || row.In[have].Opt) {
+		for have < want && n.In(have) != nil {
 			have++
 		}
 		if have < want {

@@ -1,26 +1,10 @@
 package op
 
 import (
-	"math"
-
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
-	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
 )
-
-// The attributes of the operators that slide a window over planes.
-var (
-	autoPad     = Attr{Name: "auto_pad", Kind: ir.AttrString, S: "NOTSET", Words: padWords}
-	padWords    = []string{"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", ""}
-	dilations   = Attr{Name: "dilations", Kind: ir.AttrInts}
-	group       = Attr{Name: "group", Kind: ir.AttrInt, I: 1}
-	kernelShape = Attr{Name: "kernel_shape", Kind: ir.AttrInts}
-	windowPads  = Attr{Name: "pads", Kind: ir.AttrInts}
-	strides     = Attr{Name: "strides", Kind: ir.AttrInts}
-)
-
-const windowLimits = "over 1 and 2 dimensions only"
 
 var (
 	convIn  = []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "W", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T', Opt: true}}
@@ -33,14 +17,14 @@ var convRows = []Row{{
 	Name: "Conv", Since: 1, Changes: []int{11, 22},
 	In: convIn, Out: convOut,
 	Attrs: []Attr{autoPad, dilations, group, kernelShape, windowPads, strides},
-	Rank:  secondRank, Fuses: FusesClamp, Check: checkWindow, Limits: windowLimits,
+	Rank:  secondRank, Fuses: FusesClamp,
 	Plan: planConv,
 }, {
 	Name: "ConvTranspose", Since: 1, Changes: []int{11, 22},
 	In: convIn, Out: convOut,
 	Attrs: []Attr{autoPad, dilations, group, kernelShape, {Name: "output_padding", Kind: ir.AttrInts},
 		{Name: "output_shape", Kind: ir.AttrInts}, windowPads, strides},
-	Rank: secondRank, Fuses: FusesClamp, Check: checkWindow, Limits: windowLimits,
+	Rank: secondRank, Fuses: FusesClamp,
 	Plan: planConvTranspose,
 }}
 
@@ -52,123 +36,11 @@ func clampOf(n *ir.Node) compute.Clamp {
 	return compute.Clamp{Lo: n.Clamp.Lo, Hi: n.Clamp.Hi}
 }
 
-// checkWindow is the check of the operators that slide a window over planes.
-func checkWindow(n *ir.Node) string {
-	if k, ok := n.Ints("kernel_shape"); ok && len(k) > 2 {
-		return "over more than 2 dimensions"
-	}
-	for _, v := range n.Inputs {
-		if v != nil && (v.Known && len(v.Dims) > 4 || v.Const != nil && len(v.Const.Dims) > 4) {
-			return "over more than 2 dimensions"
-		}
-	}
-	return ""
-}
-
-// windowLimit bounds strides, dilations and pads.
-const windowLimit = 1 << 20
-
-// windowAttr reads a list attribute of one number a spatial dimension, times
-// per: a 1-D one is taken as the second of two, beside the number one.
-func windowAttr(c *Call, name string, spatial, per int, one, least int) ([]int, error) {
-	out := c.Dims(2 * per)
-	for i := range out {
-		out[i] = one
-	}
-	list, given := c.Ints(name)
-	if !given {
-		return out, nil
-	}
-	if len(list) != spatial*per {
-		return nil, c.Fail(name, " is ", intsOf(list), ", want ", spatial*per, " numbers")
-	}
-	for i, v := range list {
-		if v < int64(least) || v > windowLimit {
-			return nil, c.Fail(name, " is ", intsOf(list), ", want numbers in [", least, ", ", windowLimit, "]")
-		}
-		out[i/spatial*2+(2-spatial)+i%spatial] = int(v)
-	}
-	return out, nil
-}
-
-// windowOf reads the geometry of a window of kh×kw over the planes of x, whose
-// first two dimensions are images and channels. pads are 0 where auto_pad asks
-// for others.
-func windowOf(c *Call, dims []int, kh, kw int) (win compute.Window, h, w int, err error) {
-	spatial := len(dims) - 2
-	h, w = 1, dims[len(dims)-1]
-	if spatial == 2 {
-		h = dims[2]
-	}
-	strides, err := windowAttr(c, "strides", spatial, 1, 1, 1)
-	if err != nil {
-		return win, 0, 0, err
-	}
-	dilations, err := windowAttr(c, "dilations", spatial, 1, 1, 1)
-	if err != nil {
-		return win, 0, 0, err
-	}
-	pads, err := windowAttr(c, "pads", spatial, 2, 0, 0)
-	if err != nil {
-		return win, 0, 0, err
-	}
-	win = compute.Window{KernelH: kh, KernelW: kw, StrideH: strides[0], StrideW: strides[1],
-		DilationH: dilations[0], DilationW: dilations[1],
-		PadTop: pads[0], PadLeft: pads[1], PadBottom: pads[2], PadRight: pads[3]}
-	switch c.Str("auto_pad") {
-	case "VALID":
-		win.PadTop, win.PadLeft, win.PadBottom, win.PadRight = 0, 0, 0, 0
-	case "SAME_UPPER":
-		win = win.Same(h, w, true)
-	case "SAME_LOWER":
-		win = win.Same(h, w, false)
-	}
-	return win, h, w, nil
-}
-
-// tooSmall is the error of a window that has no place on a plane of h×w.
-func tooSmall(c *Call, g compute.Window, h, w int) error {
-	size := func(h, w int) string {
-		if len(c.In(0).Dims) == 3 {
-			return text.Join(w)
-		}
-		return text.Join(h, "×", w)
-	}
-	return c.Fail("x ", c.In(0).Dims, " has planes of ", size(h+g.PadTop+g.PadBottom, w+g.PadLeft+g.PadRight),
-		" with their pads, smaller than the window of ",
-		size((g.KernelH-1)*g.DilationH+1, (g.KernelW-1)*g.DilationW+1))
-}
-
-// checkPlanes fails for windows whose padded planes the kernels' 32-bit offsets
-// cannot reach.
-func checkPlanes(c *Call, win compute.Window, channels, h, w int) error {
-	rows := float64(h) + float64(win.PadTop) + float64(win.PadBottom) + float64(win.KernelH)*float64(win.DilationH)
-	cols := float64(w) + float64(win.PadLeft) + float64(win.PadRight) + float64(win.KernelW)*float64(win.DilationW) + float64(win.StrideW)
-	if rows*cols*float64(max(channels, 1)) >= math.MaxInt32 {
-		return c.fail("the padded planes of % channels of %×% are too large", nil, channels, h, w)
-	}
-	return nil
-}
-
-// planeDims are the output dimensions of images of oh×ow. The list lasts as long as
-// the call.
-func planeDims(c *Call, dims []int, channels, oh, ow int) []int {
-	out := c.Dims(len(dims))
-	out[0], out[1], out[len(out)-1] = dims[0], channels, ow
-	if len(out) == 4 {
-		out[2] = oh
-	}
-	return out
-}
-
 // convOperands checks what convolutions and transposed ones have in common.
 func convOperands(c *Call) (s compute.ConvShape, err error) {
 	x, w := c.In(0).Dims, c.In(1).Dims
 	if len(x) < 3 || len(x) != len(w) {
 		return s, c.Fail("x has dimensions ", x, " and the weights ", w)
-	}
-	if len(x) > 4 {
-		return s, unsupported(c, "over more than 2 dimensions")
 	}
 	if k, ok := c.Ints("kernel_shape"); ok && !isList(k, w[2:]) {
 		return s, c.Fail("kernel_shape is ", intsOf(k), ", but the weights have dimensions ", w)
@@ -201,14 +73,6 @@ func checkBias(c *Call, channels int) error {
 	return nil
 }
 
-// kernelSize gives the height and width of a window.
-func kernelSize(k []int) (kh, kw int) {
-	if len(k) == 1 {
-		return 1, k[0]
-	}
-	return k[0], k[1]
-}
-
 func planConv(c *Call) error {
 	shape, err := convOperands(c)
 	if err != nil {
@@ -222,29 +86,30 @@ func planConv(c *Call) error {
 	if err := checkBias(c, shape.OutChannels); err != nil {
 		return err
 	}
-	kh, kw := kernelSize(w[2:])
-	var height, width int
-	if shape.Window, height, width, err = windowOf(c, x, kh, kw); err != nil {
+	win, err := windowOf(c, x, w[2:])
+	if err != nil {
 		return err
 	}
-	if err := checkPlanes(c, shape.Window, x[1], height, width); err != nil {
+	if err := win.check(c, x[1]); err != nil {
 		return err
 	}
-	oh, ow := shape.OutSize(height, width)
-	if oh == 0 || ow == 0 {
-		return tooSmall(c, shape.Window, height, width)
+	shape.Window, shape.Deep = win.Window, win.deep
+	oh, ow := shape.OutSize(win.h, win.w)
+	plane := win.deep.Places() * oh * ow
+	if plane == 0 {
+		return win.tooSmall(c)
 	}
-	c.Out(0, ir.Float32, planeDims(c, x, shape.OutChannels, oh, ow)...)
-	if c.Err != nil || x[0]*shape.OutChannels*oh*ow == 0 {
+	c.Out(0, ir.Float32, win.dims(c, x[0], shape.OutChannels, oh, ow)...)
+	if c.Err != nil || x[0]*shape.OutChannels == 0 {
 		c.Step = nothing{}
 		return nil
 	}
-	if c.In(1).Len() == 0 || height*width == 0 { // a sum of nothing, or only of padding
-		biasOnly(c, x[0], shape.OutChannels, oh*ow)
+	if c.In(1).Len() == 0 || ir.Elements(x[2:]) == 0 { // a sum of nothing, or only of padding
+		biasOnly(c, x[0], shape.OutChannels, plane)
 		return nil
 	}
 	s := Into[conv](c)
-	s.images, s.h, s.w = x[0], height, width
+	s.images, s.h, s.w = x[0], win.h, win.w
 	if knownWeights(c) {
 		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.Conv {
 			w, bias := weightsOf(c)
@@ -263,7 +128,7 @@ func planConv(c *Call) error {
 		}
 		s.conv, s.repack = own, true
 	}
-	c.Scratch(4 * s.conv.ScratchLen(height, width))
+	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
 	return nil
 }
 
@@ -346,29 +211,29 @@ func planConvTranspose(c *Call) error {
 	if err := checkBias(c, shape.OutChannels); err != nil {
 		return err
 	}
-	kh, kw := kernelSize(w[2:])
-	var height, width int
-	if shape.Window, height, width, err = windowOf(c, x, kh, kw); err != nil {
-		return err
-	}
-	oh, ow, err := transposedSize(c, &shape.Window, height, width)
+	win, err := windowOf(c, x, w[2:])
 	if err != nil {
 		return err
 	}
-	if err := checkPlanes(c, shape.Window, x[1], height, width); err != nil {
+	oh, ow, err := win.transposed(c)
+	if err != nil {
 		return err
 	}
-	c.Out(0, ir.Float32, planeDims(c, x, shape.OutChannels, oh, ow)...)
-	if c.Err != nil || x[0]*shape.OutChannels*oh*ow == 0 {
+	if err := win.check(c, x[1]); err != nil {
+		return err
+	}
+	shape.Window, shape.Deep = win.Window, win.deep
+	c.Out(0, ir.Float32, win.dims(c, x[0], shape.OutChannels, oh, ow)...)
+	if c.Err != nil || x[0]*shape.OutChannels*win.deep.Places()*oh*ow == 0 {
 		c.Step = nothing{}
 		return nil
 	}
 	if c.In(1).Len() == 0 {
-		biasOnly(c, x[0], shape.OutChannels, oh*ow)
+		biasOnly(c, x[0], shape.OutChannels, win.deep.Places()*oh*ow)
 		return nil
 	}
 	s := Into[convTranspose](c)
-	s.images, s.h, s.w, s.oh, s.ow = x[0], height, width, oh, ow
+	s.images, s.h, s.w, s.oh, s.ow = x[0], win.h, win.w, oh, ow
 	if knownWeights(c) {
 		packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.ConvTranspose {
 			w, bias := weightsOf(c)
@@ -387,20 +252,17 @@ func planConvTranspose(c *Call) error {
 		}
 		s.conv, s.repack = own, true
 	}
-	c.Scratch(4 * s.conv.ScratchLen(height, width))
+	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
 	return nil
 }
 
-// transposedSize reads how large the output of x's planes of h×w becomes, and sets the
-// pads that follow from it.
-func transposedSize(c *Call, win *compute.Window, h, w int) (oh, ow int, err error) {
+// transposed reads how large the output of x's planes becomes, and sets the pads that
+// follow from it, and the places of deep.
+func (s *sliding) transposed(c *Call) (oh, ow int, err error) {
 	x := c.In(0).Dims
 	spatial := len(x) - 2
 	auto := c.Str("auto_pad")
-	same := auto == "SAME_UPPER" || auto == "SAME_LOWER"
-	if same {
-		win.PadTop, win.PadLeft, win.PadBottom, win.PadRight = 0, 0, 0, 0 // they follow from the output's size
-	}
+	same := auto == "SAME_UPPER" || auto == "SAME_LOWER" // the pads follow from the output's size
 	extra, err := windowAttr(c, "output_padding", spatial, 1, 0, 0)
 	if err != nil {
 		return 0, 0, err
@@ -412,8 +274,8 @@ func transposedSize(c *Call, win *compute.Window, h, w int) (oh, ow int, err err
 	if spatial == 1 && want[1] >= 0 {
 		want[0] = 1
 	}
-	place := func(n, kernel, stride, dilation, extra, want int, before, after *int) (int, error) {
-		full := (n-1)*stride + (kernel-1)*dilation + 1 + extra
+	place := func(i, n, kernel, stride, dilation int, before, after *int) (int, error) {
+		full, want := (n-1)*stride+(kernel-1)*dilation+1+extra[i], want[i]
 		if want < 0 && same {
 			want = n * stride
 		}
@@ -431,10 +293,17 @@ func transposedSize(c *Call, win *compute.Window, h, w int) (oh, ow int, err err
 		}
 		return out, nil
 	}
-	if oh, err = place(h, win.KernelH, win.StrideH, win.DilationH, extra[0], want[0], &win.PadTop, &win.PadBottom); err != nil {
+	y := len(s.deep)
+	for i := range s.deep {
+		a := &s.deep[i]
+		if a.Places, err = place(i, a.Size, a.Kernel, a.Stride, a.Dilation, &a.Before, &a.After); err != nil {
+			return 0, 0, err
+		}
+	}
+	if oh, err = place(y, s.h, s.KernelH, s.StrideH, s.DilationH, &s.PadTop, &s.PadBottom); err != nil {
 		return 0, 0, err
 	}
-	ow, err = place(w, win.KernelW, win.StrideW, win.DilationW, extra[1], want[1], &win.PadLeft, &win.PadRight)
+	ow, err = place(y+1, s.w, s.KernelW, s.StrideW, s.DilationW, &s.PadLeft, &s.PadRight)
 	return oh, ow, err
 }
 
