@@ -48,7 +48,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-js-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-conformance test-js-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -209,6 +209,10 @@ test-mutants: $(BUILT) js/node_modules/.installed
 # Every type of every operator at every opset, beside onnxruntime-web; NORMWASM_SEED=7 draws other cases.
 test-rows: $(BUILT) js/node_modules/.installed
 	$(STEP) test-rows bash -c 'cd js && NORMWASM_ROWS=all node --test test/rows.test.mjs'
+
+# Other people's tests of operators, beside onnxruntime-web.
+test-conformance: $(BUILT) js/node_modules/.installed
+	$(STEP) test-conformance bash -c 'cd js && node --test test/conformance/*.test.mjs'
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz

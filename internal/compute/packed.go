@@ -1,6 +1,8 @@
 package compute
 
 import (
+	"math"
+
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 )
@@ -150,6 +152,28 @@ func widen(elem Elem, dst []float32, src []byte) {
 		kernel.WidenBrain(y, x, n)
 	default:
 		kernel.WidenHalf(y, x, n)
+	}
+}
+
+// Widen writes elements of Float16 or BFloat16 as float32.
+func Widen(y []float32, x []byte, elem Elem) {
+	n := len(y)
+	if n >= 8 {
+		widen(elem, y[:n&^7], x)
+		widen(elem, y[n-8:], x[2*(n-8):]) // some of them again
+		return
+	}
+	for i := range y {
+		h := uint32(x[2*i]) | uint32(x[2*i+1])<<8
+		switch low := h & 0x7fff; {
+		case elem == BFloat16:
+			h <<= 16
+		case low >= 0x7c00: // infinity or NaN
+			h = h>>15<<31 | 0xff<<23 | (low-0x7c00)<<13
+		default:
+			h = h>>15<<31 | math.Float32bits(math.Float32frombits(low<<13)*0x1p112)
+		}
+		y[i] = math.Float32frombits(h)
 	}
 }
 

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"math"
+
+	"github.com/normwasm/normwasm/internal/testkit"
 )
 
 // The cases of the elementwise kernels, of those along rows, and of pixels.
@@ -187,6 +189,63 @@ var elementCases = []kernelCase{
 		x, y := data(rows*cols), data(rows*cols)
 		return func() { SoftmaxRows(y, x, rows, cols) }
 	})},
+	{"ExpRows", func(c *call) {
+		rows, cols := c.r.IntN(4), c.size(2100)
+		x, best := testkit.Normal(c.r, rows*cols, 0.5, 2), testkit.Normal(c.r, rows, 0.5, 2)
+		if c.r.IntN(4) == 0 {
+			x, c.wild = testkit.Mixed(c.r.Uint64(), rows*cols), true
+		}
+		for r := range best {
+			if c.r.IntN(2) == 0 {
+				best[r] = float32(math.Inf(-1))
+			}
+			if c.r.IntN(4) == 0 {
+				for i := range cols {
+					x[r*cols+i] = float32(math.Inf(-1))
+				}
+				c.wild = true
+			}
+		}
+		y, k, t := c.into(x)
+		m, sums := c.over(best), c.out(rows)
+		ExpRows(y.kernel(), m.kernel(), sums.kernel(), k, rows, cols)
+		expRowsScalar(y.twin(), m.twin(), sums.twin(), t, rows, cols)
+		largest := func(r int) float64 {
+			v := float64(best[r])
+			for _, e := range x[r*cols : (r+1)*cols] {
+				v = math.Max(v, float64(e))
+			}
+			return v
+		}
+		y.want = func(i int) (float64, float64) {
+			v := math.Exp(float64(x[i]) - largest(i/cols))
+			return v, 3e-6*v + 1e-37
+		}
+		m.want = func(r int) (float64, float64) { return largest(r), 0 }
+		sums.want = func(r int) (float64, float64) {
+			total := 0.0
+			for _, e := range x[r*cols : (r+1)*cols] {
+				total += math.Exp(float64(e) - largest(r))
+			}
+			return total, 3e-6*total + 1e-37
+		}
+	}, rowTimes([][2]int{{32, 128}}, 8, func(data func(n int) *float32, rows, cols int) func() {
+		x, y, m, s := data(rows*cols), data(rows*cols), data(rows), data(rows)
+		return func() { ExpRows(y, m, s, x, rows, cols) }
+	})},
+	{"DotRows", func(c *call) {
+		rows, depth := c.r.IntN(11), c.size(70)
+		ld := depth + c.r.IntN(2)*3
+		x, m, y := c.either(depth), c.either(Span(rows, ld, depth)), c.out(rows)
+		DotRows(y.kernel(), Ptr(x), Ptr(m), ld, depth, rows)
+		dotRowsScalar(y.twin(), Ptr(x), Ptr(m), ld, depth, rows)
+		y.want = func(r int) (float64, float64) {
+			return products(0, depth, -inf, inf, func(i int) float64 { return float64(x[i]) * float64(m[r*ld+i]) })
+		}
+	}, []timing{operations("depth=64/rows=256", 2*64*256, func(data func(n int) *float32) func() {
+		x, m, y := data(64), data(64*256), data(256)
+		return func() { DotRows(y, x, m, 64, 64, 256) }
+	})}},
 	{"AddPixelRows", func(c *call) {
 		n := c.size(70)
 		ldx := []int{0, n, n + 3}[c.r.IntN(3)]

@@ -289,6 +289,16 @@ func SoftmaxRows(y, x *float32, rows, cols int) {
 	softmaxRowsScalar(y, x, rows, cols)
 }
 
+// ExpRows is exp(x - maximum) of rows, with their sums; its twin has the loop.
+func ExpRows(y, best, sums, x *float32, rows, cols int) {
+	expRowsScalar(y, best, sums, x, rows, cols)
+}
+
+// DotRows multiplies the rows of a matrix by one vector; its twin has the loop.
+func DotRows(y, x, matrix *float32, ld int, depth, rows int) {
+	dotRowsScalar(y, x, matrix, ld, depth, rows)
+}
+
 // AddPixelRows adds four weighted rows of pixels of four bytes; its twin has the loop.
 func AddPixelRows(y *float32, x *int32, ldx int, weights *float32, n int) {
 	addPixelRowsScalar(y, x, ldx, weights, n)

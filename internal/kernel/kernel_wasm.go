@@ -289,6 +289,16 @@ func RowMin(y, x *float32, rows, cols int)
 //go:noescape
 func SoftmaxRows(y, x *float32, rows, cols int)
 
+// ExpRows is exp(x - maximum) of rows, with their sums; its twin has the loop.
+//
+//go:noescape
+func ExpRows(y, best, sums, x *float32, rows, cols int)
+
+// DotRows multiplies the rows of a matrix by one vector; its twin has the loop.
+//
+//go:noescape
+func DotRows(y, x, matrix *float32, ld int, depth, rows int)
+
 // AddPixelRows adds four weighted rows of pixels of four bytes; its twin has the loop.
 //
 //go:noescape

@@ -34267,6 +34267,1201 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 	End
 	RET
 
+// func ExpRows(y, best, sums, x *float32, rows, cols int)
+TEXT ·ExpRows(SB), NOSPLIT, $0-48
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+24(FP)
+	Set R1
+	// rows is R2
+	I64Load rows+32(FP)
+	Set R2
+	// cols is R3
+	I64Load cols+40(FP)
+	Set R3
+	// best is R4
+	I64Load best+8(FP)
+	Set R4
+	// sums is R5
+	I64Load sums+16(FP)
+	Set R5
+	// in is R6
+	// out is R7
+	// leftover is R8
+	// best is F0
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			Set R6
+			// m0 is V0
+			// m1 is V1
+			// m2 is V2
+			// m3 is V3
+			// m4 is V4
+			// m5 is V5
+			// m6 is V6
+			// m7 is V7
+			// left is R9
+			Get R3
+			Set R9
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V0
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V1
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V2
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V3
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V4
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V5
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V6
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V7
+			Get R9
+			I64Const $32
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Pmax
+					Set V0
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Pmax
+					Set V1
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load $32
+					F32x4Pmax
+					Set V2
+					Get V3
+					Get R6
+					I32WrapI64
+					V128Load $48
+					F32x4Pmax
+					Set V3
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $64
+					F32x4Pmax
+					Set V4
+					Get V5
+					Get R6
+					I32WrapI64
+					V128Load $80
+					F32x4Pmax
+					Set V5
+					Get V6
+					Get R6
+					I32WrapI64
+					V128Load $96
+					F32x4Pmax
+					Set V6
+					Get V7
+					Get R6
+					I32WrapI64
+					V128Load $112
+					F32x4Pmax
+					Set V7
+					Get R6
+					I64Const $128
+					I64Add
+					Set R6
+					Get R9
+					I64Const $-32
+					I64Add
+					Set R9
+					Get R9
+					I64Const $32
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R9
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Pmax
+					Set V0
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R9
+					I64Const $-4
+					I64Add
+					Set R9
+					Get R9
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get V0
+			Get V4
+			F32x4Pmax
+			Set V0
+			Get V1
+			Get V5
+			F32x4Pmax
+			Set V1
+			Get V2
+			Get V6
+			F32x4Pmax
+			Set V2
+			Get V3
+			Get V7
+			F32x4Pmax
+			Set V3
+			Get V0
+			Get V2
+			F32x4Pmax
+			Set V0
+			Get V1
+			Get V3
+			F32x4Pmax
+			Set V1
+			Get V0
+			Get V1
+			F32x4Pmax
+			Set V0
+			Get V0
+			F32x4ExtractLane $0, $3
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $3
+			F32Lt
+			Select
+			Get V0
+			F32x4ExtractLane $0, $1
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $1
+			F32Lt
+			Select
+			Get V0
+			F32x4ExtractLane $0, $1
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $1
+			F32Lt
+			Select
+			Get V0
+			F32x4ExtractLane $0, $3
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $3
+			F32Lt
+			Select
+			F32Lt
+			Select
+			Set F0
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					F32Load $0
+					Get F0
+					Get F0
+					Get R6
+					I32WrapI64
+					F32Load $0
+					F32Lt
+					Select
+					Set F0
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R4
+			I32WrapI64
+			F32Load $0
+			Get F0
+			Get F0
+			Get R4
+			I32WrapI64
+			F32Load $0
+			F32Lt
+			Select
+			F32Const $(0.0)
+			F32Add
+			Set F0
+			Get R4
+			I32WrapI64
+			Get F0
+			F32Store $0, $0
+			F32Const $(0.0)
+			Get F0
+			Get F0
+			F32Const $(-3.40282347e+38)
+			F32Lt
+			Select
+			Set F0
+			Get R1
+			Set R6
+			Get R0
+			Set R7
+			Get R3
+			Set R8
+			// m is V0
+			Get F0
+			F32x4Splat
+			Set V0
+			// const is V1
+			V128Const $4591606991553079867, $4591606991553079867
+			Set V1
+			// const is V2
+			V128Const $5422333952616562688, $5422333952616562688
+			Set V2
+			// const is V3
+			V128Const $4553561436796846080, $4553561436796846080
+			Set V3
+			// const is V4
+			V128Const $-5089489225643032445, $-5089489225643032445
+			Set V4
+			// const is V5
+			V128Const $4230719113132411038, $4230719113132411038
+			Set V5
+			// const is V6
+			V128Const $4325995313279600081, $4325995313279600081
+			Set V6
+			// const is V7
+			V128Const $4407522708928768653, $4407522708928768653
+			Set V7
+			// const is V8
+			V128Const $4479580169839487598, $4479580169839487598
+			Set V8
+			// const is V9
+			V128Const $4539628425446424576, $4539628425446424576
+			Set V9
+			// const is V10
+			V128Const $4575657222473777152, $4575657222473777152
+			Set V10
+			// const is V11
+			V128Const $4805903753476702208, $4805903753476702208
+			Set V11
+			// arg is V12
+			// r is V13
+			// g is V14
+			// n is V15
+			Get R8
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Sub
+					Get V11
+					F32x4Pmin
+					V128Const $-4408461081973751808, $-4408461081973751808
+					F32x4Pmax
+					Set V12
+					Get V12
+					Get V1
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V13
+					Get V13
+					Get V2
+					F32x4Sub
+					Set V15
+					Get V12
+					Get V15
+					Get V3
+					F32x4Mul
+					F32x4Sub
+					Get V15
+					Get V4
+					F32x4Mul
+					F32x4Sub
+					Set V12
+					Get V13
+					Get V2
+					I32x4Sub
+					Set V15
+					Get V5
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V14
+					Get V12
+					Get V12
+					F32x4Mul
+					Get V14
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get V10
+					F32x4Add
+					Set V14
+					Get V15
+					I32Const $1
+					I32x4ShrS
+					Set V13
+					Get V14
+					Get V13
+					V128Const $545460846719, $545460846719
+					I32x4Add
+					I32Const $23
+					I32x4Shl
+					F32x4Mul
+					Set V14
+					Get V14
+					Get V15
+					Get V13
+					I32x4Sub
+					V128Const $545460846719, $545460846719
+					I32x4Add
+					I32Const $23
+					I32x4Shl
+					F32x4Mul
+					Set V14
+					Get R7
+					I32WrapI64
+					Get V14
+					V128Store $0, $0
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-4
+					I64Add
+					Set R8
+					Get R8
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R8
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Get V0
+					F32x4Sub
+					Get V11
+					F32x4Pmin
+					V128Const $-4408461081973751808, $-4408461081973751808
+					F32x4Pmax
+					Set V12
+					Get V12
+					Get V1
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V13
+					Get V13
+					Get V2
+					F32x4Sub
+					Set V15
+					Get V12
+					Get V15
+					Get V3
+					F32x4Mul
+					F32x4Sub
+					Get V15
+					Get V4
+					F32x4Mul
+					F32x4Sub
+					Set V12
+					Get V13
+					Get V2
+					I32x4Sub
+					Set V15
+					Get V5
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V14
+					Get V14
+					Get V12
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V14
+					Get V12
+					Get V12
+					F32x4Mul
+					Get V14
+					F32x4Mul
+					Get V12
+					F32x4Add
+					Get V10
+					F32x4Add
+					Set V14
+					Get V15
+					I32Const $1
+					I32x4ShrS
+					Set V13
+					Get V14
+					Get V13
+					V128Const $545460846719, $545460846719
+					I32x4Add
+					I32Const $23
+					I32x4Shl
+					F32x4Mul
+					Set V14
+					Get V14
+					Get V15
+					Get V13
+					I32x4Sub
+					V128Const $545460846719, $545460846719
+					I32x4Add
+					I32Const $23
+					I32x4Shl
+					F32x4Mul
+					Set V14
+					Get R7
+					I32WrapI64
+					Get V14
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			// left is R9
+			// block is R10
+			// lane0 is V0
+			// lane1 is V1
+			// lane2 is V2
+			// lane3 is V3
+			// v is V4
+			// part is F1
+			// total is F16
+			F64Const $(0.0)
+			Set F16
+			Get R3
+			Set R9
+			Get R9
+			I64Const $0
+			I64GtS
+			If
+				Loop
+					Get R9
+					I64Const $1024
+					Get R9
+					I64Const $1024
+					I64LtS
+					Select
+					Set R10
+					Get R9
+					Get R10
+					I64Sub
+					Set R9
+					V128Const $0, $0
+					Set V0
+					V128Const $0, $0
+					Set V1
+					V128Const $0, $0
+					Set V2
+					V128Const $0, $0
+					Set V3
+					Get R10
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get V0
+							Get R0
+							I32WrapI64
+							V128Load $0
+							F32x4Add
+							Set V0
+							Get V1
+							Get R0
+							I32WrapI64
+							V128Load $16
+							F32x4Add
+							Set V1
+							Get V2
+							Get R0
+							I32WrapI64
+							V128Load $32
+							F32x4Add
+							Set V2
+							Get V3
+							Get R0
+							I32WrapI64
+							V128Load $48
+							F32x4Add
+							Set V3
+							Get R0
+							I64Const $64
+							I64Add
+							Set R0
+							Get R10
+							I64Const $-16
+							I64Add
+							Set R10
+							Get R10
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Block
+						Get R10
+						I64Const $4
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get V0
+						Get R0
+						I32WrapI64
+						V128Load $0
+						F32x4Add
+						Set V0
+						Get R10
+						I64Const $8
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get V1
+						Get R0
+						I32WrapI64
+						V128Load $16
+						F32x4Add
+						Set V1
+						Get R10
+						I64Const $12
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get V2
+						Get R0
+						I32WrapI64
+						V128Load $32
+						F32x4Add
+						Set V2
+					End
+					Get V0
+					Get V1
+					F32x4Add
+					Get V2
+					Get V3
+					F32x4Add
+					F32x4Add
+					Set V4
+					Get V4
+					F32x4ExtractLane $0, $0
+					Get V4
+					F32x4ExtractLane $0, $1
+					F32Add
+					Get V4
+					F32x4ExtractLane $0, $2
+					Get V4
+					F32x4ExtractLane $0, $3
+					F32Add
+					F32Add
+					Set F1
+					Get R0
+					Get R10
+					I64Const $12
+					I64And
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R0
+					Get R10
+					I64Const $3
+					I64And
+					Set R10
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get F1
+							Get R0
+							I32WrapI64
+							F32Load $0
+							F32Add
+							Set F1
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get F16
+					Get F1
+					F64PromoteF32
+					F64Add
+					Set F16
+					Get R9
+					I64Const $0
+					I64GtS
+					BrIf $0
+				End
+			End
+			Get R5
+			I32WrapI64
+			Get F16
+			F32DemoteF64
+			F32Store $0, $0
+			Get R1
+			Get R3
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R1
+			Get R4
+			I64Const $4
+			I64Add
+			Set R4
+			Get R5
+			I64Const $4
+			I64Add
+			Set R5
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func DotRows(y, x, matrix *float32, ld int, depth, rows int)
+TEXT ·DotRows(SB), NOSPLIT, $0-48
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// matrix is R1
+	I64Load matrix+16(FP)
+	Set R1
+	// rows is R2
+	I64Load rows+40(FP)
+	Set R2
+	// apart is R3
+	// at is R4
+	// k is R5
+	I64Load ld+24(FP)
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// acc2 is V2
+			// acc3 is V3
+			// v is V4
+			// row is R6
+			// sum is F0
+			Get R1
+			Set R6
+			Get R1
+			Get R3
+			I64Add
+			Set R1
+			V128Const $0, $0
+			Set V0
+			// row is R7
+			// sum is F1
+			Get R1
+			Set R7
+			Get R1
+			Get R3
+			I64Add
+			Set R1
+			V128Const $0, $0
+			Set V1
+			// row is R8
+			// sum is F2
+			Get R1
+			Set R8
+			Get R1
+			Get R3
+			I64Add
+			Set R1
+			V128Const $0, $0
+			Set V2
+			// row is R9
+			// sum is F3
+			Get R1
+			Set R9
+			Get R1
+			Get R3
+			I64Add
+			Set R1
+			V128Const $0, $0
+			Set V3
+			I64Load x+8(FP)
+			Set R4
+			I64Load depth+32(FP)
+			Set R5
+			Get R5
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get V4
+					Get R7
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V1
+					F32x4Add
+					Set V1
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get V4
+					Get R8
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R8
+					I64Const $16
+					I64Add
+					Set R8
+					Get V4
+					Get R9
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V3
+					F32x4Add
+					Set V3
+					Get R9
+					I64Const $16
+					I64Add
+					Set R9
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F0
+			Get V1
+			F32x4ExtractLane $0, $0
+			Get V1
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V1
+			F32x4ExtractLane $0, $2
+			Get V1
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F1
+			Get V2
+			F32x4ExtractLane $0, $0
+			Get V2
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V2
+			F32x4ExtractLane $0, $2
+			Get V2
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F2
+			Get V3
+			F32x4ExtractLane $0, $0
+			Get V3
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V3
+			F32x4ExtractLane $0, $2
+			Get V3
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F3
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get F0
+					Get R4
+					I32WrapI64
+					F32Load $0
+					Get R6
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F0
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get F1
+					Get R4
+					I32WrapI64
+					F32Load $0
+					Get R7
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F1
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get F2
+					Get R4
+					I32WrapI64
+					F32Load $0
+					Get R8
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F2
+					Get R8
+					I64Const $4
+					I64Add
+					Set R8
+					Get F3
+					Get R4
+					I32WrapI64
+					F32Load $0
+					Get R9
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F3
+					Get R9
+					I64Const $4
+					I64Add
+					Set R9
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get F0
+			F32Store $0, $0
+			Get R0
+			I32WrapI64
+			Get F1
+			F32Store $0, $4
+			Get R0
+			I32WrapI64
+			Get F2
+			F32Store $0, $8
+			Get R0
+			I32WrapI64
+			Get F3
+			F32Store $0, $12
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// v is V1
+			// row is R6
+			// sum is F0
+			Get R1
+			Set R6
+			Get R1
+			Get R3
+			I64Add
+			Set R1
+			V128Const $0, $0
+			Set V0
+			I64Load x+8(FP)
+			Set R4
+			I64Load depth+32(FP)
+			Set R5
+			Get R5
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Set V1
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V0
+					F32x4Add
+					Set V0
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R4
+					I64Const $16
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-4
+					I64Add
+					Set R5
+					Get R5
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get V0
+			F32x4ExtractLane $0, $0
+			Get V0
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V0
+			F32x4ExtractLane $0, $2
+			Get V0
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			Set F0
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get F0
+					Get R4
+					I32WrapI64
+					F32Load $0
+					Get R6
+					I32WrapI64
+					F32Load $0
+					F32Mul
+					F32Add
+					Set F0
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get F0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func AddPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)
 TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 	// y is R0

@@ -132,3 +132,65 @@ func softmaxRowsScalar(y, x *float32, rows, cols int) {
 		}
 	}
 }
+
+// ExpRows is the first half of a softmax whose rows are met in parts: best[r] holds the
+// maximum of what came before, -Inf for nothing. y may be x. A NaN is no maximum, but its
+// own power is NaN, and so is the row's total.
+//
+//	for r := 0; r < rows; r++ {
+//		m := best[r]
+//		for each x[i] of row r { if m < x[i] { m = x[i] } }
+//		best[r] = m + 0                             // -0 becomes +0
+//		s := best[r], or 0 where that is -Inf
+//		y[i] = ExpOf(x[i] - s)
+//		total[r] = float32(sum of y in SumRows' order, as float64)
+//	}
+func expRowsScalar(y, best, sums, x *float32, rows, cols int) {
+	ys, xs, bs, ts := slice(y, rows*cols), slice(x, rows*cols), slice(best, rows), slice(sums, rows)
+	for r := range rows {
+		in, out := xs[r*cols:][:cols], ys[r*cols:][:cols]
+		m := bs[r]
+		for _, v := range in {
+			if m < v {
+				m = v
+			}
+		}
+		m += 0
+		bs[r] = m
+		if m < -math.MaxFloat32 {
+			m = 0
+		}
+		for i, v := range in {
+			out[i] = ExpOf(v - m)
+		}
+		ts[r] = float32(total(out))
+	}
+}
+
+// DotRows multiplies rows of a matrix, ld apart, by one vector: y[r] = Σ x[i]·row r[i].
+//
+//	for r := 0; r < rows; r++ {
+//		var lane [4]float32
+//		for i := 0; i < depth&^3; i++ {
+//			lane[i%4] += float32(x[i] * matrix[r*ld+i])
+//		}
+//		y[r] = (lane[0] + lane[1]) + (lane[2] + lane[3])
+//		for i := depth&^3; i < depth; i++ {
+//			y[r] += float32(x[i] * matrix[r*ld+i])
+//		}
+//	}
+func dotRowsScalar(y, x, matrix *float32, ld int, depth, rows int) {
+	ys, xs, ms := slice(y, rows), slice(x, depth), slice(matrix, Span(rows, ld, depth))
+	for r := range ys {
+		row := ms[min(r*ld, len(ms)):][:depth]
+		var lane [4]float32
+		for i, v := range xs[:depth&^3] {
+			lane[i&3] += float32(v * row[i])
+		}
+		s := (lane[0] + lane[1]) + (lane[2] + lane[3])
+		for i := depth &^ 3; i < depth; i++ {
+			s += float32(xs[i] * row[i])
+		}
+		ys[r] = s
+	}
+}

@@ -153,6 +153,7 @@ function attribute(name, v) {
   else if (Array.isArray(v)) content = [...v.flatMap((i) => varint(8, i)), ...varint(20, 7)];
   else if (typeof v === 'string') content = [...text(4, v), ...varint(20, 3)];
   else if (v.floats) content = [...v.floats.flatMap((f) => float(7, f)), ...varint(20, 6)];
+  else if (v.strings) content = [...v.strings.flatMap((s) => text(9, s)), ...varint(20, 8)];
   else if (v.nodes) content = [...bytes(6, graph(v)), ...varint(20, 5)];
   else if (v.data) content = [...bytes(5, tensor('', v.dims, v.data, v.type)), ...varint(20, 4)];
   else content = [...varint(3, v), ...varint(20, 2)];
@@ -171,7 +172,7 @@ const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
 /**
  * A model of the given nodes: { op, inputs, outputs, attributes }. Inputs and outputs are [name, type number, dims], without
  * dims where they are not known; constants [name, dims, typed array or strings, type number: float32 if left out]. Of the
- * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { type, dims, data }
+ * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { strings } one of strings, { type, dims, data }
  * a tensor, { nodes, outputs } a graph.
  */
 export function model({ opset = 17, ...content }) {

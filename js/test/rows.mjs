@@ -410,8 +410,51 @@ const image = (how) => (d) => {
   };
 };
 
+/** LSTM, GRU and RNN. @type {Maker} */
+const recurrent = (d) => {
+  const [gates, functions] = { LSTM: [4, 3], GRU: [3, 2], RNN: [1, 1] }[d.row.Name];
+  const direction = d.maybe('direction', d.pick(['forward', 'reverse', 'bidirectional']), 'forward');
+  const directions = direction === 'bidirectional' ? 2 : 1;
+  const hidden = d.pick([1, 2, 3, 5, 8, 17]);
+  d.give('hidden_size', hidden);
+  const byBatch = d.has('layout') && d.maybe('layout', 0, 0) === 1; // onnxruntime knows 0 alone
+  if (d.has('output_sequence')) d.give('output_sequence', 1);
+  for (const name of ['activation_alpha', 'activation_beta']) d.has(name);
+  if (d.has('activations') && d.chance(0.5)) {
+    const given = d.chance(0.5);
+    // onnxruntime has 0 for a parameter of these three that is not given.
+    const names = ['Sigmoid', 'Tanh', 'Relu', 'HardSigmoid', 'Elu', 'LeakyRelu', 'Softsign', ...functions > 1 ? [] : ['Softplus'], ...given ? ['Affine', 'ScaledTanh', 'ThresholdedRelu'] : []];
+    // Gates without bounds would let the state grow until rounding is all that is left.
+    const gate = (i) => functions > 1 && i % functions === 0;
+    d.give('activations', { strings: Array.from({ length: functions * directions }, (_, i) => d.pick(gate(i) ? ['Sigmoid', 'HardSigmoid', 'Softsign'] : names)) });
+    if (given) {
+      d.give('activation_alpha', { floats: Array.from({ length: functions * directions }, () => d.between(0.1, 0.5)) });
+      d.give('activation_beta', { floats: Array.from({ length: functions * directions }, () => d.between(0.1, 0.5)) });
+    }
+  }
+  d.has('clip');
+  if (d.chance(0.3)) d.give('clip', Float32Array.of(d.between(0.2, 2)));
+  if (d.row.Name === 'LSTM') d.maybe('input_forget', d.int(0, 1), 0, 0.3);
+  if (d.row.Name === 'GRU') d.maybe('linear_before_reset', d.int(0, 1), 0);
+  d.outs = d.outs.map(() => d.chance(0.7));
+  if (!d.outs.includes(true)) d.outs[1] = true;
+  const [bias, lens, state, cell, peep] = [0.7, 0.4, 0.6, 0.6, 0.4].map((p) => d.chance(p));
+  const small = between(-0.6, 0.6);
+  return () => {
+    const [steps, batch, size] = [d.int(1, 6), d.int(1, 3), d.int(1, 9)];
+    const states = byBatch ? [batch, directions, hidden] : [directions, batch, hidden];
+    return [d.tensor(0, byBatch ? [batch, steps, size] : [steps, batch, size]), d.tensor(1, [directions, gates * hidden, size], small), d.tensor(2, [directions, gates * hidden, hidden], small),
+      bias ? d.tensor(3, [directions, 2 * gates * hidden], small) : undefined,
+      lens ? { ...d.tensor(4, [batch], () => d.int(1, steps)), host: true } : undefined,
+      state ? d.tensor(5, states, small) : undefined,
+      ...gates === 4 ? [cell ? d.tensor(6, states, small) : undefined, peep ? d.tensor(7, [directions, 3 * hidden], small) : undefined] : []];
+  };
+};
+
 /** @type {Record<string, Maker>} */
 const makers = {
+  LSTM: recurrent, GRU: recurrent, RNN: recurrent,
+
   // Elementwise, with what not every number is fit for.
   Mod: (d) => {
     if (isFloat(d.typeOf(0))) d.give('fmod', 1);

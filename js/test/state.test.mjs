@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { DisposedError, InferenceSession, NormError, ShapeError, Tensor, init } from 'normwasm';
-import { model } from './data.mjs';
+import { floats, model } from './data.mjs';
 
 let runtime;
 before(async () => { runtime = await init(); });
@@ -151,3 +151,39 @@ test('names that an object has already', async () => {
   assert.deepEqual(list(session.runSync({ x: x(1, 2) }, ['__proto__']).__proto__), [2, 4]);
   await session.release();
 });
+
+/** An LSTM and a GRU, one behind the other, over [steps, 1, 20]; with what they keep as inputs and outputs. */
+const twoLayers = (hidden = 24) => model({
+  nodes: [
+    { op: 'LSTM', inputs: ['x', 'w', 'r', 'b', '', 'h', 'c'], outputs: ['y1', 'hn', 'cn'], attributes: { hidden_size: hidden } },
+    { op: 'Squeeze', inputs: ['y1', 'one'], outputs: ['x2'] },
+    { op: 'GRU', inputs: ['x2', 'w2', 'r2', 'b2', '', 'state_in'], outputs: ['y', 'state_out'], attributes: { hidden_size: hidden } },
+  ],
+  inputs: [['x', 1, ['steps', 1, 20]], ...['h', 'c', 'state_in'].map((name) => [name, 1, [1, 1, hidden]])],
+  outputs: [['y', 1, ['steps', 1, 1, hidden]], ...['hn', 'cn', 'state_out'].map((name) => [name, 1, [1, 1, hidden]])],
+  constants: [
+    ['one', [1], BigInt64Array.of(1n), 7],
+    ...[['w', [1, 4 * hidden, 20]], ['r', [1, 4 * hidden, hidden]], ['b', [1, 8 * hidden]], ['w2', [1, 3 * hidden, hidden]], ['r2', [1, 3 * hidden, hidden]], ['b2', [1, 6 * hidden]]]
+      .map(([name, dims], i) => [name, dims, floats(dims.reduce((a, b) => a * b), 50 + i, 0.4)]),
+  ],
+});
+
+for (const variant of ['scalar', 'simd']) {
+  test(`frames of a recurrent network, one at a time, are the bits of one long run: ${variant}`, async () => {
+    runtime.dispose();
+    runtime = await init({ variant });
+    const session = await InferenceSession.create(twoLayers(), { state: 'auto' });
+    const signal = floats(250 * 20, 7);
+    const whole = await session.run({ x: new Tensor('float32', signal, [250, 1, 20]) }, ['y', 'hn', 'cn', 'state_out']);
+    for (const size of [1, 50]) {
+      session.resetState();
+      let last;
+      for (let f = 0; f < 250; f += size) {
+        last = session.runSync({ x: new Tensor('float32', signal.subarray(f * 20, (f + size) * 20), [size, 1, 20]) }, ['y', 'hn', 'cn', 'state_out']);
+        assert.deepEqual(last.y.data, whole.y.data.slice(f * 24, (f + size) * 24), `frame ${f}`);
+      }
+      for (const name of ['hn', 'cn', 'state_out']) assert.deepEqual(last[name].data, whole[name].data, name);
+    }
+    await session.release();
+  });
+}

@@ -84,6 +84,7 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	if s.states, err = statesOf(g, o); err != nil {
 		return nil, err
 	}
+	opt.Widen(g, o.Optimize != "none")
 	if o.Optimize != "none" {
 		f := &folding{maxBytes: s.maxBytes, left: min(s.maxBytes/4, foldTotal+2*constantBytes(g, nil)), weights: &s.weights}
 		f.first = true

@@ -12,9 +12,9 @@ func init() { Register(batchNormRows) }
 
 var batchNormRows = []Row{{
 	Name: "BatchNormalization", Since: 7, Changes: []int{9, 14, 15},
-	In: []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "input_mean", Types: float32Only, Var: 'T'}, {Name: "input_var", Types: float32Only, Var: 'T'}},
+	In: []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'S'}, {Name: "B", Types: float32Only, Var: 'S'}, {Name: "input_mean", Types: float32Only, Var: 'U'}, {Name: "input_var", Types: float32Only, Var: 'U'}},
 	// Up to opset 13 there are saved_mean and saved_var besides.
-	Out: []Out{{Name: "Y", Var: 'T'}, {Name: "running_mean", Var: 'T', Opt: true}, {Name: "running_var", Var: 'T', Opt: true}, {Name: "saved_mean", Var: 'T', Opt: true}, {Name: "saved_var", Var: 'T', Opt: true}},
+	Out: []Out{{Name: "Y", Var: 'T'}, {Name: "running_mean", Var: 'U', Opt: true}, {Name: "running_var", Var: 'U', Opt: true}, {Name: "saved_mean", Var: 'U', Opt: true}, {Name: "saved_var", Var: 'U', Opt: true}},
 	Attrs: []Attr{epsilon, {Name: "momentum", Kind: ir.AttrFloat, F: 0.9},
 		{Name: "spatial", Kind: ir.AttrInt, I: 1, Till: 8}, {Name: "training_mode", Kind: ir.AttrInt, Since: 14}},
 	Rank: sameRank, Fuses: FusesRelu, Check: checkBatchNorm, Limits: "spatial=1 only",

@@ -40,7 +40,7 @@ type Call struct {
 	Places  []uint32 // by output: the set of inputs whose memory it may take
 	Bytes   int      // of scratch memory
 	Step    Step
-	Append  bool         // output 0 is in input 0's memory, which has room for what is added
+	Append  uint32       // the set of outputs that are in an input's memory, which has room for what is added (Row.Grows)
 	Wait    int          // the input that ErrNotYet is about
 	Err     error        // of a declaration
 	Spares  []*ir.Tensor // by output: the tensor that Value may use again, or nil
@@ -66,7 +66,7 @@ func (c *Call) Begin(n *ir.Node, row *Row, in []*Spec, former Step, store *Store
 			c.Outs[i].Type, c.Outs[i].Host, c.Aliases[i], c.Places[i], c.Spares[i] = ir.Undefined, nil, 0, 0, nil
 		}
 	}
-	c.Bytes, c.Step, c.Append, c.Wait, c.Err = 0, nil, false, 0, nil
+	c.Bytes, c.Step, c.Append, c.Wait, c.Err = 0, nil, 0, 0, nil
 	c.numbers, c.longs = c.numbers[:0], c.longs[:0]
 	if len(row.Attrs) == 0 {
 		return
@@ -151,6 +151,9 @@ func (c *Call) InPlace(i, j int) {
 		c.Places[i] |= 1 << j
 	}
 }
+
+// Appends says whether output i is where the input is that it grows from.
+func (c *Call) Appends(i int) bool { return c.Append>>i&1 != 0 }
 
 // Scratch asks for bytes of temporary memory.
 func (c *Call) Scratch(bytes int) {

@@ -3,6 +3,7 @@ package op
 import (
 	"math"
 
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -70,6 +71,10 @@ func castTo(c *Call, to ir.DType) error {
 	switch {
 	case to == ir.Float32 && from == ir.Int64:
 		c.Step = intsToFloats{} // by way of float64 it would round twice
+	case to == ir.Float32 && halfTypes.Has(from):
+		*Into[widenHalves](c) = widenHalves{from, in.Len()}
+	case from == ir.Float32 && to == ir.Float16:
+		*Into[narrowFloats](c) = narrowFloats{in.Len()}
 	case to != ir.Bool && !floatLike(to) && !floatLike(from):
 		s := Into[cast[int64]](c)
 		s.load, s.store, s.from, s.to, s.n = loadInts(from), storeInts(to), from, to, in.Len()
@@ -118,6 +123,59 @@ func (intsToFloats) Run(a *Args) {
 	for i, v := range a.In[0].Int64s() {
 		y[i] = float32(v)
 	}
+}
+
+// widenHalves converts float16 or bfloat16 to float32.
+type widenHalves struct {
+	from ir.DType
+	n    int
+}
+
+func (s *widenHalves) Rows() int { return chunks(s.n) }
+
+func (s *widenHalves) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
+
+func (s *widenHalves) RunRows(a *Args, from, to int) {
+	lo, hi := chunk(s.n, from, to)
+	compute.Widen(a.Out[0].Float32s()[lo:hi], a.In[0].Data[2*lo:2*hi], elemOf(s.from))
+}
+
+// Widened is a tensor of float16 or bfloat16 as float32.
+func Widened(t *ir.Tensor) *ir.Tensor {
+	y := ir.NewTensor(ir.Float32, append([]int(nil), t.Dims...)...)
+	compute.Widen(y.Float32s(), t.Data, elemOf(t.Type))
+	return y
+}
+
+// narrowFloats converts float32 to float16.
+type narrowFloats struct{ n int }
+
+func (s *narrowFloats) Rows() int { return chunks(s.n) }
+
+func (s *narrowFloats) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
+
+func (s *narrowFloats) RunRows(a *Args, from, to int) {
+	lo, hi := chunk(s.n, from, to)
+	y, x := slab.View[uint16](a.Out[0].Data)[lo:hi], a.In[0].Float32s()[lo:hi]
+	for i, v := range x {
+		y[i] = narrowed(v)
+	}
+}
+
+// narrowed is floatToHalf of a float32.
+func narrowed(v float32) uint16 {
+	bits := math.Float32bits(v)
+	sign, low := uint16(bits>>16&0x8000), bits&^(1<<31)
+	switch {
+	case low > 0xff<<23: // NaN
+		return sign | 0x7e00
+	case low >= 0x477ff000: // half a step above the largest, 65504
+		return sign | 0x7c00
+	case low < 0x38800000: // denormal: the sum has it in its last bits, rounded
+		return sign | uint16(math.Float32bits(math.Float32frombits(low)+0.5))
+	}
+	// What is cut off is rounded to even; a carry moves the exponent up by itself.
+	return sign | uint16((low-112<<23+0xfff+low>>13&1)>>13)
 }
 
 func floatLike(t ir.DType) bool { return (floatTypes | halfTypes | smallFloats).Has(t) }

@@ -57,10 +57,11 @@ func checkNodes(m *ir.Missing, nodes []*ir.Node, version int) {
 func Complete(nodes []*ir.Node) error {
 	for _, n := range nodes {
 		want, have := 0, 0
-		if row := Find(n.Key()); row != nil {
+		row := Find(n.Key())
+		if row != nil {
 			want = row.Needs(n.Version)
 		}
-		for have < want && n.In(have) != nil {
+		for have < want && (n.In(have) != nil || row.In[have].Opt) {
 			have++
 		}
 		if have < want {

@@ -10,6 +10,7 @@ var concatRows = []Row{{
 	Out:   []Out{{Name: "concat_result", Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}},
 	Rank:  sameRank,
+	Grows: concatGrows,
 	Plan:  planConcat,
 }, {
 	Name: "Split", Since: 2, Changes: []int{11, 13, 18},
@@ -19,6 +20,8 @@ var concatRows = []Row{{
 	Rank:  sameRank,
 	Plan:  planSplit,
 }}
+
+var concatGrows = []Growth{{Axis: axisAttr, Inputs: 2}}
 
 func planConcat(c *Call) error {
 	first := c.In(0).Dims
@@ -53,7 +56,7 @@ func planConcat(c *Call) error {
 	for i := range c.NumIn() {
 		s.parts = append(s.parts, ir.Elements(c.In(i).Dims[axis:])*t.Size())
 	}
-	s.append = c.Append
+	s.append = c.Appends(0)
 	return nil
 }
 

@@ -22,7 +22,7 @@ func init() { Register(normRows) }
 var normRows = []Row{{
 	Name: "LayerNormalization", Since: 1, Changes: []int{17},
 	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "Scale", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T', Opt: true}},
-	Out:   []Out{{Name: "Y", Var: 'T'}, {Name: "Mean", Var: 'T', Opt: true}, {Name: "InvStdDev", Var: 'T', Opt: true}},
+	Out:   []Out{{Name: "Y", Var: 'T'}, {Name: "Mean", Type: ir.Float32, Opt: true}, {Name: "InvStdDev", Type: ir.Float32, Opt: true}},
 	Attrs: []Attr{lastAxis, epsilon, stash},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planLayerNorm,
@@ -42,8 +42,8 @@ var normRows = []Row{{
 	Plan: planGroupNorm,
 }, {
 	Name: "RMSNormalization", Since: 23,
-	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'T'}},
-	Out:   []Out{{Name: "Y", Var: 'T'}},
+	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'V'}},
+	Out:   []Out{{Name: "Y", Var: 'V'}},
 	Attrs: []Attr{lastAxis, epsilon, stash},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planRMSNorm,

@@ -23,6 +23,8 @@ type Row struct {
 	// Rank gives the first output's number of dimensions before any shape is known, -1
 	// where it does not follow; nil where it never does.
 	Rank func(n *ir.Node, rank func(i int) int) int
+	// Grows lists the outputs that have an input's elements, and more, in their places.
+	Grows []Growth
 	// Fuses says which bounds the optimizer may let it put on its result.
 	Fuses Fuses
 	// Check returns what of the node is not implemented, as in "with indices", or "": for
@@ -46,6 +48,39 @@ type In struct {
 	// Strided says which gaps the step can do with (Spec.Stride).
 	Strided Strides
 }
+
+// Growth says that an output is an input with something added along an axis, or written
+// over. Where the planner lets both have the same memory, Call.Appends says so, and the
+// step writes what is new only.
+type Growth struct {
+	In, Out int
+	Axis    int // axisAttr for what the attribute axis says
+	Inputs  int // how many a node has to have, 0 for any
+	// Writes says that what is there may be overwritten: then nothing else may read the
+	// elements of the input.
+	Writes bool
+}
+
+// axisAttr stands for an axis that an attribute gives.
+const axisAttr = -1 << 10
+
+// AxisOf is the axis of a node's tensors of that many dimensions, -1 for none.
+func (g *Growth) AxisOf(n *ir.Node, rank int) int {
+	axis := g.Axis
+	if axis == axisAttr {
+		axis = int(n.Int("axis", Find(n.Key()).attrInt("axis")))
+	}
+	if axis < 0 {
+		axis += rank
+	}
+	if axis < 0 || axis >= rank {
+		return -1
+	}
+	return axis
+}
+
+// attrInt is an attribute's value where a node does not give it.
+func (r *Row) attrInt(name string) int64 { return r.Attrs[r.attr(name)].I }
 
 // Strides are kinds of gaps in an operand.
 type Strides uint8
@@ -194,6 +229,28 @@ func (r *Row) in(i int) *In {
 	return nil
 }
 
+// Operand is the operand that input i of a node is, nil beyond the list.
+func (r *Row) Operand(i int) *In { return r.in(i) }
+
+// Result is the result that output i of a node is, nil beyond the list.
+func (r *Row) Result(i int) *Out {
+	if i < len(r.Out) {
+		return &r.Out[i]
+	}
+	if n := len(r.Out); n > 0 && r.Out[n-1].Many {
+		return &r.Out[n-1]
+	}
+	return nil
+}
+
+// TypeOf is the type of a node's output i as far as it is known.
+func (r *Row) TypeOf(n *ir.Node, i int) ir.DType {
+	if r.Result(i) == nil {
+		return ir.Undefined
+	}
+	return r.outType(n, i)
+}
+
 // Needs is how many inputs a node of an opset version cannot be without.
 func (r *Row) Needs(version int) int {
 	n := 0
@@ -243,10 +300,11 @@ func (a *Attr) allows(word string) bool {
 	return false
 }
 
-// missingType returns which type the node takes or gives that is not implemented.
+// missingType returns which type the node takes or gives that is not implemented. Where
+// float32 is, types of 16 bits are widened (opt.Widen).
 func (r *Row) missingType(n *ir.Node) string {
 	for i, v := range n.Inputs {
-		if in := r.in(i); in != nil && v != nil && v.Type != ir.Undefined && !in.Types.Has(v.Type) {
+		if in := r.in(i); in != nil && v != nil && v.Type != ir.Undefined && !in.Types.Has(v.Type) && !(halfTypes.Has(v.Type) && in.Types.Has(ir.Float32)) {
 			return "type " + v.Type.String()
 		}
 	}

@@ -81,3 +81,32 @@ func TestSmallFloatsBeyondTheLargest(t *testing.T) {
 		require.Equal(t, round.want, powerOf(round.v, true, round.mode), round)
 	}
 }
+
+// float16 made of float32 and widened again: every one of them comes back, and what lies
+// between two is rounded as from float64.
+func TestNarrowedAndWidened(t *testing.T) {
+	all := ir.NewTensor(ir.Float16, 1<<16)
+	for i := range 1 << 16 {
+		all.Data[2*i], all.Data[2*i+1] = byte(i), byte(i>>8)
+	}
+	for i, v := range Widened(all).Float32s() {
+		if v != v {
+			require.Equal(t, i&0x8000|0x7e00, int(narrowed(v)), i)
+			continue
+		}
+		require.Equal(t, halfToFloat(uint16(i)), v)
+		require.Equal(t, i, int(narrowed(v)))
+		for _, d := range []int32{-4097, -4096, -4095, -1, 1, 4095, 4096, 4097} {
+			w := math.Float32frombits(uint32(int32(math.Float32bits(v)) + d))
+			if w == w {
+				require.Equal(t, floatToHalf(float64(w)), narrowed(w), "%x", math.Float32bits(w))
+			}
+		}
+	}
+	for n := range 20 { // any number of them
+		few := &ir.Tensor{Type: ir.BFloat16, Dims: []int{n}, Data: all.Data[2*0x3f70 : 2*(0x3f70+n)]}
+		for i, v := range Widened(few).Float32s() {
+			require.Equal(t, uint32(0x3f70+i)<<16, math.Float32bits(v))
+		}
+	}
+}

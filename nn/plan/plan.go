@@ -62,7 +62,7 @@ type node struct {
 	number  int   // in the order of walking
 	bodies  []*body
 	store   op.Store
-	state   *state // of a Concat that a state grows by
+	states  []*state // by output: those that grow there; nil for none
 
 	stamp    int // when it was planned last, 0 for never
 	admitted bool

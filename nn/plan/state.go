@@ -19,13 +19,15 @@ import (
 // would have to.
 //
 // A run that fails leaves a state as it was: what is written behind it does not count
-// before the run has ended.
+// before the run has ended. Of rows that are written over it may leave those of the next
+// position, which the model's own count of valid rows leaves out.
 type State struct{ In, Out int }
 
 type state struct {
 	State
 	input  *place
-	axis   int       // of the Concat, -1 for none
+	axis   int       // along which it grows, -1 for none
+	fixed  bool      // its declared size there does not change: rows are written over
 	grows  bool      // in place
 	fed    bool      // this run's input is given by the caller
 	kept   bool      // there is a state: a run has left it
@@ -45,7 +47,6 @@ type state struct {
 // addStates finds out which states grow, once the graph is compiled.
 func (p *Plan) addStates() {
 	p.staying = make([]*state, len(p.graph.Outputs))
-	concat := op.Find("Concat")
 	for _, pair := range p.options.States {
 		st := &state{State: pair, input: p.places[pair.In], axis: -1}
 		st.tensor.Dims = []int{}
@@ -55,17 +56,21 @@ func (p *Plan) addStates() {
 		in, out := p.inputs[pair.In], p.main.outputs[pair.Out]
 		declared := p.graph.Inputs[pair.In].Dims
 		for _, d := range p.main.nodes {
-			if d.row != concat || d.out[0] != out || len(d.in) != 2 || d.in[0] != in {
-				continue
-			}
-			axis := int(d.node.Int("axis", 0))
-			if axis < 0 {
-				axis += len(declared)
-			}
-			if uint(axis) < uint(len(declared)) {
-				st.axis = axis
-				if st.grows = dense(declared[:axis]) || p.readGaps(d, out, axis, len(declared)); st.grows {
-					d.state = st
+			for k := range d.row.Grows {
+				g := &d.row.Grows[k]
+				if g.In >= len(d.in) || g.Out >= len(d.out) || d.in[g.In] != in || d.out[g.Out] != out || g.Inputs != 0 && len(d.in) != g.Inputs {
+					continue
+				}
+				if st.axis = g.AxisOf(d.node, len(declared)); st.axis < 0 {
+					continue
+				}
+				st.fixed = declared[st.axis].Size >= 0
+				st.grows = (dense(declared[:st.axis]) || p.readGaps(d, g, out, st.axis, len(declared))) && !(g.Writes && p.readElsewhere(d, g))
+				if st.grows {
+					if d.states == nil {
+						d.states = make([]*state, len(d.out))
+					}
+					d.states[g.Out] = st
 				}
 			}
 		}
@@ -82,14 +87,33 @@ func dense(dims []ir.Dim) bool {
 	return true
 }
 
-// readGaps says whether whatever reads the first operand of a Concat, but for itself, and
+// readElsewhere says whether anything but the node that writes over its input reads the
+// elements of that.
+func (p *Plan) readElsewhere(writes *node, g *op.Growth) bool {
+	in := writes.in[g.In]
+	for _, d := range p.all {
+		for i, v := range d.in {
+			if v == in && (d != writes || i != g.In) && d.row != op.Find("Shape") {
+				return true
+			}
+		}
+	}
+	for _, v := range p.main.outputs {
+		if v == in {
+			return true
+		}
+	}
+	return p.branches
+}
+
+// readGaps says whether whatever reads the operand that a node grows, but for the node, and
 // its result, value number out, can do with gaps.
-func (p *Plan) readGaps(concat *node, out, axis, rank int) bool {
-	in, uses := concat.in[0], 0
+func (p *Plan) readGaps(grows *node, g *op.Growth, out, axis, rank int) bool {
+	in, uses := grows.in[g.In], 0
 	gaps := op.Spec{Outer: axis, Stride: 1, Dims: make([]int, rank)}
 	for _, d := range p.main.nodes {
 		for i, v := range d.in {
-			if (v == in || v == out) && !d.row.Reads(i, &gaps) && (d != concat || i > 0) {
+			if (v == in || v == out) && !d.row.Reads(i, &gaps) && (d != grows || i != g.In) {
 				return false
 			}
 		}
@@ -145,6 +169,9 @@ func (p *Plan) lay(st *state, s *op.Spec) int {
 	n := s.Dims[st.axis]
 	if n > st.rows {
 		more := n/8 + 16
+		if st.fixed {
+			more = 0
+		}
 		if st.rows > 0 && n*st.blocks*st.row < p.options.MaxBytes/16 {
 			more += n
 		}

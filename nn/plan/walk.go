@@ -226,7 +226,11 @@ func (p *Plan) replan(s *segment, n *node) error {
 			c.Spares[i] = pl.spare
 		}
 	}
-	c.Append = n.state != nil && !n.state.fed
+	for i, st := range n.states {
+		if st != nil && !st.fed {
+			c.Append |= 1 << i
+		}
+	}
 	if !n.admitted {
 		if err := n.row.Admit(c); err != nil {
 			return err
@@ -305,8 +309,8 @@ func (p *Plan) finish(n *node, c *op.Call) error {
 			pl.know(spec.Host, p.stamp)
 		case c.Aliases[i] != 0:
 			pl.view(n.places[c.Aliases[i]-1], spec, p.stamp)
-		case n.state != nil:
-			p.appended(n.state, pl, spec)
+		case n.states != nil && n.states[i] != nil:
+			p.appended(n.states[i], pl, spec)
 		default:
 			pl.buffered(spec, p.stamp)
 		}

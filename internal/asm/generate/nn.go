@@ -24,6 +24,8 @@ func layers(file *asm.File) {
 	sums(file)
 	extremes(file)
 	softmaxRows(file)
+	expRows(file)
+	rowDots(file)
 	addPixelRows(file)
 	mixPixels(file)
 	andPixels(file)

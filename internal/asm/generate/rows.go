@@ -188,3 +188,94 @@ func softmaxRows(file *asm.File) {
 			})
 		})
 }
+
+// expRows is softmaxRows without its last pass, which whoever calls it does later, and to
+// less: to the products.
+func expRows(file *asm.File) {
+	file.Func("func ExpRows(y, best, sums, x *float32, rows, cols int)",
+		"ExpRows is exp(x - maximum) of rows, with their sums; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, rows, cols := f.Ptr("y"), f.Ptr("x"), f.Int("rows"), f.Int("cols")
+			bests, sums := f.Ptr("best"), f.Ptr("sums")
+			in, out, left := f.NewPtr("in"), f.NewPtr("out"), f.NewInt("leftover")
+			best := f.NewF32("best")
+			zero := f.ConstF32(0)
+			f.Take(rows, 1, func() {
+				in.Set(x)
+				extreme(f, in, cols, best, math.Inf(-1), asm.V.PMax, func(a, b asm.F32) asm.F32 { return b.If(a.Lt(b), a) })
+				best.Set(bests.F32(0).If(best.Lt(bests.F32(0)), best).Add(zero))
+				bests.StoreF32(0, best)
+				best.Set(zero.If(best.Lt(f.ConstF32(-math.MaxFloat32)), best))
+				in.Set(x)
+				out.Set(y)
+				left.Set(cols)
+				f.Scope(func() {
+					m := f.NewV("m")
+					m.Set(best.Splat())
+					k := newFunction(f, append(append(expScalars[:4:4], expTerms...), 1, expMax)...)
+					f.Sweep(asm.Sweep{
+						Left: left, Pointers: []asm.Ptr{in, out}, Unroll: 1,
+						Vector: func(int) { out.StoreV(0, k.exp(in.V(0).Sub(m))) },
+						Scalar: func() { out.StoreF32(0, k.exp(in.Splat(0).Sub(m)).Lane(0)) },
+					})
+				})
+				f.Scope(func() {
+					s := newRowSum(f, y, false)
+					s.row(cols)
+					sums.StoreF32(0, s.total.F32())
+				})
+				x.Set(x.Add(floats(cols)))
+				bests.Advance(4)
+				sums.Advance(4)
+			})
+		})
+}
+
+// rowDots takes four rows at a time, whose sums do not wait for each other.
+func rowDots(file *asm.File) {
+	file.Func("func DotRows(y, x, matrix *float32, ld int, depth, rows int)",
+		"DotRows multiplies the rows of a matrix by one vector; its twin has the loop.",
+		func(f *asm.Func) {
+			y, row, rows := f.Ptr("y"), f.Ptr("matrix"), f.Int("rows")
+			ld, x, k := f.NewInt("apart"), f.NewPtr("at"), f.NewInt("k")
+			ld.Set(floats(f.ArgInt("ld")))
+			group := func(n int) {
+				f.Scope(func() {
+					acc, v := f.NewVs("acc", n), f.NewV("v")
+					a, sum := make([]asm.Ptr, n), make([]asm.F32, n)
+					for i := range a {
+						a[i], sum[i] = f.NewPtr("row"), f.NewF32("sum")
+						a[i].Set(row)
+						row.Set(row.Add(ld))
+						acc[i].Set(f.ZeroV())
+					}
+					x.Set(f.ArgPtr("x"))
+					k.Set(f.ArgInt("depth"))
+					f.Take(k, 4, func() {
+						v.Set(x.V(0))
+						for i := range a {
+							acc[i].Set(v.MulAdd(a[i].V(0), acc[i]))
+							a[i].Advance(16)
+						}
+						x.Advance(16)
+					})
+					for i := range a {
+						sum[i].Set(acc[i].Sum4())
+					}
+					f.Take(k, 1, func() {
+						for i := range a {
+							sum[i].Set(sum[i].Add(x.F32(0).Mul(a[i].F32(0))))
+							a[i].Advance(4)
+						}
+						x.Advance(4)
+					})
+					for i := range a {
+						y.StoreF32(int64(4*i), sum[i])
+					}
+					y.Advance(int64(4 * n))
+				})
+			}
+			f.Take(rows, 4, func() { group(4) })
+			f.Take(rows, 1, func() { group(1) })
+		})
+}

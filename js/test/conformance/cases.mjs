@@ -1,7 +1,7 @@
 // The ONNX project's cases of single operators: models, what they are fed and what must come out, read from protobuf.
 import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fromHalf } from '../src/half.js';
+import { fromHalf } from '../../src/half.js';
 
 /** The cases below a folder, as "folder/name". @param {string} root */
 export function listCases(root) {

@@ -1,0 +1,163 @@
+package compute
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+)
+
+// attended is Attention by its definition, in float64: the result and the scores kept.
+func attended(a *Attention, h *Head) (y, scores []float64) {
+	scores = make([]float64, h.Queries*h.All)
+	y = make([]float64, h.Queries*a.Width)
+	for i := range h.Queries {
+		p := make([]float64, max(h.Keys, h.All))
+		keep := func(stage Stage) {
+			if a.Keep == stage {
+				copy(scores[i*h.All:][:h.All], p)
+			}
+		}
+		for k := range p {
+			for d := range a.Depth {
+				p[k] += float64(h.Q[i*a.LDQ+d]) * float64(h.K[k*a.LDK+d])
+			}
+			p[k] *= float64(a.Scale)
+		}
+		keep(KeepScores)
+		if c := float64(a.Softcap); c != 0 {
+			for k := range p {
+				p[k] = c * math.Tanh(p[k]/c)
+			}
+		}
+		keep(KeepCapped)
+		for k := range p {
+			for _, b := range []*Plane[float32]{&h.Bias, &h.Bias2} {
+				switch {
+				case b.Data == nil:
+				case k < b.Cols:
+					p[k] += float64(b.Data[i*b.Row+k])
+				default:
+					p[k] = math.Inf(-1)
+				}
+			}
+			hidden := k >= h.Keys
+			if m := &h.Mask; m.Data != nil {
+				hidden = hidden || k >= m.Cols || m.Data[i*m.Row+k] == 0
+			}
+			if h.Causal {
+				hidden = hidden || k > h.Past+i
+			}
+			if h.Window > 0 {
+				last := h.Keys - 1
+				if h.Causal {
+					last = min(last, h.Past+i)
+				}
+				hidden = hidden || k <= last-h.Window
+			}
+			if hidden {
+				p[k] = math.Inf(-1)
+			}
+		}
+		keep(KeepMasked)
+		m, sum := math.Inf(-1), 0.0
+		for _, v := range p {
+			m = max(m, v)
+		}
+		if h.HasSink {
+			m = max(m, float64(h.Sink))
+			sum = math.Exp(float64(h.Sink) - m)
+		}
+		for k, v := range p {
+			p[k] = 0
+			if v > math.Inf(-1) {
+				p[k] = math.Exp(v - m)
+			}
+			sum += p[k]
+		}
+		for k := range p {
+			if sum > 0 {
+				p[k] /= sum
+			}
+			for d := 0; k < h.Keys && d < a.Width; d++ {
+				y[i*a.Width+d] += p[k] * float64(h.V[k*a.LDV+d])
+			}
+		}
+		keep(KeepSoftmax)
+	}
+	return y, scores
+}
+
+func TestAttention(t *testing.T) {
+	r := testkit.Rand(7)
+	for round := range 150 {
+		a := Attention{Depth: 1 + r.IntN(20), Width: 1 + r.IntN(20), Scale: 0.4}
+		if r.IntN(8) == 0 {
+			a.Depth, a.Scale = 64, 1
+		}
+		keys := 1 + r.IntN(40)
+		if r.IntN(4) == 0 {
+			keys = 505 + r.IntN(1000)
+		}
+		h := Head{Queries: 1 + r.IntN(8), Keys: keys, All: keys}
+		if r.IntN(4) == 0 {
+			h.Queries = 32
+		}
+		if r.IntN(2) == 0 {
+			a.Softcap = 1.5
+		}
+		a.Keep = Stage(r.IntN(int(KeepSoftmax) + 1))
+		if a.Keep != KeepNone && r.IntN(2) == 0 {
+			h.Keys = r.IntN(keys + 1)
+		}
+		if h.Causal = r.IntN(2) == 0; h.Causal {
+			h.Past = r.IntN(keys+4) - 4
+		}
+		if r.IntN(3) == 0 {
+			h.Window = 1 + r.IntN(keys)
+		}
+		for _, b := range []*Plane[float32]{&h.Bias, &h.Bias2} {
+			if r.IntN(3) == 0 {
+				b.Cols = max(1, keys-r.IntN(2)*r.IntN(keys))
+				b.Row = b.Cols * r.IntN(2)
+				b.Data = testkit.Normal(r, h.Queries*b.Cols, 0, 1)
+				for i := range b.Data {
+					if r.IntN(5) == 0 {
+						b.Data[i] = -inf
+					}
+				}
+			}
+		}
+		if r.IntN(3) == 0 {
+			h.Mask = Plane[byte]{make([]byte, h.Queries*keys), keys * r.IntN(2), keys}
+			for i := range h.Mask.Data {
+				h.Mask.Data[i] = byte(r.IntN(2))
+			}
+		}
+		if h.HasSink = r.IntN(4) == 0; h.HasSink {
+			h.Sink = float32(r.NormFloat64())
+		}
+		a.LDQ, a.LDK, a.LDV, a.LDY = a.Depth+r.IntN(2)*3, a.Depth+r.IntN(2)*3, a.Width+r.IntN(2)*3, a.Width+r.IntN(2)*3
+		h.Q, h.K, h.V = testkit.Normal(r, h.Queries*a.LDQ, 0, 1), testkit.Normal(r, keys*a.LDK, 0, 1), testkit.Normal(r, keys*a.LDV, 0.2, 1)
+		h.Y, h.Scores = testkit.Normal(r, h.Queries*a.LDY, 0, 1), make([]float32, h.Queries*h.All)
+		before := append([]float32(nil), h.Y...)
+		a.Run(&h, make([]float32, a.ScratchLen(h.Queries, keys)))
+		y, scores := attended(&a, &h)
+		at := fmt.Sprintf("round %d: %+v, %d queries, %d of %d keys", round, a, h.Queries, h.Keys, keys)
+		for i, got := range h.Y {
+			if d := i % a.LDY; d >= a.Width {
+				require.Equal(t, before[i], got, at)
+			} else {
+				require.InDelta(t, y[i/a.LDY*a.Width+d], float64(got), 2e-5, at)
+			}
+		}
+		for i, got := range h.Scores {
+			if want := scores[i]; want != float64(got) {
+				require.InDelta(t, want, float64(got), 2e-5, at)
+			}
+		}
+	}
+}
