@@ -102,6 +102,7 @@ func (n node) try() ([]*ir.Tensor, error) {
 	}
 	for i, x := range feeds {
 		copy(r.In(i).Data, x.Data)
+		copy(r.In(i).Strings, x.Strings)
 	}
 	if err := r.Exec(); err != nil {
 		return nil, err
@@ -137,6 +138,9 @@ func other(s *graph.Session, dims [][]int, feeds []*ir.Tensor) {
 				for at := 0; at < len(r.In(i).Data) && len(x.Data) > 0; {
 					at += copy(r.In(i).Data[at:], x.Data)
 				}
+				for at := 0; at < len(r.In(i).Strings) && len(x.Strings) > 0; {
+					at += copy(r.In(i).Strings[at:], x.Strings)
+				}
 			}
 			_ = r.Exec()
 		}
@@ -155,6 +159,9 @@ func (n node) tryResident(s *graph.Session, dims [][]int, feeds []*ir.Tensor) (o
 		r, err := s.PrepareFed(dims, fed)
 		if err != nil {
 			return nil, err
+		}
+		for i, x := range feeds {
+			copy(r.In(i).Strings, x.Strings)
 		}
 		if err := r.Exec(); err != nil {
 			return nil, err
@@ -195,6 +202,7 @@ func (n node) run(t *testing.T) []*ir.Tensor {
 	for i := range fed {
 		require.Equal(t, fed[i].Dims, constant[i].Dims, "%s, output %d with constant inputs", n.op, i)
 		require.Equal(t, fed[i].Data, constant[i].Data, "%s, output %d with constant inputs", n.op, i)
+		require.Equal(t, fed[i].Strings, constant[i].Strings, "%s, output %d with constant inputs", n.op, i)
 	}
 	n.constant, n.grown = false, true
 	for range 2 {
@@ -203,6 +211,7 @@ func (n node) run(t *testing.T) []*ir.Tensor {
 		for i := range fed {
 			require.Equal(t, fed[i].Dims, grown[i].Dims, "%s, output %d after other shapes", n.op, i)
 			require.Equal(t, fed[i].Data, grown[i].Data, "%s, output %d after other shapes", n.op, i)
+			require.Equal(t, fed[i].Strings, grown[i].Strings, "%s, output %d after other shapes", n.op, i)
 		}
 		n.constant = true
 	}

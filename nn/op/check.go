@@ -53,7 +53,7 @@ func checkNodes(m *ir.Missing, nodes []*ir.Node, version int) {
 }
 
 // Complete checks that every node has the inputs that its operator cannot be without, so
-// that the optimizer can rely on them.
+// that the optimizer can rely on them, and that its attributes are right.
 func Complete(nodes []*ir.Node) error {
 	for _, n := range nodes {
 		want, have := 0, 0
@@ -69,6 +69,11 @@ func Complete(nodes []*ir.Node) error {
 		}
 		if len(n.Outputs) == 0 || len(n.Outputs) > maxOperands || len(n.Inputs) > maxOperands {
 			return ir.Load("graph: ", ir.Plain(n.Op), " ", text.Quote(n.Name), " has ", len(n.Inputs), " inputs and ", len(n.Outputs), " outputs")
+		}
+		if row != nil && row.Verify != nil {
+			if err := row.Verify(n); err != nil {
+				return err
+			}
 		}
 		for _, g := range n.Subgraphs() {
 			if err := Complete(g.Nodes); err != nil {

@@ -30,6 +30,9 @@ type Row struct {
 	// Check returns what of the node is not implemented, as in "with indices", or "": for
 	// what the other columns cannot say.
 	Check func(n *ir.Node) string
+	// Verify says what is wrong with a node's attributes, when the model is loaded: for what
+	// is no valid ONNX.
+	Verify func(n *ir.Node) error
 	// Limits says in words what Check, or the plan, refuses although ONNX has it.
 	Limits string
 	// Plan is called for each new set of input shapes. It declares the outputs and gives the
