@@ -451,6 +451,27 @@ const recurrent = (d) => {
   };
 };
 
+/** @type {Maker} */
+const running = (d) => {
+  const rank = d.int(1, 4);
+  const axis = d.int(d.unsigned(1) ? 0 : -rank, rank - 1);
+  return () => [d.tensor(0, d.dims(rank)), d.list(1, [axis], d.chance(0.5) ? [] : [1])];
+};
+
+/** @type {Maker} */
+const loss = (d) => {
+  const rank = d.int(2, 4);
+  d.maybe('reduction', d.pick(['none', 'sum', 'mean']), 'mean');
+  const ignored = d.maybe('ignore_index', d.int(-1, 2), undefined);
+  const weighed = d.chance(0.5);
+  d.outs = d.outs.map((_, i) => i === 0 || d.chance(0.5));
+  return () => {
+    const dims = d.dims(rank, false);
+    dims[1] += 3;
+    return [d.tensor(0, dims), d.tensor(1, dims.toSpliced(1, 1), () => (ignored !== undefined && d.chance(0.2) ? ignored : d.int(0, dims[1] - 1))), ...weighed ? [d.tensor(2, [dims[1]], positive)] : []];
+  };
+};
+
 /** @type {Record<string, Maker>} */
 const makers = {
   LSTM: recurrent, GRU: recurrent, RNN: recurrent,
@@ -531,11 +552,7 @@ const makers = {
   ReduceSum: reduction(plain), ReduceMean: reduction(plain), ReduceMax: reduction(ordered), ReduceMin: reduction(ordered), ReduceSumSquare: reduction(plain),
   ReduceL1: reduction(plain), ReduceL2: reduction(plain), ReduceLogSum: reduction(positive), ReduceLogSumExp: reduction(plain), ReduceProd: reduction(between(-2, 2)),
   Softmax: softmax, LogSoftmax: softmax,
-  CumSum: (d) => {
-    const rank = d.int(1, 4);
-    const axis = d.int(d.unsigned(1) ? 0 : -rank, rank - 1);
-    return () => [d.tensor(0, d.dims(rank)), d.list(1, [axis], d.chance(0.5) ? [] : [1])];
-  },
+  CumSum: running, CumProd: running,
 
   Conv: convolution(false), ConvTranspose: convolution(true), MaxPool: pool, AveragePool: pool, LpPool: pool, GlobalAveragePool: globalPool, GlobalMaxPool: globalPool, GlobalLpPool: globalPool,
   MatMul: (d) => {
@@ -761,6 +778,61 @@ const makers = {
     return () => [d.tensor(0, d.dims(rank), (_, type) => (d.chance(0.5) ? 0 : plain(d, type)))];
   },
 
+  Einsum: (d) => {
+    const equation = d.give('equation', d.pick(['ij,jk->ik', 'bij,bjk->bik', 'bij,bkj->bik', 'bqhd,bkhd->bhqk', 'bhqk,bkhd->bqhd', 'bij,jk->bik', 'ij->ji', 'ii->i', 'bii->b', 'ij->', 'i,i->', 'i,j->ij', 'ij,ij->ij',
+      'ij,jk,kl->il', 'i,ij', 'ba', '...ij,...jk->...ik', 'ij...->...', 'bhi,bi->bhi', 'iji,ji->j']));
+    return () => {
+      const sizes = {};
+      const more = d.dims(2, false);
+      return equation.split('->')[0].split(',').map((term) => d.tensor(0, term.split(/(\.\.\.|)/).filter(Boolean).flatMap((l) => (l === '...' ? more : (sizes[l] ??= d.pick([1, 2, 3, 5, 8])))), plain));
+    };
+  },
+  Hardmax: (d) => {
+    const rank = d.int(d.opset < 13 ? 2 : 1, 4);
+    d.axis('axis', rank, d.opset < 13 ? 1 : -1);
+    return () => [d.tensor(0, d.dims(rank, false), ordered)];
+  },
+  EyeLike: (d) => {
+    d.maybe('k', d.int(-4, 4), 0);
+    if (d.types[':dtype']) d.give('dtype', typeNumbers[d.types[':dtype']]);
+    else d.has('dtype');
+    return () => [d.tensor(0, d.dims(2))];
+  },
+  Compress: (d) => {
+    const rank = d.int(1, 4);
+    const axis = d.has('axis') && d.chance(0.7) ? d.give('axis', d.opset >= 11 ? d.int(-rank, rank - 1) : d.int(0, rank - 1)) : undefined;
+    return () => {
+      const dims = d.dims(rank, false);
+      const n = axis === undefined ? product(dims) : dims.at(axis);
+      return [d.tensor(0, dims, wild), d.tensor(1, [d.int(1, n)])];
+    };
+  },
+  Unique: (d) => {
+    const rank = d.int(1, 3);
+    d.maybe('axis', d.int(-rank, rank - 1), undefined, 0.5);
+    d.maybe('sorted', d.int(0, 1), 1);
+    d.outs = d.outs.map((_, i) => i === 0 || d.chance(0.5));
+    return () => [d.tensor(0, d.dims(rank, false), between(-2, 2))].map((x) => ({ ...x, data: isFloat(x.type) ? x.data.map((v) => (x.type === 'float16' ? v & 0xfe00 : Math.round(v))) : x.data }));
+  },
+  BitShift: (d) => {
+    d.give('direction', d.pick(['LEFT', 'RIGHT']));
+    const rank = d.int(0, 4);
+    return () => {
+      const dims = d.dims(rank);
+      return [d.tensor(0, d.narrower(dims), wild), d.tensor(1, d.narrower(dims), between(0, 7))];
+    };
+  },
+  Scatter: elementsAt,
+  Det: (d) => {
+    const rank = d.int(2, 4);
+    return () => {
+      const dims = d.dims(rank, false);
+      const n = d.int(1, 5);
+      return [d.tensor(0, [...dims.slice(2), n, n])];
+    };
+  },
+  NegativeLogLikelihoodLoss: loss, SoftmaxCrossEntropyLoss: loss,
+
   ConstantOfShape: (d) => {
     const rank = d.int(0, 4);
     if (d.types[':value']) d.give('value', { type: typeNumbers[d.types[':value']], dims: [1], data: pack(d.types[':value'], [wild(d, d.types[':value'])]) });
@@ -816,6 +888,7 @@ function setsOf(row) {
     sets[key] = sets[key] ? sets[key].filter((t) => Types.includes(t)) : Types;
   }
   if (row.Name === 'Cast') sets[':to'] = row.In[0].Types;
+  if (row.Name === 'EyeLike') sets[':dtype'] = [undefined, 'float32', 'float64', 'int64', 'int32', 'uint8', 'bool', 'float16'];
   if (row.Name === 'ConstantOfShape') sets[':value'] = [undefined, 'float32', 'float64', 'float16', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'bool', 'bfloat16'];
   return sets;
 }
@@ -831,7 +904,7 @@ export function* plansOf(table, row, draw) {
   }
 }
 
-const fed = (type) => type in arrays;
+const fed = (type) => type in arrays || type === 'string';
 
 /**
  * A case: a model of one node, and what to run it with, once or twice.
@@ -863,13 +936,13 @@ export function drawCase(row, { opset, types }, seed) {
     const out = row.Out[Math.min(i, row.Out.length - 1)];
     if (row.Name === 'Dropout' && i === 1) return opset >= 10 ? 'bool' : types.T;
     if (row.Name === 'If') return d.captured.x;
-    return out.Type || (out.Var ? types[out.Var] : types[`:${out.From}`] ?? 'float32');
+    return out.Type || (types[`:${out.From}`] ?? (out.Var ? types[out.Var] : 'float32'));
   };
   // Of a type that tensors of JavaScript have not, numbers are looked at as float32 (bfloat16), or else the dimensions.
   const inputs = given.map((v, i) => (v ? names[square && i === 1 ? 0 : i] : ''));
   const nodes = [{ op: row.Name, inputs, outputs, attributes: d.attributes }];
   // Behind other nodes, so that operand 0 is in memory that may be used again.
-  if (first[0] && !first[0].host && first[0].type !== 'bfloat16' && fed(first[0].type) && all.every(([{ dims }]) => dims.length === 3) && d.chance(0.4)) {
+  if (first[0] && !first[0].host && first[0].type !== 'bfloat16' && first[0].type !== 'string' && fed(first[0].type) && all.every(([{ dims }]) => dims.length === 3) && d.chance(0.4)) {
     nodes.unshift({ op: 'Transpose', inputs: ['in0'], outputs: ['turned'], attributes: { perm: [1, 2, 0] } }, { op: 'Transpose', inputs: ['turned'], outputs: ['back'], attributes: { perm: [2, 0, 1] } });
     nodes[2].inputs = inputs.map((name) => (name === 'in0' ? 'back' : name));
   }

@@ -44,12 +44,12 @@ const typesBeyondONNX = [
   ['Gather', 0, 'int4 uint4'],
   ['MaxPool', 0, 'int8 uint8', 11],
   ['Cast Concat DepthToSpace Flatten Gather GatherElements GatherND Expand Identity NonZero Pad Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze', 0, 'bfloat16', 12],
-  ['Upsample', 0, 'bfloat16'],
+  ['Upsample Compress EyeLike Scatter Unique', 0, 'bfloat16'],
   // Indices and lists: the engine takes any integers, ONNX int64 alone or int32 as well.
   ['GatherND ScatterND', 1, 'int32'],
   ['ConstantOfShape', 0, `${otherIntegers} int32`],
   ['Expand Pad Reshape Tile TopK Trilu Split Squeeze Unsqueeze ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare', 1, `${otherIntegers} int32`],
-  ['CumSum Slice', 1, otherIntegers],
+  ['CumSum CumProd Slice', 1, otherIntegers],
   ['Slice', 2, otherIntegers],
   ['Slice Pad', 3, otherIntegers],
   ['Slice', 4, otherIntegers],
@@ -82,6 +82,9 @@ const typesWithoutKernel = [
   ['Dropout', 1, 'bfloat16'],
   ['Flatten Identity Reshape Shape Size Squeeze Unsqueeze', 0, 'int4 uint4'],
   ['Pow', 1, otherIntegers],
+  ['Hardmax Det', 0, 'float64'],
+  ['BitShift', 0, 'uint16'],
+  ['Unique', 0, 'bool int16 int32 uint8 uint16 uint32 uint64'],
 ];
 
 // OneHot has kernels for these types of indices, depth and values.
@@ -121,6 +124,8 @@ const otherwise = [
   ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
   ['Pow', (c) => c.opset < 12 && c.first[0].type !== c.first[1].type, 'one type for both operands before opset 12'],
   ['Upsample', (c) => c.opset >= 10, 'no such operator from opset 10 on'],
+  ['Scatter', (c) => c.opset >= 11, 'no such operator from opset 11 on'],
+  ['EyeLike', (c) => c.types.T !== 'bfloat16' && [c.types.T, c.types[':dtype'] ?? c.types.T].some((type) => !/^(float32|float64|int32|int64|uint64)$/.test(type) && c.types.T !== 'float16'), 'no kernel for the types'],
   ['Slice', (c) => c.first.slice(1).every((v) => !v || v.type === 'int32' || v.type === 'int64') && new Set(c.first.slice(1).filter(Boolean).map(({ type }) => type)).size > 1, 'one type for all lists'],
   ['Pad', (c) => c.first[3]?.type === 'int32' && c.constant[3], 'axes that are known have to be int64'],
   ['Clip', (c) => c.opset >= 13 && /^u?int16$/.test(c.types.T) && Boolean(c.first[1] || c.first[2]), 'no kernel for bounds of 16 bits'],
@@ -160,7 +165,7 @@ function toleranceOf(c, type) {
   if (type === 'float64') return { rel: 1e-12, floor: 1 };
   // onnxruntime squares before it subtracts: digits are lost where numbers of a group are nearly alike.
   if (/^(Batch|Group|Instance)Normalization$/.test(c.row.Name)) return { rel: 5e-3, floor: 1 };
-  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Reduce|CumSum|Resize|Upsample|AveragePool|Global|.*Normalization|Scatter|LSTM|GRU|RNN)/.test(c.row.Name), floor: 0.1 };
+  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|.*Normalization|Scatter|LSTM|GRU|RNN)/.test(c.row.Name), floor: 0.1 };
 }
 
 /** Where two results differ, '' for nowhere. @param {Case} c */
@@ -172,10 +177,11 @@ function unlike(c, got, want) {
       if (g.type !== w.type) return `${where} is ${g.type}, want ${w.type}`;
       if (String(g.dims) !== String(w.dims)) return `${where} has dimensions [${g.dims}], want [${w.dims}]`;
       const { rel, floor: least, sums } = toleranceOf(c, w.type);
-      const floor = sums ? w.data.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 1) : least;
+      const floor = sums && w.type !== 'string' ? w.data.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 1) : least;
       const number = w.type === 'float16' ? fromHalf : Number;
       for (let k = 0; k < w.data.length; k++) {
         if (g.data[k] === w.data[k]) continue;
+        if (w.type === 'string') return `${where}[${k}] is ${JSON.stringify(g.data[k])}, want ${JSON.stringify(w.data[k])}`;
         const [a, b] = [number(g.data[k]), number(w.data[k])];
         if ((Number.isNaN(a) && Number.isNaN(b)) || (a === b && /float/.test(w.type)) || Math.abs(a - b) <= rel * (Math.abs(b) + floor)) continue;
         return `${where}[${k}] is ${g.data[k]}, want ${w.data[k]}`;

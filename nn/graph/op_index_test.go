@@ -332,6 +332,14 @@ func TestStepsAllocateNothing(t *testing.T) {
 		{op: "TopK", constant: true, outs: 2, in: []*ir.Tensor{x, list(2)}},
 		{op: "LSTM", outs: 3, constant: true, in: []*ir.Tensor{random(1, 4, 2, 3), random(2, 1, 20, 3), random(3, 1, 20, 5)}},
 		{op: "GRU", outs: 2, in: []*ir.Tensor{random(1, 4, 2, 3), random(2, 1, 15, 3), random(3, 1, 15, 5), random(4, 1, 30), lens}},
+		{op: "Einsum", attrs: attrs("equation", text("ij,kj->ki")), in: []*ir.Tensor{x, random(2, 5, 6)}},
+		{op: "Einsum", attrs: attrs("equation", text("ij,ij->j")), in: []*ir.Tensor{ints, ints}},
+		{op: "Hardmax", in: []*ir.Tensor{x}},
+		{op: "EyeLike", in: []*ir.Tensor{x}},
+		{op: "Compress", constant: true, attrs: attrs("axis", integer(1)), in: []*ir.Tensor{x, bools([]int{3}, 1, 0, 1)}},
+		{op: "BitwiseAnd", version: 18, in: []*ir.Tensor{ints, ints}},
+		{op: "Det", in: []*ir.Tensor{random(1, 2, 3, 3)}},
+		{op: "SoftmaxCrossEntropyLoss", outs: 2, in: []*ir.Tensor{x, list(1, 0, 5, 2)}},
 	} {
 		s, err := graph.NewSession(n.graph(), graph.Options{Optimize: "none"})
 		require.NoError(t, err, n.op)

@@ -114,6 +114,7 @@ func TestNodeCases(t *testing.T) {
 				want := tensor("output", i)
 				require.Equal(t, want.Type, y.Type, "%s, %s", path, level)
 				require.Equal(t, append([]int{}, want.Dims...), append([]int{}, y.Dims...), "%s, %s", path, level)
+				require.Equal(t, append([]string{}, want.Strings...), append([]string{}, y.Strings...), "%s, %s", path, level)
 				a, b := numbersOf(want), numbersOf(y)
 				for k := range a {
 					tolerance := 0.0

@@ -36,6 +36,14 @@ var createRows = []Row{{
 	Attrs: []Attr{{Name: "exclusive", Kind: ir.AttrInt}, {Name: "reverse", Kind: ir.AttrInt}},
 	Rank:  sameRank,
 	Plan:  planCumSum,
+}, {
+	Name: "CumProd", Since: 26,
+	In: []In{{Name: "x", Types: floatTypes | 1<<ir.Int32 | 1<<ir.Int64 | 1<<ir.Uint32 | 1<<ir.Uint64, Var: 'T'},
+		{Name: "axis", Types: intTypes}},
+	Out:   []Out{{Name: "y", Var: 'T'}},
+	Attrs: []Attr{{Name: "exclusive", Kind: ir.AttrInt}, {Name: "reverse", Kind: ir.AttrInt}},
+	Rank:  sameRank,
+	Plan:  planCumSum,
 }}
 
 // checkConstantOfShape: the type of the result is the attribute's.
@@ -182,12 +190,13 @@ type cumSum[T wideElem] struct {
 	w                  wide[T]
 	outer, n, inner    int
 	exclusive, reverse bool
+	product            bool // in place of the sum
 }
 
 func (s *cumSum[T]) set(c *Call, axis int) {
 	dims, t := c.In(0).Dims, c.In(0).Type
 	s.outer, s.n, s.inner = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:])
-	s.exclusive, s.reverse = c.Int("exclusive") != 0, c.Int("reverse") != 0
+	s.exclusive, s.reverse, s.product = c.Int("exclusive") != 0, c.Int("reverse") != 0, c.Node.Op == "CumProd"
 	s.w.set(c, 1, t, c.In(0).Len())
 }
 
@@ -199,15 +208,20 @@ func (s *cumSum[T]) Run(a *Args) {
 			if s.reverse {
 				at, step = at+(s.n-1)*step, -step
 			}
-			var sum T
+			var total T
+			if s.product {
+				total = 1
+			}
 			for range s.n {
-				v := x[at]
-				if s.exclusive {
-					y[at] = sum
-					sum += v
+				before := total
+				if s.product {
+					total *= x[at]
 				} else {
-					sum += v
-					y[at] = sum
+					total += x[at]
+				}
+				y[at] = total
+				if s.exclusive {
+					y[at] = before
 				}
 				at += step
 			}

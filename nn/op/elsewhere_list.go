@@ -4,4 +4,4 @@
 
 package op
 
-const elsewhere = "  "
+const elsewhere = " Det NegativeLogLikelihoodLoss SoftmaxCrossEntropyLoss com.microsoft.CDist com.microsoft.Inverse "

@@ -17,6 +17,7 @@ var (
 	scatterIn   = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}, {Name: "updates", Types: storedTypes, Var: 'T'}}
 	gatherOut   = []Out{{Name: "output", Var: 'T'}}
 	gatherAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt}}
+	noReduction = Attr{Name: "reduction", Kind: ir.AttrString, S: "none", Words: []string{"none"}, Since: 16, Till: 10} // never
 	reduction   = Attr{Name: "reduction", Kind: ir.AttrString, S: "none", Words: reductions, Since: 16}
 )
 
@@ -42,6 +43,11 @@ var gatherRows = []Row{{
 	Rank:   sameRank,
 	Limits: reducedLimits,
 	Plan:   planScatterElements,
+}, {
+	Name: "Scatter", Since: 9, // the earlier name of ScatterElements
+	In: scatterIn, Out: gatherOut, Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, noReduction},
+	Rank: sameRank,
+	Plan: planScatterElements,
 }, {
 	Name: "ScatterND", Since: 11, Changes: []int{13, 16, 18},
 	In: scatterIn, Out: gatherOut, Attrs: []Attr{reduction},

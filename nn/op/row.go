@@ -104,7 +104,8 @@ func (r *Row) Reads(i int, s *Spec) bool {
 }
 
 // Out is a result: of the type of the operands with the same Var, or of Type, or of the
-// type that the attribute From says (a number, or a tensor of that type; float32 without it).
+// type that the attribute From says (a number, or a tensor of that type; without it that of
+// Var, or else float32).
 type Out struct {
 	Name string
 	Var  byte
@@ -327,7 +328,7 @@ func (r *Row) missingType(n *ir.Node) string {
 func (r *Row) outType(n *ir.Node, i int) ir.DType {
 	o := &r.Out[min(i, len(r.Out)-1)]
 	switch {
-	case o.From != "":
+	case o.From != "" && (o.Var == 0 || n.Attrs[o.From] != nil):
 		a := n.Attrs[o.From]
 		switch {
 		case a == nil:

@@ -19,29 +19,39 @@ var (
 	softmaxAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt, I: -1}}
 )
 
-// planSoftmax: up to opset 12 the axes from axis (by default 1) on count as one;
-// from opset 13 on axis (by default the last) is the only one.
-func planSoftmax(c *Call) error {
-	dims := sameOut(c).Dims
-	outer, n, inner := 1, 1, 1
+// softmaxAxes are the three that a softmax sees, of which it is over the middle one. Up to
+// opset 12 the axes from axis (by default 1) on count as one; from opset 13 on axis (by
+// default the last) is the only one.
+func softmaxAxes(c *Call) (outer, n, inner int, err error) {
+	dims := c.In(0).Dims
 	if c.Node.Version < 13 {
 		axis, err := axisOf(c, c.Node.Int("axis", min(1, int64(len(dims)))), len(dims)+1)
 		if err != nil {
-			return err
+			return 0, 0, 0, err
 		}
 		if c.Node.Int("axis", 1) < 0 {
 			axis--
 		}
 		if axis < 0 {
-			return c.fail("axis is %, but the input has dimensions @", dims, int(c.Node.Int("axis", 1)))
+			return 0, 0, 0, c.fail("axis is %, but the input has dimensions @", dims, int(c.Node.Int("axis", 1)))
 		}
-		outer, n = ir.Elements(dims[:axis]), ir.Elements(dims[axis:])
-	} else if len(dims) > 0 {
-		axis, err := axisOf(c, c.Int("axis"), len(dims))
-		if err != nil {
-			return err
-		}
-		outer, n, inner = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:])
+		return ir.Elements(dims[:axis]), ir.Elements(dims[axis:]), 1, nil
+	}
+	if len(dims) == 0 {
+		return 1, 1, 1, nil
+	}
+	axis, err := axisOf(c, c.Int("axis"), len(dims))
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	return ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:]), nil
+}
+
+func planSoftmax(c *Call) error {
+	sameOut(c)
+	outer, n, inner, err := softmaxAxes(c)
+	if err != nil {
+		return err
 	}
 	if outer*n*inner == 0 {
 		c.Step = nothing{}

@@ -175,3 +175,8 @@ func stepEach[T wideElem](c *Call, f func(v T) T) {
 	s.f = f
 	s.wide.set(c, 1, c.In(0).Type, c.In(0).Len())
 }
+
+// scratchFloats are n numbers of scratch memory from number at on.
+func scratchFloats(a *Args, at, n int) []float64 {
+	return slab.View[float64](a.Scratch[8*at:][:8*n])
+}
