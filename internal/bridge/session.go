@@ -108,6 +108,12 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 	if err != nil {
 		return 0, err
 	}
+	for _, v := range append(engine.Inputs(), engine.Outputs()...) {
+		if v.Form.List() {
+			engine.Release()
+			return 0, &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", a sequence or an optional value")}}
+		}
+	}
 	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, file: file, beside: engine.Weights(file)}
 	if id, err = b.Keep(s); err != nil {
 		engine.Release()

@@ -146,6 +146,7 @@ type (
 		Since   int
 		Changes []int `json:",omitempty"`
 		Limits  string
+		Planned bool `json:",omitempty"`
 		In      []inText
 		Out     []outText
 		Attrs   []attrText
@@ -171,7 +172,7 @@ type (
 
 var kinds = map[ir.AttrKind]string{
 	ir.AttrFloat: "float", ir.AttrInt: "int", ir.AttrString: "string", ir.AttrTensor: "tensor", ir.AttrGraph: "graph",
-	ir.AttrFloats: "floats", ir.AttrInts: "ints", ir.AttrStrings: "strings",
+	ir.AttrType: "type", ir.AttrFloats: "floats", ir.AttrInts: "ints", ir.AttrStrings: "strings",
 }
 
 // table is all that the rows say of models, without what only the optimizer makes.
@@ -181,7 +182,7 @@ func table() tableText {
 		if r.Domain == ir.Internal {
 			continue
 		}
-		row := rowText{Name: r.Name, Domain: r.Domain, Since: r.Since, Changes: r.Changes, Limits: r.Limits, In: []inText{}, Attrs: []attrText{}}
+		row := rowText{Name: r.Name, Domain: r.Domain, Since: r.Since, Changes: r.Changes, Limits: r.Limits, Planned: r.Planned, In: []inText{}, Attrs: []attrText{}}
 		for _, v := range r.In {
 			in := inText{Name: v.Name, Var: letter(v.Var), Opt: v.Opt, Many: v.Many, Since: v.Since}
 			for _, e := range v.Types.List() {

@@ -264,6 +264,7 @@ describe('operators beside onnxruntime-web', () => {
   }
 
   for (const [place, row] of table.Rows.entries()) {
+    if (row.Planned && row.Name !== 'If') continue; // bodies and sequences, which control.test.mjs compares
     test(row.Name, { skip: only !== undefined && only !== row.Name }, async () => {
       makerOf(row);
       const failures = [];

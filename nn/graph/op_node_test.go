@@ -118,8 +118,19 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 	require.Len(t, outputs, len(s.Outputs()))
 	var feeds []*ir.Tensor
 	var dims [][]int
+	var counts []int
 	for i, in := range s.Inputs() {
-		x := brained(readTensor(t, filepath.Join(set, fmt.Sprintf("input_%d.pb", i))), in.Type)
+		file := filepath.Join(set, fmt.Sprintf("input_%d.pb", i))
+		if in.Form.List() {
+			n, list := readList(t, file, in.Form)
+			for _, x := range list {
+				feeds, dims = append(feeds, x), append(dims, x.Dims)
+			}
+			counts = append(counts, n)
+			continue
+		}
+		counts = append(counts, graph.One)
+		x := brained(readTensor(t, file), in.Type)
 		if in.Name == "like" && len(in.Dims) > len(x.Dims) { // which has one element in the data, and others in the model
 			var like []int
 			for _, d := range in.Dims {
@@ -129,7 +140,7 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 		}
 		feeds, dims = append(feeds, x), append(dims, x.Dims)
 	}
-	run, err := s.Prepare(dims)
+	run, err := s.PrepareLists(counts, dims, nil)
 	require.NoError(t, err)
 	for i, x := range feeds {
 		require.Equal(t, x.Type, run.In(i).Type)
@@ -138,9 +149,23 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 	// Twice: what a first run leaves behind must not show in a second one.
 	for range 2 {
 		require.NoError(t, run.Exec())
-		for i := range s.Outputs() {
-			got := run.Out(i)
-			want := brained(readTensor(t, filepath.Join(set, fmt.Sprintf("output_%d.pb", i))), got.Type)
+		at := 0
+		for i, out := range s.Outputs() {
+			file := filepath.Join(set, fmt.Sprintf("output_%d.pb", i))
+			if out.Form.List() {
+				n, list := readList(t, file, out.Form)
+				require.Equal(t, n, run.Counts()[i], "output %d", i)
+				for _, want := range list {
+					got := run.Out(at)
+					require.Equal(t, want.Dims, append([]int{}, got.Dims...), "output %d", i)
+					sameTensor(t, want, got, i)
+					at++
+				}
+				continue
+			}
+			got := run.Out(at)
+			at++
+			want := brained(readTensor(t, file), got.Type)
 			require.Equal(t, want.Type.String(), got.Type.String(), "output %d", i)
 			require.Equal(t, want.Dims, append([]int{}, got.Dims...), "output %d", i)
 			sameTensor(t, want, got, i)
@@ -184,10 +209,56 @@ func sameTensor(t *testing.T, want, got *ir.Tensor, output int) {
 	}
 }
 
+// readList reads a file of a SequenceProto, or of an OptionalProto of a tensor or such a sequence.
+func readList(t *testing.T, path string, form ir.Form) (count int, list []*ir.Tensor) {
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	read := func(b []byte, each func(field protowire.Number, v []byte)) {
+		for len(b) > 0 {
+			field, kind, n := protowire.ConsumeTag(b)
+			require.Positive(t, n)
+			m := protowire.ConsumeFieldValue(field, kind, b[n:])
+			require.Positive(t, m)
+			if kind == protowire.BytesType {
+				v, _ := protowire.ConsumeBytes(b[n:])
+				each(field, v)
+			}
+			b = b[n+m:]
+		}
+	}
+	sequence := func(b []byte) {
+		read(b, func(field protowire.Number, v []byte) {
+			if field == 3 {
+				list = append(list, tensorOf(t, v, path))
+			}
+		})
+		count = len(list)
+	}
+	if form == ir.Sequence {
+		sequence(b)
+		return count, list
+	}
+	count = graph.Nothing
+	read(b, func(field protowire.Number, v []byte) {
+		switch field {
+		case 3:
+			list, count = append(list, tensorOf(t, v, path)), graph.One
+		case 5:
+			sequence(v)
+		}
+	})
+	return count, list
+}
+
 // readTensor reads a TensorProto file.
 func readTensor(t *testing.T, path string) *ir.Tensor {
 	b, err := os.ReadFile(path)
 	require.NoError(t, err)
+	return tensorOf(t, b, path)
+}
+
+// tensorOf reads a TensorProto.
+func tensorOf(t *testing.T, b []byte, path string) *ir.Tensor {
 	var dims []int
 	var raw, typed []byte
 	typ := ir.Undefined

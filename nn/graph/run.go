@@ -24,11 +24,31 @@ func (s *Session) Prepare(dims [][]int) (*Run, error) { return s.PrepareFed(dims
 // caller fills in the place that In gives. The next Exec reads it, never writes it, and
 // lets go of it; another needs another Prepare.
 func (s *Session) PrepareFed(dims [][]int, fed [][]byte) (r *Run, err error) {
+	return s.PrepareLists(nil, dims, fed)
+}
+
+// The counts of an input or output that is one tensor, and of one that is not there.
+const (
+	One     = plan.One
+	Nothing = plan.Nothing
+)
+
+// PrepareLists is PrepareFed for models with inputs that are sequences or optional: counts
+// says of each input how many elements it has as a sequence, or that it is One tensor, or
+// Nothing. Where one is a sequence dims, fed and the places that In gives have all its elements, one after
+// another. Without counts each input is one tensor.
+func (s *Session) PrepareLists(counts []int, dims [][]int, fed [][]byte) (r *Run, err error) {
 	if s.released {
 		return nil, released("Prepare")
 	}
 	defer recovered("planning", &err)
-	dims = s.complete(dims)
+	if s.lists || counts != nil {
+		if err := s.count(counts, dims); err != nil {
+			return nil, err
+		}
+	} else {
+		dims = s.complete(dims)
+	}
 	if err := s.fits(dims); err != nil {
 		return nil, err
 	}
@@ -44,6 +64,56 @@ func (s *Session) PrepareFed(dims [][]int, fed [][]byte) (r *Run, err error) {
 	return s.run, nil
 }
 
+// count tells the plan what the inputs are.
+func (s *Session) count(counts []int, dims [][]int) error {
+	if counts != nil && len(counts) != len(s.graph.Inputs) {
+		return ir.Shape("graph: Prepare got ", len(counts), " counts, want ", len(s.graph.Inputs), ", one for each input")
+	}
+	for i, v := range s.graph.Inputs {
+		n := One
+		if counts != nil {
+			n = counts[i]
+		}
+		why := ""
+		switch {
+		case n < Nothing:
+			why = "has a negative number of elements"
+		case n == One && v.Form.Lists():
+			why = "is one tensor, want a sequence"
+		case n == Nothing && (v.Form == ir.OneTensor || v.Form == ir.Sequence):
+			why = "is missing"
+		case n >= 0 && !v.Form.Lists():
+			why = "is a sequence, want one tensor"
+		}
+		if why != "" {
+			return ir.Shape("graph: input ", text.Quote(v.Name), " ", why)
+		}
+	}
+	want := 0
+	for i := range s.graph.Inputs {
+		n := One
+		if counts != nil {
+			n = counts[i]
+		}
+		if want += max(n, 0); n == One {
+			want++
+		}
+	}
+	if len(dims) != want {
+		return ir.Shape("graph: Prepare got ", len(dims), " shapes, want ", want, ", one for each tensor")
+	}
+	for i, v := range s.graph.Inputs {
+		if v.Form.List() {
+			n := One
+			if counts != nil {
+				n = counts[i]
+			}
+			s.plan.Count(i, n)
+		}
+	}
+	return nil
+}
+
 func released(what string) error {
 	return ir.Released("graph: ", what, ": the session was released")
 }
@@ -51,11 +121,11 @@ func released(what string) error {
 // fits checks dimensions against the declared ones. Symbols are not compared: exporters
 // give unlike sizes one name. A declared scalar may come as one element of more dimensions.
 func (s *Session) fits(dims [][]int) error {
-	if len(dims) != len(s.graph.Inputs) {
+	if !s.lists && len(dims) != len(s.graph.Inputs) {
 		return ir.Shape("graph: Prepare got ", len(dims), " shapes, want ", len(s.graph.Inputs), ", one for each input")
 	}
-	for i, v := range s.graph.Inputs {
-		d := dims[i]
+	for i, d := range dims {
+		v := s.graph.Inputs[s.plan.Slot(i)]
 		if !op.Sane(d, v.Type, s.maxBytes) {
 			return ir.Shape("graph: input ", text.Quote(v.Name), " has shape ", d, ": negative, or more than the session's limit of ", s.maxBytes, " bytes")
 		}
@@ -92,6 +162,10 @@ func DimsString(dims []ir.Dim) string {
 	}
 	return text.Join(list)
 }
+
+// Counts are by output how many elements it has as a sequence, One where it is a tensor, or
+// Nothing. They are valid after Exec, and then Out(i) is the i-th of all tensors.
+func (r *Run) Counts() []int { return r.session.plan.Counts() }
 
 // In is input i, for the caller to fill.
 func (r *Run) In(i int) *ir.Tensor { return r.session.plan.In(i) }

@@ -24,6 +24,9 @@ type Options struct {
 	// MaxBytes limits the memory that a session takes beside its weights; 0 is
 	// 1 GiB.
 	MaxBytes int
+	// MaxTrips limits how often a run may go through the bodies of its loops, all together; 0
+	// is 4,194,304.
+	MaxTrips int
 	// Resident lets each run write its results into memory of their own, which the
 	// caller may take (Run.Take), instead of into what all runs share.
 	Resident bool
@@ -40,7 +43,10 @@ type Options struct {
 	AutoStates bool
 }
 
-const defaultMaxBytes = 1 << 30
+const (
+	defaultMaxBytes = 1 << 30
+	defaultMaxTrips = 1 << 22
+)
 
 // Session is a graph that is ready to be planned and run. It is not safe for
 // concurrent use.
@@ -52,6 +58,7 @@ type Session struct {
 	maxBytes int
 	released bool
 	states   []plan.State
+	lists    bool // there are inputs that are no tensors
 }
 
 // NewSession checks that every operator of g is implemented, in an
@@ -80,6 +87,9 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	if err := setFreeDims(g.Inputs, o.FreeDims); err != nil {
 		return nil, err
 	}
+	for _, v := range g.Inputs {
+		s.lists = s.lists || v.Form.List()
+	}
 	s.weights.own = o.Own
 	if s.states, err = statesOf(g, o); err != nil {
 		return nil, err
@@ -97,7 +107,10 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 		f.fold(g)
 	}
 	s.weights.mark(g)
-	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, Resident: o.Resident, States: s.states})
+	if o.MaxTrips <= 0 {
+		o.MaxTrips = defaultMaxTrips
+	}
+	s.plan = plan.New(g, plan.Options{MaxBytes: s.maxBytes, MaxTrips: o.MaxTrips, Resident: o.Resident, States: s.states})
 	s.anticipate()
 	return s, nil
 }
@@ -108,7 +121,7 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 func (s *Session) anticipate() {
 	dims := make([][]int, len(s.graph.Inputs))
 	for i, v := range s.graph.Inputs {
-		if !v.Known {
+		if !v.Known || v.Form.List() {
 			return
 		}
 		dims[i] = make([]int, len(v.Dims))
@@ -179,7 +192,8 @@ func setFreeDims(inputs []*ir.Value, sizes map[string]int) error {
 // Info describes an input or output.
 type Info struct {
 	Name string
-	Type ir.DType
+	Form ir.Form  // whether it is a tensor, a sequence, optional
+	Type ir.DType // of the elements
 	Dims []ir.Dim
 	// Known is false where the model does not declare the dimensions.
 	Known bool
@@ -208,7 +222,7 @@ func (s *Session) Outputs() []Info {
 func infos(values []*ir.Value) []Info {
 	list := make([]Info, len(values))
 	for i, v := range values {
-		list[i] = Info{Name: v.Name, Type: v.Type, Dims: v.Dims, Known: v.Known}
+		list[i] = Info{Name: v.Name, Form: v.Form, Type: v.Type, Dims: v.Dims, Known: v.Known}
 	}
 	return list
 }

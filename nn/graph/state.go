@@ -54,6 +54,8 @@ func find(values []Info, name string) int {
 // unlike says why an output cannot be an input of the next run, "" if it can.
 func unlike(in, out *Info) string {
 	switch {
+	case in.Form.List() || out.Form.List():
+		return "it is no tensor"
 	case in.Type == ir.String || in.Type != out.Type:
 		return "their types differ, or are string"
 	case !in.Known:

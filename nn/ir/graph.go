@@ -20,11 +20,28 @@ type Graph struct {
 // compared by pointer; the body of an If refers to outer values directly.
 type Value struct {
 	Name  string
-	Type  DType   // Undefined when the file does not say
+	Form  Form    // of what a model declares that is no tensor
+	Type  DType   // of the elements; Undefined when the file does not say
 	Dims  []Dim   // as declared
 	Known bool    // Dims is declared (a scalar has Known and no Dims)
 	Const *Tensor // the value itself, when it is known at load
 }
+
+// Form is what a value is made of.
+type Form uint8
+
+const (
+	OneTensor        Form = iota
+	Sequence              // a list of tensors of one type
+	Optional              // a tensor, or nothing
+	OptionalSequence      // a sequence, or nothing
+)
+
+// List says whether a value of this form may be something else than one tensor.
+func (f Form) List() bool { return f != OneTensor }
+
+// Lists says whether it may be a sequence.
+func (f Form) Lists() bool { return f == Sequence || f == OptionalSequence }
 
 // Dim is a declared dimension: a size, or -1 with a symbol's name (which may be
 // empty).
@@ -65,6 +82,7 @@ const (
 	AttrFloats  AttrKind = 6
 	AttrInts    AttrKind = 7
 	AttrStrings AttrKind = 8
+	AttrType    AttrKind = 13
 )
 
 // Attr is a node's attribute.
@@ -75,6 +93,7 @@ type Attr struct {
 	S       string
 	T       *Tensor
 	G       *Graph
+	V       *Value // of a type: one without a name that has it
 	Floats  []float32
 	Ints    []int64
 	Strings []string

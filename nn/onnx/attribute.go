@@ -9,13 +9,17 @@ import (
 
 // attributeProto is an AttributeProto as it is written.
 type attributeProto struct {
-	name         string
-	value        ir.Attr
-	tensor, body []byte
-	typ, seen    int64  // as declared, and by the field that is there
-	odd          string // what is not implemented
-	ref          string // the attribute of a function that it refers to
+	name           string
+	value          ir.Attr
+	tensor, body   []byte
+	typeOf, sparse []byte
+	typ, seen      int64  // as declared, and by the field that is there
+	odd            string // what is not implemented
+	ref            string // the attribute of a function that it refers to
 }
+
+// attrSparse is the number that AttributeProto.AttributeType has for sparse tensors.
+const attrSparse = 11
 
 // attribute reads an AttributeProto of a node in scope s.
 func (r *reader) attribute(b []byte, s *scope) (name string, a *ir.Attr, err error) {
@@ -70,12 +74,18 @@ func (p *attributeProto) rarer(m *message) {
 		p.value.Strings, p.seen = append(p.value.Strings, m.str()), int64(ir.AttrStrings)
 	case 10, 11:
 		p.odd = "a list of tensors or graphs"
-	case 14, 15:
-		p.odd = "a type"
+	case 14:
+		m.want(kindBytes)
+		p.typeOf, p.seen = m.data, int64(ir.AttrType)
+	case 15:
+		p.odd = "a list of types"
 	case 21:
 		p.ref = m.str()
-	case 22, 23:
-		p.odd = "a sparse tensor"
+	case 22:
+		m.want(kindBytes)
+		p.sparse, p.seen = m.data, attrSparse
+	case 23:
+		p.odd = "a list of sparse tensors"
 	}
 }
 
@@ -87,7 +97,7 @@ func (r *reader) finish(p *attributeProto, s *scope) (a *ir.Attr, err error) {
 	if p.ref != "" {
 		return r.reference(p, s)
 	}
-	if p.odd != "" || p.typ > int64(ir.AttrStrings) {
+	if p.odd != "" || p.typ > int64(ir.AttrStrings) && p.typ != int64(ir.AttrType) && p.typ != attrSparse {
 		if p.odd == "" {
 			p.odd = text.Join("kind ", p.typ)
 		}
@@ -106,9 +116,15 @@ func (r *reader) finish(p *attributeProto, s *scope) (a *ir.Attr, err error) {
 	switch {
 	case a.Kind == ir.AttrTensor && p.tensor != nil:
 		a.T, _, err = r.tensor(p.tensor)
+	case p.typ == attrSparse && p.sparse != nil: // which is read into a tensor with all its elements
+		a.Kind = ir.AttrTensor
+		a.T, _, err = r.sparseTensor(p.sparse)
+	case a.Kind == ir.AttrType && p.typeOf != nil:
+		a.V = &ir.Value{}
+		err = r.typeOf(p.typeOf, a.V)
 	case a.Kind == ir.AttrGraph && p.body != nil:
 		a.G, err = r.graph(p.body, s)
-	case a.Kind == ir.AttrTensor || a.Kind == ir.AttrGraph:
+	case a.Kind == ir.AttrTensor || a.Kind == ir.AttrGraph || a.Kind == ir.AttrType || p.typ == attrSparse:
 		err = ir.Load("onnx: attribute ", text.Quote(p.name), " has no value")
 	}
 	return a, err
@@ -125,7 +141,7 @@ func (r *reader) constant(n *ir.Node) (*ir.Tensor, error) {
 	}
 	for name, a := range n.Attrs {
 		switch {
-		case name == "value" && a.Kind == ir.AttrTensor:
+		case (name == "value" || name == "sparse_value") && a.Kind == ir.AttrTensor:
 			return a.T, nil
 		case name == "value_float" && a.Kind == ir.AttrFloat:
 			t := ir.NewTensor(ir.Float32)

@@ -161,10 +161,24 @@ func (r *reader) valueInfo(b []byte) (*ir.Value, error) {
 	return v, m.err
 }
 
-// typeOf reads a TypeProto. Types that are no tensors leave v.Type Undefined.
+// typeOf reads a TypeProto: of a tensor, of a sequence of tensors, or of something optional
+// of these. Others (maps, sparse tensors, sequences of sequences) leave v.Type Undefined.
 func (r *reader) typeOf(b []byte, v *ir.Value) error {
 	m := open(b, "type")
 	for m.next() {
+		switch {
+		case m.num == 4 && v.Form == ir.OneTensor && m.want(kindBytes):
+			v.Form = ir.Sequence
+			m.err = r.elementType(m.data, v)
+		case m.num == 4 && v.Form == ir.Optional && m.want(kindBytes):
+			v.Form = ir.OptionalSequence
+			m.err = r.elementType(m.data, v)
+		case m.num == 9 && v.Form == ir.OneTensor && m.want(kindBytes):
+			v.Form = ir.Optional
+			m.err = r.elementType(m.data, v)
+		case m.num == 4 || m.num == 5 || m.num == 8 || m.num == 9:
+			r.missing("value " + text.Quote(v.Name) + " of a map, of a sparse tensor or of sequences of sequences")
+		}
 		if m.num != 1 || !m.want(kindBytes) {
 			continue
 		}
@@ -182,6 +196,17 @@ func (r *reader) typeOf(b []byte, v *ir.Value) error {
 		}
 		if t.err != nil {
 			return t.err
+		}
+	}
+	return m.err
+}
+
+// elementType reads a TypeProto.Sequence or a TypeProto.Optional.
+func (r *reader) elementType(b []byte, v *ir.Value) error {
+	m := open(b, "type of elements")
+	for m.next() {
+		if m.num == 1 && m.want(kindBytes) {
+			m.err = r.typeOf(m.data, v)
 		}
 	}
 	return m.err

@@ -151,8 +151,10 @@ func TestReadConstants(t *testing.T) {
 		attr msg
 		want *ir.Tensor
 	}{
-		"value":         {msg{}.str(1, "value").num(20, 4).bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
-		"untyped":       {msg{}.str(1, "value").bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
+		"value":   {msg{}.str(1, "value").num(20, 4).bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
+		"untyped": {msg{}.str(1, "value").bytes(5, tensorOf("", 1, 1).bytes(9, rawFloats(3))), &ir.Tensor{Type: ir.Float32, Dims: []int{1}, Data: rawFloats(3)}},
+		"sparse_value": {msg{}.str(1, "sparse_value").num(20, 11).bytes(22, msg{}.bytes(1, tensorOf("", 1, 1).bytes(9, rawFloats(3))).
+			bytes(2, tensorOf("", 7, 1).bytes(9, rawInts(1))).num(3, 3)), &ir.Tensor{Type: ir.Float32, Dims: []int{3}, Data: rawFloats(0, 3, 0)}},
 		"value_float":   {msg{}.str(1, "value_float").num(20, 1).float(2, 2.5), &ir.Tensor{Type: ir.Float32, Data: rawFloats(2.5)}},
 		"value_int":     {attrInt("value_int", -4), &ir.Tensor{Type: ir.Int64, Data: rawInts(-4)}},
 		"value_ints":    {attrInts("value_ints", 1, 2), &ir.Tensor{Type: ir.Int64, Dims: []int{2}, Data: rawInts(1, 2)}},
@@ -178,15 +180,15 @@ func TestReadConstants(t *testing.T) {
 func TestReadNotesWhatIsMissing(t *testing.T) {
 	external := tensorOf("e", 1, 5).num(14, 1).bytes(13, msg{}.str(1, "location").str(2, "w.bin"))
 	g := read(t, model(graphOf(
-		nodeOf("A", nil, []string{"a"}, msg{}.str(1, "sparse").num(20, 11).bytes(22, msg{})),
+		nodeOf("A", nil, []string{"a"}, msg{}.str(1, "sparse").num(20, 12).bytes(23, msg{})),
 		nodeOf("B", nil, []string{"b"}).str(7, ir.Internal),
-		nodeOf("Constant", nil, []string{"c"}, msg{}.str(1, "sparse_value").bytes(22, msg{})),
+		nodeOf("Constant", nil, []string{"c"}, msg{}.str(1, "types").bytes(15, msg{})),
 	).all(5, external, tensorOf("f", 14, 2).bytes(9, []byte{1, 2, 3, 4}), tensorOf("g", 99)).
 		bytes(15, msg{}.bytes(1, tensorOf("s", 8, 1).str(6, "v")).num(3, 2)).bytes(12, value("a", 1))).bytes(25, msg{}))
 	var bad *ir.UnsupportedError
 	require.ErrorAs(t, g.Missing.Err(), &bad)
 	assert.ElementsMatch(t, []string{"external data", "type complex64", "type number 99",
-		`sparse initializer "s" of this type`, `attribute "sparse" with a sparse tensor`, `attribute "sparse_value" with a sparse tensor`,
+		`sparse initializer "s" of this type`, `attribute "sparse" with a list of sparse tensors`, `attribute "types" with a list of types`,
 		`domain "normwasm"`}, bad.Missing)
 	_, err := graph.NewSession(g, graph.Options{})
 	require.ErrorAs(t, err, &bad)

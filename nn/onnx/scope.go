@@ -100,8 +100,13 @@ func (r *reader) graph(b []byte, outer *scope) (*ir.Graph, error) {
 		if v == nil {
 			return nil, ir.Load("onnx: output ", text.Quote(o.Name), " is computed by no node")
 		}
-		if outer == nil && v.Const == nil && !v.Known {
-			v.Dims, v.Known = o.Dims, o.Known
+		if s.values[o.Name] == v && v.Const == nil { // of a body it may be a value of what is around it
+			if !v.Known {
+				v.Dims, v.Known = o.Dims, o.Known
+			}
+			if v.Form == ir.OneTensor {
+				v.Form = o.Form
+			}
 		}
 		if v.Type == ir.Undefined {
 			v.Type = o.Type

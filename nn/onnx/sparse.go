@@ -9,6 +9,19 @@ import (
 // written, and enters it into s with all of them. The reader's budget bounds how much
 // larger than its file a model becomes so.
 func (r *reader) sparse(b []byte, s *scope) error {
+	t, name, err := r.sparseTensor(b)
+	if err != nil {
+		return err
+	}
+	if name == "" {
+		return ir.Load("onnx: a sparse initializer has no name")
+	}
+	return s.define(&ir.Value{Name: name, Type: t.Type, Const: t})
+}
+
+// sparseTensor reads a SparseTensorProto into a tensor with all its elements. Its name is
+// that of the values.
+func (r *reader) sparseTensor(b []byte) (*ir.Tensor, string, error) {
 	var values, indices *ir.Tensor
 	var sizes []int64
 	name := ""
@@ -28,20 +41,17 @@ func (r *reader) sparse(b []byte, s *scope) error {
 		}
 	}
 	if m.err != nil {
-		return m.err
+		return nil, name, m.err
 	}
-	if name == "" || values == nil {
-		return ir.Load("onnx: a sparse initializer has no name or no values")
+	if values == nil {
+		return nil, name, ir.Load("onnx: the sparse tensor ", text.Quote(name), " has no values")
 	}
 	dims := make([]int, len(sizes))
 	for i, d := range sizes {
 		dims[i] = int(d)
 	}
 	t, err := r.dense(name, values, indices, dims)
-	if err != nil {
-		return err
-	}
-	return s.define(&ir.Value{Name: name, Type: t.Type, Const: t})
+	return t, name, err
 }
 
 // dense puts values to the places that indices give: offsets, or one index for each

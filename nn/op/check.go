@@ -17,7 +17,7 @@ func Check(g *ir.Graph) error {
 		m.Add(opsetMissing(version))
 	}
 	for _, v := range g.Inputs {
-		if v.Type == ir.Undefined {
+		if v.Type == ir.Undefined && !v.Form.List() {
 			m.Add("input " + text.Quote(v.Name) + ", which is no tensor")
 		}
 	}

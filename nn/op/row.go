@@ -35,6 +35,9 @@ type Row struct {
 	Verify func(n *ir.Node) error
 	// Limits says in words what Check, or the plan, refuses although ONNX has it.
 	Limits string
+	// Planned operators are run by the planner itself: their operands or results are sequences,
+	// or they have bodies, which are planned like graphs. They have no Plan.
+	Planned bool
 	// Plan is called for each new set of input shapes. It declares the outputs and gives the
 	// step that computes them.
 	Plan func(c *Call) error

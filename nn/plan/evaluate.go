@@ -11,7 +11,7 @@ import (
 // that reaches it. Where outputs are large they are in slabs, which are the caller's.
 func Evaluate(n *ir.Node, limit, maxBytes int) (outs []*ir.Tensor, slabs [][]byte) {
 	row := op.Find(n.Key())
-	if row == nil || isIf(n) {
+	if row == nil || row.Planned {
 		return nil, nil
 	}
 	d := &node{node: n, row: row}

@@ -26,8 +26,10 @@ import (
 // Options are what a plan is given to keep to.
 type Options struct {
 	MaxBytes int  // of a run's memory
+	MaxTrips int  // through the bodies of a run's loops, all together
 	Resident bool // each run writes its results into memory of their own
 	States   []State
+	body     bool // it is a loop's
 }
 
 // hostLimit is the most bytes of outputs that a node with known inputs computes
@@ -45,6 +47,8 @@ type place struct {
 	stamp  int     // when it changed last
 	outer  bool    // it is in memory outside of the arena
 	state  *state  // of an input that is one
+	slot   int     // of an element of an input: its number among places, from 1 on
+	list   *list   // of what is a sequence, or nothing: it has no tensor
 
 	// Of known values. They are computed into the tensor that was one before the last, so
 	// that the latest is there to compare with.
@@ -61,6 +65,8 @@ type node struct {
 	in, out []int // numbers of values, -1 for those left out
 	number  int   // in the order of walking
 	bodies  []*body
+	loop    *loop  // of what runs a body many times
+	inner   *inner // of an operator on sequences that computes
 	store   op.Store
 	states  []*state // by output: those that grow there; nil for none
 
@@ -92,12 +98,18 @@ type Plan struct {
 	graph     *ir.Graph
 	main      *body
 	inputs    []int
-	places    []*place // of the inputs
+	places    []*place // of the inputs; of those that are sequences, of their elements
+	slots     []int    // the inputs that places are of
+	ones      []*place // by input: it as one tensor
+	entries   []*entry // by input: of those that may be sequences or known, nil for others
 	current   []*place // by number of value: where it is at this point of the walk
 	lastUse   []int    // by number of value: the last node that reads it
 	readers   [][]int  // and all that do, by their place in the graph's list
 	marked    bits     // nodes of that list of which an operand has changed
-	branches  bool     // there is control flow
+	branches  bool     // there is control flow, or there are sequences
+	loops     []*loop
+	trips     *trips
+	looped    int // bytes that loops have
 	all       []*node
 	segments  []*segment
 	reached   int // the latest segment whose value is one of current
@@ -116,7 +128,9 @@ type Plan struct {
 	feeds     []byte
 	results   [][]byte // by output: what the latest run wrote and nobody took
 	hungry    bool     // what fed the inputs was let go of
-	outputs   []*place
+	outputs   []*place // of those that are sequences, their elements
+	made      []int    // and which output each of them is of
+	counts    []int    // by output: how many it has, One, or Nothing
 	running   *node    // for messages
 	computing *node    // while planning
 	evaluates bool     // large values that it computes are slabs
@@ -126,18 +140,28 @@ type Plan struct {
 	staying []*state // by output
 	held    int      // bytes of fed that are growing states
 	regrow  bool     // a state was given more room since inputs were laid out
+
+	relisted bool // an input is another list, or known otherwise, since the walk
 }
 
 // New compiles a graph. The nodes have passed op.Check and op.Complete.
 func New(g *ir.Graph, o Options) *Plan {
-	p := &Plan{options: o, hostLimit: hostLimit, graph: g, results: make([][]byte, len(g.Outputs))}
+	return compile(g, o, &trips{most: o.MaxTrips})
+}
+
+// compile is New for a graph, or for the body of a loop, which counts its trips with the others.
+func compile(g *ir.Graph, o Options, t *trips) *Plan {
+	p := &Plan{options: o, hostLimit: hostLimit, graph: g, results: make([][]byte, len(g.Outputs)), trips: t}
 	c := &compiler{plan: p, numbers: map[*ir.Value]int{}}
-	for _, v := range g.Inputs {
-		pl := &place{owns: true, buf: &buffer{first: -1, last: forever, settled: true, outside: true, until: math.MaxInt}}
+	for i, v := range g.Inputs {
+		pl := &place{owns: true, buf: outerBuffer()}
 		pl.tensor, pl.spec.Type, pl.own.Type = &pl.own, v.Type, v.Type
 		id := c.number(v)
 		p.current[id] = pl
-		p.inputs, p.places = append(p.inputs, id), append(p.places, pl)
+		p.inputs, p.places, p.slots, p.ones = append(p.inputs, id), append(p.places, pl), append(p.slots, i), append(p.ones, pl)
+		if v.Form.List() {
+			p.branches = true
+		}
 	}
 	p.main = c.body(g)
 	p.addStates()
@@ -147,6 +171,11 @@ func New(g *ir.Graph, o Options) *Plan {
 	}
 	p.segments = []*segment{{frames: []frame{{body: p.main}}}}
 	return p
+}
+
+// outerBuffer is memory that no arena has.
+func outerBuffer() *buffer {
+	return &buffer{first: -1, last: forever, settled: true, outside: true, until: math.MaxInt}
 }
 
 type compiler struct {
@@ -197,14 +226,19 @@ func (c *compiler) body(g *ir.Graph) *body {
 		for _, v := range n.Outputs {
 			d.out = append(d.out, c.number(v))
 		}
-		if isIf(n) {
-			c.plan.branches = true
-			for _, name := range [...]string{"then_branch", "else_branch"} {
-				d.bodies = append(d.bodies, c.body(n.Attrs[name].G))
-			}
-		}
 		d.places, d.specs = make([]*place, len(d.in)), make([]*op.Spec, len(d.in))
 		d.outs = make([]*place, len(d.out))
+		if d.row.Planned {
+			c.plan.branches = true
+			switch n.Op {
+			case "If":
+				for _, name := range [...]string{"then_branch", "else_branch"} {
+					d.bodies = append(d.bodies, c.body(n.Attrs[name].G))
+				}
+			case "Loop", "Scan", "SequenceMap":
+				c.loop(d)
+			}
+		}
 		b.nodes = append(b.nodes, d)
 		c.plan.all = append(c.plan.all, d)
 	}
@@ -216,20 +250,21 @@ func (c *compiler) body(g *ir.Graph) *body {
 	return b
 }
 
-func isIf(n *ir.Node) bool { return n.Op == "If" && n.Domain == "" }
-
 // Update makes the plan one for inputs of these dimensions, which has to be done before
 // each run that has others. After an error it can be tried again with others.
 func (p *Plan) Update(dims [][]int) error {
 	changed := !p.ready
 	p.fed, p.held = 0, 0
 	for i, pl := range p.places {
+		if pl.buf == nil { // the body of a loop knows it
+			continue
+		}
 		if !ir.SameDims(pl.spec.Dims, dims[i]) || pl.stamp == 0 {
 			pl.spec.Dims = append(pl.spec.Dims[:0], dims[i]...)
 			pl.own.Dims = pl.spec.Dims
 			pl.buf.size = pl.spec.Type.Bytes(ir.Elements(dims[i]))
 			pl.stamp = p.stamp + 1
-			p.mark(p.inputs[i])
+			p.mark(p.inputs[p.slots[i]])
 			if pl.spec.Type == ir.String {
 				pl.own.Strings = make([]string, ir.Elements(dims[i]))
 			}
@@ -239,9 +274,10 @@ func (p *Plan) Update(dims [][]int) error {
 			p.fed += aligned(pl.buf.size)
 		}
 	}
-	if !p.layStates() && !changed {
+	if !p.layStates() && !changed && !p.relisted {
 		return nil
 	}
+	p.relisted = false
 	p.updates++
 	return p.plan()
 }
@@ -302,20 +338,34 @@ func (p *Plan) Updates() int { return p.updates }
 // and what nodes keep for all runs, packed weights, as far as it is not where the weights
 // were.
 func (p *Plan) Held() (runs, kept int) {
-	runs = len(p.feeds) + p.arenas + p.stateBytes()
 	for _, d := range p.all {
 		kept += d.store.Bytes()
 	}
-	for _, b := range p.results {
-		runs += len(b)
+	for _, l := range p.loops {
+		_, k := l.body.Held()
+		kept += k
 	}
-	return runs, kept
+	return p.heldByRuns(), kept
+}
+
+func (p *Plan) heldByRuns() int {
+	n := len(p.feeds) + p.arenas + p.stateBytes()
+	for _, b := range p.results {
+		n += len(b)
+	}
+	for _, l := range p.loops {
+		n += l.held()
+	}
+	return n
 }
 
 // Release gives back all memory.
 func (p *Plan) Release() {
 	p.Forget()
 	p.releaseStates()
+	for _, l := range p.loops {
+		l.release()
+	}
 	for _, s := range p.segments {
 		slab.Give(s.arena)
 	}

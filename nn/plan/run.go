@@ -17,11 +17,11 @@ func (p *Plan) Bind(fed [][]byte) error {
 	for i, pl := range p.places {
 		n := pl.spec.Type.Bytes(pl.spec.Len())
 		switch {
-		case pl.state != nil && !pl.state.fed:
+		case pl.state != nil && !pl.state.fed || pl.buf == nil:
 		case i >= len(fed) || fed[i] == nil:
 			own += aligned(n)
 		case len(fed[i]) != n:
-			return ir.Shape("graph: input ", text.Quote(p.graph.Inputs[i].Name), " is fed ", len(fed[i]), " bytes, want ", n)
+			return ir.Shape("graph: input ", text.Quote(p.graph.Inputs[p.slots[i]].Name), " is fed ", len(fed[i]), " bytes, want ", n)
 		}
 	}
 	if own > len(p.feeds) {
@@ -45,7 +45,7 @@ func (p *Plan) Bind(fed [][]byte) error {
 	for i, pl := range p.places {
 		n := pl.spec.Type.Bytes(pl.spec.Len())
 		switch {
-		case pl.state != nil && !pl.state.fed:
+		case pl.state != nil && !pl.state.fed || pl.buf == nil:
 			continue
 		case i < len(fed) && fed[i] != nil:
 			pl.buf.data = fed[i]
@@ -69,12 +69,13 @@ func (p *Plan) bindArena() error {
 	return p.bindStates()
 }
 
-// In is input i, for the caller to fill.
+// In is place i of the inputs, for the caller to fill: an input, or an element of one that is a sequence.
 func (p *Plan) In(i int) *ir.Tensor { return p.places[i].tensor }
 
-// Out is output i, valid after Exec; where it is a state that grows it may be a copy.
+// Out is place i of the outputs, valid after Exec: an output, or an element of one that is a
+// sequence (see Counts). Where it is a state that grows it may be a copy.
 func (p *Plan) Out(i int) *ir.Tensor {
-	if t := p.State(i); t != nil {
+	if t := p.State(p.made[i]); t != nil {
 		return t.Dense()
 	}
 	return p.outputs[i].tensor
@@ -136,6 +137,9 @@ func (p *Plan) done(err error) {
 	}
 	from, to := slab.Addr(p.feeds), slab.Addr(p.feeds)+uintptr(len(p.feeds))
 	for _, pl := range p.places {
+		if pl.buf == nil {
+			continue
+		}
 		if at := slab.Addr(pl.buf.data); len(pl.buf.data) > 0 && (at < from || at >= to) {
 			pl.buf.data, pl.own.Data, p.hungry = nil, nil, true
 		}
@@ -155,6 +159,12 @@ type StepTime struct {
 
 // Exec runs the steps. With a clock, in milliseconds, it gives the time that each took.
 func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
+	p.trips.done = 0
+	return p.exec(now)
+}
+
+// exec is Exec of a body too, whose trips count along with those of what is around it.
+func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 	p.Forget()
 	defer func() { p.done(err) }()
 	defer p.caught(&err)
@@ -162,7 +172,12 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 	for k := 0; ; k++ {
 		s := p.segments[k]
 		if k > 0 {
-			if s.fetch(p.stamp + 1) {
+			if s.after != nil {
+				if p.receive(s.after) {
+					p.stamp++
+					p.stale = min(p.stale, k)
+				}
+			} else if s.fetch(p.stamp + 1) {
 				p.stamp++
 				p.mark(s.waitFor)
 				p.stale = min(p.stale, k)
@@ -259,6 +274,8 @@ func stopped(n *ir.Node, r any) error {
 	switch r := r.(type) {
 	case *slab.NoMemoryError:
 		return r
+	case *bodyError:
+		return r.under(name)
 	case runtime.Error:
 		return ir.Load("graph: ", name, " failed: ", r)
 	case error:

@@ -12,6 +12,7 @@ type segment struct {
 	wait    *place  // the value it waits for, as the steps give it
 	waitFor int     // its number
 	value   *place  // the value as the segment's nodes see it: known
+	after   *node   // or the loop that it comes after
 
 	straight bool // it is without control flow: the graph's nodes from … to
 	from, to int
@@ -78,31 +79,54 @@ func (s *segment) add(n *node) {
 // a constant are copied, so that the caller may overwrite them.
 func (p *Plan) finishOutputs(s *segment) error {
 	s.last = true
-	p.outputs = p.outputs[:0]
+	p.outputs, p.made, p.counts = p.outputs[:0], p.made[:0], p.counts[:0]
 	for i, id := range p.main.outputs {
 		pl := p.current[id]
-		if pl == nil {
+		switch {
+		case pl == nil:
 			return unknown(p.graph.Outputs[i])
+		case pl.list != nil && pl.list.absent:
+			p.counts = append(p.counts, Nothing)
+		case pl.list != nil:
+			p.counts = append(p.counts, len(pl.list.items))
+			for _, item := range pl.list.items {
+				p.finishOutput(s, i, id, item)
+			}
+		default:
+			p.counts = append(p.counts, One)
+			p.finishOutput(s, i, id, pl)
 		}
-		if pl.buf == nil || pl.buf.first < 0 && pl.buf.settled && p.keeps(i, pl) == nil {
-			pl = p.copied(s, i, pl)
-		}
-		p.outputs = append(p.outputs, pl)
+	}
+	for len(p.results) < len(p.outputs) {
+		p.results = append(p.results, nil)
 	}
 	return nil
 }
 
-// copied adds the step that copies output i out of pl, and returns where to.
-func (p *Plan) copied(s *segment, i int, pl *place) *place {
+// finishOutput adds the next of outputs, of output number o, which is value id.
+func (p *Plan) finishOutput(s *segment, o, id int, pl *place) {
+	i := len(p.outputs)
+	p.made = append(p.made, o)
+	if p.options.body && pl.slot > 0 {
+		// An element of a sequence that passes through a body is not copied in each trip.
+	} else if pl.buf == nil || pl.buf.first < 0 && pl.buf.settled && p.keeps(i, pl) == nil {
+		pl = p.copied(s, i, id, pl)
+	}
+	p.outputs = append(p.outputs, pl)
+}
+
+// copied adds the step that copies output i, of value id, out of pl, and returns where to.
+func (p *Plan) copied(s *segment, i, id int, pl *place) *place {
 	for len(s.extra) <= i {
 		s.extra = append(s.extra, nil)
 	}
 	n := s.extra[i]
 	if n == nil {
-		n = &node{node: &ir.Node{Name: p.graph.Outputs[i].Name, Op: "Copy", Domain: ir.Internal}, step: op.Copy{}, runs: true,
-			places: make([]*place, 1), outs: []*place{{}}, out: []int{p.main.outputs[i]}, inPlace: []uint32{0}, shared: []int8{-1}}
+		n = &node{node: &ir.Node{Op: "Copy", Domain: ir.Internal}, step: op.Copy{}, runs: true,
+			places: make([]*place, 1), outs: []*place{{}}, out: []int{0}, inPlace: []uint32{0}, shared: []int8{-1}}
 		s.extra[i] = n
 	}
+	n.out[0] = id
 	n.places[0] = pl
 	n.outs[0].buffered(&op.Spec{Type: pl.spec.Type, Dims: pl.spec.Dims}, p.stamp)
 	n.args.In, n.args.Out = tensors(n.args.In, n.places), tensors(n.args.Out, n.outs)
@@ -168,7 +192,7 @@ func (s *segment) findOuter(moved bool) {
 
 // total is the memory of a run: the segment's, that of the others, inputs and results.
 func (p *Plan) total(s *segment) int {
-	n := s.size + p.fed + p.arenas - len(s.arena)
+	n := s.size + p.fed + p.arenas - len(s.arena) + p.looped
 	for _, r := range s.results {
 		n += r.buf.size
 	}
@@ -302,13 +326,18 @@ func (s *segment) arrange(p *Plan) {
 	}
 	if s.last {
 		for _, pl := range p.outputs {
-			pl.buf.last = forever
+			if pl.buf != nil {
+				pl.buf.last = forever
+			}
 			s.kept = append(s.kept, pl.buf)
 		}
 	}
 	share(s.steps)
 	if s.last {
 		for i, pl := range p.outputs {
+			if pl.buf == nil {
+				continue
+			}
 			r := pl.buf.root()
 			if !p.options.Resident && p.keeps(i, nil) == nil || pl.buf.size == 0 || r.settled || r.outside {
 				continue

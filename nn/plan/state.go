@@ -2,6 +2,7 @@ package plan
 
 import (
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
 )
@@ -153,12 +154,16 @@ func (p *Plan) State(i int) *ir.Tensor {
 	return nil
 }
 
-// keeps is the state that output i is; with a place only if that is where it grows.
+// keeps is the state that place i of the outputs is; with a place only if that is where it grows.
 func (p *Plan) keeps(i int, pl *place) *state {
-	if p.staying[i] == nil || pl != nil && pl.buf != &p.staying[i].buf {
+	if len(p.states) == 0 {
 		return nil
 	}
-	return p.staying[i]
+	st := p.staying[p.made[i]]
+	if st == nil || pl != nil && pl.buf != &st.buf {
+		return nil
+	}
+	return st
 }
 
 // lay gives a tensor of a growing state its gaps, and returns how many bytes it reaches over.
@@ -279,12 +284,23 @@ func (st *state) resultOf(size int) (b []byte, err error) {
 	return st.other[:size:size], nil
 }
 
+// first is the place among the outputs of the first of output o.
+func (p *Plan) first(o int) int {
+	for i, of := range p.made {
+		if of == o {
+			return i
+		}
+	}
+	return -1
+}
+
 // commit makes the run's outputs the states. It fails before it has changed any.
 func (p *Plan) commit() error {
 	for _, st := range p.states {
-		t := p.outputs[st.Out].tensor
+		t := p.outputs[p.first(st.Out)].tensor
 		if t.Type != st.input.spec.Type {
-			return ir.Load("graph: a state is not of the type that the model declares")
+			return ir.Load("graph: output ", text.Quote(p.graph.Outputs[st.Out].Name), " is ", t.Type.String(), ", want ", st.input.spec.Type.String(), " as input ",
+				text.Quote(p.graph.Inputs[st.In].Name), ", which it becomes")
 		}
 		if !st.grows && len(t.Data) > 0 && slab.Addr(st.other) != slab.Addr(t.Data) {
 			b, err := st.resultOf(len(t.Data))
@@ -295,7 +311,7 @@ func (p *Plan) commit() error {
 		}
 	}
 	for _, st := range p.states {
-		t, have := p.outputs[st.Out].tensor, &st.tensor
+		t, have := p.outputs[p.first(st.Out)].tensor, &st.tensor
 		data := t.Data
 		if !st.grows || st.fed {
 			st.data, st.other, st.room = st.other, st.data, st.rows

@@ -36,12 +36,15 @@ func (p *Plan) through(k int, s *segment) error {
 	// What later segments read as known values is not known yet at this point of the walk.
 	for ; p.reached > k; p.reached-- {
 		if p.reached < len(p.segments) {
-			t := p.segments[p.reached]
-			p.current[t.waitFor] = t.wait
+			if t := p.segments[p.reached]; t.after == nil {
+				p.current[t.waitFor] = t.wait
+			}
 		}
 	}
 	if s.value != nil {
 		p.current[s.waitFor] = s.value
+	} else if k == 0 {
+		p.enterInputs()
 	}
 	p.reached = k
 	if s.straight && !s.other {
@@ -97,7 +100,22 @@ func (p *Plan) whole(k int, s *segment) error {
 		}
 		n := f.body.nodes[f.next]
 		var err error
-		if n.bodies != nil {
+		if n.loop != nil {
+			if err := p.reach(s, n); err != nil {
+				return err
+			}
+			s.add(n)
+			f.next++
+			p.stop(k, n, frames)
+			waits = true
+			break
+		}
+		if n.row.Planned && n.bodies == nil {
+			if err = p.visitList(s, n); err == nil {
+				f.next++
+				continue
+			}
+		} else if n.bodies != nil {
 			var b *body
 			if b, err = p.enter(n); err == nil {
 				f.next++
@@ -132,18 +150,27 @@ func (p *Plan) whole(k int, s *segment) error {
 	return s.settle(p)
 }
 
-// stop ends segment k before node n, which waits for a value; the next segment starts there.
+// stop ends segment k before node n, which waits for a value, or after n where that is a
+// loop, whose results nobody knows before it has run; the next segment starts there.
 func (p *Plan) stop(k int, n *node, frames []frame) {
-	waitFor := n.in[p.call.Wait]
-	if n.bodies != nil {
-		waitFor = n.in[0]
-	}
 	if len(p.segments) == k+1 {
 		p.segments = append(p.segments, &segment{})
 	}
 	s, next := p.segments[k], p.segments[k+1]
 	s.end, s.last = n.number, false
 	next.frames = append(next.frames[:0], frames...)
+	if next.after = n; n.loop != nil {
+		s.end++
+		next.wait, next.value = nil, nil
+		return
+	}
+	next.after = nil
+	waitFor := 0
+	if n.bodies != nil {
+		waitFor = n.in[0]
+	} else {
+		waitFor = n.in[p.call.Wait]
+	}
 	if next.wait != p.current[waitFor] {
 		next.wait, next.waitFor = p.current[waitFor], waitFor
 		next.value = nil
@@ -157,7 +184,7 @@ func (p *Plan) enter(n *node) (*body, error) {
 	if pl == nil {
 		return nil, unknown(n.node.Inputs[0])
 	}
-	if pl.spec.Type != ir.Bool || pl.spec.Len() != 1 {
+	if pl.list != nil || pl.spec.Type != ir.Bool || pl.spec.Len() != 1 {
 		return nil, p.call.Fail("the condition must be one bool")
 	}
 	switch t := pl.spec.Host; {
@@ -180,7 +207,7 @@ func (p *Plan) leave(s *segment, f *frame) error {
 			return unknown(f.node.node.Outputs[i])
 		}
 		p.current[id] = pl
-		s.given = append(s.given, binding{place: pl, value: id})
+		s.give(pl, id)
 	}
 	return nil
 }
@@ -195,6 +222,9 @@ func (p *Plan) visit(s *segment, n *node) error {
 		pl := p.current[id]
 		if pl == nil {
 			return unknown(n.node.Inputs[i])
+		}
+		if pl.list != nil {
+			return p.passList(s, n, i)
 		}
 		if pl != n.places[i] {
 			n.places[i], n.specs[i], n.admitted, clean = pl, &pl.spec, false, false
