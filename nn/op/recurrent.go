@@ -504,6 +504,17 @@ func (s *recurrent) ahead(a *Args, p *pass, from, n int) {
 // y that are side apart.
 func (s *recurrent) product(a *Args, p *pass, y []float32, side int, h []float32, part int, start compute.Start, bias []float32) {
 	first, width := s.first(), s.gates*s.hidden
+	if s.packed != nil && p.rows == 1 {
+		b := s.packed.r[p.d]
+		if part == 1 {
+			b = s.packed.rest[p.d]
+		}
+		if start == compute.FromColumn {
+			copy(y, bias)
+		}
+		b.AddRow(y, h, p.scratch)
+		return
+	}
 	g := compute.Gemm{M: p.rows, N: first, K: s.hidden, TransB: true, LDY: side, Start: start, Bias: bias}
 	at := 0
 	if part == 1 {
