@@ -19,8 +19,8 @@ var (
 	windowAttrs = []Attr{windowType, {Name: "periodic", Kind: ir.AttrInt, I: 1}}
 	windowType  = Attr{Name: "output_datatype", Kind: ir.AttrInt, I: int64(ir.Float32)}
 
-	inverse  = Attr{Name: "inverse", Kind: ir.AttrInt}
-	oneSided = Attr{Name: "onesided", Kind: ir.AttrInt}
+	toInverse = Attr{Name: "inverse", Kind: ir.AttrInt}
+	oneSided  = Attr{Name: "onesided", Kind: ir.AttrInt}
 )
 
 var signalRows = []Row{{
@@ -50,7 +50,7 @@ var signalRows = []Row{{
 	In: []In{{Name: "input", Types: floatTypes, Var: 'T'}, {Name: "dft_length", Types: indexTypes, Opt: true},
 		{Name: "axis", Types: indexTypes, Opt: true, Since: 20}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
-	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: 1, Till: 19}, inverse, oneSided},
+	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: 1, Till: 19}, toInverse, oneSided},
 	Rank:  sameRank,
 	Plan:  planDFT,
 }, {
