@@ -49,7 +49,7 @@ func (n *net) out(v ...*ir.Value) *ir.Graph {
 	return n.g
 }
 
-func number(i int64) *ir.Attr { return &ir.Attr{Kind: ir.AttrInt, I: i} }
+func attrInt(i int64) *ir.Attr { return &ir.Attr{Kind: ir.AttrInt, I: i} }
 
 func longs(v ...int64) *ir.Attr { return &ir.Attr{Kind: ir.AttrInts, Ints: v} }
 
@@ -125,7 +125,7 @@ func decays(dims ...int) *ir.Graph {
 	w := n.op("Neg", n.input("w", ir.Float32))
 	b, trip, cond := loopBody()
 	was := b.input("was", ir.Float32, dims...)
-	next := b.op("Add", b.op("Mul", was, w), b.call(1, "Cast", map[string]*ir.Attr{"to": number(int64(ir.Float32))}, trip)[0])
+	next := b.op("Add", b.op("Mul", was, w), b.call(1, "Cast", map[string]*ir.Attr{"to": attrInt(int64(ir.Float32))}, trip)[0])
 	outs := n.call(2, "Loop", bodyOf(b.out(b.op("Identity", cond), next, b.op("Identity", was))), m, goes, x)
 	return n.out(n.op("Relu", outs[0]), outs[1])
 }
@@ -227,7 +227,7 @@ func TestLoopGrows(t *testing.T) {
 		} else {
 			was = b.input("was", ir.Float32, dims...)
 		}
-		next := b.call(1, "Concat", map[string]*ir.Attr{"axis": number(1)}, was, b.op("Neg", x))[0]
+		next := b.call(1, "Concat", map[string]*ir.Attr{"axis": attrInt(1)}, was, b.op("Neg", x))[0]
 		size := b.op("Shape", next)
 		out := n.call(2, "Loop", bodyOf(b.out(goes, next, size)), m, nil, x)
 		s := started(t, n.out(out...), graph.Options{})
@@ -269,7 +269,7 @@ func TestNestedLoops(t *testing.T) {
 	yes, no := newNet(), newNet()
 	from := inner.op("Unsqueeze", j, fixedTo(longsOf([]int{1}, 0)))
 	cut := inner.op("Slice", x, from, inner.op("Add", from, inner.op("Add", one, inner.op("Unsqueeze", i, fixedTo(longsOf([]int{1}, 0))))))
-	total := inner.call(1, "ReduceSum", map[string]*ir.Attr{"keepdims": number(1)}, cut)[0]
+	total := inner.call(1, "ReduceSum", map[string]*ir.Attr{"keepdims": attrInt(1)}, cut)[0]
 	then := yes.out(yes.op("Add", part, total))
 	otherwise := no.out(no.op("Sub", part, total))
 	picked := inner.call(1, "If", map[string]*ir.Attr{"then_branch": {Kind: ir.AttrGraph, G: then}, "else_branch": {Kind: ir.AttrGraph, G: otherwise}},
@@ -340,11 +340,11 @@ func TestLoopErrors(t *testing.T) {
 		}, `trip 0: output "Shape0_0" is int64, want float32 as input "was", which it becomes`},
 		"condition": {func(b *net, goes, was *ir.Value) *ir.Graph { return b.out(was, was, was) }, "trip 0: the body's condition must be one bool"},
 		"slices": {func(b *net, goes, was *ir.Value) *ir.Graph {
-			next := b.call(1, "Concat", map[string]*ir.Attr{"axis": number(0)}, was, was)[0]
+			next := b.call(1, "Concat", map[string]*ir.Attr{"axis": attrInt(0)}, was, was)[0]
 			return b.out(goes, next, was)
 		}, "trip 1: output 2 of the body is float32 of dimensions [4], before it was float32 of [2]"},
 		"node": {func(b *net, goes, was *ir.Value) *ir.Graph {
-			next := b.call(1, "Concat", map[string]*ir.Attr{"axis": number(0)}, was, was)[0]
+			next := b.call(1, "Concat", map[string]*ir.Attr{"axis": attrInt(0)}, was, was)[0]
 			return b.out(goes, b.op("MatMul", next, fixedTo(floatsOf([]int{4}, 1, 1, 1, 1))), was)
 		}, `trip 1: Concat "Concat0": `},
 	} {
@@ -376,7 +376,7 @@ func TestScan(t *testing.T) {
 		next := b.op("Add", sum, part)
 		zero := ir.NewTensor(ir.Float32, slice...)
 		attrs := bodyOf(b.out(next, b.op("Neg", next)))
-		attrs["num_scan_inputs"], attrs["scan_input_axes"], attrs["scan_output_axes"] = number(1), longs(int64(axis)), longs(int64(outAxis))
+		attrs["num_scan_inputs"], attrs["scan_input_axes"], attrs["scan_output_axes"] = attrInt(1), longs(int64(axis)), longs(int64(outAxis))
 		attrs["scan_input_directions"], attrs["scan_output_directions"] = longs(int64(back)), longs(int64(outBack))
 		s := started(t, n.out(n.call(2, "Scan", attrs, fixedTo(zero), x)...), graph.Options{})
 		in := ir.NewTensor(ir.Float32, dims...)
@@ -433,7 +433,7 @@ func TestSequences(t *testing.T) {
 	seq := body.loose("seq", ir.Sequence, ir.Float32)
 	more := body.op("SequenceInsert", body.op("SequenceErase", seq, trip), body.op("SequenceAt", seq, body.op("Neg", body.op("Add", trip, fixedTo(longsOf(nil, 1))))))
 	grown := n.call(2, "Loop", bodyOf(body.out(goes, more, body.op("SequenceLength", seq))), fixedTo(longsOf(nil, 3)), nil, list)
-	joined := n.call(1, "ConcatFromSequence", map[string]*ir.Attr{"axis": number(-1)}, grown[0])[0]
+	joined := n.call(1, "ConcatFromSequence", map[string]*ir.Attr{"axis": attrInt(-1)}, grown[0])[0]
 	s := started(t, n.out(list, joined, grown[1]), graph.Options{})
 	for _, c := range []struct{ na, nb, at int }{{2, 3, 0}, {2, 3, -1}, {1, 1, 2}, {4, 1, 1}, {2, 3, 0}} {
 		av, bv := make([]float32, c.na), make([]float32, c.nb)

@@ -38,7 +38,7 @@ func einsumOracle(terms []string, out string, size map[byte]int, in []*ir.Tensor
 			for j := range place {
 				place[j] = min(at[term[j]], in[k].Dims[j]-1) // one element is repeated
 			}
-			v *= number(in[k], offset(in[k].Dims, place...))
+			v *= elementOf(in[k], offset(in[k].Dims, place...))
 		}
 		to := make([]int, len(out))
 		for i := range to {
@@ -49,7 +49,7 @@ func einsumOracle(terms []string, out string, size map[byte]int, in []*ir.Tensor
 	return dims, y
 }
 
-func number(x *ir.Tensor, i int) float64 {
+func elementOf(x *ir.Tensor, i int) float64 {
 	switch x.Type {
 	case ir.Float32:
 		return float64(x.Float32s()[i])
@@ -96,7 +96,7 @@ func TestEinsum(t *testing.T) {
 		y := node{op: "Einsum", attrs: attrs("equation", text(equation)), in: in}.run(t)[0]
 		require.Equal(t, append([]int{}, dims...), append([]int{}, y.Dims...), equation)
 		for i, w := range want {
-			require.InDelta(t, w, number(y, i), 1e-4, "%s %s %v: element %d", equation, kind, size, i)
+			require.InDelta(t, w, elementOf(y, i), 1e-4, "%s %s %v: element %d", equation, kind, size, i)
 		}
 	}
 	kinds := []ir.DType{ir.Float32, ir.Float64, ir.Int32, ir.Int64}
