@@ -161,7 +161,7 @@ function attribute(name, v) {
 }
 
 const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
-  ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op),
+  ...nodes.flatMap((n) => bytes(1, [...n.inputs.flatMap((i) => text(1, i)), ...n.outputs.flatMap((o) => text(2, o)), ...text(4, n.op), ...n.domain ? text(7, n.domain) : [],
     ...Object.entries(n.attributes ?? {}).flatMap(([name, v]) => attribute(name, v))])),
   ...text(2, 'graph'),
   ...constants.flatMap((c) => bytes(5, tensor(...c))),
@@ -170,13 +170,15 @@ const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
 ];
 
 /**
- * A model of the given nodes: { op, inputs, outputs, attributes }. Inputs and outputs are [name, type number, dims], without
+ * A model of the given nodes: { op, inputs, outputs, attributes }, with the domain of those that are not ONNX's, whose
+ * versions `domains` has. Inputs and outputs are [name, type number, dims], without
  * dims where they are not known; constants [name, dims, typed array or strings, type number: float32 if left out]. Of the
  * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { strings } one of strings, { type, dims, data }
  * a tensor, { nodes, outputs } a graph.
  */
-export function model({ opset = 17, ...content }) {
-  return Uint8Array.from([...varint(1, 8), ...bytes(8, varint(2, opset)), ...bytes(7, graph(content))]);
+export function model({ opset = 17, domains = {}, ...content }) {
+  const others = Object.entries(domains).flatMap(([domain, version]) => bytes(8, [...text(1, domain), ...varint(2, version)]));
+  return Uint8Array.from([...varint(1, 8), ...bytes(8, varint(2, opset)), ...others, ...bytes(7, graph(content))]);
 }
 
 /** y = relu(x) and z = x + x, with x [n 3]. */

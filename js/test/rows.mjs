@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { toHalf } from '../src/half.js';
+import { contributed } from './contributed.mjs';
 import { Draw, model } from './data.mjs';
 
 const root = join(import.meta.dirname, '../..');
@@ -474,6 +475,7 @@ const loss = (d) => {
 
 /** @type {Record<string, Maker>} */
 const makers = {
+  ...contributed,
   LSTM: recurrent, GRU: recurrent, RNN: recurrent,
 
   // Elementwise, with what not every number is fit for.
@@ -868,17 +870,20 @@ function castable(from, to) {
   return isFloat(from) && to in limits ? small : wild;
 }
 
+/** What the lists call a row: with the domain, if it is not ONNX's. */
+export const nameOf = ({ Domain, Name }) => (Domain ? `${Domain}.${Name}` : Name);
+
 /** @param {any} row @returns {Maker} */
 export function makerOf(row) {
-  if (Object.hasOwn(makers, row.Name)) return makers[row.Name];
+  if (Object.hasOwn(makers, nameOf(row))) return makers[nameOf(row)];
   const shaped = row.Attrs.some(({ Kind, Words, I, Name }) => Name === 'axis' || (Kind !== 'float' && Kind !== 'int' && !Words) || (Kind === 'int' && I !== 0 && I !== 1));
   const same = row.In.every(({ Var, Opt, Since }) => (row.In.length === 1 || Var === row.In[0].Var && Var !== '') && !Opt && Since === 0);
   if (!shaped && same && row.Out.length === 1 && !row.Out[0].From && row.In.length <= 2) return elementwise();
-  throw new Error(`nothing makes shapes for ${row.Name}: add a maker to js/test/rows.mjs`);
+  throw new Error(`nothing makes shapes for ${nameOf(row)}: add a maker to js/test/rows.mjs`);
 }
 
-/** The versions of a row in which it may mean something else. */
-export const opsetsOf = ({ MinOpset, MaxOpset }, { Since, Changes = [] }) => [...new Set([Math.max(Since, MinOpset), ...Changes.filter((v) => v > MinOpset), MaxOpset])];
+/** The versions of a row in which it may mean something else: of its own domain. */
+export const opsetsOf = ({ MinOpset, MaxOpset }, { Domain, Since, Changes = [] }) => Domain ? [Since, ...Changes] : [...new Set([Math.max(Since, MinOpset), ...Changes.filter((v) => v > MinOpset), MaxOpset])];
 
 /** The sets of which each case has one type: operands that share a letter, operands, and what an attribute chooses. */
 function setsOf(row) {
@@ -940,7 +945,7 @@ export function drawCase(row, { opset, types }, seed) {
   };
   // Of a type that tensors of JavaScript have not, numbers are looked at as float32 (bfloat16), or else the dimensions.
   const inputs = given.map((v, i) => (v ? names[square && i === 1 ? 0 : i] : ''));
-  const nodes = [{ op: row.Name, inputs, outputs, attributes: d.attributes }];
+  const nodes = [{ op: row.Name, domain: row.Domain, inputs, outputs, attributes: d.attributes }];
   // Behind other nodes, so that operand 0 is in memory that may be used again.
   if (first[0] && !first[0].host && first[0].type !== 'bfloat16' && first[0].type !== 'string' && fed(first[0].type) && all.every(([{ dims }]) => dims.length === 3) && d.chance(0.4)) {
     nodes.unshift({ op: 'Transpose', inputs: ['in0'], outputs: ['turned'], attributes: { perm: [1, 2, 0] } }, { op: 'Transpose', inputs: ['turned'], outputs: ['back'], attributes: { perm: [2, 0, 1] } });
@@ -954,11 +959,11 @@ export function drawCase(row, { opset, types }, seed) {
     return [[`${name}.seen`, cast ? 1 : 7]];
   });
   const bytes = model({
-    opset, nodes, outputs: results,
+    opset: row.Domain ? 21 : opset, domains: row.Domain ? { [row.Domain]: opset } : {}, nodes, outputs: results,
     inputs: first.flatMap((v, i) => (v && !constant[i] && !(square && i === 1) ? [[names[i], typeNumbers[v.type], declared(v.dims, i)]] : [])),
     constants: first.flatMap((v, i) => (constant[i] ? [[names[i], v.dims, v.data, typeNumbers[v.type]]] : [])),
   });
   const show = (v) => (v instanceof Float32Array ? v[0] : v?.nodes ? 'graph' : JSON.stringify(v, (_, w) => (typeof w === 'bigint' ? `${w}` : ArrayBuffer.isView(w) ? [...w].map(Number) : w)));
-  const text = `${row.Name} opset ${opset} ${first.map((v, i) => (v ? `${v.type}[${v.dims}]${constant[i] ? '!' : ''}${v.host ? `=${[...v.data]}` : ''}` : '-')).join(' ')}${twice ? ' twice' : ''}${square ? ' squared' : ''}${nodes[0].op === 'Transpose' ? ' behind' : ''} ${Object.entries(d.attributes).map(([k, v]) => `${k}=${show(v)}`).join(' ')}`.trim();
+  const text = `${nameOf(row)} opset ${opset} ${first.map((v, i) => (v ? `${v.type}[${v.dims}]${constant[i] ? '!' : ''}${v.host ? `=${[...v.data]}` : ''}` : '-')).join(' ')}${twice ? ' twice' : ''}${square ? ' squared' : ''}${nodes[0].op === 'Transpose' ? ' behind' : ''} ${Object.entries(d.attributes).map(([k, v]) => `${k}=${show(v)}`).join(' ')}`.trim();
   return { bytes, runs, text, row, opset, types, attributes: d.attributes, first, constant };
 }
