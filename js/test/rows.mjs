@@ -890,9 +890,12 @@ function setsOf(row) {
   const sets = {};
   for (const { Var, Name, Types } of row.In) {
     const key = Var || Name;
-    sets[key] = sets[key] ? sets[key].filter((t) => Types.includes(t)) : Types;
+    const types = Types.filter((t) => t in typeNumbers);
+    // Where there is float32 the engine takes float16 and bfloat16 too; of these float16 goes through JavaScript.
+    if (types.includes('float32') && !types.includes('float16')) types.push('float16');
+    sets[key] = sets[key] ? sets[key].filter((t) => types.includes(t)) : types;
   }
-  if (row.Name === 'Cast') sets[':to'] = row.In[0].Types;
+  if (row.Name === 'Cast') sets[':to'] = sets.input;
   if (row.Name === 'EyeLike') sets[':dtype'] = [undefined, 'float32', 'float64', 'int64', 'int32', 'uint8', 'bool', 'float16'];
   if (row.Name === 'ConstantOfShape') sets[':value'] = [undefined, 'float32', 'float64', 'float16', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'bool', 'bfloat16'];
   return sets;

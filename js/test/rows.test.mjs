@@ -168,6 +168,7 @@ function toleranceOf(c, type) {
   const moves = c.row.In[0].Types.includes('bfloat16') && !['linear', 'cubic'].includes(c.attributes.mode) && (c.attributes.reduction ?? 'none') === 'none';
   if (moves || !/float/.test(type)) return { rel: 0, floor: 0 };
   if (type === 'float64') return { rel: 1e-12, floor: 1 };
+  if (type === 'float16') return { rel: 4e-3, sums: true, floor: 1 };
   // onnxruntime squares before it subtracts: digits are lost where numbers of a group are nearly alike.
   if (/^(Batch|Group|Instance)Normalization$/.test(c.row.Name)) return { rel: 5e-3, floor: 1 };
   return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|.*Normalization|.*Attention|Scatter|LSTM|GRU|RNN)/.test(c.row.Name), floor: 0.1 };
@@ -223,7 +224,8 @@ const refusals = (c) => [
   ...otherwise.filter(([rows, when]) => covers(rows, nameOf(c.row)) && when(c)),
 ];
 
-const table = readRows();
+/** Opsets before 7 onnxruntime does not promise: nn/graph has tests of their own for them. */
+const table = { ...readRows(), MinOpset: 7 };
 
 describe('operators beside onnxruntime-web', () => {
   let runtime;

@@ -12,7 +12,7 @@ func init() { Register(batchNormRows) }
 
 var batchNormRows = []Row{{
 	Name: "BatchNormalization", Since: 7, Changes: []int{9, 14, 15},
-	In: []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'S'}, {Name: "B", Types: float32Only, Var: 'S'}, {Name: "input_mean", Types: float32Only, Var: 'U'}, {Name: "input_var", Types: float32Only, Var: 'U'}},
+	In: []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'S'}, {Name: "B", Types: floatTypes, Var: 'S'}, {Name: "input_mean", Types: floatTypes, Var: 'U'}, {Name: "input_var", Types: floatTypes, Var: 'U'}},
 	// Up to opset 13 there are saved_mean and saved_var besides.
 	Out: []Out{{Name: "Y", Var: 'T'}, {Name: "running_mean", Var: 'U', Opt: true}, {Name: "running_var", Var: 'U', Opt: true}, {Name: "saved_mean", Var: 'U', Opt: true}, {Name: "saved_var", Var: 'U', Opt: true}},
 	Attrs: []Attr{epsilon, {Name: "momentum", Kind: ir.AttrFloat, F: 0.9},
@@ -74,12 +74,12 @@ func planBatchNorm(c *Call) error {
 	if len(shape) < 2 {
 		return c.fail("x has dimensions @, want at least 2 of them", dims)
 	}
-	known := true
+	known, double := true, isDouble(c)
 	for i := 1; i <= 4; i++ {
 		if d := c.In(i).Dims; len(d) != 1 || d[0] != shape[1] {
 			return c.Fail("input ", i, " has dimensions ", d, ", want [", shape[1], "], the channels of x ", dims)
 		}
-		known = known && c.In(i).Host != nil
+		known, double = known && c.In(i).Host != nil, double || c.In(i).Type == ir.Float64
 	}
 	act, err := normActivation(c)
 	if err != nil {
@@ -88,6 +88,12 @@ func planBatchNorm(c *Call) error {
 	epsilon := float64(c.Float("epsilon"))
 	if err := norm.BatchNormScale(nil, nil, nil, epsilon); err != nil { // of no channels: only epsilon is checked
 		return c.Fail(err)
+	}
+	if momentum := c.Float("momentum"); double && Trains(c.Node) && !(momentum >= 0 && momentum <= 1) {
+		return c.Fail("momentum is ", momentum, ", want 0 to 1")
+	}
+	if double {
+		return planDoubleBatchNorm(c, shape)
 	}
 	c.Out(0, ir.Float32, dims...)
 	c.InPlace(0, 0)

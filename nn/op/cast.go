@@ -30,6 +30,14 @@ var castRows = []Row{{
 	Attrs: []Attr{{Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}, castRounding},
 	Rank:  sameRank,
 	Plan:  planCastLike,
+}, {
+	Name: "BitCast", Since: 26,
+	In:    []In{{Name: "input", Types: castTypes}},
+	Out:   []Out{{Name: "output", From: "to"}},
+	Attrs: []Attr{{Name: "to", Kind: ir.AttrInt}},
+	Rank:  sameRank,
+	Check: checkCast,
+	Plan:  planBitCast,
 }}
 
 // castRounding is how a number is rounded to a power of two.
@@ -56,6 +64,17 @@ func planCast(c *Call) error {
 }
 
 func planCastLike(c *Call) error { return castTo(c, c.In(1).Type) }
+
+// planBitCast looks at the same bits as another type of as many.
+func planBitCast(c *Call) error {
+	in, to := c.In(0), ir.DType(c.Int("to"))
+	if !castable(c.Int("to")) || to.Bits() != in.Type.Bits() {
+		return c.Fail("the input is ", in.Type.String(), " of ", in.Type.Bits(), " bits, to is ", to.String(), " of ", to.Bits(), " bits")
+	}
+	c.Out(0, to, in.Dims...)
+	c.Alias(0, 0)
+	return nil
+}
 
 // castTo plans the conversion of input 0. ONNX leaves open what becomes of a float beyond
 // the integers' range: here it is cut off to int64, where it saturates, and keeps the low
@@ -106,6 +125,9 @@ type cast[T wideElem] struct {
 
 func (s *cast[T]) Run(a *Args) {
 	dst, src, part := a.Out[0].Data, a.In[0].Data, slab.View[T](a.Scratch[:8*castBlock])
+	if s.to.Bits() < 8 && len(dst) > 0 {
+		dst[len(dst)-1] = 0 // there may be bits behind the last element
+	}
 	for left := s.n; left > 0; left -= castBlock {
 		part = part[:min(castBlock, left)]
 		from, to := s.from.Bytes(len(part)), s.to.Bytes(len(part))

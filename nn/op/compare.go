@@ -18,9 +18,9 @@ var compareRows = []Row{{
 	Rank: sameRank,
 	Plan: planNot,
 }, {
-	Name: "Where", Since: 9, Changes: []int{16},
-	In: []In{{Name: "condition", Types: boolOnly}, {Name: "X", Types: storedTypes, Var: 'T'},
-		{Name: "Y", Types: storedTypes, Var: 'T'}},
+	Name: "Where", Since: 9, Changes: []int{16}, Lifts: liftedTypes,
+	In: []In{{Name: "condition", Types: boolOnly}, {Name: "X", Types: movedTypes, Var: 'T'},
+		{Name: "Y", Types: movedTypes, Var: 'T'}},
 	Out:  []Out{{Name: "output", Var: 'T'}},
 	Rank: widestRank,
 	Plan: planWhere,
@@ -38,7 +38,7 @@ var compareRows = []Row{{
 	Rank:  sameRank,
 	Plan:  planIsInf,
 },
-	{Name: "Equal", Since: 7, Changes: []int{11, 13, 19}, In: []In{{Name: "A", Types: numberTypes | boolOnly, Var: 'T'}, {Name: "B", Types: numberTypes | boolOnly, Var: 'T'}}, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Equal", Since: 7, Changes: []int{11, 13, 19}, In: []In{{Name: "A", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}, {Name: "B", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}}, Out: compareOut, Rank: widestRank, Plan: planCompare},
 	{Name: "Less", Since: 7, Changes: []int{9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
 	{Name: "Greater", Since: 7, Changes: []int{9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
 	{Name: "LessOrEqual", Since: 12, Changes: []int{16}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
@@ -106,6 +106,12 @@ func planCompare(c *Call) error {
 	}
 	c.Out(0, ir.Bool, out...)
 	switch t := c.In(0).Type; {
+	case t == ir.String:
+		s := Into[sameStrings](c)
+		s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
+		s.f = func(i, j int64) int64 { return truth[int64](s.a[i] == s.b[j]) }
+		s.n = [3]int{c.In(0).Len(), c.In(1).Len(), ir.Elements(out)}
+		c.Scratch(8 * (s.n[0] + s.n[1] + s.n[2]))
 	case t == ir.Bool:
 		stepPairs(c, out, ir.Bool, f.bools)
 	case t == ir.Uint64:
@@ -116,6 +122,32 @@ func planCompare(c *Call) error {
 		stepPairs(c, out, ir.Bool, f.ints)
 	}
 	return nil
+}
+
+// sameStrings compares strings, whose places it walks over.
+type sameStrings struct {
+	walk broadcast
+	n    [3]int // of both operands and the result
+	a, b []string
+	f    func(i, j int64) int64
+}
+
+func (s *sameStrings) Run(a *Args) {
+	i, j, y := slab.View[int64](a.Scratch)[:s.n[0]], slab.View[int64](a.Scratch)[s.n[0]:][:s.n[1]], slab.View[int64](a.Scratch)[s.n[0]+s.n[1]:][:s.n[2]]
+	for k := range i {
+		i[k] = int64(k)
+	}
+	for k := range j {
+		j[k] = int64(k)
+	}
+	s.a, s.b = a.In[0].Strings, a.In[1].Strings
+	if len(y) > 0 {
+		walkPairs(&s.walk, s.f, y, i, j, 0)
+	}
+	s.a, s.b = nil, nil
+	for k, v := range y {
+		a.Out[0].Data[k] = byte(v)
+	}
 }
 
 func planNot(c *Call) error {

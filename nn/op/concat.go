@@ -5,16 +5,16 @@ import "github.com/normwasm/normwasm/nn/ir"
 func init() { Register(concatRows) }
 
 var concatRows = []Row{{
-	Name: "Concat", Since: 4, Changes: []int{11, 13},
-	In:    []In{{Name: "inputs", Types: storedTypes, Var: 'T', Many: true}},
+	Name: "Concat", Since: 4, Changes: []int{11, 13}, Lifts: liftedTypes,
+	In:    []In{{Name: "inputs", Types: movedTypes, Var: 'T', Many: true}},
 	Out:   []Out{{Name: "concat_result", Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}},
 	Rank:  sameRank,
 	Grows: concatGrows,
 	Plan:  planConcat,
 }, {
-	Name: "Split", Since: 2, Changes: []int{11, 13, 18},
-	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}, {Name: "split", Types: intTypes, Opt: true, Since: 13}},
+	Name: "Split", Since: 2, Changes: []int{11, 13, 18}, Lifts: liftedTypes,
+	In:    []In{{Name: "input", Types: movedTypes, Var: 'T'}, {Name: "split", Types: intTypes, Opt: true, Since: 13}},
 	Out:   []Out{{Name: "outputs", Many: true, Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "split", Kind: ir.AttrInts, Till: 12}, {Name: "num_outputs", Kind: ir.AttrInt, Since: 18}},
 	Rank:  sameRank,

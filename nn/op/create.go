@@ -48,7 +48,7 @@ var createRows = []Row{{
 
 // checkConstantOfShape: the type of the result is the attribute's.
 func checkConstantOfShape(n *ir.Node) string {
-	if a := n.Attrs["value"]; a != nil && a.T != nil && !storedTypes.Has(a.T.Type) {
+	if a := n.Attrs["value"]; a != nil && a.T != nil && !(storedTypes | smallInts | smallFloats).Has(a.T.Type) {
 		return "type " + a.T.Type.String()
 	}
 	return ""
@@ -79,8 +79,14 @@ func planConstantOfShape(c *Call) error {
 	if a != nil {
 		t = a.T.Type
 		copy(s.value[:], a.T.Data)
+		if bits := t.Bits(); bits < 8 {
+			s.value[0] &= 1<<bits - 1
+		}
 	}
-	s.size = t.Size()
+	s.size = max(t.Size(), 1)
+	for bits := t.Bits(); bits < 8; bits *= 2 { // a byte of several
+		s.value[0] |= s.value[0] << bits
+	}
 	c.Out(0, t, out...)
 	return nil
 }

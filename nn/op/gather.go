@@ -13,8 +13,8 @@ import (
 const reducedLimits = "reductions of float32, float64, int32 and int64 only"
 
 var (
-	gatherIn    = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}}
-	scatterIn   = []In{{Name: "data", Types: storedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}, {Name: "updates", Types: storedTypes, Var: 'T'}}
+	gatherIn    = []In{{Name: "data", Types: movedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}}
+	scatterIn   = []In{{Name: "data", Types: movedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}, {Name: "updates", Types: movedTypes, Var: 'T'}}
 	gatherOut   = []Out{{Name: "output", Var: 'T'}}
 	gatherAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt}}
 	noReduction = Attr{Name: "reduction", Kind: ir.AttrString, S: "none", Words: []string{"none"}, Since: 16, Till: 10} // never
@@ -24,40 +24,40 @@ var (
 func init() { Register(gatherRows) }
 
 var gatherRows = []Row{{
-	Name: "Gather", Since: 1, Changes: []int{11, 13},
-	In: []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}}, Out: gatherOut, Attrs: gatherAttrs,
+	Name: "Gather", Since: 1, Changes: []int{11, 13}, Lifts: 1 << ir.String,
+	In: []In{{Name: "data", Types: movedTypes, Var: 'T'}, {Name: "indices", Types: indexTypes}}, Out: gatherOut, Attrs: gatherAttrs,
 	Rank: gatherRank,
 	Plan: planGather,
 }, {
-	Name: "GatherElements", Since: 11, Changes: []int{13},
+	Name: "GatherElements", Since: 11, Changes: []int{13}, Lifts: liftedTypes,
 	In: gatherIn, Out: gatherOut, Attrs: gatherAttrs,
 	Rank: secondRank,
 	Plan: planGatherElements,
 }, {
-	Name: "GatherND", Since: 11, Changes: []int{12, 13},
+	Name: "GatherND", Since: 11, Changes: []int{12, 13}, Lifts: liftedTypes,
 	In: gatherIn, Out: gatherOut, Attrs: []Attr{{Name: "batch_dims", Kind: ir.AttrInt, Since: 12}},
 	Plan: planGatherND,
 }, {
-	Name: "ScatterElements", Since: 11, Changes: []int{13, 16, 18},
+	Name: "ScatterElements", Since: 11, Changes: []int{13, 16, 18}, Lifts: liftedTypes,
 	In: scatterIn, Out: gatherOut, Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, reduction},
 	Rank:   sameRank,
 	Limits: reducedLimits,
 	Plan:   planScatterElements,
 }, {
-	Name: "Scatter", Since: 9, // the earlier name of ScatterElements
+	Name: "Scatter", Since: 9, Lifts: liftedTypes, // the earlier name of ScatterElements
 	In: scatterIn, Out: gatherOut, Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, noReduction},
 	Rank: sameRank,
 	Plan: planScatterElements,
 }, {
-	Name: "ScatterND", Since: 11, Changes: []int{13, 16, 18},
+	Name: "ScatterND", Since: 11, Changes: []int{13, 16, 18}, Lifts: liftedTypes,
 	In: scatterIn, Out: gatherOut, Attrs: []Attr{reduction},
 	Rank:   sameRank,
 	Limits: reducedLimits,
 	Plan:   planScatterND,
 }, {
-	Name: "OneHot", Since: 9, Changes: []int{11},
+	Name: "OneHot", Since: 9, Changes: []int{11}, Lifts: liftedTypes,
 	In: []In{{Name: "indices", Types: numberTypes}, {Name: "depth", Types: numberTypes},
-		{Name: "values", Types: storedTypes, Var: 'T'}},
+		{Name: "values", Types: movedTypes, Var: 'T'}},
 	Out: gatherOut, Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt, I: -1}},
 	Rank: oneHotRank,
 	Plan: planOneHot,

@@ -16,6 +16,9 @@ var (
 // weightTypes are those of constant right operands of products, which compute in float32.
 const weightTypes = float32Only | 1<<ir.Float16 | 1<<ir.BFloat16 | 1<<ir.Int8
 
+// productTypes are those of products. All but float32 are computed by plain loops.
+const productTypes = floatTypes | indexTypes | 1<<ir.Uint32 | 1<<ir.Uint64
+
 // StoredAs says whether products take constant weights of the type.
 func StoredAs(t ir.DType) bool { return weightTypes.Has(t) }
 
@@ -23,7 +26,7 @@ func init() { Register(matmulRows) }
 
 var matmulRows = []Row{{
 	Name: "MatMul", Since: 1, Changes: []int{9, 13},
-	In: []In{{Name: "A", Types: float32Only, Var: 'T', Strided: StridesMatrices}, {Name: "B", Types: float32Only, Var: 'T', Strided: StridesMatrices}}, Out: productOut,
+	In: []In{{Name: "A", Types: productTypes, Var: 'T', Strided: StridesMatrices}, {Name: "B", Types: productTypes, Var: 'T', Strided: StridesMatrices}}, Out: productOut,
 	Rank: productRank, Fuses: FusesClamp,
 	Plan: planMatMul,
 }, {
@@ -41,7 +44,7 @@ var matmulRows = []Row{{
 	Plan: planGemm,
 }, {
 	Name: "Gemm", Since: 7, Changes: []int{9, 11, 13},
-	In: []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}, {Name: "C", Types: float32Only, Var: 'T', Opt: true}}, Out: productOut,
+	In: []In{{Name: "A", Types: productTypes, Var: 'T'}, {Name: "B", Types: productTypes, Var: 'T'}, {Name: "C", Types: productTypes, Var: 'T', Opt: true}}, Out: productOut,
 	Attrs: gemmAttrs,
 	Rank:  matrixRank, Fuses: FusesClamp,
 	Plan: planGemm,
@@ -92,7 +95,8 @@ func planMatMul(c *Call) error {
 	if !col {
 		out = append(out, n)
 	}
-	c.Out(0, ir.Float32, out...)
+	t := c.In(0).Type
+	c.Out(0, t, out...)
 	aGap, bGap := c.In(0).Stride, c.In(1).Stride
 	// Where all matrices of a meet the same b, they are one tall matrix.
 	if ir.Elements(bLead) == 1 && aGap == 0 {
@@ -102,6 +106,12 @@ func planMatMul(c *Call) error {
 	if ir.Elements(lead)*m*n == 0 {
 		c.Step = nothing{}
 		return nil
+	}
+	if t != ir.Float32 {
+		return stepWideProduct(c, out, func(w *wideShape) {
+			w.m, w.n, w.k, w.alpha, w.beta = m, n, k, 1, 1
+			w.walk.set(lead, aLead, bLead)
+		})
 	}
 	g := compute.Gemm{M: m, N: n, K: k, TransB: transposed, Clamp: clampOf(c.Node)}
 	if c.In(2) != nil {
@@ -233,7 +243,7 @@ func planGemm(c *Call) error {
 		return c.Fail("a has dimensions ", a, " and b ", b, ": they do not multiply")
 	}
 	out := matrix(c, g.M, g.N)
-	c.Out(0, ir.Float32, out...)
+	c.Out(0, c.In(0).Type, out...)
 	if g.M*g.N == 0 {
 		c.Step = nothing{}
 		return nil
@@ -251,6 +261,15 @@ func planGemm(c *Call) error {
 		} else {
 			g.Start = compute.FromY
 		}
+	}
+	if c.In(0).Type != ir.Float32 {
+		return stepWideProduct(c, out, func(w *wideShape) {
+			w.m, w.n, w.k, w.transA, w.transB, w.alpha, w.beta = g.M, g.N, g.K, g.TransA, g.TransB, float64(g.Alpha), float64(beta)
+			w.walk.set(nil, nil, nil)
+			if w.adds = addend != nil && beta != 0; w.adds {
+				w.add.set(out, out, addend.Dims)
+			}
+		})
 	}
 	c.Scratch(4 * g.ScratchLen())
 	s := Into[gemm](c)
@@ -296,6 +315,93 @@ func (s *gemm) Run(a *Args) {
 	if bounds := s.gemm.Clamp; bounds != compute.NoClamp {
 		for i, v := range y {
 			y[i] = min(max(v, bounds.Lo), bounds.Hi)
+		}
+	}
+}
+
+// wideShape is what is multiplied by plain loops.
+type wideShape struct {
+	m, n, k        int
+	transA, transB bool
+	alpha, beta    float64   // alpha is 0 where there is no factor
+	walk           broadcast // over the leading dimensions: its steps count matrices
+	adds           bool
+	add            broadcast // of the product and input 2
+}
+
+// wideProduct is the product of the types that are not float32.
+type wideProduct[T wideElem] struct {
+	wideShape
+	wide wide[T]
+	plus func(v, w T) T // v + beta·w
+}
+
+func stepWideProduct(c *Call, out []int, set func(w *wideShape)) error {
+	inputs, n := min(c.NumIn(), 3), ir.Elements(out)
+	if c.In(0).Type == ir.Float64 {
+		Into[wideProduct[float64]](c).set(c, set, inputs, n)
+	} else {
+		Into[wideProduct[int64]](c).set(c, set, inputs, n)
+	}
+	return nil
+}
+
+func (s *wideProduct[T]) Run(a *Args) {
+	y := s.wide.out(a)
+	s.matrices(y, s.wide.in(a, 0), s.wide.in(a, 1), 0)
+	if s.adds && len(y) > 0 {
+		walkPairs(&s.add, s.plus, y, y, s.wide.in(a, 2), 0)
+	}
+	s.wide.done(a)
+}
+
+func (s *wideProduct[T]) set(c *Call, shape func(w *wideShape), inputs, n int) {
+	s.wideShape = wideShape{walk: s.walk, add: s.add}
+	shape(&s.wideShape)
+	s.wide.set(c, inputs, c.In(0).Type, n)
+	s.plus = func(v, w T) T { return v + w }
+	if beta := s.beta; beta != 1 {
+		s.plus = func(v, w T) T { return v + T(beta*float64(w)) }
+	}
+}
+
+func (s *wideProduct[T]) matrices(y, a, b []T, level int) int {
+	w, done := &s.walk, 0
+	for i := range w.dims[level] {
+		as, bs := a[i*w.steps[0][level]*s.m*s.k:], b[i*w.steps[1][level]*s.k*s.n:]
+		if level < len(w.dims)-1 {
+			done += s.matrices(y[done:], as, bs, level+1)
+			continue
+		}
+		s.multiply(y[done:done+s.m*s.n], as, bs)
+		done += s.m * s.n
+	}
+	return done
+}
+
+// multiply adds up the rows of b, or takes products of rows where b is transposed.
+func (s *wideProduct[T]) multiply(y, a, b []T) {
+	ar, ac, br, bc := s.k, 1, s.n, 1
+	if s.transA {
+		ar, ac = 1, s.m
+	}
+	if s.transB {
+		br, bc = 1, s.k
+	}
+	for i := range s.m {
+		row := y[i*s.n:][:s.n]
+		clear(row)
+		for p := range s.k {
+			v, at := a[i*ar+p*ac], p*br
+			for j := range row {
+				row[j] += T(v * b[at])
+				at += bc
+			}
+		}
+		if s.alpha != 1 {
+			for j, v := range row {
+				row[j] = T(s.alpha * float64(v))
+			}
 		}
 	}
 }

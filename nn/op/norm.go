@@ -21,49 +21,49 @@ func init() { Register(normRows) }
 
 var normRows = []Row{{
 	Name: "LayerNormalization", Since: 1, Changes: []int{17},
-	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "Scale", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T', Opt: true}},
+	In:    []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "Scale", Types: floatTypes, Var: 'T'}, {Name: "B", Types: floatTypes, Var: 'T', Opt: true}},
 	Out:   []Out{{Name: "Y", Var: 'T'}, {Name: "Mean", Type: ir.Float32, Opt: true}, {Name: "InvStdDev", Type: ir.Float32, Opt: true}},
 	Attrs: []Attr{lastAxis, epsilon, stash},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planLayerNorm,
 }, {
 	Name: "InstanceNormalization", Since: 6, Changes: []int{22},
-	In:    []In{{Name: "input", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}},
+	In:    []In{{Name: "input", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'T'}, {Name: "B", Types: floatTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{epsilon},
 	Rank:  sameRank,
 	Plan:  planInstanceNorm,
 }, {
 	Name: "GroupNormalization", Since: 18, Changes: []int{21},
-	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'T'}, {Name: "bias", Types: float32Only, Var: 'T'}},
+	In:    []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'T'}, {Name: "bias", Types: floatTypes, Var: 'T'}},
 	Out:   []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{epsilon, {Name: "num_groups", Kind: ir.AttrInt}, {Name: "stash_type", Kind: ir.AttrInt, I: 1, Since: 21}},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planGroupNorm,
 }, {
 	Name: "RMSNormalization", Since: 23,
-	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "scale", Types: float32Only, Var: 'V'}},
+	In:    []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'V'}},
 	Out:   []Out{{Name: "Y", Var: 'V'}},
 	Attrs: []Attr{lastAxis, epsilon, stash},
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planRMSNorm,
 }, {
 	Name: "MeanVarianceNormalization", Since: 9, Changes: []int{13},
-	In:    []In{{Name: "X", Types: float32Only, Var: 'T'}},
+	In:    []In{{Name: "X", Types: floatTypes, Var: 'T'}},
 	Out:   []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "axes", Kind: ir.AttrInts}},
 	Rank:  sameRank,
 	Plan:  planMVN,
 }, {
 	Name: "LpNormalization", Since: 1, Changes: []int{22},
-	In:    []In{{Name: "input", Types: float32Only, Var: 'T'}},
+	In:    []In{{Name: "input", Types: floatTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{lastAxis, {Name: "p", Kind: ir.AttrInt, I: 2}},
 	Rank:  sameRank,
 	Plan:  planLpNorm,
 }, {
 	Name: "LRN", Since: 1, Changes: []int{13},
-	In:  []In{{Name: "X", Types: float32Only, Var: 'T'}},
+	In:  []In{{Name: "X", Types: floatTypes, Var: 'T'}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1e-4}, {Name: "beta", Kind: ir.AttrFloat, F: 0.75},
 		{Name: "bias", Kind: ir.AttrFloat, F: 1}, {Name: "size", Kind: ir.AttrInt}},
@@ -204,6 +204,9 @@ func output(a *Args, i int) []float32 {
 
 // planLayerNorm: outputs are y, the mean and 1/√(variance + epsilon).
 func planLayerNorm(c *Call) error {
+	if isDouble(c) {
+		return planDoubleRows(c, true)
+	}
 	axis, rows, cols, err := rowsOf(c)
 	if err != nil {
 		return err
@@ -349,6 +352,9 @@ func planGroups(c *Call, groups, per int) error {
 		c.Step = nothing{}
 		return nil
 	}
+	if isDouble(c) {
+		return planDoubleGroups(c, groups, per)
+	}
 	gn, err := norm.NewGroupNorm(dims, norm.NCHW, groups, float64(c.Float("epsilon")))
 	if err != nil {
 		return c.Fail(err)
@@ -377,6 +383,12 @@ func (s *groupNorm) Run(a *Args) {
 
 // planRMSNorm: y = x/√(mean(x²) + epsilon)·scale.
 func planRMSNorm(c *Call) error {
+	if isDouble(c) {
+		return planDoubleRows(c, false)
+	}
+	if t := c.In(1).Type; t != ir.Float32 {
+		return unsupported(c, "scale of type ", t.String(), " for float32")
+	}
 	axis, rows, cols, err := rowsOf(c)
 	if err != nil {
 		return err
@@ -431,8 +443,19 @@ func planMVN(c *Call) error {
 	if !given {
 		list = []int64{0, 2, 3}
 	}
-	if _, err := axesOf(c, list, len(dims)); err != nil {
+	reduced, err := axesOf(c, list, len(dims))
+	if err != nil {
 		return err
+	}
+	if isDouble(c) {
+		for i := range reduced {
+			reduced[i] = !reduced[i]
+		}
+		sameOut(c)
+		s := Into[doubleNorm](c)
+		s.set(c, reduced)
+		s.epsilon, s.outside = 1e-9, true
+		return nil
 	}
 	mvn, err := norm.NewMeanVarianceNorm(dims, intsOf(list), 0, 1e-9)
 	if err != nil {
@@ -451,6 +474,16 @@ func planLpNorm(c *Call) error {
 	if err != nil {
 		return err
 	}
+	if p := c.Int("p"); isDouble(c) && (p == 1 || p == 2) {
+		kept := make([]bool, len(dims))
+		for i := range kept {
+			kept[i] = i != axis
+		}
+		s := Into[doubleNorm](c)
+		s.set(c, kept)
+		s.center, s.sum, s.power = false, true, int(p)
+		return nil
+	}
 	lp, err := norm.NewLpNorm(dims, axis, int(c.Int("p")), 0)
 	if err != nil {
 		return c.Fail(err)
@@ -468,6 +501,11 @@ func planLRN(c *Call) error {
 	s := min(size, 2*int64(dims[1])+1) // a wider one sums the same channels
 	// The divisor is the size that was asked for.
 	alpha := float64(c.Float("alpha")) * float64(s) / float64(size)
+	if isDouble(c) {
+		*Into[doubleLRN](c) = doubleLRN{images: dims[0], channels: dims[1], inner: ir.Elements(dims[2:]), size: int(s),
+			alpha: alpha / float64(s), beta: float64(c.Float("beta")), bias: float64(c.Float("bias"))}
+		return nil
+	}
 	lr, err := norm.NewLocalResponseNorm(dims, int(s), alpha, float64(c.Float("beta")), float64(c.Float("bias")))
 	if err != nil {
 		return c.Fail(err)

@@ -10,10 +10,10 @@ import (
 func init() { Register(padRows) }
 
 var padRows = []Row{{
-	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23, 24, 25},
-	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
+	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23, 24, 25}, Lifts: liftedTypes,
+	In: []In{{Name: "data", Types: movedTypes, Var: 'T'},
 		{Name: "pads", Types: intTypes, Since: 11},
-		{Name: "constant_value", Types: storedTypes, Var: 'T', Opt: true, Since: 11},
+		{Name: "constant_value", Types: movedTypes, Var: 'T', Opt: true, Since: 11},
 		{Name: "axes", Types: intTypes, Opt: true, Since: 18}},
 	Out: []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{{Name: "mode", Kind: ir.AttrString, S: "constant", Words: []string{"constant", "reflect", "edge", "wrap"}},

@@ -46,7 +46,7 @@ var reductionList = [...]struct {
 }
 
 // extremeTypes are the types of maxima and minima.
-const extremeTypes = sumTypes | 1<<ir.Int8 | 1<<ir.Int16 | 1<<ir.Uint8 | 1<<ir.Uint16
+const extremeTypes = sumTypes | boolOnly | 1<<ir.Int8 | 1<<ir.Int16 | 1<<ir.Uint8 | 1<<ir.Uint16
 
 var (
 	sumIn          = []In{{Name: "data", Types: sumTypes, Var: 'T'}, {Name: "axes", Types: intTypes, Opt: true, Since: 18}}

@@ -25,6 +25,9 @@ type Row struct {
 	Rank func(n *ir.Node, rank func(i int) int) int
 	// Grows lists the outputs that have an input's elements, and more, in their places.
 	Grows []Growth
+	// Lifts are types of the operands with the Var 'T' that the operator, which only moves
+	// them, moves as whole numbers that stand for them (lift.go).
+	Lifts Types
 	// Fuses says which bounds the optimizer may let it put on its result.
 	Fuses Fuses
 	// Check returns what of the node is not implemented, as in "with indices", or "": for
@@ -179,9 +182,9 @@ const (
 	smallInts   Types = 1<<ir.Int4 | 1<<ir.Uint4 | 1<<ir.Int2 | 1<<ir.Uint2
 	smallFloats Types = 1<<ir.Float8E4M3FN | 1<<ir.Float8E4M3FNUZ | 1<<ir.Float8E5M2 | 1<<ir.Float8E5M2FNUZ | 1<<ir.Float4E2M1 | 1<<ir.Float8E8M0
 	// viewTypes are those that may be looked at under other dimensions.
-	viewTypes = storedTypes | smallInts | smallFloats
+	viewTypes = storedTypes | smallInts | smallFloats | 1<<ir.String
 	// anyType is for operands whose elements are not read.
-	anyType = viewTypes | 1<<ir.String
+	anyType = viewTypes
 )
 
 // rows are all operators by key ("Op", or "domain.Op"), and in the order in which the
@@ -383,6 +386,12 @@ func (r *Row) Admit(c *Call) error {
 
 // Do plans a call whose operands Admit has seen.
 func (r *Row) Do(c *Call) error {
+	if t := r.lifts(c); t != ir.Undefined {
+		if err := r.lift(c, t); err != nil {
+			return err
+		}
+		return c.Err
+	}
 	if err := r.Plan(c); err != nil {
 		return err
 	}

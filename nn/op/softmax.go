@@ -14,7 +14,7 @@ var softmaxRows = []Row{
 }
 
 var (
-	softmaxIn    = []In{{Name: "input", Types: float32Only, Var: 'T'}}
+	softmaxIn    = []In{{Name: "input", Types: floatTypes, Var: 'T'}}
 	softmaxOut   = []Out{{Name: "output", Var: 'T'}}
 	softmaxAttrs = []Attr{{Name: "axis", Kind: ir.AttrInt, I: -1}}
 )
@@ -55,6 +55,10 @@ func planSoftmax(c *Call) error {
 	}
 	if outer*n*inner == 0 {
 		c.Step = nothing{}
+		return nil
+	}
+	if isDouble(c) {
+		*Into[doubleSoftmax](c) = doubleSoftmax{outer: outer, n: n, inner: inner, log: c.Node.Op == "LogSoftmax"}
 		return nil
 	}
 	s := Into[softmax](c)

@@ -36,13 +36,12 @@ func unary(name string, in []In, since int, changes []int, attrs []Attr, plan fu
 const largest = math.MaxFloat32
 
 var (
-	xFloat32     = []In{{Name: "X", Types: float32Only, Var: 'T'}}
-	xFloats      = []In{{Name: "X", Types: floatTypes, Var: 'T'}}
-	xNumbers     = []In{{Name: "X", Types: numberTypes, Var: 'T'}}
-	inputFloat32 = []In{{Name: "input", Types: float32Only, Var: 'T'}}
-	inputFloats  = []In{{Name: "input", Types: floatTypes, Var: 'T'}}
-	yOut         = []Out{{Name: "Y", Var: 'T'}}
-	outputOut    = []Out{{Name: "output", Var: 'T'}}
+	xFloat32    = []In{{Name: "X", Types: float32Only, Var: 'T'}}
+	xFloats     = []In{{Name: "X", Types: floatTypes, Var: 'T'}}
+	xNumbers    = []In{{Name: "X", Types: numberTypes, Var: 'T'}}
+	inputFloats = []In{{Name: "input", Types: floatTypes, Var: 'T'}}
+	yOut        = []Out{{Name: "Y", Var: 'T'}}
+	outputOut   = []Out{{Name: "output", Var: 'T'}}
 )
 
 var unaryRows = []Row{
@@ -52,7 +51,7 @@ var unaryRows = []Row{
 	{Name: "Sign", Since: 9, Changes: []int{13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Silu", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Rank: sameRank, Plan: planSilu},
 	{
-		Name: "Gelu", Since: 20, In: xFloat32, Out: yOut,
+		Name: "Gelu", Since: 20, In: xFloats, Out: yOut,
 		Attrs: []Attr{{Name: "approximate", Kind: ir.AttrString, S: "none", Words: []string{"none", "tanh"}}},
 		Rank:  sameRank,
 		Plan:  planGelu,
@@ -62,11 +61,11 @@ var unaryRows = []Row{
 			{Name: "max", Types: numberTypes, Var: 'T', Opt: true, Since: 11}},
 		Out:   outputOut,
 		Attrs: []Attr{{Name: "min", Kind: ir.AttrFloat, F: -largest, Till: 10}, {Name: "max", Kind: ir.AttrFloat, F: largest, Till: 10}},
-		Rank:  sameRank, Limits: "before opset 11 float32 only",
+		Rank:  sameRank, Limits: "before opset 11 float32 and float64 only",
 		Plan: planClip,
 	}, {
 		Name: "PRelu", Since: 7, Changes: []int{9, 16},
-		In:   []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "slope", Types: float32Only, Var: 'T'}},
+		In:   []In{{Name: "X", Types: slopeTypes, Var: 'T'}, {Name: "slope", Types: slopeTypes, Var: 'T'}},
 		Out:  yOut,
 		Rank: sameRank,
 		Plan: planPRelu,
@@ -87,10 +86,10 @@ type function struct {
 var functions = []function{
 	{"Sigmoid", xFloats, 6, []int{13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
 	{"Tanh", inputFloats, 6, []int{13}, compute.Tanh, math.Tanh},
-	{"Softplus", xFloat32, 1, []int{22}, compute.Softplus, nil},
-	{"Softsign", inputFloat32, 1, []int{22}, compute.Softsign, nil},
-	{"Mish", xFloat32, 18, []int{22}, compute.Mish, nil},
-	{"HardSwish", xFloat32, 14, []int{22}, hardSwish, nil},
+	{"Softplus", xFloats, 1, []int{22}, compute.Softplus, func(v float64) float64 { return softplus(v, 0, 0) }},
+	{"Softsign", inputFloats, 1, []int{22}, compute.Softsign, func(v float64) float64 { return v / (1 + math.Abs(v)) }},
+	{"Mish", xFloats, 18, []int{22}, compute.Mish, func(v float64) float64 { return v * math.Tanh(softplus(v, 0, 0)) }},
+	{"HardSwish", xFloats, 14, []int{22}, hardSwish, func(v float64) float64 { return v * hardSigmoid(v, 1.0/6, 0.5) }},
 	{"Erf", inputFloats, 9, []int{13}, compute.Erf, math.Erf},
 	{"Exp", inputFloats, 6, []int{13}, compute.Exp, math.Exp},
 	{"Log", inputFloats, 6, []int{13}, compute.Log, math.Log},
@@ -120,16 +119,17 @@ type activation struct {
 	changes []int
 	attrs   []Attr
 	f       func(y, x []float32, a, b float32)
+	f64     func(v, a, b float64) float64
 }
 
 var activations = []activation{
-	{"LeakyRelu", xFloat32, 6, []int{16}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.01}}, func(y, x []float32, a, _ float32) { compute.LeakyRelu(y, x, a) }},
-	{"Elu", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Elu(y, x, a) }},
-	{"Selu", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1.67326319217681884765625}, {Name: "gamma", Kind: ir.AttrFloat, F: 1.05070102214813232421875}}, compute.Selu},
-	{"Celu", xFloat32, 12, nil, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Celu(y, x, a) }},
-	{"ThresholdedRelu", xFloat32, 10, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.ThresholdedRelu(y, x, a) }},
-	{"HardSigmoid", xFloat32, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid},
-	{"Shrink", inputFloat32, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, shrink},
+	{"LeakyRelu", xFloats, 6, []int{16}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.01}}, func(y, x []float32, a, _ float32) { compute.LeakyRelu(y, x, a) }, leakyRelu},
+	{"Elu", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Elu(y, x, a) }, elu},
+	{"Selu", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1.67326319217681884765625}, {Name: "gamma", Kind: ir.AttrFloat, F: 1.05070102214813232421875}}, compute.Selu, selu},
+	{"Celu", xFloats, 12, nil, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Celu(y, x, a) }, celu},
+	{"ThresholdedRelu", xFloats, 10, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.ThresholdedRelu(y, x, a) }, thresholdedRelu},
+	{"HardSigmoid", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid, hardSigmoid},
+	{"Shrink", inputFloats, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, shrink, shrinkDouble},
 }
 
 func hardSwish(y, x []float32) { compute.HardSwish(y, x, 1.0/6, 0.5) }
@@ -174,6 +174,12 @@ func planActivation(c *Call, f *activation) error {
 	if len(f.attrs) > 1 {
 		b = c.Float(f.attrs[1].Name)
 	}
+	if isDouble(c) {
+		sameOut(c)
+		wa, wb := float64(a), float64(b)
+		stepEach(c, func(v float64) float64 { return f.f64(v, wa, wb) })
+		return nil
+	}
 	stepActivation(c, f.f, a, b)
 	return nil
 }
@@ -211,7 +217,17 @@ func planFunction(c *Call, f *function) error {
 func planSilu(c *Call) error { return stepFunction(c, compute.Silu) }
 
 func planGelu(c *Call) error {
-	if c.Str("approximate") == "tanh" {
+	tanh := c.Str("approximate") == "tanh"
+	if isDouble(c) {
+		f := gelu
+		if tanh {
+			f = geluTanh
+		}
+		sameOut(c)
+		stepEach(c, f)
+		return nil
+	}
+	if tanh {
 		return stepFunction(c, compute.GeluTanh)
 	}
 	return stepFunction(c, compute.Gelu)
@@ -277,7 +293,13 @@ func sign[T wideElem](v T) T {
 func planClip(c *Call) error {
 	in := sameOut(c)
 	if c.Node.Version < 11 {
-		if in.Type != ir.Float32 {
+		switch in.Type {
+		case ir.Float32:
+		case ir.Float64:
+			lo, hi := float64(c.Float("min")), float64(c.Float("max"))
+			stepEach(c, func(v float64) float64 { return min(max(v, lo), hi) })
+			return nil
+		default:
 			return unsupported(c, "type ", in.Type.String())
 		}
 		stepActivation(c, compute.Clip, c.Float("min"), c.Float("max"))
@@ -349,6 +371,16 @@ func (s *wideClip[T]) Run(a *Args) {
 	s.wide.done(a)
 }
 
+// slopeTypes are those of PRelu.
+const slopeTypes = floatTypes | indexTypes | 1<<ir.Uint32 | 1<<ir.Uint64
+
+func leaky[T wideElem](v, slope T) T {
+	if v < 0 {
+		return v * slope
+	}
+	return v
+}
+
 // planPRelu: the slope broadcasts to x.
 func planPRelu(c *Call) error {
 	out, err := broadcastDims(c, 0, 1)
@@ -358,8 +390,18 @@ func planPRelu(c *Call) error {
 	if !ir.SameDims(out, c.In(0).Dims) {
 		return c.Fail("the slope has dimensions ", c.In(1).Dims, ", which do not broadcast to ", c.In(0).Dims)
 	}
-	c.Out(0, ir.Float32, out...)
-	inPlaceLike(c, ir.Float32, out, 0)
-	stepFloats(c, out, compute.PRelu)
+	t := c.In(0).Type
+	c.Out(0, t, out...)
+	inPlaceLike(c, t, out, 0)
+	switch t {
+	case ir.Float32:
+		stepFloats(c, out, compute.PRelu)
+	case ir.Float64:
+		stepPairs(c, out, t, leaky[float64])
+	case ir.Uint64: // whose bits may be those of a negative number
+		stepPairs(c, out, t, func(v, _ int64) int64 { return v })
+	default:
+		stepPairs(c, out, t, leaky[int64])
+	}
 	return nil
 }

@@ -113,8 +113,8 @@ func near(a, b float32) bool {
 	return math.Abs(float64(a)-float64(b)) <= 1e-6*math.Abs(float64(b))
 }
 
-// fuseSilu recognises Mul(x, Sigmoid(x)) and emits normwasm.Silu(x), also known
-// as swish. Left alone: a sigmoid that something else uses, a sigmoid of
+// fuseSilu recognises Mul(x, Sigmoid(x)) of float32 and emits normwasm.Silu(x), also
+// known as swish. Left alone: a sigmoid that something else uses, a sigmoid of
 // another value.
 func fuseSilu(r *rewriter) {
 	r.each(func(n *ir.Node) {
@@ -123,7 +123,7 @@ func fuseSilu(r *rewriter) {
 		}
 		for i := range 2 {
 			s := r.by(n.Inputs[i], "Sigmoid")
-			if s != nil && s.Inputs[0] == n.Inputs[1-i] && r.private(n.Inputs[i], 1) {
+			if s != nil && s.Inputs[0] == n.Inputs[1-i] && r.private(n.Inputs[i], 1) && n.Inputs[i].Type == ir.Float32 {
 				r.become(n, ir.Internal, "Silu", 1, nil, s.Inputs[0])
 				return
 			}
@@ -135,7 +135,7 @@ func fuseSilu(r *rewriter) {
 // can: a Relu or a Clip with constant bounds behind it becomes its Clamp.
 //
 // Left alone: a result that something else uses too, a node that clamps already or has
-// further outputs, bounds that are computed or NaN, lower bounds above upper ones; where
+// further outputs, other types than float32, bounds that are computed or NaN, lower bounds above upper ones; where
 // the row has ReLU and ReLU6 only, other bounds; BatchNormalization in training mode.
 func fuseActivation(r *rewriter) {
 	r.each(func(n *ir.Node) {
@@ -144,7 +144,7 @@ func fuseActivation(r *rewriter) {
 		}
 		x := n.In(0)
 		p := r.producer[x]
-		if p == nil || p.Outputs[0] != x || !r.private(x, 1) || p.Clamp != nil || op.Trains(p) {
+		if p == nil || x.Type != ir.Float32 || p.Outputs[0] != x || !r.private(x, 1) || p.Clamp != nil || op.Trains(p) {
 			return
 		}
 		row := op.Find(p.Key())
