@@ -10,14 +10,19 @@ import (
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/onnx"
 )
 
 var special = []entry{
 	{"open", `open(model, options?): session
 Reads an ONNX model: a Uint8Array, or a tensor that holds the file's bytes from
 its address on and that the session takes over. options: bytes (the file's length
-in a tensor; default: all of it), graphOptimizationLevel ('all', the default, or
+in a tensor; default: all of it), files ([{ path, slab, bytes }]: tensors that hold
+the files which files(model) lists, and that the session takes over), graphOptimizationLevel ('all', the default, or
 'none'), freeDimensionOverrides ({ name: size }), state ('auto', or [input, output, …]).`, open},
+	{"files", `files(model, bytes?): [{ path, bytes, tensor }]
+The files that a model in a tensor refers to: path relative to the model's, the
+bytes that it has at least, and the first tensor that is in it.`, files},
 	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
 inputs and outputs: [{ name, type, shape, state }], where shape is null when the model
 does not say and has the name of each symbolic dimension. ops: [{ op, count }]
@@ -63,11 +68,51 @@ func openSlab(h bridge.Handle, options js.Value) (any, error) {
 		state.Free(h)
 		return nil, err
 	}
-	s, err := state.Open(h, bytes, o)
+	var list []bridge.File
+	if given := option(options, "files"); !isNone(given) {
+		for i := range given.Length() {
+			v := given.Index(i)
+			f := bridge.File{Path: property(v, "path").String()}
+			if f.Slab, err = handle(property(v, "slab")); err == nil {
+				f.Bytes, err = integer(property(v, "bytes"), "files.bytes")
+			}
+			if err != nil {
+				state.Free(h)
+				return nil, err
+			}
+			list = append(list, f)
+		}
+	}
+	s, err := state.OpenWith(h, bytes, list, o)
 	if err != nil {
 		return nil, err
 	}
 	return uint32(s), nil
+}
+
+// files lists what a model refers to.
+func files(args []js.Value) (any, error) {
+	h, err := handle(arg(args, 0))
+	if err != nil {
+		return nil, invalid("wasm: model is not a tensor")
+	}
+	bytes := -1
+	if given := arg(args, 1); !isNone(given) {
+		if bytes, err = integer(given, "bytes"); err != nil {
+			return nil, err
+		}
+	}
+	list, err := state.Files(h, bytes)
+	if err != nil {
+		return nil, err
+	}
+	return array(list, func(f onnx.File) any {
+		v := jsObject.New()
+		v.Set("path", f.Path)
+		v.Set("bytes", float64(f.Bytes))
+		v.Set("tensor", f.Named)
+		return v
+	}), nil
 }
 
 func sessionOptions(options js.Value) (o graph.Options, err error) {

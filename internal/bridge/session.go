@@ -45,9 +45,9 @@ type session struct {
 	inputs  []graph.Info
 	outputs []graph.Info
 	run     *graph.Run
-	keeps   bool   // results stay in memory of their own
-	file    []byte // where the weights are
-	beside  int    // bytes of weights that are elsewhere
+	keeps   bool     // results stay in memory of their own
+	files   [][]byte // where the weights are: the model's, and those that it refers to
+	beside  int      // bytes of weights that are elsewhere
 
 	// Of calls by the frame, kept so that they allocate nothing.
 	dims    [][]int
@@ -58,13 +58,43 @@ type session struct {
 	handles []Handle
 }
 
-func (s *session) bytes() int { return len(s.file) + s.beside + s.engine.Bytes() }
+func (s *session) bytes() int {
+	n := s.beside + s.engine.Bytes()
+	for _, file := range s.files {
+		n += len(file)
+	}
+	return n
+}
 
 // Open makes a session of the model in the first n bytes of slab h, all of them
 // when n is -1, and takes the slab over: h names nothing afterwards, whether Open
 // succeeds or not. Only where the model needs another edition of the module (OtherEdition)
 // the slab stays as it is, for the caller to hand on.
 func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
+	return b.OpenWith(h, n, nil, o)
+}
+
+// File is a file that a model refers to: the first so many bytes of a slab.
+type File struct {
+	Path  string
+	Slab  Handle
+	Bytes int
+}
+
+// Files lists the files that the model in the first n bytes of slab h refers to.
+func (b *Bridge) Files(h Handle, n int) ([]onnx.File, error) {
+	model, err := b.Bytes(h)
+	if err != nil {
+		return nil, err
+	}
+	if n < 0 || n > len(model) {
+		n = len(model)
+	}
+	return onnx.Files(model[:n])
+}
+
+// OpenWith is Open of a model that refers to files, whose slabs it takes over as well.
+func (b *Bridge) OpenWith(h Handle, n int, list []File, o graph.Options) (Handle, error) {
 	model, err := b.block(h)
 	if err != nil {
 		return 0, err
@@ -77,15 +107,48 @@ func (b *Bridge) Open(h Handle, n int, o graph.Options) (Handle, error) {
 			return 0, &Error{OtherEdition, text.Join("bridge: the model has operators that only the full edition of the module knows, such as ", name)}
 		}
 	}
+	files, all := map[string][]byte{}, [][]byte{model.bytes}
+	for _, f := range list {
+		block, err := b.block(f.Slab)
+		if err != nil {
+			return 0, err
+		}
+		if block.scratch || f.Bytes < 0 || f.Bytes > len(block.bytes) {
+			return 0, &Error{Invalid, text.Join("bridge: file ", text.Quote(f.Path), " of ", f.Bytes, " bytes in a slab of ", len(block.bytes))}
+		}
+		if path, ok := onnx.CleanPath(f.Path); ok {
+			files[path] = block.bytes[:f.Bytes:f.Bytes]
+		}
+		all = append(all, block.bytes)
+	}
+	for _, f := range list {
+		if block, err := b.block(f.Slab); err == nil { // the same slab for two files is gone with the first
+			b.release(f.Slab, block)
+		}
+	}
 	b.release(h, model)
-	id, err := b.open(model.bytes, n, o)
+	id, err := b.open(all, n, files, o)
 	if err != nil {
-		slab.Give(model.bytes)
+		giveAll(all)
 	}
 	return id, err
 }
 
-func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error) {
+// giveAll gives slabs back, each once.
+func giveAll(all [][]byte) {
+	for i, a := range all {
+		again := false
+		for _, b := range all[:i] {
+			again = again || slab.Addr(a) == slab.Addr(b)
+		}
+		if !again {
+			slab.Give(a)
+		}
+	}
+}
+
+func (b *Bridge) open(all [][]byte, n int, files map[string][]byte, o graph.Options) (id Handle, err error) {
+	file := all[0]
 	defer func() {
 		if p := recover(); p != nil {
 			err = Caught(p)
@@ -97,7 +160,7 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 	if n < 0 || n > len(file) {
 		return 0, &Error{BadShape, text.Join("bridge: a model of ", n, " bytes in a slab of ", len(file))}
 	}
-	g, err := onnx.Read(file[:n:n])
+	g, err := onnx.ReadWith(file[:n:n], onnx.Options{Files: files})
 	if err != nil {
 		return 0, err
 	}
@@ -114,7 +177,7 @@ func (b *Bridge) open(file []byte, n int, o graph.Options) (id Handle, err error
 			return 0, &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", a sequence or an optional value")}}
 		}
 	}
-	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, file: file, beside: engine.Weights(file)}
+	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, files: all, beside: engine.Weights(all...)}
 	if id, err = b.Keep(s); err != nil {
 		engine.Release()
 		return 0, err
@@ -172,8 +235,8 @@ func (b *Bridge) Release(h Handle) error {
 		b.all = slices.Delete(b.all, i, i+1)
 	}
 	s.engine.Release()
-	slab.Give(s.file)
-	s.file, s.run = nil, nil
+	giveAll(s.files)
+	s.files, s.run = nil, nil
 	return nil
 }
 

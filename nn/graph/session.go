@@ -263,13 +263,13 @@ func (s *Session) Release() {
 	*s = Session{graph: &ir.Graph{}, released: true}
 }
 
-// Weights is how many bytes of constants are elsewhere than in file.
-func (s *Session) Weights(file []byte) int { return constantBytes(s.graph, file) }
+// Weights is how many bytes of constants are elsewhere than in files.
+func (s *Session) Weights(files ...[]byte) int { return constantBytes(s.graph, files...) }
 
 // constantBytes sums the known values that the graph refers to, but for those in the
-// memory of file.
-func constantBytes(g *ir.Graph, file []byte) int {
-	n, from := 0, slab.Addr(file)
+// memory of files.
+func constantBytes(g *ir.Graph, files ...[]byte) int {
+	n := 0
 	seen := map[*ir.Tensor]bool{}
 	add := func(v *ir.Value) {
 		if v == nil || v.Const == nil || seen[v.Const] {
@@ -280,9 +280,12 @@ func constantBytes(g *ir.Graph, file []byte) int {
 		if v.Const.Taken != nil { // packed where it was
 			data = v.Const.Taken
 		}
-		if at := slab.Addr(data); at < from || at >= from+uintptr(len(file)) {
-			n += len(data)
+		for _, file := range files {
+			if from, at := slab.Addr(file), slab.Addr(data); at >= from && at < from+uintptr(len(file)) {
+				return
+			}
 		}
+		n += len(data)
 	}
 	ir.EachUse(g.Nodes, add)
 	for _, v := range g.Outputs {

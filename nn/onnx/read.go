@@ -33,7 +33,10 @@ type reader struct {
 	depth     int
 	budget    int // bytes by which sparse tensors and functions may make the model larger than its file
 	functions map[string]*function
-	calls     int               // functions being expanded
+	calls     int // functions being expanded
+	files     map[string][]byte
+	placed    []*placement // tensors that are in files
+	inSparse  bool
 	shared    map[*byte]*shared // by their first byte, so that all calls of a function have one
 }
 
@@ -58,11 +61,17 @@ func (r *reader) item() error {
 // Read parses an ONNX model and takes over b: the graph's weights stay in it,
 // moved by a few bytes where they have to be aligned, so that a model is in
 // memory once. b cannot be read again and must not change.
-func Read(b []byte) (*ir.Graph, error) {
+func Read(b []byte) (*ir.Graph, error) { return ReadWith(b, Options{}) }
+
+// ReadWith is Read with the files that the model refers to.
+func ReadWith(b []byte, o Options) (*ir.Graph, error) {
 	if len(b) == 0 {
 		return nil, ir.Load("onnx: the file is empty")
 	}
-	r := &reader{opsets: map[string]int{}, budget: maxGrowth + growthFactor*len(b)}
+	r := &reader{opsets: map[string]int{}, budget: maxGrowth + growthFactor*len(b), files: o.Files}
+	for _, file := range o.Files {
+		r.budget += len(file)
+	}
 	var body []byte
 	m := open(b, "model")
 	for m.next() {
@@ -96,6 +105,9 @@ func Read(b []byte) (*ir.Graph, error) {
 	}
 	g, err := r.graph(body, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := r.fill(); err != nil {
 		return nil, err
 	}
 	g.Opsets, g.Missing = r.opsets, r.missed

@@ -25,6 +25,8 @@ func (r *reader) sparseTensor(b []byte) (*ir.Tensor, string, error) {
 	var values, indices *ir.Tensor
 	var sizes []int64
 	name := ""
+	r.inSparse = true
+	defer func() { r.inSparse = false }()
 	m := open(b, "sparse tensor")
 	for m.next() {
 		switch m.num {

@@ -39,6 +39,8 @@ type tensorProto struct {
 	dims                []int64
 	raw                 []byte
 	hasRaw, external    bool
+	location            string // of external data, and what else is said of it
+	offset, length      string
 	ints, longs, ulongs []int64
 	floats              []float32
 	doubles             []float64
@@ -89,6 +91,9 @@ func (r *reader) tensorFields(b []byte, p *tensorProto) error {
 			p.raw, p.hasRaw = m.data, true
 		case 13:
 			p.external = true
+			if m.want(kindBytes) {
+				m.err = p.entry(m.data)
+			}
 		case 14:
 			p.external = p.external || m.num64() != 0
 		default:
@@ -119,7 +124,7 @@ func (p *tensorProto) elements(m *message) {
 // build makes a tensor of what was read from the message b.
 func (r *reader) build(b []byte, p *tensorProto) (*ir.Tensor, error) {
 	t := &ir.Tensor{Type: r.dtype(p.typ)}
-	if p.external {
+	if p.external && r.files == nil {
 		r.missing("external data")
 		return t, nil
 	}
@@ -148,6 +153,17 @@ func (r *reader) build(b []byte, p *tensorProto) (*ir.Tensor, error) {
 	size := max(t.Type.Size(), 1)
 	have, unit := 0, "elements"
 	switch {
+	case p.external:
+		if t.Type == ir.String || r.inSparse {
+			return nil, ir.Load("onnx: tensor ", text.Quote(p.name), " is of strings, or a part of a sparse one, and in a file of its own")
+		}
+		at, err := p.place(t.Type.Bytes(n))
+		if err != nil {
+			return nil, err
+		}
+		at.tensor = t
+		r.placed = append(r.placed, at)
+		have = n
 	case p.hasRaw && t.Type != ir.String:
 		have, unit = len(p.raw), "bytes"
 		if t.Type == ir.Bool {
