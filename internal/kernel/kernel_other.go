@@ -144,6 +144,56 @@ func WidenInt8(y *float32, x *uint8, n int) {
 	widenInt8Scalar(y, x, n)
 }
 
+// DotTiles computes tiles of 4×8 sums of products of int16 and int8; its twin has the loop.
+func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32) {
+	dotTilesScalar(dst, ldd, left, right, pairs, mp, np, sums, zeros)
+}
+
+// DotRow multiplies one row of int16 by panels of 8 columns of int8; its twin has the loop.
+func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32) {
+	dotRowScalar(dst, left, right, pairs, np, total, zeros)
+}
+
+// SumPairs writes the sums of the rows of panels; its twin has the loop.
+func SumPairs(dst *int32, left *int16, pairs, mp int) {
+	sumPairsScalar(dst, left, pairs, mp)
+}
+
+// PackTaps gathers panels of 4 pixels in pairs of taps; its twin has the loop.
+func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int) {
+	packTapsScalar(dst, src, taps, nt, pixels, mp)
+}
+
+// WidenBytes writes bytes as int16 less a zero point; its twin has the loop.
+func WidenBytes(dst *int16, src *uint8, n, flip, zero int) {
+	widenBytesScalar(dst, src, n, flip, zero)
+}
+
+// QuantizeShort writes numbers as steps from the zero point; its twin has the loop.
+func QuantizeShort(dst *int16, src *float32, n int, scale, lo, hi float32) {
+	quantizeShortScalar(dst, src, n, scale, lo, hi)
+}
+
+// QuantizeBytes writes numbers as bytes; its twin has the loop.
+func QuantizeBytes(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int) {
+	quantizeBytesScalar(dst, src, n, scale, lo, hi, zero)
+}
+
+// DequantizeBytes writes bytes as the numbers that they stand for; its twin has the loop.
+func DequantizeBytes(dst *float32, src *uint8, n, flip, zero int, scale float32) {
+	dequantizeBytesScalar(dst, src, n, flip, zero, scale)
+}
+
+// ScaleSums writes int32 sums as float32, scaled by column; its twin has the loop.
+func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32) {
+	scaleSumsScalar(dst, ldd, src, lds, rows, n, scales, bias, lo, hi)
+}
+
+// QuantizeSums writes int32 sums as bytes; its twin has the loop.
+func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int) {
+	quantizeSumsScalar(dst, src, n, scales, lo, hi, zero)
+}
+
 // Transpose writes the transposed matrix; its twin has the loop.
 func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int) {
 	transposeScalar(dst, ldd, src, lds, rows, cols)

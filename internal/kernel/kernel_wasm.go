@@ -144,6 +144,56 @@ func WidenBrain(y *float32, x *uint8, n int)
 //go:noescape
 func WidenInt8(y *float32, x *uint8, n int)
 
+// DotTiles computes tiles of 4×8 sums of products of int16 and int8; its twin has the loop.
+//
+//go:noescape
+func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32)
+
+// DotRow multiplies one row of int16 by panels of 8 columns of int8; its twin has the loop.
+//
+//go:noescape
+func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32)
+
+// SumPairs writes the sums of the rows of panels; its twin has the loop.
+//
+//go:noescape
+func SumPairs(dst *int32, left *int16, pairs, mp int)
+
+// PackTaps gathers panels of 4 pixels in pairs of taps; its twin has the loop.
+//
+//go:noescape
+func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)
+
+// WidenBytes writes bytes as int16 less a zero point; its twin has the loop.
+//
+//go:noescape
+func WidenBytes(dst *int16, src *uint8, n, flip, zero int)
+
+// QuantizeShort writes numbers as steps from the zero point; its twin has the loop.
+//
+//go:noescape
+func QuantizeShort(dst *int16, src *float32, n int, scale, lo, hi float32)
+
+// QuantizeBytes writes numbers as bytes; its twin has the loop.
+//
+//go:noescape
+func QuantizeBytes(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int)
+
+// DequantizeBytes writes bytes as the numbers that they stand for; its twin has the loop.
+//
+//go:noescape
+func DequantizeBytes(dst *float32, src *uint8, n, flip, zero int, scale float32)
+
+// ScaleSums writes int32 sums as float32, scaled by column; its twin has the loop.
+//
+//go:noescape
+func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32)
+
+// QuantizeSums writes int32 sums as bytes; its twin has the loop.
+//
+//go:noescape
+func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)
+
 // Transpose writes the transposed matrix; its twin has the loop.
 //
 //go:noescape

@@ -22662,6 +22662,2089 @@ TEXT ·WidenInt8(SB), NOSPLIT, $0-24
 	End
 	RET
 
+// func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32)
+TEXT ·DotTiles(SB), NOSPLIT, $0-72
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// ldd is R1
+	// right is R2
+	I64Load right+24(FP)
+	Set R2
+	// np is R3
+	I64Load np+48(FP)
+	Set R3
+	// mp is R4
+	// zeros is R5
+	I64Load zeros+64(FP)
+	Set R5
+	// sums is R6
+	// c is R7
+	// a is R8
+	// b is R9
+	// k is R10
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// b0 is V8
+	// b1 is V9
+	// s is V10
+	I64Load ldd+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load left+16(FP)
+			Set R8
+			Get R0
+			Set R7
+			I64Load sums+56(FP)
+			Set R6
+			I64Load mp+40(FP)
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R5
+					I32WrapI64
+					V128Load $0
+					I32x4Neg
+					Set V8
+					Get R5
+					I32WrapI64
+					V128Load $16
+					I32x4Neg
+					Set V9
+					Get R6
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V10
+					Get V10
+					Get V8
+					I32x4Mul
+					Set V0
+					Get V10
+					Get V9
+					I32x4Mul
+					Set V1
+					Get R6
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64Or
+					Unreachable
+					Set V10
+					Get V10
+					Get V8
+					I32x4Mul
+					Set V2
+					Get V10
+					Get V9
+					I32x4Mul
+					Set V3
+					Get R6
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64ShrU
+					Unreachable
+					Set V10
+					Get V10
+					Get V8
+					I32x4Mul
+					Set V4
+					Get V10
+					Get V9
+					I32x4Mul
+					Set V5
+					Get R6
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					F32Neg
+					Unreachable
+					Set V10
+					Get V10
+					Get V8
+					I32x4Mul
+					Set V6
+					Get V10
+					Get V9
+					I32x4Mul
+					Set V7
+					Get R2
+					Set R9
+					I64Load pairs+32(FP)
+					Set R10
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R9
+							I32WrapI64
+							V128Load8x8S
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V8
+							Get R9
+							I32WrapI64
+							V128Load8x8S
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V9
+							Get R8
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							I32x4DotI16x8S
+							Get V0
+							I32x4Add
+							Set V0
+							Get V10
+							Get V9
+							I32x4DotI16x8S
+							Get V1
+							I32x4Add
+							Set V1
+							Get R8
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							I32x4DotI16x8S
+							Get V2
+							I32x4Add
+							Set V2
+							Get V10
+							Get V9
+							I32x4DotI16x8S
+							Get V3
+							I32x4Add
+							Set V3
+							Get R8
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							I32x4DotI16x8S
+							Get V4
+							I32x4Add
+							Set V4
+							Get V10
+							Get V9
+							I32x4DotI16x8S
+							Get V5
+							I32x4Add
+							Set V5
+							Get R8
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							I32x4DotI16x8S
+							Get V6
+							I32x4Add
+							Set V6
+							Get V10
+							Get V9
+							I32x4DotI16x8S
+							Get V7
+							I32x4Add
+							Set V7
+							Get R8
+							I64Const $16
+							I64Add
+							Set R8
+							Get R9
+							I64Const $16
+							I64Add
+							Set R9
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R7
+					I32WrapI64
+					Get V0
+					V128Store $0, $0
+					Get R7
+					I32WrapI64
+					Get V1
+					V128Store $0, $16
+					Get R7
+					Get R1
+					I64Add
+					Set R7
+					Get R7
+					I32WrapI64
+					Get V2
+					V128Store $0, $0
+					Get R7
+					I32WrapI64
+					Get V3
+					V128Store $0, $16
+					Get R7
+					Get R1
+					I64Add
+					Set R7
+					Get R7
+					I32WrapI64
+					Get V4
+					V128Store $0, $0
+					Get R7
+					I32WrapI64
+					Get V5
+					V128Store $0, $16
+					Get R7
+					Get R1
+					I64Add
+					Set R7
+					Get R7
+					I32WrapI64
+					Get V6
+					V128Store $0, $0
+					Get R7
+					I32WrapI64
+					Get V7
+					V128Store $0, $16
+					Get R7
+					Get R1
+					I64Add
+					Set R7
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R4
+					I64Const $-1
+					I64Add
+					Set R4
+					Get R4
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R9
+			Set R2
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R5
+			I64Const $32
+			I64Add
+			Set R5
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32)
+TEXT ·DotRow(SB), NOSPLIT, $0-56
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// a is R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// np is R3
+	I64Load np+32(FP)
+	Set R3
+	// zeros is R4
+	I64Load zeros+48(FP)
+	Set R4
+	// k is R5
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// acc2 is V2
+			// acc3 is V3
+			// acc4 is V4
+			// acc5 is V5
+			// acc6 is V6
+			// acc7 is V7
+			// s is V8
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			I32x4Neg
+			Set V8
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $0
+			I32x4Mul
+			Set V0
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $16
+			I32x4Mul
+			Set V1
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $32
+			I32x4Mul
+			Set V2
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $48
+			I32x4Mul
+			Set V3
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $64
+			I32x4Mul
+			Set V4
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $80
+			I32x4Mul
+			Set V5
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $96
+			I32x4Mul
+			Set V6
+			Get V8
+			Get R4
+			I32WrapI64
+			V128Load $112
+			I32x4Mul
+			Set V7
+			I64Load left+8(FP)
+			Set R1
+			I64Load pairs+24(FP)
+			Set R5
+			// panel is R6
+			Get R2
+			Set R6
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R7
+			Get R2
+			Set R7
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R8
+			Get R2
+			Set R8
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R9
+			Get R2
+			Set R9
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V8
+					Get V8
+					Get R6
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V0
+					I32x4Add
+					Set V0
+					Get V8
+					Get R6
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V1
+					I32x4Add
+					Set V1
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get V8
+					Get R7
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V2
+					I32x4Add
+					Set V2
+					Get V8
+					Get R7
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V3
+					I32x4Add
+					Set V3
+					Get R7
+					I64Const $16
+					I64Add
+					Set R7
+					Get V8
+					Get R8
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V4
+					I32x4Add
+					Set V4
+					Get V8
+					Get R8
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V5
+					I32x4Add
+					Set V5
+					Get R8
+					I64Const $16
+					I64Add
+					Set R8
+					Get V8
+					Get R9
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V6
+					I32x4Add
+					Set V6
+					Get V8
+					Get R9
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V7
+					I32x4Add
+					Set V7
+					Get R9
+					I64Const $16
+					I64Add
+					Set R9
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V2
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V3
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V4
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V5
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V6
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V7
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R4
+			I64Const $128
+			I64Add
+			Set R4
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// s is V2
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			I32x4Neg
+			Set V2
+			Get V2
+			Get R4
+			I32WrapI64
+			V128Load $0
+			I32x4Mul
+			Set V0
+			Get V2
+			Get R4
+			I32WrapI64
+			V128Load $16
+			I32x4Mul
+			Set V1
+			I64Load left+8(FP)
+			Set R1
+			I64Load pairs+24(FP)
+			Set R5
+			// panel is R6
+			Get R2
+			Set R6
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V2
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V0
+					I32x4Add
+					Set V0
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V1
+					I32x4Add
+					Set V1
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func SumPairs(dst *int32, left *int16, pairs, mp int)
+TEXT ·SumPairs(SB), NOSPLIT, $0-32
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// mp is R2
+	I64Load mp+24(FP)
+	Set R2
+	// k is R3
+	// sum is V0
+	// ones is V1
+	V128Const $281479271743489, $281479271743489
+	Set V1
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			V128Const $0, $0
+			Set V0
+			I64Load pairs+16(FP)
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Get V1
+					I32x4DotI16x8S
+					Get V0
+					I32x4Add
+					Set V0
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)
+TEXT ·PackTaps(SB), NOSPLIT, $0-48
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// pixels is R1
+	I64Load pixels+32(FP)
+	Set R1
+	// mp is R2
+	I64Load mp+40(FP)
+	Set R2
+	// tap is R3
+	// nt is R4
+	// pixel is R5
+	// pixel is R6
+	// pixel is R7
+	// pixel is R8
+	// at is R9
+	// first is R10
+	// second is R11
+	// even is V0
+	// odd is V1
+	// v is V2
+	// w is V3
+	V128Const $-9187339930555121408, $-9187335515328740092
+	Set V0
+	V128Const $216877019328184448, $506233295454109824
+	Set V1
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $0
+			I64Const $1
+			I64Shl
+			I64Add
+			Set R5
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $4
+			I64Const $1
+			I64Shl
+			I64Add
+			Set R6
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $8
+			I64Const $1
+			I64Shl
+			I64Add
+			Set R7
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $12
+			I64Const $1
+			I64Shl
+			I64Add
+			Set R8
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			I64Load taps+16(FP)
+			Set R3
+			I64Load nt+24(FP)
+			Set R4
+			I64Const $2
+			Get R6
+			Get R5
+			I64Sub
+			I64Eq
+			I64Const $4
+			Get R7
+			Get R5
+			I64Sub
+			I64Eq
+			I32And
+			I64Const $6
+			Get R8
+			Get R5
+			I64Sub
+			I64Eq
+			I32And
+			If
+				Get R4
+				I64Const $2
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Const $1
+						I64Shl
+						Set R10
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Const $1
+						I64Shl
+						Set R11
+						Get R5
+						Get R10
+						I64Add
+						Set R9
+						Get R9
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get R5
+						Get R11
+						I64Add
+						Set R9
+						Get R9
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V3
+						Get R0
+						I32WrapI64
+						Get V2
+						Get V0
+						I8x16Swizzle
+						Get V3
+						Get V1
+						I8x16Swizzle
+						V128Or
+						V128Store $0, $0
+						Get R3
+						I64Const $8
+						I64Add
+						Set R3
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R4
+						I64Const $-2
+						I64Add
+						Set R4
+						Get R4
+						I64Const $2
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R4
+				I64Const $2
+				I64GeS
+				If
+					Loop
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Const $1
+						I64Shl
+						Set R10
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Const $1
+						I64Shl
+						Set R11
+						Get R0
+						I32WrapI64
+						Get R5
+						Get R10
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $0
+						Get R0
+						I32WrapI64
+						Get R5
+						Get R11
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $2
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R10
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $4
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R11
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $6
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R10
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $8
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R11
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $10
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R10
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $12
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R11
+						I64Add
+						I32WrapI64
+						I64Load16S $0
+						I64Store16 $0, $14
+						Get R3
+						I64Const $8
+						I64Add
+						Set R3
+						Get R0
+						I64Const $16
+						I64Add
+						Set R0
+						Get R4
+						I64Const $-2
+						I64Add
+						Set R4
+						Get R4
+						I64Const $2
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func WidenBytes(dst *int16, src *uint8, n, flip, zero int)
+TEXT ·WidenBytes(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// zero is V0
+	// flip is V1
+	I64Load zero+32(FP)
+	I32WrapI64
+	I16x8Splat
+	Set V0
+	I64Load flip+24(FP)
+	I64Const $8
+	I64Shl
+	I32WrapI64
+	I16x8Splat
+	Set V1
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load8x8U
+			Unreachable
+			I64DivU
+			Unreachable
+			I32Const $8
+			I16x8Shl
+			Get V1
+			V128Xor
+			I32Const $8
+			I16x8ShrS
+			Get V0
+			I16x8Sub
+			V128Store $0, $0
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	// one is V2
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			I64Load8U $0
+			I64Const $8
+			I64Shl
+			I32WrapI64
+			I16x8Splat
+			Get V1
+			V128Xor
+			I32Const $8
+			I16x8ShrS
+			Get V0
+			I16x8Sub
+			Set V2
+			Get R0
+			I32WrapI64
+			Get V2
+			I16x8ExtractLaneS $0, $0
+			I64ExtendI32S
+			I64Store16 $0, $0
+			Get R1
+			I64Const $1
+			I64Add
+			Set R1
+			Get R0
+			I64Const $2
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func QuantizeShort(dst *int16, src *float32, n int, scale, lo, hi float32)
+TEXT ·QuantizeShort(SB), NOSPLIT, $0-36
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// scale is V0
+	F32Load scale+24(FP)
+	F32x4Splat
+	Set V0
+	// lo is V1
+	// hi is V2
+	F32Load lo+28(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+32(FP)
+	F32x4Splat
+	Set V2
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V1
+			F32x4Pmax
+			Get V2
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V1
+			F32x4Pmax
+			Get V2
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			I16x8NarrowI32x4S
+			V128Store $0, $0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// one is V3
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V1
+			F32x4Pmax
+			Get V2
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Set V3
+			Get R0
+			I32WrapI64
+			Get V3
+			I32x4ExtractLane $0, $0
+			I64ExtendI32S
+			I64Store16 $0, $0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R0
+			I64Const $2
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func QuantizeBytes(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int)
+TEXT ·QuantizeBytes(SB), NOSPLIT, $0-48
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// scale is V0
+	F32Load scale+24(FP)
+	F32x4Splat
+	Set V0
+	// dst is R1
+	I64Load dst+0(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// zero is V1
+	// mask is V2
+	// v is V3
+	I64Load zero+40(FP)
+	I32WrapI64
+	I16x8Splat
+	Set V1
+	V128Const $71777214294589695, $71777214294589695
+	Set V2
+	// lo is V4
+	// hi is V5
+	F32Load lo+28(FP)
+	F32x4Splat
+	Set V4
+	F32Load hi+32(FP)
+	F32x4Splat
+	Set V5
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V4
+			F32x4Pmax
+			Get V5
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Get R0
+			I32WrapI64
+			V128Load $16
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V4
+			F32x4Pmax
+			Get V5
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			I16x8NarrowI32x4S
+			Get V1
+			I16x8Add
+			Get V2
+			V128And
+			Set V3
+			Get R1
+			I32WrapI64
+			Get V3
+			Get V3
+			I8x16NarrowI16x8U
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V0
+			F32x4Div
+			F32x4Nearest
+			Get V4
+			F32x4Pmax
+			Get V5
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Set V3
+			Get V3
+			Get V3
+			I16x8NarrowI32x4S
+			Get V1
+			I16x8Add
+			Set V3
+			Get R1
+			I32WrapI64
+			Get V3
+			I16x8ExtractLaneS $0, $0
+			I64ExtendI32S
+			I64Store8 $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $1
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func DequantizeBytes(dst *float32, src *uint8, n, flip, zero int, scale float32)
+TEXT ·DequantizeBytes(SB), NOSPLIT, $0-44
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// zero is V0
+	// flip is V1
+	// scale is V2
+	// v is V3
+	I64Load zero+32(FP)
+	I32WrapI64
+	I16x8Splat
+	Set V0
+	I64Load flip+24(FP)
+	I64Const $8
+	I64Shl
+	I32WrapI64
+	I16x8Splat
+	Set V1
+	F32Load scale+40(FP)
+	F32x4Splat
+	Set V2
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load8x8U
+			Unreachable
+			I64DivU
+			Unreachable
+			I32Const $8
+			I16x8Shl
+			Get V1
+			V128Xor
+			I32Const $8
+			I16x8ShrS
+			Get V0
+			I16x8Sub
+			Set V3
+			Get R0
+			I32WrapI64
+			Get V3
+			I32x4ExtendLowI16x8S
+			F32x4ConvertI32x4S
+			Get V2
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V3
+			I32x4ExtendHighI16x8S
+			F32x4ConvertI32x4S
+			Get V2
+			F32x4Mul
+			V128Store $0, $16
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			I64Load8U $0
+			I64Const $8
+			I64Shl
+			I32WrapI64
+			I16x8Splat
+			Get V1
+			V128Xor
+			I32Const $8
+			I16x8ShrS
+			Get V0
+			I16x8Sub
+			Set V3
+			Get V3
+			I32x4ExtendLowI16x8S
+			F32x4ConvertI32x4S
+			Get V2
+			F32x4Mul
+			Set V3
+			Get R0
+			I32WrapI64
+			Get V3
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R1
+			I64Const $1
+			I64Add
+			Set R1
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32)
+TEXT ·ScaleSums(SB), NOSPLIT, $0-72
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// ldd is R1
+	// src is R2
+	I64Load src+16(FP)
+	Set R2
+	// lds is R3
+	// rows is R4
+	I64Load rows+32(FP)
+	Set R4
+	// y is R5
+	// x is R6
+	// s is R7
+	// b is R8
+	// n is R9
+	// v is V0
+	// lo is V1
+	// hi is V2
+	// fix is V3
+	// sign is V4
+	F32Load lo+64(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+68(FP)
+	F32x4Splat
+	Set V2
+	F32Load hi+68(FP)
+	F32Load lo+64(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+64(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+64(FP)
+	F32Load lo+64(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+68(FP)
+	F32Load hi+68(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V3
+	Get V2
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V2
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V4
+	I64Load ldd+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load lds+24(FP)
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			Set R5
+			Get R2
+			Set R6
+			I64Load scales+48(FP)
+			Set R7
+			I64Load bias+56(FP)
+			Set R8
+			I64Load n+40(FP)
+			Set R9
+			Get R8
+			I64Eqz
+			I32Eqz
+			If
+				Get R9
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R6
+						I32WrapI64
+						V128Load $0
+						F32x4ConvertI32x4S
+						Get R7
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Set V0
+						Get R8
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Add
+						Set V0
+						Get R5
+						I32WrapI64
+						Get V0
+						Get V1
+						F32x4Pmax
+						Get V3
+						F32x4Add
+						Get V2
+						F32x4Pmin
+						Get V4
+						V128Or
+						V128Store $0, $0
+						Get R5
+						I64Const $16
+						I64Add
+						Set R5
+						Get R6
+						I64Const $16
+						I64Add
+						Set R6
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R8
+						I64Const $16
+						I64Add
+						Set R8
+						Get R9
+						I64Const $-4
+						I64Add
+						Set R9
+						Get R9
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R9
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4ConvertI32x4S
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4Mul
+						Set V0
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Get V0
+						F32x4Add
+						Get V1
+						F32x4Pmax
+						Get V3
+						F32x4Add
+						Get V2
+						F32x4Pmin
+						Get V4
+						V128Or
+						Set V0
+						Get R5
+						I32WrapI64
+						Get V0
+						F32x4ExtractLane $0, $0
+						F32Store $0, $0
+						Get R5
+						I64Const $4
+						I64Add
+						Set R5
+						Get R6
+						I64Const $4
+						I64Add
+						Set R6
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+						Get R8
+						I64Const $4
+						I64Add
+						Set R8
+						Get R9
+						I64Const $-1
+						I64Add
+						Set R9
+						Get R9
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R9
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R5
+						I32WrapI64
+						Get R6
+						I32WrapI64
+						V128Load $0
+						F32x4ConvertI32x4S
+						Get R7
+						I32WrapI64
+						V128Load $0
+						F32x4Mul
+						Get V1
+						F32x4Pmax
+						Get V3
+						F32x4Add
+						Get V2
+						F32x4Pmin
+						Get V4
+						V128Or
+						V128Store $0, $0
+						Get R5
+						I64Const $16
+						I64Add
+						Set R5
+						Get R6
+						I64Const $16
+						I64Add
+						Set R6
+						Get R7
+						I64Const $16
+						I64Add
+						Set R7
+						Get R9
+						I64Const $-4
+						I64Add
+						Set R9
+						Get R9
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R9
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4ConvertI32x4S
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						F32x4Mul
+						Get V1
+						F32x4Pmax
+						Get V3
+						F32x4Add
+						Get V2
+						F32x4Pmin
+						Get V4
+						V128Or
+						Set V0
+						Get R5
+						I32WrapI64
+						Get V0
+						F32x4ExtractLane $0, $0
+						F32Store $0, $0
+						Get R5
+						I64Const $4
+						I64Add
+						Set R5
+						Get R6
+						I64Const $4
+						I64Add
+						Set R6
+						Get R7
+						I64Const $4
+						I64Add
+						Set R7
+						Get R9
+						I64Const $-1
+						I64Add
+						Set R9
+						Get R9
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R0
+			Get R1
+			I64Add
+			Set R0
+			Get R2
+			Get R3
+			I64Add
+			Set R2
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)
+TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// scales is R1
+	I64Load scales+24(FP)
+	Set R1
+	// dst is R2
+	I64Load dst+0(FP)
+	Set R2
+	// n is R3
+	I64Load n+16(FP)
+	Set R3
+	// zero is V0
+	// mask is V1
+	// v is V2
+	I64Load zero+40(FP)
+	I32WrapI64
+	I16x8Splat
+	Set V0
+	V128Const $71777214294589695, $71777214294589695
+	Set V1
+	// lo is V3
+	// hi is V4
+	F32Load lo+32(FP)
+	F32x4Splat
+	Set V3
+	F32Load hi+36(FP)
+	F32x4Splat
+	Set V4
+	Get R3
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load $0
+			F32x4ConvertI32x4S
+			Get R1
+			I32WrapI64
+			V128Load $0
+			F32x4Mul
+			F32x4Nearest
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Get R0
+			I32WrapI64
+			V128Load $16
+			F32x4ConvertI32x4S
+			Get R1
+			I32WrapI64
+			V128Load $16
+			F32x4Mul
+			F32x4Nearest
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			I16x8NarrowI32x4S
+			Get V0
+			I16x8Add
+			Get V1
+			V128And
+			Set V2
+			Get R2
+			I32WrapI64
+			Get V2
+			Get V2
+			I8x16NarrowI16x8U
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-8
+			I64Add
+			Set R3
+			Get R3
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4ConvertI32x4S
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F32x4Mul
+			F32x4Nearest
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Set V2
+			Get V2
+			Get V2
+			I16x8NarrowI32x4S
+			Get V0
+			I16x8Add
+			Set V2
+			Get R2
+			I32WrapI64
+			Get V2
+			I16x8ExtractLaneS $0, $0
+			I64ExtendI32S
+			I64Store8 $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $1
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)
 TEXT ·Transpose(SB), NOSPLIT, $0-48
 	// dst is R0

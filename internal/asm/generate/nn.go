@@ -14,6 +14,7 @@ func layers(file *asm.File) {
 	packCols(file)
 	packPixels(file)
 	widen(file)
+	quantized(file)
 	transpose(file)
 	unzip(file)
 	depthwise(file)

@@ -1,0 +1,355 @@
+package main
+
+import "github.com/normwasm/normwasm/internal/asm"
+
+// quantized writes the kernels of quantized products.
+func quantized(file *asm.File) {
+	dotTiles(file)
+	dotRow(file)
+	sumPairs(file)
+	packTaps(file)
+	widenBytes(file)
+	quantize(file)
+	dequantize(file)
+	scaleSums(file)
+	quantizeSums(file)
+}
+
+// dotTiles is gemmTiles with pairs of int16: a dot does the products of two steps of k.
+func dotTiles(file *asm.File) {
+	file.Func("func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32)",
+		"DotTiles computes tiles of 4×8 sums of products of int16 and int8; its twin has the loop.",
+		func(f *asm.Func) {
+			column, ldd, panel, np, mp := f.Ptr("dst"), f.NewInt("ldd"), f.Ptr("right"), f.Int("np"), f.NewInt("mp")
+			zeros, sums, c, a, b, k := f.Ptr("zeros"), f.NewPtr("sums"), f.NewPtr("c"), f.NewPtr("a"), f.NewPtr("b"), f.NewInt("k")
+			acc, b0, b1, s := f.NewVs("acc", 8), f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+			ldd.Set(floats(f.ArgInt("ldd")))
+			step := func() {
+				b0.Set(b.ExtendI8(0))
+				b1.Set(b.ExtendI8(8))
+				for r := range 4 {
+					s.Set(a.Splat(int64(4 * r)))
+					acc[2*r].Set(s.DotI16(b0).AddI32(acc[2*r]))
+					acc[2*r+1].Set(s.DotI16(b1).AddI32(acc[2*r+1]))
+				}
+				a.Advance(16)
+				b.Advance(16)
+			}
+			f.Take(np, 1, func() {
+				a.Set(f.ArgPtr("left"))
+				c.Set(column)
+				sums.Set(f.ArgPtr("sums"))
+				mp.Set(f.ArgInt("mp"))
+				f.Take(mp, 1, func() {
+					b0.Set(zeros.V(0).NegI32())
+					b1.Set(zeros.V(16).NegI32())
+					for r := range 4 {
+						s.Set(sums.Splat(int64(4 * r)))
+						acc[2*r].Set(s.MulI32(b0))
+						acc[2*r+1].Set(s.MulI32(b1))
+					}
+					b.Set(panel)
+					k.Set(f.ArgInt("pairs"))
+					f.Take(k, 1, step)
+					for r := range 4 {
+						c.StoreV(0, acc[2*r])
+						c.StoreV(16, acc[2*r+1])
+						c.Set(c.Add(ldd))
+					}
+					sums.Advance(16)
+				})
+				panel.Set(b)
+				column.Advance(32)
+				zeros.Advance(32)
+			})
+		})
+}
+
+// dotRow takes four panels of the right operand at a time, as gemmRow does.
+func dotRow(file *asm.File) {
+	file.Func("func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32)",
+		"DotRow multiplies one row of int16 by panels of 8 columns of int8; its twin has the loop.",
+		func(f *asm.Func) {
+			c, a, panel, np, zeros := f.Ptr("dst"), f.NewPtr("a"), f.Ptr("right"), f.Int("np"), f.Ptr("zeros")
+			k := f.NewInt("k")
+			group := func(n int) {
+				f.Scope(func() {
+					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
+					s.Set(f.ArgInt("total").SplatI32().NegI32())
+					for i := range acc {
+						acc[i].Set(s.MulI32(zeros.V(int64(16 * i))))
+					}
+					a.Set(f.ArgPtr("left"))
+					k.Set(f.ArgInt("pairs"))
+					b := make([]asm.Ptr, n)
+					for i := range b {
+						b[i] = f.NewPtr("panel")
+						b[i].Set(panel)
+						panel.Set(panel.Add(f.ArgInt("pairs").Shl(4)))
+					}
+					f.Take(k, 1, func() {
+						s.Set(a.Splat(0))
+						for i := range b {
+							acc[2*i].Set(s.DotI16(b[i].ExtendI8(0)).AddI32(acc[2*i]))
+							acc[2*i+1].Set(s.DotI16(b[i].ExtendI8(8)).AddI32(acc[2*i+1]))
+							b[i].Advance(16)
+						}
+						a.Advance(4)
+					})
+					for i := range acc {
+						c.StoreV(int64(16*i), acc[i])
+					}
+					c.Advance(int64(32 * n))
+					zeros.Advance(int64(32 * n))
+				})
+			}
+			f.Take(np, 4, func() { group(4) })
+			f.Take(np, 1, func() { group(1) })
+		})
+}
+
+func sumPairs(file *asm.File) {
+	file.Func("func SumPairs(dst *int32, left *int16, pairs, mp int)",
+		"SumPairs writes the sums of the rows of panels; its twin has the loop.",
+		func(f *asm.Func) {
+			y, a, mp, k := f.Ptr("dst"), f.Ptr("left"), f.Int("mp"), f.NewInt("k")
+			sum, ones := f.NewV("sum"), f.NewV("ones")
+			ones.Set(f.ConstI16(1))
+			f.Take(mp, 1, func() {
+				sum.Set(f.ZeroV())
+				k.Set(f.ArgInt("pairs"))
+				f.Take(k, 1, func() {
+					sum.Set(a.V(0).DotI16(ones).AddI32(sum))
+					a.Advance(16)
+				})
+				y.StoreV(0, sum)
+				y.Advance(16)
+			})
+		})
+}
+
+// packTaps looks once a panel whether its pixels are neighbours, as packPixels does.
+func packTaps(file *asm.File) {
+	file.Func("func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)",
+		"PackTaps gathers panels of 4 pixels in pairs of taps; its twin has the loop.",
+		func(f *asm.Func) {
+			y, pixels, mp := f.Ptr("dst"), f.Ptr("pixels"), f.Int("mp")
+			tap, nt := f.NewPtr("tap"), f.NewInt("nt")
+			px := make([]asm.Ptr, 4) // addresses of the pixels for a tap of 0
+			for l := range px {
+				px[l] = f.NewPtr("pixel")
+			}
+			at, first, second := f.NewPtr("at"), f.NewInt("first"), f.NewInt("second")
+			even, odd, v, w := f.NewV("even"), f.NewV("odd"), f.NewV("v"), f.NewV("w")
+			// Four int16 to the lower, or the upper, halves of four int32.
+			const half = 0x8080
+			even.Set(f.ConstLanes(half<<16|0x0100, half<<16|0x0302, half<<16|0x0504, half<<16|0x0706))
+			odd.Set(f.ConstLanes(0x0100<<16|half, 0x0302<<16|half, 0x0504<<16|half, 0x0706<<16|half))
+			two := func(n asm.Int) asm.Int { return n.Shl(1) }
+			follow := func() asm.Bool {
+				b := f.ConstInt(2).Eq(px[1].Minus(px[0]))
+				return b.And(f.ConstInt(4).Eq(px[2].Minus(px[0]))).And(f.ConstInt(6).Eq(px[3].Minus(px[0])))
+			}
+			each := func(body func()) {
+				f.Take(nt, 2, func() {
+					first.Set(two(tap.Int32(0)))
+					second.Set(two(tap.Int32(4)))
+					body()
+					tap.Advance(8)
+					y.Advance(16)
+				})
+			}
+			f.Take(mp, 1, func() {
+				for l := range px {
+					px[l].Set(f.ArgPtr("src").Add(two(pixels.Int32(int64(4 * l)))))
+				}
+				pixels.Advance(16)
+				tap.Set(f.ArgPtr("taps"))
+				nt.Set(f.ArgInt("nt"))
+				f.IfElse(follow(), func() {
+					each(func() {
+						at.Set(px[0].Add(first))
+						v.Set(at.Half(0))
+						at.Set(px[0].Add(second))
+						w.Set(at.Half(0))
+						y.StoreV(0, v.Swizzle(even).Or(w.Swizzle(odd)))
+					})
+				}, func() {
+					each(func() {
+						for l := range px {
+							y.StoreInt16(int64(4*l), px[l].Add(first).Int16(0))
+							y.StoreInt16(int64(4*l+2), px[l].Add(second).Int16(0))
+						}
+					})
+				})
+			})
+		})
+}
+
+func widenBytes(file *asm.File) {
+	file.Func("func WidenBytes(dst *int16, src *uint8, n, flip, zero int)",
+		"WidenBytes writes bytes as int16 less a zero point; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n := f.Ptr("dst"), f.Ptr("src"), f.Int("n")
+			zero, flip := f.NewV("zero"), f.NewV("flip")
+			zero.Set(f.ArgInt("zero").SplatI16())
+			flip.Set(f.ArgInt("flip").Shl(8).SplatI16())
+			f.Take(n, 8, func() {
+				// A byte in the upper half is flipped there, and comes down with its sign.
+				y.StoreV(0, x.ExtendU8(0).ShlI16(8).Xor(flip).ShrI16(8).SubI16(zero))
+				x.Advance(8)
+				y.Advance(16)
+			})
+			v := f.NewV("one")
+			f.Take(n, 1, func() {
+				v.Set(x.Uint8(0).Shl(8).SplatI16().Xor(flip).ShrI16(8).SubI16(zero))
+				y.StoreInt16(0, v.LaneI16(0))
+				x.Advance(1)
+				y.Advance(2)
+			})
+		})
+}
+
+// gridded is the function grid of the twins, of four numbers.
+type gridded struct{ lo, hi asm.V }
+
+func newGridded(f *asm.Func) gridded {
+	g := gridded{f.NewV("lo"), f.NewV("hi")}
+	g.lo.Set(f.ArgF32("lo").Splat())
+	g.hi.Set(f.ArgF32("hi").Splat())
+	return g
+}
+
+// PMax and PMin keep a NaN, which TruncI32 makes 0.
+func (g gridded) of(v asm.V) asm.V { return v.Nearest().PMax(g.lo).PMin(g.hi).TruncI32() }
+
+func quantize(file *asm.File) {
+	file.Func("func QuantizeShort(dst *int16, src *float32, n int, scale, lo, hi float32)",
+		"QuantizeShort writes numbers as steps from the zero point; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n, scale := f.Ptr("dst"), f.Ptr("src"), f.Int("n"), f.NewV("scale")
+			scale.Set(f.ArgF32("scale").Splat())
+			g := newGridded(f)
+			f.Take(n, 8, func() {
+				y.StoreV(0, g.of(x.V(0).Div(scale)).NarrowI32(g.of(x.V(16).Div(scale))))
+				x.Advance(32)
+				y.Advance(16)
+			})
+			f.Take(n, 1, func() {
+				v := f.NewV("one")
+				v.Set(g.of(x.Splat(0).Div(scale)))
+				y.StoreInt16(0, v.LaneI32(0))
+				x.Advance(4)
+				y.Advance(2)
+			})
+		})
+	file.Func("func QuantizeBytes(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int)",
+		"QuantizeBytes writes numbers as bytes; its twin has the loop.",
+		func(f *asm.Func) {
+			x, scale := f.Ptr("src"), f.NewV("scale")
+			scale.Set(f.ArgF32("scale").Splat())
+			quantizedBytes(f, []asm.Ptr{x}, func(u int64) asm.V { return x.V(16 * u).Div(scale) }, func() asm.V { return x.Splat(0).Div(scale) })
+		})
+}
+
+// quantizedBytes writes what four and one give of the operands, on the grid, as bytes.
+func quantizedBytes(f *asm.Func, operands []asm.Ptr, four func(u int64) asm.V, one func() asm.V) {
+	y, n, zero, mask, v := f.Ptr("dst"), f.Int("n"), f.NewV("zero"), f.NewV("mask"), f.NewV("v")
+	zero.Set(f.ArgInt("zero").SplatI16())
+	mask.Set(f.ConstI16(0xff))
+	g := newGridded(f)
+	advance := func(elements int64) {
+		for _, p := range operands {
+			p.Advance(4 * elements)
+		}
+		y.Advance(elements)
+	}
+	f.Take(n, 8, func() {
+		v.Set(g.of(four(0)).NarrowI32(g.of(four(1))).AddI16(zero).And(mask))
+		y.StoreHalf(0, v.NarrowU16(v))
+		advance(8)
+	})
+	f.Take(n, 1, func() {
+		v.Set(g.of(one()))
+		v.Set(v.NarrowI32(v).AddI16(zero))
+		y.StoreInt8(0, v.LaneI16(0))
+		advance(1)
+	})
+}
+
+func dequantize(file *asm.File) {
+	file.Func("func DequantizeBytes(dst *float32, src *uint8, n, flip, zero int, scale float32)",
+		"DequantizeBytes writes bytes as the numbers that they stand for; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n := f.Ptr("dst"), f.Ptr("src"), f.Int("n")
+			zero, flip, scale, v := f.NewV("zero"), f.NewV("flip"), f.NewV("scale"), f.NewV("v")
+			zero.Set(f.ArgInt("zero").SplatI16())
+			flip.Set(f.ArgInt("flip").Shl(8).SplatI16())
+			scale.Set(f.ArgF32("scale").Splat())
+			f.Take(n, 8, func() {
+				v.Set(x.ExtendU8(0).ShlI16(8).Xor(flip).ShrI16(8).SubI16(zero))
+				y.StoreV(0, v.ExtendLowI16().ConvertI32().Mul(scale))
+				y.StoreV(16, v.ExtendHighI16().ConvertI32().Mul(scale))
+				x.Advance(8)
+				y.Advance(32)
+			})
+			f.Take(n, 1, func() {
+				v.Set(x.Uint8(0).Shl(8).SplatI16().Xor(flip).ShrI16(8).SubI16(zero))
+				v.Set(v.ExtendLowI16().ConvertI32().Mul(scale))
+				y.StoreF32(0, v.Lane(0))
+				x.Advance(1)
+				y.Advance(4)
+			})
+		})
+}
+
+func scaleSums(file *asm.File) {
+	file.Func("func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32)",
+		"ScaleSums writes int32 sums as float32, scaled by column; its twin has the loop.",
+		func(f *asm.Func) {
+			down, ldd, across, lds, rows := f.Ptr("dst"), f.NewInt("ldd"), f.Ptr("src"), f.NewInt("lds"), f.Int("rows")
+			y, x, s, b, n, v := f.NewPtr("y"), f.NewPtr("x"), f.NewPtr("s"), f.NewPtr("b"), f.NewInt("n"), f.NewV("v")
+			bound := newBounds(f)
+			ldd.Set(floats(f.ArgInt("ldd")))
+			lds.Set(floats(f.ArgInt("lds")))
+			f.Take(rows, 1, func() {
+				y.Set(down)
+				x.Set(across)
+				s.Set(f.ArgPtr("scales"))
+				b.Set(f.ArgPtr("bias"))
+				n.Set(f.ArgInt("n"))
+				f.IfElse(b.NotNil(), func() {
+					f.Sweep(asm.Sweep{Left: n, Pointers: []asm.Ptr{y, x, s, b}, Unroll: 1,
+						Vector: func(int) {
+							v.Set(x.V(0).ConvertI32().Mul(s.V(0)))
+							v.Set(b.V(0).Add(v)) // not to be contracted: the same bits everywhere
+							y.StoreV(0, bound.clamp(v))
+						},
+						Scalar: func() {
+							v.Set(x.Splat(0).ConvertI32().Mul(s.Splat(0)))
+							v.Set(bound.clamp(b.Splat(0).Add(v)))
+							y.StoreF32(0, v.Lane(0))
+						}})
+				}, func() {
+					f.Sweep(asm.Sweep{Left: n, Pointers: []asm.Ptr{y, x, s}, Unroll: 1,
+						Vector: func(int) { y.StoreV(0, bound.clamp(x.V(0).ConvertI32().Mul(s.V(0)))) },
+						Scalar: func() {
+							v.Set(bound.clamp(x.Splat(0).ConvertI32().Mul(s.Splat(0))))
+							y.StoreF32(0, v.Lane(0))
+						}})
+				})
+				down.Set(down.Add(ldd))
+				across.Set(across.Add(lds))
+			})
+		})
+}
+
+func quantizeSums(file *asm.File) {
+	file.Func("func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)",
+		"QuantizeSums writes int32 sums as bytes; its twin has the loop.",
+		func(f *asm.Func) {
+			x, s := f.Ptr("src"), f.Ptr("scales")
+			quantizedBytes(f, []asm.Ptr{x, s}, func(u int64) asm.V { return x.V(16 * u).ConvertI32().Mul(s.V(16 * u)) },
+				func() asm.V { return x.Splat(0).ConvertI32().Mul(s.Splat(0)) })
+		})
+}

@@ -1,0 +1,205 @@
+package kernel
+
+import "math"
+
+// Products of quantized numbers, and what numbers go through before and after them. Left
+// operands are int16, in panels of 4 rows with the elements of a row in pairs, [k/2][4][2];
+// right ones are int8 in panels of 8 columns, [k/2][8][2]. Sums are int32 and wrap around.
+
+// DotTiles computes mp×np tiles of 4×8 sums of products. left points to mp panels, right to
+// np panels of so many pairs, one after another; sums has mp·4 elements, zeros np·8.
+//
+//	for j := 0; j < np*8; j++ {
+//		for i := 0; i < mp*4; i++ {
+//			acc := -sums[i] * zeros[j]
+//			for t := 0; t < pairs; t++ {
+//				a, b := left[(i/4*pairs+t)*8 + i%4*2:], right[(j/8*pairs+t)*16 + j%8*2:]
+//				acc += a[0]*b[0] + a[1]*b[1]
+//			}
+//			dst[i*ldd + j] = acc
+//		}
+//	}
+func dotTilesScalar(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32) {
+	cs := slice(dst, Span(mp*MR, ldd, np*NR))
+	a, b := slice(left, mp*pairs*2*MR), slice(right, np*pairs*2*NR)
+	rowSums, colZeros := slice(sums, mp*MR), slice(zeros, np*NR)
+	for j := range np {
+		panel := b[j*pairs*2*NR:][:pairs*2*NR]
+		zero := (*[NR]int32)(colZeros[j*NR:])
+		for i := range mp * MR {
+			row := a[i/MR*pairs*2*MR:][:pairs*2*MR]
+			dotPairs((*[NR]int32)(cs[i*ldd+j*NR:]), row[min(i%MR*2, len(row)):], 2*MR, panel, rowSums[i], zero)
+		}
+	}
+}
+
+// dotPairs is the sums of one row, whose pairs are step apart, and eight columns.
+func dotPairs(c *[NR]int32, a []int16, step int, panel []int8, sum int32, zero *[NR]int32) {
+	var acc [NR]int32
+	for l := range acc {
+		acc[l] = -(sum * zero[l])
+	}
+	for t := 0; len(panel) > 0; t += step {
+		w := (*[2 * NR]int8)(panel)
+		x, y := int32(a[t]), int32(a[t+1])
+		for l := range acc {
+			acc[l] += x*int32(w[2*l]) + y*int32(w[2*l+1])
+		}
+		panel = panel[2*NR:]
+	}
+	*c = acc
+}
+
+// DotRow is DotTiles for one row, whose pairs lie one after another, and its sum.
+func dotRowScalar(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32) {
+	cs, a, b, colZeros := slice(dst, np*NR), slice(left, 2*pairs), slice(right, np*pairs*2*NR), slice(zeros, np*NR)
+	for j := range np {
+		dotPairs((*[NR]int32)(cs[j*NR:]), a, 2, b[j*pairs*2*NR:][:pairs*2*NR], int32(total), (*[NR]int32)(colZeros[j*NR:]))
+	}
+}
+
+// SumPairs writes the sums of the rows of mp panels.
+//
+//	for i := 0; i < mp*4; i++ {
+//		dst[i] = 0
+//		for t := 0; t < pairs; t++ {
+//			dst[i] += left[(i/4*pairs+t)*8 + i%4*2] + left[(i/4*pairs+t)*8 + i%4*2 + 1]
+//		}
+//	}
+func sumPairsScalar(dst *int32, left *int16, pairs, mp int) {
+	a := slice(left, mp*pairs*2*MR)
+	for i, out := 0, slice(dst, mp*MR); i < len(out); i++ {
+		s := int32(0)
+		for t := range pairs {
+			at := (i/MR*pairs+t)*2*MR + i%MR*2
+			s += int32(a[at]) + int32(a[at+1])
+		}
+		out[i] = s
+	}
+}
+
+// PackTaps gathers mp panels of 4 pixels: nt taps of each, an even number.
+//
+//	for i := 0; i < mp*4; i++ {
+//		for t := 0; t < nt; t++ {
+//			dst[(i/4*nt/2 + t/2)*8 + i%4*2 + t%2] = src[taps[t] + pixels[i]]
+//		}
+//	}
+func packTapsScalar(dst, src *int16, taps *int32, nt int, pixels *int32, mp int) {
+	ts, px, out := slice(taps, nt), slice(pixels, mp*MR), slice(dst, mp*MR*nt)
+	far := int32(-1)
+	if len(ts) > 0 && len(px) > 0 {
+		far = most(ts) + most(px)
+	}
+	x := slice(src, int(far)+1)
+	for i, p := range px {
+		panel := out[i/MR*MR*nt:][:MR*nt]
+		for t, tap := range ts {
+			panel[t/2*2*MR+i%MR*2+t%2] = x[tap+p]
+		}
+	}
+}
+
+func most(list []int32) int32 {
+	m := list[0]
+	for _, v := range list[1:] {
+		m = max(m, v)
+	}
+	return m
+}
+
+// WidenBytes writes n bytes, after an exclusive or with flip, as int8 or uint8 less zero:
+// 128 makes of uint8 int8, with a zero point that is less by 128, and the other way round.
+//
+//	for i := 0; i < n; i++ {
+//		dst[i] = int16(int8(src[i] ^ flip)) - zero
+//	}
+func widenBytesScalar(dst *int16, src *uint8, n, flip, zero int) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = int16(int8(v^uint8(flip))) - int16(zero)
+	}
+}
+
+// The steps of a quantization. lo and hi are whole numbers of int16.
+func grid(v, lo, hi float32) int32 {
+	r := float32(math.RoundToEven(float64(v)))
+	switch {
+	case r != r:
+		return 0
+	case r < lo:
+		r = lo
+	case r > hi:
+		r = hi
+	}
+	return int32(r)
+}
+
+// QuantizeShort writes n numbers as steps from the zero point.
+//
+//	for i := 0; i < n; i++ {
+//		dst[i] = int16(min(max(nearest(src[i] / scale), lo), hi))  // NaN: 0
+//	}
+func quantizeShortScalar(dst *int16, src *float32, n int, scale, lo, hi float32) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = int16(grid(v/scale, lo, hi))
+	}
+}
+
+// QuantizeBytes is QuantizeShort with the zero point added, of which the lowest 8 bits are
+// kept.
+func quantizeBytesScalar(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = uint8(grid(v/scale, lo, hi) + int32(zero))
+	}
+}
+
+// DequantizeBytes writes n bytes, after an exclusive or with flip, as int8 less zero, times
+// scale.
+//
+//	for i := 0; i < n; i++ {
+//		dst[i] = float32(int8(src[i] ^ flip) - zero) * scale
+//	}
+func dequantizeBytesScalar(dst *float32, src *uint8, n, flip, zero int, scale float32) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = float32(int32(int8(v^uint8(flip)))-int32(zero)) * scale
+	}
+}
+
+// ScaleSums writes rows of int32 sums as float32: times scales, by column, plus bias, where
+// there is one, clamped.
+//
+//	for r := 0; r < rows; r++ {
+//		for i := 0; i < n; i++ {
+//			v := float32(src[r*lds + i]) * scales[i]
+//			if bias != nil { v += bias[i] }
+//			dst[r*ldd + i] = min(max(v, lo), hi)
+//		}
+//	}
+func scaleSumsScalar(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32) {
+	out, in, s, b := slice(dst, Span(rows, ldd, n)), slice(src, Span(rows, lds, n)), slice(scales, n), slice(bias, n)
+	for r := range rows {
+		for i := range n {
+			v := float32(float32(in[r*lds+i]) * s[i])
+			if b != nil {
+				v += b[i]
+			}
+			out[r*ldd+i] = min(max(v, lo), hi)
+		}
+	}
+}
+
+// QuantizeSums writes n int32 sums as bytes.
+//
+//	for i := 0; i < n; i++ {
+//		dst[i] = uint8(min(max(nearest(float32(src[i]) * scales[i]), lo), hi) + zero)  // NaN: zero
+//	}
+func quantizeSumsScalar(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int) {
+	out, s := slice(dst, n), slice(scales, n)
+	for i, v := range slice(src, n) {
+		out[i] = uint8(grid(float32(float32(v)*s[i]), lo, hi) + int32(zero))
+	}
+}
