@@ -333,9 +333,9 @@ func (r *Row) missingType(n *ir.Node) string {
 // outType is the type of output i as far as it is known.
 func (r *Row) outType(n *ir.Node, i int) ir.DType {
 	o := &r.Out[min(i, len(r.Out)-1)]
+	a := n.Attrs[o.From]
 	switch {
-	case o.From != "" && (o.Var == 0 || n.Attrs[o.From] != nil):
-		a := n.Attrs[o.From]
+	case o.From != "" && (o.Var == 0 || a != nil && (a.I != 0 || a.T != nil)):
 		switch {
 		case a == nil:
 			return ir.Float32

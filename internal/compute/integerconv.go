@@ -1,0 +1,203 @@
+package compute
+
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// ByteConv is a convolution of bytes by bytes, both less their zero points, with sums of
+// int32. Outside of x is its zero point.
+type ByteConv struct {
+	shape  ConvShape
+	groups []Bytes // the weights of each group, as right operands: pixels are rows
+	single *Conv   // of one filter a plane: sums of products that float32 holds exactly
+}
+
+// exactTaps is how many products of two numbers of 9 bits float32 adds without rounding.
+const exactTaps = 1 << 24 / (255 * 255)
+
+// PackByteConv lays out weights. zeros is their zero points, by output channel, or one, or
+// none.
+func PackByteConv(s ConvShape, weights Octets, zeros []int32) *ByteConv {
+	c := &ByteConv{shape: s}
+	k := s.InChannels / s.Groups * s.KernelH * s.KernelW
+	if s.path() == convDepthwise && k <= exactTaps {
+		wide := make([]float32, s.OutChannels*k)
+		for o := range s.OutChannels {
+			Dequantize(wide[o*k:][:k], Octets{weights.Data[o*k:], weights.Signed}, zeroOf(zeros, o), 1)
+		}
+		c.single = PackConv(s, wide, nil, NoClamp, true)
+		return c
+	}
+	c.groups = make([]Bytes, s.Groups)
+	c.Repack(weights, zeros, nil)
+	return c
+}
+
+// NewByteConv is a convolution whose weights Repack gives.
+func NewByteConv(s ConvShape) *ByteConv { return &ByteConv{shape: s, groups: make([]Bytes, s.Groups)} }
+
+// RepackSize is the bytes of memory that Repack wants.
+func (c *ByteConv) RepackSize() int {
+	s := &c.shape
+	return len(c.groups) * kernel.RoundUp(BytesSize(s.InChannels/s.Groups*s.KernelH*s.KernelW, s.OutChannels/s.Groups), slab.Align)
+}
+
+// Repack lays out weights in memory, or, where it is nil, in memory of their own.
+func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
+	s := &c.shape
+	og, k := s.OutChannels/s.Groups, s.InChannels/s.Groups*s.KernelH*s.KernelW
+	each := kernel.RoundUp(BytesSize(k, og), slab.Align)
+	for g := range c.groups {
+		own := zeros
+		if len(zeros) > 1 {
+			own = zeros[g*og:][:og]
+		}
+		var part []byte
+		if memory != nil {
+			part = memory[g*each:][:each]
+		}
+		c.groups[g] = PackBytes(Octets{weights.Data[g*og*k:], weights.Signed}, k, og, true, own, part)
+	}
+}
+
+func zeroOf(zeros []int32, i int) int {
+	switch {
+	case len(zeros) == 1:
+		return int(zeros[0])
+	case len(zeros) > 1:
+		return int(zeros[i])
+	}
+	return 0
+}
+
+// Bytes is how much memory the convolution takes beside the weights that it was made from.
+func (c *ByteConv) Bytes() int {
+	n := 0
+	for i := range c.groups {
+		n += c.groups[i].Bytes()
+	}
+	if c.single != nil {
+		n += 4 * (len(c.single.panels) + len(c.single.bias))
+	}
+	return n
+}
+
+// With returns the convolution of shape s, of which only strides, dilations and pads may
+// differ.
+func (c *ByteConv) With(s ConvShape) ByteConv {
+	d := *c
+	d.shape = s
+	return d
+}
+
+// ofPlanes gives the convolution of floats that it is where there is one filter a plane.
+func (c *ByteConv) ofPlanes() (conv Conv, ok bool) {
+	if c.single == nil {
+		return Conv{}, false
+	}
+	return c.single.With(c.shape)
+}
+
+// ScratchLen is the bytes of scratch that Run wants for planes of h×w.
+func (c *ByteConv) ScratchLen(h, w int) int {
+	s := c.shape
+	oh, ow := s.OutSize(h, w)
+	if conv, ok := c.ofPlanes(); ok {
+		return 4*(s.InChannels*h*w+s.OutChannels*oh*ow+conv.ScratchLen(h, w)) + 3*slab.Align
+	}
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	k := cg * s.KernelH * s.KernelW
+	rows := integerRows(oh*ow, og, k)
+	l := s.lattice(h, w, oh, ow)
+	return 2*cg*l.len + 2*w + 4*(2*pairs(k)+rows+rows*og) + IntegerScratch(oh*ow, og, k) + 6*slab.Align
+}
+
+// bytesArena deals out parts of the caller's scratch.
+type bytesArena []byte
+
+func (a *bytesArena) take(n int) []byte {
+	s := (*a)[:n:n]
+	*a = (*a)[min(kernel.RoundUp(n, slab.Align), len(*a)):]
+	return s
+}
+
+// Run computes one image: x [InChannels, h, w], with its zero point. It calls done with the
+// sums of pixels from … of a channel, which done may overwrite.
+func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums []int32, channel, from int)) {
+	s := &c.shape
+	oh, ow := s.OutSize(h, w)
+	mem := bytesArena(scratch)
+	if conv, ok := c.ofPlanes(); ok {
+		in, out := slab.View[float32](mem.take(4*s.InChannels*h*w)), slab.View[float32](mem.take(4*s.OutChannels*oh*ow))
+		Dequantize(in, x, zero, 1)
+		conv.Run(out, in, 1, h, w, slab.View[float32](mem.take(4*conv.ScratchLen(h, w))))
+		sums := slab.View[int32](slab.Bytes(out))
+		for i, v := range out {
+			sums[i] = int32(v)
+		}
+		for o := range s.OutChannels {
+			done(sums[o*oh*ow:][:oh*ow], o, 0)
+		}
+		return
+	}
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	k := cg * s.KernelH * s.KernelW
+	rows := integerRows(oh*ow, og, k)
+	l := s.lattice(h, w, oh, ow)
+	planes, line := slab.View[int16](mem.take(2*cg*l.len)), slab.View[int16](mem.take(2*w))
+	taps, pixels := slab.View[int32](mem.take(8*pairs(k))), slab.View[int32](mem.take(4*rows))
+	turned := slab.View[int32](mem.take(4 * rows * og))
+	l.taps(taps[:k], cg)
+	if k%2 != 0 {
+		taps[k] = taps[0] // whatever it is, the weights have a zero there
+	}
+	flip := x.flip()
+	for g := range c.groups {
+		in := x.Data[g*cg*h*w:][:cg*h*w]
+		if l.direct {
+			kernel.WidenBytes(kernel.Ptr(planes), kernel.Ptr(in), len(in), flip, zero-flip)
+		} else {
+			clear(planes)
+			for ch := range cg {
+				l.spreadBytes(planes[ch*l.len:][:l.len], line, in[ch*h*w:][:h*w], flip, zero-flip)
+			}
+		}
+		pack := func(panels, _ []int16, from, n int) {
+			px := pixels[:kernel.RoundUp(n, kernel.MR)]
+			l.pixels(px, from, n, ow)
+			kernel.PackTaps(kernel.Ptr(panels), kernel.Ptr(planes), kernel.Ptr(taps), len(taps), kernel.Ptr(px), len(px)/kernel.MR)
+		}
+		MultiplyBytes(oh*ow, &c.groups[g], pack, mem, func(sums []int32, ld, from, n int) {
+			y, x := slab.View[float32](slab.Bytes(turned)), slab.View[float32](slab.Bytes(sums))
+			kernel.Transpose(kernel.Ptr(y), n, kernel.Ptr(x), ld, n, og)
+			for o := range og {
+				done(turned[o*n:][:n], g*og+o, from)
+			}
+		})
+	}
+}
+
+// spreadBytes is spread for bytes, which it widens, by way of line.
+func (l *lattice) spreadBytes(dst, line []int16, x []byte, flip, zero int) {
+	top, left := l.window.PadTop, l.window.PadLeft
+	n := min(l.w, l.cols-left)
+	if n <= 0 {
+		return
+	}
+	for i := range min(l.h, l.rows-top) {
+		at := (top + i) * l.pitch
+		row := line
+		if l.phases == 1 {
+			row = dst[at+left:]
+		}
+		kernel.WidenBytes(kernel.Ptr(row), kernel.Ptr(x[i*l.w:]), n, flip, zero)
+		if l.phases == 1 {
+			continue
+		}
+		for j, v := range row[:n] {
+			j += left
+			dst[at+j%l.phases*l.rows*l.pitch+j/l.phases] = v
+		}
+	}
+}
