@@ -208,8 +208,8 @@ const alongAxis = (low) => (d) => {
 };
 
 /** What slides a window: its attributes, and sizes of planes that have room for it. */
-function window(d, { pool = false, transposed = false } = {}) {
-  const spatial = d.pick([1, 2, 2, 3]);
+function window(d, { pool = false, transposed = false, most = 3 } = {}) {
+  const spatial = d.pick([1, 2, 2, 3].filter((n) => n <= most));
   const each = (f) => Array.from({ length: spatial }, f);
   const kernel = each(() => d.pick([1, 2, 3, 3, 5]));
   if (pool) d.give('kernel_shape', kernel);
@@ -473,9 +473,206 @@ const loss = (d) => {
   };
 };
 
+// Quantized numbers: any of the type, and scales.
+const steps = (d, type) => (type in limits ? d.int(...limits[type]) : type === 'int4' || type === 'int2' ? d.int(-2, 1) : d.int(0, 3));
+const scales = between(0.01, 0.1);
+const grids = (d, i, dims = []) => [d.tensor(i, dims, scales), d.tensor(i + 1, dims, steps)];
+
+/** Scales and zero points of a tensor, of an axis, of blocks. @type {(how: Function, zero: Function) => Maker} */
+const quantizer = (how, zero) => (d) => {
+  const rank = d.int(1, 4);
+  for (const name of ['axis', 'block_size', 'output_dtype', 'precision', 'saturate']) if (d.row.Attrs.some(({ Name }) => Name === name)) d.has(name);
+  // Of the types those that onnxruntime has kernels for: it has few, and none to look at results of 4 bits with.
+  const halves = d.opset >= 19 || d.row.Domain;
+  const bytes = ['int8', 'uint8'];
+  const shorts = d.opset >= 21 || d.row.Domain ? ['int16', 'uint16'] : [];
+  if (d.types.x in typeNumbers) {
+    if (d.types.x !== 'float16' || !halves) d.types.x = 'float32';
+    d.types.y_scale = d.types.x;
+    if (![...bytes, ...shorts].includes(d.types.Z)) d.types.Z = 'uint8';
+  } else {
+    if (d.types.S !== 'float16' || !halves) d.types.S = 'float32';
+    if (![...bytes, ...shorts, 'int32', ...shorts.length > 0 ? ['int4', 'uint4'] : []].includes(d.types.Z)) d.types.Z = 'int8';
+  }
+  const kind = d.pick(['tensor', ...d.has('axis') ? ['axis', 'axis'] : [], ...d.has('block_size') && !d.row.Domain ? ['blocks', 'blocks'] : []]);
+  const axis = kind === 'tensor' ? 0 : rank === 1 ? d.give('axis', 0) : d.axis('axis', rank, 1); // which the usual one is not
+  const block = kind === 'blocks' ? d.give('block_size', d.int(1, 4)) : 0;
+  // The zero point says the type, where that is not the usual one.
+  const zeros = (d.types.x in typeNumbers && d.types.Z !== 'uint8') || d.chance(0.7);
+  return () => {
+    const dims = d.dims(rank, false);
+    if (block > 0) dims[axis] += block; // of a single block onnxruntime says that it is none
+    const own = kind === 'tensor' ? d.pick([[], [1]]) : kind === 'axis' ? [dims[axis]] : dims.with(axis, Math.ceil(dims[axis] / block));
+    return [d.tensor(0, dims, how), d.tensor(1, own, scales), ...zeros ? [d.tensor(2, own, zero)] : []];
+  };
+};
+
+/** Operands of one quantized number, or two, of which another operator computes something. @type {(shapes: Maker) => Maker} */
+const quantized = (shapes) => (d) => {
+  const make = shapes(d);
+  return () => { // with the zero points: onnxruntime does not take their names at their word that they may be left out
+    const dims = make();
+    return [...dims.flatMap((own, i) => [d.tensor(3 * i, own, steps), ...grids(d, 3 * i + 1)]), ...grids(d, 3 * dims.length)];
+  };
+};
+const shapesOf = (maker) => (d) => {
+  const make = maker(d);
+  return () => make().filter(Boolean).map(({ dims }) => dims);
+};
+const byteWindows = (d) => {
+  const { sizes } = window(d, { pool: true, most: 2 });
+  return () => [d.tensor(0, [d.int(1, 2), d.int(1, 3), ...sizes()], steps)];
+};
+const pairOfShapes = (d) => {
+  const rank = d.int(1, 4);
+  return () => {
+    const dims = d.dims(rank, false);
+    return d.chance(0.5) ? [dims, d.narrower(dims)] : [d.narrower(dims), dims];
+  };
+};
+const oneShape = (d) => {
+  const rank = d.int(1, 4);
+  return () => [d.dims(rank, false)];
+};
+
+/** Convolutions of bytes: places of scale and zero point of x, of the weights, of the result, and of the bias. @type {(linear: boolean) => Maker} */
+const byteConvolution = (linear) => (d) => {
+  const { kernel, sizes } = window(d, { most: 2 });
+  if (linear) byteKernels(d);
+  const group = d.maybe('group', d.int(1, 3), 1, 0.5);
+  const [inner, outer] = [d.int(1, 4), d.pick([1, 2, 4, 5, 8])];
+  const [bias, perChannel, zeros] = [d.chance(0.6), d.chance(0.4), d.int(0, 2)];
+  return () => {
+    const [x, w] = [[d.int(1, 2), group * inner, ...sizes()], [group * outer, inner, ...kernel]];
+    if (!linear) return [d.tensor(0, x, steps), d.tensor(1, w, steps), zeros > 0 ? d.tensor(2, [], steps) : undefined, zeros > 1 ? d.tensor(3, [], steps) : undefined];
+    const own = perChannel ? [group * outer] : [];
+    // Of weights by channel onnxruntime wants one zero point.
+    const zero = steps(d, d.typeOf(5));
+    return [d.tensor(0, x, steps), ...grids(d, 1), d.tensor(3, w, steps), d.tensor(4, own, scales), d.tensor(5, own, () => zero), d.tensor(6, [], between(1, 4)), d.tensor(7, [], steps),
+      ...bias ? [d.tensor(8, [group * outer], between(-1000, 1000))] : []];
+  };
+};
+
+/** Types that onnxruntime has kernels for: int8 by int8, and the result is as the first operand is. */
+function byteKernels(d) {
+  if (d.types.T === 'int8') d.types.U = 'int8';
+  d.types.Y = d.types.T;
+}
+
+/** Dimensions of two matrices, or stacks of them. */
+const factors = (d) => {
+  const [a, b] = d.pick([[2, 2], [2, 2], [3, 2], [3, 3], [4, 3]]);
+  return () => {
+    const [m, k, n] = productSizes(d);
+    const lead = d.dims(Math.max(a, b) - 2, false);
+    const of = (rank) => lead.slice(lead.length - (rank - 2)).map((v) => (d.chance(0.2) ? 1 : v));
+    return { a: [...of(a), m, k], b: [...of(b), k, n], n };
+  };
+};
+
 /** @type {Record<string, Maker>} */
 const makers = {
   ...contributed,
+  QuantizeLinear: quantizer((d, type) => (isFloat(type) ? 4 * d.normal() : d.int(-20, 20)), steps),
+  DequantizeLinear: quantizer((d, type) => (type === 'int32' ? d.int(-99999, 99999) : steps(d, type)), (d, type) => (type === 'int32' ? 0 : steps(d, type))),
+  DynamicQuantizeLinear: (d) => {
+    const rank = d.int(1, 4);
+    return () => [d.tensor(0, d.dims(rank, false), d.chance(0.1) ? () => 0 : plain)];
+  },
+  MatMulInteger: (d) => {
+    const make = factors(d);
+    const zeros = d.int(0, 2);
+    return () => {
+      const { a, b, n } = make();
+      return [d.tensor(0, a, steps), d.tensor(1, b, steps), zeros > 0 ? d.tensor(2, [], steps) : undefined, zeros > 1 ? d.tensor(3, b.length === 2 && d.chance(0.5) ? [n] : [], steps) : undefined];
+    };
+  },
+  QLinearMatMul: (d) => {
+    const make = factors(d);
+    byteKernels(d);
+    d.types.S = 'float32';
+    return () => {
+      const { a, b, n } = make();
+      const own = b.length === 2 && d.chance(0.4) ? [n] : [];
+      return [d.tensor(0, a, steps), ...grids(d, 1), d.tensor(3, b, steps), ...grids(d, 4, own), d.tensor(6, [], between(1, 3)), d.tensor(7, [], steps)];
+    };
+  },
+  QGemm: (d) => {
+    byteKernels(d);
+    const [ta, tb] = [d.maybe('transA', d.int(0, 1), 0), d.maybe('transB', d.int(0, 1), 0)];
+    d.maybe('alpha', Float32Array.of(d.between(0.5, 2)));
+    const [bias, floats] = [d.chance(0.6), d.chance(0.4)];
+    if (floats) d.types.Y = 'float32';
+    return () => {
+      const [m, k, n] = productSizes(d);
+      const list = [d.tensor(0, ta ? [k, m] : [m, k], steps), ...grids(d, 1), d.tensor(3, tb ? [n, k] : [k, n], steps), ...grids(d, 4), bias ? d.tensor(6, [n], between(-1000, 1000)) : undefined];
+      return floats ? list : [...list, d.tensor(7, [], between(1, 3)), d.tensor(8, [], steps)];
+    };
+  },
+  MatMulIntegerToFloat: (d) => {
+    byteKernels(d);
+    const make = factors(d);
+    const [bias, zeros] = [d.chance(0.6), d.chance(0.6)];
+    return () => {
+      const { a, b, n } = make();
+      const own = b.length === 2 && d.chance(0.4) ? [n] : [];
+      return [d.tensor(0, a, steps), d.tensor(1, b, steps), d.tensor(2, [], scales), d.tensor(3, own, scales), zeros ? d.tensor(4, [], steps) : undefined, zeros ? d.tensor(5, own, steps) : undefined,
+        bias ? d.tensor(6, [n]) : undefined];
+    };
+  },
+  DynamicQuantizeMatMul: (d) => {
+    const make = factors(d);
+    const [bias, zeros] = [d.chance(0.6), d.chance(0.6)];
+    return () => {
+      const { a, b, n } = make();
+      const own = b.length === 2 && d.chance(0.4) ? [n] : [];
+      return [d.tensor(0, a), d.tensor(1, b, steps), d.tensor(2, own, scales), zeros ? d.tensor(3, own, steps) : undefined, bias ? d.tensor(4, [n]) : undefined];
+    };
+  },
+  ConvInteger: byteConvolution(false), QLinearConv: byteConvolution(true),
+  QLinearAdd: quantized(pairOfShapes), QLinearMul: quantized(pairOfShapes), QLinearLeakyRelu: quantized(oneShape), QLinearSigmoid: quantized(oneShape),
+  QLinearSoftmax: (d) => {
+    const opset = d.give('opset', d.pick([11, 13]));
+    const rank = d.int(1, 4);
+    d.give('axis', d.int(opset < 13 ? 0 : -rank, rank - 1));
+    return quantized(() => () => [d.dims(rank, false)])(d);
+  },
+  QLinearAveragePool: (d) => {
+    d.maybe('channels_last', 0, 0);
+    return quantized(shapesOf((e) => byteWindows(e)))(d);
+  },
+  QLinearGlobalAveragePool: (d) => {
+    d.give('channels_last', 0);
+    return quantized(() => () => [d.dims(4, false)])(d);
+  },
+  QLinearReduceMean: (d) => {
+    const rank = d.int(1, 4);
+    const axes = d.subset(rank);
+    d.has('axes');
+    if (axes.length > 0) d.give('axes', axes);
+    return quantized(() => () => [d.dims(rank, false)])(d);
+  },
+  QLinearConcat: (d) => {
+    const rank = d.int(1, 4);
+    const axis = d.give('axis', d.int(0, rank - 1));
+    const count = d.int(1, 3);
+    const zeroType = d.types.T;
+    d.types.inputs = zeroType;
+    return () => {
+      const dims = d.dims(rank, false);
+      const scale = () => ({ type: 'float32', dims: [], data: Float32Array.of(d.between(0.01, 0.1)) });
+      return [d.tensor(0, [], scales), d.tensor(1, [], steps), ...Array.from({ length: count }, () => [d.tensor(2, dims.with(axis, d.int(1, 4)), steps), scale(), d.tensor(2, [], steps)]).flat()];
+    };
+  },
+  QLinearWhere: (d) => {
+    const rank = d.int(1, 4);
+    return () => {
+      const dims = d.dims(rank, false);
+      const known = (i) => grids(d, i).map((v) => ({ ...v, constant: true })); // onnxruntime wants them so
+      return [d.tensor(0, d.narrower(dims)), d.tensor(1, d.narrower(dims), steps), ...known(2), d.tensor(4, dims, steps), ...known(5), ...known(7)];
+    };
+  },
+
   LSTM: recurrent, GRU: recurrent, RNN: recurrent,
 
   // Elementwise, with what not every number is fit for.

@@ -10,7 +10,7 @@ import (
 
 const (
 	byteTypes  Types = 1<<ir.Int8 | 1<<ir.Uint8
-	smallTypes Types = 1<<ir.Int4 | 1<<ir.Uint4
+	smallTypes       = smallInts
 	stepTypes        = byteTypes | smallTypes | 1<<ir.Int16 | 1<<ir.Uint16 // that numbers are quantized to
 	scaleTypes Types = 1<<ir.Float32 | 1<<ir.Float16 | 1<<ir.BFloat16
 )
@@ -176,7 +176,7 @@ func stepRange(t ir.DType) (lo, hi int) {
 	return 0, 1<<bits - 1
 }
 
-const signedInts Types = 1<<ir.Int4 | 1<<ir.Int8 | 1<<ir.Int16 | 1<<ir.Int32 | 1<<ir.Int64
+const signedInts Types = 1<<ir.Int2 | 1<<ir.Int4 | 1<<ir.Int8 | 1<<ir.Int16 | 1<<ir.Int32 | 1<<ir.Int64
 
 // loadSteps reads elements from at on of an integer type of at most 32 bits.
 func loadSteps(dst []int32, src []byte, t ir.DType, at int) {
