@@ -15,9 +15,6 @@ const (
 	scaleTypes Types = 1<<ir.Float32 | 1<<ir.Float16 | 1<<ir.BFloat16
 )
 
-// microsoft is the domain of the operators that onnxruntime adds.
-const microsoft = "com.microsoft"
-
 var (
 	quantizeIn = []In{{Name: "x", Types: scaleTypes | 1<<ir.Int32}, {Name: "y_scale", Types: scaleTypes},
 		{Name: "y_zero_point", Types: stepTypes, Var: 'Z', Opt: true}}

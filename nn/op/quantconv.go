@@ -14,16 +14,16 @@ var quantConvRows = []Row{{
 	Name: "ConvInteger", Since: 10,
 	In: []In{{Name: "x", Types: byteTypes, Var: 'T'}, {Name: "w", Types: byteTypes, Var: 'U'},
 		{Name: "x_zero_point", Types: byteTypes, Var: 'T', Opt: true}, {Name: "w_zero_point", Types: byteTypes, Var: 'U', Opt: true}},
-	Out: []Out{{Name: "y", Type: ir.Int32}}, Attrs: quantConvAttrs, Rank: secondRank, Check: checkWindow, Limits: windowLimits,
+	Out: []Out{{Name: "y", Type: ir.Int32}}, Attrs: quantConvAttrs, Rank: secondRank, Check: checkPlanar, Limits: planarLimits,
 	Plan: func(c *Call) error {
-		return planByteConv(c, operands{a: 0, b: 1, az: 2, bz: 3, as: none, bs: none, ys: none, yz: none, bias: none})
+		return planByteConv(c, operands{a: 0, b: 1, az: 2, bz: 3, as: absent, bs: absent, ys: absent, yz: absent, bias: absent})
 	},
 }, {
 	Name: "QLinearConv", Since: 10,
 	In: []In{{Name: "x", Types: byteTypes, Var: 'T'}, {Name: "x_scale", Types: float32Only}, {Name: "x_zero_point", Types: byteTypes, Var: 'T'},
 		{Name: "w", Types: byteTypes, Var: 'U'}, {Name: "w_scale", Types: float32Only}, {Name: "w_zero_point", Types: byteTypes, Var: 'U'},
 		{Name: "y_scale", Types: float32Only}, {Name: "y_zero_point", Types: byteTypes, Var: 'Y'}, {Name: "B", Types: 1 << ir.Int32, Opt: true}},
-	Out: []Out{{Name: "y", Var: 'Y'}}, Attrs: quantConvAttrs, Rank: sameRank, Check: checkWindow, Limits: windowLimits,
+	Out: []Out{{Name: "y", Var: 'Y'}}, Attrs: quantConvAttrs, Rank: sameRank, Check: checkPlanar, Limits: planarLimits,
 	Plan: func(c *Call) error {
 		return planByteConv(c, operands{a: 0, as: 1, az: 2, b: 3, bs: 4, bz: 5, ys: 6, yz: 7, bias: 8})
 	},
@@ -36,11 +36,22 @@ var quantConvRows = []Row{{
 		{Name: "w_scale", Types: float32Only}, {Name: "w_zero_point", Types: byteTypes, Var: 'U', Opt: true}, {Name: "B", Types: float32Only, Opt: true}},
 	Out: []Out{{Name: "y", Type: ir.Float32}}, Attrs: quantConvAttrs, Rank: secondRank, Fuses: FusesClamp,
 	Plan: func(c *Call) error {
-		o := operands{a: 0, b: 1, as: 2, az: 3, bs: 4, bz: 5, bias: 6, ys: none, yz: none, float: true}
+		o := operands{a: 0, b: 1, as: 2, az: 3, bs: 4, bz: 5, bias: 6, ys: absent, yz: absent, float: true}
 		o.dynamic = c.In(0).Type == ir.Float32
 		return planByteConv(c, o)
 	},
 }}
+
+const planarLimits = "over 1 and 2 dimensions only"
+
+func checkPlanar(n *ir.Node) string {
+	for _, v := range n.Inputs {
+		if v != nil && (v.Known && len(v.Dims) > 4 || v.Const != nil && len(v.Const.Dims) > 4) {
+			return "over more than 2 dimensions"
+		}
+	}
+	return ""
+}
 
 func planByteConv(c *Call, o operands) error {
 	x, w := o.in(c, o.a).Dims, o.in(c, o.b).Dims
@@ -77,27 +88,27 @@ func planByteConv(c *Call, o operands) error {
 	if err := o.divisor(c); err != nil {
 		return err
 	}
-	kh, kw := kernelSize(w[2:])
-	var err error
-	var height, width int
-	if shape.Window, height, width, err = windowOf(c, x, kh, kw); err != nil {
+	win, err := windowOf(c, x, w[2:])
+	if err != nil {
 		return err
 	}
-	if err := checkPlanes(c, shape.Window, x[1], height, width); err != nil {
+	if err := win.check(c, x[1]); err != nil {
 		return err
 	}
+	shape.Window = win.Window
+	height, width := win.h, win.w
 	oh, ow := shape.OutSize(height, width)
 	if oh == 0 || ow == 0 {
-		return tooSmall(c, shape.Window, height, width)
+		return win.tooSmall(c)
 	}
 	t := ir.Int32
 	switch {
 	case o.float:
 		t = ir.Float32
-	case o.yz != none:
+	case o.yz != absent:
 		t = o.in(c, o.yz).Type
 	}
-	c.Out(0, t, planeDims(c, x, w[0], oh, ow)...)
+	c.Out(0, t, win.dims(c, x[0], w[0], oh, ow)...)
 	if c.Err != nil || x[0]*w[0]*oh*ow == 0 {
 		c.Step = nothing{}
 		return nil

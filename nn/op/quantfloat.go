@@ -129,7 +129,7 @@ func planByFloats(c *Call, name string, version int, pairs []int, y int) error {
 		}
 		specs[i], s.at = &Spec{Type: ir.Float32, Dims: append([]int(nil), x.Dims...)}, append(s.at, room.take(4*x.Len()))
 	}
-	o := operands{ys: int8(y), yz: none}
+	o := operands{ys: int8(y), yz: absent}
 	if err := o.single(c, o.ys); err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ var quantMatMulRows = []Row{{
 	In:  []In{bytesA, bytesB, {Name: "a_zero_point", Types: byteTypes, Var: 'T', Opt: true}, {Name: "b_zero_point", Types: byteTypes, Var: 'U', Opt: true}},
 	Out: intProducts, Rank: productRank, Limits: zeroLimits,
 	Plan: func(c *Call) error {
-		return planBytes(c, operands{a: 0, b: 1, az: 2, bz: 3, as: none, bs: none, ys: none, yz: none, bias: none})
+		return planBytes(c, operands{a: 0, b: 1, az: 2, bz: 3, as: absent, bs: absent, ys: absent, yz: absent, bias: absent})
 	},
 }, {
 	Name: "QLinearMatMul", Since: 10, Changes: []int{21},
@@ -33,7 +33,7 @@ var quantMatMulRows = []Row{{
 		{Name: "y_scale", Types: scaleTypes, Var: 'S'}, {Name: "y_zero_point", Types: byteTypes, Var: 'Y'}},
 	Out: []Out{{Name: "y", Var: 'Y'}}, Limits: zeroLimits,
 	Plan: func(c *Call) error {
-		return planBytes(c, operands{a: 0, as: 1, az: 2, b: 3, bs: 4, bz: 5, ys: 6, yz: 7, bias: none})
+		return planBytes(c, operands{a: 0, as: 1, az: 2, b: 3, bs: 4, bz: 5, ys: 6, yz: 7, bias: absent})
 	},
 }, {
 	Name: "QGemm", Domain: microsoft, Since: 1,
@@ -49,7 +49,7 @@ var quantMatMulRows = []Row{{
 		}
 		o := operands{a: 0, as: 1, az: 2, b: 3, bs: 4, bz: 5, bias: 6, ys: 7, yz: 8}
 		if c.In(7) == nil {
-			o.ys, o.yz, o.float = none, none, true
+			o.ys, o.yz, o.float = absent, absent, true
 		}
 		return planBytes(c, o)
 	},
@@ -60,7 +60,7 @@ var quantMatMulRows = []Row{{
 		{Name: "bias", Types: float32Only, Opt: true}},
 	Out: []Out{{Name: "Y", Type: ir.Float32}}, Rank: productRank, Fuses: FusesClamp, Limits: zeroLimits,
 	Plan: func(c *Call) error {
-		return planBytes(c, operands{a: 0, b: 1, as: 2, bs: 3, az: 4, bz: 5, bias: 6, ys: none, yz: none, float: true})
+		return planBytes(c, operands{a: 0, b: 1, as: 2, bs: 3, az: 4, bz: 5, bias: 6, ys: absent, yz: absent, float: true})
 	},
 }, {
 	Name: "DynamicQuantizeMatMul", Domain: microsoft, Since: 1,
@@ -68,7 +68,7 @@ var quantMatMulRows = []Row{{
 		{Name: "b_zero_point", Types: byteTypes, Var: 'U', Opt: true}, {Name: "bias", Types: float32Only, Opt: true}},
 	Out: []Out{{Name: "Y", Type: ir.Float32}}, Rank: productRank, Fuses: FusesClamp, Limits: zeroLimits,
 	Plan: func(c *Call) error {
-		return planBytes(c, operands{a: 0, b: 1, bs: 2, bz: 3, bias: 4, as: none, az: none, ys: none, yz: none, float: true, dynamic: true})
+		return planBytes(c, operands{a: 0, b: 1, bs: 2, bz: 3, bias: 4, as: absent, az: absent, ys: absent, yz: absent, float: true, dynamic: true})
 	},
 }}
 
@@ -81,11 +81,11 @@ type operands struct {
 	dynamic                            bool // a is float32, put on a grid of its own
 }
 
-const none = -1
+const absent = -1
 
 // in is an operand, nil where there is none.
 func (o operands) in(c *Call, i int8) *Spec {
-	if i == none {
+	if i == absent {
 		return nil
 	}
 	return c.In(int(i))
@@ -93,7 +93,7 @@ func (o operands) in(c *Call, i int8) *Spec {
 
 // arg is the operand's tensor, nil where there is none.
 func (o operands) arg(a *Args, i int8) *ir.Tensor {
-	if i == none || int(i) >= len(a.In) {
+	if i == absent || int(i) >= len(a.In) {
 		return nil
 	}
 	return a.In[i]
@@ -194,7 +194,7 @@ func planBytes(c *Call, o operands) error {
 			return err
 		}
 	}
-	if az := o.in(c, o.az); az != nil && az.Len() != 1 && (az.Len() != m || o.as != none) {
+	if az := o.in(c, o.az); az != nil && az.Len() != 1 && (az.Len() != m || o.as != absent) {
 		return c.Fail(c.Row.In[o.az].Name, " has dimensions ", az.Dims, ", want one number")
 	}
 	for _, i := range [...]int8{o.bs, o.bz, o.bias} {
@@ -209,7 +209,7 @@ func planBytes(c *Call, o operands) error {
 	switch {
 	case o.float:
 		t = ir.Float32
-	case o.yz != none:
+	case o.yz != absent:
 		t = ir.Uint8
 		if z := o.in(c, o.yz); z != nil {
 			t = z.Type
@@ -249,10 +249,7 @@ func planBytes(c *Call, o operands) error {
 
 // packBytes lays out a constant right operand, with known zero points, once.
 func packBytes(c *Call, o operands, k, n int, trans bool) *compute.Bytes {
-	from, to := int(o.b), int(o.b)+1
-	if o.bz != none {
-		to = max(to, int(o.bz)+1)
-	}
+	from := int(o.b)
 	b, bz := o.in(c, o.b).Host, o.in(c, o.bz)
 	make := func(bool) *compute.Bytes {
 		var zeros []int32
