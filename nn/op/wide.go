@@ -81,6 +81,9 @@ func (w *wide[T]) set(c *Call, inputs int, t ir.DType, n int) {
 	c.Scratch(8 * at)
 }
 
+// scratchOf is n elements of scratch memory from a byte on.
+func scratchOf[T wideElem](a *Args, at, n int) []T { return slab.View[T](a.Scratch[at:][:8*n]) }
+
 func (w *wide[T]) part(a *Args, i int) []T {
 	return slab.View[T](a.Scratch[8*w.at[i]:][:8*w.n[i]])
 }
