@@ -349,7 +349,7 @@ func (b *binAxis) at(bin int, i float64) float64 {
 // span is the samples of a bin that may lie within n elements: where a region reaches far
 // beyond the image, the others are not counted one by one.
 func (b *binAxis) span(bin, n int) (from, to float64) {
-	if b.n == 0 {
+	if b.n == 0 || b.n > 1<<52 { // so many are not told apart
 		return 0, 0
 	}
 	step := b.size / b.n
