@@ -928,6 +928,54 @@ const makers = {
     return () => [d.tensor(0, d.dims(rank), wild), ...k ? [d.list(1, [d.int(d.unsigned(1) ? 0 : -3, 4)], [])] : []];
   },
   Resize: resize, Upsample: resize,
+  GridSample: (d) => {
+    const spatial = d.pick([2, 2, 3]);
+    const names = d.opset >= 20 ? ['linear', 'nearest', 'cubic'] : ['bilinear', 'nearest', 'bicubic'];
+    const mode = d.pick(spatial === 3 ? names.slice(0, 2) : names);
+    if (d.opset >= 20) d.maybe('mode', mode, 'linear');
+    else d.give('mode', mode);
+    return () => {
+      const [n, c, ...sizes] = d.dims(2 + spatial, false);
+      return [d.tensor(0, [n, c, ...sizes]), d.tensor(1, [n, ...d.dims(spatial, false), spatial], between(-1.4, 1.4))];
+    };
+  },
+  AffineGrid: (d) => {
+    const spatial = d.int(2, 3);
+    return () => {
+      const size = d.dims(2 + spatial, false);
+      return [d.tensor(0, [size[0], spatial, spatial + 1]), d.list(1, size)];
+    };
+  },
+  NonMaxSuppression: (d) => {
+    const center = d.maybe('center_point_box', d.int(0, 1), 0);
+    const count = d.int(1, 5);
+    return () => {
+      const [n, classes, boxes] = [d.int(1, 2), d.int(1, 3), d.int(1, 30)];
+      const box = (_, type) => (center ? between(0.1, 3) : plain)(d, type);
+      return [d.tensor(0, [n, boxes, 4], box), d.tensor(1, [n, classes, boxes]), d.list(2, [d.int(0, 9)]), { ...d.tensor(3, [1], between(0, 1)), host: true }, { ...d.tensor(4, [1]), host: true }].slice(0, count === 1 ? 3 : count);
+    };
+  },
+  RoiAlign: (d) => {
+    d.maybe('output_height', d.int(1, 4), 1);
+    d.maybe('output_width', d.int(1, 4), 1);
+    d.maybe('sampling_ratio', d.int(0, 3), 0);
+    return () => {
+      const [n, rois] = [d.int(1, 3), d.int(1, 4)];
+      const x = d.tensor(0, [n, d.int(1, 3), d.int(1, 9), d.int(1, 9)]);
+      // The far corner is beyond the near one: else onnxruntime fails.
+      const boxes = Array.from({ length: rois }, () => [d.between(-3, 9), d.between(-3, 9)]).flatMap(([u, v]) => [u, v, u + d.between(0.1, 6), v + d.between(0.1, 6)]);
+      return [x, { ...d.list(1, boxes, [rois, 4]), host: false }, { ...d.tensor(2, [rois], between(0, n - 1)), host: true }];
+    };
+  },
+  ReverseSequence: (d) => {
+    const rank = d.int(2, 4);
+    const batch = d.maybe('batch_axis', d.int(0, 1), 1, 0.5);
+    d.give('time_axis', 1 - batch);
+    return () => {
+      const dims = d.dims(rank, false);
+      return [d.tensor(0, dims, wild), d.tensor(1, [dims[batch]], between(0, dims[1 - batch]))];
+    };
+  },
 
   Gather: (d) => {
     const rank = d.int(1, 4);

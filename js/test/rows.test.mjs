@@ -43,6 +43,7 @@ const typesBeyondONNX = [
   ['Dropout', 1, `bool ${integers}`],
   ['Gather', 0, 'int4 uint4'],
   ['MaxPool', 0, 'int8 uint8', 11],
+  ['ReverseSequence', 0, 'bfloat16'],
   ['Cast Concat DepthToSpace Flatten Gather GatherElements GatherND Expand Identity NonZero Pad Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze', 0, 'bfloat16', 12],
   ['Upsample Compress EyeLike Scatter Unique', 0, 'bfloat16'],
   // Indices and lists: the engine takes any integers, ONNX int64 alone or int32 as well.
@@ -67,6 +68,7 @@ const typesWithoutKernel = [
   ['ArgMax ArgMin', 0, 'int16 uint16 uint32 uint64'],
   ['AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool', 0, 'float64'],
   ['MaxPool', 0, 'float64', 7],
+  ['GridSample', 0, 'float64', 19],
   ['TopK', 0, 'uint16 uint32 uint64'],
   ['CumSum', 0, 'uint32 uint64'],
   ['ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare', 0, 'uint32'],
@@ -123,6 +125,8 @@ const otherwise = [
   ['com.microsoft.MultiHeadAttention', (c) => c.first[0].dims.length === 5 || c.first[1].dims.length === 5, 'no kernel for keys and values that are packed'],
   ['com.microsoft.GroupQueryAttention', (c) => c.attributes.do_rotary === 1 && [c.first[7], ...c.runs.map(({ in7 }) => in7)].some((v) => v && v.dims[1] % 8 > 0), 'heads of which 16 elements are a part, where they are turned'],
   ['com.microsoft.Attention', (c) => !c.first[2] || Boolean(c.first[4] && c.first[5]), 'no kernel without a bias, or with a past and a bias of scores'],
+  ['GridSample', (c) => c.types.T !== c.types.S && (c.opset >= 20 || c.types.T === 'float32'), 'one type for both operands'],
+  ['RoiAlign', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['GlobalLpPool', (c) => c.opset >= 22 && c.types.T === 'float32', 'no kernel from opset 22 on'],
   ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
   ['Pow', (c) => c.opset < 12 && c.first[0].type !== c.first[1].type, 'one type for both operands before opset 12'],
@@ -176,7 +180,7 @@ function toleranceOf(c, type) {
   if (type === 'float16') return { rel: 4e-3, sums: true, floor: 1 };
   // onnxruntime squares before it subtracts: digits are lost where numbers of a group are nearly alike.
   if (/^(Batch|Group|Instance)Normalization$/.test(c.row.Name)) return { rel: 5e-3, floor: 1 };
-  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|.*Normalization|.*Attention|Scatter|LSTM|GRU|RNN)/.test(c.row.Name), floor: 0.1 };
+  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|GridSample|.*Normalization|.*Attention|Scatter|LSTM|GRU|RNN)/.test(c.row.Name), floor: 0.1 };
 }
 
 /** Where two results differ, '' for nowhere. @param {Case} c */

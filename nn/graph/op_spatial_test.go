@@ -116,12 +116,12 @@ func TestGridSample(t *testing.T) {
 	}
 	x := random(1, 1, 1, 3, 3)
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
-	y := node{op: "GridSample", version: 16, domain: "", attrs: attrs("padding_mode", text("border"), "mode", text("nearest")),
+	y := node{op: "GridSample", version: 16, attrs: attrs("padding_mode", text("border"), "mode", text("nearest")),
 		in: []*ir.Tensor{x, f32([]int{1, 1, 3, 2}, nan, nan, inf, inf, -1e30, 1e30)}}.run(t)[0]
 	require.Equal(t, []float32{x.Float32s()[0], x.Float32s()[8], x.Float32s()[6]}, y.Float32s(), "no number is the first element, as in onnxruntime")
 	for _, mode := range []string{"bilinear", "bicubic"} {
 		for _, padding := range []string{"zeros", "border", "reflection"} {
-			node{op: "GridSample", domain: "com.microsoft", version: 1, attrs: attrs("padding_mode", text(padding), "mode", text(mode)),
+			node{op: "GridSample", version: 16, attrs: attrs("padding_mode", text(padding), "mode", text(mode)),
 				in: []*ir.Tensor{x, f32([]int{1, 1, 3, 2}, nan, nan, inf, -inf, -1e30, 1e30)}}.run(t)
 		}
 	}

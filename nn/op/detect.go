@@ -17,7 +17,7 @@ func init() { Register(detectRows) }
 var detectRows = []Row{{
 	Name: "NonMaxSuppression", Since: 10, Changes: []int{11},
 	In: []In{{Name: "boxes", Types: float32Only}, {Name: "scores", Types: float32Only},
-		{Name: "max_output_boxes_per_class", Types: intTypes, Opt: true},
+		{Name: "max_output_boxes_per_class", Types: 1 << ir.Int64, Opt: true},
 		{Name: "iou_threshold", Types: float32Only, Opt: true}, {Name: "score_threshold", Types: float32Only, Opt: true}},
 	Out:   []Out{{Name: "selected_indices", Type: ir.Int64}},
 	Attrs: []Attr{{Name: "center_point_box", Kind: ir.AttrInt}},
@@ -25,7 +25,7 @@ var detectRows = []Row{{
 	Plan:  planSuppression,
 }, {
 	Name: "RoiAlign", Since: 10, Changes: []int{16, 22},
-	In:  []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "rois", Types: floatTypes, Var: 'T'}, {Name: "batch_indices", Types: indexTypes}},
+	In:  []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "rois", Types: floatTypes, Var: 'T'}, {Name: "batch_indices", Types: 1 << ir.Int64}},
 	Out: yOut,
 	Attrs: []Attr{{Name: "coordinate_transformation_mode", Kind: ir.AttrString, S: "half_pixel", Words: []string{"half_pixel", "output_half_pixel"}, Since: 16},
 		{Name: "mode", Kind: ir.AttrString, S: "avg", Words: roiModes}, {Name: "output_height", Kind: ir.AttrInt, I: 1}, {Name: "output_width", Kind: ir.AttrInt, I: 1},
@@ -224,33 +224,30 @@ func planRoiAlign(c *Call) error {
 		return nil
 	}
 	s := Into[roiAlign](c)
-	*s = roiAlign{images: x[0], channels: x[1], h: x[2], w: x[3], oh: int(h), ow: int(w), count: count, ratio: int(ratio),
-		scale: float64(c.Float("spatial_scale")), top: c.Str("mode") == "max", wide: s.wide, index: loadInts(c.In(2).Type)}
+	*s = roiAlign{images: x[0], channels: x[1], h: x[2], w: x[3], oh: int(h), ow: int(w), ratio: int(ratio),
+		scale: float64(c.Float("spatial_scale")), top: c.Str("mode") == "max", wide: s.wide}
 	s.single = c.In(0).Type == ir.Float32
 	s.half = c.Node.Version >= 16 && c.Str("coordinate_transformation_mode") == "half_pixel"
 	s.wide.set(c, 2, c.In(0).Type, ir.Elements(out))
 	s.sums = c.Bytes
-	c.Scratch(c.Bytes + 8*(x[1]+count))
+	c.Scratch(c.Bytes + 8*x[1])
 	return nil
 }
 
 type roiAlign struct {
 	images, channels, h, w int
 	oh, ow                 int // bins
-	count, ratio           int
+	ratio                  int
 	scale                  float64
 	top, half, single      bool
 	wide                   wide[float64]
-	index                  func(dst []int64, src []byte)
-	sums                   int // bytes of scratch before a number for each channel, and each region's image
+	sums                   int // bytes of scratch before a number for each channel
 }
 
 func (s *roiAlign) Run(a *Args) {
 	x, rois, y := s.wide.in(a, 0), s.wide.in(a, 1), s.wide.out(a)
-	sums, images := scratchOf[float64](a, s.sums, s.channels), scratchOf[int64](a, s.sums+8*s.channels, s.count)
-	s.index(images, a.In[2].Data)
-	for r := range s.count {
-		image := images[r]
+	sums := scratchOf[float64](a, s.sums, s.channels)
+	for r, image := range a.In[2].Int64s() {
 		if image < 0 || image >= int64(s.images) {
 			panic(errors.New(text.Join("batch_indices[", r, "] is ", image, ", but there are ", s.images, " images")))
 		}

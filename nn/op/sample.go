@@ -22,12 +22,8 @@ var sampleRows = []Row{{
 	In: gridIn, Out: yOut, Attrs: gridAttrs, Rank: sameRank, Limits: gridLimits,
 	Plan: planGridSample,
 }, {
-	Name: "GridSample", Domain: microsoft, Since: 1,
-	In: gridIn, Out: yOut, Attrs: gridAttrs, Rank: sameRank, Limits: gridLimits,
-	Plan: planGridSample,
-}, {
 	Name: "AffineGrid", Since: 20,
-	In:    []In{{Name: "theta", Types: floatTypes, Var: 'T'}, {Name: "size", Types: intTypes}},
+	In:    []In{{Name: "theta", Types: floatTypes, Var: 'T'}, {Name: "size", Types: 1 << ir.Int64}},
 	Out:   []Out{{Name: "grid", Var: 'T'}},
 	Attrs: []Attr{{Name: "align_corners", Kind: ir.AttrInt}},
 	Rank:  secondLen,

@@ -11,7 +11,7 @@ func init() { Register(reverseRows) }
 
 var reverseRows = []Row{{
 	Name: "ReverseSequence", Since: 10,
-	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}, {Name: "sequence_lens", Types: indexTypes}},
+	In:    []In{{Name: "input", Types: storedTypes, Var: 'T'}, {Name: "sequence_lens", Types: 1 << ir.Int64}},
 	Out:   yOut,
 	Attrs: []Attr{{Name: "batch_axis", Kind: ir.AttrInt, I: 1}, {Name: "time_axis", Kind: ir.AttrInt}},
 	Rank:  sameRank,
@@ -31,21 +31,17 @@ func planReverseSequence(c *Call) error {
 	}
 	c.Out(0, x.Type, x.Dims...)
 	s := Into[reverseSteps](c)
-	*s = reverseSteps{batch: n, time: x.Dims[time], unit: ir.Elements(x.Dims[2:]) * x.Type.Size(), times: time == 0, load: loadInts(c.In(1).Type)}
-	c.Scratch(8 * n)
+	*s = reverseSteps{batch: n, time: x.Dims[time], unit: ir.Elements(x.Dims[2:]) * x.Type.Size(), times: time == 0}
 	return nil
 }
 
 type reverseSteps struct {
 	batch, time, unit int
 	times             bool // time is the outer dimension
-	load              func(dst []int64, src []byte)
 }
 
 func (s *reverseSteps) Run(a *Args) {
-	lengths := scratchOf[int64](a, 0, s.batch)
-	s.load(lengths, a.In[1].Data)
-	for b, n := range lengths {
+	for b, n := range a.In[1].Int64s() {
 		if n < 0 || n > int64(s.time) {
 			panic(errors.New(text.Join("sequence_lens[", b, "] is ", n, ", want one in [0, ", s.time, "]")))
 		}
