@@ -74,6 +74,7 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	if o.Optimize != "" && o.Optimize != "all" && o.Optimize != "none" {
 		return nil, ir.Load("graph: optimization level ", text.Quote(o.Optimize), ", want \"all\" or \"none\"")
 	}
+	op.Modernize(g)
 	if err := op.Check(g); err != nil {
 		return nil, err
 	}

@@ -11,7 +11,7 @@ import (
 func init() { Register(batchNormRows) }
 
 var batchNormRows = []Row{{
-	Name: "BatchNormalization", Since: 7, Changes: []int{9, 14, 15},
+	Name: "BatchNormalization", Since: 1, Changes: []int{6, 7, 9, 14, 15},
 	In: []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'S'}, {Name: "B", Types: floatTypes, Var: 'S'}, {Name: "input_mean", Types: floatTypes, Var: 'U'}, {Name: "input_var", Types: floatTypes, Var: 'U'}},
 	// Up to opset 13 there are saved_mean and saved_var besides.
 	Out: []Out{{Name: "Y", Var: 'T'}, {Name: "running_mean", Var: 'U', Opt: true}, {Name: "running_var", Var: 'U', Opt: true}, {Name: "saved_mean", Var: 'U', Opt: true}, {Name: "saved_var", Var: 'U', Opt: true}},

@@ -15,7 +15,7 @@ const castTypes = numberTypes | boolOnly | halfTypes | smallInts | smallFloats
 func init() { Register(castRows) }
 
 var castRows = []Row{{
-	Name: "Cast", Since: 6, Changes: []int{9, 13, 19, 21, 23, 24, 25},
+	Name: "Cast", Since: 1, Changes: []int{6, 9, 13, 19, 21, 23, 24, 25},
 	In:     []In{{Name: "input", Types: castTypes}},
 	Out:    []Out{{Name: "output", From: "to"}},
 	Attrs:  []Attr{{Name: "to", Kind: ir.AttrInt}, {Name: "saturate", Kind: ir.AttrInt, I: 1, Since: 19}, castRounding},

@@ -38,14 +38,14 @@ var compareRows = []Row{{
 	Rank:  sameRank,
 	Plan:  planIsInf,
 },
-	{Name: "Equal", Since: 7, Changes: []int{11, 13, 19}, In: []In{{Name: "A", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}, {Name: "B", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}}, Out: compareOut, Rank: widestRank, Plan: planCompare},
-	{Name: "Less", Since: 7, Changes: []int{9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
-	{Name: "Greater", Since: 7, Changes: []int{9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Equal", Since: 1, Changes: []int{7, 11, 13, 19}, In: []In{{Name: "A", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}, {Name: "B", Types: numberTypes | boolOnly | 1<<ir.String, Var: 'T'}}, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Less", Since: 1, Changes: []int{7, 9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Greater", Since: 1, Changes: []int{7, 9, 13}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
 	{Name: "LessOrEqual", Since: 12, Changes: []int{16}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
 	{Name: "GreaterOrEqual", Since: 12, Changes: []int{16}, In: twoNumbers, Out: compareOut, Rank: widestRank, Plan: planCompare},
-	{Name: "And", Since: 7, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
-	{Name: "Or", Since: 7, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
-	{Name: "Xor", Since: 7, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "And", Since: 1, Changes: []int{7}, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Or", Since: 1, Changes: []int{7}, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
+	{Name: "Xor", Since: 1, Changes: []int{7}, In: twoBools, Out: compareOut, Rank: widestRank, Plan: planCompare},
 }
 
 var (

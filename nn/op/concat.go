@@ -5,7 +5,7 @@ import "github.com/normwasm/normwasm/nn/ir"
 func init() { Register(concatRows) }
 
 var concatRows = []Row{{
-	Name: "Concat", Since: 4, Changes: []int{11, 13}, Lifts: liftedTypes,
+	Name: "Concat", Since: 1, Changes: []int{4, 11, 13}, Lifts: liftedTypes,
 	In:    []In{{Name: "inputs", Types: movedTypes, Var: 'T', Many: true}},
 	Out:   []Out{{Name: "concat_result", Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}},
@@ -13,7 +13,7 @@ var concatRows = []Row{{
 	Grows: concatGrows,
 	Plan:  planConcat,
 }, {
-	Name: "Split", Since: 2, Changes: []int{11, 13, 18}, Lifts: liftedTypes,
+	Name: "Split", Since: 1, Changes: []int{2, 11, 13, 18}, Lifts: liftedTypes,
 	In:    []In{{Name: "input", Types: movedTypes, Var: 'T'}, {Name: "split", Types: intTypes, Opt: true, Since: 13}},
 	Out:   []Out{{Name: "outputs", Many: true, Var: 'T'}},
 	Attrs: []Attr{{Name: "axis", Kind: ir.AttrInt}, {Name: "split", Kind: ir.AttrInts, Till: 12}, {Name: "num_outputs", Kind: ir.AttrInt, Since: 18}},

@@ -43,7 +43,7 @@ var matmulRows = []Row{{
 	Rank:  matrixRank, Fuses: FusesClamp,
 	Plan: planGemm,
 }, {
-	Name: "Gemm", Since: 7, Changes: []int{9, 11, 13},
+	Name: "Gemm", Since: 1, Changes: []int{6, 7, 9, 11, 13},
 	In: []In{{Name: "A", Types: productTypes, Var: 'T'}, {Name: "B", Types: productTypes, Var: 'T'}, {Name: "C", Types: productTypes, Var: 'T', Opt: true}}, Out: productOut,
 	Attrs: gemmAttrs,
 	Rank:  matrixRank, Fuses: FusesClamp,

@@ -27,7 +27,7 @@ var normRows = []Row{{
 	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
 	Plan: planLayerNorm,
 }, {
-	Name: "InstanceNormalization", Since: 6, Changes: []int{22},
+	Name: "InstanceNormalization", Since: 1, Changes: []int{6, 22},
 	In:    []In{{Name: "input", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'T'}, {Name: "B", Types: floatTypes, Var: 'T'}},
 	Out:   []Out{{Name: "output", Var: 'T'}},
 	Attrs: []Attr{epsilon},

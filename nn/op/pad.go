@@ -10,7 +10,7 @@ import (
 func init() { Register(padRows) }
 
 var padRows = []Row{{
-	Name: "Pad", Since: 2, Changes: []int{11, 13, 18, 19, 21, 23, 24, 25}, Lifts: liftedTypes,
+	Name: "Pad", Since: 1, Changes: []int{2, 11, 13, 18, 19, 21, 23, 24, 25}, Lifts: liftedTypes,
 	In: []In{{Name: "data", Types: movedTypes, Var: 'T'},
 		{Name: "pads", Types: intTypes, Since: 11},
 		{Name: "constant_value", Types: movedTypes, Var: 'T', Opt: true, Since: 11},

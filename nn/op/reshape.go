@@ -20,7 +20,7 @@ var reshapeRows = []Row{{
 	Limits: "tensors only",
 	Plan:   planIdentity,
 }, {
-	Name: "Reshape", Since: 5, Changes: []int{13, 14, 19, 21, 23, 24, 25},
+	Name: "Reshape", Since: 1, Changes: []int{5, 13, 14, 19, 21, 23, 24, 25},
 	In:    []In{{Name: "data", Types: viewTypes, Var: 'T'}, {Name: "shape", Types: intTypes}},
 	Out:   []Out{{Name: "reshaped", Var: 'T'}},
 	Attrs: []Attr{{Name: "allowzero", Kind: ir.AttrInt, Since: 14}},
@@ -61,7 +61,7 @@ var reshapeRows = []Row{{
 	Rank: scalarRank,
 	Plan: planSize,
 }, {
-	Name: "Dropout", Since: 7, Changes: []int{10, 12, 13, 22},
+	Name: "Dropout", Since: 1, Changes: []int{6, 7, 10, 12, 13, 22},
 	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
 		{Name: "ratio", Types: storedTypes, Opt: true, Since: 12}, // read only where training_mode is true
 		{Name: "training_mode", Types: boolOnly, Opt: true, Since: 12}},

@@ -29,7 +29,7 @@ var resizeRows = []Row{{
 		"roi in float32 only, and for mode nearest within the input",
 	Plan: planResize,
 }, {
-	Name: "Upsample", Since: 7, Changes: []int{9},
+	Name: "Upsample", Since: 1, Changes: []int{7, 9},
 	In:  []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "scales", Types: float32Only, Since: 9}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "mode", Kind: ir.AttrString, S: "nearest", Words: []string{"nearest", "linear"}},

@@ -45,9 +45,9 @@ var (
 )
 
 var unaryRows = []Row{
-	{Name: "Relu", Since: 6, Changes: []int{13, 14}, In: []In{{Name: "X", Types: signedTypes, Var: 'T'}}, Out: yOut, Rank: sameRank, Plan: planRelu},
-	{Name: "Abs", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
-	{Name: "Neg", Since: 6, Changes: []int{13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Relu", Since: 1, Changes: []int{6, 13, 14}, In: []In{{Name: "X", Types: signedTypes, Var: 'T'}}, Out: yOut, Rank: sameRank, Plan: planRelu},
+	{Name: "Abs", Since: 1, Changes: []int{6, 13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
+	{Name: "Neg", Since: 1, Changes: []int{6, 13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Sign", Since: 9, Changes: []int{13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Silu", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Rank: sameRank, Plan: planSilu},
 	{
@@ -56,7 +56,7 @@ var unaryRows = []Row{
 		Rank:  sameRank,
 		Plan:  planGelu,
 	}, {
-		Name: "Clip", Since: 6, Changes: []int{11, 12, 13},
+		Name: "Clip", Since: 1, Changes: []int{6, 11, 12, 13},
 		In: []In{{Name: "input", Types: numberTypes, Var: 'T'}, {Name: "min", Types: numberTypes, Var: 'T', Opt: true, Since: 11},
 			{Name: "max", Types: numberTypes, Var: 'T', Opt: true, Since: 11}},
 		Out:   outputOut,
@@ -64,7 +64,7 @@ var unaryRows = []Row{
 		Rank:  sameRank, Limits: "before opset 11 float32 and float64 only",
 		Plan: planClip,
 	}, {
-		Name: "PRelu", Since: 7, Changes: []int{9, 16},
+		Name: "PRelu", Since: 1, Changes: []int{6, 7, 9, 16},
 		In:   []In{{Name: "X", Types: slopeTypes, Var: 'T'}, {Name: "slope", Types: slopeTypes, Var: 'T'}},
 		Out:  yOut,
 		Rank: sameRank,
@@ -84,19 +84,19 @@ type function struct {
 }
 
 var functions = []function{
-	{"Sigmoid", xFloats, 6, []int{13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
-	{"Tanh", inputFloats, 6, []int{13}, compute.Tanh, math.Tanh},
+	{"Sigmoid", xFloats, 1, []int{6, 13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
+	{"Tanh", inputFloats, 1, []int{6, 13}, compute.Tanh, math.Tanh},
 	{"Softplus", xFloats, 1, []int{22}, compute.Softplus, func(v float64) float64 { return softplus(v, 0, 0) }},
 	{"Softsign", inputFloats, 1, []int{22}, compute.Softsign, func(v float64) float64 { return v / (1 + math.Abs(v)) }},
 	{"Mish", xFloats, 18, []int{22}, compute.Mish, func(v float64) float64 { return v * math.Tanh(softplus(v, 0, 0)) }},
 	{"HardSwish", xFloats, 14, []int{22}, hardSwish, func(v float64) float64 { return v * hardSigmoid(v, 1.0/6, 0.5) }},
 	{"Erf", inputFloats, 9, []int{13}, compute.Erf, math.Erf},
-	{"Exp", inputFloats, 6, []int{13}, compute.Exp, math.Exp},
-	{"Log", inputFloats, 6, []int{13}, compute.Log, math.Log},
-	{"Sqrt", xFloats, 6, []int{13}, compute.Sqrt, math.Sqrt},
-	{"Reciprocal", xFloats, 6, []int{13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }},
-	{"Floor", xFloats, 6, []int{13}, nil, math.Floor},
-	{"Ceil", xFloats, 6, []int{13}, nil, math.Ceil},
+	{"Exp", inputFloats, 1, []int{6, 13}, compute.Exp, math.Exp},
+	{"Log", inputFloats, 1, []int{6, 13}, compute.Log, math.Log},
+	{"Sqrt", xFloats, 1, []int{6, 13}, compute.Sqrt, math.Sqrt},
+	{"Reciprocal", xFloats, 1, []int{6, 13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }},
+	{"Floor", xFloats, 1, []int{6, 13}, nil, math.Floor},
+	{"Ceil", xFloats, 1, []int{6, 13}, nil, math.Ceil},
 	{"Round", xFloats, 11, []int{22}, nil, math.RoundToEven},
 	{"Sin", inputFloats, 7, []int{22}, nil, math.Sin},
 	{"Cos", inputFloats, 7, []int{22}, nil, math.Cos},
@@ -123,12 +123,12 @@ type activation struct {
 }
 
 var activations = []activation{
-	{"LeakyRelu", xFloats, 6, []int{16}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.01}}, func(y, x []float32, a, _ float32) { compute.LeakyRelu(y, x, a) }, leakyRelu},
-	{"Elu", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Elu(y, x, a) }, elu},
-	{"Selu", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1.67326319217681884765625}, {Name: "gamma", Kind: ir.AttrFloat, F: 1.05070102214813232421875}}, compute.Selu, selu},
+	{"LeakyRelu", xFloats, 1, []int{6, 16}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.01}}, func(y, x []float32, a, _ float32) { compute.LeakyRelu(y, x, a) }, leakyRelu},
+	{"Elu", xFloats, 1, []int{6, 22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Elu(y, x, a) }, elu},
+	{"Selu", xFloats, 1, []int{6, 22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1.67326319217681884765625}, {Name: "gamma", Kind: ir.AttrFloat, F: 1.05070102214813232421875}}, compute.Selu, selu},
 	{"Celu", xFloats, 12, nil, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Celu(y, x, a) }, celu},
 	{"ThresholdedRelu", xFloats, 10, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.ThresholdedRelu(y, x, a) }, thresholdedRelu},
-	{"HardSigmoid", xFloats, 6, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid, hardSigmoid},
+	{"HardSigmoid", xFloats, 1, []int{6, 22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid, hardSigmoid},
 	{"Shrink", inputFloats, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, shrink, shrinkDouble},
 }
 
