@@ -515,6 +515,14 @@ export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
   /** Keep the outputs resident ('wasm'): each run writes them where they stay, without a copy. They are the caller's to
    *  dispose of. Default 'cpu': they are copied into new arrays. */
   preferredOutputLocation?: 'cpu' | 'wasm';
+  /** Files that the model's tensors are in, as PyTorch's exporter writes them (`model.onnx.data`), by their paths as the model has them. Those that are not
+   *  listed are fetched beside the model's URL (in Node: are read beside its file); a model that came as bytes needs all of them. A string is such a path, or a URL that
+   *  ends with it; `data` is whatever a model may be. Files that the model does not refer to are left alone.
+   *
+   *  The weights stay where the files were read to, once in memory; the phase 'model' of onProgress counts them. Paths that lead out of the
+   *  model's folder (absolute ones, "..", backslashes, URLs) are refused.
+   *  Files that are missing or too short are a {@link LoadError} that names tensor, path, and the bytes that are wanted and there. */
+  externalData?: readonly (string | { readonly path: string; readonly data: ModelSource })[];
   /** Outputs that the session keeps and feeds back at the next run: input name → output name. 'auto' pairs what is called past and present,
    *  h0 and hn, c0 and cn, state and stateN, x_in and x_out, cache and new_cache, and the like, where type and number of dimensions are the same.
    *

@@ -314,10 +314,19 @@ export class Meter {
   }
 
   /**
-   * What certainly is no model, or no module.
-   * @param {'model' | 'module'} wanted
+   * Whether it is empty or something else. Data beside a model may be empty, and begin in any way.
+   * @param {'model' | 'data'} wanted
+   */
+  isNothing(wanted) {
+    return this.kind(wanted) !== undefined || (wanted === 'model' && this.received === 0);
+  }
+
+  /**
+   * What certainly is no model, or no module; of data beside a model, what a server says in place of it.
+   * @param {'model' | 'module' | 'data'} wanted
    */
   kind(wanted) {
+    if (wanted === 'data') return /^text\/html/.test(this.type ?? '') ? identify(this.head, 'model') : undefined;
     return this.isModule && wanted === 'module' ? undefined : identify(this.head, wanted);
   }
 
@@ -336,11 +345,11 @@ export class Meter {
 
   /**
    * @param {unknown} [cause]
-   * @param {'model' | 'module'} [wanted]
+   * @param {'model' | 'module' | 'data'} [wanted]
    */
   explain(cause, wanted = 'module') {
-    const want = wanted === 'model' ? 'a model' : 'a WebAssembly module';
-    const code = wanted === 'model' ? 'INVALID_MODEL' : 'NOT_A_MODULE';
+    const want = wanted === 'module' ? 'a WebAssembly module' : wanted === 'model' ? 'a model' : 'the data of one';
+    const code = wanted === 'module' ? 'NOT_A_MODULE' : 'INVALID_MODEL';
     const origin = [
       this.status !== undefined && `status ${this.status}`,
       this.status !== undefined && `content-type ${this.type ?? 'not given'}`,

@@ -1,6 +1,7 @@
 // Sessions in this thread's module.
 import { frameSize } from './bridge.js';
 import { ShapeError, aborted, needsFull } from './errors.js';
+import { readFiles } from './external.js';
 import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, fullRuntime, live } from './runtime.js';
@@ -14,6 +15,9 @@ import { Tensor, arrayClass, attached, product, resident, typeName } from './ten
  * @param {SessionOptions['state']} state
  */
 const listed = (state) => (typeof state === 'object' ? Object.entries(state).flat() : state);
+
+/** A file as the module takes it. @param {{ path: string, target: SlabTarget, bytes: number }} file */
+const slabOf = ({ path, target, bytes }) => ({ path, slab: { handle: target.handle }, bytes });
 
 /** A state that is left out. */
 const left = { dims: [], handle: 0 };
@@ -57,20 +61,36 @@ export class Local {
     const { graphOptimizationLevel, freeDimensionOverrides, state } = options;
     const resident = options.preferredOutputLocation === 'wasm';
     const choices = { bytes: meter.received, graphOptimizationLevel, freeDimensionOverrides, state: listed(state), resident };
+    /** @type {Awaited<ReturnType<typeof readFiles<SlabTarget>>>} */
+    let files = [];
     try {
-      return new Local(core, core.invoke('open', { handle: target.handle }, choices));
+      const needed = core.invoke('files', { handle: target.handle }, meter.received);
+      if (needed.length > 0) files = await readFiles(needed, model, meter.received, () => new SlabTarget(core), options);
+      core.check();
+    } catch (error) {
+      target.drop();
+      throw meter.misread(error);
+    }
+    try {
+      return new Local(core, core.invoke('open', { handle: target.handle }, { ...choices, files: files.map(slabOf) }));
     } catch (error) {
       if (!needsFull(error)) throw meter.misread(error);
     }
+    /** @param {SlabTarget} from @param {number} bytes @param {Core} to */
+    const moved = (from, bytes, to) => {
+      const { handle, address } = to.alloc(bytes);
+      to.memory.u8.set(core.memory.u8.subarray(from.address, from.address + bytes), address);
+      from.drop();
+      return { handle };
+    };
     try {
       const full = await fullRuntime(options);
       core.check();
-      const { handle, address } = full.alloc(meter.received);
-      full.memory.u8.set(core.memory.u8.subarray(target.address, target.address + meter.received), address);
-      target.drop();
-      return new Local(full, full.invoke('open', { handle }, choices));
+      const own = moved(target, meter.received, full);
+      return new Local(full, full.invoke('open', own, { ...choices, files: files.map((file) => ({ ...slabOf(file), slab: moved(file.target, file.bytes, full) })) }));
     } catch (error) {
       target.drop();
+      for (const file of files) file.target.drop();
       throw options.signal?.aborted ? aborted(options.signal, 'InferenceSession.create') : meter.misread(error);
     }
   }
@@ -80,11 +100,24 @@ export class Local {
    * @param {Core} core
    * @param {Uint8Array} bytes
    * @param {Pick<SessionOptions, 'graphOptimizationLevel' | 'freeDimensionOverrides' | 'state'>} options
+   * @param {readonly { path: string, bytes: Uint8Array }[]} [files] that it refers to; without them what it does refer to is returned
+   * @returns {Local | import('./external.js').Needed[]}
    */
-  static open(core, bytes, options) {
-    const { handle, address } = core.alloc(bytes.length);
-    core.memory.u8.set(bytes, address);
-    return new Local(core, core.invoke('open', { handle }, { bytes: bytes.length, ...options, state: listed(options.state) }));
+  static open(core, bytes, options, files) {
+    const put = (/** @type {Uint8Array} */ data) => {
+      const { handle, address } = core.alloc(data.length);
+      core.memory.u8.set(data, address);
+      return { handle };
+    };
+    const model = put(bytes);
+    if (files === undefined) {
+      const needed = core.invoke('files', model, bytes.length);
+      if (needed.length > 0) {
+        core.call('free', model.handle);
+        return needed;
+      }
+    }
+    return new Local(core, core.invoke('open', model, { bytes: bytes.length, ...options, state: listed(options.state), files: (files ?? []).map((file) => ({ path: file.path, slab: put(file.bytes), bytes: file.bytes.length })) }));
   }
 
   /** Throws unless the module lives. */

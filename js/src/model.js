@@ -47,16 +47,19 @@ export function dropModel({ response }) {
  * Brings a model to its target, and returns how many bytes there are and how it begins.
  * @param {Opened} opened
  * @param {Target} target
- * @param {SessionOptions} options
+ * @param {Pick<SessionOptions, 'signal' | 'onProgress'>} options
+ * @param {string} [file] the path of a file that the model refers to: it may begin in any way, and be empty
  * @returns {Promise<Meter>}
  */
-export async function readModel({ model, response: opening }, target, { signal, onProgress }) {
-  const bytes = given(model);
+export async function readModel({ model, response: opening }, target, { signal, onProgress }, file) {
+  const wanted = file === undefined ? 'model' : 'data';
+  const name = file === undefined ? 'the model' : `the file ${JSON.stringify(file)}`;
+  const bytes = given(model, name);
   if (bytes !== undefined) {
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
-    const meter = new Meter('the model', bytes.length).count(bytes);
-    if (bytes.length === 0 || meter.kind('model')) throw meter.explain(undefined, 'model');
-    target.reserve(bytes.length);
+    const meter = new Meter(name, bytes.length).count(bytes);
+    if (meter.isNothing(wanted)) throw meter.explain(undefined, wanted);
+    if (bytes.length > 0) target.reserve(bytes.length);
     target.write(bytes, 0);
     return meter;
   }
@@ -70,33 +73,34 @@ export async function readModel({ model, response: opening }, target, { signal, 
     meter = new Meter(model.url ?? String(model), expectedLength(response), response, progress);
     stream = response.body;
   } else if (isA(model, 'Response')) {
-    checkStatus(model, model.url || 'the model');
+    checkStatus(model, model.url || name);
     if (model.bodyUsed) throw new NormError('InferenceSession.create: the body of the Response was read already');
-    meter = new Meter(model.url || 'the model', expectedLength(model), model, progress);
+    meter = new Meter(model.url || name, expectedLength(model), model, progress);
     stream = model.body;
   } else if (isA(model, 'Blob')) {
-    meter = new Meter('the model', model.size, undefined, progress);
+    meter = new Meter(name, model.size, undefined, progress);
     stream = model.stream();
   } else if (isA(model, 'ReadableStream')) {
     if (model.locked) throw new NormError('InferenceSession.create: the stream is locked to another reader');
-    meter = new Meter('the model', undefined, undefined, progress);
+    meter = new Meter(name, undefined, undefined, progress);
     stream = model;
   } else {
-    throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream${typeof model?.then === 'function' ? ': await it first' : ''}`);
+    throw new NormError(`InferenceSession.create: ${name} is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream${typeof model?.then === 'function' ? ': await it first' : ''}`);
   }
-  return drain(stream, meter, target, signal);
+  return drain(stream, meter, target, signal, wanted);
 }
 
 /**
  * A model that is there as bytes already.
  * @param {any} model
+ * @param {string} name
  * @returns {Uint8Array | undefined}
  */
-function given(model) {
-  if (Object.prototype.toString.call(model) === '[object ArrayBuffer]') return attached(new Uint8Array(model), 'InferenceSession.create: the model');
+function given(model, name) {
+  if (Object.prototype.toString.call(model) === '[object ArrayBuffer]') return attached(new Uint8Array(model), `InferenceSession.create: ${name}`);
   if (!ArrayBuffer.isView(model)) return undefined;
-  if (!is(model, 'Uint8Array')) throw new NormError(`InferenceSession.create: the model is ${describe(model)}, want a Uint8Array`);
-  return attached(/** @type {Uint8Array} */ (model), 'InferenceSession.create: the model');
+  if (!is(model, 'Uint8Array')) throw new NormError(`InferenceSession.create: ${name} is ${describe(model)}, want a Uint8Array`);
+  return attached(/** @type {Uint8Array} */ (model), `InferenceSession.create: ${name}`);
 }
 
 /**
@@ -104,7 +108,7 @@ function given(model) {
  * @param {any} value
  * @param {string} name
  */
-function isA(value, name) {
+export function isA(value, name) {
   const tag = Object.prototype.toString.call(value);
   return tag === `[object ${name}]` || (name === 'Blob' && tag === '[object File]');
 }
@@ -113,9 +117,10 @@ function isA(value, name) {
  * @param {ReadableStream<Uint8Array> | null} stream
  * @param {Meter} meter
  * @param {Target} target
- * @param {AbortSignal} [signal]
+ * @param {AbortSignal | undefined} signal
+ * @param {'model' | 'data'} wanted
  */
-async function drain(stream, meter, target, signal) {
+async function drain(stream, meter, target, signal, wanted) {
   const capacity = meter.total ?? 0;
   let length = 0;
   /** What came when no length was known, or beyond one that was wrong: the module's memory, which never shrinks, gets it in one
@@ -135,21 +140,21 @@ async function drain(stream, meter, target, signal) {
       else target.write(chunk, length);
       length += chunk.length;
       // As soon as it is clear that this is no model, and not after half a gigabyte of it.
-      if (meter.count(chunk).head.length >= headLength && length - chunk.length < headLength && meter.kind('model')) throw meter.explain(undefined, 'model');
+      if (meter.count(chunk).head.length >= headLength && length - chunk.length < headLength && meter.kind(wanted)) throw meter.explain(undefined, wanted);
     }
     if (rest.length > 0) {
       target.reserve(length);
       for (let at = length, chunk = rest.pop(); chunk; chunk = rest.pop()) target.write(chunk, (at -= chunk.length));
     }
     if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
-    if (meter.isTruncated || length === 0 || meter.kind('model')) throw meter.explain(undefined, 'model');
+    if (meter.isTruncated || meter.isNothing(wanted)) throw meter.explain(undefined, wanted);
     return meter;
   } catch (error) {
     target.drop();
     reader?.cancel().catch(() => {});
     if (error instanceof NormError) throw error;
     if (signal?.aborted) throw aborted(signal, `loading ${meter.name}`);
-    throw error instanceof Error ? meter.explain(error, 'model') : new LoadError(`loading ${meter.name} failed: ${String(error)}`);
+    throw error instanceof Error ? meter.explain(error, wanted) : new LoadError(`loading ${meter.name} failed: ${String(error)}`);
   } finally {
     signal?.removeEventListener('abort', stop);
   }

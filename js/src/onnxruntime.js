@@ -36,7 +36,7 @@ function sessionOptions(options) {
   const places = typeof location === 'object' && location !== null ? Object.values(location) : [location ?? 'cpu'];
   const elsewhere = places.find((place) => place !== 'cpu' && place !== 'cpu-pinned');
   if (elsewhere !== undefined) throw new UnsupportedError(`InferenceSession.create: preferredOutputLocation is ${JSON.stringify(elsewhere)}; outputs come to 'cpu' alone`);
-  if (externalData?.length > 0) throw new UnsupportedError(`InferenceSession.create: externalData names ${externalData.length} files; weights must be in the model's own file`);
+  if (externalData !== undefined) result.externalData = externalData;
   const unknown = Object.keys(options).filter((name) => !known.includes(name));
   // onnxruntime ignores them, and libraries hand on objects that have fields of their own.
   if (unknown.length > 0 && !quiet.includes(/** @type {string} */ (env.logLevel))) console.warn(`normwasm: InferenceSession.create ignores ${unknown.join(', ')}, which onnxruntime does not know either`);

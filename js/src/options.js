@@ -16,7 +16,7 @@ export const harmless = 'executionProviders intraOpNumThreads interOpNumThreads 
  */
 const table = {
   init: start,
-  'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation state ${harmless}`,
+  'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation externalData state ${harmless}`,
   'InferenceSession.run': 'signal logSeverityLevel logVerbosityLevel terminate tag extra',
   'Tensor.zeros': 'location',
 
@@ -122,7 +122,6 @@ const reasons = {
   'RMSNorm axes': "did you mean 'normalizedShape'? (the sizes of the last dimensions)",
   'SpectralNorm steps': 'it is an option of forward',
   'Tensor.zeros type': 'the zeros are float32; for others new Tensor(type, data, dims)',
-  'InferenceSession.create externalData': 'models whose weights are in files of their own are not supported; save the model as one file',
   'InferenceSession.run fetches': "name the outputs in an array: run(feeds, ['name'])",
 };
 

@@ -1,5 +1,6 @@
 // Sessions in workers: each has a module of its own, so that the page never blocks.
 import { aborted, needsFull } from './errors.js';
+import { readFiles } from './external.js';
 import { chooseVariant, sharedModule } from './loader.js';
 import { ArrayTarget, beginModel, readModel } from './model.js';
 import { Pool } from './pool.js';
@@ -28,7 +29,13 @@ export class Remote {
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const start = (/** @type {WebAssembly.Module} */ own, /** @type {string} */ variantOrAuto) => {
       const choices = { wasmModule: own, variant: variantOrAuto, graphOptimizationLevel, freeDimensionOverrides, state };
-      return Remote.#start(target.bytes.subarray(0, meter.received), choices, workerURL, options);
+      return Remote.#start(target.bytes.subarray(0, meter.received), choices, workerURL, options, fetchFiles);
+    };
+    /** Once for all workers. @type {Promise<{ path: string, bytes: Uint8Array }[]> | undefined} */
+    let files;
+    const fetchFiles = (/** @type {import('./external.js').Needed[] | undefined} */ needed) => {
+      if (needed) files ??= readFiles(needed, model, meter.received, () => new ArrayTarget(), options).then((list) => list.map(({ path, target: { bytes }, bytes: length }) => ({ path, bytes: bytes.subarray(0, length) })));
+      return files;
     };
     try {
       return await start(module, known ? variant : 'auto').catch(async (error) => {
@@ -47,17 +54,26 @@ export class Remote {
    * @param {object} choices
    * @param {string | URL | undefined} script
    * @param {SessionOptions} options
+   * @param {(needed?: import('./external.js').Needed[]) => Promise<{ path: string, bytes: Uint8Array }[]> | undefined} fetchFiles that the model refers to
    */
-  static async #start(model, choices, script, { worker: count, signal }) {
+  static async #start(model, choices, script, { worker: count, signal }, fetchFiles) {
     const remote = new Remote();
     const stop = () => remote.#pool.end('its creation was aborted');
     signal?.addEventListener('abort', stop, { once: true });
     try {
       const created = [];
       for (let i = 0; i < Number(count); i++) {
-        const bytes = model.slice();
         const worker = await remote.#pool.start(script);
-        created.push(remote.#pool.send(worker, { call: 'create', bytes, options: choices }, [bytes.buffer]));
+        const create = (/** @type {{ path: string, bytes: Uint8Array }[] | undefined} */ list) => {
+          const bytes = model.slice();
+          const files = list?.map((file) => ({ path: file.path, bytes: file.bytes.slice() }));
+          return remote.#pool.send(worker, { call: 'create', bytes, files, options: choices }, [bytes.buffer, ...(files ?? []).map((file) => file.bytes.buffer)]);
+        };
+        const tell = async () => {
+          const answer = await create(await fetchFiles());
+          return answer.needed ? create(await fetchFiles(answer.needed)) : answer;
+        };
+        created.push(tell());
       }
       [remote.description] = await Promise.all(created);
       remote.#pool.created = true;

@@ -1,5 +1,6 @@
 // What the options of sessions and of their runs may be, onnxruntime's among them.
 import { NormError, UnsupportedError } from './errors.js';
+import { checkExternal } from './external.js';
 import { checkOptions, checkSignal, checkStart, nearest } from './options.js';
 import { checkDims, describe, quote } from './tensor.js';
 
@@ -37,6 +38,7 @@ export function checkSession(options) {
     for (const [input, output] of Object.entries(state)) if (typeof output !== 'string') throw new NormError(`${where}: state ${JSON.stringify(input)} is ${describe(output)}, want the name of an output`);
   }
   if (state !== undefined && worker > 1) throw new NormError(`${where}: state with ${worker} workers, of which each would have one of its own: worker must be true`, 'CONTRADICTION');
+  checkExternal(options.externalData, where);
   checkProviders(options.executionProviders, where);
   return { ...options, ...(level !== undefined && { graphOptimizationLevel: levels[level] }) };
 }

@@ -6,6 +6,8 @@ import { Local } from './local.js';
 import { LocalNetwork } from './network.js';
 import { Tensor } from './tensor.js';
 
+/** @type {Core | undefined} */
+let core;
 /** @type {Local} */
 let session;
 /** @type {LocalNetwork} */
@@ -16,9 +18,11 @@ const tensors = (feeds) => feeds.map((feed) => feed && new Tensor(feed.type, fee
 
 /** @type {Record<string, (message: any) => Promise<{ value: any, transfer?: any[] }>>} */
 const calls = {
-  async create({ bytes, options: { wasmModule, variant, ...options } }) {
-    const core = await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {});
-    session = Local.open(core, bytes, options);
+  async create({ bytes, files, options: { wasmModule, variant, ...options } }) {
+    core ??= await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {});
+    const opened = Local.open(core, bytes, options, files);
+    if (Array.isArray(opened)) return { value: { needed: opened } }; // and is asked again, with these files
+    session = opened;
     return { value: session.description };
   },
   async run({ feeds, fetches }) {

@@ -140,12 +140,16 @@ const varint = (id, v) => [...number(id * 8), ...number(v)];
 const bytes = (id, content) => [...number(id * 8 + 2), ...number(content.length), ...content];
 const text = (id, s) => bytes(id, [...new TextEncoder().encode(s)]);
 const dim = (d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d));
-const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, bytes(1, [...varint(1, type), ...dims ? bytes(2, dims.flatMap(dim)) : []]))]);
+const typeOf = (type, dims) => (type.sequence ? bytes(4, bytes(1, typeOf(type.sequence, dims))) : type.optional ? bytes(9, bytes(1, typeOf(type.optional, dims)))
+  : bytes(1, [...varint(1, type), ...dims ? bytes(2, dims.flatMap(dim)) : []]));
+const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, typeOf(type, dims))]);
 
 const raw = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 const float = (id, v) => [...number(id * 8 + 5), ...raw(Float32Array.of(v))];
-/** What a TensorProto has: strings one by one, other elements in one piece. */
-const tensor = (name, dims, data, type = 1) => [...dims.flatMap((d) => varint(1, d)), ...varint(2, type), ...text(8, name), ...Array.isArray(data) ? data.flatMap((s) => text(6, s)) : bytes(9, raw(data))];
+/** What a TensorProto has: strings one by one, other elements in one piece, or where a file has them. */
+const elements = (data) => (Array.isArray(data) ? data.flatMap((s) => text(6, s)) : ArrayBuffer.isView(data) ? bytes(9, raw(data))
+  : [...Object.entries(data).flatMap(([key, v]) => bytes(13, [...text(1, key), ...text(2, String(v))])), ...varint(14, 1)]);
+const tensor = (name, dims, data, type = 1) => [...dims.flatMap((d) => varint(1, d)), ...varint(2, type), ...text(8, name), ...elements(data)];
 
 function attribute(name, v) {
   let content;
@@ -172,7 +176,8 @@ const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
 /**
  * A model of the given nodes: { op, inputs, outputs, attributes }, with the domain of those that are not ONNX's, whose
  * versions `domains` has. Inputs and outputs are [name, type number, dims], without
- * dims where they are not known; constants [name, dims, typed array or strings, type number: float32 if left out]. Of the
+ * dims where they are not known; a type may be { sequence: type } or { optional: type }. Constants are [name, dims, typed array or strings, or
+ * { location, offset, length } of external data, type number: float32 if left out]. Of the
  * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { strings } one of strings, { type, dims, data }
  * a tensor, { nodes, outputs } a graph.
  */
