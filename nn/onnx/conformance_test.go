@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -136,6 +137,10 @@ func outcomes(s *graph.Session, counts []int, feeds []*ir.Tensor) ([]int, []*ir.
 	return append([]int{}, r.Counts()...), got, nil
 }
 
+// noise are cases whose numbers come from another generator, and are no one else's: types and
+// dimensions alone are compared, and they do not count as right.
+var noise = regexp.MustCompile(`test_(bernoulli\w*|training_dropout(_default)?(_mask)?)/model.onnx$`)
+
 // Every case of the ONNX project's tests of single operators gives the right results, as it is written and optimized, or
 // is refused when it is loaded because something of it is not implemented: as many as there were when last counted.
 func TestNodeCases(t *testing.T) {
@@ -185,6 +190,9 @@ func TestNodeCases(t *testing.T) {
 				require.Equal(t, want.Type, y.Type, "%s, %s", path, level)
 				require.Equal(t, append([]int{}, want.Dims...), append([]int{}, y.Dims...), "%s, %s", path, level)
 				require.Equal(t, append([]string{}, want.Strings...), append([]string{}, y.Strings...), "%s, %s", path, level)
+				if noise.MatchString(path) {
+					continue
+				}
 				a, b := numbersOf(want), numbersOf(y)
 				for k := range a {
 					tolerance := 0.0
@@ -195,7 +203,9 @@ func TestNodeCases(t *testing.T) {
 						"%s, %s: output %d, element %d is %v, want %v", path, level, i, k, b[k], a[k])
 				}
 			}
-			right[level]++
+			if !noise.MatchString(path) {
+				right[level]++
+			}
 		}
 	}
 	t.Log(right)

@@ -40,6 +40,7 @@ type Call struct {
 	Places  []uint32 // by output: the set of inputs whose memory it may take
 	Bytes   int      // of scratch memory
 	Step    Step
+	Draws   bool         // the step gives other numbers at each run: nothing of it is known ahead
 	Append  uint32       // the set of outputs that are in an input's memory, which has room for what is added (Row.Grows)
 	Wait    int          // the input that ErrNotYet is about
 	Err     error        // of a declaration
@@ -66,7 +67,7 @@ func (c *Call) Begin(n *ir.Node, row *Row, in []*Spec, former Step, store *Store
 			c.Outs[i].Type, c.Outs[i].Host, c.Aliases[i], c.Places[i], c.Spares[i] = ir.Undefined, nil, 0, 0, nil
 		}
 	}
-	c.Bytes, c.Step, c.Append, c.Wait, c.Err = 0, nil, 0, 0, nil
+	c.Bytes, c.Step, c.Draws, c.Append, c.Wait, c.Err = 0, nil, false, 0, 0, nil
 	c.numbers, c.longs = c.numbers[:0], c.longs[:0]
 	if len(row.Attrs) == 0 {
 		return

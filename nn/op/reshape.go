@@ -65,12 +65,11 @@ var reshapeRows = []Row{{
 	In: []In{{Name: "data", Types: storedTypes, Var: 'T'},
 		{Name: "ratio", Types: storedTypes, Opt: true, Since: 12}, // read only where training_mode is true
 		{Name: "training_mode", Types: boolOnly, Opt: true, Since: 12}},
-	Out:    []Out{{Name: "output", Var: 'T'}, {Name: "mask", Opt: true}}, // the mask's type follows from the opset
-	Attrs:  []Attr{{Name: "ratio", Kind: ir.AttrFloat, F: 0.5, Till: 11}, {Name: "seed", Kind: ir.AttrInt, Since: 12}},
-	Rank:   sameRank,
-	Check:  checkDropout,
-	Limits: "as at inference: training_mode known before the run, and true only where the ratio is 0",
-	Plan:   planDropout,
+	Out:   []Out{{Name: "output", Var: 'T'}, {Name: "mask", Opt: true}}, // the mask's type follows from the opset
+	Attrs: []Attr{{Name: "ratio", Kind: ir.AttrFloat, F: 0.5, Till: 11}, {Name: "seed", Kind: ir.AttrInt, Since: 12}},
+	Rank:  sameRank,
+	Check: checkDropout,
+	Plan:  planDropout,
 }}
 
 // constLen is the number of elements of input i where it is a constant, else -1.
@@ -279,23 +278,13 @@ func planSize(c *Call) error {
 }
 
 func checkDropout(n *ir.Node) string {
-	mode, ratio := n.In(2), n.In(1)
-	switch {
-	case mode == nil:
-	case mode.Const == nil:
-		return "training_mode that is computed"
-	case mode.Const.Type != ir.Bool:
+	if mode := n.In(2); mode != nil && mode.Const != nil && mode.Const.Type != ir.Bool {
 		return "training_mode of type " + mode.Const.Type.String()
-	case mode.Const.Len() == 1 && mode.Const.Data[0] != 0:
-		zero := ratio != nil && ratio.Const != nil && ratio.Const.Type == ir.Float32 && ratio.Const.Len() == 1 && ratio.Const.Float32s()[0] == 0
-		if !zero {
-			return "training_mode=1"
-		}
 	}
 	return ""
 }
 
-// planDropout: y = x, as at inference. The mask, where asked for, is all true: what stays. Up
+// planDropout: y = x, but for training. The mask, where asked for, is all true: what stays. Up
 // to opset 11 ONNX does not say what it is then, and onnxruntime has it all 0.
 func planDropout(c *Call) error {
 	if t := c.In(2); t != nil {
@@ -309,7 +298,7 @@ func planDropout(c *Call) error {
 				return err
 			}
 			if ratio != 0 {
-				return unsupported(c, "training_mode=1")
+				return planTraining(c, ratio)
 			}
 		}
 	}

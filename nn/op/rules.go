@@ -104,6 +104,10 @@ func hostFloat(c *Call, i int, def float64) (float64, error) {
 		return float64(t.Float32s()[0]), nil
 	case ir.Float64:
 		return t.Float64s()[0], nil
+	case ir.Float16, ir.BFloat16:
+		var v [1]float64
+		loadFloats(t.Type)(v[:], t.Data)
+		return v[0], nil
 	}
 	if !intTypes.Has(t.Type) {
 		return 0, unsupported(c, "type ", t.Type.String())

@@ -312,7 +312,7 @@ func (p *Plan) finish(n *node, c *op.Call) error {
 	}
 	p.known -= n.known
 	n.known = 0
-	now := fresh > 0 && bytes <= p.hostLimit && p.known+bytes <= p.options.MaxBytes/4
+	now := fresh > 0 && !c.Draws && bytes <= p.hostLimit && p.known+bytes <= p.options.MaxBytes/4
 	for i := 0; now && i < len(n.places); i++ {
 		now = n.places[i] == nil || n.places[i].spec.Host != nil
 	}
