@@ -570,6 +570,26 @@ const factors = (d) => {
   };
 };
 
+/** Windows of signals. @type {Maker} */
+const signalWindow = (d) => {
+  if (d.types[':output_datatype']) d.give('output_datatype', typeNumbers[d.types[':output_datatype']]);
+  else d.has('output_datatype');
+  return () => [d.list(0, [d.int(2, 40)], [])];
+};
+
+/** What draws numbers, of which no two engines draw the same. @type {Maker} */
+const drawn = (d) => {
+  for (const name of ['dtype', 'seed', ...d.row.Attrs.some(({ Name }) => Name === 'shape') ? ['shape'] : []]) d.has(name);
+  if (d.row.Attrs.some(({ Name }) => Name === 'shape')) d.give('shape', d.dims(d.int(1, 3), false));
+  if (d.chance(0.5)) d.give('seed', Float32Array.of(d.int(1, 9)));
+  if (d.row.Name === 'Multinomial') {
+    d.give('sample_size', d.int(1, 9));
+    return () => [d.tensor(0, [d.int(1, 3), d.int(1, 9)])];
+  }
+  const rank = d.int(1, 3);
+  return () => (d.row.In.length > 0 ? [d.tensor(0, d.dims(rank, false), between(0, 1))] : []);
+};
+
 /** @type {Record<string, Maker>} */
 const makers = {
   ...contributed,
@@ -673,6 +693,35 @@ const makers = {
     };
   },
 
+  HannWindow: signalWindow, HammingWindow: signalWindow, BlackmanWindow: signalWindow,
+  MelWeightMatrix: (d) => {
+    if (d.types[':output_datatype']) d.give('output_datatype', typeNumbers[d.types[':output_datatype']]);
+    else d.has('output_datatype');
+    return () => [d.list(0, [d.int(2, 20)], []), d.list(1, [d.int(64, 400)], []), d.list(2, [d.int(8000, 20000)], []), d.list(3, [d.int(0, 300)], []), d.list(4, [d.int(2000, 3900)], [])];
+  },
+  DFT: (d) => {
+    const rank = d.int(2, 4);
+    const axis = d.int(1, rank - 1);
+    const half = d.maybe('onesided', d.int(0, 1), 0);
+    d.maybe('inverse', half ? 0 : d.int(0, 1), 0); // onnxruntime has no inverse of half a spectrum
+    if (d.has('axis')) d.give('axis', axis);
+    const parts = half ? 1 : d.int(1, 2);
+    const length = d.chance(0.4);
+    return () => {
+      const dims = d.dims(rank, false);
+      return [d.tensor(0, [...dims, parts]), length ? d.list(1, [d.int(1, 20)], []) : undefined, ...d.opset >= 20 ? [d.list(2, [d.chance(0.5) ? axis : axis - rank - 1], [])] : []];
+    };
+  },
+  STFT: (d) => {
+    const half = d.maybe('onesided', d.int(0, 1), 1);
+    const parts = half ? 1 : d.int(1, 2);
+    const [windowed, told] = [d.chance(0.7), d.chance(0.6)];
+    return () => {
+      const [frame, step] = [d.int(2, 30), d.int(1, 12)];
+      return [d.tensor(0, [d.int(1, 2), frame + d.int(0, 60), parts]), d.list(1, [step], []), windowed ? d.tensor(2, [frame]) : undefined, told || !windowed ? d.list(3, [frame], []) : undefined];
+    };
+  },
+  RandomNormal: drawn, RandomUniform: drawn, RandomNormalLike: drawn, RandomUniformLike: drawn, Bernoulli: drawn, Multinomial: drawn,
   LSTM: recurrent, GRU: recurrent, RNN: recurrent,
 
   // Elementwise, with what not every number is fit for.
@@ -1142,6 +1191,7 @@ function setsOf(row) {
   }
   if (row.Name === 'Cast') sets[':to'] = sets.input;
   if (row.Name === 'EyeLike') sets[':dtype'] = [undefined, 'float32', 'float64', 'int64', 'int32', 'uint8', 'bool', 'float16'];
+  if (row.Out[0].From === 'output_datatype') sets[':output_datatype'] = [undefined, 'float32']; // onnxruntime computes the other types in float32, too
   if (row.Name === 'ConstantOfShape') sets[':value'] = [undefined, 'float32', 'float64', 'float16', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'bool', 'bfloat16'];
   return sets;
 }

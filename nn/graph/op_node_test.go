@@ -25,6 +25,10 @@ import (
 // included.
 var normalization = regexp.MustCompile(`^(batchnorm|instancenorm|(layer|group|rms)_normalization|l[12p]normalization|lrn|mvn)`)
 
+// noise matches those whose numbers come from another generator, and are no one else's: types
+// and dimensions alone are compared.
+var noise = regexp.MustCompile(`^test_(bernoulli\w*|training_dropout(_default)?(_mask)?)$`)
+
 // normalizes says whether a case is one of a normalization, by its name or by an
 // operator in it.
 func normalizes(name string, g *ir.Graph) bool {
@@ -150,7 +154,9 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 			want := brained(readTensor(t, file), got.Type)
 			require.Equal(t, want.Type.String(), got.Type.String(), "output %d", i)
 			require.Equal(t, want.Dims, append([]int{}, got.Dims...), "output %d", i)
-			sameTensor(t, want, got, i)
+			if !noise.MatchString(filepath.Base(filepath.Dir(set))) {
+				sameTensor(t, want, got, i)
+			}
 		}
 		for i, x := range feeds {
 			require.Equal(t, x.Data, append([]byte{}, run.In(i).Data...), "input %d was overwritten", i)
