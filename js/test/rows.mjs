@@ -582,6 +582,9 @@ const drawn = (d) => {
   for (const name of ['dtype', 'seed', ...d.row.Attrs.some(({ Name }) => Name === 'shape') ? ['shape'] : []]) d.has(name);
   if (d.row.Attrs.some(({ Name }) => Name === 'shape')) d.give('shape', d.dims(d.int(1, 3), false));
   if (d.chance(0.5)) d.give('seed', Float32Array.of(d.int(1, 9)));
+  // Of another type no engine draws numbers like it.
+  if (d.row.In.length > 0 && d.types.T && !['float32', 'float64'].includes(d.types.T)) d.types.T = 'float32';
+  if (d.types[':dtype']) d.give('dtype', typeNumbers[d.types[':dtype']]);
   if (d.row.Name === 'Multinomial') {
     d.give('sample_size', d.int(1, 9));
     return () => [d.tensor(0, [d.int(1, 3), d.int(1, 9)])];
@@ -1191,7 +1194,8 @@ function setsOf(row) {
   }
   if (row.Name === 'Cast') sets[':to'] = sets.input;
   if (row.Name === 'EyeLike') sets[':dtype'] = [undefined, 'float32', 'float64', 'int64', 'int32', 'uint8', 'bool', 'float16'];
-  if (row.Out[0].From === 'output_datatype') sets[':output_datatype'] = [undefined, 'float32']; // onnxruntime computes the other types in float32, too
+  if (/^Random(Normal|Uniform)$/.test(row.Name)) sets[':dtype'] = ['float32', 'float64'];
+  if (row.Out[0]?.From === 'output_datatype') sets[':output_datatype'] = [undefined, 'float32']; // onnxruntime computes the other types in float32, too
   if (row.Name === 'ConstantOfShape') sets[':value'] = [undefined, 'float32', 'float64', 'float16', 'int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'bool', 'bfloat16'];
   return sets;
 }
@@ -1239,6 +1243,7 @@ export function drawCase(row, { opset, types }, seed) {
     const out = row.Out[Math.min(i, row.Out.length - 1)];
     if (row.Name === 'Dropout' && i === 1) return opset >= 10 ? 'bool' : types.T;
     if (row.Name === 'If') return d.captured.x;
+    if (row.Name === 'Multinomial') return 'int32';
     return out.Type || (types[`:${out.From}`] ?? (out.Var ? types[out.Var] : 'float32'));
   };
   // Of a type that tensors of JavaScript have not, numbers are looked at as float32 (bfloat16), or else the dimensions.

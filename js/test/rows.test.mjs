@@ -59,6 +59,8 @@ const typesBeyondONNX = [
 
 /** onnxruntime has no kernel for these, up to an opset where one is given. */
 const typesWithoutKernel = [
+  ['MelWeightMatrix', 3, 'float64'],
+  ['Multinomial', 0, 'float64', 21],
   ['Acos Acosh Asin Asinh Atan Atanh Cosh Erf Mean Sinh Tan', 0, 'float64'],
   ['Max Min', 0, 'float64', 7],
   ['Max Min', 0, 'int16 uint16'],
@@ -122,6 +124,7 @@ function nearlyWhole(c) {
 
 /** What is more than one operand's type. @type {[string, (c: Case) => boolean, string][]} */
 const otherwise = [
+  ['RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['com.microsoft.MultiHeadAttention', (c) => c.first[0].dims.length === 5 || c.first[1].dims.length === 5, 'no kernel for keys and values that are packed'],
   ['com.microsoft.GroupQueryAttention', (c) => c.attributes.do_rotary === 1 && [c.first[7], ...c.runs.map(({ in7 }) => in7)].some((v) => v && v.dims[1] % 8 > 0), 'heads of which 16 elements are a part, where they are turned'],
   ['com.microsoft.Attention', (c) => !c.first[2] || Boolean(c.first[4] && c.first[5]), 'no kernel without a bias, or with a past and a bias of scores'],
@@ -161,6 +164,7 @@ const differences = [
   ['Squeeze', (c) => c.attributes.axes?.length === 0 || c.first[1]?.data.length === 0, 'onnxruntime takes an empty list of axes for none given, and removes all; ONNX lists what is removed'],
   ['ConvTranspose', (c) => /^SAME/.test(c.attributes.auto_pad) && c.first[1].dims.slice(2).some((k, i) => k < (c.attributes.strides?.[i] ?? 1)), 'SAME is stride times the size in ONNX; onnxruntime gives less where windows do not touch'],
   ['AveragePool LpPool', (c) => (c.row.Name === 'LpPool' || c.opset >= 19) && strides(c), 'onnxruntime starts inside the plane where SAME would be a negative pad, and refuses that before opset 19'],
+  ['STFT', (c) => c.first[0].dims[2] === 2 && Boolean(c.first[2]), 'onnxruntime does not multiply complex signals by the window as ONNX says'],
   ['DFT', (c) => c.types.T === 'float64' && c.attributes.inverse === 1, 'onnxruntime divides by the length in float32'],
   ['ReduceLogSumExp', (c) => !/float/.test(c.types.T), 'onnxruntime adds exponentials that are cut off to integers'],
   ['Resize', (c) => /^tf_/.test(c.attributes.coordinate_transformation_mode) && resized(c).some(([n, m]) => n === m), 'onnxruntime leaves an axis that keeps its size as it is, where ONNX has it shifted or cropped'],
