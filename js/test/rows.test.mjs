@@ -36,12 +36,22 @@ const typesBeyondONNX = [
   ['ReduceMax ReduceMin', 0, 'int16 uint16'],
   ['TopK', 0, integers, 10],
   ['IsInf', 0, 'float16', 19],
+  ['MatMul', 0, 'int32 int64 uint32 uint64', 8],
+  ['Gemm', 0, 'int32 int64 uint32 uint64'],
+  ['Celu', 0, 'float16 float64'],
+  ['Equal', 0, 'float16', 10],
+  ['Equal', 0, 'string', 18],
+  ['ReduceMax ReduceMin', 0, 'bool', 19],
   ['Pad', 0, integers, 10],
   ['Pad', 0, 'bool', 12],
   ['Flatten', 0, `bool ${integers}`, 8],
   ['Dropout', 0, `bool ${integers}`],
   ['Dropout', 1, `bool ${integers}`],
   ['Gather', 0, 'int4 uint4'],
+  ['Flatten', 0, 'string', 8],
+  ['Pad', 0, 'string'],
+  ['CumSum', 0, 'float16', 13],
+  ['Range', 0, 'float16'],
   ['MaxPool', 0, 'int8 uint8', 11],
   ['ReverseSequence', 0, 'bfloat16'],
   ['Cast Concat DepthToSpace Flatten Gather GatherElements GatherND Expand Identity NonZero Pad Reshape Resize ScatterElements ScatterND Shape Size Slice SpaceToDepth Split Squeeze Tile Transpose Unsqueeze', 0, 'bfloat16', 12],
@@ -86,6 +96,9 @@ const typesWithoutKernel = [
   ['Dropout', 1, 'bfloat16'],
   ['Flatten Identity Reshape Shape Size Squeeze Unsqueeze', 0, 'int4 uint4'],
   ['Pow', 1, otherIntegers],
+  ['DepthToSpace SpaceToDepth', 0, 'string'],
+  ['MeanVarianceNormalization', 0, 'float16', 25],
+  ['Elu HardSigmoid HardSwish InstanceNormalization LRN MeanVarianceNormalization Selu Softplus Softsign ThresholdedRelu', 0, 'float64'],
   ['Hardmax Det', 0, 'float64'],
   ['BitShift', 0, 'uint16'],
   ['Unique', 0, 'bool int16 int32 uint8 uint16 uint32 uint64'],
@@ -122,16 +135,25 @@ function nearlyWhole(c) {
     .some((x) => Math.abs(x - Math.round(x)) < 1e-4));
 }
 
+const isFloat = (type) => /float/.test(type);
+const mixed = (c) => new Set(c.first.filter(Boolean).map(({ type }) => type)).size > 1;
+
 /** What is more than one operand's type. @type {[string, (c: Case) => boolean, string][]} */
 const otherwise = [
   ['RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
+  ['BatchNormalization', (c) => mixed(c) && (c.opset < 14 || c.opset === 14 && new Set([c.first[0], c.first[1]].map(({ type }) => type)).size > 1 || c.first.some(({ type }) => type === 'float64')), 'one type for all operands before opset 14, for x and scale before 15, and no kernel for float64 with others'],
+  ['Gelu LeakyRelu Mish RMSNormalization', (c) => c.first.every(({ type }) => type === 'float64') && c.opset !== { Gelu: 20, LeakyRelu: 16, Mish: 18, RMSNormalization: 23 }[c.row.Name], 'no kernel; at the opset that has it anew it is taken for the operators that it is made of'],
+  ['Gelu', (c) => c.types.T === 'float64' && c.opset === 20 && c.attributes.approximate !== 'tanh', 'no kernel for Erf of float64, which it is made of'],
+  ['PRelu', (c) => !/float(16|32)/.test(c.types.T) && (c.opset !== 16 || /uint/.test(c.types.T)), 'no kernel; at opset 16 it is taken for the operators that it is made of'],
+  ['BitCast', (c) => c.types.input === 'bool', 'no kernel for bool'],
+  ['RMSNormalization', mixed, 'a scale of another type'],
   ['com.microsoft.MultiHeadAttention', (c) => c.first[0].dims.length === 5 || c.first[1].dims.length === 5, 'no kernel for keys and values that are packed'],
   ['com.microsoft.GroupQueryAttention', (c) => c.attributes.do_rotary === 1 && [c.first[7], ...c.runs.map(({ in7 }) => in7)].some((v) => v && v.dims[1] % 8 > 0), 'heads of which 16 elements are a part, where they are turned'],
   ['com.microsoft.Attention', (c) => !c.first[2] || Boolean(c.first[4] && c.first[5]), 'no kernel without a bias, or with a past and a bias of scores'],
   ['GridSample', (c) => c.types.T !== c.types.S && (c.opset >= 20 || c.types.T === 'float32'), 'one type for both operands'],
   ['RoiAlign', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['GlobalLpPool', (c) => c.opset >= 22 && c.types.T === 'float32', 'no kernel from opset 22 on'],
-  ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
+  ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => (type === 'float16' ? 'float32' : type)).join('/')) && !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
   ['Pow', (c) => c.opset < 12 && c.first[0].type !== c.first[1].type, 'one type for both operands before opset 12'],
   ['Upsample', (c) => c.opset >= 10, 'no such operator from opset 10 on'],
   ['Scatter', (c) => c.opset >= 11, 'no such operator from opset 11 on'],
@@ -150,7 +172,8 @@ const otherwise = [
 const limits = [
   ['ScatterElements ScatterND', (c) => (c.attributes.reduction ?? 'none') !== 'none' && !['float32', 'float64', 'int32', 'int64'].includes(c.types.T), 'reductions of other types'],
   ['Resize', (c) => c.attributes.coordinate_transformation_mode === 'tf_crop_and_resize' && c.types.roi !== 'float32', 'a region of another type than float32'],
-  ['Clip', (c) => c.opset < 11 && c.types.T !== 'float32', 'bounds that are attributes, of other types'],
+  ['RMSNormalization', (c) => mixed(c) && c.first.some(({ type }) => type === 'float64'), 'float64 with another type'],
+  ['Clip', (c) => c.opset < 11 && !isFloat(c.types.T), 'bounds that are attributes, of other types'],
   ['Pad', (c) => c.opset < 11 && 'value' in c.attributes && c.types.T !== 'float32' && c.types.T !== 'float64', 'a value that is an attribute, of other types'],
 ];
 
@@ -169,6 +192,9 @@ const differences = [
   ['ReduceLogSumExp', (c) => !/float/.test(c.types.T), 'onnxruntime adds exponentials that are cut off to integers'],
   ['Resize', (c) => /^tf_/.test(c.attributes.coordinate_transformation_mode) && resized(c).some(([n, m]) => n === m), 'onnxruntime leaves an axis that keeps its size as it is, where ONNX has it shifted or cropped'],
   ['Resize', nearlyWhole, 'onnxruntime has coordinates in float32, ONNX in float64: rounded down or up, whole numbers are one less or one more'],
+  ['Gather', (c) => c.types.T === 'string', 'onnxruntime copies the first string of each row only'],
+  ['GroupNormalization Gelu', (c) => c.types.T === 'float64', 'onnxruntime computes them in float32, or with constants of float32'],
+  ['Shrink', (c) => c.types.T === 'float64', 'onnxruntime computes it in float32'],
   ['Resize', (c) => c.attributes.coordinate_transformation_mode === 'align_corners', "ONNX's cases have the size of the output before it is rounded down, onnxruntime after"],
 ];
 

@@ -45,7 +45,7 @@ var normRows = []Row{{
 	In:    []In{{Name: "X", Types: floatTypes, Var: 'T'}, {Name: "scale", Types: floatTypes, Var: 'V'}},
 	Out:   []Out{{Name: "Y", Var: 'V'}},
 	Attrs: []Attr{lastAxis, epsilon, stash},
-	Rank:  sameRank, Check: checkStash, Limits: stashLimit,
+	Rank:  sameRank, Check: checkStash, Limits: stashLimit + "; float64 for both operands only",
 	Plan: planRMSNorm,
 }, {
 	Name: "MeanVarianceNormalization", Since: 9, Changes: []int{13},
@@ -383,11 +383,11 @@ func (s *groupNorm) Run(a *Args) {
 
 // planRMSNorm: y = x/√(mean(x²) + epsilon)·scale.
 func planRMSNorm(c *Call) error {
+	if t := c.In(1).Type; t != c.In(0).Type {
+		return unsupported(c, "a scale of type ", t.String(), " for ", c.In(0).Type.String())
+	}
 	if isDouble(c) {
 		return planDoubleRows(c, false)
-	}
-	if t := c.In(1).Type; t != ir.Float32 {
-		return unsupported(c, "scale of type ", t.String(), " for float32")
 	}
 	axis, rows, cols, err := rowsOf(c)
 	if err != nil {
