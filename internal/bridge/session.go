@@ -3,7 +3,6 @@
 package bridge
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,8 +13,11 @@ import (
 	"github.com/normwasm/normwasm/nn/onnx"
 )
 
+// holder is a session, or a generator of text.
+type holder interface{ bytes() int }
+
 // sessions are the live ones, for Memory.
-type sessions = []*session
+type sessions = []holder
 
 func held(all sessions) (n int) {
 	for _, s := range all {
@@ -222,18 +224,18 @@ func readableSymbols(values []*ir.Value) {
 	}
 }
 
-// Release ends a session. A second Release says Disposed.
+// Release ends a session or a generator. A second Release says Disposed.
 func (b *Bridge) Release(h Handle) error {
+	if w, ok := b.handles.get(h).(*Writer); ok {
+		b.releaseWriter(h, w)
+		return nil
+	}
 	s, err := b.session(h)
 	if err != nil {
 		return err
 	}
 	b.drop(h)
-	// Delete clears what is behind the list: what referred to the file's memory would keep
-	// it from being used again.
-	if i := slices.Index(b.all, s); i >= 0 {
-		b.all = slices.Delete(b.all, i, i+1)
-	}
+	b.forget(s)
 	s.engine.Release()
 	giveAll(s.files)
 	s.files, s.run = nil, nil

@@ -185,8 +185,8 @@ func (g *Generator) Info() Info {
 	return Info{g.context, g.vocabulary, g.config.Begin, g.config.End, g.session.Ops()}
 }
 
-// Bytes is what the generator holds beside a file that it keeps.
-func (g *Generator) Bytes(file []byte) int {
+// Bytes is what the generator holds beside a file that it refers to.
+func (g *Generator) Bytes() int {
 	return len(g.memory) + g.session.Bytes()
 }
 
