@@ -2,6 +2,7 @@
 //   normwasm.js         the package as one ES module
 //   normwasm.cjs        the same for require() in Node
 //   normwasm.worker.js  the script of sessions in workers, which runs as a classic and as a module worker
+//   normwasm.text.js    the script of tokenizers and text generators, which the package fetches when one is wanted
 //   onnxruntime, tfjs   adapters (.js and .cjs), which import the package beside them
 // and, for the sources as they stand, go-runtime.js.
 import { build } from 'esbuild';
@@ -88,6 +89,7 @@ await Promise.all([
     build({ ...common, ...format, entryPoints: [join(here, 'src/index.js')], outfile: join(here, `dist/normwasm.${extension}`), plugins: [beside, uncommented], write: false }),
     ...adapters.map((name) => build({ ...common, ...format, entryPoints: [join(here, `src/${name}.js`)], outfile: join(here, `dist/${name}.${extension}`), plugins: [shared(extension)] })),
   ]),
+  build({ ...common, format: 'iife', platform: 'neutral', entryPoints: [join(here, 'src/text/main.js')], outfile: join(here, 'dist/normwasm.text.js') }),
   build({
     ...common, format: 'iife', platform: 'neutral', banner: { js: notice }, entryPoints: [join(here, 'src/worker.js')],
     // A script has no import.meta; it is given the module, and finds a file beside itself.

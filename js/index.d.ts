@@ -593,6 +593,88 @@ export interface RunOptions {
   logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number; terminate?: boolean; tag?: string; extra?: Record<string, unknown>;
 }
 
+// ---- text -------------------------------------------------------------------------------------
+
+/** Encodes texts as tokens and decodes them. It needs no module: `init` may come later, or never. What reads and runs tokenizers is a script of its own,
+ *  `normwasm.text.js` beside this one (9 KB), which the first use of `Tokenizer` or `TextGenerator` fetches. Service workers and AudioWorklets cannot
+ *  import a script later: they have neither. */
+export class Tokenizer {
+  private constructor();
+  /** Reads a tokenizer: Hugging Face's `tokenizer.json`, or llama2.c's `tokenizer.bin`.
+   *
+   *  Of tokenizer.json: the models BPE (of bytes, or with byte fallback), WordPiece, Unigram and WordLevel; added tokens; the normalizers NFC, NFD, NFKC,
+   *  NFKD, Lowercase, Strip, StripAccents, Replace, Prepend, BertNormalizer, Nmt, Precompiled, ByteLevel; the pre-tokenizers ByteLevel, Metaspace, Split,
+   *  BertPreTokenizer, Whitespace, WhitespaceSplit, Punctuation, Digits, CharDelimiterSplit; the post-processors TemplateProcessing, BertProcessing,
+   *  RobertaProcessing, ByteLevel; the decoders ByteLevel, WordPiece, Metaspace, ByteFallback, Fuse, Strip, Replace, BPEDecoder; Sequences of them. Others are an
+   *  {@link UnsupportedError} that names them. Truncation, padding and BPE's dropout are left out. A file that is damaged is a {@link LoadError}. */
+  static fromFile(file: ModelSource, options?: Pick<InitOptions, 'signal' | 'onProgress'>): Promise<Tokenizer>;
+  /** How many tokens there are. */
+  readonly size: number;
+  /** The tokens of a text, with those that the tokenizer puts around it (the one that texts begin with); `special: false` leaves these out. */
+  encode(text: string, options?: { special?: boolean }): Int32Array;
+  /** The text of tokens, without special ones; with them for `special: true`. Bytes that are no UTF-8 become U+FFFD. A token that does not exist is a
+   *  {@link NormError}. */
+  decode(ids: ArrayLike<number>, options?: { special?: boolean }): string;
+}
+
+/** What `TextGenerator.create` takes. */
+export interface TextGeneratorOptions extends InitOptions, OnnxRuntimeOptions {
+  tokenizer: Tokenizer;
+  /** The object of the model's `config.json`. Files of safetensors need it, for their tensors do not tell the number of heads; of ONNX models it tells the length
+   *  of the context (`max_position_embeddings`), of both the tokens that begin and end texts (`bos_token_id`, `eos_token_id`). Files of llama2.c need none. */
+  config?: Record<string, unknown>;
+  /** An own worker with its own module, so that the page never waits. */
+  worker?: boolean;
+  /** As of sessions. */
+  graphOptimizationLevel?: SessionOptions['graphOptimizationLevel'];
+}
+
+/** How `generate` writes. */
+export interface GenerateOptions {
+  /** The most tokens to write. Default: until the context ends. */
+  maxTokens?: number;
+  /** Divides the logits; 0 (default) takes the likeliest token each time. */
+  temperature?: number;
+  /** Choose among so many of the likeliest tokens; 0 (default) is all. */
+  topK?: number;
+  /** Choose, of these, among the likeliest ones that together have this probability, above 0 and up to 1 (default, all). */
+  topP?: number;
+  /** A whole number; default 0. The same seed gives the same text: in every engine with the variants `scalar` and `simd`, whose numbers are the same; `relaxed` rounds
+   *  otherwise, and can come to another text. */
+  seed?: number;
+  /** Strings that end the text. They are not part of it, nor is any beginning of one that comes to be whole. */
+  stop?: readonly string[];
+  /** Ends the text with an error of code `ABORTED`. */
+  signal?: AbortSignal;
+}
+
+/** A decoder that writes, which remembers keys and values of the tokens that it has seen. One text at a time. */
+export class TextGenerator {
+  private constructor();
+  /** Reads a model:
+   *
+   *  - safetensors with the tensors of Hugging Face's Llama (with Mistral and Qwen 2), GPT-2 (and nanoGPT's, minGPT's), GPT-NeoX or GPT-1, in float32, float16, bfloat16, or int8
+   *    with a `weight_scale` (or `SCB`) for each row. Weights stay as they are stored, where matrices read them;
+   *  - llama2.c's files of versions 0, 1 and 2 (whose int8 is widened);
+   *  - an ONNX decoder, with past and present or without, by the names of its inputs: input_ids, attention_mask, position_ids, past_key_values.N.key and so on.
+   *
+   *  A tensor that has no place in the decoder, another `model_type` or an input that is not known is an {@link UnsupportedError}. While it is created, weights of
+   *  safetensors are in memory twice. */
+  static create(model: ModelSource, options: TextGeneratorOptions): Promise<TextGenerator>;
+  /** The most tokens of prompt and text together; one more can be written, which the model does not see. */
+  readonly context: number;
+  /** The operators as they run, and how often. */
+  readonly operators: readonly { readonly op: string; readonly count: number }[];
+  /** Writes on after the prompt: each step gives a token and the text that it makes certain, which may be empty, for pieces never split a character. The prompt is
+   *  run at once, then token after token; the event loop has its turn every 8 ms. It ends at `maxTokens`, at a token that ends texts (which is given only with
+   *  text that was held back), at a stop string, by the signal, or where the context ends.
+   *
+   *  A prompt longer than the context is a {@link ShapeError}, an option out of its range a {@link NormError}: thrown at once, not at the first step. */
+  generate(prompt: string, options?: GenerateOptions): AsyncIterableIterator<{ token: number; text: string }>;
+  /** Frees the memory. */
+  release(): Promise<void>;
+}
+
 // ---- networks in training ----------------------------------------------------------------------
 
 /** A layer of a network. Layers stand in order, and their shapes follow from the input's, without the batch: [C, H, W] for images,

@@ -4,7 +4,7 @@
 /** A module: of the edition that runs models, of the one that runs all models, or of the one that trains. @typedef {Variant | `full.${Variant}` | `train.${Variant}`} Module */
 
 // Written out, each in the one form that bundlers look for, so that they take the files along.
-/** @type {Record<Module | 'worker', () => URL>} */
+/** @type {Record<Module | Script, () => URL>} */
 const beside = {
   relaxed: () => new URL('../dist/normwasm.relaxed.wasm', import.meta.url),
   simd: () => new URL('../dist/normwasm.simd.wasm', import.meta.url),
@@ -16,17 +16,20 @@ const beside = {
   'train.simd': () => new URL('../dist/normwasm.train.simd.wasm', import.meta.url),
   'train.scalar': () => new URL('../dist/normwasm.train.scalar.wasm', import.meta.url),
   worker: () => new URL('../dist/normwasm.worker.js', import.meta.url),
+  text: () => new URL('../dist/normwasm.text.js', import.meta.url),
 };
 
-/** @param {Module | 'worker'} file */
-const nameOf = (file) => (file === 'worker' ? 'normwasm.worker.js' : `normwasm.${file}.wasm`);
+/** The script of workers, and that of tokenizers and text generators. @typedef {'worker' | 'text'} Script */
+
+/** @param {Module | Script} file */
+const nameOf = (file) => (file === 'worker' || file === 'text' ? `normwasm.${file}.js` : `normwasm.${file}.wasm`);
 
 // Of the classic script that is running now; later it cannot be told.
 const script = /** @type {any} */ (globalThis.document?.currentScript)?.src || undefined;
 
 /**
  * A file of the package. In Node a file: URL, of a file that exists if there is one.
- * @param {Module | 'worker'} file
+ * @param {Module | Script} file
  * @returns {URL}
  */
 export function packaged(file) {
@@ -41,7 +44,7 @@ export function packaged(file) {
   return url.protocol === 'file:' ? inNode(url, name) : url;
 }
 
-/** @param {Module | 'worker'} file */
+/** @param {Module | Script} file */
 function byModule(file) {
   try {
     const url = beside[file]();

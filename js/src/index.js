@@ -3,6 +3,7 @@ import { named } from './errors.js';
 import { AdaptiveLayerNorm, LocalResponseNorm, LpNorm, SpectralNorm } from './parameterless.js';
 import { InferenceSession } from './session.js';
 import { Tensor } from './tensor.js';
+import { TextGenerator, Tokenizer } from './text.js';
 import { Trainer } from './trainer.js';
 import { BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm } from './training.js';
 
@@ -12,6 +13,6 @@ export { foldBatchNorm } from './fold.js';
 export { tensorFromImage, tensorToImage } from './image.js';
 export { readSafetensors, writeSafetensors } from './safetensors.js';
 export { NormError, ShapeError, LoadError, UnsupportedError, DisposedError } from './errors.js';
-export { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, Trainer };
+export { AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, TextGenerator, Tokenizer, Trainer };
 
-named({ AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, Trainer });
+named({ AdaptiveLayerNorm, BatchNorm, GroupNorm, InferenceSession, InstanceNorm, LayerNorm, LocalResponseNorm, LpNorm, RMSNorm, SpectralNorm, Tensor, TextGenerator, Tokenizer, Trainer });

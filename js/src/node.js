@@ -36,6 +36,19 @@ import(${JSON.stringify(url.href)}).then(() => parentPort.on('message', (data) =
 }
 
 /**
+ * Runs a script of the package that is no module, and hands it where to put itself.
+ * @param {URL} url
+ * @param {boolean} local whether it is a file of Node's
+ * @param {Function} receive
+ */
+export async function runScript(url, local, receive) {
+  if (!local) return load(url.href);
+  // Not by import(), for test runners forbid that; the code is the package's own.
+  const [vm, code] = await Promise.all([load('node:vm'), readFile(url)]);
+  vm.compileFunction(`const globalThis = { [Symbol.for('normwasm.text')]: receive };\n${new TextDecoder().decode(code)}`, ['receive'], { filename: url.href })(receive);
+}
+
+/**
  * One of Node's modules: from 20.16 on without import(), which test runners such as Jest forbid in the scripts that they run. In
  * import() the name is in a variable, which bundlers for the browser let be.
  * @param {string} name

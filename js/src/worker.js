@@ -5,6 +5,7 @@ import { NormError } from './errors.js';
 import { Local } from './local.js';
 import { LocalNetwork } from './network.js';
 import { Tensor } from './tensor.js';
+import { LocalWriter } from './writer.js';
 
 /** @type {Core | undefined} */
 let core;
@@ -12,6 +13,8 @@ let core;
 let session;
 /** @type {LocalNetwork} */
 let network;
+/** @type {LocalWriter} */
+let writer;
 
 /** @param {(import('./remote.js').PlainTensor | undefined)[]} feeds in the order of the inputs */
 const tensors = (feeds) => feeds.map((feed) => feed && new Tensor(feed.type, feed.data, feed.dims));
@@ -36,6 +39,16 @@ const calls = {
   },
   async profile({ feeds }) {
     return { value: await session.profile(tensors(feeds)) };
+  },
+  async writer({ bytes, options: { wasmModule, variant, ...options } }) {
+    writer = LocalWriter.open(await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {}), bytes, options);
+    return { value: writer.info };
+  },
+  async writerStart({ prompt, sampling }) {
+    return { value: await writer.start(prompt, sampling) };
+  },
+  async writerNext({ most, ms }) {
+    return { value: await writer.next(most, ms) };
   },
   async resetState() {
     return { value: session.resetState() };

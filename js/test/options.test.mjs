@@ -6,25 +6,35 @@ import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
 import ts from 'typescript';
 import * as normwasm from '../src/index.js';
-import { InferenceSession, NormError, Tensor, Trainer, init } from '../src/index.js';
+import { InferenceSession, NormError, Tensor, TextGenerator, Tokenizer, Trainer, init } from '../src/index.js';
 import { scheduleOptions } from '../src/bridge.js';
 import { known, layers, optimizers } from '../src/options.js';
 import { twoOutputs } from './data.mjs';
+import { byteFallback, file, llama } from './writing.mjs';
 
 let runtime;
 /** @type {InferenceSession} */
 let session;
 /** @type {Trainer} */
 let trainer;
+/** @type {Tokenizer} */
+let tokenizer;
+/** @type {TextGenerator} */
+let generator;
+const vocabulary = file(byteFallback());
+const { model: decoder, config } = llama(300, { layers: 1, width: 8, heads: 2, kv: 1, inside: 8, context: 8 });
 const network = { input: [2], model: [{ type: 'linear', units: 2 }], loss: 'crossEntropy', optimizer: { type: 'sgd', learningRate: 0.1 } };
 before(async () => {
   runtime = await init();
   trainer = await Trainer.create(network);
   await trainer.step({ x: new Tensor('float32', [1, 2], [1, 2]), y: new Tensor('int32', [0], [1]) }); // so that it can be exported
   session = await InferenceSession.create(twoOutputs());
+  tokenizer = await Tokenizer.fromFile(vocabulary);
+  generator = await TextGenerator.create(decoder, { tokenizer, config });
 });
 after(async () => {
   await session.release();
+  await generator.release();
   trainer.dispose();
   runtime.dispose();
 });
@@ -65,6 +75,11 @@ function call(name, options) {
   if (name === 'Trainer.create') return Trainer.create({ ...network, ...options }).then((made) => made.dispose());
   if (name === 'Trainer.evaluate') return trainer.evaluate({ x: new Tensor('float32', [1, 2], [1, 2]), y: new Tensor('int32', [0], [1]) }, options);
   if (name === 'Trainer.exportONNX') return trainer.exportONNX(options);
+  if (name === 'Tokenizer.fromFile') return Tokenizer.fromFile(vocabulary, options);
+  if (name === 'Tokenizer.encode') return tokenizer.encode('a', options);
+  if (name === 'Tokenizer.decode') return tokenizer.decode([5], options);
+  if (name === 'TextGenerator.create') return TextGenerator.create(decoder, { tokenizer, config, ...options }).then((made) => made.release());
+  if (name === 'TextGenerator.generate') return generator.generate('a', options);
   if (name === 'Tensor.zeros') return Tensor.zeros([2], options);
   const [Class, method] = name.split('.');
   if (method === undefined) {

@@ -24,11 +24,11 @@ func planGlu(c *Call) error {
 	n := dims[len(dims)-1] / 2
 	dims[len(dims)-1] = n
 	c.Out(0, ir.Float32, dims...)
-	*Into[glu](c) = glu{rows: ir.Elements(dims[:len(dims)-1]), n: n, f: gate(c.Str("activation"))}
+	*Into[glu](c) = glu{rows: ir.Elements(dims[:len(dims)-1]), n: n, f: gateOf(c.Str("activation"))}
 	return nil
 }
 
-func gate(name string) func(y, x []float32) {
+func gateOf(name string) func(y, x []float32) {
 	switch name {
 	case "gelu":
 		return compute.Gelu

@@ -65,10 +65,10 @@ func build(file *safetensors.File, s *settings) (d *decoder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return assemble(tensors, f, c, s.whole("num_hidden_layers n_layer n_layers", 0), vocabulary, width, s.flag("tie_word_embeddings", true))
+	return assemble(tensors, f, c, s.whole("num_hidden_layers n_layer n_layers", 0), vocabulary, width, s.flag("tie_word_embeddings", false), s.flag("tie_word_embeddings", true))
 }
 
-func assemble(tensors *store, f *family, c *Config, layers, vocabulary, width int, tied bool) (d *decoder, err error) {
+func assemble(tensors *store, f *family, c *Config, layers, vocabulary, width int, tied, may bool) (d *decoder, err error) {
 	b := &builder{store: tensors, family: f, config: c, width: width}
 	b.graph = &ir.Graph{Name: "decoder", Opsets: map[string]int{"": 23, "com.microsoft": 1, ir.Internal: 1}}
 	bytes := 0
@@ -98,7 +98,7 @@ func assemble(tensors *store, f *family, c *Config, layers, vocabulary, width in
 	if f.last != "" {
 		x = b.norm(f.last, "norm", x)
 	}
-	d.logits(b, x, vocabulary, tied)
+	d.logits(b, x, vocabulary, tied, may)
 	if b.err != nil {
 		return d, b.err
 	}
@@ -113,14 +113,16 @@ func assemble(tensors *store, f *family, c *Config, layers, vocabulary, width in
 	return d, nil
 }
 
-// logits puts the head behind x, which is the embeddings themselves where the file has none.
-func (d *decoder) logits(b *builder, x *ir.Value, vocabulary int, tied bool) {
+// logits puts the head behind x: the embeddings themselves where the configuration says so (tied), or does not say
+// otherwise (may) and the file has no head.
+func (d *decoder) logits(b *builder, x *ir.Value, vocabulary int, tied, may bool) {
 	name := b.family.head
 	head := b.store.get(name + ".weight")
-	if head == nil || tied && b.family.name != "GPT-NeoX" {
-		if name = b.family.tokens; head == nil && !tied {
-			b.fail("the file has no tensor ", text.Quote(b.family.head+".weight"), ", and the configuration says that the head is no twin of the embeddings")
-		}
+	switch {
+	case head == nil && !may:
+		b.fail("the file has no tensor ", text.Quote(name+".weight"), ", and the configuration says that the head is not the embeddings")
+	case head == nil || tied:
+		name = b.family.tokens
 	}
 	across := b.across
 	b.across = false

@@ -139,7 +139,7 @@ func readLlama2c(file []byte) (*decoder, error) {
 	c := &Config{Heads: h.heads, KeyValueHeads: h.kv, HeadSize: size, Context: h.length, RMS: true, Epsilon: 1e-5, Activation: "silu",
 		Rotary: size, Interleaved: true, Begin: 1, End: []int32{1, 2}}
 	c.frequencies(10000)
-	return assemble(&store{r.out, "", map[string]bool{}}, &families[0], c, h.layers, h.vocabulary, h.dim, h.shared)
+	return assemble(&store{r.out, "", map[string]bool{}}, &families[0], c, h.layers, h.vocabulary, h.dim, h.shared, h.shared)
 }
 
 // llama2cReader takes tensors off a file, whose length is right.

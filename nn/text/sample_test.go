@@ -87,7 +87,7 @@ func TestSamplingFollowsItsDefinition(t *testing.T) {
 		want := kept(logits, o)
 		var s sampler
 		s.start(o)
-		const draws = 40000
+		const draws = 10000
 		seen := map[int32]int{}
 		for range draws {
 			token, err := s.next(logits)
