@@ -1,9 +1,9 @@
 // normwasm: what the package exports. index.d.ts documents it.
 import { named } from './errors.js';
+import { TextGenerator, Tokenizer } from './text.js';
 import { AdaptiveLayerNorm, LocalResponseNorm, LpNorm, SpectralNorm } from './parameterless.js';
 import { InferenceSession } from './session.js';
 import { Tensor } from './tensor.js';
-import { TextGenerator, Tokenizer } from './text.js';
 import { Trainer } from './trainer.js';
 import { BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm } from './training.js';
 

@@ -315,21 +315,19 @@ export class Meter {
 
   /**
    * Whether it is empty or something else. Data beside a model may be empty, and begin in any way.
-   * @param {'model' | 'data' | 'text'} wanted
+   * @param {'model' | 'data'} wanted
    */
   isNothing(wanted) {
-    return this.kind(wanted) !== undefined || (wanted !== 'data' && this.received === 0);
+    return this.kind(wanted) !== undefined || (wanted === 'model' && this.received === 0);
   }
 
   /**
    * What certainly is no model, or no module; of data beside a model, what a server says in place of it.
-   * @param {'model' | 'module' | 'data' | 'text'} wanted
+   * @param {'model' | 'module' | 'data'} wanted
    */
   kind(wanted) {
     if (wanted === 'data') return /^text\/html/.test(this.type ?? '') ? identify(this.head, 'model') : undefined;
-    if (this.isModule && wanted === 'module') return undefined;
-    const kind = identify(this.head, wanted === 'text' ? 'model' : wanted);
-    return wanted === 'text' && kind && /^(JSON|a safetensors file)$/.test(kind.what) ? undefined : kind;
+    return this.isModule && wanted === 'module' ? undefined : identify(this.head, wanted);
   }
 
   /**
@@ -347,10 +345,10 @@ export class Meter {
 
   /**
    * @param {unknown} [cause]
-   * @param {'model' | 'module' | 'data' | 'text'} [wanted]
+   * @param {'model' | 'module' | 'data'} [wanted]
    */
   explain(cause, wanted = 'module') {
-    const want = wanted === 'module' ? 'a WebAssembly module' : wanted === 'data' ? 'the data of one' : wanted === 'model' ? 'a model' : 'a model or a tokenizer';
+    const want = wanted === 'module' ? 'a WebAssembly module' : wanted === 'model' ? 'a model' : 'the data of one';
     const code = wanted === 'module' ? 'NOT_A_MODULE' : 'INVALID_MODEL';
     const origin = [
       this.status !== undefined && `status ${this.status}`,

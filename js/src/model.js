@@ -7,8 +7,6 @@ import { attached, describe, is } from './tensor.js';
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 
-const session = 'InferenceSession.create';
-
 /**
  * Where the bytes of a model go as they arrive.
  * @typedef {object} Target
@@ -51,15 +49,14 @@ export function dropModel({ response }) {
  * @param {Target} target
  * @param {Pick<SessionOptions, 'signal' | 'onProgress'>} options
  * @param {string} [file] the path of a file that the model refers to: it may begin in any way, and be empty
- * @param {string} [where] what is being done, for errors: other than a session, a tokenizer or a generator of texts, whose files are of any format
  * @returns {Promise<Meter>}
  */
-export async function readModel({ model, response: opening }, target, { signal, onProgress }, file, where = session) {
-  const wanted = file !== undefined ? 'data' : where === session ? 'model' : 'text';
+export async function readModel({ model, response: opening }, target, { signal, onProgress }, file) {
+  const wanted = file === undefined ? 'model' : 'data';
   const name = file === undefined ? 'the model' : `the file ${JSON.stringify(file)}`;
-  const bytes = given(model, `${where}: ${name}`);
+  const bytes = given(model, name);
   if (bytes !== undefined) {
-    if (signal?.aborted) throw aborted(signal, where);
+    if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const meter = new Meter(name, bytes.length).count(bytes);
     if (meter.isNothing(wanted)) throw meter.explain(undefined, wanted);
     if (bytes.length > 0) target.reserve(bytes.length);
@@ -77,20 +74,20 @@ export async function readModel({ model, response: opening }, target, { signal, 
     stream = response.body;
   } else if (isA(model, 'Response')) {
     checkStatus(model, model.url || name);
-    if (model.bodyUsed) throw new NormError(`${where}: the body of the Response was read already`);
+    if (model.bodyUsed) throw new NormError('InferenceSession.create: the body of the Response was read already');
     meter = new Meter(model.url || name, expectedLength(model), model, progress);
     stream = model.body;
   } else if (isA(model, 'Blob')) {
     meter = new Meter(name, model.size, undefined, progress);
     stream = model.stream();
   } else if (isA(model, 'ReadableStream')) {
-    if (model.locked) throw new NormError(`${where}: the stream is locked to another reader`);
+    if (model.locked) throw new NormError('InferenceSession.create: the stream is locked to another reader');
     meter = new Meter(name, undefined, undefined, progress);
     stream = model;
   } else {
-    throw new NormError(`${where}: ${name} is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream${typeof model?.then === 'function' ? ': await it first' : ''}`);
+    throw new NormError(`InferenceSession.create: ${name} is ${describe(model)}, want a URL, Request, Response, Blob, ArrayBuffer, Uint8Array or ReadableStream${typeof model?.then === 'function' ? ': await it first' : ''}`);
   }
-  return drain(stream, meter, target, signal, wanted, where);
+  return drain(stream, meter, target, signal, wanted);
 }
 
 /**
@@ -100,10 +97,10 @@ export async function readModel({ model, response: opening }, target, { signal, 
  * @returns {Uint8Array | undefined}
  */
 function given(model, name) {
-  if (Object.prototype.toString.call(model) === '[object ArrayBuffer]') return attached(new Uint8Array(model), name);
+  if (Object.prototype.toString.call(model) === '[object ArrayBuffer]') return attached(new Uint8Array(model), `InferenceSession.create: ${name}`);
   if (!ArrayBuffer.isView(model)) return undefined;
-  if (!is(model, 'Uint8Array')) throw new NormError(`${name} is ${describe(model)}, want a Uint8Array`);
-  return attached(/** @type {Uint8Array} */ (model), name);
+  if (!is(model, 'Uint8Array')) throw new NormError(`InferenceSession.create: ${name} is ${describe(model)}, want a Uint8Array`);
+  return attached(/** @type {Uint8Array} */ (model), `InferenceSession.create: ${name}`);
 }
 
 /**
@@ -121,10 +118,9 @@ export function isA(value, name) {
  * @param {Meter} meter
  * @param {Target} target
  * @param {AbortSignal | undefined} signal
- * @param {'model' | 'data' | 'text'} wanted
- * @param {string} where
+ * @param {'model' | 'data'} wanted
  */
-async function drain(stream, meter, target, signal, wanted, where) {
+async function drain(stream, meter, target, signal, wanted) {
   const capacity = meter.total ?? 0;
   let length = 0;
   /** What came when no length was known, or beyond one that was wrong: the module's memory, which never shrinks, gets it in one
@@ -139,7 +135,7 @@ async function drain(stream, meter, target, signal, wanted, where) {
     if (capacity > 0) target.reserve(capacity);
     for (let step = await reader?.read(); step && !step.done; step = await reader?.read()) {
       const chunk = step.value;
-      if (!ArrayBuffer.isView(chunk) || !is(chunk, 'Uint8Array')) throw new NormError(`${where}: the stream gave ${describe(chunk)}, want Uint8Array`);
+      if (!ArrayBuffer.isView(chunk) || !is(chunk, 'Uint8Array')) throw new NormError(`InferenceSession.create: the stream gave ${describe(chunk)}, want Uint8Array`);
       if (rest.length > 0 || length + chunk.length > capacity) rest.push(chunk.slice());
       else target.write(chunk, length);
       length += chunk.length;

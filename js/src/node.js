@@ -38,14 +38,13 @@ import(${JSON.stringify(url.href)}).then(() => parentPort.on('message', (data) =
 /**
  * Runs a script of the package that is no module, and hands it where to put itself.
  * @param {URL} url
- * @param {boolean} local whether it is a file of Node's
  * @param {Function} receive
  */
-export async function runScript(url, local, receive) {
-  if (!local) return load(url.href);
+export async function runScript(url, receive) {
+  if (!isNodeFile(url)) return load(url.href);
   // Not by import(), for test runners forbid that; the code is the package's own.
   const [vm, code] = await Promise.all([load('node:vm'), readFile(url)]);
-  vm.compileFunction(`const globalThis = { [Symbol.for('normwasm.text')]: receive };\n${new TextDecoder().decode(code)}`, ['receive'], { filename: url.href })(receive);
+  vm.compileFunction(String(code), ['receive'])(receive);
 }
 
 /**

@@ -19,11 +19,6 @@ const table = {
   'InferenceSession.create': `${start} worker graphOptimizationLevel freeDimensionOverrides preferredOutputLocation externalData state ${harmless}`,
   'InferenceSession.run': 'signal logSeverityLevel logVerbosityLevel terminate tag extra',
   'Tensor.zeros': 'location',
-  'Tokenizer.fromFile': 'signal onProgress',
-  'Tokenizer.encode': 'special',
-  'Tokenizer.decode': 'special',
-  'TextGenerator.create': `${start} worker graphOptimizationLevel tokenizer config ${harmless}`,
-  'TextGenerator.generate': 'maxTokens temperature topK topP seed stop signal',
 
   ...functionOptions,
   foldBatchNorm: 'weight weightShape bias mean variance scale shift epsilon',

@@ -16,10 +16,10 @@ const providers = ['wasm', 'cpu', 'webgpu', 'webnn', 'webgl', 'coreml', 'cuda', 
 /**
  * The options as this package has them.
  * @param {any} options
- * @param {string} [where]
  * @returns {SessionOptions}
  */
-export function checkSession(options, where = 'InferenceSession.create') {
+export function checkSession(options) {
+  const where = 'InferenceSession.create';
   checkOptions(where, options);
   checkStart(where, options);
   const { worker, preferredOutputLocation: location, graphOptimizationLevel: level, freeDimensionOverrides: overrides, state } = options;

@@ -9,6 +9,7 @@ import * as normwasm from '../src/index.js';
 import { InferenceSession, NormError, Tensor, TextGenerator, Tokenizer, Trainer, init } from '../src/index.js';
 import { scheduleOptions } from '../src/bridge.js';
 import { known, layers, optimizers } from '../src/options.js';
+import { addOptions } from '../src/text/parts.js';
 import { twoOutputs } from './data.mjs';
 import { byteFallback, file, llama } from './writing.mjs';
 
@@ -92,6 +93,8 @@ function call(name, options) {
   if (method === 'backward') layer.forward(x, needed[`${Class}.forward`]);
   return layer[method](x, options);
 }
+
+addOptions(known); // as the script does that tokenizers and texts come with
 
 /** The error of a call. */
 async function failure(name, options) {

@@ -188,8 +188,9 @@ test('damaged tokenizers are errors that say what is wrong', async () => {
     ['no unknown', file({ ...base, model: { type: 'WordPiece', vocab: {} } }), /\[UNK\]/],
     ['other bytes', new Uint8Array(100).fill(1), /longest piece 16843009/],
     ['cut short', new Uint8Array([9, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 65]), /piece 0 at byte 4/],
-    ['HTML', new TextEncoder().encode('<!doctype html><p>no'), /HTML/],
-    ['nothing', new Uint8Array(0), /empty/],
+    ['HTML', new Response('<!doctype html><p>no', { headers: { 'content-type': 'text/html' } }), /HTML/],
+    ['nothing', new Uint8Array(0), /neither a tokenizer\.json/],
+    ['no source', 7, /^Tokenizer\.fromFile: the tokenizer is (a number|7)/, NormError],
   ])) {
     await assert.rejects(Tokenizer.fromFile(source), (error) => error instanceof Class && message.test(error.message), what);
   }

@@ -1,6 +1,6 @@
 // Texts, token by token: the module samples, this part cuts them into pieces and knows when to end.
 import { LocalWriter } from '../writer.js';
-import { isObject, parts } from './parts.js';
+import { isObject, parts, shown } from './parts.js';
 
 /** @typedef {import('../../index.js').SessionOptions} SessionOptions */
 /** @typedef {Pick<LocalWriter, 'info' | 'check' | 'start' | 'next' | 'release' | 'abandon'>} Writer */
@@ -25,12 +25,12 @@ export async function openWriter(model, config, options) {
   try {
     await start;
   } catch (error) {
-    parts.dropModel(opened);
+    opened.response?.then(({ body }) => body?.cancel()).catch(() => {});
     throw error;
   }
   const core = parts.live(where);
   const target = new parts.SlabTarget(core);
-  const meter = await parts.readModel(opened, target, options, undefined, where);
+  const meter = await parts.readModel(opened, target, options, 'model');
   if (signal?.aborted) {
     target.drop();
     throw aborted(signal, where);
@@ -39,7 +39,7 @@ export async function openWriter(model, config, options) {
   try {
     return new LocalWriter(core, target, { ...choices, bytes: meter.received });
   } catch (error) {
-    if (!parts.needsFull(error)) throw error;
+    if (!(error instanceof parts.UnsupportedError && error.code === 'OTHER_EDITION')) throw error;
   }
   return LocalWriter.open(await parts.fullRuntime(options), copy, choices);
 }
@@ -62,7 +62,7 @@ class RemoteWriter {
     const target = new parts.ArrayTarget();
     const [module, meter] = await Promise.all([
       wasmModule ?? parts.sharedModule(variant, source),
-      parts.readModel(parts.beginModel(model, signal), target, options, undefined, where),
+      parts.readModel(parts.beginModel(model, signal), target, options, 'model'),
     ]);
     if (signal?.aborted) throw parts.aborted(signal, where);
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
@@ -174,7 +174,7 @@ export class Generator {
     number('topK', topK, topK === Infinity || (Number.isSafeInteger(topK) && topK >= 0), 'a whole number of at least 1, or 0 for all tokens');
     number('topP', topP, topP > 0 && topP <= 1, 'a number above 0 and up to 1');
     number('seed', seed, Number.isSafeInteger(seed) && seed >= 0, 'a whole number from 0 to 2⁵³ − 1');
-    if (!Array.isArray(stop) || !stop.every((text) => typeof text === 'string' && text !== '')) throw new NormError(`${what}: stop is ${parts.quote(stop)}, want an array of strings that are not empty`);
+    if (!Array.isArray(stop) || !stop.every((text) => typeof text === 'string' && text !== '')) throw new NormError(`${what}: stop is ${shown(stop)}, want an array of strings that are not empty`);
     const tokens = this.coder.encode(prompt, true);
     if (tokens.length === 0 && this.begin !== undefined) tokens.push(this.begin);
     if (tokens.length === 0) throw new ShapeError(`${what}: the prompt is empty, and neither the tokenizer nor the configuration (bos_token_id) tells a token that texts begin with`);

@@ -1,15 +1,56 @@
 // What this part of the package has of the rest of it. It is a script of its own, which is fetched when somebody wants a
 // tokenizer, and has no imports: the rest hands over what is wanted of it.
 
-/** @typedef {typeof import('../text.js').parts} Parts */
+/**
+ * @typedef {object} Parts
+ * @property {typeof import('../errors.js').DisposedError} DisposedError
+ * @property {typeof import('../errors.js').LoadError} LoadError
+ * @property {typeof import('../errors.js').NormError} NormError
+ * @property {typeof import('../errors.js').ShapeError} ShapeError
+ * @property {typeof import('../errors.js').UnsupportedError} UnsupportedError
+ * @property {typeof import('../errors.js').aborted} aborted
+ * @property {typeof import('../loader.js').chooseVariant} chooseVariant
+ * @property {typeof import('../loader.js').sharedModule} sharedModule
+ * @property {typeof import('../lost.js').watch} watch
+ * @property {typeof import('../lost.js').unwatch} unwatch
+ * @property {typeof import('../model.js').ArrayTarget} ArrayTarget
+ * @property {typeof import('../model.js').SlabTarget} SlabTarget
+ * @property {typeof import('../model.js').beginModel} beginModel
+ * @property {typeof import('../model.js').readModel} readModel
+ * @property {typeof import('../options.js').checkOptions} checkOptions
+ * @property {typeof import('../options.js').checkSignal} checkSignal
+ * @property {typeof import('../sessionoptions.js').checkSession} checkSession
+ * @property {typeof import('../pool.js').Pool} Pool
+ * @property {typeof import('../runtime.js').ensure} ensure
+ * @property {typeof import('../runtime.js').fullRuntime} fullRuntime
+ * @property {typeof import('../runtime.js').inherited} inherited
+ * @property {typeof import('../runtime.js').live} live
+ * @property {typeof import('../tensor.js').describe} describe
+ * @property {Record<string, Set<string>>} known
+ */
+
+/** In the order of src/text.js. */
+const names = 'DisposedError LoadError NormError ShapeError UnsupportedError aborted chooseVariant sharedModule watch unwatch ArrayTarget SlabTarget beginModel readModel checkOptions checkSignal checkSession Pool ensure fullRuntime inherited live describe known'.split(' ');
+
+/**
+ * Adds the options that there are here to those that the rest of the package knows.
+ * @param {Record<string, Set<string>>} known
+ */
+export function addOptions(known) {
+  const model = [...known['InferenceSession.create']].filter((name) => !['freeDimensionOverrides', 'preferredOutputLocation', 'state', 'externalData'].includes(name));
+  known['TextGenerator.create'] = new Set([...model, 'tokenizer', 'config']);
+  known['TextGenerator.generate'] = new Set(['maxTokens', 'temperature', 'topK', 'topP', 'seed', 'stop', 'signal']);
+  known['Tokenizer.fromFile'] = new Set(['signal', 'onProgress']);
+  known['Tokenizer.encode'] = known['Tokenizer.decode'] = new Set(['special']);
+}
 
 /** @type {Parts} */
-// eslint-disable-next-line prefer-const
 export let parts;
 
-/** @param {Parts} given */
+/** @param {readonly any[]} given */
 export function take(given) {
-  parts = given;
+  parts = /** @type {any} */ (Object.fromEntries(names.map((name, i) => [name, given[i]])));
+  addOptions(parts.known);
 }
 
 /**

@@ -6,6 +6,8 @@ import { decoder, normalizer, postProcessor, preTokenizer, utf8 } from './pipeli
 /**
  * What a tokenizer does, whatever file it comes from.
  * @typedef {object} Coder
+ * @property {(text: any, options: any) => Int32Array} give Tokenizer.encode
+ * @property {(ids: any, options: any) => string} take Tokenizer.decode
  * @property {(text: string, special: boolean) => number[]} encode
  * @property {(ids: number[], special: boolean) => string} decode
  * @property {number} size how many tokens there are
@@ -19,6 +21,30 @@ import { decoder, normalizer, postProcessor, preTokenizer, utf8 } from './pipeli
  * @returns {Coder}
  */
 export function readTokenizer(file) {
+  const coder = read(file);
+  const { NormError, checkOptions, describe } = parts;
+  return {
+    ...coder,
+    give(text, options) {
+      if (typeof text !== 'string') throw new NormError(`Tokenizer.encode: text is ${describe(text)}, want a string`);
+      checkOptions('Tokenizer.encode', options);
+      return Int32Array.from(coder.encode(text, options.special ?? true));
+    },
+    take(ids, options) {
+      if (typeof ids?.length !== 'number' || typeof ids === 'string') throw new NormError(`Tokenizer.decode: ids is ${describe(ids)}, want an array of tokens`);
+      checkOptions('Tokenizer.decode', options);
+      return coder.decode(Array.from(ids, Number), options.special ?? false);
+    },
+  };
+}
+
+/** @typedef {Omit<Coder, 'give' | 'take'>} Plain */
+
+/**
+ * @param {Uint8Array} file
+ * @returns {Plain}
+ */
+function read(file) {
   const first = file.find((byte) => ![9, 10, 13, 32, 0xef, 0xbb, 0xbf].includes(byte));
   if (first !== 0x7b) return llama2c(file);
   let json;
@@ -34,7 +60,7 @@ export function readTokenizer(file) {
 
 /**
  * @param {any} json
- * @returns {Coder}
+ * @returns {Plain}
  */
 function huggingFace(json) {
   if (!isObject(json.model)) throw wrong(`the file has the model ${shown(json.model)}: it is JSON, and no tokenizer.json`);
@@ -149,7 +175,7 @@ function finder(tokens, spelt) {
 /**
  * llama2.c's file: the longest piece's length, then score, length and bytes of each.
  * @param {Uint8Array} file
- * @returns {Coder}
+ * @returns {Plain}
  */
 function llama2c(file) {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
