@@ -3,7 +3,7 @@
 
 const text = new TextEncoder();
 
-function varint(n) {
+export function varint(n) {
   const out = [];
   let v = BigInt.asUintN(64, BigInt(n));
   while (v > 127n) {
@@ -14,7 +14,7 @@ function varint(n) {
   return out;
 }
 
-function concat(parts) {
+export function concat(parts) {
   const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;
   for (const p of parts) {
@@ -24,15 +24,17 @@ function concat(parts) {
   return out;
 }
 
-const integer = (field, n) => Uint8Array.from([...varint(field << 3), ...varint(n)]);
-const bytes = (field, b) => concat([Uint8Array.from([...varint((field << 3) | 2), ...varint(b.length)]), b]);
-const string = (field, s) => bytes(field, text.encode(s));
-const message = (field, ...parts) => bytes(field, concat(parts));
+export const integer = (field, n) => Uint8Array.from([...varint(field << 3), ...varint(n)]);
+export const bytes = (field, b) => concat([Uint8Array.from([...varint((field << 3) | 2), ...varint(b.length)]), b]);
+export const string = (field, s) => bytes(field, text.encode(s));
+export const message = (field, ...parts) => bytes(field, concat(parts));
 const float = (field, v) => concat([Uint8Array.from(varint((field << 3) | 5)), new Uint8Array(Float32Array.of(v).buffer)]);
 
 const FLOAT = 1;
 
-function attribute(name, value) {
+export function attribute(name, value) {
+  if (Array.isArray(value)) return message(5, string(1, name), ...value.map((v) => integer(8, v)), integer(20, 7));
+  if (typeof value === 'string') return message(5, string(1, name), string(4, value), integer(20, 3));
   return typeof value === 'number' && !Number.isInteger(value)
     ? message(5, string(1, name), float(2, value), integer(20, 1))
     : message(5, string(1, name), integer(3, value), integer(20, 2));
