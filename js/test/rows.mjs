@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { toHalf } from '../src/half.js';
 import { contributed } from './contributed.mjs';
 import { Draw, model } from './data.mjs';
+import { learned } from './learned.mjs';
 
 const root = join(import.meta.dirname, '../..');
 
@@ -66,6 +67,8 @@ class Drawing extends Draw {
   attributes = {};
   /** Which outputs are asked for. */
   outs;
+  /** The type of the first result, where attributes decide about it. */
+  result;
   /** Graph inputs beside the operands. */
   captured = {};
   #touched = new Set();
@@ -595,7 +598,7 @@ const drawn = (d) => {
 
 /** @type {Record<string, Maker>} */
 const makers = {
-  ...contributed,
+  ...contributed, ...learned,
   QuantizeLinear: quantizer((d, type) => (isFloat(type) ? 4 * d.normal() : d.int(-20, 20)), steps),
   DequantizeLinear: quantizer((d, type) => (type === 'int32' ? d.int(-99999, 99999) : steps(d, type)), (d, type) => (type === 'int32' ? 0 : steps(d, type))),
   DynamicQuantizeLinear: (d) => {
@@ -1200,7 +1203,7 @@ function setsOf(row) {
     // Few kernels of onnxruntime take whole numbers of 4 bits: nn/graph has tests of those that move them.
     const types = Types.filter((t) => t in typeNumbers && (!/int4$/.test(t) || /^(Flatten|Gather|Identity|Reshape|Shape|Size|Squeeze|Unsqueeze|.*Quantize.*)$/.test(row.Name)));
     // Where there is float32 the engine takes float16 and bfloat16 too; of these float16 goes through JavaScript.
-    if (types.includes('float32') && !types.includes('float16')) types.push('float16');
+    if (types.includes('float32') && !types.includes('float16') && row.Domain !== 'ai.onnx.ml') types.push('float16');
     sets[key] = sets[key] ? sets[key].filter((t) => types.includes(t)) : types;
   }
   if (row.Name === 'Cast') sets[':to'] = sets.input;
@@ -1254,6 +1257,7 @@ export function drawCase(row, { opset, types }, seed) {
     const out = row.Out[Math.min(i, row.Out.length - 1)];
     if (row.Name === 'Dropout' && i === 1) return opset >= 10 ? 'bool' : types.T;
     if (row.Name === 'If') return d.captured.x;
+    if (i === 0 && d.result) return d.result;
     if (row.Name === 'Multinomial') return 'int32';
     return out.Type || (types[`:${out.From}`] ?? (out.Var ? types[out.Var] : 'float32'));
   };

@@ -36,6 +36,7 @@ const typesBeyondONNX = [
   ['ReduceMax ReduceMin', 0, 'int16 uint16'],
   ['TopK', 0, integers, 10],
   ['IsInf', 0, 'float16', 19],
+  ['com.microsoft.CDist', 0, 'float16'],
   ['MatMul', 0, 'int32 int64 uint32 uint64', 8],
   ['Gemm', 0, 'int32 int64 uint32 uint64'],
   ['Celu', 0, 'float16 float64'],
@@ -101,6 +102,10 @@ const typesWithoutKernel = [
   ['Elu HardSigmoid HardSwish InstanceNormalization LRN MeanVarianceNormalization Selu Softplus Softsign ThresholdedRelu', 0, 'float64'],
   ['Hardmax Det', 0, 'float64'],
   ['BitShift', 0, 'uint16'],
+  ['ai.onnx.ml.Binarizer ai.onnx.ml.LinearRegressor ai.onnx.ml.SVMRegressor', 0, 'float64 int32 int64'],
+  ['ai.onnx.ml.Imputer', 0, 'float64 int32'],
+  ['ai.onnx.ml.OneHotEncoder', 0, 'int32'],
+  ['ai.onnx.ml.TreeEnsembleRegressor', 0, 'int32 int64'],
   ['Unique', 0, 'bool int16 int32 uint8 uint16 uint32 uint64'],
 ];
 
@@ -156,6 +161,7 @@ const otherwise = [
   ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => (type === 'float16' ? 'float32' : type)).join('/')) && !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
   ['Pow', (c) => c.opset < 12 && c.first[0].type !== c.first[1].type, 'one type for both operands before opset 12'],
   ['Upsample', (c) => c.opset >= 10, 'no such operator from opset 10 on'],
+  ['ai.onnx.ml.ZipMap', () => true, 'its result is a list of maps'],
   ['Scatter', (c) => c.opset >= 11, 'no such operator from opset 11 on'],
   ['EyeLike', (c) => c.types.T !== 'bfloat16' && [c.types.T, c.types[':dtype'] ?? c.types.T].some((type) => !/^(float32|float64|int32|int64|uint64)$/.test(type) && c.types.T !== 'float16'), 'no kernel for the types'],
   ['Slice', (c) => c.first.slice(1).every((v) => !v || v.type === 'int32' || v.type === 'int64') && new Set(c.first.slice(1).filter(Boolean).map(({ type }) => type)).size > 1, 'one type for all lists'],
@@ -213,7 +219,7 @@ function toleranceOf(c, type) {
   if (type === 'float16') return { rel: 4e-3, sums: true, floor: 1 };
   // onnxruntime squares before it subtracts: digits are lost where numbers of a group are nearly alike.
   if (/^(Batch|Group|Instance)Normalization$/.test(c.row.Name)) return { rel: 5e-3, floor: 1 };
-  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|GridSample|.*Normalization|.*Attention|Scatter|LSTM|GRU|RNN|DFT|STFT|.*Window)/.test(c.row.Name), floor: 0.1 };
+  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|GridSample|.*Normalization|.*Attention|Scatter|LSTM|GRU|RNN|DFT|STFT|.*Window|CDist|Linear|SVM)/.test(c.row.Name), floor: 0.1 };
 }
 
 /** Where two results differ, '' for nowhere. @param {Case} c */

@@ -131,6 +131,7 @@ func nodeCase(t *testing.T, s *graph.Session, set string) {
 	for i, x := range feeds {
 		require.Equal(t, x.Type, run.In(i).Type)
 		copy(run.In(i).Data, x.Data)
+		copy(run.In(i).Strings, x.Strings)
 	}
 	// Twice: what a first run leaves behind must not show in a second one.
 	for range 2 {
@@ -192,6 +193,8 @@ func sameTensor(t *testing.T, want, got *ir.Tensor, output int) {
 			w, g := int(want.Data[2*i])|int(want.Data[2*i+1])<<8, int(got.Data[2*i])|int(got.Data[2*i+1])<<8
 			require.True(t, g == w || g == w+1, "output %d, element %d: got %#x, want %#x", output, i, g, w)
 		}
+	case ir.String:
+		require.Equal(t, want.Strings, got.Strings, "output %d", output)
 	default:
 		require.Equal(t, want.Data, append([]byte{}, got.Data...), "output %d", output)
 	}
@@ -249,6 +252,7 @@ func readTensor(t *testing.T, path string) *ir.Tensor {
 func tensorOf(t *testing.T, b []byte, path string) *ir.Tensor {
 	var dims []int
 	var raw, typed []byte
+	var texts []string
 	typ := ir.Undefined
 	put := func(v uint64, size int) {
 		var w [8]byte
@@ -294,6 +298,8 @@ func tensorOf(t *testing.T, b []byte, path string) *ir.Tensor {
 			require.Positive(t, n)
 			b = b[n:]
 			switch field {
+			case 6:
+				texts = append(texts, string(v))
 			case 9:
 				raw = v
 			case 1, 5, 7, 11:
@@ -314,5 +320,7 @@ func tensorOf(t *testing.T, b []byte, path string) *ir.Tensor {
 	}
 	require.Len(t, raw, len(x.Data), path)
 	copy(x.Data, raw)
+	require.Len(t, texts, len(x.Strings), path)
+	copy(x.Strings, texts)
 	return x
 }

@@ -117,8 +117,10 @@ type Out struct {
 	Var  byte
 	Type ir.DType
 	From string
-	Opt  bool
-	Many bool // the last: any number of them
+	// Choose says the type of a node's result, for what the other fields cannot say.
+	Choose func(n *ir.Node) ir.DType
+	Opt    bool
+	Many   bool // the last: any number of them
 }
 
 // Attr is an attribute, with the value that it has where the node does not give it.
@@ -335,6 +337,8 @@ func (r *Row) outType(n *ir.Node, i int) ir.DType {
 	o := &r.Out[min(i, len(r.Out)-1)]
 	a := n.Attrs[o.From]
 	switch {
+	case o.Choose != nil:
+		return o.Choose(n)
 	case o.From != "" && (o.Var == 0 || a != nil && (a.I != 0 || a.T != nil)):
 		switch {
 		case a == nil:

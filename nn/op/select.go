@@ -215,6 +215,11 @@ func distinct(n int, compare func(i, j int) int) (first []int, inverse, counts [
 // no number is one and comes last.
 func orderKeys(t *ir.Tensor) []int64 {
 	keys := make([]int64, t.Len())
+	orderKeysInto(keys, t)
+	return keys
+}
+
+func orderKeysInto(keys []int64, t *ir.Tensor) {
 	if !floatLike(t.Type) {
 		loadInts(t.Type)(keys, t.Data)
 		for i := range keys {
@@ -222,7 +227,7 @@ func orderKeys(t *ir.Tensor) []int64 {
 				keys[i] = flip(keys[i])
 			}
 		}
-		return keys
+		return
 	}
 	floats := slab.View[float64](slab.Bytes(keys))
 	loadFloats(t.Type)(floats, t.Data)
@@ -238,7 +243,6 @@ func orderKeys(t *ir.Tensor) []int64 {
 		}
 		keys[i] = k
 	}
-	return keys
 }
 
 // planHardmax: 1 for the first of the largest, 0 for the others, along what is one axis for

@@ -183,3 +183,6 @@ func stepEach[T wideElem](c *Call, f func(v T) T) {
 func scratchFloats(a *Args, at, n int) []float64 {
 	return slab.View[float64](a.Scratch[8*at:][:8*n])
 }
+
+// scratchInts are the first n integers of scratch memory.
+func scratchInts(a *Args, n int) []int64 { return slab.View[int64](a.Scratch[:8*n]) }
