@@ -140,7 +140,7 @@ const varint = (id, v) => [...number(id * 8), ...number(v)];
 const bytes = (id, content) => [...number(id * 8 + 2), ...number(content.length), ...content];
 const text = (id, s) => bytes(id, [...new TextEncoder().encode(s)]);
 const dim = (d) => bytes(1, typeof d === 'number' ? varint(1, d) : text(2, d));
-const typeOf = (type, dims) => (type.sequence ? bytes(4, bytes(1, typeOf(type.sequence, dims))) : type.optional ? bytes(9, bytes(1, typeOf(type.optional, dims)))
+const typeOf = (type, dims) => (type.map ? bytes(5, [...varint(1, type.map[0]), ...bytes(2, typeOf(type.map[1], []))]) : type.sequence ? bytes(4, bytes(1, typeOf(type.sequence, dims))) : type.optional ? bytes(9, bytes(1, typeOf(type.optional, dims)))
   : bytes(1, [...varint(1, type), ...dims ? bytes(2, dims.flatMap(dim)) : []]));
 const value = (id, name, type, dims) => bytes(id, [...text(1, name), ...bytes(2, typeOf(type, dims))]);
 
@@ -176,7 +176,7 @@ const graph = ({ nodes, inputs = [], outputs, constants = [] }) => [
 /**
  * A model of the given nodes: { op, inputs, outputs, attributes }, with the domain of those that are not ONNX's, whose
  * versions `domains` has. Inputs and outputs are [name, type number, dims], without
- * dims where they are not known; a type may be { sequence: type } or { optional: type }. Constants are [name, dims, typed array or strings, or
+ * dims where they are not known; a type may be { sequence: type }, { optional: type } or { map: [type of keys, type] }. Constants are [name, dims, typed array or strings, or
  * { location, offset, length } of external data, type number: float32 if left out]. Of the
  * attributes a number is an int, a Float32Array of one a float, an array ints, { floats } a list of them, { strings } one of strings, { type, dims, data }
  * a tensor, { nodes, outputs } a graph.

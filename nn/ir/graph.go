@@ -21,6 +21,7 @@ type Graph struct {
 type Value struct {
 	Name  string
 	Form  Form    // of what a model declares that is no tensor
+	Maps  bool    // declared as a sequence of maps: what ZipMap gives is a tensor all the same
 	Type  DType   // of the elements; Undefined when the file does not say
 	Dims  []Dim   // as declared
 	Known bool    // Dims is declared (a scalar has Known and no Dims)

@@ -174,7 +174,7 @@ func (r *reader) valueInfo(b []byte) (*ir.Value, error) {
 }
 
 // typeOf reads a TypeProto: of a tensor, of a sequence of tensors, or of something optional
-// of these. Others (maps, sparse tensors, sequences of sequences) leave v.Type Undefined.
+// of these, or of a sequence of maps (v.Maps). Others (maps, sparse tensors, sequences of sequences) leave v.Type Undefined.
 func (r *reader) typeOf(b []byte, v *ir.Value) error {
 	m := open(b, "type")
 	for m.next() {
@@ -188,6 +188,8 @@ func (r *reader) typeOf(b []byte, v *ir.Value) error {
 		case m.num == 9 && v.Form == ir.OneTensor && m.want(kindBytes):
 			v.Form = ir.Optional
 			m.err = r.elementType(m.data, v)
+		case m.num == 5 && v.Form == ir.Sequence: // as ZipMap's result is declared, which is a tensor here
+			v.Form, v.Maps = ir.OneTensor, true
 		case m.num == 4 || m.num == 5 || m.num == 8 || m.num == 9:
 			r.missing("value " + text.Quote(v.Name) + " of a map, of a sparse tensor or of sequences of sequences")
 		}
