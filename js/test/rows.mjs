@@ -479,7 +479,8 @@ const loss = (d) => {
 // Quantized numbers: any of the type, and scales.
 const steps = (d, type) => (type in limits ? d.int(...limits[type]) : type === 'int4' || type === 'int2' ? d.int(-2, 1) : d.int(0, 3));
 const scales = between(0.01, 0.1);
-const grids = (d, i, dims = []) => [d.tensor(i, dims, scales), d.tensor(i + 1, dims, steps)];
+const scale = (d, dims = [], how = scales) => ({ type: 'float32', dims, data: Float32Array.from({ length: product(dims) }, () => how(d, 'float32')) });
+const grids = (d, i, dims = [], how = scales) => [scale(d, dims, how), d.tensor(i + 1, dims, steps)];
 
 /** Scales and zero points of a tensor, of an axis, of blocks. @type {(how: Function, zero: Function) => Maker} */
 const quantizer = (how, zero) => (d) => {
@@ -509,6 +510,9 @@ const quantizer = (how, zero) => (d) => {
     return [d.tensor(0, dims, how), d.tensor(1, own, scales), ...zeros ? [d.tensor(2, own, zero)] : []];
   };
 };
+
+const quantizing = quantizer((d, type) => (isFloat(type) ? 4 * d.normal() : d.int(-20, 20)), steps);
+const dequantizing = quantizer((d, type) => (type === 'int32' ? d.int(-99999, 99999) : steps(d, type)), (d, type) => (type === 'int32' ? 0 : steps(d, type)));
 
 /** Operands of one quantized number, or two, of which another operator computes something. @type {(shapes: Maker) => Maker} */
 const quantized = (shapes) => (d) => {
@@ -551,7 +555,7 @@ const byteConvolution = (linear) => (d) => {
     const own = perChannel ? [group * outer] : [];
     // Of weights by channel onnxruntime wants one zero point.
     const zero = steps(d, d.typeOf(5));
-    return [d.tensor(0, x, steps), ...grids(d, 1), d.tensor(3, w, steps), d.tensor(4, own, scales), d.tensor(5, own, () => zero), d.tensor(6, [], between(1, 4)), d.tensor(7, [], steps),
+    return [d.tensor(0, x, steps), ...grids(d, 1), d.tensor(3, w, steps), scale(d, own), d.tensor(5, own, () => zero), scale(d, [], between(1, 4)), d.tensor(7, [], steps),
       ...bias ? [d.tensor(8, [group * outer], between(-1000, 1000))] : []];
   };
 };
@@ -599,11 +603,10 @@ const drawn = (d) => {
 /** @type {Record<string, Maker>} */
 const makers = {
   ...contributed, ...learned,
-  QuantizeLinear: quantizer((d, type) => (isFloat(type) ? 4 * d.normal() : d.int(-20, 20)), steps),
-  DequantizeLinear: quantizer((d, type) => (type === 'int32' ? d.int(-99999, 99999) : steps(d, type)), (d, type) => (type === 'int32' ? 0 : steps(d, type))),
+  QuantizeLinear: quantizing, 'com.microsoft.QuantizeLinear': quantizing, DequantizeLinear: dequantizing, 'com.microsoft.DequantizeLinear': dequantizing,
   DynamicQuantizeLinear: (d) => {
     const rank = d.int(1, 4);
-    return () => [d.tensor(0, d.dims(rank, false), d.chance(0.1) ? () => 0 : plain)];
+    return () => [scale(d, d.dims(rank, false), d.chance(0.1) ? () => 0 : plain)];
   },
   MatMulInteger: (d) => {
     const make = factors(d);
@@ -620,10 +623,10 @@ const makers = {
     return () => {
       const { a, b, n } = make();
       const own = b.length === 2 && d.chance(0.4) ? [n] : [];
-      return [d.tensor(0, a, steps), ...grids(d, 1), d.tensor(3, b, steps), ...grids(d, 4, own), d.tensor(6, [], between(1, 3)), d.tensor(7, [], steps)];
+      return [d.tensor(0, a, steps), ...grids(d, 1), d.tensor(3, b, steps), ...grids(d, 4, own), ...grids(d, 6, [], between(1, 3))];
     };
   },
-  QGemm: (d) => {
+  'com.microsoft.QGemm': (d) => {
     byteKernels(d);
     const [ta, tb] = [d.maybe('transA', d.int(0, 1), 0), d.maybe('transB', d.int(0, 1), 0)];
     d.maybe('alpha', Float32Array.of(d.between(0.5, 2)));
@@ -632,53 +635,55 @@ const makers = {
     return () => {
       const [m, k, n] = productSizes(d);
       const list = [d.tensor(0, ta ? [k, m] : [m, k], steps), ...grids(d, 1), d.tensor(3, tb ? [n, k] : [k, n], steps), ...grids(d, 4), bias ? d.tensor(6, [n], between(-1000, 1000)) : undefined];
-      return floats ? list : [...list, d.tensor(7, [], between(1, 3)), d.tensor(8, [], steps)];
+      return floats ? list : [...list, ...grids(d, 7, [], between(1, 3))];
     };
   },
-  MatMulIntegerToFloat: (d) => {
+  'com.microsoft.MatMulIntegerToFloat': (d) => {
     byteKernels(d);
     const make = factors(d);
     const [bias, zeros] = [d.chance(0.6), d.chance(0.6)];
     return () => {
       const { a, b, n } = make();
       const own = b.length === 2 && d.chance(0.4) ? [n] : [];
-      return [d.tensor(0, a, steps), d.tensor(1, b, steps), d.tensor(2, [], scales), d.tensor(3, own, scales), zeros ? d.tensor(4, [], steps) : undefined, zeros ? d.tensor(5, own, steps) : undefined,
-        bias ? d.tensor(6, [n]) : undefined];
+      return [d.tensor(0, a, steps), d.tensor(1, b, steps), scale(d), scale(d, own), zeros ? d.tensor(4, [], steps) : undefined, zeros ? d.tensor(5, own, steps) : undefined,
+        bias ? scale(d, [n], plain) : undefined];
     };
   },
-  DynamicQuantizeMatMul: (d) => {
+  'com.microsoft.DynamicQuantizeMatMul': (d) => {
     const make = factors(d);
     const [bias, zeros] = [d.chance(0.6), d.chance(0.6)];
     return () => {
       const { a, b, n } = make();
       const own = b.length === 2 && d.chance(0.4) ? [n] : [];
-      return [d.tensor(0, a), d.tensor(1, b, steps), d.tensor(2, own, scales), zeros ? d.tensor(3, own, steps) : undefined, bias ? d.tensor(4, [n]) : undefined];
+      return [scale(d, a, plain), d.tensor(1, b, steps), scale(d, own), zeros ? d.tensor(3, own, steps) : undefined, bias ? scale(d, [n], plain) : undefined];
     };
   },
   ConvInteger: byteConvolution(false), QLinearConv: byteConvolution(true),
-  QLinearAdd: quantized(pairOfShapes), QLinearMul: quantized(pairOfShapes), QLinearLeakyRelu: quantized(oneShape), QLinearSigmoid: quantized(oneShape),
-  QLinearSoftmax: (d) => {
+  'com.microsoft.QLinearAdd': quantized(pairOfShapes), 'com.microsoft.QLinearMul': quantized(pairOfShapes), 'com.microsoft.QLinearLeakyRelu': quantized(oneShape), 'com.microsoft.QLinearSigmoid': quantized(oneShape),
+  'com.microsoft.QLinearSoftmax': (d) => {
     const opset = d.give('opset', d.pick([11, 13]));
     const rank = d.int(1, 4);
     d.give('axis', d.int(opset < 13 ? 0 : -rank, rank - 1));
     return quantized(() => () => [d.dims(rank, false)])(d);
   },
-  QLinearAveragePool: (d) => {
+  'com.microsoft.QLinearAveragePool': (d) => {
     d.maybe('channels_last', 0, 0);
+    // Windows that reach over the pads too are counted in another way there than in its AveragePool.
+    if (d.maybe('count_include_pad', 1, 0, 0.4)) d.give('ceil_mode', 0);
     return quantized(shapesOf((e) => byteWindows(e)))(d);
   },
-  QLinearGlobalAveragePool: (d) => {
+  'com.microsoft.QLinearGlobalAveragePool': (d) => {
     d.give('channels_last', 0);
     return quantized(() => () => [d.dims(4, false)])(d);
   },
-  QLinearReduceMean: (d) => {
+  'com.microsoft.QLinearReduceMean': (d) => {
     const rank = d.int(1, 4);
     const axes = d.subset(rank);
     d.has('axes');
     if (axes.length > 0) d.give('axes', axes);
     return quantized(() => () => [d.dims(rank, false)])(d);
   },
-  QLinearConcat: (d) => {
+  'com.microsoft.QLinearConcat': (d) => {
     const rank = d.int(1, 4);
     const axis = d.give('axis', d.int(0, rank - 1));
     const count = d.int(1, 3);
@@ -686,11 +691,10 @@ const makers = {
     d.types.inputs = zeroType;
     return () => {
       const dims = d.dims(rank, false);
-      const scale = () => ({ type: 'float32', dims: [], data: Float32Array.of(d.between(0.01, 0.1)) });
-      return [d.tensor(0, [], scales), d.tensor(1, [], steps), ...Array.from({ length: count }, () => [d.tensor(2, dims.with(axis, d.int(1, 4)), steps), scale(), d.tensor(2, [], steps)]).flat()];
+      return [...grids(d, 0), ...Array.from({ length: count }, () => [d.tensor(2, dims.with(axis, d.int(1, 4)), steps), scale(d), d.tensor(2, [], steps)]).flat()];
     };
   },
-  QLinearWhere: (d) => {
+  'com.microsoft.QLinearWhere': (d) => {
     const rank = d.int(1, 4);
     return () => {
       const dims = d.dims(rank, false);

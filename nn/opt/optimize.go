@@ -14,6 +14,7 @@ type pass struct {
 // activations are fused, because nothing behind an activation can be folded.
 var passes = []pass{
 	{"drop identities", dropIdentities},
+	{"fuse dynamic quantization", fuseDynamicQuant},
 	{"fuse LayerNormalization", fuseLayerNorm},
 	{"fuse HardSwish", fuseHardSwish},
 	{"fuse Silu", fuseSilu},
