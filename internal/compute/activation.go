@@ -215,3 +215,20 @@ func ThresholdedRelu(y, x []float32, alpha float32) {
 		y[i] = v
 	}
 }
+
+// Swish computes x · Sigmoid(alpha·x).
+func Swish(y, x []float32, alpha, _ float32) {
+	if alpha == 1 {
+		Silu(y, x)
+		return
+	}
+	var part [256]float32
+	for len(x) > 0 {
+		n := min(len(x), len(part))
+		t := part[:n]
+		kernel.MulRows(&t[0], &x[0], 0, 1, &alpha, 0, 0, 1, n)
+		kernel.SigmoidN(&t[0], &t[0], n)
+		kernel.MulRows(&y[0], &x[0], 0, 1, &t[0], 0, 1, 1, n)
+		x, y = x[n:], y[n:]
+	}
+}

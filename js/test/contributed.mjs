@@ -153,8 +153,150 @@ const rotary = (d) => {
   };
 };
 
+/** A sum of x and skip, normalized. @type {Maker} */
+const skipNorm = (d) => {
+  const simple = d.row.Name.includes('Simplified');
+  const [beta, bias, whole] = [d.chance(0.6), d.chance(0.5), d.chance(0.7)];
+  d.maybe('epsilon', Float32Array.of(d.pick([1e-12, 1e-5, 1e-3])));
+  d.outs = [true, false, false, d.chance(0.5)];
+  return () => {
+    const dims = d.dims(3, false);
+    const n = dims[2];
+    const skip = whole ? dims : d.pick([dims.slice(1), [1, ...dims.slice(1)]]);
+    return [d.tensor(0, dims), d.tensor(1, skip), d.tensor(2, [n]), ...simple ? [] : [beta ? d.tensor(3, [n]) : undefined], bias ? d.tensor(simple ? 3 : 4, [n]) : undefined];
+  };
+};
+
+/** @type {Maker} */
+const simplified = (d) => {
+  const rank = d.int(1, 4);
+  const axis = d.axis('axis', rank, -1, 1);
+  d.maybe('stash_type', 1);
+  d.outs = [true, false];
+  return () => {
+    const dims = d.dims(rank, false);
+    return [d.tensor(0, dims), d.tensor(1, dims.slice(axis))];
+  };
+};
+
+/** @type {Maker} */
+const embedNorm = (d) => {
+  const [segments, mask, positions] = [d.chance(0.6), d.chance(0.5), d.chance(0.3)];
+  d.maybe('epsilon', Float32Array.of(d.pick([1e-12, 1e-5, 1e-3])));
+  d.has('mask_index_type');
+  d.outs = [true, true, d.chance(0.5)];
+  return () => {
+    const [batch, count, n] = [d.int(1, 3), d.int(1, 7), d.pick([1, 4, 9, 33])];
+    const of = (i, most) => d.tensor(i, [batch, count], () => d.int(0, most - 1));
+    const known = (i, dims) => ({ ...d.tensor(i, dims), constant: true }); // onnxruntime wants to know their sizes
+    return [of(0, 11), segments ? of(1, 2) : undefined, known(2, [11, n]), known(3, [9, n]), segments ? known(4, [2, n]) : undefined, known(5, [n]), known(6, [n]),
+      mask ? of(7, 2) : undefined, positions ? of(8, 9) : undefined];
+  };
+};
+
+/** x and a bias for its last axis. @type {Maker} */
+const biased = (d) => {
+  const rank = d.int(1, 4);
+  const bias = !d.row.In[1].Opt || d.chance(0.6);
+  return () => {
+    const dims = d.dims(rank, false);
+    return [d.tensor(0, dims), bias ? d.tensor(1, dims.slice(-1)) : undefined];
+  };
+};
+
+/** @type {Maker} */
+const fusedMatMul = (d) => {
+  const rank = d.pick([2, 3, 4]);
+  const [ta, tb, batchA, batchB] = ['transA', 'transB', 'transBatchA', 'transBatchB'].map((name, i) => d.maybe(name, i < 2 || rank > 2 ? d.int(0, 1) : 0, 0, i < 2 ? 0.7 : 0.3));
+  return () => {
+    const [m, k, n] = [d.pick([1, 3, 4, 9, 33]), d.pick([1, 2, 8, 17]), d.pick([1, 4, 5, 16, 19])];
+    const lead = d.dims(rank - 2, false);
+    const of = (rows, cols, turned, batch) => {
+      const [p, q] = turned ? [cols, rows] : [rows, cols];
+      return batch && rank > 2 ? [p, ...lead, q] : [...lead, p, q];
+    };
+    return [d.tensor(0, of(m, k, ta, batchA), mild), d.tensor(1, of(k, n, tb, batchB), mild)];
+  };
+};
+
+/** @type {Maker} */
+const fusedGemm = (d) => {
+  const [ta, tb] = [d.maybe('transA', d.int(0, 1), 0), d.maybe('transB', d.int(0, 1), 0)];
+  const activation = d.give('activation', d.pick(['Relu', 'Sigmoid', 'Tanh', 'LeakyRelu', 'Elu', 'HardSigmoid', 'Softsign', 'Softplus', 'ThresholdedRelu']));
+  for (const name of ['activation_alpha', 'activation_beta', 'activation_gamma']) d.has(name);
+  if (/Leaky|Elu|Hard|Threshold/.test(activation)) d.give('activation_alpha', Float32Array.of(d.between(0.1, 0.9)));
+  if (/Hard/.test(activation)) d.give('activation_beta', Float32Array.of(d.between(0.1, 0.9)));
+  const bias = d.chance(0.7);
+  return () => {
+    const [m, k, n] = [d.pick([1, 3, 4, 9, 33]), d.pick([1, 2, 8, 17]), d.pick([1, 4, 5, 16, 19])];
+    return [d.tensor(0, ta ? [k, m] : [m, k]), d.tensor(1, tb ? [n, k] : [k, n]), ...bias ? [d.tensor(2, d.narrower([m, n]))] : []];
+  };
+};
+
+/** @type {Maker} */
+const gemmFastGelu = (d) => {
+  const bias = d.chance(0.6);
+  return () => {
+    const [k, n] = [d.pick([1, 2, 8, 17]), d.pick([1, 4, 5, 16, 19])];
+    return [d.tensor(0, [...d.dims(2, false), k]), d.tensor(1, [k, n]), ...bias ? [d.tensor(2, [n])] : []];
+  };
+};
+
+/** @type {Maker} */
+const groupNorm = (d) => {
+  const skip = d.row.Name.startsWith('Skip');
+  const groups = d.give('groups', d.int(1, 3));
+  d.maybe('channels_last', 1, 1);
+  const bias = d.chance(0.5);
+  d.outs = skip ? [true, d.chance(0.5)] : [true];
+  return () => {
+    const dims = d.dims(4, false);
+    const n = (dims[3] *= groups);
+    return [d.tensor(0, dims), d.tensor(1, [n]), d.tensor(2, [n]), ...skip ? [d.tensor(3, d.pick([dims, [dims[0], n], [dims[0], 1, 1, n]])), bias ? d.tensor(4, [n]) : undefined] : []];
+  };
+};
+
+/** @type {Maker} */
+const biasSoftmax = (d) => {
+  const axis = d.give('axis', d.int(1, 3));
+  const inner = d.give('is_inner_broadcast', d.int(0, 1));
+  return () => {
+    const dims = d.dims(4, false);
+    const shared = d.int(0, axis);
+    return [d.tensor(0, dims), d.tensor(1, dims.map((n, i) => (i < axis && (inner ? i >= shared : i < shared) ? 1 : n)))];
+  };
+};
+
+/** @type {Maker} */
+const tensorScatter = (d) => {
+  const axis = d.maybe('axis', d.pick([-2, 1, 2]), -2);
+  const mode = d.maybe('mode', d.pick(['linear', 'circular']), 'linear');
+  const at = d.chance(0.8);
+  return () => {
+    const dims = d.dims(4, false);
+    const k = (axis + 4) % 4;
+    dims[k] += 2;
+    const count = d.int(1, dims[k]);
+    return [d.tensor(0, dims), d.tensor(1, dims.with(k, count)), ...at ? [d.tensor(2, [dims[0]], () => d.int(0, mode === 'linear' ? dims[k] - count : dims[k] - 1))] : []];
+  };
+};
+
 /** @type {Record<string, Maker>} */
 export const contributed = {
   Attention: onnxAttention, 'com.microsoft.GroupQueryAttention': groupQuery, 'com.microsoft.MultiHeadAttention': multiHead,
   'com.microsoft.Attention': projectedAttention, RotaryEmbedding: rotary, 'com.microsoft.RotaryEmbedding': rotary,
+  'com.microsoft.SkipLayerNormalization': skipNorm, 'com.microsoft.SkipSimplifiedLayerNormalization': skipNorm,
+  SimplifiedLayerNormalization: simplified, 'com.microsoft.SimplifiedLayerNormalization': simplified, 'com.microsoft.EmbedLayerNormalization': embedNorm,
+  'com.microsoft.FastGelu': biased, 'com.microsoft.BiasGelu': biased, 'com.microsoft.FusedMatMul': fusedMatMul, 'com.microsoft.FusedGemm': fusedGemm,
+  'com.microsoft.GemmFastGelu': gemmFastGelu, 'com.microsoft.GroupNorm': groupNorm, 'com.microsoft.SkipGroupNorm': groupNorm,
+  'com.microsoft.BiasAdd': (d) => () => {
+    const dims = d.dims(3, false);
+    return [d.tensor(0, dims), d.tensor(1, dims.slice(-1)), d.tensor(2, dims)];
+  },
+  'com.microsoft.BiasSplitGelu': (d) => () => {
+    const dims = d.dims(3, false);
+    dims[2] *= 2;
+    return [d.tensor(0, dims), d.tensor(1, dims.slice(-1))];
+  },
+  'com.microsoft.BiasSoftmax': biasSoftmax, TensorScatter: tensorScatter,
 };

@@ -394,6 +394,9 @@ func planRMSNorm(c *Call) error {
 		return err
 	}
 	dims := sameOut(c).Dims
+	if c.NumOut() > 1 {
+		c.Out(1, ir.Float32, statDims(c, dims, axis)...)
+	}
 	s := Into[rmsNorm](c)
 	if err := s.gamma.set(c, 1, dims[axis:]); err != nil {
 		return err
@@ -422,7 +425,7 @@ func (s *rmsNorm) RunRows(a *Args, from, to int) {
 	if s.gamma.spread || s.gamma.wide {
 		from, to = from*s.rows, to*s.rows
 	}
-	must(norm.RMSNormRows(a.Out[0].Float32s()[from*s.cols:to*s.cols], nil, a.In[0].Float32s()[from*s.cols:to*s.cols],
+	must(norm.RMSNormRows(a.Out[0].Float32s()[from*s.cols:to*s.cols], part(output(a, 1), from, to), a.In[0].Float32s()[from*s.cols:to*s.cols],
 		s.gamma.of(a), to-from, s.cols, s.epsilon))
 	s.gamma.apply(a, a.Out[0].Float32s(), compute.Mul)
 }
