@@ -440,6 +440,9 @@ func judge(file []byte, seed uint64) (v verdict) {
 		v.fault = "optimized, " + how
 		return v
 	}
+	if draws(plain) {
+		return v // whose later runs go on with other numbers
+	}
 	resident, err := sessionOf(file, graph.Options{Resident: true, MaxBytes: maxBytes})
 	if err != nil {
 		v.fault = "resident: " + err.Error()
@@ -456,6 +459,17 @@ func judge(file []byte, seed uint64) (v verdict) {
 		}
 	}
 	return v
+}
+
+// draws says that a model has operators that draw numbers: each run goes on where the one
+// before has stopped.
+func draws(s *graph.Session) bool {
+	for _, o := range s.Ops() {
+		if strings.HasPrefix(o.Op, "Random") || o.Op == "Bernoulli" || o.Op == "Multinomial" {
+			return true
+		}
+	}
+	return false
 }
 
 // taken is outcome for a session whose inputs and results are in memory of the caller's, which takes the results
