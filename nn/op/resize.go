@@ -13,7 +13,7 @@ func init() { Register(resizeRows) }
 var resizeRows = []Row{{
 	Name: "Resize", Since: 10, Changes: []int{11, 13, 18, 19},
 	// Before opset 11 input 1 is what scales is now.
-	In: []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "roi", Types: floatTypes | 1<<ir.Float16, Opt: true},
+	In: []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "roi", Types: floatTypes | 1<<ir.Float16 | 1<<ir.BFloat16, Opt: true},
 		{Name: "scales", Types: float32Only, Opt: true, Since: 11}, {Name: "sizes", Types: intTypes, Opt: true, Since: 11}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "antialias", Kind: ir.AttrInt, Since: 18}, {Name: "axes", Kind: ir.AttrInts, Since: 18},
@@ -21,33 +21,35 @@ var resizeRows = []Row{{
 			"pytorch_half_pixel", "align_corners", "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"}, Since: 11},
 		{Name: "cubic_coeff_a", Kind: ir.AttrFloat, F: -0.75, Since: 11}, {Name: "exclude_outside", Kind: ir.AttrInt, Since: 11},
 		{Name: "extrapolation_value", Kind: ir.AttrFloat, Since: 11},
-		{Name: "keep_aspect_ratio_policy", Kind: ir.AttrString, S: "stretch", Words: []string{"stretch"}, Since: 18},
+		{Name: "keep_aspect_ratio_policy", Kind: ir.AttrString, S: "stretch", Words: []string{"stretch", "not_larger", "not_smaller"}, Since: 18},
 		{Name: "mode", Kind: ir.AttrString, S: "nearest", Words: []string{"nearest", "linear", "cubic"}},
 		{Name: "nearest_mode", Kind: ir.AttrString, S: "round_prefer_floor", Words: []string{"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"}, Since: 11}},
 	Rank: sameRank, Check: checkResize,
-	Limits: "modes linear and cubic for float32 only; without antialias; keep_aspect_ratio_policy=stretch only; " +
-		"roi in float32 only, and for mode nearest within the input",
-	Plan: planResize,
+	Limits: "modes linear and cubic for numbers only",
+	Plan:   planResize,
 }, {
 	Name: "Upsample", Since: 1, Changes: []int{7, 9},
 	In:  []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "scales", Types: float32Only, Since: 9}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "mode", Kind: ir.AttrString, S: "nearest", Words: []string{"nearest", "linear"}},
 		{Name: "scales", Kind: ir.AttrFloats, Till: 8}},
-	Rank: sameRank, Check: checkResize, Limits: "mode linear for float32 only",
+	Rank: sameRank, Check: checkResize, Limits: "mode linear for numbers only",
 	Plan: planResize,
 }}
 
+// resizedTypes are those that can be interpolated.
+const resizedTypes = numberTypes | halfTypes
+
 func checkResize(n *ir.Node) string {
 	mode := n.Str("mode", "nearest")
-	if v := n.In(0); v != nil && v.Type != ir.Undefined && v.Type != ir.Float32 && mode != "nearest" {
+	if v := n.In(0); v != nil && v.Type != ir.Undefined && !resizedTypes.Has(v.Type) && mode != "nearest" {
 		return "type " + v.Type.String()
 	}
-	if n.Int("antialias", 0) != 0 {
-		return "antialias=1"
-	}
-	if mode == "cubic" && n.Version < 11 {
+	switch {
+	case mode == "cubic" && n.Version < 11:
 		return "mode=cubic"
+	case mode == "nearest" && n.Int("antialias", 0) != 0:
+		return "antialias=1 of mode nearest"
 	}
 	return ""
 }
@@ -59,6 +61,7 @@ type resizing struct {
 	// Upsample and the first Resize.
 	coordinates string
 	nearest     string // how that is rounded, for mode nearest; "" is up where the axis shrinks, else down, as in the first Resize
+	antialias   bool   // what shrinks is averaged over more elements
 	axes        []resizedAxis
 }
 
@@ -76,10 +79,11 @@ func planResize(c *Call) error {
 		r.coordinates, r.nearest = c.Str("coordinate_transformation_mode"), c.Str("nearest_mode")
 	}
 	if r.mode != "nearest" {
-		if err := need(c, 0, float32Only); err != nil {
+		if err := need(c, 0, resizedTypes); err != nil {
 			return err
 		}
 	}
+	r.antialias = c.Row.Name == "Resize" && c.Int("antialias") != 0
 	if err := r.size(c); err != nil {
 		return err
 	}
@@ -121,29 +125,73 @@ func planResize(c *Call) error {
 		s.largest = max(s.largest, ir.Elements(now))
 	}
 	s.passes = passes
+	t := c.In(0).Type
+	s.size, s.limits, s.rounds = 4, limitsOf(t), r.antialias
+	if s.own = t == ir.Float32; !s.own {
+		s.size = 8
+		s.wide.set(c, 1, t, ir.Elements(out))
+	}
+	s.at = c.Bytes
 	if len(passes) > 1 {
-		c.Scratch(2 * 4 * s.largest)
+		c.Scratch(s.at + 2*s.size*s.largest)
 	}
 	return nil
 }
 
-// resize interpolates pass by pass.
+// limitsOf is the least and the greatest number of an integer type; of others there are none.
+func limitsOf(t ir.DType) [2]float64 {
+	if !intTypes.Has(t) {
+		return [2]float64{}
+	}
+	bits := t.Bits()
+	switch t {
+	case ir.Uint8, ir.Uint16, ir.Uint32, ir.Uint64:
+		return [2]float64{0, math.Ldexp(1, bits) - 1}
+	}
+	return [2]float64{-math.Ldexp(1, bits-1), math.Ldexp(1, bits-1) - 1}
+}
+
+// resize interpolates pass by pass: float32 in its own type, others in float64.
 type resize struct {
 	passes  []resizePass
-	largest int // elements between two passes
+	largest int  // elements between two passes
+	own     bool // float32
+	size    int  // bytes of an element in between
+	at      int  // bytes of scratch before what is in between
+	wide    wide[float64]
+	limits  [2]float64 // of an integer type; 0 and 0 for others
+	rounds  bool       // to the nearest integer, else towards 0, as onnxruntime does
 }
 
 func (s *resize) Run(a *Args) {
-	x, y := a.In[0].Float32s(), a.Out[0].Float32s()
+	if s.own {
+		runPasses(s, a, a.Out[0].Float32s(), a.In[0].Float32s(), (*resizePass).run)
+		return
+	}
+	y := s.wide.out(a)
+	runPasses(s, a, y, s.wide.in(a, 0), (*resizePass).runWide)
+	if s.limits[1] != 0 {
+		for i, v := range y {
+			whole := math.Round(v)
+			if !s.rounds && math.Abs(v-whole) > 1e-6*max(1, math.Abs(v)) { // else it is whole, but for rounding
+				whole = math.Trunc(v)
+			}
+			y[i] = min(max(whole, s.limits[0]), s.limits[1])
+		}
+	}
+	s.wide.done(a)
+}
+
+func runPasses[T slab.Elem](s *resize, a *Args, y, x []T, run func(p *resizePass, y, x []T)) {
 	if len(s.passes) == 0 {
 		copy(y, x)
 	}
 	for i := range s.passes {
 		to := y
 		if i < len(s.passes)-1 {
-			to = slab.View[float32](a.Scratch[i%2*4*s.largest:][:4*s.largest])
+			to = slab.View[T](a.Scratch[s.at+i%2*s.size*s.largest:][:s.size*s.largest])
 		}
-		s.passes[i].run(to, x)
+		run(&s.passes[i], to, x)
 		x = to
 	}
 }
@@ -214,6 +262,9 @@ func (r *resizing) size(c *Call) error {
 			}
 			r.axes[axis].out, r.axes[axis].scale = int(sizes[i]), float64(sizes[i])/float64(dims[axis])
 		}
+		if policy := c.Str("keep_aspect_ratio_policy"); policy != "stretch" {
+			r.keepAspect(axes, policy == "not_larger")
+		}
 		return nil
 	case len(scales) != len(axes):
 		return c.fail("there are % scales for % axes", nil, len(scales), len(axes))
@@ -229,20 +280,43 @@ func (r *resizing) size(c *Call) error {
 	return nil
 }
 
-// hostFloats reads input i, a list of float32 that shapes depend on.
+// hostFloats reads input i, a list of floats that shapes depend on.
 func hostFloats(c *Call, i int) ([]float32, error) {
 	in := c.In(i)
 	if in == nil {
 		return nil, nil
 	}
-	if in.Type != ir.Float32 {
-		return nil, unsupported(c, "type ", in.Type.String())
-	}
 	t, err := c.Host(i)
 	if err != nil {
 		return nil, err
 	}
-	return t.Float32s(), nil
+	if in.Type == ir.Float32 {
+		return t.Float32s(), nil
+	}
+	if !(floatTypes | halfTypes).Has(in.Type) {
+		return nil, unsupported(c, "type ", in.Type.String())
+	}
+	wide, list := make([]float64, in.Len()), make([]float32, in.Len())
+	loadFloats(in.Type)(wide, t.Data)
+	for k, v := range wide {
+		list[k] = float32(v)
+	}
+	return list, nil
+}
+
+// keepAspect gives the axes one scale: the smallest, or the largest, of those that the sizes
+// ask for.
+func (r *resizing) keepAspect(axes []int, smallest bool) {
+	scale := float32(0)
+	for i, axis := range axes {
+		if s := float32(r.axes[axis].scale); i == 0 || (s < scale) == smallest {
+			scale = s
+		}
+	}
+	for _, axis := range axes {
+		a := &r.axes[axis]
+		a.scale, a.out = float64(scale), int(math.Round(float64(float32(scale*float32(a.in)))))
+	}
 }
 
 // coordinate gives the place in the input, in elements, of output element j.
@@ -289,12 +363,16 @@ func (r *resizing) outside(axis int, x float64) bool {
 func resizeNearest(c *Call, r *resizing) error {
 	dims := c.In(0).Dims
 	steps, sources := rowMajor(c, dims), make([][]int, len(dims))
+	var beyond [][]int
 	for axis := range dims {
 		sources[axis] = c.Dims(r.axes[axis].out)
 		for j := range sources[axis] {
 			x := r.coordinate(axis, j)
 			if r.outside(axis, x) {
-				return unsupported(c, "mode=nearest with a region of interest beyond the input")
+				if beyond == nil {
+					beyond = make([][]int, len(dims))
+				}
+				beyond[axis] = append(beyond[axis], j)
 			}
 			i, nearest := 0.0, r.nearest
 			if nearest == "" {
@@ -316,7 +394,36 @@ func resizeNearest(c *Call, r *resizing) error {
 			sources[axis][j] = int(min(max(i, 0), float64(dims[axis]-1))) * steps[axis]
 		}
 	}
-	return stepSources(c, sources)
+	err := stepSources(c, sources)
+	if beyond == nil || err != nil {
+		return err
+	}
+	t := c.In(0).Type
+	s := &cropped{inner: c.Step, beyond: beyond, dims: c.Outs[0].Dims, value: make([]byte, max(t.Size(), 1))}
+	s.dims = append([]int(nil), s.dims...)
+	storeFloats(t)(s.value, []float64{float64(c.Float("extrapolation_value"))})
+	c.Step = s
+	return nil
+}
+
+// cropped puts a value where a region of interest lies outside of the input.
+type cropped struct {
+	inner  Step
+	beyond [][]int // the indices by axis
+	dims   []int   // of the output
+	value  []byte
+}
+
+func (s *cropped) Run(a *Args) {
+	s.inner.Run(a)
+	for axis, list := range s.beyond {
+		n := ir.Elements(s.dims[axis+1:]) * len(s.value)
+		for o := range ir.Elements(s.dims[:axis]) {
+			for _, j := range list {
+				fillTensor(a.Out[0].Data[(o*s.dims[axis]+j)*n:][:n], s.value)
+			}
+		}
+	}
 }
 
 // resizePass interpolates one axis.
@@ -325,7 +432,8 @@ type resizePass struct {
 	taps               int // for each
 	index              []int32
 	weight             []float32
-	beyond             []bool // takes value; empty when none does
+	exact              []float64 // the weights, where the elements are float64
+	beyond             []bool    // takes value; empty when none does
 	value              float32
 }
 
@@ -333,20 +441,35 @@ type resizePass struct {
 func (p *resizePass) set(c *Call, r *resizing, axis int, now []int) bool {
 	n, m := now[axis], r.axes[axis].out
 	p.outer, p.n, p.m, p.inner = ir.Elements(now[:axis]), n, m, ir.Elements(now[axis+1:])
-	p.index, p.weight, p.beyond, p.value = p.index[:0], p.weight[:0], p.beyond[:0], 0
+	p.index, p.weight, p.exact, p.beyond, p.value = p.index[:0], p.weight[:0], p.exact[:0], p.beyond[:0], 0
 	a, exclude := 0.0, false
 	if c.Row.Name == "Resize" {
 		a, exclude, p.value = float64(c.Float("cubic_coeff_a")), c.Int("exclude_outside") != 0, c.Float("extrapolation_value")
 	}
 	cubic := r.mode == "cubic"
-	first := 0
+	// So many elements before the one below the coordinate count, and taps in all.
+	before, by := 0, 1.0
 	p.taps = 2
 	if cubic {
-		first, p.taps = -1, 4
+		before, p.taps = 1, 4
+	}
+	if scale := r.axes[axis].scale; r.antialias && scale < 1 {
+		// The kernel is as much wider as the axis shrinks.
+		by = scale
+		before = int(math.Ceil(min(float64(p.taps/2)/scale, dimLimit)))
+		p.taps = 2*before + 1
 	}
 	changed := n != m
-	var weights [4]float64
-	w := weights[:p.taps]
+	if float64(p.taps)*float64(m) > float64(c.maxBytes/16) {
+		c.Err = c.fail("the % weights for each of % elements of axis % are more than the session's limit of % bytes has room for", nil, p.taps, m, axis, c.maxBytes)
+		return true
+	}
+	var few [4]float64
+	w := few[:min(p.taps, 4)]
+	if p.taps > 4 {
+		w = make([]float64, p.taps)
+	}
+	wide := c.In(0).Type != ir.Float32
 	for j := range m {
 		x := r.coordinate(axis, j)
 		if r.outside(axis, x) {
@@ -360,38 +483,31 @@ func (p *resizePass) set(c *Call, r *resizing, axis int, now []int) bool {
 		base := math.Floor(x)
 		sum := 0.0
 		for k := range w {
-			d := math.Abs(x - base - float64(first+k))
+			i := int(base) - before + k
+			d := math.Abs(x-float64(i)) * by
 			if cubic {
-				w[k] = cubicWeight(d, a)
+				w[k] = compute.CubicWeight(d, a)
 			} else {
-				w[k] = 1 - d
+				w[k] = max(1-d, 0)
 			}
-			if i := int(base) + first + k; exclude && (i < 0 || i >= n) {
+			if exclude && (i < 0 || i >= n) {
 				w[k] = 0
 			}
 			sum += w[k]
 		}
-		if !exclude || sum == 0 {
+		if !exclude && by == 1 || sum == 0 {
 			sum = 1
 		}
-		for k := range w {
-			p.index = append(p.index, int32(min(max(int(base)+first+k, 0), n-1)))
-			p.weight = append(p.weight, float32(w[k]/sum))
+		for k, v := range w {
+			p.index = append(p.index, int32(min(max(int(base)-before+k, 0), n-1)))
+			if wide {
+				p.exact = append(p.exact, v/sum)
+			} else {
+				p.weight = append(p.weight, float32(v/sum))
+			}
 		}
 	}
 	return changed
-}
-
-// cubicWeight is the cubic convolution kernel at distance d (Keys, "Cubic
-// convolution interpolation for digital image processing", 1981).
-func cubicWeight(d, a float64) float64 {
-	switch {
-	case d <= 1:
-		return ((a+2)*d-(a+3))*d*d + 1
-	case d < 2:
-		return ((a*d-5*a)*d+8*a)*d - 4*a
-	}
-	return 0
 }
 
 func (p *resizePass) run(y, x []float32) {
@@ -423,6 +539,26 @@ func (p *resizePass) run(y, x []float32) {
 				for q, v := range row {
 					to[q] += float32(v * w[0])
 				}
+			}
+		}
+	}
+}
+
+// runWide is run in float64.
+func (p *resizePass) runWide(y, x []float64) {
+	for o := range p.outer {
+		from := x[o*p.n*p.inner:]
+		for j := range p.m {
+			to := y[(o*p.m+j)*p.inner:][:p.inner]
+			for q := range to {
+				sum := 0.0
+				for k := j * p.taps; k < (j+1)*p.taps; k++ {
+					sum += float64(p.exact[k] * from[int(p.index[k])*p.inner+q])
+				}
+				if len(p.beyond) > 0 && p.beyond[j] {
+					sum = float64(p.value)
+				}
+				to[q] = sum
 			}
 		}
 	}
