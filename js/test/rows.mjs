@@ -343,7 +343,7 @@ function lines(dims, axis) {
 /** @type {Maker} */
 const resize = (d) => {
   const upsample = d.row.Name === 'Upsample';
-  const mode = d.maybe('mode', d.pick(d.typeOf(0) !== 'float32' || d.chance(0.4) ? ['nearest'] : ['linear', ...upsample || d.opset < 11 ? [] : ['cubic']]), 'nearest', 1);
+  const mode = d.maybe('mode', d.pick(!['float32', 'int32', 'uint8'].includes(d.typeOf(0)) || d.chance(0.4) ? ['nearest'] : ['linear', ...upsample || d.opset < 11 || d.typeOf(0) !== 'float32' ? [] : ['cubic']]), 'nearest', 1);
   const rank = mode === 'nearest' ? d.int(1, 5) : d.pick([2, 4]);
   const from = mode === 'nearest' ? 0 : rank - 2; // the axes that change
   const scales = Array.from({ length: rank }, (_, i) => (i < from ? 1 : d.pick(upsample ? [1, 2, 3, 1.5] : [0.5, 1, 1.5, 2, 3, 0.75, 2.25])));
@@ -353,13 +353,14 @@ const resize = (d) => {
     return () => [d.tensor(0, d.dims(rank, false)), ...d.opset >= 9 ? [at] : []];
   }
   for (const name of ['antialias', 'axes', 'keep_aspect_ratio_policy', 'extrapolation_value']) d.has(name);
+  const smooth = d.opset >= 18 && mode !== 'nearest' && d.maybe('antialias', d.int(0, 1), 0);
   if (d.opset < 11) {
     for (const name of ['coordinate_transformation_mode', 'cubic_coeff_a', 'exclude_outside', 'nearest_mode']) d.has(name);
     const at = { type: 'float32', dims: [rank], data: Float32Array.from(scales), host: true };
     return () => [d.tensor(0, d.dims(rank, false)), at];
   }
   const coordinates = d.maybe('coordinate_transformation_mode', d.pick(['half_pixel', 'pytorch_half_pixel', 'align_corners', 'asymmetric',
-    ...d.opset >= 19 ? ['half_pixel_symmetric'] : [], ...d.opset < 13 ? ['tf_half_pixel_for_nn'] : [], ...mode === 'linear' ? ['tf_crop_and_resize'] : []]), 'half_pixel');
+    ...d.opset >= 19 ? ['half_pixel_symmetric'] : [], ...d.opset < 13 ? ['tf_half_pixel_for_nn'] : [], ...mode === 'cubic' || smooth ? [] : ['tf_crop_and_resize']]), 'half_pixel');
   d.has('nearest_mode');
   if (mode === 'nearest') d.maybe('nearest_mode', d.pick(['round_prefer_floor', 'round_prefer_ceil', 'floor', 'ceil']));
   d.has('cubic_coeff_a');
@@ -369,6 +370,7 @@ const resize = (d) => {
   const crops = coordinates === 'tf_crop_and_resize';
   if (crops) d.maybe('extrapolation_value', Float32Array.of(d.between(-5, 5)));
   const bySizes = d.chance(0.4);
+  if (bySizes) d.maybe('keep_aspect_ratio_policy', d.pick(['stretch', 'not_larger', 'not_smaller']), 'stretch', from === 0 ? 0.5 : 0);
   const axes = d.has('axes') && d.chance(0.3) ? d.give('axes', Array.from({ length: rank - from }, (_, i) => from + i)) : undefined;
   const of = (list) => (axes ? list.slice(from) : list);
   return () => {

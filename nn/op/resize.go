@@ -13,7 +13,7 @@ func init() { Register(resizeRows) }
 var resizeRows = []Row{{
 	Name: "Resize", Since: 10, Changes: []int{11, 13, 18, 19},
 	// Before opset 11 input 1 is what scales is now.
-	In: []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "roi", Types: floatTypes | 1<<ir.Float16 | 1<<ir.BFloat16, Opt: true},
+	In: []In{{Name: "X", Types: storedTypes, Var: 'T'}, {Name: "roi", Types: floatTypes | 1<<ir.Float16, Opt: true},
 		{Name: "scales", Types: float32Only, Opt: true, Since: 11}, {Name: "sizes", Types: intTypes, Opt: true, Since: 11}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "antialias", Kind: ir.AttrInt, Since: 18}, {Name: "axes", Kind: ir.AttrInts, Since: 18},
