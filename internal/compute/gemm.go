@@ -136,6 +136,8 @@ type right struct {
 	pix    []int32  // rightPixels: the offsets of the block's columns
 	planes *lattice
 	ow     int
+	blocks *Blocks   // rightBlocks
+	room   []float32 // rightBlocks: space for the rows of a panel
 }
 
 const (
@@ -143,6 +145,7 @@ const (
 	rightTransposed        // [n, k]
 	rightPacked            // panels
 	rightPixels            // data[taps[k] + pix[n]]
+	rightBlocks            // few bits, with scales
 )
 
 // pack lays out rows k0 … k0+kc−1 of columns n0 … n0+nc−1.
@@ -171,6 +174,8 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 			}
 			kernel.Transpose(kernel.Ptr(panel), kernel.NR, kernel.Ptr(b.data[(n0+j)*b.ld+k0:]), b.ld, cols, kc)
 		}
+	case rightBlocks:
+		b.blocks.pack(dst, b.room, k0, kc, n0, nc)
 	case rightPixels:
 		kernel.PackPixels(kernel.Ptr(dst), kernel.Ptr(b.data), kernel.Ptr(b.taps[k0:]), kc, kernel.Ptr(b.pix), full+(rest+kernel.NR-1)/kernel.NR)
 	}

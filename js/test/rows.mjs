@@ -685,6 +685,35 @@ const makers = {
     if (axes.length > 0) d.give('axes', axes);
     return quantized(() => () => [d.dims(rank, false)])(d);
   },
+  'com.microsoft.MatMulNBits': (d) => {
+    for (const name of ['bits', 'accuracy_level', 'weight_prepacked', 'K', 'N', 'block_size']) d.has(name);
+    const bits = d.give('bits', d.pick([4, 4, 8]));
+    const size = d.give('block_size', d.pick([16, 32, 64]));
+    const [k, n] = [d.give('K', d.pick([16, 24, 32, 64, 100, 130])), d.give('N', d.pick([1, 3, 8, 17]))];
+    const blocks = Math.ceil(k / size);
+    const [zero, bias] = [d.chance(0.5), d.chance(0.3)];
+    const rank = d.int(1, 2);
+    for (const key of Object.keys(d.types)) if (d.types[key] === 'float16') d.types[key] = 'float32';
+    const octets = (dims) => ({ type: 'uint8', dims, data: Uint8Array.from({ length: product(dims) }, () => d.int(0, 255)), constant: true });
+    return () => [scale(d, [...d.dims(rank, false), k], plain), octets([n, blocks, (size * bits) / 8]), { ...scale(d, [n * blocks]), constant: true },
+      zero ? octets([n * Math.ceil((blocks * bits) / 8)]) : undefined, undefined, bias ? { ...scale(d, [n], plain), constant: true } : undefined];
+  },
+  'com.microsoft.GatherBlockQuantized': (d) => {
+    const bytes = d.types.D === 'uint8';
+    const bits = d.give('bits', bytes ? d.pick([4, 8]) : 4);
+    const size = d.give('block_size', d.pick([16, 32]));
+    d.give('gather_axis', 0);
+    d.give('quantize_axis', 1);
+    if (d.types.T === 'bfloat16') d.types.T = 'float32';
+    const zero = d.chance(0.5);
+    return () => {
+      const [rows, columns] = [d.int(2, 6), d.pick([16, 32, 48, 64])];
+      const blocks = Math.ceil(columns / size);
+      const per = bytes ? 8 / bits : 1;
+      return [{ ...d.tensor(0, [rows, columns / per], steps), constant: true }, d.tensor(1, [d.int(1, 4)], () => d.int(0, rows - 1)), { ...d.tensor(2, [rows, blocks], scales), constant: true },
+        ...zero ? [{ ...d.tensor(3, [rows, Math.ceil(blocks / per)], steps), constant: true }] : []];
+    };
+  },
   'com.microsoft.QLinearConcat': (d) => {
     const rank = d.int(1, 4);
     const axis = d.give('axis', d.int(0, rank - 1));

@@ -378,3 +378,110 @@ func TestQuantizedRunsDoNotAllocate(t *testing.T) {
 		require.Zero(t, testing.AllocsPerRun(5, func() { _ = run.Exec() }), n.op)
 	}
 }
+
+// bitsAt is element i of packed elements.
+func bitsAt(data []byte, i, bits int) float32 {
+	return float32(data[i*bits/8] >> (i * bits % 8) & (1<<bits - 1))
+}
+
+func TestWeightsOfFewBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for _, bits := range []int{2, 4, 8} {
+		for i, c := range []struct{ m, k, n, size int }{{1, 16, 1, 16}, {3, 40, 9, 16}, {1, 700, 21, 32}, {9, 1100, 8, 128}, {5, 33, 17, 32}} {
+			for zeros := range 3 {
+				name := fmt.Sprint(bits, " ", i, " ", zeros)
+				blocks := (c.k + c.size - 1) / c.size
+				x, b, s, bias := random(uint64(i), c.m, c.k), bytesOf(r, ir.Uint8, c.n, blocks, c.size*bits/8), scalesOf(r, c.n*blocks), random(9, c.n)
+				each := (blocks*bits + 7) / 8
+				var zero *ir.Tensor
+				switch zeros {
+				case 1:
+					zero = bytesOf(r, ir.Uint8, c.n*each)
+				case 2:
+					zero = random(5, c.n, blocks)
+				}
+				a := attrs("K", integer(int64(c.k)), "N", integer(int64(c.n)), "bits", integer(int64(bits)), "block_size", integer(int64(c.size)))
+				y := node{op: "MatMulNBits", domain: "com.microsoft", attrs: a, in: []*ir.Tensor{x, b, s, zero, nil, bias}}.run(t)[0]
+				want := make([]float64, c.m*c.n)
+				for k := range want {
+					row, j := k/c.n, k%c.n
+					sum, size := float64(bias.Float32s()[j]), 0.0
+					for e := range c.k {
+						block := e / c.size
+						point := float32(int(1) << (bits - 1))
+						switch zeros {
+						case 1:
+							point = bitsAt(zero.Data[j*each:], block, bits)
+						case 2:
+							point = zero.Float32s()[j*blocks+block]
+						}
+						w := (bitsAt(b.Data[(j*blocks+block)*c.size*bits/8:], e%c.size, bits) - point) * s.Float32s()[j*blocks+block]
+						term := float64(w) * float64(x.Float32s()[row*c.k+e])
+						sum, size = sum+term, size+math.Abs(term)
+					}
+					want[k] = sum
+					require.InDelta(t, sum, float64(y.Float32s()[k]), 1e-6*(1+size), "%s, element %d", name, k)
+				}
+			}
+		}
+	}
+	for _, kind := range []ir.DType{ir.Int4, ir.Uint4, ir.Uint8} {
+		for _, bits := range []int{2, 4, 8} {
+			if kind != ir.Uint8 && bits != 4 {
+				continue
+			}
+			for _, zeros := range []bool{false, true} {
+				per := 8 / bits
+				if kind != ir.Uint8 {
+					per = 1
+				}
+				dims, columns := []int{5, 3, 48 / per}, 48
+				data, s := bytesOf(r, kind, dims...), scalesOf(r, 5, 3, 3)
+				var zero *ir.Tensor
+				each := (3 + per - 1) / per
+				if zeros {
+					zero = bytesOf(r, kind, 5, 3, each)
+				}
+				a := attrs("bits", integer(int64(bits)), "block_size", integer(16), "quantize_axis", integer(2))
+				y := node{op: "GatherBlockQuantized", domain: "com.microsoft", attrs: a, in: []*ir.Tensor{data, list(2, -1, 2, 0), s, zero}}.run(t)[0]
+				require.Equal(t, []int{4, 3, columns}, append([]int{}, y.Dims...))
+				value := func(x *ir.Tensor, row, i, width int) float32 { // element i of a row of so many
+					if kind == ir.Uint8 {
+						return bitsAt(x.Data[row*width:], i, bits)
+					}
+					return float32(element(x, row*width+i))
+				}
+				for k, got := range y.Float32s() {
+					i, rest := k/(3*columns), k%(3*columns)
+					row, column := []int{2, 4, 2, 0}[i]*3+rest/columns, rest%columns
+					point := float32(0)
+					if kind == ir.Uint8 {
+						point = float32(int(1) << (bits - 1))
+					}
+					if zeros {
+						point = value(zero, row, column/16, each)
+					}
+					require.Equal(t, (value(data, row, column, dims[2])-point)*s.Float32s()[row*3+column/16], got, "%v %d bits, element %d", kind, bits, k)
+				}
+			}
+		}
+	}
+	ns := "com.microsoft"
+	x, b := random(1, 2, 40), bytesOf(r, ir.Uint8, 3, 3, 8)
+	sizes := attrs("K", integer(40), "N", integer(3), "block_size", integer(16))
+	for _, c := range []struct {
+		n    node
+		want string
+	}{
+		{node{op: "MatMulNBits", domain: ns, attrs: sizes, in: []*ir.Tensor{x, b, scalesOf(r, 8)}}, `scales has dimensions [8], want 9 elements for 3 columns of 40 in blocks of 16, 4 bits each`},
+		{node{op: "MatMulNBits", domain: ns, attrs: sizes, in: []*ir.Tensor{random(1, 2, 41), b, scalesOf(r, 9)}}, `A has dimensions [2 41], want rows of 40 elements`},
+		{node{op: "MatMulNBits", domain: ns, attrs: sizes, in: []*ir.Tensor{x, b, scalesOf(r, 9), bytesOf(r, ir.Uint8, 5)}}, `zero_points has dimensions [5], want 6 elements for 3 columns of 3 blocks`},
+		{node{op: "MatMulNBits", domain: ns, attrs: attrs("K", integer(40), "N", integer(3), "block_size", integer(24)), in: []*ir.Tensor{x, b, scalesOf(r, 9)}}, `block_size is 24, want a power of 2 from 16 on`},
+		{node{op: "MatMulNBits", domain: ns, attrs: sizes, in: []*ir.Tensor{x, b, scalesOf(r, 9), nil, ir.NewTensor(ir.Int32, 40)}}, `MatMulNBits with g_idx`},
+		{node{op: "GatherBlockQuantized", domain: ns, attrs: attrs("block_size", integer(16)), in: []*ir.Tensor{bytesOf(r, ir.Uint4, 2, 40), list(1), scalesOf(r, 2, 2)}}, `scales has dimensions [2 2], want [2 3] for blocks of 16 along axis 1 of [2 40]`},
+		{node{op: "GatherBlockQuantized", domain: ns, attrs: attrs("block_size", integer(16)), in: []*ir.Tensor{bytesOf(r, ir.Uint4, 2, 40), list(2), scalesOf(r, 2, 3)}}, `an index is 2, want one in [-2, 1]`},
+	} {
+		_, err := c.n.try()
+		require.ErrorContains(t, err, c.want)
+	}
+}
