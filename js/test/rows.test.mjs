@@ -145,6 +145,7 @@ const mixed = (c) => new Set(c.first.filter(Boolean).map(({ type }) => type)).si
 
 /** What is more than one operand's type. @type {[string, (c: Case) => boolean, string][]} */
 const otherwise = [
+  ['com.microsoft.SimplifiedLayerNormalization', () => true, 'no such operator in this domain: onnxruntime has it among those of ONNX'],
   ['RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['BatchNormalization', (c) => mixed(c) && (c.opset < 14 || c.opset === 14 && new Set([c.first[0], c.first[1]].map(({ type }) => type)).size > 1 || c.first.some(({ type }) => type === 'float64')), 'one type for all operands before opset 14, for x and scale before 15, and no kernel for float64 with others'],
   ['Gelu LeakyRelu Mish RMSNormalization', (c) => c.first.every(({ type }) => type === 'float64') && c.opset !== { Gelu: 20, LeakyRelu: 16, Mish: 18, RMSNormalization: 23 }[c.row.Name], 'no kernel; at the opset that has it anew it is taken for the operators that it is made of'],
