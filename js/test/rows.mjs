@@ -1055,6 +1055,86 @@ const makers = {
       return [d.tensor(0, [n, boxes, 4], box), d.tensor(1, [n, classes, boxes]), d.list(2, [d.int(0, 9)]), { ...d.tensor(3, [1], between(0, 1)), host: true }, { ...d.tensor(4, [1]), host: true }].slice(0, count === 1 ? 3 : count);
     };
   },
+  'com.microsoft.GridSample': (d) => {
+    d.give('mode', d.pick(['bilinear', 'nearest', 'bicubic']));
+    return () => {
+      const [n, c, ...sizes] = d.dims(4, false);
+      return [d.tensor(0, [n, c, ...sizes]), d.tensor(1, [n, ...d.dims(2, false), 2], between(-1.4, 1.4))];
+    };
+  },
+  'com.microsoft.FusedConv': (d) => {
+    const make = convolution(false)(d);
+    const activation = d.pick(['', 'Relu', 'Tanh', 'Sigmoid', 'LeakyRelu', 'Clip', 'HardSigmoid']);
+    d.has('activation_params');
+    d.has('activation');
+    if (activation) d.give('activation', activation);
+    if (activation === 'LeakyRelu') d.give('activation_params', { floats: [0.25] });
+    if (activation === 'Clip') d.give('activation_params', { floats: [-1, 2] });
+    if (activation === 'HardSigmoid') d.give('activation_params', { floats: [0.25, 0.5] });
+    return make;
+  },
+  'com.microsoft.NhwcMaxPool': (d) => {
+    const { sizes } = window(d, { pool: true });
+    return () => [d.tensor(0, [d.int(1, 2), ...sizes(), d.int(1, 3)])];
+  },
+  'com.microsoft.CropAndResize': (d) => () => {
+    const [n, rois] = [d.int(1, 3), d.int(1, 4)];
+    return [d.tensor(0, [n, d.int(1, 3), d.int(1, 9), d.int(1, 9)]), d.tensor(1, [rois, 4], between(-0.2, 1.2)), { ...d.tensor(2, [rois], between(0, n - 1)), host: true }, d.list(3, [d.int(1, 5), d.int(1, 5)])];
+  },
+  MaxRoiPool: (d) => {
+    d.give('pooled_shape', [d.int(1, 4), d.int(1, 4)]);
+    return () => {
+      const [n, rois] = [d.int(1, 3), d.int(1, 4)];
+      const boxes = Array.from({ length: rois }, () => [d.int(0, n - 1), d.int(0, 5), d.int(0, 5)]).flatMap(([i, u, v]) => [i, u, v, u + d.int(0, 6), v + d.int(0, 6)]);
+      return [d.tensor(0, [n, d.int(1, 3), d.int(1, 9), d.int(1, 9)]), { ...d.list(1, boxes, [rois, 5]), host: false }];
+    };
+  },
+  MaxUnpool: (d) => {
+    const spatial = d.int(1, 3);
+    const kernel = d.give('kernel_shape', Array.from({ length: spatial }, () => d.int(1, 3)));
+    d.give('strides', kernel);
+    d.has('pads');
+    return () => {
+      const dims = d.dims(2 + spatial, false);
+      const places = product(dims) * product(kernel);
+      const at = d.shuffled(Array.from({ length: places }, (_, i) => i)).slice(0, product(dims));
+      return [d.tensor(0, dims), { ...d.list(1, at, dims), host: false }];
+    };
+  },
+  Col2Im: (d) => {
+    const spatial = d.int(1, 3);
+    const each = (f) => Array.from({ length: spatial }, f);
+    const [block, strides, dilations] = [each(() => d.int(1, 3)), each(() => d.int(1, 2)), each(() => d.int(1, 2))];
+    d.give('strides', strides);
+    d.give('dilations', dilations);
+    d.has('pads');
+    return () => {
+      const size = block.map((k, i) => (k - 1) * dilations[i] + 1 + d.int(0, 4));
+      const places = size.map((n, i) => Math.floor((n - (block[i] - 1) * dilations[i] - 1) / strides[i]) + 1);
+      return [d.tensor(0, [d.int(1, 2), d.int(1, 3) * product(block), product(places)]), d.list(1, size), d.list(2, block)];
+    };
+  },
+  CenterCropPad: (d) => {
+    const rank = d.int(1, 4);
+    const axes = d.maybe('axes', d.subset(rank), undefined);
+    return () => [d.tensor(0, d.dims(rank, false), wild), d.list(1, Array.from({ length: axes ? axes.length : rank }, () => d.int(1, 7)))];
+  },
+  DeformConv: (d) => {
+    const [group, parts] = [d.give('group', d.int(1, 2)), d.give('offset_group', d.int(1, 2))];
+    const kernel = [d.int(1, 3), d.int(1, 3)];
+    d.maybe('kernel_shape', kernel);
+    const strides = d.give('strides', [d.int(1, 2), d.int(1, 2)]);
+    const dilations = d.give('dilations', [d.int(1, 2), d.int(1, 2)]);
+    d.give('pads', [1, 0, 1, 0]);
+    const [inner, outer, bias, mask] = [2 * d.int(1, 2), group * d.int(1, 3), d.chance(0.6), d.chance(0.6)];
+    return () => {
+      const n = d.int(1, 2);
+      const size = kernel.map((k, i) => (k - 1) * dilations[i] + 1 + d.int(0, 5));
+      const places = size.map((m, i) => Math.floor((m + (i === 0 ? 2 : 0) - (kernel[i] - 1) * dilations[i] - 1) / strides[i]) + 1);
+      return [d.tensor(0, [n, inner, ...size]), d.tensor(1, [outer, inner / group, ...kernel]), d.tensor(2, [n, parts * product(kernel) * 2, ...places]),
+        bias ? d.tensor(3, [outer]) : undefined, mask ? d.tensor(4, [n, parts * product(kernel), ...places]) : undefined];
+    };
+  },
   RoiAlign: (d) => {
     d.maybe('output_height', d.int(1, 4), 1);
     d.maybe('output_width', d.int(1, 4), 1);

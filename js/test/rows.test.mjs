@@ -82,6 +82,9 @@ const typesWithoutKernel = [
   ['AveragePool LpPool GlobalAveragePool GlobalMaxPool GlobalLpPool', 0, 'float64'],
   ['MaxPool', 0, 'float64', 7],
   ['GridSample', 0, 'float64', 19],
+  ['MaxUnpool Col2Im', 0, 'float64'],
+  ['CenterCropPad', 0, 'bfloat16 int16 uint16'],
+  ['CenterCropPad', 1, 'int32'],
   ['TopK', 0, 'uint16 uint32 uint64'],
   ['CumSum', 0, 'uint32 uint64'],
   ['ReduceL1 ReduceL2 ReduceLogSum ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare', 0, 'uint32'],
@@ -158,8 +161,8 @@ const otherwise = [
   ['com.microsoft.MultiHeadAttention', (c) => c.first[0].dims.length === 5 || c.first[1].dims.length === 5, 'no kernel for keys and values that are packed'],
   ['com.microsoft.GroupQueryAttention', (c) => c.attributes.do_rotary === 1 && [c.first[7], ...c.runs.map(({ in7 }) => in7)].some((v) => v && v.dims[1] % 8 > 0), 'heads of which 16 elements are a part, where they are turned'],
   ['com.microsoft.Attention', (c) => !c.first[2] || Boolean(c.first[4] && c.first[5]), 'no kernel without a bias, or with a past and a bias of scores'],
-  ['GridSample', (c) => c.types.T !== c.types.S && (c.opset >= 20 || c.types.T === 'float32'), 'one type for both operands'],
-  ['RoiAlign', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
+  ['GridSample', (c) => (c.types.T === 'float64') !== (c.types.S === 'float64') && (c.opset >= 20 || c.types.T !== 'float64'), 'one type for both operands'],
+  ['RoiAlign MaxRoiPool', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['GlobalLpPool', (c) => c.opset >= 22 && c.types.T === 'float32', 'no kernel from opset 22 on'],
   ['OneHot', (c) => !oneHots.includes(c.first.map(({ type }) => (type === 'float16' ? 'float32' : type)).join('/')) && !oneHots.includes(c.first.map(({ type }) => type).join('/')), 'no kernel for the three types'],
   ['Pow', (c) => c.opset < 12 && c.first[0].type !== c.first[1].type, 'one type for both operands before opset 12'],
@@ -195,6 +198,8 @@ const differences = [
   ['Slice', farEnd, 'onnxruntime takes an end of 2^31 − 1 for the far end in the direction of a negative step; ONNX limits it to the last element'],
   ['Squeeze', (c) => c.attributes.axes?.length === 0 || c.first[1]?.data.length === 0, 'onnxruntime takes an empty list of axes for none given, and removes all; ONNX lists what is removed'],
   ['ConvTranspose', (c) => /^SAME/.test(c.attributes.auto_pad) && c.first[1].dims.slice(2).some((k, i) => k < (c.attributes.strides?.[i] ?? 1)), 'SAME is stride times the size in ONNX; onnxruntime gives less where windows do not touch'],
+  ['Col2Im', (c) => c.first[1].data.length !== 2 && [...c.attributes.strides, ...c.attributes.dilations].some((v) => v > 1), 'onnxruntime counts places without strides, and blocks with their gaps, but for two dimensions'],
+  ['com.microsoft.NhwcMaxPool', (c) => /^SAME/.test(c.attributes.auto_pad) && c.attributes.kernel_shape.some((k, i) => k < (c.attributes.strides?.[i] ?? 1)), 'onnxruntime starts inside the plane where SAME would be a negative pad'],
   ['AveragePool LpPool', (c) => (c.row.Name === 'LpPool' || c.opset >= 19) && strides(c), 'onnxruntime starts inside the plane where SAME would be a negative pad, and refuses that before opset 19'],
   ['STFT', (c) => c.first[0].dims[2] === 2 && Boolean(c.first[2]), 'onnxruntime does not multiply complex signals by the window as ONNX says'],
   ['DFT', (c) => c.types.T === 'float64' && c.attributes.inverse === 1, 'onnxruntime divides by the length in float32'],
@@ -224,7 +229,7 @@ function toleranceOf(c, type) {
   if (type === 'float16') return { rel: 4e-3, sums: true, floor: 1 };
   // onnxruntime squares before it subtracts: digits are lost where numbers of a group are nearly alike.
   if (/^(Batch|Group|Instance)Normalization$/.test(c.row.Name)) return { rel: 5e-3, floor: 1 };
-  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|AveragePool|Global|GridSample|.*Normalization|.*Attention|Fused.*|Scatter|LSTM|GRU|RNN|DFT|STFT|.*Window|CDist|Linear|SVM)/.test(c.row.Name), floor: 0.1 };
+  return { rel: 1e-5, sums: /^(Conv|Gemm|MatMul|Einsum|Det|Reduce|Cum|.*Loss|Resize|Upsample|DeformConv|AveragePool|Global|GridSample|.*Normalization|.*Attention|Fused.*|Scatter|LSTM|GRU|RNN|DFT|STFT|.*Window|CDist|Linear|SVM)/.test(c.row.Name), floor: 0.1 };
 }
 
 /** Where two results differ, '' for nowhere. @param {Case} c */

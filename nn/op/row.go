@@ -230,6 +230,16 @@ func (r *Row) attr(name string) int {
 	panic("op: the row of " + r.Name + " lists no attribute " + name)
 }
 
+// has says whether the row lists an attribute, for operators that share a plan function.
+func (r *Row) has(name string) bool {
+	for i := range r.Attrs {
+		if r.Attrs[i].Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 // in is the operand that input i of a node is, nil beyond the list.
 func (r *Row) in(i int) *In {
 	if i < len(r.In) {

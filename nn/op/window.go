@@ -74,7 +74,10 @@ func windowOf(c *Call, dims, kernel []int) (s sliding, err error) {
 	if spatial == 1 {
 		size, kernel = c.Clone([]int{1, dims[2]}), c.Clone([]int{1, kernel[0]})
 	}
-	auto := c.Str("auto_pad")
+	auto := ""
+	if c.Row.has("auto_pad") {
+		auto = c.Str("auto_pad")
+	}
 	if auto == "VALID" {
 		clear(pads)
 	}
