@@ -20,12 +20,13 @@ const (
 //	y = Σ eˢ⁻ᵐ·v / (Σ eˢ⁻ᵐ + eˢⁱⁿᵏ⁻ᵐ)   over the keys that the query sees, m the largest s
 //
 // Rows of q, k, v and y are LDQ, LDK, LDV and LDY elements apart. A query that sees no key
-// gives 0. Keys are met in tiles: what was summed up is scaled when a larger m comes.
+// gives 0, or NaN if Strict: what a softmax of -Inf alone is. Keys are met in tiles: what was summed up is scaled when a larger m comes.
 type Attention struct {
 	Depth, Width       int // elements of a key, and of a value
 	LDQ, LDK, LDV, LDY int
 	Scale, Softcap     float32
 	Keep               Stage // what of the scores is kept
+	Strict             bool
 }
 
 // Stage is a point in the life of a score.
@@ -71,6 +72,8 @@ type Plane[T any] struct {
 	Data []T // nil for none
 	Row  int // from a row to the next, 0 for one that all share
 	Cols int
+	// Spread says that a row is one element, which is that of all keys.
+	Spread bool
 }
 
 // ScratchLen returns how many float32 of scratch Run wants for heads of so many queries
@@ -248,6 +251,13 @@ func (r *attentionRun) bias(p *Plane[float32], s []float32, k, n int) {
 	if p.Data == nil {
 		return
 	}
+	if p.Spread {
+		for i := range r.h.Queries {
+			row := kernel.Ptr(s[i*n:])
+			kernel.AddRows(row, row, 0, 1, &p.Data[i*p.Row], 0, 0, 1, n)
+		}
+		return
+	}
 	have := min(n, max(0, p.Cols-k))
 	for i := range r.h.Queries {
 		row := s[i*n:][:n]
@@ -309,7 +319,7 @@ func (r *attentionRun) finish() {
 			// What was summed up is relative to the largest score: sum·f + e^(sink−m), over f.
 			sum = float32(sum*f) + kernel.ExpOf(h.Sink-m)
 			r.factor[i] = f / sum
-		} else if r.factor[i] = 1 / sum; sum == 0 {
+		} else if r.factor[i] = 1 / sum; sum == 0 && !a.Strict {
 			r.factor[i] = 0
 		}
 		if y := h.Y[i*a.LDY:][:a.Width]; r.begun {

@@ -38,6 +38,8 @@ func attended(a *Attention, h *Head) (y, scores []float64) {
 			for _, b := range []*Plane[float32]{&h.Bias, &h.Bias2} {
 				switch {
 				case b.Data == nil:
+				case b.Spread:
+					p[k] += float64(b.Data[i*b.Row])
 				case k < b.Cols:
 					p[k] += float64(b.Data[i*b.Row+k])
 				default:
@@ -79,7 +81,7 @@ func attended(a *Attention, h *Head) (y, scores []float64) {
 			sum += p[k]
 		}
 		for k := range p {
-			if sum > 0 {
+			if sum > 0 || a.Strict {
 				p[k] /= sum
 			}
 			for d := 0; k < h.Keys && d < a.Width; d++ {
@@ -132,11 +134,15 @@ func TestAttention(t *testing.T) {
 			}
 		}
 		if r.IntN(3) == 0 {
-			h.Mask = Plane[byte]{make([]byte, h.Queries*keys), keys * r.IntN(2), keys}
+			h.Mask = Plane[byte]{Data: make([]byte, h.Queries*keys), Row: keys * r.IntN(2), Cols: keys}
 			for i := range h.Mask.Data {
 				h.Mask.Data[i] = byte(r.IntN(2))
 			}
 		}
+		if r.IntN(6) == 0 {
+			h.Bias = Plane[float32]{Data: testkit.Normal(r, h.Queries, 0, 1), Row: r.IntN(2), Cols: 1, Spread: true}
+		}
+		a.Strict = a.Keep != KeepSoftmax && h.Keys > 0 && !h.Causal && r.IntN(2) == 0
 		if h.HasSink = r.IntN(4) == 0; h.HasSink {
 			h.Sink = float32(r.NormFloat64())
 		}
@@ -151,7 +157,12 @@ func TestAttention(t *testing.T) {
 			if d := i % a.LDY; d >= a.Width {
 				require.Equal(t, before[i], got, at)
 			} else {
-				require.InDelta(t, y[i/a.LDY*a.Width+d], float64(got), 2e-5, at)
+				want := y[i/a.LDY*a.Width+d]
+				if math.IsNaN(want) {
+					require.True(t, math.IsNaN(float64(got)), at)
+				} else {
+					require.InDelta(t, want, float64(got), 2e-5, at)
+				}
 			}
 		}
 		for i, got := range h.Scores {

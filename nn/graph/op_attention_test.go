@@ -52,25 +52,6 @@ func planar(x *ir.Tensor) cube {
 	return out
 }
 
-// behind is past with rows of x behind it, along axis 2.
-func behind(past, x cube) cube {
-	out := newCube(x.dims[0], x.dims[1], past.dims[2]+x.dims[2], x.dims[3])
-	for b := range x.dims[0] {
-		for h := range x.dims[1] {
-			for s := range out.dims[2] {
-				for d := range x.dims[3] {
-					if s < past.dims[2] {
-						*out.at(b, h, s, d) = *past.at(b, h, s, d)
-					} else {
-						*out.at(b, h, s, d) = *x.at(b, h, s-past.dims[2], d)
-					}
-				}
-			}
-		}
-	}
-	return out
-}
-
 // turned is RotaryEmbedding of x, whose row s of batch b is at position at(b, s).
 func turned(x cube, cos, sin *ir.Tensor, interleaved bool, at func(b, s int) int) cube {
 	out := newCube(x.dims...)

@@ -44,7 +44,7 @@ func TestSkipNormalizations(t *testing.T) {
 					c.in[len(c.in)-1] = bias
 				}
 				got := c.run(t)
-				var y, sums, means, rstds []float64
+				var y, sums, rstds []float64
 				for r := range batch * length {
 					row := make([]float64, n)
 					for i := range row {
@@ -62,7 +62,7 @@ func TestSkipNormalizations(t *testing.T) {
 						}
 						y = append(y, v)
 					}
-					means, rstds = append(means, row[0]), append(rstds, normed[0]/row[0])
+					rstds = append(rstds, normed[0]/row[0])
 				}
 				within(t, y, got[0], 1e-5, c.op)
 				within(t, sums, got[3], 1e-6, c.op)

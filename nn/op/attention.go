@@ -100,6 +100,7 @@ func (h *heads) packed(input, at, rows, row, head int) {
 type plane struct {
 	input, cols      int
 	batch, head, row int
+	spread           bool // one column stands for all
 }
 
 // set reads dimensions that broadcast to [batch, heads, queries, cols]: cols may be fewer than keys.
@@ -112,7 +113,7 @@ func (p *plane) set(c *Call, input, batch, heads, queries, keys int) error {
 	if n := len(d); n < 2 || n > 4 || d[n-1] > keys {
 		return c.fail("input % has dimensions @, want [%, %, %, %] or some that are repeated to those", d, input, batch, heads, queries, keys)
 	}
-	p.input, p.cols = input, d[len(d)-1]
+	p.input, p.cols, p.spread = input, d[len(d)-1], false
 	step := p.cols
 	want := [3]int{batch, heads, queries}
 	steps := [3]*int{&p.batch, &p.head, &p.row}
@@ -132,7 +133,7 @@ func (p *plane) set(c *Call, input, batch, heads, queries, keys int) error {
 }
 
 func planeOf[T any](p *plane, data []T, b, h, i int) compute.Plane[T] {
-	return compute.Plane[T]{Data: data[min(b*p.batch+h*p.head+i*p.row, len(data)):], Row: p.row, Cols: p.cols}
+	return compute.Plane[T]{Data: data[min(b*p.batch+h*p.head+i*p.row, len(data)):], Row: p.row, Cols: p.cols, Spread: p.spread}
 }
 
 // cache is what keys or values are put together in: what there was, then what is new. It is
@@ -288,7 +289,7 @@ func planAttention(c *Call) error {
 		if s.heads, err = headsOf(c, "q_num_heads", q[2]); err != nil {
 			return err
 		}
-		if kvHeads, err = headsOf(c, "kv_num_heads", k[2]); err != nil {
+		if _, err = headsOf(c, "kv_num_heads", k[2]); err != nil {
 			return err
 		}
 		if kvHeads, err = headsOf(c, "kv_num_heads", v[2]); err != nil {

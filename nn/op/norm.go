@@ -62,6 +62,14 @@ var normRows = []Row{{
 	Rank:  sameRank,
 	Plan:  planLpNorm,
 }, {
+	// The optimizer's: x over at least epsilon.
+	Name: "LpNormalization", Domain: ir.Internal, Since: 1,
+	In:    []In{{Name: "input", Types: float32Only, Var: 'T'}},
+	Out:   []Out{{Name: "output", Var: 'T'}},
+	Attrs: []Attr{lastAxis, {Name: "p", Kind: ir.AttrInt, I: 2}, {Name: "epsilon", Kind: ir.AttrFloat}},
+	Rank:  sameRank,
+	Plan:  planLpNorm,
+}, {
 	Name: "LRN", Since: 1, Changes: []int{13},
 	In:  []In{{Name: "X", Types: floatTypes, Var: 'T'}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
@@ -248,6 +256,7 @@ func planWideLayerNorm(c *Call, dims, out []int, rows, cols int) error {
 	c.Scratch(4 * ir.Elements(dims))
 	s := Into[wideLayerNorm](c)
 	s.rows, s.cols, s.epsilon, s.shift = rows, cols, float64(c.Float("epsilon")), c.In(2) != nil
+	s.rms = c.Node.Op == "RMSNormalization"
 	s.scaled.set(out, dims, c.In(1).Dims)
 	if s.shift {
 		s.shifted.set(out, out, c.In(2).Dims)
@@ -258,13 +267,17 @@ func planWideLayerNorm(c *Call, dims, out []int, rows, cols int) error {
 type wideLayerNorm struct {
 	rows, cols      int
 	epsilon         float64
-	shift           bool
+	shift, rms      bool
 	scaled, shifted broadcast
 }
 
 func (s *wideLayerNorm) Run(a *Args) {
 	x, y := slab.View[float32](a.Scratch[:4*s.rows*s.cols]), a.Out[0].Float32s()
-	must(norm.LayerNormRows(x, nil, nil, a.In[0].Float32s(), nil, nil, nil, s.rows, s.cols, s.epsilon))
+	if s.rms {
+		must(norm.RMSNormRows(x, nil, a.In[0].Float32s(), nil, s.rows, s.cols, s.epsilon))
+	} else {
+		must(norm.LayerNormRows(x, nil, nil, a.In[0].Float32s(), nil, nil, nil, s.rows, s.cols, s.epsilon))
+	}
 	walkRows(&s.scaled, compute.Mul, y, x, a.In[1].Float32s(), 0)
 	if s.shift {
 		walkRows(&s.shifted, compute.Add, y, y, a.In[2].Float32s(), 0)
@@ -393,7 +406,17 @@ func planRMSNorm(c *Call) error {
 	if err != nil {
 		return err
 	}
-	dims := sameOut(c).Dims
+	dims := c.In(0).Dims
+	if c.Node.Wide {
+		out, err := broadcastDims(c, 0, 1)
+		if err != nil {
+			return err
+		}
+		if !ir.SameDims(out, dims) {
+			return planWideLayerNorm(c, dims, out, rows, cols)
+		}
+	}
+	sameOut(c)
 	if c.NumOut() > 1 {
 		c.Out(1, ir.Float32, statDims(c, dims, axis)...)
 	}
@@ -487,7 +510,11 @@ func planLpNorm(c *Call) error {
 		s.center, s.sum, s.power = false, true, int(p)
 		return nil
 	}
-	lp, err := norm.NewLpNorm(dims, axis, int(c.Int("p")), 0)
+	epsilon := float32(0)
+	if c.Node.Domain == ir.Internal {
+		epsilon = c.Float("epsilon")
+	}
+	lp, err := norm.NewLpNorm(dims, axis, int(c.Int("p")), float64(epsilon))
 	if err != nil {
 		return c.Fail(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/norm"
@@ -62,6 +63,11 @@ func planSkipNorm(c *Call, beta, bias int) error {
 		return c.fail("input has dimensions @, want at least one", dims)
 	}
 	cols := dims[len(dims)-1]
+	if c.Node.Wide {
+		if wide, err := planWideSkipNorm(c, beta); wide || err != nil {
+			return err
+		}
+	}
 	s := Into[skipNorm](c)
 	*s = skipNorm{rows: ir.Elements(dims[:len(dims)-1]), cols: cols, epsilon: float64(c.Float("epsilon")), rms: beta == none, beta: none, bias: none, sum: none}
 	if skip := c.In(1).Dims; !ir.SameDims(skip, dims) {
@@ -150,6 +156,95 @@ func (s *skipNorm) RunRows(a *Args, from, to int) {
 			must(norm.LayerNormRows(y[lo:hi], part(mean, row, row+count), part(rstd, row, row+count), sum, nil, a.In[2].Float32s(), beta, count, s.cols, s.epsilon))
 		}
 		row += count
+	}
+}
+
+// planWideSkipNorm is for what the optimizer has made of a sum and a normalization, whose
+// operands broadcast in any way. It is not wide where planSkipNorm will do.
+func planWideSkipNorm(c *Call, beta int) (wide bool, err error) {
+	sum, err := broadcastDims(c, 0, 1)
+	if err != nil {
+		return false, err
+	}
+	cols := 0
+	if len(sum) > 0 {
+		cols = sum[len(sum)-1]
+	}
+	if n := c.In(2).Len(); n == cols && ir.SameDims(sum, c.In(0).Dims) && (beta == none || c.In(beta) == nil || c.In(beta).Len() == cols) {
+		skip := c.In(1).Dims
+		if ir.SameDims(skip, sum) || len(sum) > 1 && ir.Elements(skip) == ir.Elements(sum[1:]) {
+			return false, nil
+		}
+	}
+	if len(sum) == 0 {
+		return false, c.Fail("the sum is a scalar")
+	}
+	s := Into[wideSkipNorm](c)
+	sum = c.Clone(sum)
+	s.rms, s.rows, s.cols, s.epsilon = beta == none, ir.Elements(sum[:len(sum)-1]), cols, float64(c.Float("epsilon"))
+	s.add.set(sum, c.In(0).Dims, c.In(1).Dims)
+	out := c.Clone(sum)
+	s.beta = none
+	for _, i := range [...]int{2, beta} {
+		if i == none || c.In(i) == nil {
+			continue
+		}
+		n := c.In(i).Len()
+		if last := out[len(out)-1]; last == 1 {
+			out[len(out)-1] = n
+		} else if n != last && n != 1 {
+			return false, c.fail("input % has dimensions @ for rows of %", c.In(i).Dims, i, last)
+		}
+		if i == beta {
+			s.beta = i
+		}
+	}
+	if err := checkDims(c, out); err != nil {
+		return false, err
+	}
+	s.scaled.set(out, sum, c.In(2).Dims)
+	if s.beta != none {
+		s.shifted.set(out, out, c.In(s.beta).Dims)
+	}
+	c.Out(0, ir.Float32, out...)
+	s.sum = none
+	if c.NumOut() > 3 {
+		c.Out(1, ir.Float32)
+		c.Out(2, ir.Float32)
+		c.Out(3, ir.Float32, sum...)
+		s.sum = 3
+	}
+	s.size = ir.Elements(sum)
+	c.Scratch(8 * s.size)
+	return true, nil
+}
+
+type wideSkipNorm struct {
+	add, scaled, shifted broadcast
+	rows, cols, size     int
+	beta, sum            int
+	rms                  bool
+	epsilon              float64
+}
+
+func (s *wideSkipNorm) Run(a *Args) {
+	if s.size == 0 {
+		return
+	}
+	scratch, y := slab.View[float32](a.Scratch), a.Out[0].Float32s()
+	sums, x := scratch[:s.size], scratch[s.size:2*s.size]
+	if s.sum != none {
+		sums = a.Out[s.sum].Float32s()
+	}
+	walkRows(&s.add, compute.Add, sums, a.In[0].Float32s(), a.In[1].Float32s(), 0)
+	if s.rms {
+		must(norm.RMSNormRows(x, nil, sums, nil, s.rows, s.cols, s.epsilon))
+	} else {
+		must(norm.LayerNormRows(x, nil, nil, sums, nil, nil, nil, s.rows, s.cols, s.epsilon))
+	}
+	walkRows(&s.scaled, compute.Mul, y, x, a.In[2].Float32s(), 0)
+	if s.beta != none {
+		walkRows(&s.shifted, compute.Add, y, y, a.In[s.beta].Float32s(), 0)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
@@ -49,6 +50,13 @@ var unaryRows = []Row{
 	{Name: "Abs", Since: 1, Changes: []int{6, 13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Neg", Since: 1, Changes: []int{6, 13}, In: xNumbers, Out: yOut, Rank: sameRank, Plan: planSigned},
 	{Name: "Sign", Since: 9, Changes: []int{13}, In: []In{{Name: "input", Types: numberTypes, Var: 'T'}}, Out: outputOut, Rank: sameRank, Plan: planSigned},
+	{
+		// The optimizer's: of two operands that broadcast.
+		Name: "SiluMul", Domain: ir.Internal, Since: 1,
+		In:  []In{{Name: "A", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T'}},
+		Out: yOut, Rank: widestRank,
+		Plan: planSiluMul,
+	},
 	{Name: "Silu", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Rank: sameRank, Plan: planSilu},
 	{
 		Name: "Gelu", Since: 20, In: xFloats, Out: yOut,
@@ -215,6 +223,59 @@ func planFunction(c *Call, f *function) error {
 }
 
 func planSilu(c *Call) error { return stepFunction(c, compute.Silu) }
+
+// planSiluMul: y = silu(a)·b.
+func planSiluMul(c *Call) error {
+	out, err := broadcastDims(c, 0, 1)
+	if err != nil {
+		return err
+	}
+	c.Out(0, ir.Float32, out...)
+	s := Into[siluMul](c)
+	s.n, s.alike = ir.Elements(out), ir.SameDims(c.In(0).Dims, c.In(1).Dims)
+	if s.alike {
+		c.InPlace(0, 0)
+		c.InPlace(0, 1)
+		return nil
+	}
+	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
+	c.Scratch(4 * c.In(0).Len())
+	return nil
+}
+
+type siluMul struct {
+	n     int
+	alike bool
+	walk  broadcast
+}
+
+func (s *siluMul) Rows() int {
+	if !s.alike {
+		return 1
+	}
+	return chunks(s.n)
+}
+
+func (s *siluMul) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
+
+func (s *siluMul) RunRows(a *Args, from, to int) {
+	x, g, y := a.In[0].Float32s(), a.In[1].Float32s(), a.Out[0].Float32s()
+	switch {
+	case s.n == 0:
+	case s.alike:
+		lo, hi := chunk(s.n, from, to)
+		var part [256]float32 // y may be either operand
+		for ; lo < hi; lo += len(part) {
+			t := part[:min(len(part), hi-lo)]
+			compute.Silu(t, x[lo:lo+len(t)])
+			compute.Mul(y[lo:lo+len(t)], t, 0, 1, g[lo:], 0, 1, 1, len(t))
+		}
+	default:
+		t := slab.View[float32](a.Scratch)[:len(x)]
+		compute.Silu(t, x)
+		walkRows(&s.walk, compute.Mul, y, t, g, 0)
+	}
+}
 
 func planGelu(c *Call) error {
 	tanh := c.Str("approximate") == "tanh"

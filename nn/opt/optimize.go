@@ -16,12 +16,19 @@ var passes = []pass{
 	{"drop identities", dropIdentities},
 	{"fuse dynamic quantization", fuseDynamicQuant},
 	{"fuse LayerNormalization", fuseLayerNorm},
+	{"fuse RMSNormalization", fuseRMSNorm},
+	{"fuse GroupNormalization", fuseGroupNorm},
+	{"fuse LpNormalization", fuseLpNorm},
+	{"fuse Gelu", fuseGelu},
 	{"fuse HardSwish", fuseHardSwish},
 	{"fuse Silu", fuseSilu},
+	{"fuse attention", fuseAttention},
 	{"fold BatchNormalization", foldBatchNorm},
 	{"fold affine", foldAffine},
 	{"fuse bias", fuseBias},
 	{"fuse activation", fuseActivation},
+	{"fuse gates", fuseGate},
+	{"fuse residual sums", fuseResidual},
 }
 
 // Optimize runs all passes over g, whose constant nodes have been evaluated.
