@@ -23,12 +23,11 @@ type doubleNorm struct {
 	epsilon     float64
 	outside     bool // epsilon is added to the root
 
-	scaled, shifted         broadcast // y·scale, y + shift, over dimensions of their own
-	hasScale, hasShift      bool
-	scratchMean, scratchDev int // in elements
+	scaled, shifted    broadcast // y·scale, y + shift, over dimensions of their own
+	hasScale, hasShift bool
 }
 
-// setDouble makes s normalize x where kept says which dimensions number the groups.
+// set makes s normalize x where kept says which dimensions number the groups.
 func (s *doubleNorm) set(c *Call, kept []bool) {
 	dims := c.In(0).Dims
 	s.dims, s.steps = append(s.dims[:0], dims...), append(s.steps[:0], c.Dims(len(dims))...)
