@@ -1,4 +1,4 @@
-//go:build !train
+//go:build !train && !lean
 
 package main
 

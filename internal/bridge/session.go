@@ -3,6 +3,7 @@
 package bridge
 
 import (
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -226,8 +227,8 @@ func readableSymbols(values []*ir.Value) {
 
 // Release ends a session or a generator. A second Release says Disposed.
 func (b *Bridge) Release(h Handle) error {
-	if w, ok := b.handles.get(h).(*Writer); ok {
-		b.releaseWriter(h, w)
+	if w, ok := b.handles.get(h).(interface{ end(*Bridge, Handle) }); ok {
+		w.end(b, h)
 		return nil
 	}
 	s, err := b.session(h)
@@ -240,6 +241,15 @@ func (b *Bridge) Release(h Handle) error {
 	giveAll(s.files)
 	s.files, s.run = nil, nil
 	return nil
+}
+
+// forget takes a session or generator off the list.
+func (b *Bridge) forget(h holder) {
+	// Delete clears what is behind the list: what referred to the file's memory would keep
+	// it from being used again.
+	if i := slices.Index(b.all, h); i >= 0 {
+		b.all = slices.Delete(b.all, i, i+1)
+	}
 }
 
 // Description says what a session takes and gives.

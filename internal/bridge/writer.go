@@ -1,10 +1,8 @@
-//go:build !train
+//go:build !train && !lean
 
 package bridge
 
 import (
-	"slices"
-
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/text"
 )
@@ -66,20 +64,11 @@ func (b *Bridge) Writer(h Handle) (*Writer, error) {
 	return nil, gone(h, "generator", v)
 }
 
-// releaseWriter ends a generator.
-func (b *Bridge) releaseWriter(h Handle, w *Writer) {
+// end ends the generator, which has the handle h.
+func (w *Writer) end(b *Bridge, h Handle) {
 	b.drop(h)
 	b.forget(w)
 	w.Release()
 	slab.Give(w.file)
 	w.file = nil
-}
-
-// forget takes a session or generator off the list.
-func (b *Bridge) forget(h holder) {
-	// Delete clears what is behind the list: what referred to the file's memory would keep
-	// it from being used again.
-	if i := slices.Index(b.all, h); i >= 0 {
-		b.all = slices.Delete(b.all, i, i+1)
-	}
 }

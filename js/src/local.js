@@ -84,7 +84,7 @@ export class Local {
       return { handle };
     };
     try {
-      const full = await fullRuntime(options);
+      const full = await fullRuntime(options, 'InferenceSession.create');
       core.check();
       const own = moved(target, meter.received, full);
       return new Local(full, full.invoke('open', own, { ...choices, files: files.map((file) => ({ ...slabOf(file), slab: moved(file.target, file.bytes, full) })) }));

@@ -34,8 +34,8 @@ export function init(options = {}) {
 }
 
 /**
- * As init, for whoever has checked the options.
- * @param {InitOptions} options
+ * As init, for whoever has checked the options. full: if nothing was started yet, it is to be the full edition.
+ * @param {InitOptions & { full?: boolean }} options
  * @returns {Promise<import('../index.js').Runtime>}
  */
 export async function ensure(options) {
@@ -132,13 +132,13 @@ export function inherited(options, edition = 'model') {
 }
 
 /**
- * @param {InitOptions} options
+ * @param {InitOptions & { full?: boolean }} options
  * @param {NonNullable<InitOptions['onProgress']>} tell
  */
 async function start(options, tell) {
-  const { wasmModule, wasmURL, variant: wanted = 'auto', signal } = options;
+  const { wasmModule, wasmURL, variant: wanted = 'auto', signal, full } = options;
   const variant = chooseVariant(wanted);
-  const module = wasmModule ?? await loadModule(variant, options);
+  const module = wasmModule ?? await loadModule(full ? `full.${variant}` : variant, options);
   if (signal?.aborted) throw aborted(signal, 'init');
   tell({ phase: 'start', loaded: 0 });
 
@@ -176,19 +176,21 @@ export async function fullModule(options) {
 }
 
 /**
- * An instance of it, which ends with the current one. All sessions of this thread that need it share it.
- * @param {InitOptions} options of a session
+ * An instance of it: the current one, or one beside it that ends with it. All of this thread that need it share it.
+ * @param {InitOptions} options of who needs it
+ * @param {string} what is being done, for the error
  */
-export async function fullRuntime(options) {
-  live('InferenceSession.create');
+export async function fullRuntime(options, what) {
+  const core = live(what);
+  if (core.api.edition === 'full') return core;
   const { module, variant } = await fullModule(options);
-  live('InferenceSession.create');
+  live(what);
   full ??= Core.start(module, variant, () => {
     full = fullCore = undefined;
-  }, 'full').then((core) => (fullCore = core), (error) => {
-    full = undefined;
-    throw error;
-  });
+  }, 'full').then((started) => (fullCore = started));
+  full.catch(() => (full = undefined));
+  await full;
+  live(what); // it may have ended meanwhile, and not known of this one
   return full;
 }
 
@@ -233,12 +235,9 @@ export class Runtime {
   memory() {
     const sum = { total: 0, inUse: 0, tensors: 0, sessions: 0, scratch: 0 };
     for (const core of this.#core === current && fullCore ? [this.#core, fullCore] : [this.#core]) {
-      const { inUse, tensors, sessions, scratch } = core.invoke('memory');
-      sum.total += core.memory.size;
-      sum.inUse += inUse;
-      sum.tensors += tensors;
-      sum.sessions += sessions;
-      sum.scratch += scratch;
+      /** @type {typeof sum} */
+      const memory = { total: core.memory.size, ...core.invoke('memory') };
+      for (const key of /** @type {(keyof typeof sum)[]} */ (Object.keys(sum))) sum[key] += memory[key];
     }
     return sum;
   }

@@ -2,18 +2,18 @@
 // one of them is wanted.
 import { reason } from './cause.js';
 import { DisposedError, LoadError, NormError, ShapeError, UnsupportedError, aborted } from './errors.js';
-import { chooseVariant, ownFile, sharedModule } from './loader.js';
+import { ownFile } from './loader.js';
 import { unwatch, watch } from './lost.js';
 import { ArrayTarget, SlabTarget, beginModel, readModel } from './model.js';
 import { runScript } from './node.js';
 import { checkOptions, checkSignal, known } from './options.js';
 import { Pool } from './pool.js';
-import { ensure, fullRuntime, inherited, live } from './runtime.js';
+import { ensure, fullModule, fullRuntime, inherited } from './runtime.js';
 import { checkSession } from './sessionoptions.js';
 import { describe } from './tensor.js';
 
 /** What the script is given of this one, in the order of text/parts.js, so that both have the same classes of errors and the same module. */
-export const parts = [DisposedError, LoadError, NormError, ShapeError, UnsupportedError, aborted, chooseVariant, sharedModule, watch, unwatch, ArrayTarget, SlabTarget, beginModel, readModel, checkOptions, checkSignal, checkSession, Pool, ensure, fullRuntime, inherited, live, describe, known];
+export const parts = [DisposedError, LoadError, NormError, ShapeError, UnsupportedError, aborted, fullModule, watch, unwatch, ArrayTarget, SlabTarget, beginModel, readModel, checkOptions, checkSignal, checkSession, Pool, ensure, fullRuntime, inherited, describe, known];
 
 /** By which the script finds who waits for it. */
 const key = 'normwasm.text';

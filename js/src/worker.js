@@ -41,7 +41,7 @@ const calls = {
     return { value: await session.profile(tensors(feeds)) };
   },
   async writer({ bytes, options: { wasmModule, variant, ...options } }) {
-    writer = LocalWriter.open(await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {}), bytes, options);
+    writer = LocalWriter.open(await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {}, 'full'), bytes, options);
     return { value: writer.info };
   },
   async writerStart({ prompt, sampling }) {

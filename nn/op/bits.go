@@ -1,3 +1,5 @@
+//go:build !lean
+
 package op
 
 import "github.com/normwasm/normwasm/nn/ir"

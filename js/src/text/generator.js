@@ -20,28 +20,24 @@ export async function openWriter(model, config, options) {
   const { signal, graphOptimizationLevel } = options;
   const choices = { config: config && JSON.stringify(config), graphOptimizationLevel };
   if (options.worker) return RemoteWriter.open(model, choices, options);
-  const start = parts.ensure(options);
+  const start = parts.ensure({ ...options, full: true });
   const opened = parts.beginModel(model, signal);
+  /** @type {import('../core.js').Core} */
+  let core;
   try {
     await start;
+    core = await parts.fullRuntime(options, where);
   } catch (error) {
     opened.response?.then(({ body }) => body?.cancel()).catch(() => {});
     throw error;
   }
-  const core = parts.live(where);
   const target = new parts.SlabTarget(core);
   const meter = await parts.readModel(opened, target, options, 'model');
   if (signal?.aborted) {
     target.drop();
     throw aborted(signal, where);
   }
-  const copy = core.memory.u8.slice(target.address, target.address + meter.received);
-  try {
-    return new LocalWriter(core, target, { ...choices, bytes: meter.received });
-  } catch (error) {
-    if (!(error instanceof parts.UnsupportedError && error.code === 'OTHER_EDITION')) throw error;
-  }
-  return LocalWriter.open(await parts.fullRuntime(options), copy, choices);
+  return new LocalWriter(core, target, { ...choices, bytes: meter.received });
 }
 
 /** In a worker, which has a module of its own. */
@@ -56,23 +52,20 @@ class RemoteWriter {
    */
   static async open(model, choices, options) {
     const { signal } = options;
-    const source = parts.inherited(options);
-    const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
-    const variant = parts.chooseVariant(wanted);
+    const { workerURL } = parts.inherited(options);
     const target = new parts.ArrayTarget();
-    const [module, meter] = await Promise.all([
-      wasmModule ?? parts.sharedModule(variant, source),
+    const [{ module, variant }, meter] = await Promise.all([
+      options.wasmModule ? { module: options.wasmModule, variant: 'auto' } : parts.fullModule(options),
       parts.readModel(parts.beginModel(model, signal), target, options, 'model'),
     ]);
     if (signal?.aborted) throw parts.aborted(signal, where);
-    const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const writer = new RemoteWriter();
     const stop = () => writer.#pool.end('its creation was aborted');
     signal?.addEventListener('abort', stop, { once: true });
     try {
       const bytes = target.bytes.slice(0, meter.received);
       const worker = await writer.#pool.start(workerURL);
-      writer.info = await writer.#pool.send(worker, { call: 'writer', bytes, options: { wasmModule: module, variant: known ? variant : 'auto', ...choices } }, [bytes.buffer]);
+      writer.info = await writer.#pool.send(worker, { call: 'writer', bytes, options: { wasmModule: module, variant, ...choices } }, [bytes.buffer]);
       writer.#pool.created = true;
       return writer;
     } catch (error) {

@@ -9,8 +9,7 @@
  * @property {typeof import('../errors.js').ShapeError} ShapeError
  * @property {typeof import('../errors.js').UnsupportedError} UnsupportedError
  * @property {typeof import('../errors.js').aborted} aborted
- * @property {typeof import('../loader.js').chooseVariant} chooseVariant
- * @property {typeof import('../loader.js').sharedModule} sharedModule
+ * @property {typeof import('../runtime.js').fullModule} fullModule
  * @property {typeof import('../lost.js').watch} watch
  * @property {typeof import('../lost.js').unwatch} unwatch
  * @property {typeof import('../model.js').ArrayTarget} ArrayTarget
@@ -24,13 +23,12 @@
  * @property {typeof import('../runtime.js').ensure} ensure
  * @property {typeof import('../runtime.js').fullRuntime} fullRuntime
  * @property {typeof import('../runtime.js').inherited} inherited
- * @property {typeof import('../runtime.js').live} live
  * @property {typeof import('../tensor.js').describe} describe
  * @property {Record<string, Set<string>>} known
  */
 
 /** In the order of src/text.js. */
-const names = 'DisposedError LoadError NormError ShapeError UnsupportedError aborted chooseVariant sharedModule watch unwatch ArrayTarget SlabTarget beginModel readModel checkOptions checkSignal checkSession Pool ensure fullRuntime inherited live describe known'.split(' ');
+const names = 'DisposedError LoadError NormError ShapeError UnsupportedError aborted fullModule watch unwatch ArrayTarget SlabTarget beginModel readModel checkOptions checkSignal checkSession Pool ensure fullRuntime inherited describe known'.split(' ');
 
 /**
  * Adds the options that there are here to those that the rest of the package knows.
