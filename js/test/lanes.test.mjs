@@ -65,7 +65,7 @@ for (const variant of ['scalar', 'simd']) {
       assert.match(api.doc, /None\s+throws/);
       const functions = Object.keys(api).filter((name) => typeof api[name] === 'function');
       assert.deepEqual(functions.sort(), [
-        ...api.operations, 'describe', 'dispose', 'exit', 'files', 'help', 'layer', 'limit', 'memory', 'open', 'profile', 'read', 'release', 'run', 'tensor', 'write', 'writer', 'writerInfo', 'writerNext', 'writerStart',
+        ...api.operations, 'describe', 'dispose', 'exit', 'files', 'help', 'layer', 'limit', 'memory', 'open', 'profile', 'read', 'release', 'run', 'tensor', 'write',
       ].sort());
       for (const name of functions) {
         assert.ok(api[name].doc.startsWith(`${name}(`), name);

@@ -42,7 +42,7 @@ func (s *Session) PrepareLists(counts []int, dims [][]int, fed [][]byte) (r *Run
 		return nil, released("Prepare")
 	}
 	defer recovered("planning", &err)
-	if s.lists || counts != nil {
+	if !op.Lean && (s.lists || counts != nil) {
 		if err := s.count(counts, dims); err != nil {
 			return nil, err
 		}

@@ -1,9 +1,12 @@
 package onnx
 
-import "github.com/normwasm/normwasm/nn/op"
+import (
+	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/nn/op"
+)
 
 // Elsewhere names an operator of the model in b that this edition of the module lacks and
-// the full one has, or gives "". It only reads b, which Read may not have had: the caller
+// the full one has, or the opset where the full one alone knows its operators; or gives "". It only reads b, which Read may not have had: the caller
 // can hand the file on to the other edition. What is damaged is Read's to report.
 func Elsewhere(b []byte) string {
 	if !op.Lean {
@@ -16,16 +19,42 @@ func Elsewhere(b []byte) string {
 		}
 		found := ""
 		switch m.num {
+		case 8: // an operator set: what opsets 1 to 6 wrote in another way is written anew there
+			found = old(m.data)
 		case 7: // the graph
 			found = elsewhereOf(m.data, 1, 0)
-		case 25: // a function
-			found = elsewhereOf(m.data, 7, 0)
+		case 25: // a function, with operator sets of its own
+			for f := open(m.data, "function"); f.next() && found == ""; {
+				if f.num == 9 && f.kind == kindBytes {
+					found = old(f.data)
+				}
+			}
+			if found == "" {
+				found = elsewhereOf(m.data, 7, 0)
+			}
 		}
 		if found != "" {
 			return found
 		}
 	}
 	return ""
+}
+
+// old says of an OperatorSetIdProto whether it is of ONNX before op.LeanOpset.
+func old(b []byte) string {
+	domain, version := "", int64(0)
+	for m := open(b, "opset import"); m.next(); {
+		switch {
+		case m.num == 1 && m.kind == kindBytes:
+			domain = domainName(string(m.data))
+		case m.num == 2 && m.kind == kindVarint:
+			version = int64(m.bits)
+		}
+	}
+	if domain != "" || version < op.MinOpset || version >= op.LeanOpset {
+		return ""
+	}
+	return text.Join("those of opset ", version)
 }
 
 // elsewhereOf looks through the nodes of a graph or function, which are its fields of a number, and what they contain.

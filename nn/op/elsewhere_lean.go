@@ -2,7 +2,11 @@
 
 package op
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/normwasm/normwasm/nn/ir"
+)
 
 // Lean says that this is the edition without the operators whose files begin with
 // "//go:build !lean": rare ones, and bulky ones.
@@ -12,3 +16,6 @@ const Lean = true
 func Elsewhere(key string) bool {
 	return key != "" && !strings.Contains(key, " ") && strings.Contains(elsewhere, " "+key+" ")
 }
+
+// Modernize is the full edition's: models of opsets before LeanOpset are for that one.
+func Modernize(*ir.Graph) {}

@@ -5,10 +5,12 @@ import (
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
-// The ONNX opset versions that are implemented.
+// The ONNX opset versions that are implemented, and the first one that the lean edition
+// knows: Modernize turns what was before into that.
 const (
-	MinOpset = 1
-	MaxOpset = 26
+	MinOpset  = 1
+	LeanOpset = 7
+	MaxOpset  = 26
 )
 
 // Row is all that is known of an operator.

@@ -156,7 +156,7 @@ func (c *compiler) loop(d *node) {
 		}
 	}
 	d.inPlace = make([]uint32, len(d.outs))
-	d.loop, d.step, d.runs = l, l, true
+	d.loop, d.step, d.runs = l, loopStep{l}, true
 	c.plan.loops = append(c.plan.loops, l)
 }
 
@@ -377,8 +377,12 @@ func (e *bodyError) under(name string) error {
 	return ir.Shape(message)
 }
 
-// Run is the loop's step.
-func (l *loop) Run(*op.Args) {
+// loopStep is the step of a loop. It is a type of its own so that the linker can leave out loops where
+// nothing makes one: methods by which a type that Plan refers to could be a step are never left out.
+type loopStep struct{ loop *loop }
+
+func (s loopStep) Run(*op.Args) {
+	l := s.loop
 	err := l.run()
 	l.plan.looped = 0
 	for _, other := range l.plan.loops {

@@ -230,12 +230,12 @@ func (c *compiler) body(g *ir.Graph) *body {
 		d.outs = make([]*place, len(d.out))
 		if d.row.Planned {
 			c.plan.branches = true
-			switch n.Op {
-			case "If":
+			switch {
+			case n.Op == "If":
 				for _, name := range [...]string{"then_branch", "else_branch"} {
 					d.bodies = append(d.bodies, c.body(n.Attrs[name].G))
 				}
-			case "Loop", "Scan", "SequenceMap":
+			case !op.Lean && (n.Op == "Loop" || n.Op == "Scan" || n.Op == "SequenceMap"):
 				c.loop(d)
 			}
 		}

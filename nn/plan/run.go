@@ -6,6 +6,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
 )
 
 // Bind gives the inputs their memory, and the first segment its own. fed has what inputs
@@ -172,7 +173,7 @@ func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 	for k := 0; ; k++ {
 		s := p.segments[k]
 		if k > 0 {
-			if s.after != nil {
+			if !op.Lean && s.after != nil {
 				if p.receive(s.after) {
 					p.stamp++
 					p.stale = min(p.stale, k)

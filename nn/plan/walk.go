@@ -43,7 +43,7 @@ func (p *Plan) through(k int, s *segment) error {
 	}
 	if s.value != nil {
 		p.current[s.waitFor] = s.value
-	} else if k == 0 {
+	} else if !op.Lean && k == 0 {
 		p.enterInputs()
 	}
 	p.reached = k
@@ -100,7 +100,7 @@ func (p *Plan) whole(k int, s *segment) error {
 		}
 		n := f.body.nodes[f.next]
 		var err error
-		if n.loop != nil {
+		if !op.Lean && n.loop != nil {
 			if err := p.reach(s, n); err != nil {
 				return err
 			}
@@ -110,7 +110,7 @@ func (p *Plan) whole(k int, s *segment) error {
 			waits = true
 			break
 		}
-		if n.row.Planned && n.bodies == nil {
+		if !op.Lean && n.row.Planned && n.bodies == nil {
 			if err = p.visitList(s, n); err == nil {
 				f.next++
 				continue
@@ -223,7 +223,7 @@ func (p *Plan) visit(s *segment, n *node) error {
 		if pl == nil {
 			return unknown(n.node.Inputs[i])
 		}
-		if pl.list != nil {
+		if !op.Lean && pl.list != nil {
 			return p.passList(s, n, i)
 		}
 		if pl != n.places[i] {
