@@ -151,7 +151,7 @@ const otherwise = [
   ['com.microsoft.SimplifiedLayerNormalization', () => true, 'no such operator in this domain: onnxruntime has it among those of ONNX'],
   ['RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial', (c) => c.opset >= 22, 'no kernel from opset 22 on'],
   ['BatchNormalization', (c) => mixed(c) && (c.opset < 14 || c.opset === 14 && new Set([c.first[0], c.first[1]].map(({ type }) => type)).size > 1 || c.first.some(({ type }) => type === 'float64')), 'one type for all operands before opset 14, for x and scale before 15, and no kernel for float64 with others'],
-  ['Gelu LeakyRelu Mish RMSNormalization', (c) => c.first.every(({ type }) => type === 'float64') && c.opset !== { Gelu: 20, LeakyRelu: 16, Mish: 18, RMSNormalization: 23 }[c.row.Name], 'no kernel; at the opset that has it anew it is taken for the operators that it is made of'],
+  ['Gelu LeakyRelu Mish RMSNormalization', (c) => c.attributes.approximate !== 'tanh' && c.first.every(({ type }) => type === 'float64') && c.opset !== { Gelu: 20, LeakyRelu: 16, Mish: 18, RMSNormalization: 23 }[c.row.Name], 'no kernel; at the opset that has it anew it is taken for the operators that it is made of'],
   ['Gelu', (c) => c.types.T === 'float64' && c.opset === 20 && c.attributes.approximate !== 'tanh', 'no kernel for Erf of float64, which it is made of'],
   ['PRelu', (c) => !/float(16|32)/.test(c.types.T) && (c.opset !== 16 || /uint/.test(c.types.T)), 'no kernel; at opset 16 it is taken for the operators that it is made of'],
   ['BitCast', (c) => c.types.input === 'bool', 'no kernel for bool'],
