@@ -245,7 +245,10 @@ const convolution = (transposed) => (d) => {
     d.give('strides', strides);
   }
   return () => {
+    const { pads = [], dilations = [] } = d.attributes;
     const plane = fixed ? shape : sizes();
+    // So long that padding leaves something of the result.
+    if (transposed) plane.forEach((n, i) => (plane[i] = Math.max(n, 1 + Math.ceil(((pads[i] ?? 0) + (pads[spatial + i] ?? 0) - (kernel[i] - 1) * (dilations[i] ?? 1)) / strides[i]))));
     return [
       d.tensor(0, [d.int(1, 2), group * inner, ...plane]),
       d.tensor(1, transposed ? [group * inner, outer, ...kernel] : [group * outer, inner, ...kernel]),
@@ -1040,6 +1043,8 @@ const makers = {
     };
   },
   AffineGrid: (d) => {
+    // Of float16 onnxruntime refuses some sizes, and divides 0 by 0 for others; here it is float32 between casts, as everywhere.
+    for (const key of Object.keys(d.types)) if (d.types[key] === 'float16') d.types[key] = 'float32';
     const spatial = d.int(2, 3);
     return () => {
       const size = d.dims(2 + spatial, false);

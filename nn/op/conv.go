@@ -288,7 +288,7 @@ func (s *sliding) transposed(c *Call) (oh, ow int, err error) {
 			return want, nil
 		}
 		out := full - *before - *after
-		if n == 0 || out < 0 {
+		if n == 0 || out <= 0 {
 			return 0, c.fail("x @ is too small for the pads", x)
 		}
 		return out, nil
