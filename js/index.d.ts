@@ -37,7 +37,8 @@ export type Variant = 'relaxed' | 'simd' | 'scalar';
 /** What {@link init} takes: where the module is, which build of it, and how to follow or stop the download. */
 export interface InitOptions {
   /** Where the .wasm is; the default finds the packaged file next to the module (browser and Node).
-   *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default.
+   *  A URL that ends with a slash is a folder with the packaged files; then the variant is chosen as by default, and the other editions
+   *  (`normwasm.full.*.wasm`, which has the rarer operators, and `normwasm.train.*.wasm`) are looked for there too.
    *  In Node a string without a scheme is a file's path. */
   wasmURL?: string | URL;
   /** A compiled module, for hosts that forbid compiling bytes at run time, and for an AudioWorklet, which cannot fetch:
@@ -596,7 +597,7 @@ export interface RunOptions {
 // ---- text -------------------------------------------------------------------------------------
 
 /** Encodes texts as tokens and decodes them. It needs no module: `init` may come later, or never. What reads and runs tokenizers is a script of its own,
- *  `normwasm.text.js` beside this one (9 KB), which the first use of `Tokenizer` or `TextGenerator` fetches. Service workers and AudioWorklets cannot
+ *  `normwasm.text.js` beside this one (10 KB), which the first use of `Tokenizer` or `TextGenerator` fetches. Service workers and AudioWorklets cannot
  *  import a script later: they have neither. */
 export class Tokenizer {
   private constructor();
@@ -621,7 +622,7 @@ export class Tokenizer {
 export interface TextGeneratorOptions extends InitOptions, OnnxRuntimeOptions {
   tokenizer: Tokenizer;
   /** The object of the model's `config.json`. Files of safetensors need it, for their tensors do not tell the number of heads; of ONNX models it tells the length
-   *  of the context (`max_position_embeddings`), of both the tokens that begin and end texts (`bos_token_id`, `eos_token_id`). Files of llama2.c need none. */
+   *  of the context (`max_position_embeddings`), and of either the tokens that begin and end texts (`bos_token_id`, `eos_token_id`). Files of llama2.c need none. */
   config?: Record<string, unknown>;
   /** An own worker with its own module, so that the page never waits. */
   worker?: boolean;
@@ -642,13 +643,14 @@ export interface GenerateOptions {
   /** A whole number; default 0. The same seed gives the same text: in every engine with the variants `scalar` and `simd`, whose numbers are the same; `relaxed` rounds
    *  otherwise, and can come to another text. */
   seed?: number;
-  /** Strings that end the text. They are not part of it, nor is any beginning of one that comes to be whole. */
+  /** Strings that end the text, and are not part of it. A piece that could be the beginning of one is held back until it is clear. */
   stop?: readonly string[];
   /** Ends the text with an error of code `ABORTED`. */
   signal?: AbortSignal;
 }
 
-/** A decoder that writes, which remembers keys and values of the tokens that it has seen. One text at a time. */
+/** A decoder that writes, which remembers keys and values of the tokens that it has seen. One text at a time. It runs in the full edition of the
+ *  module (`normwasm.full.*.wasm`), which it starts as the page's own where none was started yet. */
 export class TextGenerator {
   private constructor();
   /** Reads a model:

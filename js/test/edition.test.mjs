@@ -62,6 +62,18 @@ describe('the full edition', () => {
     }
   });
 
+  test('does for all models where wasmURL names it', async () => {
+    runtime.dispose();
+    const dist = new URL('../dist/', import.meta.url);
+    runtime = await init({ wasmURL: new URL('normwasm.full.simd.wasm', dist), variant: 'simd' });
+    const { total } = runtime.memory();
+    const session = await InferenceSession.create(one('Det', []));
+    const { y } = await session.run(feeds());
+    assert.deepEqual([...y.data], [10]);
+    assert.ok(runtime.memory().total < 1.5 * total, 'there is one module');
+    await session.release();
+  });
+
   test('ends with the runtime', async () => {
     const session = await InferenceSession.create(one('Det', []));
     runtime.dispose();
