@@ -297,6 +297,7 @@ func TestQuantizedRefusals(t *testing.T) {
 		{node{op: "DequantizeLinear", version: 21, attrs: attrs("block_size", integer(-1)), in: []*ir.Tensor{q, scalesOf(r, 4, 3)}}, `block_size is -1`},
 		{node{op: "DequantizeLinear", attrs: attrs("axis", integer(2)), in: []*ir.Tensor{q, scalesOf(r, 6)}}, `axis is 2, want one in [-2, 1]`},
 		{node{op: "MatMulInteger", in: []*ir.Tensor{q, bytesOf(r, ir.Int8, 5, 2)}}, `6 columns do not meet 5 rows`},
+		{node{op: "QGemm", domain: ns, attrs: attrs("transA", integer(1)), in: []*ir.Tensor{bytesOf(r, ir.Uint8, 2, 3, 6), f32(nil, 1), bytesOf(r, ir.Uint8), bytesOf(r, ir.Int8, 6, 2), f32(nil, 1), bytesOf(r, ir.Int8)}}, `A has dimensions [2 3 6] and B [6 2], want matrices`},
 		{node{op: "MatMulInteger", in: []*ir.Tensor{q, bytesOf(r, ir.Int8, 6, 2), bytesOf(r, ir.Int8)}}, `input 2 is int8, want uint8 as input 0`},
 		{node{op: "MatMulInteger", in: []*ir.Tensor{q, bytesOf(r, ir.Int8, 6, 2), bytesOf(r, ir.Uint8, 3)}}, `a_zero_point has dimensions [3], want one number`},
 		{node{op: "MatMulInteger", in: []*ir.Tensor{q, bytesOf(r, ir.Int8, 6, 2), nil, bytesOf(r, ir.Int8, 3)}}, `b_zero_point has dimensions [3], want one number or 2`},

@@ -64,37 +64,12 @@ func productRank(_ *ir.Node, rank func(i int) int) int {
 // optimizer's starts each row from a bias [n], if there is one, and its b may be
 // the transposed matrix.
 func planMatMul(c *Call) error {
-	a, b := c.In(0).Dims, c.In(1).Dims
-	if len(a) == 0 || len(b) == 0 {
-		return c.Fail("a has dimensions ", a, " and b ", b, ": scalars cannot be multiplied so")
-	}
 	transposed := c.Node.Int("transB", 0) != 0
-	if transposed {
-		b = matrix(c, b[1], b[0])
-	}
-	row, col := len(a) == 1, len(b) == 1
-	if row {
-		a = matrix(c, 1, a[0])
-	}
-	if col {
-		b = matrix(c, b[0], 1)
-	}
-	m, k, n := a[len(a)-2], a[len(a)-1], b[len(b)-1]
-	if b[len(b)-2] != k {
-		return c.Fail("a has dimensions ", c.In(0).Dims, " and b ", c.In(1).Dims, ": ", k, " columns do not meet ", b[len(b)-2], " rows")
-	}
-	aLead, bLead := a[:len(a)-2], b[:len(b)-2]
-	lead, err := broadcastTwo(c, aLead, bLead)
+	f, err := factorsOf(c, c.In(0).Dims, c.In(1).Dims, false, transposed)
 	if err != nil {
 		return err
 	}
-	out := append(c.Dims(len(lead) + 2)[:0], lead...)
-	if !row {
-		out = append(out, m)
-	}
-	if !col {
-		out = append(out, n)
-	}
+	m, k, n, lead, aLead, bLead, out := f.m, f.k, f.n, f.lead, f.aLead, f.bLead, f.out
 	t := c.In(0).Type
 	c.Out(0, t, out...)
 	aGap, bGap := c.In(0).Stride, c.In(1).Stride
@@ -129,6 +104,50 @@ func planMatMul(c *Call) error {
 	s.gemm, s.aSize, s.bSize = g, max(aGap, g.M*k), max(bGap, k*n)
 	s.walk.set(lead, aLead, bLead)
 	return nil
+}
+
+// factors are the dimensions of a product: of matrices [m k] and [k n], the leading ones of
+// the operands and of all, and those of the result.
+type factors struct {
+	m, k, n                 int
+	lead, aLead, bLead, out []int
+}
+
+// factorsOf is how operands of these dimensions multiply; the transposed ones are matrices.
+func factorsOf(c *Call, aDims, bDims []int, transA, transB bool) (f factors, err error) {
+	a, b := aDims, bDims
+	if len(a) == 0 || len(b) == 0 {
+		return f, c.Fail("a has dimensions ", a, " and b ", b, ": scalars cannot be multiplied so")
+	}
+	row, col := len(a) == 1, len(b) == 1
+	switch {
+	case row:
+		a = matrix(c, 1, a[0])
+	case transA:
+		a = matrix(c, a[1], a[0])
+	}
+	switch {
+	case col:
+		b = matrix(c, b[0], 1)
+	case transB:
+		b = matrix(c, b[1], b[0])
+	}
+	f.m, f.k, f.n = a[len(a)-2], a[len(a)-1], b[len(b)-1]
+	if b[len(b)-2] != f.k {
+		return f, c.Fail("a has dimensions ", aDims, " and b ", bDims, ": ", f.k, " columns do not meet ", b[len(b)-2], " rows")
+	}
+	f.aLead, f.bLead = a[:len(a)-2], b[:len(b)-2]
+	if f.lead, err = broadcastTwo(c, f.aLead, f.bLead); err != nil {
+		return f, err
+	}
+	f.out = append(c.Dims(len(f.lead) + 2)[:0], f.lead...)
+	if !row {
+		f.out = append(f.out, f.m)
+	}
+	if !col {
+		f.out = append(f.out, f.n)
+	}
+	return f, nil
 }
 
 // matrix is a list of two dimensions that lasts as long as the call.

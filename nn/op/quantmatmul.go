@@ -154,41 +154,16 @@ type byteProduct struct {
 
 func planBytes(c *Call, o operands) error {
 	left, right := o.in(c, o.a), o.in(c, o.b)
-	a, b := left.Dims, right.Dims
-	if len(a) == 0 || len(b) == 0 {
-		return c.Fail("A has dimensions ", a, " and B ", b, ": scalars cannot be multiplied so")
-	}
-	row, col := len(a) == 1, len(b) == 1
-	if row {
-		a = matrix(c, 1, a[0])
-	}
-	if col {
-		b = matrix(c, b[0], 1)
-	}
 	gemm := c.Node.Op == "QGemm"
+	if gemm && (len(left.Dims) != 2 || len(right.Dims) != 2) {
+		return c.Fail("A has dimensions ", left.Dims, " and B ", right.Dims, ", want matrices")
+	}
 	transA, trans := gemm && c.Int("transA") != 0, gemm && c.Int("transB") != 0
-	if transA {
-		a = matrix(c, a[1], a[0])
-	}
-	if trans {
-		b = matrix(c, b[1], b[0])
-	}
-	m, k, n := a[len(a)-2], a[len(a)-1], b[len(b)-1]
-	if b[len(b)-2] != k {
-		return c.Fail("A has dimensions ", left.Dims, " and B ", right.Dims, ": ", k, " columns do not meet ", b[len(b)-2], " rows")
-	}
-	aLead, bLead := a[:len(a)-2], b[:len(b)-2]
-	lead, err := broadcastTwo(c, aLead, bLead)
+	f, err := factorsOf(c, left.Dims, right.Dims, transA, trans)
 	if err != nil {
 		return err
 	}
-	out := append(c.Dims(len(lead) + 2)[:0], lead...)
-	if !row {
-		out = append(out, m)
-	}
-	if !col {
-		out = append(out, n)
-	}
+	m, k, n, lead, aLead, bLead, out := f.m, f.k, f.n, f.lead, f.aLead, f.bLead, f.out
 	for _, i := range [...]int8{o.as, o.ys, o.yz} {
 		if err := o.single(c, i); err != nil {
 			return err
