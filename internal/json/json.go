@@ -173,8 +173,9 @@ func (p *parser) number() any {
 	if digits[0] == '-' {
 		digits = digits[1:]
 	}
+	isDigit := func(i int) bool { return i < len(digits) && digits[i] >= '0' && digits[i] <= '9' }
 	v, err := strconv.ParseFloat(word, 64)
-	if err != nil || digits == "" || digits[0] == '.' || len(digits) > 1 && digits[0] == '0' && digits[1] >= '0' && digits[1] <= '9' || word[len(word)-1] == '.' {
+	if point := strings.IndexByte(digits, '.'); err != nil || !isDigit(0) || digits[0] == '0' && isDigit(1) || point >= 0 && !isDigit(point+1) {
 		p.at = from
 		return p.fail("no number")
 	}
