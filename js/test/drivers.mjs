@@ -216,7 +216,8 @@ async function withPuppeteer(name, guard) {
   });
   guard.watch(browser.process()?.pid);
   if (name === 'firefox') await leaveWorkers(browser);
-  const [page = await browser.newPage()] = await browser.pages();
+  // One of its own: a busy Chromium may still be replacing the one that it starts with, and with it what goes there.
+  const page = await browser.newPage();
   page.setDefaultTimeout(patience);
   /** @type {string[]} */
   const complaints = [];
