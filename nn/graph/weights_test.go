@@ -243,7 +243,7 @@ func results(t *testing.T, s *Session, free int) (all []float32) {
 // What was computed of constants lies where they were, and what was taken for it is given
 // back.
 func TestFoldedWeightsAreHeldOnce(t *testing.T) {
-	was := slab.Usage()
+	was := slab.Usage() // what sessions that no test released have had may be found free meanwhile
 	s := newSketch()
 	x := columns(s, 300)
 	w := s.weights(512, 300)
@@ -253,7 +253,7 @@ func TestFoldedWeightsAreHeldOnce(t *testing.T) {
 	require.NoError(t, err)
 	assert.Zero(t, session.Weights(file), "beside the file")
 	assert.Equal(t, len(file), session.Weights(nil))
-	assert.Equal(t, was.InUse, slab.Usage().InUse)
+	assert.LessOrEqual(t, slab.Usage().InUse, was.InUse)
 	session.Release()
 
 	s = newSketch()
@@ -264,7 +264,7 @@ func TestFoldedWeightsAreHeldOnce(t *testing.T) {
 	assert.Equal(t, 4*512*300, session.Weights(w.Const.Data), "the original is an output")
 	assert.Greater(t, slab.Usage().InUse, was.InUse)
 	session.Release()
-	assert.Equal(t, was.InUse, slab.Usage().InUse)
+	assert.LessOrEqual(t, slab.Usage().InUse, was.InUse)
 }
 
 // narrow is a constant of a type of fewer bits than float32.
