@@ -25,8 +25,8 @@ for (const file of await read(variants.map((variant) => join(dist, `normwasm.${v
 // The edition that trains, which only a page that trains loads.
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.train.${variant}.wasm`)))) print(file, hold(file.packed, 640 * 1024));
 
-// The one with the rarer operators, which only a page loads whose model needs one.
-for (const file of await read(variants.map((variant) => join(dist, `normwasm.full.${variant}.wasm`)))) print(file);
+// The one with the rarer operators, which only a page loads whose model needs one: it has no budget, and to compress it takes long.
+if (variants.length > 1) for (const file of await read(variants.map((variant) => join(dist, `normwasm.full.${variant}.wasm`)))) print(file);
 
 // The package as a page imports it; the same for require. The adapters and the script of workers, which only
 // those load who use them, are told beside it.
