@@ -63,7 +63,7 @@ func (d *dice) value(earlier []*ir.Value) *ir.Value {
 	case 4:
 		return nil
 	case 5:
-		t := ir.NewTensor(choose(d, ir.Bool, ir.Int32, ir.Uint8, ir.Float64, ir.Float16, ir.Int8), d.dims()...)
+		t := ir.NewTensor(choose(d, ir.Bool, ir.Int32, ir.Uint8, ir.Float64, ir.Float16, ir.Int8, ir.Uint8, ir.Int8, ir.Int4, ir.Uint4, ir.BFloat16), d.dims()...)
 		for i := range t.Data {
 			t.Data[i] = byte(i & 1)
 		}
@@ -82,13 +82,11 @@ func (d *dice) attributes(n *ir.Node, row *op.Row) {
 		if len(row.Attrs) == 0 {
 			return
 		}
-		name := row.Attrs[d.roll(len(row.Attrs))].Name
-		a := &ir.Attr{Kind: choose(d, ir.AttrInts, ir.AttrInt, ir.AttrFloat, ir.AttrString, ir.AttrTensor, ir.AttrFloats)}
-		switch name { // of the right kind, most of the time
-		case "axis", "group", "keepdims", "ceil_mode", "to", "blocksize", "size", "batch_dims", "num_groups", "num_outputs", "transA", "transB", "upper":
-			a.Kind = choose(d, ir.AttrInt, ir.AttrInt, ir.AttrInt, a.Kind)
-		case "axes", "pads", "strides", "dilations", "kernel_shape", "perm", "starts", "ends", "split", "output_padding", "output_shape", "shape":
-			a.Kind = choose(d, ir.AttrInts, ir.AttrInts, ir.AttrInts, a.Kind)
+		is := row.Attrs[d.roll(len(row.Attrs))]
+		name := is.Name
+		a := &ir.Attr{Kind: is.Kind}
+		if d.roll(8) == 0 {
+			a.Kind = choose(d, ir.AttrInts, ir.AttrInt, ir.AttrFloat, ir.AttrString, ir.AttrTensor, ir.AttrFloats)
 		}
 		switch a.Kind {
 		case ir.AttrInts:
@@ -102,11 +100,34 @@ func (d *dice) attributes(n *ir.Node, row *op.Row) {
 		case ir.AttrString:
 			a.S = choose(d, "SAME_UPPER", "VALID", "SAME_LOWER", "NOTSET", "constant", "reflect", "edge", "wrap", "nearest", "linear", "cubic",
 				"asymmetric", "align_corners", "half_pixel", "add", "mul", "none", "DCR", "CRD", "tanh", "relu", "ij,jk->ik", "...i->i", "")
+		case ir.AttrGraph:
+			a.G = d.body()
 		case ir.AttrTensor:
 			a.T = ir.NewTensor(choose(d, ir.Float32, ir.Int64, ir.Bool), choose(d, 1, 0, 2))
 		}
 		n.Attrs[name] = a
 	}
+}
+
+// body makes the graph of a loop or a branch: it hands on some of its inputs, computed or as they are.
+func (d *dice) body() *ir.Graph {
+	g := &ir.Graph{}
+	for range d.roll(5) {
+		v := &ir.Value{Name: "in", Type: choose(d, ir.Float32, ir.Int64, ir.Bool, ir.Undefined), Form: choose(d, ir.OneTensor, ir.OneTensor, ir.OneTensor, ir.Sequence, ir.Optional)}
+		g.Inputs = append(g.Inputs, v)
+	}
+	for range d.roll(5) {
+		v := &ir.Value{Name: "made", Type: ir.Float32, Const: ir.NewTensor(ir.Float32)}
+		if len(g.Inputs) > 0 {
+			v = choose(d, g.Inputs...)
+		}
+		if d.roll(2) == 0 {
+			n := &ir.Node{Name: "inner", Op: choose(d, "Identity", "Neg", "Not", "Shape", "SequenceLength", "SequenceConstruct"), Version: 21, Inputs: []*ir.Value{v}, Outputs: []*ir.Value{{Name: "out"}}, Attrs: map[string]*ir.Attr{}}
+			g.Nodes, v = append(g.Nodes, n), n.Outputs[0]
+		}
+		g.Outputs = append(g.Outputs, v)
+	}
+	return g
 }
 
 // graph makes a chain of one to three nodes.
@@ -124,7 +145,11 @@ func (d *dice) graph(names []string) (*ir.Graph, []int) {
 	values := []*ir.Value{x}
 	for range 1 + d.roll(3) {
 		name := names[(d.roll(256)<<8|d.roll(256))%len(names)]
-		n := &ir.Node{Name: "n", Op: name, Version: version, Attrs: map[string]*ir.Attr{}}
+		row := op.Find(name)
+		n := &ir.Node{Name: "n", Domain: row.Domain, Op: row.Name, Version: version, Attrs: map[string]*ir.Attr{}}
+		if row.Domain != "" {
+			n.Version = 1
+		}
 		for i := range 1 + d.roll(5) {
 			if i == 0 && d.roll(4) > 0 {
 				n.Inputs = append(n.Inputs, values[len(values)-1])
@@ -135,7 +160,7 @@ func (d *dice) graph(names []string) (*ir.Graph, []int) {
 		for range choose(d, 1, 1, 1, 2, 3, 4) {
 			n.Outputs = append(n.Outputs, &ir.Value{Name: "y"})
 		}
-		d.attributes(n, op.Find(name))
+		d.attributes(n, row)
 		g.Nodes = append(g.Nodes, n)
 		values = append(values, n.Outputs...)
 	}
@@ -143,12 +168,12 @@ func (d *dice) graph(names []string) (*ir.Graph, []int) {
 	return g, dims
 }
 
-// operatorNames are those of the ONNX domain.
+// operatorNames are those that files may have.
 func operatorNames() []string {
 	var names []string
 	for _, row := range op.All() {
-		if row.Domain == "" {
-			names = append(names, row.Name)
+		if row.Domain != ir.Internal && row.Domain != "test" {
+			names = append(names, row.Key())
 		}
 	}
 	slices.Sort(names)
@@ -168,7 +193,7 @@ func attempt(t *testing.T, g *ir.Graph, dims []int, level string) {
 		ours := errors.As(err, &load) || errors.As(err, &missing) || errors.As(err, &shape)
 		if !ours || strings.Contains(err.Error(), " failed: ") {
 			for _, n := range g.Nodes {
-				t.Logf("%s opset %d, %d outputs", n.Op, n.Version, len(n.Outputs))
+				t.Logf("%s %s opset %d, %d outputs", n.Domain, n.Op, n.Version, len(n.Outputs))
 				for i, v := range n.Inputs {
 					switch {
 					case v == nil:
@@ -189,7 +214,7 @@ func attempt(t *testing.T, g *ir.Graph, dims []int, level string) {
 		}
 		return true
 	}
-	s, err := NewSession(g, Options{Optimize: level, MaxBytes: 1 << 20})
+	s, err := NewSession(g, Options{Optimize: level, MaxBytes: 1 << 20, MaxTrips: 1000})
 	if refused(err) {
 		return
 	}

@@ -146,6 +146,10 @@ func addSeeds(f *testing.F) {
 	for _, c := range reports() {
 		f.Add([]byte(c.model), byte(0x21))
 	}
+	all := networks()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		f.Add([]byte(all[name]), byte(0x21))
+	}
 	// The conformance models, where they are.
 	files, _ := filepath.Glob(filepath.Join("..", "..", "..", "shared", "data", "conformance", "onnx-norm", "*", "model.onnx"))
 	for _, name := range files {
@@ -220,7 +224,7 @@ func FuzzModel(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, file []byte, sizes byte) {
 		for _, level := range []string{"none", "all"} {
-			g, err := Read(owned(file))
+			g, err := ReadWith(owned(file), Options{Files: beside()})
 			if err != nil {
 				return
 			}
@@ -230,12 +234,13 @@ func FuzzModel(f *testing.F) {
 }
 
 func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
-	s, err := graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20, Own: true})
+	s, err := graph.NewSession(g, graph.Options{Optimize: level, MaxBytes: 1 << 20, MaxTrips: 1000, Own: true})
 	if refused(t, err) {
 		return
 	}
 	var dims [][]int
-	for _, in := range s.Inputs() {
+	counts := countsOf(s.Inputs())
+	for _, in := range eachTensor(s.Inputs(), counts) {
 		d := []int{}
 		for _, dim := range in.Dims {
 			if dim.Size < 0 {
@@ -246,7 +251,7 @@ func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
 		}
 		dims = append(dims, d)
 	}
-	r, err := s.Prepare(dims)
+	r, err := s.PrepareLists(counts, dims, nil)
 	if refused(t, err) {
 		return
 	}
@@ -268,7 +273,7 @@ func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
 			return
 		}
 	}
-	for i, out := range s.Outputs() {
+	for i, out := range eachTensor(s.Outputs(), r.Counts()) {
 		tensor := r.Out(i)
 		if size := tensor.Type.Size(); size > 0 {
 			require.Equal(t, tensor.Len()*size, len(tensor.Data), out.Name)
@@ -280,6 +285,10 @@ func run(t *testing.T, g *ir.Graph, sizes byte, level string) {
 // number, a constant's element, its dimensions, an operand, the opset.
 func FuzzNodes(f *testing.F) {
 	files := seeds()
+	all := networks()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		files = append(files, all[name])
+	}
 	rnd := rand.New(rand.NewPCG(17, 19))
 	for i := range files {
 		for n := range 8 {
@@ -296,7 +305,7 @@ func FuzzNodes(f *testing.F) {
 			return
 		}
 		for _, level := range []string{"none", "all"} {
-			g, err := Read(owned(files[int(b[0])%len(files)]))
+			g, err := ReadWith(owned(files[int(b[0])%len(files)]), Options{Files: beside()})
 			require.NoError(t, err)
 			sizes := byte(len(b)*7) | 1
 			for rest := b[1:]; len(rest) >= 5; rest = rest[5:] {
@@ -368,6 +377,44 @@ func mutate(g *ir.Graph, b []byte) {
 		n.Version = 7 + int(b[3])%17
 		n.Outputs = append(n.Outputs, &ir.Value{Name: "more"})
 	}
+}
+
+// FuzzExternal says of a tensor that its elements are in a file, wherever: what is listed and what is read agree, and no
+// path leads out of the model's folder.
+func FuzzExternal(f *testing.F) {
+	for _, location := range locations {
+		for _, offset := range offsets {
+			f.Add(location, offset, "")
+			f.Add(location, "", offset)
+		}
+	}
+	f.Add("a/./b", "1000", "24")
+	f.Fuzz(func(t *testing.T, location, offset, length string) {
+		m := weighted(outside("w", 1, location, offset, length, 2, 2), tensorOf("b", 1, 2).bytes(9, rawFloats(0, 0)))
+		list, err := Files(m)
+		_, unread := ReadWith(owned(m), Options{Files: beside()})
+		var bad *ir.LoadError
+		if unread != nil {
+			require.ErrorAs(t, unread, &bad)
+		}
+		if err != nil {
+			require.ErrorAs(t, err, &bad)
+			require.Error(t, unread, "what cannot be listed cannot be read")
+			return
+		}
+		if len(list) == 0 {
+			require.Error(t, unread)
+			return
+		}
+		require.Len(t, list, 1)
+		require.True(t, filepath.IsLocal(list[0].Path), "%q", list[0].Path)
+		require.Equal(t, filepath.ToSlash(filepath.Clean(list[0].Path)), list[0].Path)
+		require.False(t, strings.ContainsAny(list[0].Path, "\\:\x00\n"), "%q", list[0].Path)
+		require.GreaterOrEqual(t, list[0].Bytes, int64(0))
+		if unread == nil {
+			require.Contains(t, beside(), list[0].Path)
+		}
+	})
 }
 
 // refused says whether err is one, and holds that it is of our making.

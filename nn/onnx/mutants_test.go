@@ -60,11 +60,50 @@ type play struct {
 	Outs   []tensorText
 }
 
+// countsOf are how many tensors the inputs of a model are fed, by their names: sequences have up to two, of the optional ones
+// some are not there. It is nil where all inputs are one tensor.
+func countsOf(inputs []graph.Info) []int {
+	var counts []int
+	lists := false
+	for _, in := range inputs {
+		n := graph.One
+		switch {
+		case in.Form == ir.Optional && len(in.Name)%2 == 0, in.Form == ir.OptionalSequence && len(in.Name)%4 == 0:
+			n = graph.Nothing
+		case in.Form.Lists():
+			n = len(in.Name) % 3
+		}
+		counts, lists = append(counts, n), lists || in.Form.List()
+	}
+	if !lists {
+		return nil
+	}
+	return counts
+}
+
+// eachTensor repeats what describes an input or output for each of the tensors that it is.
+func eachTensor(list []graph.Info, counts []int) []graph.Info {
+	if counts == nil {
+		return list
+	}
+	var all []graph.Info
+	for i, v := range list {
+		n := counts[i]
+		if n == graph.One {
+			n = 1
+		}
+		for range max(n, 0) {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
 // fed makes inputs for a session: small sizes, ordinary numbers.
 func fed(rnd *rand.Rand, inputs []graph.Info) []*ir.Tensor {
 	sizes := map[string]int{}
-	var list []*ir.Tensor
-	for _, in := range inputs {
+	list := []*ir.Tensor{}
+	for _, in := range eachTensor(inputs, countsOf(inputs)) {
 		var dims []int
 		for _, d := range in.Dims {
 			size := d.Size
@@ -116,42 +155,53 @@ func fed(rnd *rand.Rand, inputs []graph.Info) []*ir.Tensor {
 
 // session prepares a file; the error is the engine's.
 func session(file []byte, level string) (*graph.Session, error) {
-	return sessionOf(file, graph.Options{Optimize: level, MaxBytes: maxBytes, Own: true})
+	return sessionOf(file, graph.Options{Optimize: level, MaxBytes: maxBytes, MaxTrips: maxTrips, Own: true})
 }
 
 func sessionOf(file []byte, o graph.Options) (*graph.Session, error) {
-	g, err := Read(owned(file))
+	g, err := ReadWith(owned(file), Options{Files: beside()})
 	if err != nil {
 		return nil, err
 	}
 	return graph.NewSession(g, o)
 }
 
-// maxBytes keeps mutants from asking for much work.
-const maxBytes = 1 << 20
+// maxBytes and maxTrips keep mutants from asking for much work.
+const (
+	maxBytes = 1 << 20
+	maxTrips = 2000
+)
 
 // outcome runs a session and copies what it gave.
 func outcome(s *graph.Session, feeds []*ir.Tensor) (out []*ir.Tensor, err error) {
+	out, _, err = outcomeOf(s, feeds)
+	return out, err
+}
+
+// outcomeOf is outcome that says of each output how many tensors it is.
+func outcomeOf(s *graph.Session, feeds []*ir.Tensor) (out []*ir.Tensor, counts []int, err error) {
 	var dims [][]int
 	for _, f := range feeds {
 		dims = append(dims, f.Dims)
 	}
-	r, err := s.Prepare(dims)
+	r, err := s.PrepareLists(countsOf(s.Inputs()), dims, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for i, f := range feeds {
 		copy(r.In(i).Data, f.Data)
 		copy(r.In(i).Strings, f.Strings)
 	}
 	if err := r.Exec(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	for i := range s.Outputs() {
+	counts = slices.Clone(r.Counts())
+	out = []*ir.Tensor{}
+	for i := range eachTensor(s.Outputs(), counts) {
 		y := r.Out(i)
 		out = append(out, &ir.Tensor{Type: y.Type, Dims: slices.Clone(y.Dims), Data: append(slab.New(0), y.Data...), Strings: slices.Clone(y.Strings)})
 	}
-	return out, nil
+	return out, counts, nil
 }
 
 // numbers are a tensor's elements.
@@ -257,7 +307,7 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 		}
 		got, err := outcome(from, moved)
 		for i, y := range out {
-			if err != nil || !slices.Equal(y.Dims, got[i].Dims) {
+			if err != nil || len(got) != len(out) || !slices.Equal(y.Dims, got[i].Dims) {
 				for k := range list[i] {
 					list[i][k] = math.Inf(1)
 				}
@@ -285,7 +335,8 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool
 	if err != nil {
 		return nil, true
 	}
-	out, err := outcome(all, feeds)
+	out, counts, err := outcomeOf(all, feeds)
+	outputs := eachTensor(all.Outputs(), counts)
 	floats = map[string]bool{}
 	ranges := castTo(file)
 	vanishing := map[string]bool{}
@@ -294,7 +345,7 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool
 			vanishing[n.str(2)] = true
 		}
 	}
-	for i, in := range all.Inputs() {
+	for i, in := range eachTensor(all.Inputs(), countsOf(all.Inputs())) {
 		if limits, ok := ranges[in.Name]; ok && floating(in.Type) {
 			for _, v := range numbersOf(feeds[i]) {
 				if v <= limits[0]-1 || v >= limits[1]+1 {
@@ -307,11 +358,12 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool
 		if !floating(y.Type) {
 			continue
 		}
-		floats[all.Outputs()[i].Name] = y.Type == ir.Float32
+		name := outputs[i].Name
+		floats[name] = y.Type == ir.Float32 && !outputs[i].Form.List()
 		for _, v := range numbersOf(y) {
-			limits, ok := ranges[all.Outputs()[i].Name]
+			limits, ok := ranges[name]
 			if !(math.Abs(v) < 1e30) || ok && (v <= limits[0]-1 || v >= limits[1]+1) ||
-				v != 0 && math.Abs(v) < 1e-7 && vanishing[all.Outputs()[i].Name] {
+				v != 0 && math.Abs(v) < 1e-7 && vanishing[name] {
 				return nil, false
 			}
 		}
@@ -351,6 +403,9 @@ func floating(t ir.DType) bool {
 
 // unlike says where two results differ by more than their doubt, "" for nowhere.
 func unlike(want, got []*ir.Tensor, doubt [][]float64) string {
+	if len(want) != len(got) {
+		return fmt.Sprint("there are ", len(got), " tensors, not ", len(want))
+	}
 	for i, w := range want {
 		g := got[i]
 		if w.Type != g.Type {
@@ -389,6 +444,7 @@ type verdict struct {
 	feeds []*ir.Tensor
 	out   []*ir.Tensor // nil where it was refused
 	doubt [][]float64
+	lists bool // some inputs or outputs are no tensors
 }
 
 var allocated = []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -416,7 +472,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 		v.fault = unwanted(err)
 		return v
 	}
-	if v.feeds = fed(rand.New(rand.NewPCG(seed, 3)), plain.Inputs()); v.feeds == nil && len(plain.Inputs()) > 0 {
+	if v.feeds = fed(rand.New(rand.NewPCG(seed, 3)), plain.Inputs()); v.feeds == nil {
 		return v
 	}
 	out, err := outcome(plain, v.feeds)
@@ -436,6 +492,9 @@ func judge(file []byte, seed uint64) (v verdict) {
 		return v
 	}
 	v.out, v.doubt = out, doubt(file, plain, v.feeds, out)
+	for _, i := range append(plain.Inputs(), plain.Outputs()...) {
+		v.lists = v.lists || i.Form.List()
+	}
 	if how := unlike(out, got, v.doubt); how != "" {
 		v.fault = "optimized, " + how
 		return v
@@ -443,7 +502,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 	if draws(plain) {
 		return v // whose later runs go on with other numbers
 	}
-	resident, err := sessionOf(file, graph.Options{Resident: true, MaxBytes: maxBytes})
+	resident, err := sessionOf(file, graph.Options{Resident: true, MaxBytes: maxBytes, MaxTrips: maxTrips})
 	if err != nil {
 		v.fault = "resident: " + err.Error()
 		return v
@@ -483,7 +542,7 @@ func taken(s *graph.Session, feeds []*ir.Tensor) (out []*ir.Tensor, err error) {
 			memory[len(memory)-1] = owned(f.Data)
 		}
 	}
-	r, err := s.PrepareFed(dims, memory)
+	r, err := s.PrepareLists(countsOf(s.Inputs()), dims, memory)
 	if err != nil {
 		return nil, err
 	}
@@ -498,7 +557,8 @@ func taken(s *graph.Session, feeds []*ir.Tensor) (out []*ir.Tensor, err error) {
 			return nil, fmt.Errorf("input %d was overwritten", i)
 		}
 	}
-	for i := range s.Outputs() {
+	out = []*ir.Tensor{}
+	for i := range eachTensor(s.Outputs(), r.Counts()) {
 		y := *r.Out(i)
 		y.Dims, y.Strings = slices.Clone(y.Dims), slices.Clone(y.Strings)
 		if b := r.Take(i); b != nil {
@@ -518,7 +578,7 @@ func inTurn(file []byte, level string, s *graph.Session, run func(*graph.Session
 	for turn := range uint64(3) {
 		other := feeds
 		if turn != 1 {
-			if other = fed(rand.New(rand.NewPCG(seed, 100+turn)), s.Inputs()); other == nil && len(feeds) > 0 {
+			if other = fed(rand.New(rand.NewPCG(seed, 100+turn)), s.Inputs()); other == nil {
 				continue
 			}
 		}
@@ -533,6 +593,9 @@ func inTurn(file []byte, level string, s *graph.Session, run func(*graph.Session
 				continue
 			}
 			return fmt.Sprintf("turn %d: %v, a new session: %v", turn, errGot, errWant)
+		}
+		if len(want) != len(got) {
+			return fmt.Sprintf("turn %d: there are %d tensors, of a new session %d", turn, len(got), len(want))
 		}
 		for i := range got {
 			if !slices.Equal(want[i].Dims, got[i].Dims) || !bytes.Equal(want[i].Data, got[i].Data) || !slices.Equal(want[i].Strings, got[i].Strings) {
@@ -632,8 +695,8 @@ func TestMutants(t *testing.T) {
 	own, others := seedFiles(t)
 	networks := len(own) - len(seeds())
 	count, ran, refusedOnes, kept, faults := 0, 0, 0, 0, 0
-	ops := map[string]int{}
-	var current *os.File // what a mutant that ends the process was
+	ops, kinds := map[string]int{}, map[string][2]int{} // of kinds how many there were, and ran
+	var current *os.File                                // what a mutant that ends the process was
 	if folder != "" {
 		var err error
 		current, err = os.Create(filepath.Join(folder, "current"))
@@ -669,17 +732,23 @@ func TestMutants(t *testing.T) {
 			}
 			continue
 		}
+		kind := kindOf(file)
+		n := kinds[kind]
+		n[0]++
 		if v.out == nil {
+			kinds[kind] = n
 			refusedOnes++
 			continue
 		}
 		ran++
+		n[1]++
+		kinds[kind] = n
 		for _, n := range takeApart(file, "model").all("node") {
 			ops[n.str(4)]++
 			p.Ops = append(p.Ops, n.str(4))
 		}
 		// onnxruntime-web runs about ten in a second: some of all the time are kept.
-		if folder == "" || len(v.out) == 0 || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
+		if folder == "" || len(v.out) == 0 || v.lists || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
 			continue
 		}
 		p.File = fmt.Sprintf("%d.onnx", kept)
@@ -706,8 +775,33 @@ func TestMutants(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.json", kept)), b, 0o644))
 		kept++
 	}
-	t.Logf("seed %d: %d mutants of %d files, %d ran as written and optimized, %d were refused; %d operators", seed, count, len(own)+len(others), ran, refusedOnes, len(ops))
+	t.Logf("seed %d: %d mutants of %d files, %d ran as written and optimized, %d were refused; %d operators; of each kind, and those that ran: %v", seed, count, len(own)+len(others), ran, refusedOnes, len(ops), kinds)
 	require.Greater(t, ran, count/8, "most mutants should say something about the engine")
+}
+
+// kindOf says what is most special in a file.
+func kindOf(file []byte) string {
+	t := takeApart(file, "model")
+	if t == nil {
+		return "damaged"
+	}
+	for _, x := range t.all("tensor") {
+		if len(x.fields(13)) > 0 {
+			return "external data"
+		}
+	}
+	kind := "other"
+	for _, n := range t.all("node") {
+		switch op := n.str(4); {
+		case strings.Contains(op, "Sequence") || strings.HasPrefix(op, "Optional"):
+			return "sequences"
+		case op == "Loop" || op == "Scan":
+			kind = "loops"
+		case kind == "other" && (strings.Contains(op, "Quant") || strings.Contains(op, "Integer") || strings.HasPrefix(op, "QLinear") || strings.HasSuffix(op, "NBits")):
+			kind = "quantized"
+		}
+	}
+	return kind
 }
 
 // The seeds are what their code makes: go test ./nn/onnx -run TestCorpusSeeds -update writes them.

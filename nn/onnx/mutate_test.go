@@ -34,7 +34,9 @@ var schema = map[string]map[protowire.Number]string{
 	"function":    {7: "node", 9: "opset", 11: "attribute"},
 	"sparse":      {1: "tensor", 2: "tensor"},
 	"value":       {2: "type"},
-	"type":        {1: "tensor type"},
+	"tensor":      {13: "entry"},
+	"type":        {1: "tensor type", 4: "list type", 9: "list type"},
+	"list type":   {1: "type"}, // sequences and optional values
 	"tensor type": {2: "shape"},
 	"shape":       {1: "dimension"},
 }
@@ -238,7 +240,12 @@ var (
 	booleans   = strings.Fields(`keepdims transA transB ceil_mode allowzero noop_with_empty_axes count_include_pad exclusive reverse upper largest sorted
 		training_mode select_last_index fmod antialias exclude_outside storage_order`)  // which have no other values than 0 and 1
 	attrNames = strings.Fields(`axis axes keepdims alpha beta epsilon transA transB group strides pads dilations kernel_shape auto_pad ceil_mode perm
-		to mode allowzero noop_with_empty_axes count_include_pad num_outputs activation min max training_mode momentum exclusive reverse`)
+		to mode allowzero noop_with_empty_axes count_include_pad num_outputs activation min max training_mode momentum exclusive reverse
+		block_size bits quantize_axis gather_axis output_dtype num_scan_inputs scan_input_axes scan_output_axes scan_input_directions scan_output_directions
+		hidden_size layout linear_before_reset new_axis dtype K N`)
+	locations = []string{besideName, besideName, "./" + besideName, "empty", "none.bin", "../" + besideName, "/etc/passwd", "weights/../../x", "https://example.com/w.bin",
+		"C:\\w.bin", "weights\\data.bin", "w\x00", "", ".", "//" + besideName}
+	offsets = []string{"0", "4", "8", "64", "1020", "1021", "1024", "-4", "4503599627370496", "9223372036854775807", "99999999999999999999", "four", "", "4.0"}
 )
 
 // small is an integer, most often one that fits.
@@ -295,7 +302,13 @@ func (m *mutator) step() string {
 		return ""
 	}
 	n := pick(m, nodes...)
-	switch m.IntN(17) {
+	switch m.IntN(21) {
+	case 17, 18:
+		return m.detour()
+	case 19:
+		return m.outside()
+	case 20:
+		return m.form()
 	case 0, 1, 2:
 		return m.attribute(n)
 	case 3, 4:
@@ -539,6 +552,132 @@ func (m *mutator) insert() string {
 	return what + " behind " + p.sub.str(4)
 }
 
+// detour lets a value go through a quantization, a loop, a sequence or an optional value before it is used.
+func (m *mutator) detour() string {
+	var graphs []*tree
+	for _, g := range m.m.all("graph") {
+		if len(nodesOf(g)) > 0 {
+			graphs = append(graphs, g)
+		}
+	}
+	if len(graphs) == 0 {
+		return ""
+	}
+	g := pick(m, graphs...)
+	p := pick(m, nodesOf(g)...)
+	at := slices.Index(g.parts, p)
+	outs := p.sub.fields(2)
+	if len(outs) == 0 {
+		return ""
+	}
+	m.n++
+	old, made := string(outs[0].data), fmt.Sprint("made", m.n)
+	own := func(name string) string { return fmt.Sprint(name, m.n) }
+	outs[0].data = []byte(made)
+	truth := tensorOf(own("yes"), 9).bytes(9, []byte{1})
+	number := func(name string, v int64) msg { return tensorOf(own(name), 7).bytes(9, rawInts(v)) }
+	var nodes, constants []msg
+	what := pick(m, "quantization", "dynamic quantization", "loop", "scan", "sequence", "split", "optional value", "half")
+	switch what {
+	case "quantization":
+		typ := pick(m, 2, 3, 3)
+		nodes = []msg{call("QuantizeLinear", made+" "+own("s")+" "+own("z"), own("q")), call("DequantizeLinear", own("q")+" "+own("s")+" "+own("z"), old)}
+		constants = []msg{scaleOf(own("s"), pick[float32](m, 0.05, 0.1, 0.01, 1)), zeroOf(own("z"), typ, pick[byte](m, 0, 0, 3, 128))}
+	case "dynamic quantization":
+		nodes = []msg{call("DynamicQuantizeLinear", made, own("q")+" "+own("s")+" "+own("z")), call("DequantizeLinear", own("q")+" "+own("s")+" "+own("z"), old)}
+	case "loop":
+		body := graphOf(call(pick(m, "Tanh", "Neg", "Sigmoid", "Identity", "Relu"), own("v"), own("w")), call("Identity", own("c"), own("d"))).
+			bytes(11, value(own("i"), 7)).bytes(11, value(own("c"), 9)).bytes(11, msg{}.str(1, own("v"))).bytes(12, value(own("d"), 9)).bytes(12, msg{}.str(1, own("w")))
+		nodes = []msg{call("Loop", own("trips")+" "+own("yes")+" "+made, old, attrGraph("body", body))}
+		constants = []msg{number("trips", pick(m, append(attrNumber, 1, 2, 3)...)), truth}
+	case "scan":
+		body := graphOf(call("Add", own("h")+" "+own("e"), own("h2")), call("Neg", own("h2"), own("f"))).
+			bytes(11, msg{}.str(1, own("h"))).bytes(11, msg{}.str(1, own("e"))).bytes(12, msg{}.str(1, own("h2"))).bytes(12, msg{}.str(1, own("f")))
+		nodes = []msg{call("Scan", own("zero")+" "+made, own("last")+" "+old, attrGraph("body", body), attrInt("num_scan_inputs", 1),
+			attrInts("scan_input_directions", int64(m.IntN(2))), attrInts("scan_output_axes", m.small()), attrInts("scan_input_axes", m.small()))}
+		constants = []msg{constOf(own("zero"), nil, 0)}
+	case "sequence":
+		nodes = []msg{call("SequenceConstruct", made+" "+made, own("l")), call("SequenceAt", own("l")+" "+own("at"), old)}
+		constants = []msg{number("at", pick[int64](m, 0, 1, -1, -2, 2))}
+	case "split":
+		nodes = []msg{call("SplitToSequence", made+" "+own("parts"), own("l"), attrInt("axis", m.small())), call("ConcatFromSequence", own("l"), old, attrInt("axis", m.small()))}
+		constants = []msg{number("parts", pick(m, 1, 2, m.small()))}
+	case "optional value":
+		nodes = []msg{call("Optional", made, own("o")), call("OptionalGetElement", own("o"), old)}
+	case "half":
+		nodes = []msg{call("Cast", made, own("h"), attrInt("to", pick[int64](m, 10, 16, 11))), call("Cast", own("h"), old, attrInt("to", 1))}
+	}
+	for _, c := range constants {
+		g.add(c, 5)
+	}
+	for i, n := range nodes {
+		g.parts = slices.Insert(g.parts, at+1+i, &part{num: p.num, typ: protowire.BytesType, sub: takeApart(n, "node")})
+	}
+	return "a " + what + " behind " + p.sub.str(4)
+}
+
+// outside puts a tensor's elements into a file, or says otherwise where they are in one.
+func (m *mutator) outside() string {
+	list := m.m.all("tensor")
+	if len(list) == 0 {
+		return ""
+	}
+	t := pick(m, list...)
+	if len(t.fields(13)) == 0 {
+		if m.IntN(3) > 0 {
+			return ""
+		}
+		for _, p := range slices.Concat(t.fields(4), t.fields(5), t.fields(7), t.fields(9), t.fields(10), t.fields(11)) {
+			t.drop(p)
+		}
+		t.add(msg{}.str(1, "location").str(2, besideName), 13)
+		t.add(msg{}.str(1, "offset").str(2, pick(m, "0", "4", "64", "1")), 13)
+		t.parts = append(t.parts, &part{num: 14, bits: 1})
+		return "constant " + t.str(8) + " in a file"
+	}
+	entries := t.fields(13)
+	p := pick(m, entries...)
+	if p.sub == nil {
+		return ""
+	}
+	if m.IntN(8) == 0 {
+		t.drop(p)
+		return "without " + p.sub.str(1) + " of " + t.str(8)
+	}
+	if v := p.sub.first(2); v != nil {
+		v.data = []byte(pick(m, offsets...))
+		if p.sub.str(1) == "location" {
+			v.data = []byte(pick(m, locations...))
+		}
+		return fmt.Sprintf("%s %q of %s", p.sub.str(1), v.data, t.str(8))
+	}
+	return ""
+}
+
+// form makes a sequence or an optional value of what is declared as a tensor, or the other way round.
+func (m *mutator) form() string {
+	list := m.m.all("value")
+	if len(list) == 0 {
+		return ""
+	}
+	v := pick(m, list...)
+	t := v.first(2)
+	if t == nil || t.sub == nil || len(t.sub.parts) == 0 {
+		return ""
+	}
+	inner := t.sub.parts[0]
+	if inner.sub != nil && inner.sub.kind == "list type" && m.IntN(2) == 0 {
+		if e := inner.sub.first(1); e != nil && e.sub != nil {
+			t.sub = e.sub
+			return v.str(1) + " as what it is made of"
+		}
+		return ""
+	}
+	wrapped := msg{}.bytes(pick(m, 4, 9), msg{}.bytes(1, t.sub.bytes()))
+	t.sub = takeApart(wrapped, "type")
+	return v.str(1) + " as a list"
+}
+
 func product(dims []int) int {
 	n := 1
 	for _, d := range dims {
@@ -577,7 +716,7 @@ func (m *mutator) constant() string {
 		return ""
 	case 3:
 		if p := t.first(2); p != nil {
-			p.bits = uint64(pick(m, 1, 7, 6, 11, 9, 2, 3, 10))
+			p.bits = uint64(pick(m, 1, 7, 6, 11, 9, 2, 3, 10, 3, 2, 21, 22, 5, 16))
 			return what + " of another type"
 		}
 		return ""
@@ -604,7 +743,11 @@ func (m *mutator) constant() string {
 		p.data = slices.Clone(p.data)
 		switch typ := t.fields(2)[0].bits; {
 		case typ == 1 && len(p.data)%4 == 0:
-			copy(p.data[m.IntN(len(p.data)/4)*4:], rawFloats(pick(m, append(attrFloats[:9:9], float32(m.NormFloat64()))...)))
+			v := pick(m, append(attrFloats[:9:9], float32(m.NormFloat64()))...)
+			if m.IntN(16) == 0 {
+				v = pick(m, attrFloats[9:]...)
+			}
+			copy(p.data[m.IntN(len(p.data)/4)*4:], rawFloats(v))
 		case typ == 7 && len(p.data)%8 == 0:
 			copy(p.data[m.IntN(len(p.data)/8)*8:], rawInts(m.small()))
 		default:

@@ -112,6 +112,14 @@ func networks() map[string]msg {
 				tensorOf("three", 6).bytes(9, []byte{3, 0, 0, 0}), tensorOf("axis", 7).bytes(9, rawInts(1)), tensorOf("depth", 7).bytes(9, rawInts(6)), vector("onoff", 0, 1),
 				drawn("b2", 0.5, 6, 4)),
 			value("y", 1), value("x", 1, "n", 4))),
+		"quantized": quantizedNetwork(),
+		"dynamic":   dynamicNetwork(),
+		"blocks":    blocksNetwork(),
+		"loops":     loopsNetwork(),
+		"scans":     scansNetwork(),
+		"lists":     listsNetwork(),
+		"recurrent": recurrentNetwork(),
+		"external":  externalNetwork(),
 	}
 }
 

@@ -53,7 +53,8 @@ func checkNodes(m *ir.Missing, nodes []*ir.Node, version int) {
 }
 
 // Complete checks that every node has the inputs that its operator cannot be without, so
-// that the optimizer can rely on them, and that its attributes are right.
+// that the optimizer can rely on them, and that its attributes are right. A node that names
+// fewer results than its operator always has gets the others without a name.
 func Complete(nodes []*ir.Node) error {
 	for _, n := range nodes {
 		want, have := 0, 0
@@ -69,6 +70,11 @@ func Complete(nodes []*ir.Node) error {
 		}
 		if len(n.Outputs) == 0 || len(n.Outputs) > maxOperands || len(n.Inputs) > maxOperands {
 			return ir.Load("graph: ", ir.Plain(n.Op), " ", text.Quote(n.Name), " has ", len(n.Inputs), " inputs and ", len(n.Outputs), " outputs")
+		}
+		if row != nil {
+			for i := len(n.Outputs); i < len(row.Out) && !row.Out[i].Opt && !row.Out[i].Many; i++ {
+				n.Outputs = append(n.Outputs, nil)
+			}
 		}
 		if row != nil && row.Verify != nil {
 			if err := row.Verify(n); err != nil {

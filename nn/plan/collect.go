@@ -158,13 +158,17 @@ func (l *loop) push(o int, y *yield, t *ir.Tensor) error {
 		axis += rank
 	}
 	row := t.Len() * size
-	if err := l.room(o, s, row, trip+1); err != nil {
+	outer, inner := ir.Elements(t.Dims[:axis]), ir.Elements(t.Dims[axis:])*size
+	wanted := trip + 1
+	if y.reverse || outer > 1 { // where a slice goes depends on how many there will be
+		wanted = l.rows
+	}
+	if err := l.room(o, s, row, wanted); err != nil {
 		return err
 	}
 	if y.reverse {
 		trip = l.rows - 1 - trip
 	}
-	outer, inner := ir.Elements(t.Dims[:axis]), ir.Elements(t.Dims[axis:])*size
 	if outer == 1 {
 		copy(s.data[trip*row:(trip+1)*row], t.Data)
 	} else if inner > 0 {
