@@ -72,6 +72,11 @@ func Complete(nodes []*ir.Node) error {
 			return ir.Load("graph: ", ir.Plain(n.Op), " ", text.Quote(n.Name), " has ", len(n.Inputs), " inputs and ", len(n.Outputs), " outputs")
 		}
 		if row != nil {
+			for i, v := range n.Inputs {
+				if v != nil && row.in(i) == nil {
+					return ir.Load("graph: ", ir.Plain(n.Op), " ", text.Quote(n.Name), " has an input ", i, "; the operator takes ", len(row.In))
+				}
+			}
 			for i := len(n.Outputs); i < len(row.Out) && !row.Out[i].Opt && !row.Out[i].Many; i++ {
 				n.Outputs = append(n.Outputs, nil)
 			}
