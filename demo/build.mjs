@@ -60,7 +60,7 @@ await finishPages(out);
 const sizes = {};
 for (const file of modelFiles) sizes[`models/${file}`] = (await stat(join(out, 'models', file))).size;
 for (const name of await readdir(join(out, 'normwasm', 'dist'))) {
-  if (name.endsWith('.wasm') && !name.includes('.train.')) sizes.engine = Math.max(sizes.engine ?? 0, (await stat(join(out, 'normwasm', 'dist', name))).size);
+  if (/^normwasm\.\w+\.wasm$/.test(name)) sizes.engine = Math.max(sizes.engine ?? 0, (await stat(join(out, 'normwasm', 'dist', name))).size);
 }
 await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
 

@@ -7,6 +7,7 @@ import { policy } from './headers.mjs';
 /** The site in the order of its navigation; a page that is not there is left out. @type {{ name: string, file: string, group?: string }[]} */
 export const pages = [
   { name: 'Read', file: 'index.html' },
+  { name: 'Write', file: 'write.html' },
   { name: 'Race', file: 'lab.html', group: 'Lab' },
   { name: 'Axes', file: 'axes.html', group: 'Lab' },
   { name: 'Draw', file: 'draw.html', group: 'Lab' },

@@ -1,11 +1,16 @@
-// Makes what the page Write writes with, src/models/writer.safetensors and writer.tokenizer.json: a transformer of half a
-// million parameters that has read the King James Bible, which is in the public domain (Debian's bible-kjv).
-//   node writer.mjs [--steps N] [--out DIR]
+// Makes what the page Write writes with: a transformer of 656,000 parameters that has read the King James Bible (Debian's
+// bible-kjv; the text is in the public domain outside of the United Kingdom, where the Crown holds the right to print it).
+//   src/models/writer.tokenizer.json   a vocabulary of 1,024 tokens that was learned of the text, as Hugging Face's files have it
+//   src/models/writer.safetensors      the weights in int8, named as in GPT-2
+//   src/models/writer.config.json      what the weights do not tell
+//   node writer.mjs [--steps N] [--out DIR] [--trained FILE]
 // Takes an hour or two in one thread. Seeds are fixed and the arithmetic is exact or rounded as IEEE 754 says: the files come
-// out the same to the byte wherever the module runs with SIMD.
+// out the same to the byte wherever the module runs with SIMD. Every 500 steps the trained network is written to
+// writer.trained.safetensors in the folder for temporary files; with --trained it is taken from there, and only the files made.
 
 import { execFileSync } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -137,16 +142,79 @@ export const layers = () => [
   { type: 'linear', units: vocabulary, bias: false },
 ];
 
+// ---- The files that ship ----
+
+/** What the weights do not tell. Giving the epsilon of RMSNorm says that it stands where GPT-2 has LayerNorm. */
+export const config = {
+  model_type: 'gpt2', vocab_size: vocabulary, n_positions: context, n_embd: width, n_layer: depth, n_head: heads,
+  activation_function: 'gelu', rms_norm_eps: 1e-5, tie_word_embeddings: false,
+};
+
+/** Where a parameter of the trainer stands in GPT-2: layers are counted from the embedding on, two residual ones to a block. @param {string} name */
+export function shippedName(name) {
+  const [layer, ...rest] = name.split('.');
+  const kind = String(rest.pop());
+  const at = Number(layer);
+  if (at === 0) return kind === 'positions' ? 'wpe.weight' : `wte.${kind}`;
+  if (at === 2 * depth + 1) return `ln_f.${kind}`;
+  if (at === 2 * depth + 2) return `lm_head.${kind}`;
+  const attends = at % 2 === 1;
+  /** @type {Record<string, string>} */
+  const parts = attends ? { 0: 'ln_1', '1.in': 'attn.c_attn', '1.out': 'attn.c_proj' } : { 0: 'ln_2', 1: 'mlp.c_fc', 3: 'mlp.c_proj' };
+  return `h.${(at - (attends ? 1 : 2)) / 2}.${parts[rest.join('.')]}.${kind}`;
+}
+
+/** A trainer's parameters by those names. @param {Record<string, any>} tensors as in its file @returns {Record<string, any>} */
+export const shipped = (tensors) => Object.fromEntries(Object.entries(tensors)
+  .filter(([name]) => !/^(momentum|square)\./.test(name)) // what the optimizer remembers is for going on with it
+  .map(([name, tensor]) => [shippedName(name), tensor]));
+
+/**
+ * The same with matrices in int8, each row with a scale of its own so that its largest number is 127 or -127.
+ * @param {Record<string, any>} tensors float32 @param {any} Tensor normwasm's @returns {Record<string, any>}
+ */
+export function quantized(tensors, Tensor) {
+  /** @type {Record<string, any>} */
+  const out = {};
+  for (const [name, tensor] of Object.entries(tensors)) {
+    const { data, dims: [rows, columns] } = tensor;
+    if (columns === undefined) {
+      out[name] = tensor;
+      continue;
+    }
+    const scales = new Float32Array(rows);
+    const whole = new Int8Array(data.length);
+    for (let row = 0; row < rows; row++) {
+      const values = data.subarray(row * columns, (row + 1) * columns);
+      scales[row] = values.reduce((/** @type {number} */ most, /** @type {number} */ v) => Math.max(most, Math.abs(v)), 0) / 127;
+      values.forEach((/** @type {number} */ v, /** @type {number} */ i) => (whole[row * columns + i] = scales[row] > 0 ? Math.round(v / scales[row]) : 0));
+    }
+    out[name] = new Tensor('int8', whole, [rows, columns]);
+    out[`${name}_scale`] = new Tensor('float32', scales, [rows, 1]);
+  }
+  return out;
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { steps: { type: 'string', default: '2500' }, out: { type: 'string', default: join(import.meta.dirname, 'src', 'models') }, engine: { type: 'string', default: '../js/dist/normwasm.js' } } });
+  const { values } = parseArgs({ options: { steps: { type: 'string', default: '2500' }, out: { type: 'string', default: join(import.meta.dirname, 'src', 'models') }, trained: { type: 'string' } } });
   const steps = Number(values.steps);
-  const { Trainer, Tensor, readSafetensors, writeSafetensors } = await import(values.engine);
+  const { Trainer, Tensor, readSafetensors, writeSafetensors } = await import('../js/dist/normwasm.js');
+  /** @param {Uint8Array} file of a trainer */
+  const ship = async (file) => {
+    await mkdir(values.out, { recursive: true });
+    await writeFile(join(values.out, 'writer.config.json'), `${JSON.stringify(config, null, 2)}\n`);
+    await writeFile(join(values.out, 'writer.safetensors'), writeSafetensors(quantized(shipped(readSafetensors(file).tensors), Tensor), { format: 'pt' }));
+  };
   const text = readText();
   const learned = learnMerges(text, vocabulary);
   const tokens = encodeText(text, learned);
   console.error(`${text.length} characters, ${tokens.length} tokens`);
   await mkdir(values.out, { recursive: true });
   await writeFile(join(values.out, 'writer.tokenizer.json'), JSON.stringify(tokenizerJSON(learned)));
+  if (values.trained) {
+    await ship(await readFile(values.trained));
+    process.exit();
+  }
   const held = Math.floor(tokens.length * 0.02); // the last pages
   const trainer = await Trainer.create({
     input: [context], model: layers(), loss: 'crossEntropy', seed, variant: 'simd', clip: 1,
@@ -163,10 +231,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     }
     return { x: new Tensor('int32', x, [n, context]), y: new Tensor('int32', y, [n, context]) };
   };
-  const save = async () => {
-    const { tensors, metadata } = readSafetensors(await trainer.save());
-    await writeFile(join(values.out, 'writer.safetensors'), writeSafetensors(Object.fromEntries(Object.entries(tensors).filter(([name]) => !/^(momentum|square)\./.test(name))), metadata));
-  };
+  const save = async () => writeFile(join(tmpdir(), 'writer.trained.safetensors'), await trainer.save());
   const begin = performance.now();
   for (let step = 1; step <= steps; step++) {
     const { loss } = await trainer.step(cut(() => draw(tokens.length - held - context - 1), batch));
@@ -180,4 +245,5 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
     console.error(`held out: ${(sum / 8).toFixed(4)} a token`);
     await save();
   }
+  await ship(await trainer.save());
 }

@@ -656,7 +656,8 @@ export class TextGenerator {
   /** Reads a model:
    *
    *  - safetensors with the tensors of Hugging Face's Llama (with Mistral and Qwen 2), GPT-2 (and nanoGPT's, minGPT's), GPT-NeoX or GPT-1, in float32, float16, bfloat16, or int8
-   *    with a `weight_scale` (or `SCB`) for each row. Weights stay as they are stored, where matrices read them;
+   *    with a `weight_scale` (or `SCB`) for each row. Weights stay as they are stored, where matrices read them. A configuration with `rms_norm_eps` has RMSNorm
+   *    in place of LayerNorm, whichever names the tensors have;
    *  - llama2.c's files of versions 0, 1 and 2 (whose int8 is widened);
    *  - an ONNX decoder, with past and present or without, by the names of its inputs: input_ids, attention_mask, position_ids, past_key_values.N.key and so on.
    *

@@ -163,7 +163,8 @@ const contextNames = "max_position_embeddings n_positions n_ctx block_size max_s
 
 // configOf reads what a family's models are built like. width is that of the embeddings.
 func configOf(s *settings, f *family, width int) (*Config, error) {
-	c := &Config{RMS: f.rms, Post: f.post}
+	// Who gives RMSNorm's epsilon has RMSNorm, also in models that are otherwise like GPT-2.
+	c := &Config{RMS: f.rms || s.object.Get("rms_norm_eps") != nil, Post: f.post}
 	if kind := s.word("model_type", ""); kind != "" && !strings.Contains(" "+f.kinds+" ", " "+kind+" ") && !strings.HasPrefix(kind, "gpt-") {
 		return nil, &ir.UnsupportedError{Missing: []string{text.Join("model_type ", text.Quote(kind), " (with tensors named as in ", f.name, ", implemented are: ", f.kinds, ")")}}
 	}

@@ -393,6 +393,8 @@ func TestDecodersFollowTheirDefinitions(t *testing.T) {
 	halfGPT, wholeGPT := gpt2(), gpt2()
 	exact := gpt2()
 	exact.act = gelu
+	root := gpt2()
+	root.rms, root.epsilon, root.act, root.head = true, 1e-3, gelu, "lm_head"
 	relu := gpt2()
 	relu.act = func(x float64) float64 { return max(x, 0) }
 	serial := neox()
@@ -416,6 +418,7 @@ func TestDecodersFollowTheirDefinitions(t *testing.T) {
 		{"GPT-2, float16", `{"model_type":"gpt2","n_head":4}`, halfGPT.draw("F16", true, gpt2Biases)},
 		{"GPT-2, int8", `{"model_type":"gpt2","n_head":4}`, wholeGPT.draw("I8", false, gpt2Biases)},
 		{"nanoGPT", `{"n_head":4,"block_size":24,"bias":true}`, exact.draw("F32", false, gpt2Biases)},
+		{"GPT-2 with RMSNorm", `{"model_type":"gpt2","n_head":4,"activation_function":"gelu","rms_norm_eps":1e-3}`, root.draw("I8", false, gpt2Biases)},
 		{"ReLU", `{"n_head":4,"activation_function":"relu"}`, relu.draw("F32", true, gpt2Biases)},
 		{"GPT-NeoX", `{"model_type":"gpt_neox","num_attention_heads":4,"max_position_embeddings":24,"rotary_pct":0.25}`, neox().draw("F32", false, neoxBiases)},
 		{"GPT-NeoX, in series", `{"num_attention_heads":4,"max_position_embeddings":24,"use_parallel_residual":false}`, serial.draw("F32", false, neoxBiases)},
