@@ -69,6 +69,17 @@ func (v V) MulAddF64(w, acc V) V {
 	return V{v.then("F64x2Mul", w.expr).then("F64x2Add", acc.expr)}
 }
 
+// DotBytes stands for acc plus the dot of bytes i32x4.relaxed_dot_i8x16_i7x16_add_s, which
+// the relaxed build makes of it as of MulAdd: i16x8.q15mulr_sat_s and i32x4.add, which is
+// what it does elsewhere, where nobody can want the result.
+func (v V) DotBytes(w, acc V) V {
+	if acc.reg == "" {
+		panic("asm: DotBytes onto an expression")
+	}
+	acc.f.mulAdds++
+	return V{v.then("I16x8Q15MulrSatS", w.expr).then("I32x4Add", acc.expr)}
+}
+
 // MulAddApart is v * w + acc in an order that the relaxed build leaves alone.
 func (v V) MulAddApart(w, acc V) V {
 	return V{acc.then("F32x4Add", v.then("F32x4Mul", w.expr))}

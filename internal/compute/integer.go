@@ -6,12 +6,73 @@ import (
 )
 
 // Bytes is a right operand of int8 or uint8, laid out for the kernels: panels of 8 columns
-// with the rows in pairs. uint8 are less by 128 there, and so are their zero points.
+// with the rows in pairs, or in fours. uint8 are less by 128 there, and so are their zero points.
 type Bytes struct {
+	layout
 	k, n   int
-	panels []int8  // [n/8][k/2][8][2]
+	panels []int8  // [n/8][k/deep][8][deep]
 	zeros  []int32 // the columns' zero points
+	totals []int32 // the sums of the columns less their zero points, where the rows are in fours
 	own    int     // bytes of memory
+}
+
+// layout is that of both operands.
+type layout struct {
+	deep int // elements of k that lie together, of one row or column
+	high int // rows in a panel of the left operand
+}
+
+var (
+	inPairs = layout{2, kernel.MR} // int16 on the left
+	inFours = layout{4, kernel.QR} // bytes
+)
+
+// steps is how many times deep elements k take; those that are added count nothing.
+func (l layout) steps(k int) int { return (k + l.deep - 1) / l.deep }
+
+// What dots of bytes, of which relaxed SIMD leaves open what they are, are in this engine.
+const (
+	noDots = iota // they may saturate or overflow
+	dotsOfUint8
+	dotsOfInt8 // in place of uint8
+)
+
+var dots = probe()
+
+// probe multiplies what is at the ends, and has to find one of the two everywhere. Another
+// engine is one without the instruction: it multiplies int16, which gives the same sums.
+func probe() int {
+	left := [4 * kernel.QR]uint8{255, 255, 255, 255, 128, 128, 128, 128, 127, 127, 127, 127, 255, 0, 128, 1, 1, 127, 254, 3}
+	right := [4 * kernel.NR]int8{-128, -128, -128, -128, 127, 127, 127, 127, -128, 127, -128, 127, 127, 127, -128, -128, 1, -1, 2, -2, 100, 100}
+	var sums [kernel.QR * kernel.NR]int32
+	var zeros [kernel.NR]int32
+	kernel.DotQuads(&sums[0], kernel.NR, &left[0], &right[0], 1, 1, 1, &zeros[0], &zeros[0], &zeros[0])
+	are := func(byte func(uint8) int32) bool {
+		for i, sum := range sums {
+			for t := range 4 {
+				sum -= byte(left[i/kernel.NR*4+t]) * int32(right[i%kernel.NR*4+t])
+			}
+			if sum != 0 {
+				return false
+			}
+		}
+		return true
+	}
+	switch {
+	case are(func(v uint8) int32 { return int32(v) }):
+		return dotsOfUint8
+	case are(func(v uint8) int32 { return int32(int8(v)) }):
+		return dotsOfInt8
+	}
+	return noDots
+}
+
+// layoutOf is that of products: with dots of bytes, if they are good for it.
+func layoutOf() layout {
+	if dots == noDots {
+		return inPairs
+	}
+	return inFours
 }
 
 // Octets says how the elements of an operand of bytes are to be read.
@@ -28,67 +89,78 @@ func (o Octets) flip() int {
 	return 128
 }
 
-// pairs is how many pairs of elements k take; with an odd k one is added that counts nothing.
-func pairs(k int) int { return (k + 1) / 2 }
-
 // BytesSize is how many bytes of memory a right operand has when it is laid out.
-func BytesSize(k, n int) int {
+func BytesSize(k, n int) int { return layoutOf().size(k, n) }
+
+func (l layout) size(k, n int) int {
 	cols := kernel.RoundUp(n, kernel.NR)
-	return kernel.RoundUp(2*pairs(k)*cols, slab.Align) + 4*cols
+	return kernel.RoundUp(l.deep*l.steps(k)*cols, slab.Align) + 2*l.deep*cols
 }
 
 // PackBytes lays out a right operand [k, n], or [n, k] where trans says so. zeros is its zero
 // points, by column, or one, or none; they are given as the elements are. memory has
 // BytesSize bytes, or is nil.
 func PackBytes(b Octets, k, n int, trans bool, zeros []int32, memory []byte) Bytes {
-	p := Bytes{k: k, n: n}
+	return layoutOf().pack(b, k, n, trans, zeros, memory)
+}
+
+func (l layout) pack(b Octets, k, n int, trans bool, zeros []int32, memory []byte) Bytes {
+	p := Bytes{layout: l, k: k, n: n}
 	if memory == nil {
-		memory = slab.New(BytesSize(k, n))
+		memory = slab.New(l.size(k, n))
 		p.own = len(memory)
 	}
-	cols, kp := kernel.RoundUp(n, kernel.NR), pairs(k)
-	p.panels = slab.View[int8](memory[:2*kp*cols])
-	p.zeros = slab.View[int32](memory[kernel.RoundUp(len(p.panels), slab.Align):][:4*cols])
+	cols, kp := kernel.RoundUp(n, kernel.NR), l.steps(k)*l.deep
+	p.panels = slab.View[int8](memory[:kp*cols])
+	p.zeros = slab.View[int32](memory[kernel.RoundUp(len(p.panels), slab.Align):][:2*l.deep*cols])
+	if l == inFours {
+		p.totals = p.zeros[cols:]
+		clear(p.totals)
+	}
+	p.zeros = p.zeros[:cols]
 	flip := uint8(b.flip())
 	for j := range p.zeros {
-		zero := -int32(flip)
-		switch {
-		case j < n && len(zeros) == n:
-			zero += zeros[j]
-		case j < n && len(zeros) == 1:
-			zero += zeros[0]
-		case j >= n:
-			zero = 0
+		p.zeros[j] = 0
+		if j < n {
+			p.zeros[j] = int32(zeroOf(zeros, j)) - int32(flip)
 		}
-		p.zeros[j] = zero
 	}
-	const wide = 2 * kernel.NR
+	wide := l.deep * kernel.NR
 	for j := 0; j < n; j += kernel.NR {
-		panel, width := p.panels[2*kp*j:][:wide*kp], min(n-j, kernel.NR)
-		if width < kernel.NR {
-			clear(panel)
-		}
-		if k%2 != 0 { // the zero point in the row that is added, whatever the left operand has there
-			row := panel[wide*(kp-1):]
-			for l := range width {
-				row[2*l+1] = int8(p.zeros[j+l])
-			}
-		}
+		panel, width := p.panels[kp*j:][:kernel.NR*kp], min(n-j, kernel.NR)
+		clear(panel)
 		for t := range k {
-			row := panel[t/2*wide+t%2:]
-			if trans {
-				src := b.Data[j*k+t:]
-				for l := range width {
-					row[2*l] = int8(src[l*k] ^ flip)
+			row := panel[t/l.deep*wide+t%l.deep:]
+			for c := range width {
+				at := t*n + j + c
+				if trans {
+					at = (j+c)*k + t
 				}
-				continue
+				v := int8(b.Data[at] ^ flip)
+				row[l.deep*c] = v
+				if l == inFours {
+					p.totals[j+c] += int32(v) - p.zeros[j+c]
+				}
 			}
-			for l, v := range b.Data[t*n+j:][:width] {
-				row[2*l] = int8(v ^ flip)
+		}
+		if l == inPairs && k%2 != 0 { // the zero point in the row that is added, whatever the left operand has there
+			row := panel[wide*(kp/l.deep-1):]
+			for c := range width {
+				row[2*c+1] = int8(p.zeros[j+c])
 			}
 		}
 	}
 	return p
+}
+
+func zeroOf(zeros []int32, i int) int {
+	switch {
+	case len(zeros) == 1:
+		return int(zeros[0])
+	case len(zeros) > 1:
+		return int(zeros[i])
+	}
+	return 0
 }
 
 // Bytes is how much memory the operand takes beside the weights that it was made from.
@@ -111,109 +183,195 @@ const (
 	sumsBytes = 256 << 10
 )
 
-// integerRows is how many rows are multiplied at a time.
-func integerRows(m, n, k int) int {
-	rows := min(leftBytes/(4*pairs(k)+1), sumsBytes/(4*kernel.RoundUp(n, kernel.NR)+1)) &^ (kernel.MR - 1)
-	return min(max(rows, kernel.MR), kernel.RoundUp(m, kernel.MR))
+// rows is how many rows are multiplied at a time.
+func (l layout) rows(m, n, k int) int {
+	rows := min(leftBytes/(4*l.steps(k)+1), sumsBytes/(4*kernel.RoundUp(n, kernel.NR)+1)) / l.high * l.high
+	return min(max(rows, l.high), kernel.RoundUp(m, l.high))
 }
 
 // IntegerScratch is the bytes of scratch that MultiplyBytes wants for m rows.
-func IntegerScratch(m, n, k int) int {
+func IntegerScratch(m, n, k int) int { return layoutOf().scratch(m, n, k) }
+
+func (l layout) scratch(m, n, k int) int {
 	if m*n == 0 {
 		return 0
 	}
-	rows := integerRows(m, n, k)
-	return rowsOf(rows, pairs(k)) + rowsOf(rows, kernel.RoundUp(n, kernel.NR)) + 4*rows + rowsOf(kernel.MR, pairs(k)) + 2*slab.Align
+	rows, cols := l.rows(m, n, k), kernel.RoundUp(n, kernel.NR)
+	return rowsOf(rows, l.steps(k)) + rowsOf(rows, cols) + rowsOf(rows, 1) + rowsOf(cols, 1) + rowsOf(l.high, l.steps(k)) + 2*slab.Align
 }
 
 // rowsOf is the bytes of rows of n elements of 4 bytes, or pairs of 2.
 func rowsOf(rows, n int) int { return kernel.RoundUp(4*rows*n, slab.Align) }
 
-// Left gives rows from … from+rows−1 of a left operand, less their zero points, in panels of
-// pairs. room has space for four rows.
-type Left func(panels []int16, room []int16, from, rows int)
+// Left is the left operand of a product: rows of bytes, Ld apart, less zero points, or rows
+// of numbers that are put on a grid.
+type Left struct {
+	Octets
+	Ld     int
+	Trans  bool      // Octets has columns
+	Zeros  []int32   // by row, or one, or none; as the elements are
+	Floats []float32 // in place of Octets
+	Grid   Grid
+	taps   func(panels []int16, from, rows int) // in place of both: writes panels
+}
+
+// zero is the zero point of a row.
+func (a *Left) zero(i int) int {
+	if a.Floats != nil {
+		return a.Grid.Zero
+	}
+	return zeroOf(a.Zeros, i)
+}
+
+// shorts writes a row less its zero point.
+func (a *Left) shorts(dst []int16, i int) {
+	flip, k := a.flip(), len(dst)
+	zero := a.zero(i) - flip
+	switch {
+	case a.Floats != nil:
+		lo, hi := a.Grid.bounds()
+		kernel.QuantizeShort(kernel.Ptr(dst), kernel.Ptr(a.Floats[i*k:]), k, a.Grid.Scale, lo, hi)
+	case a.Trans:
+		for t := range dst {
+			dst[t] = int16(int8(a.Data[t*a.Ld+i]^uint8(flip))) - int16(zero)
+		}
+	default:
+		kernel.WidenBytes(kernel.Ptr(dst), kernel.Ptr(a.Data[i*a.Ld:]), k, flip, zero)
+	}
+}
+
+// bytes writes a row for dots of bytes. It is more by shift than the row is.
+func (a *Left) bytes(dst []byte, i int) {
+	k, shift := len(dst), a.shift()
+	switch {
+	case a.Floats != nil:
+		lo, hi := a.Grid.bounds()
+		kernel.QuantizeBytes(kernel.Ptr(dst), kernel.Ptr(a.Floats[i*k:]), k, a.Grid.Scale, lo, hi, a.Grid.Zero+shift)
+	case a.Trans:
+		for t := range dst {
+			dst[t] = a.Data[t*a.Ld+i] + byte(shift)
+		}
+	default:
+		copy(dst, a.Data[i*a.Ld:])
+		if shift != 0 {
+			words := slab.View[uint32](dst[:k&^3])
+			for t := range words {
+				words[t] ^= 0x80808080
+			}
+			for t := range dst[len(words)*4:] {
+				dst[len(words)*4+t] ^= 128
+			}
+		}
+	}
+}
+
+// shift is by how much the elements are more as dots of bytes take them: 128 makes uint8 of
+// int8, and −128 the other way round.
+func (a *Left) shift() int {
+	switch signed := a.Floats == nil && a.Signed; {
+	case signed && dots == dotsOfUint8:
+		return 128
+	case !signed && dots == dotsOfInt8:
+		return -128
+	}
+	return 0
+}
+
+// pack lays out rows of k elements in panels. A row of one panel is left in room, too.
+func (a *Left) pack(l layout, panels, room []byte, from, rows, k int) {
+	steps := l.steps(k)
+	for i := 0; i < rows; i += l.high {
+		panel, n := panels[4*i*steps:][:4*l.high*steps], min(rows-i, l.high)
+		if n < l.high {
+			clear(panel)
+		}
+		for r := range n {
+			dst := room[4*r*steps:][:4*steps]
+			clear(dst[4*max(steps-1, 0):])
+			if l == inFours {
+				a.bytes(dst[:k], from+i+r)
+			} else {
+				a.shorts(slab.View[int16](dst)[:k], from+i+r)
+			}
+		}
+		if rows > 1 {
+			// A pair of int16, or four bytes, move as the 32 bits that they are.
+			kernel.Transpose(kernel.Ptr(slab.View[float32](panel)), l.high, kernel.Ptr(slab.View[float32](room)), steps, n, steps)
+		}
+	}
+}
 
 // MultiplyBytes multiplies m rows by b. For each block of rows it calls done with their sums,
 // ld apart, which done may overwrite.
-func MultiplyBytes(m int, b *Bytes, left Left, scratch []byte, done func(sums []int32, ld, from, rows int)) {
+func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums []int32, ld, from, rows int)) {
 	if m == 0 || b.n == 0 {
 		return
 	}
-	kp, ld := pairs(b.k), kernel.RoundUp(b.n, kernel.NR)
-	step := integerRows(m, b.n, b.k)
+	l, steps, ld := b.layout, b.steps(b.k), kernel.RoundUp(b.n, kernel.NR)
+	block := l.rows(m, b.n, b.k)
 	take := func(n int) []byte {
 		part := scratch[:n]
 		scratch = scratch[n:]
 		return part
 	}
-	panels := slab.View[int16](take(rowsOf(step, kp)))
-	sums := slab.View[int32](take(rowsOf(step, ld)))
-	totals := slab.View[int32](take(kernel.RoundUp(4*step, slab.Align)))
-	room := slab.View[int16](take(rowsOf(kernel.MR, kp)))
+	panels := take(rowsOf(block, steps))
+	sums := slab.View[int32](take(rowsOf(block, ld)))
+	totals := slab.View[int32](take(rowsOf(block, 1)))
+	start := slab.View[int32](take(rowsOf(ld, 1)))
+	room := take(rowsOf(l.high, steps))
 	plain := b.plain()
 	clear(totals)
-	for from := 0; from < m; from += step {
-		rows := min(step, m-from)
-		mp := (rows + kernel.MR - 1) / kernel.MR
-		left(panels, room, from, rows)
-		if !plain {
-			kernel.SumPairs(kernel.Ptr(totals), kernel.Ptr(panels), kp, mp)
+	if l == inFours {
+		zero := int32(left.zero(0) + left.shift())
+		for j, t := range b.totals {
+			start[j] = -zero * t
 		}
-		if rows == 1 {
-			row := room[:2*kp]
-			for t := range kp {
-				row[2*t], row[2*t+1] = panels[2*kernel.MR*t], panels[2*kernel.MR*t+1]
-			}
-			kernel.DotRow(kernel.Ptr(sums), kernel.Ptr(row), kernel.Ptr(b.panels), kp, ld/kernel.NR, int(totals[0]), kernel.Ptr(b.zeros))
+	}
+	for from := 0; from < m; from += block {
+		rows := min(block, m-from)
+		mp, single := (rows+l.high-1)/l.high, rows == 1 && left.taps == nil
+		if left.taps != nil {
+			left.taps(slab.View[int16](panels), from, rows)
 		} else {
-			kernel.DotTiles(kernel.Ptr(sums), ld, kernel.Ptr(panels), kernel.Ptr(b.panels), kp, mp, ld/kernel.NR, kernel.Ptr(totals), kernel.Ptr(b.zeros))
+			left.pack(l, panels, room, from, rows, b.k)
+		}
+		shorts, y, w, zeros := slab.View[int16](panels), kernel.Ptr(sums), kernel.Ptr(b.panels), kernel.Ptr(b.zeros)
+		switch {
+		case l == inFours && single:
+			total := 0
+			for _, v := range room[:b.k] {
+				if total += int(v); dots == dotsOfInt8 {
+					total += int(int8(v)) - int(v)
+				}
+			}
+			kernel.QuadRow(y, kernel.Ptr(room), w, steps, ld/kernel.NR, total, zeros, kernel.Ptr(start))
+		case l == inFours:
+			if !plain {
+				kernel.SumQuads(kernel.Ptr(totals), kernel.Ptr(panels), steps, mp)
+			}
+			kernel.DotQuads(y, ld, kernel.Ptr(panels), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros, kernel.Ptr(start))
+		case single:
+			row, total := slab.View[int16](room), 0
+			for _, v := range row[:b.k] {
+				total += int(v)
+			}
+			kernel.DotRow(y, kernel.Ptr(row), w, steps, ld/kernel.NR, total, zeros)
+		default:
+			if !plain {
+				kernel.SumPairs(kernel.Ptr(totals), kernel.Ptr(shorts), steps, mp)
+			}
+			kernel.DotTiles(y, ld, kernel.Ptr(shorts), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros)
+		}
+		if l == inFours && len(left.Zeros) > 1 {
+			for i := range rows {
+				zero := int32(left.zero(from+i) - left.zero(0))
+				for j, t := range b.totals {
+					sums[i*ld+j] -= zero * t
+				}
+			}
 		}
 		done(sums, ld, from, rows)
 	}
-}
-
-// packShorts lays out rows of k int16 that row writes, one after another, in panels.
-func packShorts(panels, room []int16, rows, k int, row func(dst []int16, i int)) {
-	kp := pairs(k)
-	for i := 0; i < rows; i += kernel.MR {
-		panel, n := panels[2*i*kp:][:2*kernel.MR*kp], min(rows-i, kernel.MR)
-		if n < kernel.MR {
-			clear(panel)
-		}
-		for r := range n {
-			dst := room[2*r*kp:][:2*kp]
-			if k%2 != 0 {
-				dst[k] = 0
-			}
-			row(dst[:k], i+r)
-		}
-		// A pair moves as the 32 bits that it is.
-		kernel.Transpose(kernel.Ptr(shortsAsFloats(panel)), kernel.MR, kernel.Ptr(shortsAsFloats(room)), kp, n, kp)
-	}
-}
-
-func shortsAsFloats(s []int16) []float32 { return slab.View[float32](slab.Bytes(s)) }
-
-// PackOctets gives rows of bytes, k of them ld apart, or, where trans says so, columns; less
-// zeros, by row, or one, or none.
-func PackOctets(panels, room []int16, a Octets, ld int, trans bool, from, rows, k int, zeros []int32) {
-	flip := a.flip()
-	packShorts(panels, room, rows, k, func(dst []int16, i int) {
-		zero := -flip
-		switch {
-		case len(zeros) == 1:
-			zero += int(zeros[0])
-		case len(zeros) > 1:
-			zero += int(zeros[from+i])
-		}
-		if trans {
-			for t := range dst {
-				dst[t] = int16(int8(a.Data[t*ld+from+i]^uint8(flip))) - int16(zero)
-			}
-			return
-		}
-		kernel.WidenBytes(kernel.Ptr(dst), kernel.Ptr(a.Data[(from+i)*ld:]), k, flip, zero)
-	})
 }
 
 // Grid is the numbers that a type of 8 bits stands for: scale times the whole numbers from
@@ -226,14 +384,6 @@ type Grid struct {
 
 // bounds are those of steps from the zero point.
 func (g Grid) bounds() (lo, hi float32) { return float32(g.Lo - g.Zero), float32(g.Hi - g.Zero) }
-
-// PackQuantized gives rows of float32 as steps of a grid.
-func PackQuantized(panels, room []int16, x []float32, from, rows, k int, g Grid) {
-	lo, hi := g.bounds()
-	packShorts(panels, room, rows, k, func(dst []int16, i int) {
-		kernel.QuantizeShort(kernel.Ptr(dst), kernel.Ptr(x[(from+i)*k:]), k, g.Scale, lo, hi)
-	})
-}
 
 // Quantize writes x as bytes.
 func Quantize(y []byte, x []float32, g Grid) {

@@ -40,14 +40,14 @@ func NewByteConv(s ConvShape) *ByteConv { return &ByteConv{shape: s, groups: mak
 // RepackSize is the bytes of memory that Repack wants.
 func (c *ByteConv) RepackSize() int {
 	s := &c.shape
-	return len(c.groups) * kernel.RoundUp(BytesSize(s.InChannels/s.Groups*s.KernelH*s.KernelW, s.OutChannels/s.Groups), slab.Align)
+	return len(c.groups) * kernel.RoundUp(inPairs.size(s.InChannels/s.Groups*s.KernelH*s.KernelW, s.OutChannels/s.Groups), slab.Align)
 }
 
 // Repack lays out weights in memory, or, where it is nil, in memory of their own.
 func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
 	s := &c.shape
 	og, k := s.OutChannels/s.Groups, s.InChannels/s.Groups*s.KernelH*s.KernelW
-	each := kernel.RoundUp(BytesSize(k, og), slab.Align)
+	each := kernel.RoundUp(inPairs.size(k, og), slab.Align)
 	for g := range c.groups {
 		own := zeros
 		if len(zeros) > 1 {
@@ -57,18 +57,8 @@ func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
 		if memory != nil {
 			part = memory[g*each:][:each]
 		}
-		c.groups[g] = PackBytes(Octets{weights.Data[g*og*k:], weights.Signed}, k, og, true, own, part)
+		c.groups[g] = inPairs.pack(Octets{weights.Data[g*og*k:], weights.Signed}, k, og, true, own, part)
 	}
-}
-
-func zeroOf(zeros []int32, i int) int {
-	switch {
-	case len(zeros) == 1:
-		return int(zeros[0])
-	case len(zeros) > 1:
-		return int(zeros[i])
-	}
-	return 0
 }
 
 // Bytes is how much memory the convolution takes beside the weights that it was made from.
@@ -108,9 +98,9 @@ func (c *ByteConv) ScratchLen(h, w int) int {
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
 	k := cg * s.KernelH * s.KernelW
-	rows := integerRows(oh*ow, og, k)
+	rows := inPairs.rows(oh*ow, og, k)
 	l := s.lattice(h, w, oh, ow)
-	return 2*cg*l.len + 2*w + 4*(2*pairs(k)+rows+rows*og) + IntegerScratch(oh*ow, og, k) + 6*slab.Align
+	return 2*cg*l.len + 2*w + 4*(2*inPairs.steps(k)+rows+rows*og) + inPairs.scratch(oh*ow, og, k) + 6*slab.Align
 }
 
 // bytesArena deals out parts of the caller's scratch.
@@ -143,10 +133,10 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
 	k := cg * s.KernelH * s.KernelW
-	rows := integerRows(oh*ow, og, k)
+	rows := inPairs.rows(oh*ow, og, k)
 	l := s.lattice(h, w, oh, ow)
 	planes, line := slab.View[int16](mem.take(2*cg*l.len)), slab.View[int16](mem.take(2*w))
-	taps, pixels := slab.View[int32](mem.take(8*pairs(k))), slab.View[int32](mem.take(4*rows))
+	taps, pixels := slab.View[int32](mem.take(8*inPairs.steps(k))), slab.View[int32](mem.take(4*rows))
 	turned := slab.View[int32](mem.take(4 * rows * og))
 	l.taps(taps[:k], cg)
 	if k%2 != 0 {
@@ -163,12 +153,12 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 				l.spreadBytes(planes[ch*l.len:][:l.len], line, in[ch*h*w:][:h*w], flip, zero-flip)
 			}
 		}
-		pack := func(panels, _ []int16, from, n int) {
+		left := Left{taps: func(panels []int16, from, n int) {
 			px := pixels[:kernel.RoundUp(n, kernel.MR)]
 			l.pixels(px, from, n, ow)
 			kernel.PackTaps(kernel.Ptr(panels), kernel.Ptr(planes), kernel.Ptr(taps), len(taps), kernel.Ptr(px), len(px)/kernel.MR)
-		}
-		MultiplyBytes(oh*ow, &c.groups[g], pack, mem, func(sums []int32, ld, from, n int) {
+		}}
+		MultiplyBytes(oh*ow, &c.groups[g], &left, mem, func(sums []int32, ld, from, n int) {
 			y, x := slab.View[float32](slab.Bytes(turned)), slab.View[float32](slab.Bytes(sums))
 			kernel.Transpose(kernel.Ptr(y), n, kernel.Ptr(x), ld, n, og)
 			for o := range og {

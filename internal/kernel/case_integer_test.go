@@ -95,6 +95,24 @@ func dotTimes(m, k, n int) timing {
 	}}
 }
 
+// dotOfBytes is what stands for a dot of bytes but in the relaxed build.
+func dotOfBytes(x, w []byte) int64 {
+	short := func(b []byte) int64 { return int64(int16(uint16(b[0]) | uint16(b[1])<<8)) }
+	q15 := func(at int) int64 { return min((short(x[at:])*short(w[at:])+1<<14)>>15, 32767) }
+	return q15(2)<<16 + int64(uint16(q15(0)))
+}
+
+func quadTimes(m, k, n int) timing {
+	return timing{fmt.Sprintf("m=%d/k=%d/n=%d", m, k, n), float64(2 * m * k * n), "GOP/s", func(data func(n int) *float32) func() {
+		y, sums := view[int32](slab.Bytes(slice(data(m*n), m*n))), view[int32](slab.Bytes(slice(data(m+n), m+n)))
+		left, right := &slab.Bytes(slice(data(m*k/4), m*k/4))[0], view[int8](slab.Bytes(slice(data(k*n/4), k*n/4)))
+		if m == 1 {
+			return func() { QuadRow(y, left, right, k/4, n/NR, 0, sums, sums) }
+		}
+		return func() { DotQuads(y, n, left, right, k/4, m/QR, n/NR, sums, sums, sums) }
+	}}
+}
+
 func byteTimes(run func(f *float32, s *int16, b *uint8, n int)) []timing {
 	const n = 1 << 14
 	return []timing{bytes("16384", 5*n, func(data func(n int) *float32) func() {
@@ -153,6 +171,67 @@ var integerCases = []kernelCase{
 		DotRow(view[int32](k), Ptr(a), Ptr(right), pairs, np, total, Ptr(zeros))
 		dotRowScalar(view[int32](t), Ptr(a), Ptr(right), pairs, np, total, Ptr(zeros))
 	}, []timing{dotTimes(1, 768, 3072)}},
+	{"DotQuads", func(c *call) {
+		mp, np, quads := c.r.IntN(4), c.r.IntN(4), c.size(20)
+		ldd := np*NR + c.r.IntN(4)
+		a, b, right := c.octets(mp*quads*4*QR), c.octets(np*quads*4*NR), []int8(nil)
+		for _, v := range b {
+			right = append(right, int8(v))
+		}
+		sums, zeros, start := c.longs(mp*QR, 70000), c.longs(np*NR, 300), c.longs(np*NR, 1<<20)
+		o := c.out(Span(mp*QR, ldd, np*NR))
+		twin := slab.View[int32](slab.Bytes(o.t.S))
+		before := append([]int32(nil), twin...)
+		o.want = func(at int) (float64, float64) {
+			i, j := at/ldd, at%ldd
+			want := before[at]
+			if j < np*NR {
+				total := int64(start[j]) - int64(sums[i])*int64(zeros[j])
+				for t := range quads {
+					total += dotOfBytes(a[(i/QR*quads+t)*4*QR+i%QR*4:], b[(j/NR*quads+t)*4*NR+j%NR*4:])
+				}
+				want = int32(total)
+			}
+			if twin[at] != want {
+				return math.Inf(1), 0
+			}
+			return float64(o.t.S[at]), 0
+		}
+		DotQuads(view[int32](slab.Bytes(o.k.S)), ldd, Ptr(a), Ptr(right), quads, mp, np, Ptr(sums), Ptr(zeros), Ptr(start))
+		dotQuadsScalar(view[int32](slab.Bytes(o.t.S)), ldd, Ptr(a), Ptr(right), quads, mp, np, Ptr(sums), Ptr(zeros), Ptr(start))
+	}, []timing{quadTimes(132, 384, 1536)}},
+	{"QuadRow", func(c *call) {
+		np, quads, total := c.r.IntN(10), c.size(20), c.r.IntN(1<<16)-1<<15
+		a, b, right := c.octets(quads*4), c.octets(np*quads*4*NR), []int8(nil)
+		for _, v := range b {
+			right = append(right, int8(v))
+		}
+		zeros, start := c.longs(np*NR, 300), c.longs(np*NR, 1<<20)
+		k, t := c.room(np*NR, 4, func(j int) float64 {
+			sum := int64(start[j]) - int64(total)*int64(zeros[j])
+			for t := range quads {
+				sum += dotOfBytes(a[4*t:], b[(j/NR*quads+t)*4*NR+j%NR*4:])
+			}
+			return float64(int32(sum))
+		}, readInt32)
+		QuadRow(view[int32](k), Ptr(a), Ptr(right), quads, np, total, Ptr(zeros), Ptr(start))
+		quadRowScalar(view[int32](t), Ptr(a), Ptr(right), quads, np, total, Ptr(zeros), Ptr(start))
+	}, []timing{quadTimes(1, 768, 3072)}},
+	{"SumQuads", func(c *call) {
+		mp, quads := c.r.IntN(5), c.size(40)
+		a := c.octets(mp * quads * 4 * QR)
+		k, t := c.room(mp*QR, 4, func(i int) float64 {
+			s := int64(0)
+			for t := range quads {
+				s += dotOfBytes(a[(i/QR*quads+t)*4*QR+i%QR*4:], []byte{1, 1, 1, 1})
+			}
+			return float64(int32(s))
+		}, readInt32)
+		SumQuads(view[int32](k), Ptr(a), quads, mp)
+		sumQuadsScalar(view[int32](t), Ptr(a), quads, mp)
+	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
+		SumQuads(view[int32](slab.Bytes(slice(f, n))), b, n/(4*QR), 1)
+	})},
 	{"SumPairs", func(c *call) {
 		mp, pairs := c.r.IntN(5), c.size(40)
 		a := c.ints(mp*pairs*8, 16)

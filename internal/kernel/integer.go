@@ -58,6 +58,69 @@ func dotRowScalar(dst *int32, left *int16, right *int8, pairs, np, total int, ze
 	}
 }
 
+// QR is the rows of a panel of bytes.
+const QR = 6
+
+// DotQuads is DotTiles for left operands of bytes in panels [k/4][6][4], right ones in panels
+// [k/4][8][4], and sums that begin with start, by column. The relaxed build multiplies by dots
+// of four int8 with four bytes, which are uint8 or int8, and whose products may meet in int16
+// that may saturate, as the engine has them: the caller has to find out what they are. Every
+// other build has in their place what only shows that kernel and twin do the same:
+//
+//	for t := 0; t < quads; t++ {
+//		acc += int32 of the two int16 of q15(left pairs * right pairs), as they lie in memory
+//	}
+//
+// with q15(a*b) = min((a*b + 1<<14) >> 15, 32767).
+func dotQuadsScalar(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32) {
+	cs := slice(dst, Span(mp*QR, ldd, np*NR))
+	a, b := slice(left, mp*quads*4*QR), slice(right, np*quads*4*NR)
+	rowSums, colZeros, first := slice(sums, mp*QR), slice(zeros, np*NR), slice(start, np*NR)
+	for j := range np * NR {
+		for i := range mp * QR {
+			acc := first[j] - rowSums[i]*colZeros[j]
+			for t := range quads {
+				acc += quadDot(b[(j/NR*quads+t)*4*NR+j%NR*4:], a[(i/QR*quads+t)*4*QR+i%QR*4:])
+			}
+			cs[i*ldd+j] = acc
+		}
+	}
+}
+
+// quadDot is what stands for a dot of bytes.
+func quadDot(w []int8, x []uint8) int32 {
+	q15 := func(at int) int32 {
+		a, b := int32(w[at+1])<<8|int32(uint8(w[at])), int32(int8(x[at+1]))<<8|int32(x[at])
+		return min((a*b+1<<14)>>15, 32767)
+	}
+	return q15(0)&0xffff | q15(2)<<16
+}
+
+// QuadRow is DotQuads for one row, whose bytes lie one after another, and its sum.
+func quadRowScalar(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32) {
+	a, b := slice(left, 4*quads), slice(right, np*quads*4*NR)
+	colZeros, first := slice(zeros, np*NR), slice(start, np*NR)
+	for j, out := 0, slice(dst, np*NR); j < len(out); j++ {
+		acc := first[j] - int32(total)*colZeros[j]
+		for t := range quads {
+			acc += quadDot(b[(j/NR*quads+t)*4*NR+j%NR*4:], a[4*t:])
+		}
+		out[j] = acc
+	}
+}
+
+// SumQuads writes the dots of the rows of mp panels with bytes of 1.
+func sumQuadsScalar(dst *int32, left *uint8, quads, mp int) {
+	a, ones := slice(left, mp*quads*4*QR), []int8{1, 1, 1, 1}
+	for i, out := 0, slice(dst, mp*QR); i < len(out); i++ {
+		s := int32(0)
+		for t := range quads {
+			s += quadDot(ones, a[(i/QR*quads+t)*4*QR+i%QR*4:])
+		}
+		out[i] = s
+	}
+}
+
 // SumPairs writes the sums of the rows of mp panels.
 //
 //	for i := 0; i < mp*4; i++ {

@@ -154,9 +154,24 @@ func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *i
 	dotRowScalar(dst, left, right, pairs, np, total, zeros)
 }
 
+// DotQuads computes tiles of 6×8 of what dots of bytes are in this build; its twin has the loop.
+func DotQuads(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32) {
+	dotQuadsScalar(dst, ldd, left, right, quads, mp, np, sums, zeros, start)
+}
+
+// QuadRow is DotQuads for one row; its twin has the loop.
+func QuadRow(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32) {
+	quadRowScalar(dst, left, right, quads, np, total, zeros, start)
+}
+
 // SumPairs writes the sums of the rows of panels; its twin has the loop.
 func SumPairs(dst *int32, left *int16, pairs, mp int) {
 	sumPairsScalar(dst, left, pairs, mp)
+}
+
+// SumQuads writes what dots of the rows of panels with bytes of 1 are in this build; its twin has the loop.
+func SumQuads(dst *int32, left *uint8, quads, mp int) {
+	sumQuadsScalar(dst, left, quads, mp)
 }
 
 // PackTaps gathers panels of 4 pixels in pairs of taps; its twin has the loop.

@@ -154,10 +154,25 @@ func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, 
 //go:noescape
 func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32)
 
+// DotQuads computes tiles of 6×8 of what dots of bytes are in this build; its twin has the loop.
+//
+//go:noescape
+func DotQuads(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32)
+
+// QuadRow is DotQuads for one row; its twin has the loop.
+//
+//go:noescape
+func QuadRow(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32)
+
 // SumPairs writes the sums of the rows of panels; its twin has the loop.
 //
 //go:noescape
 func SumPairs(dst *int32, left *int16, pairs, mp int)
+
+// SumQuads writes what dots of the rows of panels with bytes of 1 are in this build; its twin has the loop.
+//
+//go:noescape
+func SumQuads(dst *int32, left *uint8, quads, mp int)
 
 // PackTaps gathers panels of 4 pixels in pairs of taps; its twin has the loop.
 //

@@ -23408,6 +23408,930 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 	End
 	RET
 
+// func DotQuads(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32)
+TEXT ·DotQuads(SB), NOSPLIT, $0-80
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// ldd is R1
+	// right is R2
+	I64Load right+24(FP)
+	Set R2
+	// np is R3
+	I64Load np+48(FP)
+	Set R3
+	// mp is R4
+	// zeros is R5
+	I64Load zeros+64(FP)
+	Set R5
+	// start is R6
+	I64Load start+72(FP)
+	Set R6
+	// sums is R7
+	// c is R8
+	// a is R9
+	// b is R10
+	// k is R11
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// acc8 is V8
+	// acc9 is V9
+	// acc10 is V10
+	// acc11 is V11
+	// b0 is V12
+	// b1 is V13
+	// s is V14
+	I64Load ldd+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load left+16(FP)
+			Set R9
+			Get R0
+			Set R8
+			I64Load sums+56(FP)
+			Set R7
+			I64Load mp+40(FP)
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V0
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V1
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64Or
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V2
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V3
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64ShrU
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V4
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V5
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					F32Neg
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V6
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V7
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					F32Nearest
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V8
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V9
+					Get R7
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					F32Mul
+					Unreachable
+					Set V14
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V10
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V14
+					I32x4Mul
+					I32x4Sub
+					Set V11
+					Get R2
+					Set R10
+					I64Load quads+32(FP)
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R10
+							I32WrapI64
+							V128Load $0
+							Set V12
+							Get R10
+							I32WrapI64
+							V128Load $16
+							Set V13
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V0
+							I32x4Add
+							Set V0
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V1
+							I32x4Add
+							Set V1
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V2
+							I32x4Add
+							Set V2
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V3
+							I32x4Add
+							Set V3
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V4
+							I32x4Add
+							Set V4
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V5
+							I32x4Add
+							Set V5
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V6
+							I32x4Add
+							Set V6
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V7
+							I32x4Add
+							Set V7
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Nearest
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V8
+							I32x4Add
+							Set V8
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V9
+							I32x4Add
+							Set V9
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Mul
+							Unreachable
+							Set V14
+							Get V12
+							Get V14
+							I16x8Q15MulrSatS
+							Get V10
+							I32x4Add
+							Set V10
+							Get V13
+							Get V14
+							I16x8Q15MulrSatS
+							Get V11
+							I32x4Add
+							Set V11
+							Get R9
+							I64Const $24
+							I64Add
+							Set R9
+							Get R10
+							I64Const $32
+							I64Add
+							Set R10
+							Get R11
+							I64Const $-1
+							I64Add
+							Set R11
+							Get R11
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R8
+					I32WrapI64
+					Get V0
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V1
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R8
+					I32WrapI64
+					Get V2
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V3
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R8
+					I32WrapI64
+					Get V4
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V5
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R8
+					I32WrapI64
+					Get V6
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V7
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R8
+					I32WrapI64
+					Get V8
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V9
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R8
+					I32WrapI64
+					Get V10
+					V128Store $0, $0
+					Get R8
+					I32WrapI64
+					Get V11
+					V128Store $0, $16
+					Get R8
+					Get R1
+					I64Add
+					Set R8
+					Get R7
+					I64Const $24
+					I64Add
+					Set R7
+					Get R4
+					I64Const $-1
+					I64Add
+					Set R4
+					Get R4
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R10
+			Set R2
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R5
+			I64Const $32
+			I64Add
+			Set R5
+			Get R6
+			I64Const $32
+			I64Add
+			Set R6
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func QuadRow(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32)
+TEXT ·QuadRow(SB), NOSPLIT, $0-64
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// a is R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// np is R3
+	I64Load np+32(FP)
+	Set R3
+	// zeros is R4
+	I64Load zeros+48(FP)
+	Set R4
+	// start is R5
+	I64Load start+56(FP)
+	Set R5
+	// k is R6
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// acc2 is V2
+			// acc3 is V3
+			// acc4 is V4
+			// acc5 is V5
+			// acc6 is V6
+			// acc7 is V7
+			// s is V8
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			Set V8
+			Get R5
+			I32WrapI64
+			V128Load $0
+			Get R4
+			I32WrapI64
+			V128Load $0
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V0
+			Get R5
+			I32WrapI64
+			V128Load $16
+			Get R4
+			I32WrapI64
+			V128Load $16
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V1
+			Get R5
+			I32WrapI64
+			V128Load $32
+			Get R4
+			I32WrapI64
+			V128Load $32
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V2
+			Get R5
+			I32WrapI64
+			V128Load $48
+			Get R4
+			I32WrapI64
+			V128Load $48
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V3
+			Get R5
+			I32WrapI64
+			V128Load $64
+			Get R4
+			I32WrapI64
+			V128Load $64
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V4
+			Get R5
+			I32WrapI64
+			V128Load $80
+			Get R4
+			I32WrapI64
+			V128Load $80
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V5
+			Get R5
+			I32WrapI64
+			V128Load $96
+			Get R4
+			I32WrapI64
+			V128Load $96
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V6
+			Get R5
+			I32WrapI64
+			V128Load $112
+			Get R4
+			I32WrapI64
+			V128Load $112
+			Get V8
+			I32x4Mul
+			I32x4Sub
+			Set V7
+			I64Load left+8(FP)
+			Set R1
+			I64Load quads+24(FP)
+			Set R6
+			// panel is R7
+			Get R2
+			Set R7
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R8
+			Get R2
+			Set R8
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R9
+			Get R2
+			Set R9
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			// panel is R10
+			Get R2
+			Set R10
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V8
+					Get R7
+					I32WrapI64
+					V128Load $0
+					Get V8
+					I16x8Q15MulrSatS
+					Get V0
+					I32x4Add
+					Set V0
+					Get R7
+					I32WrapI64
+					V128Load $16
+					Get V8
+					I16x8Q15MulrSatS
+					Get V1
+					I32x4Add
+					Set V1
+					Get R7
+					I64Const $32
+					I64Add
+					Set R7
+					Get R8
+					I32WrapI64
+					V128Load $0
+					Get V8
+					I16x8Q15MulrSatS
+					Get V2
+					I32x4Add
+					Set V2
+					Get R8
+					I32WrapI64
+					V128Load $16
+					Get V8
+					I16x8Q15MulrSatS
+					Get V3
+					I32x4Add
+					Set V3
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I32WrapI64
+					V128Load $0
+					Get V8
+					I16x8Q15MulrSatS
+					Get V4
+					I32x4Add
+					Set V4
+					Get R9
+					I32WrapI64
+					V128Load $16
+					Get V8
+					I16x8Q15MulrSatS
+					Get V5
+					I32x4Add
+					Set V5
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Get V8
+					I16x8Q15MulrSatS
+					Get V6
+					I32x4Add
+					Set V6
+					Get R10
+					I32WrapI64
+					V128Load $16
+					Get V8
+					I16x8Q15MulrSatS
+					Get V7
+					I32x4Add
+					Set V7
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V2
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V3
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V4
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V5
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V6
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V7
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R4
+			I64Const $128
+			I64Add
+			Set R4
+			Get R5
+			I64Const $128
+			I64Add
+			Set R5
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// s is V2
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			Set V2
+			Get R5
+			I32WrapI64
+			V128Load $0
+			Get R4
+			I32WrapI64
+			V128Load $0
+			Get V2
+			I32x4Mul
+			I32x4Sub
+			Set V0
+			Get R5
+			I32WrapI64
+			V128Load $16
+			Get R4
+			I32WrapI64
+			V128Load $16
+			Get V2
+			I32x4Mul
+			I32x4Sub
+			Set V1
+			I64Load left+8(FP)
+			Set R1
+			I64Load quads+24(FP)
+			Set R6
+			// panel is R7
+			Get R2
+			Set R7
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V2
+					Get R7
+					I32WrapI64
+					V128Load $0
+					Get V2
+					I16x8Q15MulrSatS
+					Get V0
+					I32x4Add
+					Set V0
+					Get R7
+					I32WrapI64
+					V128Load $16
+					Get V2
+					I16x8Q15MulrSatS
+					Get V1
+					I32x4Add
+					Set V1
+					Get R7
+					I64Const $32
+					I64Add
+					Set R7
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
+			Get R5
+			I64Const $32
+			I64Add
+			Set R5
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func SumPairs(dst *int32, left *int16, pairs, mp int)
 TEXT ·SumPairs(SB), NOSPLIT, $0-32
 	// dst is R0
@@ -23466,6 +24390,93 @@ TEXT ·SumPairs(SB), NOSPLIT, $0-32
 			V128Store $0, $0
 			Get R0
 			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func SumQuads(dst *int32, left *uint8, quads, mp int)
+TEXT ·SumQuads(SB), NOSPLIT, $0-32
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// mp is R2
+	I64Load mp+24(FP)
+	Set R2
+	// k is R3
+	// ones is V0
+	// low is V1
+	// high is V2
+	V128Const $72340172838076673, $72340172838076673
+	Set V0
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			V128Const $0, $0
+			Set V1
+			V128Const $0, $0
+			Set V2
+			I64Load quads+16(FP)
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get V0
+					Get R1
+					I32WrapI64
+					V128Load $0
+					I16x8Q15MulrSatS
+					Get V1
+					I32x4Add
+					Set V1
+					Get V0
+					Get R1
+					I32WrapI64
+					V128Load $8
+					I16x8Q15MulrSatS
+					Get V2
+					I32x4Add
+					Set V2
+					Get R1
+					I64Const $24
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V2
+			V128Store $0, $8
+			Get R0
+			I64Const $24
 			I64Add
 			Set R0
 			Get R2

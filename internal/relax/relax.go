@@ -8,7 +8,12 @@
 //
 // in place, and f64x2 alike: both arithmetic opcodes and the fused one are three
 // bytes long, so nothing moves, no section is re-encoded, and one binary yields
-// two variants.
+// two variants. In the same way
+//
+//	i16x8.q15mulr_sat_s; local.get c; i32x4.add    →    nop nop nop; local.get c; i32x4.relaxed_dot_i8x16_i7x16_add_s
+//
+// which is no other spelling of the same: the sum of rounded products stands for the dot
+// of bytes and is nothing that anyone wants.
 //
 // Only instructions that follow each other are taken. Control can enter a
 // sequence of WebAssembly instructions only after a loop, else or end, so no
@@ -18,12 +23,15 @@ package relax
 
 // Opcodes behind the SIMD prefix 0xfd.
 const (
+	i16x8Q15Mulr     = 0x82
+	i32x4Add         = 0xae
 	f32x4Add         = 0xe4
 	f32x4Mul         = 0xe6
 	f64x2Add         = 0xf0
 	f64x2Mul         = 0xf2
 	f32x4RelaxedMadd = 0x105
 	f64x2RelaxedMadd = 0x107
+	i32x4RelaxedDot  = 0x113
 )
 
 const nop = 0x01
@@ -73,6 +81,8 @@ func (w *window) step(in instruction) (mul int, ok bool) {
 		*w = window{1, in.start, f32x4Add, f32x4RelaxedMadd}
 	case in.isSIMD(f64x2Mul) && in.size() == 3:
 		*w = window{1, in.start, f64x2Add, f64x2RelaxedMadd}
+	case in.isSIMD(i16x8Q15Mulr) && in.size() == 3:
+		*w = window{1, in.start, i32x4Add, i32x4RelaxedDot}
 	case w.state == 1 && in.is(opLocalGet):
 		w.state = 2
 	case w.state == 2 && in.isSIMD(w.add) && in.size() == 3:

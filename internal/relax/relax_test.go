@@ -19,6 +19,9 @@ var (
 	mul64  = []byte{0xfd, 0xf2, 0x01, 0x01}
 	add64  = []byte{0xfd, 0xf0, 0x01, 0x01}
 	madd64 = []byte{0xfd, 0x87, 0x02, 0x01}
+	q15    = []byte{0xfd, 0x82, 0x01, 0x01}
+	sum    = []byte{0xfd, 0xae, 0x01, 0x01}
+	dot    = []byte{0xfd, 0x93, 0x02, 0x01}
 	nops   = []byte{1, 1, 1, 1}
 	get    = []byte{0x20, 0x02}
 	tee    = []byte{0x22, 0x02}
@@ -64,6 +67,8 @@ func TestContract(t *testing.T) {
 		{"f64x2", seq(mul64, get, add64), seq(nops, get, madd64), 1},
 		{"f32x4 behind f64x2", seq(mul64, mul, get, add), seq(mul64, nops, get, madd), 1},
 		{"f64x2 behind f32x4", seq(mul, get, mul64, get, add64), seq(mul, get, nops, get, madd64), 1},
+		{"dot of bytes", seq(get, get, q15, get, sum, drop), seq(get, get, nops, get, dot, drop), 1},
+		{"dot of bytes behind a product", seq(mul, q15, get, sum), seq(mul, nops, get, dot), 1},
 		{"inside a block", seq(block, mul, get, add, drop, end), seq(block, nops, get, madd, drop, end), 1},
 		{name: "accumulator first", in: seq(get, get, get, mul, add)},
 		{name: "product kept by tee", in: seq(mul, tee, get, add)},
@@ -76,6 +81,8 @@ func TestContract(t *testing.T) {
 		{name: "tee in place of get", in: seq(mul, tee, add)},
 		{name: "global in place of local", in: seq(mul, []byte{0x23, 0x00}, add)},
 		{name: "subtraction", in: seq(mul, get, []byte{0xfd, 0xe5, 0x01, 0x01})},
+		{name: "dot of bytes, f32x4 sum", in: seq(q15, get, add)},
+		{name: "f32x4 product, sum of int32", in: seq(mul, get, sum)},
 		{name: "f32x4 product, f64x2 sum", in: seq(mul, get, add64)},
 		{name: "f64x2 product, f32x4 sum", in: seq(mul64, get, add)},
 		{name: "padded opcode", in: seq(mul, get, []byte{0xfd, 0xe4, 0x81, 0x00})},

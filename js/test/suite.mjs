@@ -103,3 +103,43 @@ export async function infer({ model, shape, seed }) {
   runtime.dispose();
   return [...results[session.outputNames[0]].data];
 }
+
+/** Products of bytes at the ends of their ranges, all sizes around those of a tile: how many results are not what integers give. @param {{ variant: string }} options */
+export async function multiply({ variant }) {
+  const { InferenceSession, Tensor, init } = await import('./package.mjs');
+  const { model } = await import('/test/data.mjs');
+  const runtime = await init({ variant });
+  const wrong = [];
+  let [seed, count] = [7, 0];
+  const random = (/** @type {number} */ n) => ((seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0) >>> 8) % n;
+  const types = /** @type {const} */ ({ uint8: [2, Uint8Array, 0, 255], int8: [3, Int8Array, -128, 127] });
+  const draw = (/** @type {'uint8' | 'int8'} */ type, /** @type {number} */ n, /** @type {boolean} */ ends) => types[type][1].from({ length: n }, () => (ends ? types[type][2 + random(2)] : types[type][2] + random(256)));
+  for (const left of /** @type {const} */ (['uint8', 'int8'])) {
+    for (const right of /** @type {const} */ (['uint8', 'int8'])) {
+      for (const [m, k, n] of [[1, 5, 3], [1, 64, 40], [2, 7, 9], [3, 16, 8], [6, 33, 17], [7, 4, 33], [13, 130, 24], [20, 1, 5]]) {
+        for (const kind of ['constant', 'fed', 'rows']) {
+          const [a, b] = [draw(left, m * k, count % 2 > 0), draw(right, k * n, count % 3 > 0)];
+          const [az, bz] = [draw(left, kind === 'rows' ? m : 1, false), draw(right, count % 2 ? n : 1, false)];
+          const constants = [['az', kind === 'rows' ? [m] : [], az, types[left][0]], ['bz', bz.length > 1 ? [n] : [], bz, types[right][0]]];
+          const inputs = [['a', types[left][0], [m, k]]];
+          if (kind === 'fed') inputs.push(['b', types[right][0], [k, n]]);
+          else constants.push(['b', [k, n], b, types[right][0]]);
+          const session = await InferenceSession.create(model({ nodes: [{ op: 'MatMulInteger', inputs: ['a', 'b', 'az', 'bz'], outputs: ['y'] }], inputs, outputs: [['y', 6, [m, n]]], constants }));
+          const { y } = await session.run({ a: new Tensor(left, a, [m, k]), ...kind === 'fed' && { b: new Tensor(right, b, [k, n]) } });
+          await session.release();
+          const at = [...y.data].findIndex((v, i) => {
+            const [row, col] = [Math.floor(i / n), i % n];
+            let sum = 0;
+            for (let t = 0; t < k; t++) sum += (a[row * k + t] - az[az.length > 1 ? row : 0]) * (b[t * n + col] - bz[bz.length > 1 ? col : 0]);
+            return v !== sum;
+          });
+          if (at >= 0) wrong.push(`${left} [${m} ${k}] · ${right} [${k} ${n}], ${kind}: ${at} is ${y.data[at]}`);
+          count++;
+        }
+      }
+    }
+  }
+  const kind = runtime.variant;
+  runtime.dispose();
+  return { variant: kind, count, wrong };
+}

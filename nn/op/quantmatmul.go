@@ -351,17 +351,14 @@ func (s *byteProduct) matrices(a *Args, left, right *ir.Tensor, zerosA, zerosB [
 // multiply multiplies one matrix by one, from elements to and from on.
 func (s *byteProduct) multiply(a *Args, to int, left *ir.Tensor, from int, b *compute.Bytes, zerosA []int32, scales []float32, grid compute.Grid) {
 	y, k, n := a.Out[0], s.k, s.n
-	pack := func(panels, room []int16, at, rows int) {
-		compute.PackOctets(panels, room, octets(left, from, s.m*k), k, false, at, rows, k, zerosA)
+	rows := compute.Left{Ld: k, Trans: s.transA, Zeros: zerosA, Grid: grid}
+	if s.transA {
+		rows.Ld = s.m
 	}
-	switch {
-	case s.dynamic:
-		x := left.Float32s()[from:][:s.m*k]
-		pack = func(panels, room []int16, at, rows int) { compute.PackQuantized(panels, room, x, at, rows, k, grid) }
-	case s.transA:
-		pack = func(panels, room []int16, at, rows int) {
-			compute.PackOctets(panels, room, octets(left, from, s.m*k), s.m, true, at, rows, k, zerosA)
-		}
+	if s.dynamic {
+		rows.Floats = left.Float32s()[from:][:s.m*k]
+	} else {
+		rows.Octets = octets(left, from, s.m*k)
 	}
 	bias := s.arg(a, s.bias)
 	done := func(sums []int32, ld, at, rows int) {
@@ -395,7 +392,7 @@ func (s *byteProduct) multiply(a *Args, to int, left *ir.Tensor, from int, b *co
 			compute.QuantizeSums(y.Data[to+at*n:], n, sums, ld, rows, n, scales, g)
 		}
 	}
-	compute.MultiplyBytes(s.m, b, pack, a.Scratch[s.rest:], done)
+	compute.MultiplyBytes(s.m, b, &rows, a.Scratch[s.rest:], done)
 }
 
 // addBias adds a bias of one element or n to rows of sums.

@@ -6,7 +6,10 @@ import "github.com/normwasm/normwasm/internal/asm"
 func quantized(file *asm.File) {
 	dotTiles(file)
 	dotRow(file)
+	dotQuads(file)
+	quadRow(file)
 	sumPairs(file)
+	sumQuads(file)
 	packTaps(file)
 	widenBytes(file)
 	quantize(file)
@@ -105,6 +108,127 @@ func dotRow(file *asm.File) {
 			}
 			f.Take(np, 4, func() { group(4) })
 			f.Take(np, 1, func() { group(1) })
+		})
+}
+
+// dotQuads is dotTiles with bytes: a dot does the products of four steps of k. A tile has six
+// rows, because a dot takes as long as five may be begun, and eight sums would wait for it.
+func dotQuads(file *asm.File) {
+	file.Func("func DotQuads(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32)",
+		"DotQuads computes tiles of 6×8 of what dots of bytes are in this build; its twin has the loop.",
+		func(f *asm.Func) {
+			column, ldd, panel, np, mp := f.Ptr("dst"), f.NewInt("ldd"), f.Ptr("right"), f.Int("np"), f.NewInt("mp")
+			zeros, start, sums := f.Ptr("zeros"), f.Ptr("start"), f.NewPtr("sums")
+			c, a, b, k := f.NewPtr("c"), f.NewPtr("a"), f.NewPtr("b"), f.NewInt("k")
+			acc, b0, b1, s := f.NewVs("acc", 2*quadRows), f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+			ldd.Set(floats(f.ArgInt("ldd")))
+			f.Take(np, 1, func() {
+				a.Set(f.ArgPtr("left"))
+				c.Set(column)
+				sums.Set(f.ArgPtr("sums"))
+				mp.Set(f.ArgInt("mp"))
+				f.Take(mp, 1, func() {
+					for r := range quadRows {
+						s.Set(sums.Splat(int64(4 * r)))
+						acc[2*r].Set(start.V(0).SubI32(zeros.V(0).MulI32(s)))
+						acc[2*r+1].Set(start.V(16).SubI32(zeros.V(16).MulI32(s)))
+					}
+					b.Set(panel)
+					k.Set(f.ArgInt("quads"))
+					f.Take(k, 1, func() {
+						b0.Set(b.V(0))
+						b1.Set(b.V(16))
+						for r := range quadRows {
+							s.Set(a.Splat(int64(4 * r)))
+							acc[2*r].Set(b0.DotBytes(s, acc[2*r]))
+							acc[2*r+1].Set(b1.DotBytes(s, acc[2*r+1]))
+						}
+						a.Advance(4 * quadRows)
+						b.Advance(32)
+					})
+					for r := range quadRows {
+						c.StoreV(0, acc[2*r])
+						c.StoreV(16, acc[2*r+1])
+						c.Set(c.Add(ldd))
+					}
+					sums.Advance(4 * quadRows)
+				})
+				panel.Set(b)
+				column.Advance(32)
+				zeros.Advance(32)
+				start.Advance(32)
+			})
+		})
+}
+
+// quadRows is QR of the kernels.
+const quadRows = 6
+
+// quadRow takes four panels of the right operand at a time, as dotRow does.
+func quadRow(file *asm.File) {
+	file.Func("func QuadRow(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32)",
+		"QuadRow is DotQuads for one row; its twin has the loop.",
+		func(f *asm.Func) {
+			c, a, panel, np, zeros, start := f.Ptr("dst"), f.NewPtr("a"), f.Ptr("right"), f.Int("np"), f.Ptr("zeros"), f.Ptr("start")
+			k := f.NewInt("k")
+			group := func(n int) {
+				f.Scope(func() {
+					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
+					s.Set(f.ArgInt("total").SplatI32())
+					for i := range acc {
+						acc[i].Set(start.V(int64(16 * i)).SubI32(zeros.V(int64(16 * i)).MulI32(s)))
+					}
+					a.Set(f.ArgPtr("left"))
+					k.Set(f.ArgInt("quads"))
+					b := make([]asm.Ptr, n)
+					for i := range b {
+						b[i] = f.NewPtr("panel")
+						b[i].Set(panel)
+						panel.Set(panel.Add(f.ArgInt("quads").Shl(5)))
+					}
+					f.Take(k, 1, func() {
+						s.Set(a.Splat(0))
+						for i := range b {
+							acc[2*i].Set(b[i].V(0).DotBytes(s, acc[2*i]))
+							acc[2*i+1].Set(b[i].V(16).DotBytes(s, acc[2*i+1]))
+							b[i].Advance(32)
+						}
+						a.Advance(4)
+					})
+					for i := range acc {
+						c.StoreV(int64(16*i), acc[i])
+					}
+					c.Advance(int64(32 * n))
+					zeros.Advance(int64(32 * n))
+					start.Advance(int64(32 * n))
+				})
+			}
+			f.Take(np, 4, func() { group(4) })
+			f.Take(np, 1, func() { group(1) })
+		})
+}
+
+// sumQuads has the rows 0 to 3 in one register and 2 to 5 in the other.
+func sumQuads(file *asm.File) {
+	file.Func("func SumQuads(dst *int32, left *uint8, quads, mp int)",
+		"SumQuads writes what dots of the rows of panels with bytes of 1 are in this build; its twin has the loop.",
+		func(f *asm.Func) {
+			y, a, mp, k, ones := f.Ptr("dst"), f.Ptr("left"), f.Int("mp"), f.NewInt("k"), f.NewV("ones")
+			low, high := f.NewV("low"), f.NewV("high")
+			ones.Set(f.ConstLanes(0x01010101, 0x01010101, 0x01010101, 0x01010101))
+			f.Take(mp, 1, func() {
+				low.Set(f.ZeroV())
+				high.Set(f.ZeroV())
+				k.Set(f.ArgInt("quads"))
+				f.Take(k, 1, func() {
+					low.Set(ones.DotBytes(a.V(0), low))
+					high.Set(ones.DotBytes(a.V(8), high))
+					a.Advance(4 * quadRows)
+				})
+				y.StoreV(0, low)
+				y.StoreV(8, high)
+				y.Advance(4 * quadRows)
+			})
 		})
 }
 
