@@ -177,7 +177,7 @@ func (b *Bridge) open(all [][]byte, n int, files map[string][]byte, o graph.Opti
 	for _, v := range append(engine.Inputs(), engine.Outputs()...) {
 		if v.Form.List() {
 			engine.Release()
-			return 0, &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", a sequence or an optional value")}}
+			return 0, noTensor(v)
 		}
 	}
 	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, files: all, beside: engine.Weights(all...)}
@@ -311,7 +311,7 @@ func (b *Bridge) Exec(h Handle) ([]*ir.Tensor, error) {
 	if err := s.run.Exec(); err != nil {
 		return nil, err
 	}
-	return s.results(), nil
+	return s.results()
 }
 
 // ExecProfiled is Exec with the time of each step by now, in milliseconds.
@@ -324,11 +324,23 @@ func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*ir.Tensor, []gra
 	if err != nil {
 		return nil, nil, err
 	}
-	return s.results(), times, nil
+	list, err := s.results()
+	return list, times, err
 }
 
-// results are the outputs. States among them may have gaps.
-func (s *session) results() []*ir.Tensor {
+// noTensor refuses an input or output that is a sequence or an optional value.
+func noTensor(v graph.Info) error {
+	return &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", a sequence or an optional value")}}
+}
+
+// results are the outputs. States among them may have gaps. What an If gives may turn out to
+// be a sequence only where it has run.
+func (s *session) results() ([]*ir.Tensor, error) {
+	for i, n := range s.run.Counts() {
+		if n != graph.One {
+			return nil, noTensor(s.outputs[i])
+		}
+	}
 	list := s.list(len(s.outputs))
 	for i := range list {
 		if s.outputs[i].State {
@@ -337,7 +349,7 @@ func (s *session) results() []*ir.Tensor {
 			list[i] = s.run.Out(i)
 		}
 	}
-	return list
+	return list, nil
 }
 
 func (b *Bridge) session(h Handle) (*session, error) {

@@ -183,6 +183,38 @@ func TestModelsOpenAndClose(t *testing.T) {
 	}
 }
 
+// Outputs that are sequences or optional values do not cross: where the model says it, it is refused; where the two
+// branches of an If give one and the other, a run is.
+func TestOutputsThatAreNoTensors(t *testing.T) {
+	want := func(name string) string {
+		return `graph: the model needs what is not implemented: "` + name + `", a sequence or an optional value`
+	}
+	for _, name := range []string{"optional-as-output", "sequence-as-output", "tensor-or-sequence-as-output"} {
+		file, err := os.ReadFile(filepath.Join("../../nn/onnx/testdata/corpus", name+".onnx"))
+		require.NoError(t, err)
+		b := New()
+		s, err := b.Open(load(t, b, file), -1, graph.Options{Optimize: "none"})
+		if name != "tensor-or-sequence-as-output" {
+			require.EqualError(t, err, want("sequence"))
+			continue
+		}
+		require.NoError(t, err)
+		for _, branch := range []byte{1, 0, 1} {
+			in, err := b.Prepare(s, [][]int{{}})
+			require.NoError(t, err)
+			in[0].Data[0] = branch
+			out, err := b.Exec(s)
+			if branch == 0 {
+				require.EqualError(t, err, want("out"))
+				continue
+			}
+			require.NoError(t, err)
+			assert.Equal(t, []float32{2.5}, slab.View[float32](out[0].Data))
+		}
+		require.NoError(t, b.Release(s))
+	}
+}
+
 // FuzzSession opens arbitrary bytes as a model and runs it for arbitrary shapes.
 func FuzzSession(f *testing.F) {
 	f.Add(model("Relu", 1), []byte{2, 3, 2})

@@ -444,6 +444,7 @@ type verdict struct {
 	feeds []*ir.Tensor
 	out   []*ir.Tensor // nil where it was refused
 	doubt [][]float64
+	draws bool // numbers at random
 	lists bool // some inputs or outputs are no tensors
 }
 
@@ -499,7 +500,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 		v.fault = "optimized, " + how
 		return v
 	}
-	if draws(plain) {
+	if v.draws = draws(file, plain); v.draws {
 		return v // whose later runs go on with other numbers
 	}
 	resident, err := sessionOf(file, graph.Options{Resident: true, MaxBytes: maxBytes, MaxTrips: maxTrips})
@@ -522,7 +523,12 @@ func judge(file []byte, seed uint64) (v verdict) {
 
 // draws says that a model has operators that draw numbers: each run goes on where the one
 // before has stopped.
-func draws(s *graph.Session) bool {
+func draws(file []byte, s *graph.Session) bool {
+	for _, n := range takeApart(file, "model").all("node") {
+		if n.str(4) == "Dropout" && len(n.fields(1)) > 2 { // with a training_mode
+			return true
+		}
+	}
 	for _, o := range s.Ops() {
 		if strings.HasPrefix(o.Op, "Random") || o.Op == "Bernoulli" || o.Op == "Multinomial" {
 			return true
@@ -748,7 +754,7 @@ func TestMutants(t *testing.T) {
 			p.Ops = append(p.Ops, n.str(4))
 		}
 		// onnxruntime-web runs about ten in a second: some of all the time are kept.
-		if folder == "" || len(v.out) == 0 || v.lists || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
+		if folder == "" || len(v.out) == 0 || v.lists || v.draws || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
 			continue
 		}
 		p.File = fmt.Sprintf("%d.onnx", kept)

@@ -286,8 +286,8 @@ func (r *Row) Needs(version int) int {
 	return n
 }
 
-// Missing returns what of the node is not implemented, or "", and notes the outputs'
-// types where the model does not say them.
+// Missing returns what of the node is not implemented, or "", and notes the outputs' types:
+// what the operator gives, whatever the model declares.
 func (r *Row) Missing(n *ir.Node) string {
 	missing := ""
 	for name := range n.Attrs {
@@ -336,8 +336,7 @@ func (r *Row) missingType(n *ir.Node) string {
 		if i >= len(r.Out) && (len(r.Out) == 0 || !r.Out[len(r.Out)-1].Many) {
 			break
 		}
-		t := r.outType(n, i)
-		if v != nil && v.Type == ir.Undefined {
+		if t := r.outType(n, i); v != nil && t != ir.Undefined {
 			v.Type = t
 		}
 	}
