@@ -218,7 +218,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const held = Math.floor(tokens.length * 0.02); // the last pages
   const trainer = await Trainer.create({
     input: [context], model: layers(), loss: 'crossEntropy', seed, variant: 'simd', clip: 1,
-    optimizer: { type: 'adamw', learningRate: 0.003, weightDecay: 0.05 }, schedule: { warmup: 100, decay: 'cosine', steps },
+    optimizer: { type: 'adamw', learningRate: 0.003, weightDecay: 0.05 }, schedule: { warmup: Math.min(100, Math.floor(steps / 25)), decay: 'cosine', steps },
   });
   const draw = random(seed);
   const cut = (/** @type {() => number} */ from, /** @type {number} */ n) => {

@@ -213,6 +213,21 @@ describe('the network', () => {
     assert.deepEqual(known(tokenizer, held), { text: held, unknown: [] });
   });
 
+  test('after an error a story goes on from where it is', async () => {
+    let calls = 0;
+    const fails = { context: 128, async* generate(prompt) {
+      yield { token: 0, text: ' and' };
+      if (calls++ === 0) throw new Error('lost');
+      yield { token: 0, text: ` ${prompt.length}` };
+    } };
+    const story = new Story(tokenizer, fails, 'In the', likeliest);
+    assert.equal(await story.next(), ' and');
+    await assert.rejects(story.next(), /lost/);
+    assert.equal(await story.next(), ' and');
+    assert.equal(await story.next(), ' 10');
+    assert.deepEqual([story.text, story.count], ['In the and and 10', 3]);
+  });
+
   test('its normalizations are counted', () => {
     assert.deepEqual(normalizations(writer.operators), {
       total: 2 * shape.depth + 1, name: 'RMSNorm',
