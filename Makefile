@@ -187,7 +187,7 @@ test-demo: demo/dist/.built browser
 	$(STEP) test-demo bash -c 'cd demo && npm run --silent test:read'
 
 # The lab: its data, charts, weights and one of its pages; the others, the experiments in a shortened form and what
-# holds for every page of the site are part of make test-all.
+# holds for every page of the site, and the page Write are part of make test-all.
 test-lab: demo/dist/.built browser
 	$(STEP) test-lab bash -c 'cd demo && npm run --silent test:lab'
 
