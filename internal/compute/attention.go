@@ -9,7 +9,8 @@ import (
 // The tiles of attention: so many queries against so many keys at a time, 64 KB of scores.
 // The scores of a tile are all that there ever is of them.
 const (
-	AttentionRows = 32
+	leastRows     = 32
+	mostRows      = 128
 	attentionKeys = 512
 	fewQueries    = 3 // that so many are not worth laying out keys and values for
 )
@@ -40,8 +41,16 @@ const (
 	KeepSoftmax
 )
 
-// Head is what Attention computes of one head: some of its queries, at most
-// AttentionRows, against its keys.
+// AttentionRows is how many queries are worth computing at a time: of few keys, which are laid
+// out for each tile, more. Not where they are causal: then a tile of few sees fewer keys.
+func AttentionRows(keys int, causal bool) int {
+	if causal {
+		return leastRows
+	}
+	return min(max(leastRows*attentionKeys/max(keys, 1)&^(leastRows-1), leastRows), mostRows)
+}
+
+// Head is what Attention computes of one head: some of its queries against its keys.
 type Head struct {
 	Y, Q, K, V []float32
 	Queries    int
@@ -79,7 +88,7 @@ type Plane[T any] struct {
 // ScratchLen returns how many float32 of scratch Run wants for heads of so many queries
 // and keys.
 func (a *Attention) ScratchLen(queries, keys int) int {
-	rows, cols := min(queries, AttentionRows), a.block(keys)
+	rows, cols := queries, a.block(keys)
 	s := Gemm{M: rows, N: cols, K: a.Depth}
 	v := Gemm{M: rows, N: a.Width, K: cols}
 	return rows*cols + rows*a.Depth + a.Width + 4*rows + cols + max(s.ScratchLen(), v.ScratchLen())

@@ -158,6 +158,7 @@ type attention struct {
 	heads, group     int  // heads of queries, and how many of these share one of keys
 	queries, fresh   int  // queries, and keys that are not in the past
 	total            int  // keys that there is room for
+	rows             int  // queries of a tile
 	kept             bool // keys and values are put together first
 	q, k, v          heads
 	y                heads
@@ -200,7 +201,8 @@ func (s *attention) end(c *Call, at int) error {
 	}
 	s.core.LDY = s.y.row
 	s.turnedAt = at
-	at += compute.AttentionRows * s.core.Depth
+	s.rows = min(s.queries, compute.AttentionRows(s.total, s.causal))
+	at += s.rows * s.core.Depth
 	for _, k := range [...]*cache{&s.keys, &s.values} {
 		if s.kept && k.present == none {
 			k.scratch = at
@@ -212,7 +214,7 @@ func (s *attention) end(c *Call, at int) error {
 		at += s.padding.rows * s.total
 	}
 	s.workAt = at
-	c.Scratch(4 * (at + s.core.ScratchLen(min(s.queries, compute.AttentionRows), s.total)))
+	c.Scratch(4 * (at + s.core.ScratchLen(s.rows, s.total)))
 	return nil
 }
 
@@ -484,7 +486,7 @@ func (s *attention) parts() int {
 }
 
 func (s *attention) tiles() int {
-	return (s.queries + compute.AttentionRows - 1) / compute.AttentionRows
+	return (s.queries + max(s.rows, 1) - 1) / max(s.rows, 1)
 }
 
 func (s *attention) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
@@ -516,7 +518,7 @@ func (s *attention) RunRows(a *Args, from, to int) {
 		}
 		for h := g * s.group; h < (g+1)*s.group; h++ {
 			for t := first; t < last; t++ {
-				s.tile(a, scratch, b, h, t*compute.AttentionRows, past, keys, k, v, ldk, ldv)
+				s.tile(a, scratch, b, h, t*s.rows, past, keys, k, v, ldk, ldv)
 			}
 		}
 	}
@@ -596,7 +598,7 @@ func (s *attention) join(a *Args, scratch []float32, k *cache, b, g, past int) [
 
 // tile computes some queries of a head, from query i on.
 func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int, k, v []float32, ldk, ldv int) {
-	n := min(s.queries-i, compute.AttentionRows)
+	n := min(s.queries-i, s.rows)
 	core, depth := s.core, s.core.Depth
 	core.LDQ, core.LDK, core.LDV = s.q.row, ldk, ldv
 	q := s.q.of(a, scratch, b, head)
