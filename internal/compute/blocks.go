@@ -57,23 +57,17 @@ func (b *Blocks) widen(dst []float32, column, k int) {
 	}
 }
 
-// levels writes elements of 4 or 2 bits by a table of what they stand for.
+// levels writes elements of 4 or 2 bits, from element at of the block on.
 func (b *Blocks) levels(dst []float32, src []byte, at int, scale, zero float32) {
-	var level [16]float32
-	for q := range 1 << b.Bits {
-		level[q] = (float32(q) - zero) * scale
-	}
-	if b.Bits == 4 && at%2 == 0 && len(dst)%2 == 0 {
-		src = src[at/2:][:len(dst)/2]
-		for i, v := range src {
-			pair := dst[2*i:][:2]
-			pair[0], pair[1] = level[v&15], level[v>>4]
-		}
-		return
-	}
 	per, mask := 8/b.Bits, byte(1<<b.Bits-1)
+	if at%per == 0 {
+		n := len(dst) &^ 15
+		kernel.Levels(kernel.Ptr(dst), kernel.Ptr(src[at/per:]), n, b.Bits, scale, zero)
+		dst, at = dst[n:], at+n
+	}
 	for i := range dst {
-		dst[i] = level[src[(at+i)/per]>>((at+i)%per*b.Bits)&mask&15]
+		q := src[(at+i)/per] >> ((at + i) % per * b.Bits) & mask
+		dst[i] = (float32(q) - zero) * scale
 	}
 }
 
@@ -81,11 +75,66 @@ func (b *Blocks) levels(dst []float32, src []byte, at int, scale, zero float32) 
 func (b *Blocks) BlocksScratch(m int) int {
 	g := Gemm{M: m, N: b.N, K: b.K}
 	depth, _ := productBlocks(b.N, b.K)
-	return g.ScratchLen() + depth*kernel.NR + slab.Align/4
+	n := g.ScratchLen() + depth*kernel.NR + slab.Align/4
+	if b.byRows(m) {
+		n = max(n, b.PerColumn()*(b.Size+4+zeroColumns))
+	}
+	return n
 }
 
-// RunBlocks computes y from a and a right operand in blocks; TransB and LDB of g are ignored.
+// byRows says whether m rows are multiplied one by one, by elements that stay as they are.
+func (b *Blocks) byRows(m int) bool { return b.Bits == 4 && b.Size%32 == 0 && m <= 4 }
+
+// zeroColumns is of how many columns the zero points are widened at a time.
+const zeroColumns = 16
+
+// runRows is RunBlocks of dense rows one by one.
+func (g *Gemm) runRows(y, a []float32, b *Blocks, scratch []float32) {
+	per, units, s := b.PerColumn(), b.Size/32, arena(scratch)
+	x, sums, zeros := s.take(per*b.Size), s.take(4*per), s.take(zeroColumns*per)
+	lo, hi := g.Clamp.bounds()
+	for ; len(y) > 0; y, a = y[b.N:], a[b.K:] {
+		clear(x)
+		clear(sums)
+		smaller := [8]float32{1, 1. / 16, 1. / (1 << 8), 1. / (1 << 12), 1. / (1 << 16), 1. / (1 << 20), 1. / (1 << 24), 1}
+		for i, v := range a[:b.K] {
+			x[i&^31+i%8*4+i%32/8] = v * smaller[i%8]
+			sums[i/b.Size*4+i%32/8] += v
+		}
+		points, step, most := zeros, 0, b.N
+		switch {
+		case b.Points != nil:
+			points, step = b.Points, 1
+		case b.Zeros != nil:
+			step, most = 1, zeroColumns
+		default:
+			zeros[0] = b.zero(0, 0)
+		}
+		for c := 0; c < b.N; c += most {
+			columns := min(most, b.N-c)
+			if b.Zeros != nil && b.Points == nil {
+				for i := range columns {
+					b.levels(zeros[i*per:][:per], b.Zeros[(c+i)*b.ZeroBytes():], 0, 1, 0)
+				}
+			}
+			kernel.NibbleRow(kernel.Ptr(y[c:]), kernel.Ptr(b.Data[c*per*units*16:]), kernel.Ptr(x), kernel.Ptr(sums), kernel.Ptr(b.Scales[c*per:]), kernel.Ptr(points), columns, per, units, step)
+		}
+		for j, v := range y[:b.N] {
+			if g.Start == FromColumn {
+				v += g.Bias[j]
+			}
+			y[j] = min(max(v, lo), hi)
+		}
+	}
+}
+
+// RunBlocks computes y from a and a right operand in blocks; TransB and LDB of g are ignored,
+// and with few rows all are dense.
 func (g *Gemm) RunBlocks(y, a []float32, b *Blocks, scratch []float32) {
+	if b.byRows(g.M) {
+		g.runRows(y[:g.M*g.N], a, b, scratch)
+		return
+	}
 	depth, _ := productBlocks(b.N, b.K)
 	src := right{kind: rightBlocks, blocks: b, room: scratch[:depth*kernel.NR]}
 	g.run(y, a, &src, scratch[kernel.RoundUp(depth*kernel.NR, slab.Align/4):])

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/testkit"
 )
 
 // The cases of the kernels of quantized products. Their results are not float32: the kernel
@@ -319,6 +320,49 @@ var integerCases = []kernelCase{
 	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
 		ScaleSums(f, n, view[int32](slab.Bytes(slice(f, n))), n, 1, n, f, f, -inf, inf)
 	})},
+	{"Levels", func(c *call) {
+		bits, n := 2+2*c.r.IntN(2), 16*c.r.IntN(5)
+		x, scale, zero := c.octets(n*bits/8), c.scale(), float32(c.r.IntN(20))/2
+		y := c.out(n)
+		y.want = func(i int) (float64, float64) {
+			return moved((float32(x[i*bits/8]>>(i*bits%8)&(1<<bits-1)) - zero) * scale)
+		}
+		Levels(y.kernel(), Ptr(x), n, bits, scale, zero)
+		levelsScalar(y.twin(), Ptr(x), n, bits, scale, zero)
+	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) { Levels(f, b, n, 4, 0.1, 8) })},
+	{"NibbleRow", func(c *call) {
+		columns, blocks, units, step := c.r.IntN(4), 1+c.r.IntN(4), 1+c.r.IntN(3), c.r.IntN(2)
+		k := blocks * units * 32
+		src, row, scales := c.octets(columns*k/2), testkit.Normal(c.r, k, 0.3, 2), c.plain(columns*blocks)
+		x, sums := make([]float32, k), make([]float32, 4*blocks)
+		for i, v := range row {
+			j := i % 8
+			x[i/32*32+j*4+i%32/8] = v / float32(int(1)<<(4*j%28))
+			sums[i/(units*32)*4+i%32/8] += v
+		}
+		x, sums = c.guarded(x), c.guarded(sums)
+		zeros := make([]float32, columns*blocks*step+1)
+		for i := range zeros {
+			zeros[i] = float32(c.r.IntN(31)) / 2
+		}
+		zeros = c.guarded(zeros)
+		y := c.out(columns)
+		y.want = func(col int) (float64, float64) {
+			sum, size := 0.0, 0.0
+			for i, v := range row {
+				at := col*blocks + i/(units*32)
+				q := float64(src[col*k/2+i/2] >> (i % 2 * 4) & 15)
+				sum += float64(v) * (q - float64(zeros[at*step])) * float64(scales[at])
+				size += math.Abs(float64(v)) * 16 * math.Abs(float64(scales[at]))
+			}
+			return sum, size * 1e-6
+		}
+		NibbleRow(y.kernel(), Ptr(src), Ptr(x), Ptr(sums), Ptr(scales), Ptr(zeros), columns, blocks, units, step)
+		nibbleRowScalar(y.twin(), Ptr(src), Ptr(x), Ptr(sums), Ptr(scales), Ptr(zeros), columns, blocks, units, step)
+	}, []timing{{"k=1024/n=4096", 2 * 1024 * 4096, "GFLOP/s", func(data func(n int) *float32) func() {
+		y, b, x, s := data(4096), &slab.Bytes(slice(data(4096*128), 4096*128))[0], data(1024), data(4096*32)
+		return func() { NibbleRow(y, b, x, x, s, x, 4096, 32, 1, 0) }
+	}}}},
 	{"QuantizeSums", func(c *call) {
 		x := c.longs(c.size(60), 1<<24)
 		scales := slices.Clone(c.either(len(x)))

@@ -266,3 +266,64 @@ func quantizeSumsScalar(dst *uint8, src *int32, n int, scales *float32, lo, hi f
 		out[i] = uint8(grid(float32(float32(v)*s[i]), lo, hi) + int32(zero))
 	}
 }
+
+// Levels writes n elements of 4 or 2 bits, a multiple of 16, less zero, times scale. The first
+// of a byte is in its lowest bits.
+//
+//	for i := 0; i < n; i++ {
+//		dst[i] = (float32(src[i*bits/8] >> (i*bits%8) & (1<<bits - 1)) - zero) * scale
+//	}
+func levelsScalar(dst *float32, src *uint8, n, bits int, scale, zero float32) {
+	per, mask := 8/bits, uint8(1)<<bits-1
+	x := slice(src, n/per)
+	for i, out := 0, slice(dst, n); i < len(out); i++ {
+		out[i] = (float32(x[i/per]>>(i%per*bits)&mask) - zero) * scale
+	}
+}
+
+// NibbleRow multiplies one row by columns, one after another, of elements of 4 bits in blocks
+// of so many units of 32. x is the row with each 32 of its elements transposed, [8][4] of
+// [4][8], and element j of 8 divided by 16^j, but for the last. sums has for each block the
+// sums of its columns of four, of x as it was. zeros goes on by step from block to block.
+//
+//	for c := 0; c < columns; c++ {
+//		var total [4]float32
+//		for b := 0; b < blocks; b++ {
+//			even, odd := -(sums[b] * zero), 0   // lanewise
+//			for each unit of the block {
+//				words := four uint32 of src
+//				for j := 0; j < 7; j++ {
+//					even or odd, as j is, += float32(words & 15<<4j) * x[j]
+//				}
+//				odd += float32(words >> 28) * x[7]
+//			}
+//			total += (even + odd) * scale
+//		}
+//		dst[c] = (total[0] + total[1]) + (total[2] + total[3])
+//	}
+func nibbleRowScalar(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int) {
+	data, xs, of := slice(src, columns*blocks*units*16), slice(x, blocks*units*32), slice(sums, 4*blocks)
+	each, points := slice(scales, columns*blocks), slice(zeros, (columns*blocks-1)*step+1)
+	for c, out := 0, slice(dst, columns); c < len(out); c++ {
+		var total [4]float32
+		for b := range blocks {
+			at := c*blocks + b
+			for l := range total {
+				acc := [2]float32{-float32(of[4*b+l] * points[at*step])}
+				for u := range units {
+					row := xs[(b*units+u)*32+l:]
+					for i, v := range data[(at*units+u)*16+4*l:][:4] {
+						low, high := uint32(v&15)<<(8*i), uint32(v&0xf0)<<(8*i)
+						if i == 3 {
+							high >>= 28
+						}
+						acc[0] += float32(float32(low) * row[8*i])
+						acc[1] += float32(float32(high) * row[8*i+4])
+					}
+				}
+				total[l] += float32((acc[0] + acc[1]) * each[at])
+			}
+		}
+		out[c] = (total[0] + total[1]) + (total[2] + total[3])
+	}
+}

@@ -209,6 +209,16 @@ func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32
 	quantizeSumsScalar(dst, src, n, scales, lo, hi, zero)
 }
 
+// Levels widens elements of 4 or 2 bits; its twin has the loop.
+func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32) {
+	levelsScalar(dst, src, n, bits, scale, zero)
+}
+
+// NibbleRow multiplies one row by columns of elements of 4 bits in blocks; its twin has the loop.
+func NibbleRow(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int) {
+	nibbleRowScalar(dst, src, x, sums, scales, zeros, columns, blocks, units, step)
+}
+
 // Transpose writes the transposed matrix; its twin has the loop.
 func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int) {
 	transposeScalar(dst, ldd, src, lds, rows, cols)

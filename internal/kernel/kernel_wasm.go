@@ -209,6 +209,16 @@ func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, 
 //go:noescape
 func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)
 
+// Levels widens elements of 4 or 2 bits; its twin has the loop.
+//
+//go:noescape
+func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)
+
+// NibbleRow multiplies one row by columns of elements of 4 bits in blocks; its twin has the loop.
+//
+//go:noescape
+func NibbleRow(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int)
+
 // Transpose writes the transposed matrix; its twin has the loop.
 //
 //go:noescape

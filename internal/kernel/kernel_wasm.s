@@ -25756,6 +25756,467 @@ TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
 	End
 	RET
 
+// func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)
+TEXT ·Levels(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// v is V0
+	// places is V1
+	// mask is V2
+	// back is V3
+	// scale is V4
+	// zero is V5
+	F32Load scale+32(FP)
+	F32x4Splat
+	Set V4
+	F32Load zero+36(FP)
+	F32x4Splat
+	Set V5
+	I64Const $4
+	I64Load bits+24(FP)
+	I64Eq
+	If
+		V128Const $217019414673948672, $506380106026255364
+		Set V1
+		V128Const $-1148435428713435121, $-1148435428713435121
+		Set V2
+		V128Const $4431542034397921280, $4431542034397921280
+		Set V3
+		Get R2
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V1
+				I8x16Swizzle
+				Get V2
+				V128And
+				Set V0
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendLowI8x16U
+				I32x4ExtendLowI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendLowI8x16U
+				I32x4ExtendHighI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $16
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendHighI8x16U
+				I32x4ExtendLowI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $32
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendHighI8x16U
+				I32x4ExtendHighI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $48
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $64
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-16
+				I64Add
+				Set R2
+				Get R2
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+	Else
+		V128Const $72340172821233664, $217020518497387010
+		Set V1
+		V128Const $-4598162009296466941, $-4598162009296466941
+		Set V2
+		V128Const $4503599628435849216, $4359484440326438912
+		Set V3
+		Get R2
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V1
+				I8x16Swizzle
+				Get V2
+				V128And
+				Set V0
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendLowI8x16U
+				I32x4ExtendLowI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendLowI8x16U
+				I32x4ExtendHighI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $16
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendHighI8x16U
+				I32x4ExtendLowI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $32
+				Get R0
+				I32WrapI64
+				Get V0
+				I16x8ExtendHighI8x16U
+				I32x4ExtendHighI16x8U
+				F32x4ConvertI32x4S
+				Get V3
+				F32x4Mul
+				Get V5
+				F32x4Sub
+				Get V4
+				F32x4Mul
+				V128Store $0, $48
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $64
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-16
+				I64Add
+				Set R2
+				Get R2
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
+// func NibbleRow(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int)
+TEXT ·NibbleRow(SB), NOSPLIT, $0-80
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// scales is R2
+	I64Load scales+32(FP)
+	Set R2
+	// zeros is R3
+	I64Load zeros+40(FP)
+	Set R3
+	// columns is R4
+	I64Load columns+48(FP)
+	Set R4
+	// x is R5
+	// sums is R6
+	// blocks is R7
+	// units is R8
+	// step is R9
+	// acc0 is V0
+	// acc1 is V1
+	// total is V2
+	// v is V3
+	I64Load step+72(FP)
+	I64Const $2
+	I64Shl
+	Set R9
+	Get R4
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load x+16(FP)
+			Set R5
+			I64Load sums+24(FP)
+			Set R6
+			V128Const $0, $0
+			Set V2
+			I64Load blocks+56(FP)
+			Set R7
+			Get R7
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get R3
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					F32x4Mul
+					F32x4Neg
+					Set V0
+					V128Const $0, $0
+					Set V1
+					I64Load units+64(FP)
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Set V3
+							Get V3
+							V128Const $64424509455, $64424509455
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $0
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V3
+							V128Const $1030792151280, $1030792151280
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $16
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get V3
+							V128Const $16492674420480, $16492674420480
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $32
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V3
+							V128Const $263882790727680, $263882790727680
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $48
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get V3
+							V128Const $4222124651642880, $4222124651642880
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $64
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V3
+							V128Const $67553994426286080, $67553994426286080
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $80
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get V3
+							V128Const $1080863910820577280, $1080863910820577280
+							V128And
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $96
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V3
+							I32Const $28
+							I32x4ShrU
+							F32x4ConvertI32x4S
+							Get R5
+							I32WrapI64
+							V128Load $112
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get R1
+							I64Const $16
+							I64Add
+							Set R1
+							Get R5
+							I64Const $128
+							I64Add
+							Set R5
+							Get R8
+							I64Const $-1
+							I64Add
+							Set R8
+							Get R8
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get V0
+					Get V1
+					F32x4Add
+					Set V0
+					Get V0
+					Get R2
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V2
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R3
+					Get R9
+					I64Add
+					Set R3
+					Get R7
+					I64Const $-1
+					I64Add
+					Set R7
+					Get R7
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V2
+			F32x4ExtractLane $0, $0
+			Get V2
+			F32x4ExtractLane $0, $1
+			F32Add
+			Get V2
+			F32x4ExtractLane $0, $2
+			Get V2
+			F32x4ExtractLane $0, $3
+			F32Add
+			F32Add
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)
 TEXT ·Transpose(SB), NOSPLIT, $0-48
 	// dst is R0

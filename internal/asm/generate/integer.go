@@ -16,6 +16,8 @@ func quantized(file *asm.File) {
 	dequantize(file)
 	scaleSums(file)
 	quantizeSums(file)
+	levels(file)
+	nibbleRow(file)
 }
 
 // dotTiles is gemmTiles with pairs of int16: a dot does the products of two steps of k.
@@ -475,5 +477,80 @@ func quantizeSums(file *asm.File) {
 			x, s := f.Ptr("src"), f.Ptr("scales")
 			quantizedBytes(f, []asm.Ptr{x, s}, func(u int64) asm.V { return x.V(16 * u).ConvertI32().Mul(s.V(16 * u)) },
 				func() asm.V { return x.Splat(0).ConvertI32().Mul(s.Splat(0)) })
+		})
+}
+
+// levels has each byte as often as it has elements, of which it keeps one each, in place: what
+// is higher up in the byte is as much larger, which a product with a power of 2 takes back.
+func levels(file *asm.File) {
+	file.Func("func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)",
+		"Levels widens elements of 4 or 2 bits; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n, v := f.Ptr("dst"), f.Ptr("src"), f.Int("n"), f.NewV("v")
+			places, mask, back, scale, zero := f.NewV("places"), f.NewV("mask"), f.NewV("back"), f.NewV("scale"), f.NewV("zero")
+			scale.Set(f.ArgF32("scale").Splat())
+			zero.Set(f.ArgF32("zero").Splat())
+			loop := func(bytes int64, load func() asm.V) {
+				f.Take(n, 16, func() {
+					v.Set(load().Swizzle(places).And(mask))
+					for u, four := range []asm.V{v.ExtendLowU8().ExtendLowU16(), v.ExtendLowU8().ExtendHighU16(), v.ExtendHighU8().ExtendLowU16(), v.ExtendHighU8().ExtendHighU16()} {
+						y.StoreV(int64(16*u), four.ConvertI32().Mul(back).Sub(zero).Mul(scale))
+					}
+					x.Advance(bytes)
+					y.Advance(64)
+				})
+			}
+			const one = 127 << 23 // 1, of which a step of the exponent makes half
+			f.IfElse(f.ConstInt(4).Eq(f.ArgInt("bits")), func() {
+				places.Set(f.ConstLanes(0x01010000, 0x03030202, 0x05050404, 0x07070606))
+				mask.Set(f.ConstBits(0xf00ff00f))
+				back.Set(f.ConstLanes(one, one-4<<23, one, one-4<<23))
+				loop(8, func() asm.V { return x.Splat64(0) })
+			}, func() {
+				places.Set(f.ConstLanes(0, 0x01010101, 0x02020202, 0x03030303))
+				mask.Set(f.ConstBits(0xc0300c03))
+				back.Set(f.ConstLanes(one, one-2<<23, one-4<<23, one-6<<23))
+				loop(4, func() asm.V { return x.Splat(0) })
+			})
+		})
+}
+
+// nibbleRow leaves elements where they are in their lanes, but for the highest, whose lane
+// would be negative: the other operand is as much smaller.
+func nibbleRow(file *asm.File) {
+	file.Func("func NibbleRow(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int)",
+		"NibbleRow multiplies one row by columns of elements of 4 bits in blocks; its twin has the loop.",
+		func(f *asm.Func) {
+			y, data, scales, zeros, columns := f.Ptr("dst"), f.Ptr("src"), f.Ptr("scales"), f.Ptr("zeros"), f.Int("columns")
+			x, sums, blocks, units, step := f.NewPtr("x"), f.NewPtr("sums"), f.NewInt("blocks"), f.NewInt("units"), f.NewInt("step")
+			acc, total, v := f.NewVs("acc", 2), f.NewV("total"), f.NewV("v")
+			step.Set(f.ArgInt("step").Shl(2))
+			f.Take(columns, 1, func() {
+				x.Set(f.ArgPtr("x"))
+				sums.Set(f.ArgPtr("sums"))
+				total.Set(f.ZeroV())
+				blocks.Set(f.ArgInt("blocks"))
+				f.Take(blocks, 1, func() {
+					acc[0].Set(sums.V(0).Mul(zeros.Splat(0)).Neg())
+					acc[1].Set(f.ZeroV())
+					units.Set(f.ArgInt("units"))
+					f.Take(units, 1, func() {
+						v.Set(data.V(0))
+						for j := range 7 {
+							acc[j%2].Set(v.And(f.ConstBits(15<<(4*j))).ConvertI32().MulAdd(x.V(int64(16*j)), acc[j%2]))
+						}
+						acc[1].Set(v.ShrU32(28).ConvertI32().MulAdd(x.V(7*16), acc[1]))
+						data.Advance(16)
+						x.Advance(128)
+					})
+					acc[0].Set(acc[0].Add(acc[1]))
+					total.Set(acc[0].MulAdd(scales.Splat(0), total))
+					scales.Advance(4)
+					sums.Advance(16)
+					zeros.Set(zeros.Add(step))
+				})
+				y.StoreF32(0, total.Sum4())
+				y.Advance(4)
+			})
 		})
 }
