@@ -92,6 +92,7 @@ $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
 	  go build $(COMPACT) $(if $(filter train.simd,$*),-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
+	  go run ./internal/shorten/cmd/shorten $(BIN)/$*.wasm $(BIN)/$*.wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 
 # One after the other: at the same time they would compile all that they share.

@@ -21,6 +21,12 @@
 // leaves one after each two-byte opcode) do not count.
 package relax
 
+import (
+	"fmt"
+
+	"github.com/normwasm/normwasm/internal/code"
+)
+
 // Opcodes behind the SIMD prefix 0xfd.
 const (
 	i16x8Q15Mulr     = 0x82
@@ -40,16 +46,16 @@ const nop = 0x01
 // contracted. On an error, which names the byte offset, module is unchanged.
 func Contract(module []byte) (int, error) {
 	var found []pair
-	err := functions(module, func(d *decoder, end int) error {
+	err := code.Functions(module, func(d *code.Decoder, end int) error {
 		var w window
-		return d.body(end, func(in instruction) {
+		return d.Body(end, func(in code.Instruction) {
 			if mul, ok := w.step(in); ok {
-				found = append(found, pair{mul, in.start, w.madd})
+				found = append(found, pair{mul, in.Start, w.madd})
 			}
 		})
 	})
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("relax: %w", err)
 	}
 	for _, p := range found {
 		copy(module[p.mul:], []byte{nop, nop, nop})
@@ -74,18 +80,18 @@ type window struct {
 
 // step takes the next instruction. When it is the addition of a multiply-add,
 // step returns the multiplication's offset.
-func (w *window) step(in instruction) (mul int, ok bool) {
+func (w *window) step(in code.Instruction) (mul int, ok bool) {
 	switch {
-	case in.is(opNop):
-	case in.isSIMD(f32x4Mul) && in.size() == 3:
-		*w = window{1, in.start, f32x4Add, f32x4RelaxedMadd}
-	case in.isSIMD(f64x2Mul) && in.size() == 3:
-		*w = window{1, in.start, f64x2Add, f64x2RelaxedMadd}
-	case in.isSIMD(i16x8Q15Mulr) && in.size() == 3:
-		*w = window{1, in.start, i32x4Add, i32x4RelaxedDot}
-	case w.state == 1 && in.is(opLocalGet):
+	case in.Is(nop):
+	case in.IsSIMD(f32x4Mul) && in.Size() == 3:
+		*w = window{1, in.Start, f32x4Add, f32x4RelaxedMadd}
+	case in.IsSIMD(f64x2Mul) && in.Size() == 3:
+		*w = window{1, in.Start, f64x2Add, f64x2RelaxedMadd}
+	case in.IsSIMD(i16x8Q15Mulr) && in.Size() == 3:
+		*w = window{1, in.Start, i32x4Add, i32x4RelaxedDot}
+	case w.state == 1 && in.Is(code.LocalGet):
 		w.state = 2
-	case w.state == 2 && in.isSIMD(w.add) && in.size() == 3:
+	case w.state == 2 && in.IsSIMD(w.add) && in.Size() == 3:
 		w.state = 0
 		return w.mul, true
 	default:

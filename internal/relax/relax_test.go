@@ -47,7 +47,7 @@ func module(bodies ...[]byte) []byte {
 	}
 	// The other sections hold the pattern's bytes, which must stay.
 	pattern := seq(mul, get, add)
-	return seq(header, section(0, seq([]byte{0}, pattern)), section(10, code), section(11, pattern))
+	return seq([]byte("\x00asm\x01\x00\x00\x00"), section(0, seq([]byte{0}, pattern)), section(10, code), section(11, pattern))
 }
 
 func TestContract(t *testing.T) {
