@@ -12,7 +12,7 @@ const (
 	leastRows     = 32
 	mostRows      = 128
 	attentionKeys = 512
-	fewQueries    = 3 // that so many are not worth laying out keys and values for
+	FewQueries    = 3 // for so many it is not worth laying out keys and values
 )
 
 // Attention is softmax(mask(cap(scale·q·kᵀ)))·v of one head:
@@ -213,7 +213,7 @@ func (r *attentionRun) products(s []float32, k, n int) {
 		return
 	}
 	keys := h.K[k*a.LDK:]
-	if h.Queries <= fewQueries {
+	if h.Queries <= FewQueries {
 		for i := range h.Queries {
 			kernel.DotRows(kernel.Ptr(s[i*n:]), kernel.Ptr(r.q[i*a.Depth:]), kernel.Ptr(keys), a.LDK, a.Depth, n)
 		}
@@ -230,7 +230,7 @@ func (r *attentionRun) values(s []float32, k, n, seen int) {
 		return
 	}
 	values := h.V[k*a.LDV:]
-	if h.Queries > fewQueries {
+	if h.Queries > FewQueries {
 		g := Gemm{M: h.Queries, N: a.Width, K: seen, LDA: n, LDB: a.LDV, LDY: a.LDY}
 		if r.begun {
 			g.Start = FromY
@@ -257,19 +257,19 @@ func (r *attentionRun) values(s []float32, k, n, seen int) {
 
 // bias adds a plane to the tile.
 func (r *attentionRun) bias(p *Plane[float32], s []float32, k, n int) {
-	if p.Data == nil {
-		return
-	}
-	if p.Spread {
-		for i := range r.h.Queries {
-			row := kernel.Ptr(s[i*n:])
-			kernel.AddRows(row, row, 0, 1, &p.Data[i*p.Row], 0, 0, 1, n)
-		}
-		return
-	}
-	have := min(n, max(0, p.Cols-k))
 	for i := range r.h.Queries {
-		row := s[i*n:][:n]
+		addPlane(p, s[i*n:][:n], i, k)
+	}
+}
+
+// addPlane adds row i of a plane, from column k on, to scores.
+func addPlane(p *Plane[float32], row []float32, i, k int) {
+	switch {
+	case p.Data == nil || len(row) == 0:
+	case p.Spread:
+		kernel.AddRows(kernel.Ptr(row), kernel.Ptr(row), 0, 1, &p.Data[i*p.Row], 0, 0, 1, len(row))
+	default:
+		have := min(len(row), max(0, p.Cols-k))
 		if have > 0 {
 			kernel.AddRows(kernel.Ptr(row), kernel.Ptr(row), 0, 1, kernel.Ptr(p.Data[i*p.Row+k:]), 0, 1, 1, have)
 		}
@@ -340,6 +340,76 @@ func (r *attentionRun) finish() {
 			kernel.MulRows(kernel.Ptr(h.Scores[i*h.All:]), kernel.Ptr(r.scores[i*h.All:]), 0, 1, &r.factor[i], 0, 0, 1, h.All)
 		}
 	}
+}
+
+// Few is what Attention computes where each head has few queries, as in a decoder that
+// writes: of many heads together, for what is around their kernels would take longer than
+// these do. All keys are met at once.
+type Few struct {
+	Y, Q       []float32 // Rows of them; those of Y are dense
+	K, V       []float32
+	Rows       int // the queries of all heads
+	Share      int // so many of them, one after another, see the same keys
+	GapK, GapV int // elements from these keys, and values, to the next ones
+	First      int // the column of Bias that key 0 has
+	Keys       int
+	Bias       [2]Plane[float32] // as those of Head
+}
+
+// fewScores is how many scores there are at a time, if a row has no more: 64 KB.
+const fewScores = 16 * 1024
+
+// FewScratch returns how many float32 of scratch RunFew wants for so many rows and keys.
+func (a *Attention) FewScratch(rows, keys int) int {
+	return min(rows*keys, max(keys, fewScores)) + keys + rows*(a.Depth+3)
+}
+
+// RunFew computes h. Softcap, Keep and the distances LDQ, LDK and LDV of a count, but for
+// Keep of KeepNone alone.
+func (a *Attention) RunFew(h *Few, scratch []float32) {
+	n := h.Keys
+	if h.Rows == 0 || a.Width == 0 {
+		return
+	}
+	if n == 0 {
+		clear(h.Y[:h.Rows*a.Width])
+		return
+	}
+	mem := arena(scratch)
+	q, best, sums, factors, taps := mem.take(h.Rows*a.Depth), mem.take(h.Rows), mem.take(h.Rows), mem.take(h.Rows), mem.takeInts(n)
+	if a.Depth > 0 {
+		factors[0] = a.Scale
+		kernel.MulRows(kernel.Ptr(q), kernel.Ptr(h.Q), a.LDQ, 1, kernel.Ptr(factors), 0, 0, h.Rows, a.Depth)
+	}
+	for i := range taps {
+		taps[i] = int32(i * a.LDV)
+	}
+	fill(best, -inf)
+	step := min(h.Rows, max(1, fewScores/n))
+	scores := mem.take(step * n)
+	for from := 0; from < h.Rows; from += step {
+		rows := min(step, h.Rows-from)
+		s := scores[:rows*n]
+		for i := range rows {
+			r := from + i
+			kernel.DotRows(kernel.Ptr(s[i*n:]), kernel.Ptr(q[r*a.Depth:]), kernel.Ptr(h.K[r/h.Share*h.GapK:]), a.LDK, a.Depth, n)
+			for k := range h.Bias {
+				addPlane(&h.Bias[k], s[i*n:][:n], r, h.First)
+			}
+		}
+		kernel.ExpRows(kernel.Ptr(s), kernel.Ptr(best[from:]), kernel.Ptr(sums[from:]), kernel.Ptr(s), rows, n)
+		for i := range rows {
+			r := from + i
+			kernel.Depthwise(kernel.Ptr(h.Y[r*a.Width:]), 0, kernel.Ptr(h.V[r/h.Share*h.GapV:]), 0, kernel.Ptr(taps), kernel.Ptr(s[i*n:]), n, 1, a.Width, 0, -inf, inf)
+		}
+	}
+	for i, sum := range sums {
+		if factors[i] = 1 / sum; sum == 0 && !a.Strict {
+			factors[i] = 0
+		}
+	}
+	y := kernel.Ptr(h.Y[:h.Rows*a.Width])
+	kernel.MulRows(y, y, a.Width, 1, kernel.Ptr(factors), 1, 0, h.Rows, a.Width)
 }
 
 // Rotate turns pairs of x's elements by angles, len(cos) of them, and copies what is left.

@@ -172,3 +172,60 @@ func TestAttention(t *testing.T) {
 		}
 	}
 }
+
+func TestFewQueriesOfManyHeads(t *testing.T) {
+	r := testkit.Rand(8)
+	for round := range 80 {
+		a := Attention{Depth: 1 + r.IntN(20), Width: 1 + r.IntN(20), Scale: 0.4}
+		heads, keys := 1+r.IntN(5), 1+r.IntN(40)
+		switch round % 8 {
+		case 0:
+			heads, keys = 1+r.IntN(9), fewScores/4 // some of the rows at a time
+		case 1:
+			keys = fewScores + 3
+		case 2:
+			a.Width, a.Depth = 64, 64
+		}
+		h := Few{Share: 1 + r.IntN(3), Keys: keys, First: r.IntN(3)}
+		h.Rows = heads * h.Share
+		a.LDQ, a.LDK, a.LDV = a.Depth+r.IntN(2)*3, a.Depth+r.IntN(2)*3, a.Width+r.IntN(2)*3
+		if r.IntN(3) == 0 {
+			a.LDQ = 0 // one query for all
+		}
+		h.GapK, h.GapV = keys*a.LDK+r.IntN(5), keys*a.LDV+r.IntN(5)
+		h.Y, h.Q = make([]float32, h.Rows*a.Width), testkit.Normal(r, (h.Rows-1)*a.LDQ+a.Depth, 0, 1)
+		h.K, h.V = testkit.Normal(r, heads*h.GapK, 0, 1), testkit.Normal(r, heads*h.GapV, 0.2, 1)
+		for i := range h.Bias {
+			if p := &h.Bias[i]; r.IntN(2) == 0 {
+				p.Cols = max(1, keys+h.First-r.IntN(2)*r.IntN(keys))
+				p.Row = p.Cols * r.IntN(2)
+				p.Data = testkit.Normal(r, h.Rows*p.Cols, 0, 1)
+				for i := range p.Data {
+					if r.IntN(5) == 0 {
+						p.Data[i] = -inf
+					}
+				}
+			}
+		}
+		a.Strict = r.IntN(2) == 0
+		scratch := make([]float32, a.FewScratch(h.Rows, keys))
+		a.RunFew(&h, scratch)
+		for row := range h.Rows {
+			one := Head{Q: h.Q[row*a.LDQ:], K: h.K[row/h.Share*h.GapK:], V: h.V[row/h.Share*h.GapV:], Queries: 1, Keys: keys}
+			for i, to := range [...]*Plane[float32]{&one.Bias, &one.Bias2} {
+				if p := h.Bias[i]; p.Data != nil {
+					*to = Plane[float32]{Data: p.Data[row*p.Row+h.First:], Cols: p.Cols - h.First}
+				}
+			}
+			y, _ := attended(&a, &one)
+			for d, want := range y {
+				got := float64(h.Y[row*a.Width+d])
+				if math.IsNaN(want) {
+					require.True(t, math.IsNaN(got), "round %d, row %d", round, row)
+					continue
+				}
+				require.InDelta(t, want, got, 2e-5, "round %d: %+v, row %d of %d, %d keys", round, a, row, h.Rows, keys)
+			}
+		}
+	}
+}

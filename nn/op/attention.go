@@ -176,8 +176,10 @@ type attention struct {
 	padding          padding
 	sinks            int // input
 	smooth           bool
-	scores           int // output
-	turnedAt, workAt int // in scratch memory, float32
+	scores           int    // output
+	turnedAt, workAt int    // in scratch memory, float32
+	few              bool   // so few queries that all heads are computed together
+	perMask          [2]int // elements of the masks from one of their rows to the next
 	project          projection
 	projects         bool
 }
@@ -202,7 +204,11 @@ func (s *attention) end(c *Call, at int) error {
 	s.core.LDY = s.y.row
 	s.turnedAt = at
 	s.rows = min(s.queries, compute.AttentionRows(s.total, s.causal))
-	at += s.rows * s.core.Depth
+	turned := s.rows
+	if s.few = s.isFew(); s.few {
+		turned = s.heads * s.queries
+	}
+	at += turned * s.core.Depth
 	for _, k := range [...]*cache{&s.keys, &s.values} {
 		if s.kept && k.present == none {
 			k.scratch = at
@@ -214,8 +220,34 @@ func (s *attention) end(c *Call, at int) error {
 		at += s.padding.rows * s.total
 	}
 	s.workAt = at
-	c.Scratch(4 * (at + s.core.ScratchLen(s.rows, s.total)))
+	work := s.core.ScratchLen(s.rows, s.total)
+	if s.few {
+		work = s.core.FewScratch(turned, s.total)
+	}
+	c.Scratch(4 * (at + work))
 	return nil
+}
+
+// isFew says whether RunFew does what there is to do: a query a head, or some that see the
+// same keys, rows that lie as it wants them, and nothing rare.
+func (s *attention) isFew() bool {
+	k, v := &s.keys, &s.values
+	if s.core.Keep != compute.KeepNone || s.core.Softcap != 0 || s.smooth || s.sinks != none || s.hides.input != none || s.padding.input != none || s.nonpad != none ||
+		s.projects || s.bias != none || s.group == 0 || s.kept && (k.present == none || v.present == none) || s.y.head != s.queries*s.core.Width {
+		return false
+	}
+	if s.queries != 1 && (s.queries > compute.FewQueries || s.causal || s.window != 0 || s.rotates || s.q.head != s.queries*s.q.row) {
+		return false
+	}
+	for i := range s.masks {
+		p := &s.masks[i]
+		if s.perMask[i] = p.row; s.queries == 1 {
+			s.perMask[i] = p.head
+		} else if p.input != none && p.head != s.queries*p.row {
+			return false
+		}
+	}
+	return true
 }
 
 // scaleOr is the attribute scale, or 1/√depth where it is not given or 0.
@@ -479,7 +511,7 @@ func fixedDim(v *ir.Value, i int) bool {
 func (s *attention) Rows() int { return s.batch * (s.heads / s.group) * s.parts() }
 
 func (s *attention) parts() int {
-	if s.kept || s.projects {
+	if s.kept || s.projects || s.few {
 		return 1
 	}
 	return max(s.tiles(), 1)
@@ -495,6 +527,15 @@ func (s *attention) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 func (s *attention) RunRows(a *Args, from, to int) {
 	parts, kvHeads := s.parts(), s.heads/s.group
 	scratch := slab.View[float32](a.Scratch)
+	if s.few {
+		for kvHeads > 0 && from < to {
+			b, g := from/kvHeads, from%kvHeads
+			n := min(to-from, kvHeads-g)
+			s.runFew(a, scratch, b, g, g+n)
+			from += n
+		}
+		return
+	}
 	if s.projects {
 		s.project.run(a, scratch)
 	}
@@ -522,6 +563,74 @@ func (s *attention) RunRows(a *Args, from, to int) {
 			}
 		}
 	}
+}
+
+// runFew computes all queries of some heads of keys.
+func (s *attention) runFew(a *Args, scratch []float32, b, from, to int) {
+	past, keys := s.counts(a, b)
+	core, depth := s.core, s.core.Depth
+	q, y := s.q.of(a, scratch, b, from*s.group), a.Out[0].Float32s()
+	rows := (to - from) * s.group * s.queries
+	h := compute.Few{Y: y[min(s.y.at+b*s.y.batch+from*s.group*s.y.head, len(y)):], Q: q, Rows: rows, Share: s.group * s.queries}
+	h.K, core.LDK, h.GapK = s.rowsOf(a, scratch, &s.keys, &s.k, b, from, to, past)
+	h.V, core.LDV, h.GapV = s.rowsOf(a, scratch, &s.values, &s.v, b, from, to, past)
+	core.LDQ = s.q.row
+	if s.queries == 1 {
+		core.LDQ = s.q.head
+	}
+	if s.rotates {
+		own := scratch[s.turnedAt:]
+		s.turns.turnRows(a, own, depth, q, core.LDQ, depth, rows, s.position(a, b, 0, past))
+		h.Q, core.LDQ = own, depth
+	}
+	if s.causal {
+		keys = max(0, min(keys, past+1))
+	}
+	if s.window > 0 && keys > s.window {
+		h.First = keys - s.window
+		h.K, h.V = h.K[h.First*core.LDK:], h.V[h.First*core.LDV:]
+	}
+	h.Keys = keys - h.First
+	for i := range s.masks {
+		if p := &s.masks[i]; p.input != none {
+			h.Bias[i] = planeOf(p, a.In[p.input].Float32s(), b, from*s.group, 0)
+			h.Bias[i].Row = s.perMask[i]
+		}
+	}
+	core.RunFew(&h, scratch[s.workAt:])
+}
+
+// rowsOf are the keys or values of some heads, with what is new behind what there was, how
+// far their rows lie apart, and those of the next head.
+func (s *attention) rowsOf(a *Args, scratch []float32, k *cache, new *heads, b, from, to, past int) (all []float32, ld, gap int) {
+	if !s.kept {
+		return new.of(a, scratch, b, from), new.row, new.head
+	}
+	out, gap := a.Out[k.present], k.gap
+	if out.Stride != 0 {
+		gap = out.Stride
+	}
+	kvHeads := s.heads / s.group
+	all = out.Float32s()[min((k.second+b*kvHeads+from)*gap, len(out.Data)/4):]
+	if !k.appends || s.fresh != 1 {
+		for g := from; g < to; g++ {
+			s.join(a, scratch, k, b, g, past)
+		}
+		return all, k.width, gap
+	}
+	row, x := all[min(past*k.width, len(all)):], k.new.of(a, scratch, b, from)
+	if k.turned {
+		s.turns.turnRows(a, row, gap, x, k.new.head, k.width, to-from, s.position(a, b, 0, past))
+		return all, k.width, gap
+	}
+	for g := range to - from {
+		y, x := row[g*gap:][:k.width], x[g*k.new.head:][:k.width]
+		//lint:ignore S1001 the built-in copy is a call in wasm, longer than a few elements take
+		for i, v := range x {
+			y[i] = v
+		}
+	}
+	return all, k.width, gap
 }
 
 // counts are how many keys lie before the first query, and how many there are.

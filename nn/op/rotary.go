@@ -71,11 +71,25 @@ func (r *rotation) set(c *Call, cos, sin, depth int, interleaved bool) error {
 
 // turn writes x turned by a position's angles to y, which may be x.
 func (r *rotation) turn(a *Args, y, x []float32, position int) {
+	cos, sin := r.angles(a, position)
+	compute.Rotate(y, x, cos, sin, r.interleaved)
+}
+
+// turnRows is turn of rows of n elements, which lie apart, all at one position.
+func (r *rotation) turnRows(a *Args, y []float32, ldy int, x []float32, ldx, n, rows, position int) {
+	cos, sin := r.angles(a, position)
+	for i := range rows {
+		compute.Rotate(y[i*ldy:][:n], x[i*ldx:][:n], cos, sin, r.interleaved)
+	}
+}
+
+// angles are those of a position.
+func (r *rotation) angles(a *Args, position int) (cos, sin []float32) {
 	if uint(position) >= uint(r.rows) {
 		panic(errors.New(text.Join("a position is ", position, ", want one in [0, ", r.rows-1, "], which the table of cosines has")))
 	}
 	at := position * r.half
-	compute.Rotate(y, x, a.In[r.cos].Float32s()[at:at+r.half], a.In[r.sin].Float32s()[at:at+r.half], r.interleaved)
+	return a.In[r.cos].Float32s()[at : at+r.half], a.In[r.sin].Float32s()[at : at+r.half]
 }
 
 // planRotary: x is [batch, heads, positions, depth] or [batch, positions, heads·depth]. The
