@@ -35,7 +35,6 @@ function stringOf(value, what) {
   return value;
 }
 
-const marks = /\p{Mn}/gu;
 const cjk = /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
 /** Of bytes as characters that can be seen, as GPT-2 has them. */
 const seen = visible();
@@ -69,7 +68,7 @@ export function normalizer(step) {
     }
     case 'NFC': case 'NFD': case 'NFKC': case 'NFKD': return (text) => text.normalize(type);
     case 'Lowercase': return lower;
-    case 'StripAccents': return (text) => text.replace(marks, '');
+    case 'StripAccents': return (text) => text.replace(/\p{M}/gu, '');
     case 'Strip': {
       const { strip_left: left = true, strip_right: right = true } = step;
       return (text) => {
@@ -93,9 +92,9 @@ export function normalizer(step) {
     case 'BertNormalizer': {
       const { clean_text: clean = true, handle_chinese_chars: chinese = true, strip_accents: strip, lowercase = true } = step;
       return (text) => {
-        if (clean) text = text.replace(/[\0\ufffd]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Cn}\p{Co}]/gu, '').replace(/\p{White_Space}/gu, ' ');
+        if (clean) text = text.replace(/[\0\ufffd]|(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]/gu, '').replace(/\p{White_Space}/gu, ' ');
         if (chinese) text = text.replace(cjk, ' $& ');
-        if (strip ?? lowercase) text = text.normalize('NFD').replace(marks, '');
+        if (strip ?? lowercase) text = text.normalize('NFD').replace(/\p{Mn}/gu, '');
         return lowercase ? lower(text) : text;
       };
     }
