@@ -129,9 +129,9 @@ export interface TensorMetadata { readonly name: string; readonly isTensor: true
 export interface RunOptions { signal?: InitOptions['signal']; [name: string]: unknown }
 
 /** onnxruntime's options. Those of threads, memory, logging and profiling files are accepted and change nothing; outputs on a
- *  GPU and external data are an {@link UnsupportedError}; unknown ones are named in a warning. Those of `normwasm` may be
+ *  GPU are an {@link UnsupportedError}; unknown ones are named in a warning. Those of `normwasm` may be
  *  given here or beside a provider's name: `executionProviders: [{ name: 'normwasm', worker: true }]`. */
-export interface SessionOptions extends Pick<OwnSessionOptions, 'worker' | 'workerURL' | 'signal' | 'onProgress' | 'wasmURL' | 'wasmModule' | 'variant' | 'threads'> {
+export interface SessionOptions extends Pick<OwnSessionOptions, 'externalData' | 'worker' | 'workerURL' | 'signal' | 'onProgress' | 'wasmURL' | 'wasmModule' | 'variant' | 'threads'> {
   /** 'wasm', 'cpu' and 'normwasm' are the same here. Others are passed over with a warning; alone they are an error. */
   executionProviders?: readonly (string | { readonly name: string; readonly [option: string]: unknown })[];
   graphOptimizationLevel?: 'disabled' | 'basic' | 'extended' | 'layout' | 'all';

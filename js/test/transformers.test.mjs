@@ -1,17 +1,22 @@
 // transformers.js in a page of Chromium whose import map puts normwasm/onnxruntime in the place of the two packages that it
-// imports, onnxruntime-web/webgpu and onnxruntime-common. Its model is a small one made here.
+// imports, onnxruntime-web/webgpu and onnxruntime-common. Its models are small ones made by code.
+// What bundlers make of it, and all types of weights beside onnxruntime-web, is in fixtures/transformers.test.mjs.
 // (package.json overrides what transformers.js needs in Node alone: native builds of hundreds of megabytes.)
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
+import { TextGenerator, Tokenizer } from '../src/index.js';
 import { floats, layerNormOracle, model } from './data.mjs';
+import { folders } from './pretrained.mjs';
 import { serve } from './server.mjs';
+import { compare, golden, goldenRuns } from './transformers.mjs';
+import { file } from './writing.mjs';
 
 const flags = ['--no-sandbox', '--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const imports = {
-  'onnxruntime-web/webgpu': '/src/onnxruntime.js', 'onnxruntime-common': '/src/onnxruntime.js',
+  'onnxruntime-web/webgpu': '/dist/onnxruntime.js', 'onnxruntime-common': '/dist/onnxruntime.js',
   '@huggingface/transformers': '/node_modules/@huggingface/transformers/dist/transformers.web.js',
 };
 
@@ -67,6 +72,13 @@ before(async () => {
     if (name === 'onnx/model.onnx') return route.fulfill({ contentType: 'application/octet-stream', body: Buffer.from(onnx) });
     return files[name] ? route.fulfill({ json: files[name] }) : route.fulfill({ status: 404 });
   });
+  const models = folders();
+  await page.route('**/pretrained/**', (route) => {
+    const [, folder, path] = /** @type {string[]} */ (/pretrained\/([^/]*)\/(.*)$/.exec(new URL(route.request().url()).pathname));
+    const file = models[folder]?.[path];
+    if (!file) return route.fulfill({ status: 404 });
+    return typeof file === 'function' ? route.fulfill({ contentType: 'application/octet-stream', body: Buffer.from(file()) }) : route.fulfill({ json: file });
+  });
   await page.goto(`${server.url}/page.html`);
 });
 after(async () => {
@@ -109,4 +121,28 @@ test('a feature-extraction pipeline', async () => {
     close(got.mean.data[i], mean.map((v) => v / length));
   }
   assert.deepEqual(elsewhere, [], 'nothing is fetched from other places, onnxruntime’s module least of all');
+});
+
+test('features, labels and texts of fp32, fp16, q8, q4 and q4f16 as onnxruntime-web gives them', async () => {
+  const got = await page.evaluate(async (runs) => {
+    const { perform } = await import('/fixtures/transformers/tasks.js');
+    return perform(await import('@huggingface/transformers'), { models: '/pretrained/', runs });
+  }, goldenRuns);
+  const want = JSON.parse(readFileSync(golden, 'utf8'));
+  assert.deepEqual(Object.keys(got), Object.keys(want));
+  for (const name of Object.keys(want)) compare(name, got[name], want[name]);
+});
+
+test('a TextGenerator writes the same tokens with the same decoders', async () => {
+  const want = JSON.parse(readFileSync(golden, 'utf8'));
+  const models = folders();
+  for (const [name, path, run, prompt] of [['gpt2', 'onnx/model_quantized.onnx', 'gpt2 q8', 'The quick'], ['llama', 'onnx/model_q4.onnx', 'llama q4', 'hello the cable']]) {
+    const tokenizer = await Tokenizer.fromFile(file(models[name]['tokenizer.json']));
+    const bytes = /** @type {() => Uint8Array} */ (models[name][path])();
+    const generator = await TextGenerator.create(bytes, { tokenizer, config: { .../** @type {object} */ (models[name]['config.json']), max_position_embeddings: 128 } });
+    const tokens = [];
+    for await (const { token } of generator.generate(prompt, { maxTokens: 24 })) tokens.push(token);
+    await generator.release();
+    assert.deepEqual(tokens, want[run].one.tokens, run);
+  }
 });
