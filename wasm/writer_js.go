@@ -3,7 +3,9 @@
 package main
 
 import (
+	"encoding/binary"
 	"syscall/js"
+	"time"
 
 	"github.com/normwasm/normwasm/internal/bridge"
 	"github.com/normwasm/normwasm/nn/graph"
@@ -22,7 +24,7 @@ begin with, or -1; those that end one; the operators.`, writerInfo},
 		entry{"writerStart", `writerStart(w: writer, tokens: Int32Array, sampling?): undefined
 Begins a text. sampling: temperature (default 0: the likeliest token), topK (0: all),
 topP (1: all), seed.`, writerStart},
-		entry{"writerNext", `writerNext(w: writer, most: number, ms: number): number[]
+		entry{"writerNext", `writerNext(w: writer, most: number, ms: number): Int32Array
 The next tokens of the text, until there are so many or so many milliseconds have gone by, at
 least one; none at the end of the context.`, writerNext})
 }
@@ -116,20 +118,9 @@ func writerNext(args []js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	clock := js.Global().Get("performance")
-	ms := arg(args, 2).Float()
-	list := jsArray.New()
-	start := 0.0
-	for n := 0; n < most; n++ {
-		now := 0.0
-		if ms > 0 {
-			now = clock.Call("now").Float()
-		}
-		if n == 0 {
-			start = now
-		} else if now-start >= ms {
-			break
-		}
+	var list []byte
+	start, ms := time.Now(), arg(args, 2).Float()
+	for n := 0; n < most && (n == 0 || !(ms > 0) || float64(time.Since(start))/1e6 < ms); n++ {
 		token, ok, err := w.Next()
 		if err != nil {
 			return nil, err
@@ -137,7 +128,10 @@ func writerNext(args []js.Value) (any, error) {
 		if !ok {
 			break
 		}
-		list.SetIndex(n, token)
+		list = binary.LittleEndian.AppendUint32(list, uint32(token))
 	}
-	return list, nil
+	// All at once: a call to JavaScript takes as long as some layers do.
+	b := js.Global().Get("Uint8Array").New(len(list))
+	js.CopyBytesToJS(b, list)
+	return js.Global().Get("Int32Array").New(b.Get("buffer")), nil
 }

@@ -51,6 +51,10 @@ func (g *Gemm) Run(y, a, b, scratch []float32) {
 // RunPacked computes y from a and a packed right operand; TransB and LDB of g
 // are ignored.
 func (g *Gemm) RunPacked(y, a []float32, b *PackedB, scratch []float32) {
+	if g.M == 1 && b.elem == Float32 && g.K > 0 && (g.Alpha == 0 || g.Alpha == 1) && g.Start != FromRow && (!g.TransA || g.LDA <= 1) {
+		b.row(y, a, g.Start, g.Bias, g.Clamp, scratch)
+		return
+	}
 	src := right{kind: rightPacked, packed: b}
 	g.run(y, a, &src, scratch)
 }

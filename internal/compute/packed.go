@@ -215,22 +215,37 @@ func (p *PackedB) block(k, kc, n0, nc int, room []float32) (panels []float32, bs
 
 // AddRow adds to y, N elements, the product of one row of K elements by an operand of
 // Float32: what Gemm gives for M = 1 and FromY, in fewer steps. It wants 8 elements of scratch.
-func (b *PackedB) AddRow(y, x, scratch []float32) {
-	lo, hi := NoClamp.bounds()
+func (b *PackedB) AddRow(y, x, scratch []float32) { b.row(y, x, FromY, nil, NoClamp, scratch) }
+
+// row is RunPacked of one row by an operand of Float32, whose blocks are as deep as they are
+// laid out. It wants 8 elements of scratch, and 8 more for a bias.
+func (b *PackedB) row(y, x []float32, start Start, bias []float32, clamp Clamp, scratch []float32) {
 	full, rest := b.n/kernel.NR, b.n%kernel.NR
+	lo, hi := NoClamp.bounds()
 	for k := 0; k < b.k; k += b.depth {
 		kc := min(b.depth, b.k-k)
+		if k+kc == b.k {
+			lo, hi = clamp.bounds()
+		}
 		panels, bs, tail := b.block(k, kc, 0, b.n, nil)
 		row := kernel.Ptr(x[k:b.k])
 		if full > 0 {
-			kernel.GemmRow(kernel.Ptr(y[:full*kernel.NR]), row, 1, kernel.Ptr(panels), bs, kc, full, kernel.StartC, nil, lo, hi)
+			kernel.GemmRow(kernel.Ptr(y[:full*kernel.NR]), row, 1, kernel.Ptr(panels), bs, kc, full, int(start), kernel.Ptr(bias), lo, hi)
 		}
 		if rest > 0 {
-			out, tile := y[full*kernel.NR:b.n], scratch[:kernel.NR]
-			copy(tile, out)
-			kernel.GemmRow(kernel.Ptr(tile), row, 1, kernel.Ptr(tail), kc*kernel.NR, kc, 1, kernel.StartC, nil, lo, hi)
+			out, tile, part := y[full*kernel.NR:b.n], scratch[:kernel.NR], bias
+			switch start {
+			case FromY:
+				copy(tile, out)
+			case FromColumn:
+				part = scratch[kernel.NR : 2*kernel.NR]
+				clear(part)
+				copy(part, bias[full*kernel.NR:])
+			}
+			kernel.GemmRow(kernel.Ptr(tile), row, 1, kernel.Ptr(tail), kc*kernel.NR, kc, 1, int(start), kernel.Ptr(part), lo, hi)
 			copy(out, tile)
 		}
+		start = FromY
 	}
 }
 

@@ -48,7 +48,7 @@ export class LocalWriter {
    * The next tokens: at least one, unless the context has ended, at most so many, in about so many milliseconds.
    * @param {number} most
    * @param {number} ms
-   * @returns {Promise<number[]>}
+   * @returns {Promise<Int32Array>}
    */
   async next(most, ms) {
     return this.#core.invoke('writerNext', this.#handle, most, ms);

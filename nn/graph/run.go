@@ -41,6 +41,9 @@ func (s *Session) PrepareLists(counts []int, dims [][]int, fed [][]byte) (r *Run
 	if s.released {
 		return nil, released("Prepare")
 	}
+	if r := s.run; r != nil && r.update == s.plan.Updates() && counts == nil && fed == nil && s.plan.Again(dims) {
+		return r, nil
+	}
 	defer recovered("planning", &err)
 	if !op.Lean && (s.lists || counts != nil) {
 		if err := s.count(counts, dims); err != nil {

@@ -231,6 +231,29 @@ func (p *Plan) ungrow() {
 	}
 }
 
+// Again is Update and Bind in one for a run like the latest: inputs of the same dimensions that
+// are fed from nowhere else, and states that stay as large as they are, those of which the dimensions
+// are nil. A decoder that writes token by token has no other. Where it is not so, nothing is done.
+func (p *Plan) Again(dims [][]int) bool {
+	if !p.ready || p.relisted || len(dims) != len(p.places) || len(p.states) == 0 || len(p.segments[0].arena) < p.segments[0].size {
+		return false
+	}
+	for i, pl := range p.places {
+		switch st := pl.state; {
+		case pl.buf == nil || pl.list != nil:
+			return false
+		case st != nil:
+			if dims[i] != nil || !(st.grows && st.fixed && st.kept) || st.fed || st.copies || st.other != nil || st.room != st.rows || !ir.SameDims(st.tensor.Dims, pl.spec.Dims) {
+				return false
+			}
+		case pl.buf.data == nil || !ir.SameDims(pl.spec.Dims, dims[i]):
+			return false
+		}
+	}
+	p.hungry = false
+	return p.bindStates() == nil // which takes no memory
+}
+
 // bindStates gives the states their memory.
 func (p *Plan) bindStates() (err error) {
 	for _, st := range p.states {

@@ -92,7 +92,7 @@ class RemoteWriter {
   /**
    * @param {number} most
    * @param {number} ms
-   * @returns {Promise<number[]>}
+   * @returns {Promise<Int32Array>}
    */
   next(most, ms) {
     return this.#pool.ask({ call: 'writerNext', most, ms }, [], 'TextGenerator.generate');
