@@ -16,12 +16,15 @@ const sinkSmall = 64 << 10
 //	Transposes: normwasm.MatMul and normwasm.Gemm of W itself;
 //	Gather(Cast(W), i) with a Cast of a constant to a larger type: Cast(Gather(W, i)).
 //
-// It has to come before constant nodes are evaluated, these among them.
+// It has to come before constant nodes are evaluated, these among them. Operators between
+// numbers that are quantized statically become operators of integers here, see staticQuant.
 //
 // Left alone: weights that are computed, of other types, batches of matrices, small ones,
 // transposed ones of a Gemm, which has an attribute for it.
 func Sink(g *ir.Graph) {
 	r := newRewriter(g)
+	r.staticQuant()
+	r.sweep()
 	before := map[*ir.Node]*ir.Node{}
 	r.each(func(n *ir.Node) {
 		switch {
