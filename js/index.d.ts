@@ -546,7 +546,12 @@ export interface ValueMetadata {
   readonly type: DataType;
   /** A string names a dimension that is not fixed. */
   readonly shape: readonly (number | string)[];
+  /** Of what is no tensor, or need not be one: then `type` and `shape` are those of its tensors. */
+  readonly form?: 'sequence' | 'optional' | 'optional sequence';
 }
+
+/** What a run is given, by the inputs' names: a tensor; an array of tensors for a sequence; null, or nothing at all, for an optional value that is not there. */
+export type Feeds = Readonly<Record<string, Tensor | readonly Tensor[] | null>>;
 
 /** A model that is ready to run: `InferenceSession.create` makes one, and `release` frees it. */
 export class InferenceSession {
@@ -567,17 +572,19 @@ export class InferenceSession {
   /** Computes the outputs named by `fetches` (default: all but states) from one tensor for each input (but for those of the option `state`). Tensors on the cpu are
    *  copied in before run returns its promise; resident ones are read where they are, and never written over. Strings are always on the cpu;
    *  U+FFFD stands for what is not Unicode in them.
+   *  An output that is a sequence is an array of tensors, an optional one that is not there is null: `run<Tensor[]>(…)` has the type so. (In all a run
+   *  has room for about 800 tensors.) Maps, as ZipMap makes them, are given as a tensor with a column for each label.
    *  Feeds are read as own properties, and results are own properties, whatever the names ("__proto__" is one).
    *  @throws {NormError} for an input that is missing, unknown or of the wrong type, and for an unknown output
    *  @throws {ShapeError} for dims that the model does not take
    *  @throws {NormError} with code `OUT_OF_MEMORY` when there is no memory for a run of these dims; the session lives on
    *  @throws {DisposedError} after release */
-  run(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Tensor>>;
+  run<Result = Tensor>(feeds: Feeds, fetches?: readonly string[] | RunOptions, options?: RunOptions): Promise<Record<string, Result>>;
   /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.
    *  @throws {UnsupportedError} when the session was created with the option worker, and what run's promise would fail with */
-  runSync(feeds: Readonly<Record<string, Tensor>>, fetches?: readonly string[]): Record<string, Tensor>;
-  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. */
-  profile(feeds: Readonly<Record<string, Tensor>>): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
+  runSync<Result = Tensor>(feeds: Feeds, fetches?: readonly string[]): Record<string, Result>;
+  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. Of models whose inputs and outputs are tensors. */
+  profile(feeds: Feeds): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
   /** Lets the next run start as the first did, with the option `state`; without it nothing changes. In a worker too it comes after the runs before
    *  and before those after it.
    *  @throws {DisposedError} after release */
@@ -588,7 +595,12 @@ export class InferenceSession {
 }
 /** What a run takes beside its feeds. */
 export interface RunOptions {
-  /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED`. */
+  /** Aborting makes the promise fail with a {@link LoadError} of code `ABORTED`. It stops a loop (Loop, Scan, SequenceMap), in a worker and in this
+   *  thread: with a signal loops give way to the page every 30 ms or so. Meanwhile the session takes no other run, and a resident tensor that it was
+   *  fed must not be disposed of. What is no loop runs to its end, in a worker too, and its result is dropped.
+   *
+   *  Without a signal too a loop ends: where its model says so, or with an error that names it, for all loops of a run make at most 4,194,304 trips together,
+   *  and what they collect stays within the session's memory. */
   signal?: AbortSignal;
   /** onnxruntime's; these are accepted and without effect, but that `terminate: true`, which would run nothing, is an error. */
   logSeverityLevel?: 0 | 1 | 2 | 3 | 4; logVerbosityLevel?: number; terminate?: boolean; tag?: string; extra?: Record<string, unknown>;

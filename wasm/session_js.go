@@ -24,8 +24,9 @@ the files which files(model) lists, and that the session takes over), graphOptim
 The files that a model in a tensor refers to: path relative to the model's, the
 bytes that it has at least, and the first tensor that is in it.`, files},
 	{"describe", `describe(s: session): { inputs, outputs, ops, bytes }
-inputs and outputs: [{ name, type, shape, state }], where shape is null when the model
-does not say and has the name of each symbolic dimension. ops: [{ op, count }]
+inputs and outputs: [{ name, type, shape, state, form }], where shape is null when the model
+does not say and has the name of each symbolic dimension, and form says what is no tensor: a sequence, optional, an
+optional sequence. ops: [{ op, count }]
 after optimization.`, describe},
 	{"run", `run(s: session, feeds: { name: { shape, data } }): { name: { type, shape, data } }
 Runs a session. data is a typed array of the input's type (float16 as
@@ -179,6 +180,9 @@ func infoValue(in graph.Info) any {
 	v.Set("name", in.Name)
 	v.Set("type", in.Type.String())
 	v.Set("state", in.State)
+	if bridge.Lists && in.Form.List() {
+		v.Set("form", in.Form.String())
+	}
 	v.Set("shape", nil)
 	if in.Known {
 		v.Set("shape", array(in.Dims, func(d ir.Dim) any {
@@ -242,6 +246,11 @@ func feed(args []js.Value) (bridge.Handle, error) {
 	d, err := state.Describe(h)
 	if err != nil {
 		return 0, err
+	}
+	for _, v := range append(d.Inputs[:len(d.Inputs):len(d.Inputs)], d.Outputs...) {
+		if bridge.Lists && v.Form.List() {
+			return 0, &bridge.Error{Status: bridge.Unsupported, Text: text.Join("wasm: ", text.Quote(v.Name), " is a sequence or an optional value, which run takes and gives; this call only knows tensors")}
+		}
 	}
 	dims := make([][]int, len(d.Inputs))
 	data := make([]js.Value, len(d.Inputs))
@@ -369,13 +378,26 @@ func sessionPrepare(session uint32) (status int32) {
 	return int32(state.Fail(state.PrepareFrame(bridge.Handle(session))))
 }
 
-// sessionExec runs it and leaves where the outputs are (bridge.ExecFrame).
+// sessionExec runs it and leaves where the outputs are (bridge.ExecFrame). With how = 1 it returns −1 where it has taken a while
+// and is not done, for the caller to call again: with 1 to go on, with 2 to stop it, which is an error.
 //
 //go:wasmexport sessionExec
-func sessionExec(session uint32) (status int32) {
+func sessionExec(session, how uint32) (status int32) {
 	defer caughtStatus(&status)
-	return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
+	if how == 0 {
+		return int32(state.Fail(state.ExecFrame(bridge.Handle(session))))
+	}
+	list, more, err := state.ExecPart(bridge.Handle(session), how == 2, milliseconds)
+	if more {
+		return -1
+	}
+	if err == nil && how == 1 {
+		err = state.ResultsFrame(bridge.Handle(session), list)
+	}
+	return int32(state.Fail(err))
 }
+
+func milliseconds() float64 { return js.Global().Get("performance").Call("now").Float() }
 
 // sessionState leaves a copy of an output that stays, or lets the session start anew
 // (bridge.StateFrame).

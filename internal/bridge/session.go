@@ -48,11 +48,14 @@ type session struct {
 	inputs  []graph.Info
 	outputs []graph.Info
 	run     *graph.Run
+	task    *task    // a run in parts that is under way
 	keeps   bool     // results stay in memory of their own
 	files   [][]byte // where the weights are: the model's, and those that it refers to
 	beside  int      // bytes of weights that are elsewhere
 
 	// Of calls by the frame, kept so that they allocate nothing.
+	counts  []int // of inputs that may be no tensors, see graph.Session.PrepareLists
+	slots   []int // which input each tensor that is fed is of
 	dims    [][]int
 	sizes   []int
 	fed     [][]byte
@@ -174,13 +177,11 @@ func (b *Bridge) open(all [][]byte, n int, files map[string][]byte, o graph.Opti
 	if err != nil {
 		return 0, err
 	}
-	for _, v := range append(engine.Inputs(), engine.Outputs()...) {
-		if v.Form.List() {
-			engine.Release()
-			return 0, noTensor(v)
-		}
+	counts := make([]int, len(engine.Inputs()))
+	for i := range counts {
+		counts[i] = graph.One
 	}
-	s := &session{engine: engine, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, files: all, beside: engine.Weights(all...)}
+	s := &session{engine: engine, counts: counts, inputs: readable(engine.Inputs()), outputs: readable(engine.Outputs()), keeps: o.Resident, files: all, beside: engine.Weights(all...)}
 	if id, err = b.Keep(s); err != nil {
 		engine.Release()
 		return 0, err
@@ -235,6 +236,7 @@ func (b *Bridge) Release(h Handle) error {
 	if err != nil {
 		return err
 	}
+	b.stop(h)
 	b.drop(h)
 	b.forget(s)
 	s.engine.Release()
@@ -272,22 +274,25 @@ func (b *Bridge) Describe(h Handle) (Description, error) {
 // in the order of the description. They last until another call for this
 // session. Where a state is left out (nil) there is nothing to fill.
 func (b *Bridge) Prepare(h Handle, dims [][]int) ([]*ir.Tensor, error) {
-	return b.prepare(h, dims, nil)
+	return b.prepare(h, nil, dims, nil)
 }
 
-func (b *Bridge) prepare(h Handle, dims [][]int, fed [][]byte) ([]*ir.Tensor, error) {
+func (b *Bridge) prepare(h Handle, counts []int, dims [][]int, fed [][]byte) ([]*ir.Tensor, error) {
 	s, err := b.session(h)
+	if err == nil {
+		err = s.busy()
+	}
 	if err != nil {
 		return nil, err
 	}
 	s.run = nil
 	slab.Tidy()
-	run, err := s.engine.PrepareFed(dims, fed)
+	run, err := s.engine.PrepareLists(counts, dims, fed)
 	if err != nil {
 		return nil, err
 	}
 	s.run = run
-	list := s.list(len(s.inputs))
+	list := s.list(len(dims))
 	for i := range list {
 		list[i] = run.In(i)
 	}
@@ -328,28 +333,44 @@ func (b *Bridge) ExecProfiled(h Handle, now func() float64) ([]*ir.Tensor, []gra
 	return list, times, err
 }
 
-// noTensor refuses an input or output that is a sequence or an optional value.
+// noTensor refuses an output that is a sequence or nothing, and was declared as a tensor.
 func noTensor(v graph.Info) error {
-	return &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", a sequence or an optional value")}}
+	return &ir.UnsupportedError{Missing: []string{text.Join(text.Quote(v.Name), ", declared as a tensor, as a sequence or an optional value")}}
 }
 
-// results are the outputs. States among them may have gaps. What an If gives may turn out to
+// results are the outputs, of sequences all elements. States among them may have gaps. What an If gives may turn out to
 // be a sequence only where it has run.
 func (s *session) results() ([]*ir.Tensor, error) {
-	for i, n := range s.run.Counts() {
-		if n != graph.One {
+	n := 0
+	for i := range s.outputs {
+		if Lists && s.run.Counts()[i] != graph.One && !s.outputs[i].Form.List() {
 			return nil, noTensor(s.outputs[i])
 		}
+		n += s.elements(i)
 	}
-	list := s.list(len(s.outputs))
-	for i := range list {
-		if s.outputs[i].State {
-			list[i] = s.engine.StateOf(i)
-		} else {
-			list[i] = s.run.Out(i)
+	list := s.list(n)
+	k := 0
+	for i := range s.outputs {
+		for range s.elements(i) {
+			if s.outputs[i].State {
+				list[k] = s.engine.StateOf(i)
+			} else {
+				list[k] = s.run.Out(k)
+			}
+			k++
 		}
 	}
 	return list, nil
+}
+
+// elements is how many tensors output i is.
+func (s *session) elements(i int) int {
+	if Lists {
+		if n := s.run.Counts()[i]; n != graph.One {
+			return max(n, 0)
+		}
+	}
+	return 1
 }
 
 func (b *Bridge) session(h Handle) (*session, error) {
@@ -366,6 +387,9 @@ func (b *Bridge) prepared(h Handle) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.busy(); err != nil {
+		return nil, err
+	}
 	if s.run == nil {
 		return nil, &Error{Invalid, "bridge: Exec came before a Prepare that succeeded"}
 	}
@@ -376,9 +400,13 @@ func (b *Bridge) prepared(h Handle) (*session, error) {
 // the slab that has the elements, and leaves address and bytes of each. Where the handle
 // is 0, the caller has to write the elements there; strings are always in a slab (see
 // readStrings), which is read now. Of a state that is left out the frame has -1 dimensions,
-// and nothing else.
+// and nothing else. What may be something else than one tensor begins with a count: of the tensors of a
+// sequence, which follow; -1 for one tensor; -2 for none.
 func (b *Bridge) PrepareFrame(h Handle) error {
 	s, err := b.session(h)
+	if err == nil {
+		err = s.busy()
+	}
 	if err != nil {
 		return err
 	}
@@ -386,45 +414,61 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 	dims, fed, sizes := s.dims[:0], s.fed[:0], s.sizes[:0]
 	defer func() { s.dims, s.sizes, s.fed = dims[:0], sizes[:0], fed[:0]; clear(fed) }()
 	at := 0
+	s.slots = s.slots[:0]
+	var counts []int // nil where all are tensors
 	for i := range s.inputs {
-		if at == len(b.frame) {
-			return frameFull()
-		}
-		n := int(b.frame[at])
-		at++
-		var d []int
-		var bytes []byte
-		if n != -1 || !s.inputs[i].State {
-			if n < 0 || n > MaxRank || n >= len(b.frame)-at {
-				return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
+		count := 1
+		if Lists && s.inputs[i].Form.List() {
+			if at == len(b.frame) {
+				return frameFull()
 			}
-			first := len(sizes)
-			for _, d := range b.frame[at : at+n] {
-				sizes = append(sizes, int(d))
-			}
-			if d = sizes[first:len(sizes):len(sizes)]; d == nil {
-				d = []int{} // nil is a state that is left out
-			}
-			at += n
-			if from := Handle(b.frame[at]); from != 0 {
-				if bytes, err = b.Bytes(from); err != nil {
-					return err
-				}
+			counts = s.counts[:len(s.inputs)]
+			counts[i] = int(b.frame[at])
+			if count = counts[i]; count == graph.One {
+				count = 1
 			}
 			at++
 		}
-		dims, fed = append(dims, d), append(fed, bytes)
+		for range max(count, 0) {
+			if at == len(b.frame) {
+				return frameFull()
+			}
+			n := int(b.frame[at])
+			at++
+			var d []int
+			var bytes []byte
+			if n != -1 || !s.inputs[i].State {
+				if n < 0 || n > MaxRank || n >= len(b.frame)-at {
+					return &Error{BadShape, text.Join("bridge: input ", text.Quote(s.inputs[i].Name), " has ", n, " dimensions, want at most ", MaxRank)}
+				}
+				first := len(sizes)
+				for _, d := range b.frame[at : at+n] {
+					sizes = append(sizes, int(d))
+				}
+				if d = sizes[first:len(sizes):len(sizes)]; d == nil {
+					d = []int{} // nil is a state that is left out
+				}
+				at += n
+				if from := Handle(b.frame[at]); from != 0 {
+					if bytes, err = b.Bytes(from); err != nil {
+						return err
+					}
+				}
+				at++
+			}
+			dims, fed, s.slots = append(dims, d), append(fed, bytes), append(s.slots, i)
+		}
 	}
 	texts := s.texts[:0]
-	for i := range fed {
-		texts = append(texts, fed[i])
-		if s.inputs[i].Type == ir.String {
-			fed[i] = nil // the engine's strings are not in slabs
+	for k := range fed {
+		texts = append(texts, fed[k])
+		if s.inputs[s.slots[k]].Type == ir.String {
+			fed[k] = nil // the engine's strings are not in slabs
 		}
 	}
 	s.texts = texts[:0]
 	defer clear(texts)
-	list, err := b.prepare(h, dims, fed)
+	list, err := b.prepare(h, counts, dims, fed)
 	if err != nil {
 		return err
 	}
@@ -441,12 +485,18 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 
 // ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of each output,
 // and a handle: of the slab that it is in, which is then the caller's, or 0. Strings always
-// are in a slab (see readStrings). States stay; StateFrame gives them.
-func (b *Bridge) ExecFrame(h Handle) (err error) {
+// are in a slab (see readStrings). States stay; StateFrame gives them. What is declared as something else than one tensor
+// begins with a count, as for PrepareFrame.
+func (b *Bridge) ExecFrame(h Handle) error {
 	list, err := b.Exec(h)
 	if err != nil {
 		return err
 	}
+	return b.ResultsFrame(h, list)
+}
+
+// ResultsFrame leaves what ExecPart gave as ExecFrame does.
+func (b *Bridge) ResultsFrame(h Handle, list []*ir.Tensor) (err error) {
 	s, err := b.session(h)
 	if err != nil {
 		return err
@@ -462,28 +512,36 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 		}
 	}()
 	w := writer{frame: b.frame}
-	for i, t := range list {
-		bytes, id := t.Data, Handle(0)
-		if s.outputs[i].State {
-			bytes = nil
-		} else if t.Type == ir.String {
-			if bytes, id, err = b.writeStrings(t.Strings); err != nil {
-				return err
-			}
-			handles = append(handles, id)
-		} else if s.keeps {
-			if bytes, id, err = b.kept(s.run.Take(i), t.Data); err != nil {
-				return err
-			}
-			handles = append(handles, id)
+	k := 0
+	for i := range s.outputs {
+		if Lists && s.outputs[i].Form.List() {
+			w.int(s.run.Counts()[i])
 		}
-		w.int(int(t.Type))
-		w.int(len(t.Dims))
-		for _, d := range t.Dims {
-			w.int(d)
+		for range s.elements(i) {
+			t := list[k]
+			bytes, id := t.Data, Handle(0)
+			if s.outputs[i].State {
+				bytes = nil
+			} else if t.Type == ir.String {
+				if bytes, id, err = b.writeStrings(t.Strings); err != nil {
+					return err
+				}
+				handles = append(handles, id)
+			} else if s.keeps {
+				if bytes, id, err = b.kept(s.run.Take(k), t.Data); err != nil {
+					return err
+				}
+				handles = append(handles, id)
+			}
+			w.int(int(t.Type))
+			w.int(len(t.Dims))
+			for _, d := range t.Dims {
+				w.int(d)
+			}
+			w.place(bytes)
+			w.int(int(id))
+			k++
 		}
-		w.place(bytes)
-		w.int(int(id))
 	}
 	return w.done()
 }
@@ -492,6 +550,9 @@ func (b *Bridge) ExecFrame(h Handle) (err error) {
 // For -1 there is none: the next run starts as the first did.
 func (b *Bridge) StateFrame(h Handle, output int) error {
 	s, err := b.session(h)
+	if err == nil {
+		err = s.busy()
+	}
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (s *session) readAll(list []*ir.Tensor, fed [][]byte) error {
 		if t.Type != ir.String {
 			continue
 		}
-		if err := readStrings(t.Strings, fed[i], &s.inputs[i]); err != nil {
+		if err := readStrings(t.Strings, fed[i], &s.inputs[s.slots[i]]); err != nil {
 			return err
 		}
 	}

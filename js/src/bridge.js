@@ -15,7 +15,7 @@
  * @property {(channels: number, instance: number) => number} layer
  * @property {(operation: number) => number} norm
  * @property {(session: number) => number} sessionPrepare
- * @property {(session: number) => number} sessionExec
+ * @property {(session: number, how: number) => number} sessionExec
  * @property {(session: number, output: number) => number} sessionState
  */
 

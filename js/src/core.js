@@ -125,7 +125,7 @@ export class Core {
   }
 
   /**
-   * Runs an export that returns a status, and throws what it says.
+   * Runs an export that returns a status, and throws what it says; one below 0 is no error.
    * @param {'sessionPrepare' | 'sessionExec' | 'sessionState' | 'free'} name
    * @param {number} argument
    * @param {number} [second]
@@ -139,7 +139,8 @@ export class Core {
       this.#crashed(cause);
     }
     if (this.#ended !== undefined) this.#gone();
-    if (status !== 0) throw this.#failure(status);
+    if (status > 0) throw this.#failure(status);
+    return status;
   }
 
   /**

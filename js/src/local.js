@@ -19,8 +19,19 @@ const listed = (state) => (typeof state === 'object' ? Object.entries(state).fla
 /** A file as the module takes it. @param {{ path: string, target: SlabTarget, bytes: number }} file */
 const slabOf = ({ path, target, bytes }) => ({ path, slab: { handle: target.handle }, bytes });
 
-/** A state that is left out. */
+/** What an input is fed: nothing where a state is left out, null for an optional value that is not there. @typedef {Tensor | Tensor[] | null | undefined} Feed */
+/** A tensor in the module's memory. @typedef {{ type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number, handle: number }} Place */
+/** What an output is. @typedef {Place | Place[] | null} Result */
+
+/** What there is of a state that is left out, and of a count. */
 const left = { dims: [], handle: 0 };
+
+/** The next turn of the host's loop, which comes at once in a page that nobody sees too. */
+const turn = () => new Promise((resolve) => {
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => resolve(port1.close());
+  port2.postMessage(0);
+});
 
 export class Local {
   /** @type {Core} */ #core;
@@ -131,16 +142,26 @@ export class Local {
   }
 
   /**
-   * @param {(Tensor | undefined)[]} tensors in the order of the inputs
+   * Runs at once, or, with a signal, so that loops that take long give way every few hundredths of a second: the signal can be heard.
+   * @param {Feed[]} tensors in the order of the inputs
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} location
+   * @param {AbortSignal} [signal]
    */
-  async run(tensors, wanted, location) {
-    return this.runSync(tensors, wanted, location, 'InferenceSession.run');
+  async run(tensors, wanted, location, signal) {
+    const where = 'InferenceSession.run';
+    if (!signal) return this.runSync(tensors, wanted, location, where);
+    this.#feed(tensors, where);
+    try {
+      while (this.#core.call('sessionExec', this.#handle, signal.aborted ? 2 : 1) < 0) await turn();
+    } finally {
+      if (signal.aborted) throw aborted(signal, where); // whatever became of it
+    }
+    return this.#collect(wanted, location);
   }
 
   /**
-   * @param {(Tensor | undefined)[]} tensors in the order of the inputs
+   * @param {Feed[]} tensors in the order of the inputs
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} location
    * @param {string} where for errors
@@ -151,13 +172,13 @@ export class Local {
     return this.#collect(wanted, location);
   }
 
-  /** @param {(Tensor | undefined)[]} tensors */
+  /** @param {Feed[]} tensors of which the module refuses those that are none */
   async profile(tensors) {
     /** @type {{ name: string }[]} */
     const inputs = this.description.inputs;
     const feeds = Object.fromEntries(inputs.flatMap(({ name }, i) => {
       const tensor = tensors[i];
-      if (!tensor) return [];
+      if (!tensor || Array.isArray(tensor)) return [];
       const { dims, data, location } = tensor;
       // A copy, for a view of the module's memory may be lost while planning.
       return [[name, { shape: [...dims], data: location === 'wasm' ? data.slice() : data }]];
@@ -180,35 +201,42 @@ export class Local {
 
   /**
    * Plans for the tensors' dimensions, tells where the resident ones are and copies the others to where the plan wants them.
-   * @param {(Tensor | undefined)[]} tensors
+   * @param {Feed[]} given
    * @param {string} where for errors
    */
-  #feed(tensors, where) {
+  #feed(given, where) {
     const core = this.#core;
-    const what = (/** @type {number} */ i) => `${where}: input ${JSON.stringify(this.description.inputs[i].name)}`;
+    const { inputs } = this.description;
+    /** What goes on the frame: each tensor, and before those of a list how many there are. @type {(Tensor | number | undefined)[]} */
+    const items = given.flatMap((/** @type {any} */ value, i) => {
+      if (!inputs[i].form) return value;
+      return Array.isArray(value) ? [value.length, ...value] : value ? [-1, value] : -2;
+    });
+    const tensors = /** @type {(Tensor | undefined)[]} */ (items.filter((item) => typeof item !== 'number'));
     /** @type {any[]} */
     const arrays = tensors.map((tensor) => (!tensor || tensor.location === 'wasm' || tensor.type === 'string' ? undefined : core.memory.outside(/** @type {any} */ (tensor.data))));
-    /** Of strings: the slabs that they cross in. @type {Map<number, number>} */
+    /** Of strings: the slabs that they cross in. @type {Map<Tensor, number>} */
     const slabs = new Map();
     try {
-      tensors.forEach((tensor, i) => {
-        if (tensor?.type !== 'string') return;
+      tensors.forEach((tensor) => {
+        if (tensor?.type !== 'string' || slabs.has(tensor)) return;
         // Checked again: an array can have been changed.
         const bytes = encodeTexts(/** @type {any} */ (new Tensor('string', tensor.data, tensor.dims).data));
         const { handle, address } = core.alloc(bytes.length);
-        slabs.set(i, handle);
+        slabs.set(tensor, handle);
         core.memory.u8.set(bytes, address);
       });
       let at = core.frame;
       const { i32 } = core.memory;
-      tensors.forEach((tensor, i) => {
+      for (const item of items) {
+        const tensor = typeof item === 'object' ? item : undefined;
         const { dims, handle } = tensor ?? left;
         if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
-        i32[at++] = tensor ? dims.length : -1;
-        if (!tensor) return;
+        i32[at++] = tensor ? dims.length : /** @type {number} */ (item ?? -1);
+        if (!tensor) continue;
         for (const d of dims) i32[at++] = d;
-        i32[at++] = slabs.get(i) ?? handle;
-      });
+        i32[at++] = slabs.get(tensor) ?? handle;
+      }
       core.call('sessionPrepare', this.#handle);
     } finally {
       if (core.ended === undefined) for (const handle of slabs.values()) core.call('free', handle);
@@ -219,7 +247,8 @@ export class Local {
       if (!arrays[i] || !tensor) return;
       const address = placed[core.frame + 2 * i] >>> 0;
       const bytes = placed[core.frame + 2 * i + 1];
-      const array = attached(arrays[i], what(i), tensor.size);
+      const input = given.findIndex((value) => value === tensor || (Array.isArray(value) && value.includes(tensor)));
+      const array = attached(arrays[i], `${where}: input ${JSON.stringify(inputs[input].name)}`, tensor.size);
       u8.set(new Uint8Array(array.buffer, array.byteOffset, bytes), address);
     });
   }
@@ -233,43 +262,53 @@ export class Local {
     const core = this.#core;
     const { i32 } = core.memory;
     let at = core.frame;
-    /** @type {Map<string, { type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number, handle: number }>} */
-    const found = new Map();
-    for (const { name } of this.description.outputs) {
+    const place = () => {
       const type = /** @type {import('../index.js').DataType} */ (typeName(i32[at]));
       const rank = i32[at + 1];
       const dims = Object.freeze([...i32.subarray(at + 2, at + 2 + rank)]);
-      at += 2 + rank;
-      const handle = i32[at + 2] >>> 0;
+      at += 5 + rank;
+      return { type, dims, address: i32[at - 3] >>> 0, bytes: i32[at - 2], handle: i32[at - 1] >>> 0 };
+    };
+    const drop = (/** @type {Result} */ result) => {
+      for (const { handle } of [result ?? []].flat()) if (handle !== 0) core.call('free', handle);
+    };
+    /** @type {Map<string, Result>} */
+    const found = new Map();
+    for (const { name, form } of this.description.outputs) {
+      const count = form ? i32[at++] : -1;
+      const result = count === -1 ? place() : count < 0 ? null : Array.from({ length: count }, place);
       // Of a session whose outputs are resident all are; those that nobody wants go at once.
-      if (handle !== 0 && (found.has(name) || !wanted.includes(name))) core.call('free', handle);
-      else found.set(name, { type, dims, address: i32[at] >>> 0, bytes: i32[at + 1], handle });
-      at += 3;
+      if (found.has(name) || !wanted.includes(name)) drop(result);
+      else found.set(name, result);
     }
     try {
       for (const [i, { name, state }] of this.description.outputs.entries()) {
-        const result = found.get(name);
+        const result = /** @type {Place | undefined} */ (found.get(name));
         if (!state || !result || !wanted.includes(name)) continue;
         core.call('sessionState', this.#handle, i);
         [result.address, result.bytes, result.handle] = [...core.memory.i32.subarray(core.frame, core.frame + 3)].map((n) => n >>> 0);
       }
     } catch (error) {
-      for (const { handle } of found.values()) if (handle !== 0) core.call('free', handle);
+      for (const result of found.values()) drop(result);
       throw error;
     }
-    // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
-    return Object.fromEntries(wanted.map((name) => {
-      const { type, dims, address, bytes, handle } = /** @type {NonNullable<ReturnType<typeof found.get>>} */ (found.get(name));
+    /** @param {Result} result @returns {any} */
+    const made = (result) => {
+      if (result === null) return result;
+      if (Array.isArray(result)) return result.map(made);
+      const { type, dims, address, bytes, handle } = result;
       if (type === 'string') {
         const texts = core.memory.texts(address, product(dims));
         core.call('free', handle);
-        return [name, new Tensor(type, texts, dims)];
+        return new Tensor(type, texts, dims);
       }
-      if (location === 'wasm') return [name, resident(core, type, dims, { handle, address })];
+      if (location === 'wasm') return resident(core, type, dims, { handle, address });
       const array = new (arrayClass(type))(product(dims));
       new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
-      if (handle !== 0) core.call('free', handle);
-      return [name, new Tensor(type, array, dims)];
-    }));
+      drop(result);
+      return new Tensor(type, array, dims);
+    };
+    // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
+    return Object.fromEntries(wanted.map((name) => [name, made(/** @type {Result} */ (found.get(name)))]));
   }
 }

@@ -63,13 +63,15 @@ class Handler {
    * @param {any} [options]
    */
   async run(feeds, fetches, options) {
+    /** @type {Record<string, any>} */
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, tensor]) => [name, value(tensor, `InferenceSession.run: input ${JSON.stringify(name)}`)]));
     const names = Object.keys(fetches);
     const signal = options?.signal;
     const outputs = await this.#session.run(inputs, names, signal === undefined ? {} : { signal });
     if (this.#profile) this.#profile.push(...(await this.#session.profile(inputs)).nodes);
     return Object.fromEntries(names.map((name) => {
-      const { type, data, dims } = outputs[name];
+      const { type, data, dims } = outputs[name] ?? {};
+      if (!dims) throw new UnsupportedError(`InferenceSession.run: output ${JSON.stringify(name)} is a sequence or an optional value, which onnxruntime's run does not give: InferenceSession of normwasm does`);
       const taker = fetches[name];
       if (taker === null || taker === undefined) return [name, { type, data, dims: [...dims] }];
       const where = `InferenceSession.run: the tensor given for output ${JSON.stringify(name)}`;
@@ -106,7 +108,7 @@ function bytes({ buffer, byteOffset, byteLength }) {
 
 /** @param {readonly import('../index.js').ValueMetadata[]} values */
 function metadata(values) {
-  return values.map(({ name, type, shape }) => ({ name, isTensor: /** @type {const} */ (true), type, shape: [...shape] }));
+  return values.map(({ name, type, shape, form }) => (form ? { name, isTensor: /** @type {const} */ (false) } : { name, isTensor: /** @type {const} */ (true), type, shape: [...shape] }));
 }
 
 /**

@@ -45,7 +45,9 @@ export class Pool {
       signal?.addEventListener('abort', () => {
         const at = this.#queue.indexOf(job);
         if (at >= 0) this.#queue.splice(at, 1);
-        reject(aborted(signal, what)); // a run that has begun goes on, and its result is dropped
+        // A run that has begun is told: its loops end. What is no loop goes on, and the result is dropped.
+        for (const [worker, other] of this.#jobs) if (other === job) worker.postMessage({ call: 'abort' });
+        reject(aborted(signal, what));
       }, { once: true });
       this.#queue.push(job);
       this.#next();

@@ -5,10 +5,11 @@ import { chooseVariant, sharedModule } from './loader.js';
 import { ArrayTarget, beginModel, readModel } from './model.js';
 import { Pool } from './pool.js';
 import { fullModule, inherited } from './runtime.js';
-import { Tensor, attached } from './tensor.js';
+import { attached, revived } from './tensor.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
-/** @typedef {{ type: import('../index.js').DataType, dims: number[], data: any }} PlainTensor */
+/** @typedef {import('./tensor.js').Tensor} Tensor */
+/** @typedef {import('./local.js').Feed} Feed */
 
 export class Remote {
   #pool = new Pool('InferenceSession');
@@ -96,19 +97,19 @@ export class Remote {
   }
 
   /**
-   * @param {(Tensor | undefined)[]} tensors
+   * @param {Feed[]} tensors
    * @param {readonly string[]} wanted
    * @param {'cpu' | 'wasm'} _location
    * @param {AbortSignal} [signal]
    * @returns {Promise<Record<string, Tensor>>}
    */
   async run(tensors, wanted, _location, signal) {
-    /** @type {PlainTensor[]} */
-    const results = await this.#ask({ call: 'run', fetches: [...wanted] }, tensors, 'InferenceSession.run', signal);
-    return Object.fromEntries(results.map(({ type, dims, data }, i) => [wanted[i], new Tensor(type, data, dims)]));
+    /** @type {any[]} */
+    const results = await this.#ask({ call: 'run', fetches: [...wanted], abortable: !!signal }, tensors, 'InferenceSession.run', signal);
+    return Object.fromEntries(results.map((result, i) => [wanted[i], revived(result)]));
   }
 
-  /** @param {(Tensor | undefined)[]} tensors */
+  /** @param {Feed[]} tensors */
   async profile(tensors) {
     return this.#ask({ call: 'profile' }, tensors, 'InferenceSession.profile');
   }
@@ -128,25 +129,25 @@ export class Remote {
 
   /**
    * @param {object} message
-   * @param {(Tensor | undefined)[]} tensors
+   * @param {Feed[]} tensors
    * @param {string} what
    * @param {AbortSignal} [signal]
    * @returns {Promise<any>}
    */
   async #ask(message, tensors, what, signal) {
     // Copied now: the caller may go on with his arrays as soon as he has the promise.
-    /** @type {(PlainTensor | undefined)[]} */
-    const feeds = [];
     /** @type {Transferable[]} */
     const transfer = [];
-    tensors.forEach((tensor, i) => {
-      if (!tensor) return void feeds.push(undefined);
+    /** @param {Feed} tensor @param {number} i @returns {any} */
+    const plain = (tensor, i) => {
+      if (!tensor) return tensor;
+      if (Array.isArray(tensor)) return tensor.map((one) => plain(one, i));
       const { name } = this.description.inputs[i];
       if (tensor.type !== 'string') attached(tensor.data, `${what}: input ${JSON.stringify(name)}`, tensor.size);
       const data = tensor.data.slice();
-      feeds.push({ type: tensor.type, dims: [...tensor.dims], data });
       if (data.buffer) transfer.push(data.buffer);
-    });
-    return this.#pool.ask({ ...message, feeds }, transfer, what, signal);
+      return { type: tensor.type, dims: [...tensor.dims], data };
+    };
+    return this.#pool.ask({ ...message, feeds: tensors.map(plain) }, transfer, what, signal);
   }
 }

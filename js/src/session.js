@@ -53,7 +53,7 @@ export class InferenceSession {
   }
 
   /**
-   * @param {Record<string, Tensor>} feeds
+   * @param {import('../index.js').Feeds} feeds
    * @param {readonly string[] | RunOptions} [fetches]
    * @param {RunOptions} [options]
    */
@@ -65,7 +65,7 @@ export class InferenceSession {
   }
 
   /**
-   * @param {Record<string, Tensor>} feeds
+   * @param {import('../index.js').Feeds} feeds
    * @param {readonly string[]} [fetches]
    */
   runSync(feeds, fetches) {
@@ -77,7 +77,7 @@ export class InferenceSession {
     return this.#backend.runSync(this.#tensors('runSync', feeds), wanted, this.#location, where);
   }
 
-  /** @param {Record<string, Tensor>} feeds */
+  /** @param {import('../index.js').Feeds} feeds */
   async profile(feeds) {
     this.#check('profile');
     return this.#backend.profile(this.#tensors('profile', feeds));
@@ -118,7 +118,7 @@ export class InferenceSession {
    * The feeds in the order of the inputs.
    * @param {string} what
    * @param {any} feeds
-   * @returns {(Tensor | undefined)[]} undefined for states that are left out
+   * @returns {import('./local.js').Feed[]}
    */
   #tensors(what, feeds) {
     const where = `InferenceSession.${what}`;
@@ -129,21 +129,25 @@ export class InferenceSession {
     for (const name of Object.keys(feeds)) {
       if (!this.inputNames.includes(name)) throw new NormError(`${where}: ${JSON.stringify(name)} is no input; the model wants ${list(this.inputNames)}${similar(name, this.inputNames)}`);
     }
-    return this.inputMetadata.map(({ name, type, shape }) => {
-      const tensor = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
-      if (tensor === undefined && this.#kept.has(name)) return undefined;
+    return this.inputMetadata.map(({ name, type, shape, form }) => {
+      const given = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
+      if (given === undefined && this.#kept.has(name)) return undefined;
+      if ((given ?? null) === null && form?.startsWith('optional')) return null;
       const input = `${where}: input ${JSON.stringify(name)}`;
-      if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
-      if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want a Tensor${madeOf(tensor, type, shape)}`);
-      if (tensor.type !== type) {
-        const how = tensor.type === 'string' || type === 'string' ? '' : `: new Tensor('${type}', tensor.${tensor.type === 'float16' ? 'toArray().flat(Infinity)' : 'data'}, tensor.dims) is one, where nothing is lost`;
-        throw new NormError(`${input} is a tensor of ${tensor.type}, want ${type}${how}`);
-      }
-      const storage = tensor.storage(input);
-      const { core } = this.#backend;
-      // Of the edition beside this one: sessions of both may feed each other.
-      if (storage && core && storage.core !== core) return new Tensor(type, tensor.data.slice(), tensor.dims);
-      return tensor;
+      const tensorOf = (/** @type {any} */ tensor) => {
+        if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
+        if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want ${form?.endsWith('sequence') ? 'an array of Tensors' : `a Tensor${madeOf(tensor, type, shape)}`}`);
+        if (tensor.type !== type) {
+          const how = tensor.type === 'string' || type === 'string' ? '' : `: new Tensor('${type}', tensor.${tensor.type === 'float16' ? 'toArray().flat(Infinity)' : 'data'}, tensor.dims) is one, where nothing is lost`;
+          throw new NormError(`${input} is a tensor of ${tensor.type}, want ${type}${how}`);
+        }
+        const storage = tensor.storage(input);
+        const { core } = this.#backend;
+        // Of the edition beside this one: sessions of both may feed each other.
+        if (storage && core && storage.core !== core) return new Tensor(type, tensor.data.slice(), tensor.dims);
+        return tensor;
+      };
+      return form?.endsWith('sequence') && Array.isArray(given) ? given.map(tensorOf) : tensorOf(given);
     });
   }
 }
@@ -182,11 +186,11 @@ function abandon(backend) {
 }
 
 /**
- * @param {{ name: string, type: import('../index.js').DataType, shape: readonly (number | string)[] | null }[]} values
+ * @param {{ name: string, type: import('../index.js').DataType, shape: readonly (number | string)[] | null, form?: ValueMetadata['form'] }[]} values
  * @returns {readonly ValueMetadata[]}
  */
 function metadata(values) {
-  return Object.freeze(values.map(({ name, type, shape }) => Object.freeze({ name, type, shape: Object.freeze((shape ?? []).map((d) => (d === '' ? '?' : d))) })));
+  return Object.freeze(values.map(({ name, type, shape, form }) => Object.freeze({ ...form && { form }, name, type, shape: Object.freeze((shape ?? []).map((d) => (d === '' ? '?' : d))) })));
 }
 
 /** @param {readonly string[]} names */

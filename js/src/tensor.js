@@ -231,6 +231,13 @@ function checkType(type, what) {
 }
 
 /**
+ * The tensors of what crossed from or to a worker: of one, of a list, of nothing.
+ * @param {any} plain
+ * @returns {any}
+ */
+export const revived = (plain) => (Array.isArray(plain) ? plain.map(revived) : plain && new Tensor(plain.type, plain.data, plain.dims));
+
+/**
  * A tensor in the module: of zeros, or of what a slab has.
  * @param {Core} core
  * @param {DataType} type

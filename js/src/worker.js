@@ -4,7 +4,7 @@ import { Core } from './core.js';
 import { NormError } from './errors.js';
 import { Local } from './local.js';
 import { LocalNetwork } from './network.js';
-import { Tensor } from './tensor.js';
+import { revived } from './tensor.js';
 import { LocalWriter } from './writer.js';
 
 /** @type {Core | undefined} */
@@ -16,8 +16,14 @@ let network;
 /** @type {LocalWriter} */
 let writer;
 
-/** @param {(import('./remote.js').PlainTensor | undefined)[]} feeds in the order of the inputs */
-const tensors = (feeds) => feeds.map((feed) => feed && new Tensor(feed.type, feed.data, feed.dims));
+/** Of the run that is under way. @type {AbortController | undefined} */
+let control;
+
+/** What crosses of a result. @param {import('./tensor.js').Tensor | import('./tensor.js').Tensor[] | null} result @returns {any} */
+const plain = (result) => {
+  if (Array.isArray(result)) return result.map(plain);
+  return result && { type: result.type, dims: [...result.dims], data: result.data };
+};
 
 /** @type {Record<string, (message: any) => Promise<{ value: any, transfer?: any[] }>>} */
 const calls = {
@@ -28,17 +34,15 @@ const calls = {
     session = opened;
     return { value: session.description };
   },
-  async run({ feeds, fetches }) {
-    const results = await session.run(tensors(feeds), fetches, 'cpu');
+  async run({ feeds, fetches, abortable }) {
+    control = abortable ? new AbortController() : undefined;
+    const results = await session.run(feeds.map(revived), fetches, 'cpu', control?.signal);
     /** @type {any[]} */
-    const list = fetches.map((/** @type {string} */ name) => {
-      const { type, dims, data } = results[name];
-      return { type, dims: [...dims], data };
-    });
-    return { value: list, transfer: list.map(({ data }) => data.buffer).filter(Boolean) };
+    const list = fetches.map((/** @type {string} */ name) => plain(results[name]));
+    return { value: list, transfer: list.flat().map((tensor) => tensor?.data.buffer).filter(Boolean) };
   },
   async profile({ feeds }) {
-    return { value: await session.profile(tensors(feeds)) };
+    return { value: await session.profile(feeds.map(revived)) };
   },
   async writer({ bytes, options: { wasmModule, variant, ...options } }) {
     writer = LocalWriter.open(await Core.start(wasmModule, variant === 'auto' ? undefined : variant, () => {}, 'full'), bytes, options);
@@ -68,6 +72,7 @@ const calls = {
 /** @type {any} */
 const scope = globalThis;
 scope.onmessage = async (/** @type {MessageEvent} */ { data: message }) => {
+  if (message.call === 'abort') return control?.abort(); // which the run answers
   try {
     const { value, transfer = [] } = await calls[message.call](message);
     scope.postMessage({ value }, transfer);

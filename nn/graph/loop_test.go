@@ -2,6 +2,7 @@ package graph_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -301,33 +302,79 @@ func TestNestedLoops(t *testing.T) {
 	}
 }
 
-// A loop without end, and one that collects without end, end with an error that says where.
+// A loop without end, and one that collects without end, end with an error that says where: at once where it is known that there is no
+// end, else when it has gone too far. The session is as before.
 func TestLoopLimits(t *testing.T) {
-	n := newNet()
-	x := n.input("x", ir.Float32, 1000)
-	b, _, goes := loopBody()
-	outs := n.call(1, "Loop", bodyOf(b.out(goes, b.op("Neg", x))), nil, fixedTo(flag(true)))
-	g := n.out(outs...)
-	s := started(t, g, graph.Options{MaxBytes: 1 << 20})
-	_, err := feed(s, ir.NewTensor(ir.Float32, 1000))
-	require.ErrorContains(t, err, `graph: Loop "Loop0", trip `)
-	require.ErrorContains(t, err, "slices of 4000 bytes, more than the session's limit leaves")
-
-	n = newNet()
-	b, _, goes = loopBody()
-	was := b.input("was", ir.Float32, 1)
-	outs = n.call(1, "Loop", bodyOf(b.out(goes, b.op("Neg", was))), nil, nil, n.input("x", ir.Float32, 1))
-	outer, _, goes := loopBody()
-	outer.g.Nodes = n.g.Nodes
-	n.g.Nodes = nil
-	all := n.call(1, "Loop", bodyOf(outer.out(goes, outs[0])), nil, nil)
-	s = started(t, n.out(all...), graph.Options{MaxTrips: 5000})
-	for range 2 {
-		_, err = feed(s, ir.NewTensor(ir.Float32, 1))
-		require.EqualError(t, err, `graph: Loop "Loop0", trip 0: Loop "Loop0", trip 4999: that is trip 5001 of the run's loops together; they may make 5000`)
+	const most = math.MaxInt64
+	for name, c := range map[string]struct {
+		want          string
+		m             any  // the number of trips: nil for none, one known or one that is fed
+		asked         bool // the condition is computed in each trip
+		nested, stack bool
+	}{
+		"no end":                      {want: `Loop "Loop": it has no end: neither a number of trips nor a condition that may become false`},
+		"far":                         {m: int64(most), want: `Loop "Loop": it would make 9223372036854775807 trips; the run's loops may make 5000 more, of 5000`},
+		"a little too far":            {m: int64(5001), want: `Loop "Loop": it would make 5001 trips; the run's loops may make 5000 more, of 5000`},
+		"fed":                         {m: 5001, want: `Loop "Loop": it would make 5001 trips;`},
+		"asked":                       {asked: true, want: `Loop "Loop", trip 5000: that is trip 5001 of the run's loops together; they may make 5000`},
+		"asked, far":                  {m: int64(most), asked: true, want: `Loop "Loop", trip 5000: that is trip 5001`},
+		"nested":                      {nested: true, asked: true, want: `Loop "outer", trip 0: Loop "Loop", trip 4999: that is trip 5001 of the run's loops together; they may make 5000`},
+		"nested, far":                 {m: int64(3000), nested: true, want: `Loop "outer", trip 1: Loop "Loop": it would make 3000 trips; the run's loops may make 1998 more, of 5000`},
+		"collected":                   {stack: true, asked: true, want: `Loop "Loop", trip 261: output 2 is collected in 262 slices of 4000 bytes, more than the session's limit leaves: 1044`},
+		"collected, so many":          {m: int64(3000), stack: true, want: `Loop "Loop", trip 0: output 2 is collected in 3000 slices of 4000 bytes, more than the session's limit leaves: 1044`},
+		"collected, nested":           {m: int64(300), stack: true, nested: true, want: `Loop "outer", trip 0: Loop "Loop", trip 0: output 2 is collected in 300 slices of 4000 bytes, more than the session's limit leaves: 10`},
+		"collected, nested and asked": {asked: true, stack: true, nested: true, want: `Loop "outer", trip 0: Loop "Loop", trip 2`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNet()
+			x, m := n.input("x", ir.Float32, 1000), n.input("m", ir.Int64)
+			b, trip, goes := loopBody()
+			was := b.input("was", ir.Float32, 1000)
+			if c.asked {
+				goes = b.op("GreaterOrEqual", trip, fixedTo(longsOf(nil, 0)))
+			}
+			outs := []*ir.Value{goes, b.op("Neg", was)}
+			if c.stack {
+				outs = append(outs, b.op("Abs", was))
+			}
+			trips := m
+			switch v := c.m.(type) {
+			case nil:
+				trips = nil
+			case int64:
+				trips = fixedTo(longsOf(nil, v))
+			}
+			inner := &ir.Node{Name: "Loop", Op: "Loop", Version: 21, Inputs: []*ir.Value{trips, nil, x}, Attrs: bodyOf(b.out(outs...)), Outputs: []*ir.Value{{Name: "y"}, {Name: "all"}}}
+			if !c.stack {
+				inner.Outputs = inner.Outputs[:1]
+			}
+			n.g.Nodes = []*ir.Node{inner}
+			all := inner.Outputs
+			if c.nested {
+				outer, i, _ := loopBody()
+				outer.g.Nodes = n.g.Nodes
+				goes := outer.op("GreaterOrEqual", i, fixedTo(longsOf(nil, 0)))
+				around := &ir.Node{Name: "outer", Op: "Loop", Version: 21, Inputs: []*ir.Value{nil, nil}, Attrs: bodyOf(outer.out(append([]*ir.Value{goes}, all...)...))}
+				for range all {
+					around.Outputs = append(around.Outputs, &ir.Value{Name: "o"})
+				}
+				n.g.Nodes, all = []*ir.Node{around}, around.Outputs
+			}
+			s := started(t, n.out(all...), graph.Options{MaxTrips: 5000, MaxBytes: 1 << 20})
+			for range 2 {
+				_, err := feed(s, ir.NewTensor(ir.Float32, 1000), longsOf(nil, 5001))
+				require.ErrorContains(t, err, "graph: "+c.want)
+				var shape *ir.ShapeError
+				require.ErrorAs(t, err, &shape)
+				require.Less(t, s.Bytes(), 2<<20)
+			}
+			if c.m == 5001 {
+				got, err := feed(s, ir.NewTensor(ir.Float32, 1000), longsOf(nil, 5000))
+				require.NoError(t, err)
+				require.Len(t, got, 1)
+			}
+		})
 	}
-	var shape *ir.ShapeError
-	require.ErrorAs(t, err, &shape)
 }
 
 func TestLoopErrors(t *testing.T) {

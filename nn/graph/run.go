@@ -193,6 +193,15 @@ func (r *Run) Exec() error {
 	return err
 }
 
+// ExecPausing is Exec that calls pause before each trip of a loop: it may let others run meanwhile, but none of this session, and
+// says whether to go on.
+func (r *Run) ExecPausing(pause func() bool) error {
+	plan := r.session.plan
+	plan.Pausing(pause)
+	defer plan.Pausing(nil)
+	return r.Exec()
+}
+
 // StepTime is one step of a profiled run.
 type StepTime = plan.StepTime
 

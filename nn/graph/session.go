@@ -245,6 +245,9 @@ func opsOf(list []OpCount, nodes []*ir.Node) []OpCount {
 	return list
 }
 
+// Loops says whether a run may take long that is not foreseen: there are loops.
+func (s *Session) Loops() bool { return !s.released && s.plan.Loops() }
+
 // Bytes is what the session holds beside the weights as the model has them: packed
 // ones for the kernels, and the memory of its plan.
 func (s *Session) Bytes() int {

@@ -41,6 +41,10 @@ const (
 // List says whether a value of this form may be something else than one tensor.
 func (f Form) List() bool { return f != OneTensor }
 
+func (f Form) String() string {
+	return [...]string{"tensor", "sequence", "optional", "optional sequence"}[f]
+}
+
 // Lists says whether it may be a sequence.
 func (f Form) Lists() bool { return f == Sequence || f == OptionalSequence }
 

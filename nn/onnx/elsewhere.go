@@ -57,6 +57,22 @@ func old(b []byte) string {
 	return text.Join("those of opset ", version)
 }
 
+// declaredList says of a ValueInfoProto whether it is a sequence or optional.
+func declaredList(of *message) (is bool) {
+	if of.kind != kindBytes {
+		return false
+	}
+	for v := open(of.data, "value"); v.next(); {
+		if v.num != 2 || v.kind != kindBytes {
+			continue
+		}
+		for t := open(v.data, "type"); t.next(); {
+			is = is || t.num == 4 || t.num == 9
+		}
+	}
+	return is
+}
+
 // elsewhereOf looks through the nodes of a graph or function, which are its fields of a number, and what they contain.
 func elsewhereOf(b []byte, nodes, depth int) string {
 	if depth > maxDepth {
@@ -64,6 +80,9 @@ func elsewhereOf(b []byte, nodes, depth int) string {
 	}
 	m := open(b, "graph")
 	for m.next() {
+		if m.num == 11 && nodes == 1 && depth == 0 && declaredList(m) {
+			return "those on sequences and optional values"
+		}
 		if m.num != nodes || m.kind != kindBytes {
 			continue
 		}

@@ -185,13 +185,17 @@ func (l *loop) room(o int, s *stack, row, wanted int) error {
 	limit := l.body.options.MaxBytes - l.bytes + len(s.data)
 	rows := max(2*s.rows, wanted, 16)
 	if all := max(l.rows, 0) * max(l.batches, 1); all > 0 && l.endless && all <= l.plan.trips.most {
-		rows = max(all, wanted) // exactly as many as there will be
-	}
-	if rows > limit/row {
+		wanted = max(all, wanted) // exactly as many as there will be
 		rows = wanted
 	}
-	if rows > limit/row {
-		return l.fail("output ", o, " is collected in ", wanted, " slices of ", row, " bytes, more than the session's limit leaves: ", limit)
+	if most := limit / row; rows > most/2 {
+		rows = max(most, wanted) // all that there is, once: the last steps of growing would take the most memory
+		if l.endless {
+			rows = wanted
+		}
+		if wanted > most {
+			return l.fail("output ", o, " is collected in ", wanted, " slices of ", row, " bytes, more than the session's limit leaves: ", limit)
+		}
 	}
 	data, err := slab.Take(rows*row, l.batch >= 0)
 	if err != nil {

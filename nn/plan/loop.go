@@ -14,8 +14,11 @@ import (
 // collected in is one block. The shapes of the results are known when the loop has run, so
 // that a segment of the plan ends with it.
 
-// trips count those of all loops of a run.
-type trips struct{ done, most int }
+// trips count those of all loops of a run. Where there is a pause, each trip asks it first whether to go on.
+type trips struct {
+	done, most int
+	pause      func() bool
+}
 
 // loop is a node that runs a body many times.
 type loop struct {

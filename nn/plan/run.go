@@ -164,6 +164,12 @@ func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 	return p.exec(now)
 }
 
+// Loops says whether the graph has loops.
+func (p *Plan) Loops() bool { return len(p.loops) > 0 }
+
+// Pausing has each trip of a loop call pause, which may let others run meanwhile and says whether to go on; nil for none.
+func (p *Plan) Pausing(pause func() bool) { p.trips.pause = pause }
+
 // exec is Exec of a body too, whose trips count along with those of what is around it.
 func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 	p.Forget()
@@ -271,7 +277,10 @@ func (p *Plan) caught(err *error) {
 // cannot work with (an index beyond the table) panics with an error that says so; anything
 // else is a fault of the operator.
 func stopped(n *ir.Node, r any) error {
-	name := ir.Plain(n.Op) + " " + text.Quote(n.Name)
+	name := ir.Plain(n.Op)
+	if n.Name != "" {
+		name += " " + text.Quote(n.Name)
+	}
 	switch r := r.(type) {
 	case *slab.NoMemoryError:
 		return r

@@ -247,12 +247,22 @@ const knownLimit = 4096
 // trips runs the body until there are most trips, or it has enough.
 func (l *loop) trips(most int) error {
 	counts := l.plan.trips
+	goes := l.node.node.Op != "Loop" || l.goes[0] != 0
+	if left := counts.most - counts.done; l.endless && goes && (most < 0 || most > left) { // what will not end is not begun
+		if most < 0 {
+			return l.fail("it has no end: neither a number of trips nor a condition that may become false")
+		}
+		return l.fail("it would make ", most, " trips; the run's loops may make ", left, " more, of ", counts.most)
+	}
 	for l.trip = 0; most < 0 || l.trip < most; l.trip++ {
 		if l.node.node.Op == "Loop" && l.goes[0] == 0 {
 			break
 		}
 		if counts.done++; counts.done > counts.most {
 			return l.fail("that is trip ", counts.done, " of the run's loops together; they may make ", counts.most)
+		}
+		if counts.pause != nil && !counts.pause() {
+			return l.fail("the run was stopped")
 		}
 		if err := l.feedTrip(); err != nil {
 			return err
