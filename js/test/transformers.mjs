@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 /** What onnxruntime-web gave: fixtures/transformers.test.mjs looks whether it still does, and writes it with NORMWASM_GOLDEN=write. */
 export const golden = new URL('pretrained.json', import.meta.url);
 /** Of these runs: one of each task, each type of weights among them. */
-export const goldenRuns = [['operations'], ['features', 'q8'], ['gpt2', 'q8'], ['llama', 'q4'], ['t5', 'fp16'], ['labels', 'q4f16']];
+export const goldenRuns = [['operations'], ['features', 'q8'], ['gpt2', 'q8'], ['llama', 'q4'], ['labels', 'fp16'], ['t5', 'q4f16']];
 
 /**
  * How far numbers may be apart, in units of (1 + |want|). onnxruntime computes float16 in float32 from one node to the next as well, but rounds
