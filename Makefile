@@ -3,7 +3,7 @@
 ##   make demo         build the demo and serve it on this computer; PORT=8081 make demo for another port
 ##   make test         all tests but the long ones, a few minutes; says where its time went
 ##   make test-all     the long ones too: fuzzing, long rows, bundlers, every variant everywhere, the lab's pages
-##   make test-fixtures  the packed package with bundlers, in Node, React and TypeScript; part of make test-all
+##   make test-fixtures  the packed package with bundlers, in Node, React, TypeScript and transformers.js; part of make test-all
 ##   make test-mutants  mutated model files, as they are written and optimized, beside onnxruntime-web; part of make test-all
 ##   make test-rows  all types and opsets of all operators, drawn from their rows, beside onnxruntime-web; part of make test-all
 ##   make test-browsers  the tests in Chromium, Firefox and WebKitGTK; part of make test-all for root
