@@ -176,9 +176,9 @@ $(BIN)/wasmbrowsertest: $(TOOLS) | need
 test-js: $(BUILT) browser js/node_modules/.installed demo/node_modules/.installed
 	$(STEP) test-js bash -c 'cd js && npm test --silent'
 
-# Memory that is full, with models of 900 MB: needs 5 GB.
+# Memory that is full, with models of 900 MB: needs 5 GB. Decoders in all types of weights.
 test-js-long: $(BUILT) js/node_modules/.installed
-	$(STEP) test-js-long bash -c 'cd js && NORMWASM_LONG=1 node --expose-gc --test test/limit.test.mjs'
+	$(STEP) test-js-long bash -c 'cd js && NORMWASM_LONG=1 node --expose-gc --test test/limit.test.mjs test/decoders.test.mjs'
 
 # The types, and what is published.
 test-types: $(BUILT) js/node_modules/.installed

@@ -159,9 +159,12 @@ func matrix(c *Call, rows, cols int) []int {
 
 // packB lays out input 1, a constant right operand, once: how many rows the left one
 // has does not matter.
-func packB(c *Call, g *compute.Gemm) *compute.PackedB {
-	return Prepared(c, Key{1, g.K, g.N}, 1, 2, func(kept bool) *compute.PackedB {
-		right, w := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}, c.In(1).Host
+func packB(c *Call, g *compute.Gemm) *compute.PackedB { return packInput(c, g, 1) }
+
+// packInput is packB for another input.
+func packInput(c *Call, g *compute.Gemm, i int) *compute.PackedB {
+	return Prepared(c, Key{i, g.K, g.N}, i, i+1, func(kept bool) *compute.PackedB {
+		right, w := compute.Gemm{K: g.K, N: g.N, TransB: g.TransB}, c.In(i).Host
 		over := kept && w.Sole
 		p := right.Pack(elemOf(w.Type), w.Data, over)
 		if over {

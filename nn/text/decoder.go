@@ -2,6 +2,7 @@ package text
 
 import (
 	"math"
+	"slices"
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
@@ -14,7 +15,7 @@ import (
 type decoder struct {
 	graph      *ir.Graph
 	states     []graph.State
-	memory     []byte // of the weights
+	memory     [][]byte // of weights that are not where the file has them
 	context    int
 	vocabulary int
 	config     *Config
@@ -37,8 +38,9 @@ type builder struct {
 	config *Config
 	graph  *ir.Graph
 	width  int
-	memory []byte // what is left for weights
-	across bool   // matrices are stored [in, out], not [out, in]
+	memory [][]byte // of weights that are not where the file has them
+	own    bool     // the file's memory may be written over
+	across bool     // matrices are stored [in, out], not [out, in]
 	err    error
 
 	past, present []*ir.Value
@@ -50,8 +52,9 @@ type builder struct {
 	tables        map[string]weight // those that may be read twice
 }
 
-// build makes a decoder of a file's tensors. They are copied.
-func build(file *safetensors.File, s *settings) (d *decoder, err error) {
+// build makes a decoder of a file's tensors, which it refers to where they are. own says
+// that it may write over them.
+func build(file *safetensors.File, s *settings, own bool) (d *decoder, err error) {
 	f, tensors, err := familyOf(file)
 	if err != nil {
 		return nil, err
@@ -65,23 +68,18 @@ func build(file *safetensors.File, s *settings) (d *decoder, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return assemble(tensors, f, c, s.whole("num_hidden_layers n_layer n_layers", 0), vocabulary, width, s.flag("tie_word_embeddings", false), s.flag("tie_word_embeddings", true))
+	b := &builder{store: tensors, family: f, config: c, width: width, own: own}
+	return b.assemble(s.whole("num_hidden_layers n_layer n_layers", 0), vocabulary, s.flag("tie_word_embeddings", false), s.flag("tie_word_embeddings", true))
 }
 
-func assemble(tensors *store, f *family, c *Config, layers, vocabulary, width int, tied, may bool) (d *decoder, err error) {
-	b := &builder{store: tensors, family: f, config: c, width: width}
+// assemble makes the decoder of so many layers, 0 for as many as there are.
+func (b *builder) assemble(layers, vocabulary int, tied, may bool) (d *decoder, err error) {
+	f, c := b.family, b.config
 	b.graph = &ir.Graph{Name: "decoder", Opsets: map[string]int{"": 23, "com.microsoft": 1, ir.Internal: 1}}
-	bytes := 0
-	for _, name := range tensors.file.Names {
-		bytes += len(tensors.file.Tensors[name].Data) + 2*slab.Align
-	}
-	if b.memory, err = slab.Take(bytes, false); err != nil {
-		return nil, err
-	}
-	d = &decoder{graph: b.graph, memory: b.memory, vocabulary: vocabulary, config: c}
+	d = &decoder{graph: b.graph, vocabulary: vocabulary, config: c}
 	defer func() {
-		if err != nil {
-			slab.Give(d.memory)
+		if d.memory = b.memory; err != nil {
+			give(d.memory)
 			d = nil
 		}
 	}()
@@ -165,15 +163,37 @@ func integers(name string, values ...int64) *ir.Value {
 	return constant(name, t)
 }
 
+// give gives slabs back.
+func give(list [][]byte) {
+	for _, m := range list {
+		slab.Give(m)
+	}
+}
+
 // room takes memory for a tensor.
 func (b *builder) room(t ir.DType, dims ...int) *ir.Tensor {
-	n := t.Bytes(ir.Elements(dims))
-	size := (n + slab.Align - 1) &^ (slab.Align - 1)
-	if size > len(b.memory) {
-		return ir.NewTensor(t, dims...) // of what grows when it is widened
+	m, err := slab.Take(t.Bytes(ir.Elements(dims)), false)
+	if err != nil {
+		if b.err == nil {
+			b.err = err
+		}
+		return ir.NewTensor(t, 0)
 	}
-	out := &ir.Tensor{Type: t, Dims: dims, Data: b.memory[:n:n]}
-	b.memory = b.memory[size:]
+	b.memory = append(b.memory, m)
+	return &ir.Tensor{Type: t, Dims: dims, Data: m}
+}
+
+// stored is a tensor where the file has it, or a copy where elements cannot be read there.
+func (b *builder) stored(t *ir.Tensor) *ir.Tensor {
+	if slab.Addr(t.Data)%uintptr(t.Type.Size()) == 0 {
+		return &ir.Tensor{Type: t.Type, Dims: t.Dims, Data: t.Data}
+	}
+	return b.copied(t)
+}
+
+func (b *builder) copied(t *ir.Tensor) *ir.Tensor {
+	out := b.room(t.Type, t.Dims...)
+	copy(out.Data, t.Data)
 	return out
 }
 
@@ -183,11 +203,16 @@ func (b *builder) floats(name string, t *ir.Tensor, n int) *ir.Tensor {
 		b.fail("tensor ", text.Quote(name), " has dimensions ", t.Dims, ", want ", n, " elements")
 		return ir.NewTensor(ir.Float32, n)
 	}
-	out := b.room(ir.Float32, n)
-	if !widen(out.Float32s(), t) {
+	out := b.stored(t)
+	if t.Type == ir.Float32 {
+		out.Dims = []int{n}
+		return out
+	}
+	wide := b.room(ir.Float32, n)
+	if b.err == nil && !widen(wide.Float32s(), out) {
 		b.fail("tensor ", text.Quote(name), " is of ", t.Type.String(), ", want float32, float16 or bfloat16")
 	}
-	return out
+	return wide
 }
 
 // widen writes a tensor of floats as float32.
@@ -215,17 +240,16 @@ func widen(y []float32, t *ir.Tensor) bool {
 	return true
 }
 
-// weight is a matrix's parts one below the other, as they are stored, with their biases and, of
+// weight is a matrix in parts one below the other, as they are stored, with their biases and, of
 // int8, their scales.
 type weight struct {
-	matrix      *ir.Tensor
+	parts       []*ir.Tensor
 	bias, scale *ir.Tensor
 }
 
 // parts reads the matrices of these names, each with in columns (or rows, where they are stored
 // across), and out rows together.
 func (b *builder) parts(where string, in, out int, names ...string) (w weight) {
-	var list []*ir.Tensor
 	rows, biases, scales := 0, 0, 0
 	for _, name := range names {
 		t, err := b.store.need(where + name + ".weight")
@@ -237,11 +261,13 @@ func (b *builder) parts(where string, in, out int, names ...string) (w weight) {
 		if b.across {
 			at = 1
 		}
-		if len(t.Dims) != 2 || t.Dims[1-at] != in || b.across && len(names) > 1 || t.Type != ir.Float32 && t.Type != ir.Float16 && t.Type != ir.BFloat16 && t.Type != ir.Int8 || len(list) > 0 && t.Type != list[0].Type {
+		if len(t.Dims) != 2 || t.Dims[1-at] != in || b.across && len(names) > 1 || t.Type != ir.Float32 && t.Type != ir.Float16 && t.Type != ir.BFloat16 && t.Type != ir.Int8 || len(w.parts) > 0 && t.Type != w.parts[0].Type {
 			b.fail("tensor ", text.Quote(where+name), " is of ", t.Type.String(), " and has dimensions ", t.Dims, ", want ", in, " of them inside, in float32, float16, bfloat16 or int8, like its neighbours")
 			return w
 		}
-		list = append(list, t)
+		if w.parts = append(w.parts, b.stored(t)); b.err != nil {
+			return w
+		}
 		rows += t.Dims[at]
 		if b.store.get(where+name+".bias") != nil {
 			biases++
@@ -254,27 +280,17 @@ func (b *builder) parts(where string, in, out int, names ...string) (w weight) {
 		b.fail("tensor ", text.Quote(where+names[0]), " (and what belongs to it) has ", rows, " rows, want ", out)
 		return w
 	}
-	dims := []int{out, in}
-	if b.across {
-		dims = []int{in, out}
-	}
-	w.matrix = b.room(list[0].Type, dims...)
-	at := 0
-	for _, t := range list {
-		at += copy(w.matrix.Data[at:], t.Data)
-	}
 	if biases > 0 {
-		w.bias = b.room(ir.Float32, out)
-		clear(w.bias.Data)
+		w.bias = ir.NewTensor(ir.Float32, out)
 	}
 	if scales > 0 {
-		w.scale = b.room(ir.Float32, out)
+		w.scale = ir.NewTensor(ir.Float32, out)
 	}
 	from := 0
 	for i, name := range names {
-		n := list[i].Dims[0]
+		n := w.parts[i].Dims[0]
 		if b.across {
-			n = list[i].Dims[1]
+			n = w.parts[i].Dims[1]
 		}
 		if bias := b.store.get(where + name + ".bias"); bias != nil {
 			copy(w.bias.Float32s()[from:], b.floats(where+name+".bias", bias, n).Float32s())
@@ -332,7 +348,6 @@ func (b *builder) product(name string, x *ir.Value, w weight) *ir.Value {
 	if b.err != nil {
 		return x
 	}
-	matrix := constant(name+".weight", w.matrix)
 	attrs := map[string]*ir.Attr{}
 	if !b.across {
 		attrs["transB"] = &ir.Attr{Kind: ir.AttrInt, I: 1}
@@ -341,10 +356,20 @@ func (b *builder) product(name string, x *ir.Value, w weight) *ir.Value {
 	if w.bias != nil {
 		bias = constant(name+".bias", w.bias)
 	}
-	if w.scale == nil {
-		return b.node("MatMul", ir.Internal, 1, name, attrs, x, matrix, bias)
+	multiply := func(name string, bias *ir.Value) *ir.Value {
+		if len(w.parts) == 1 {
+			return b.node("MatMul", ir.Internal, 1, name, attrs, x, constant(name+".weight", w.parts[0]), bias)
+		}
+		in := []*ir.Value{x, bias}
+		for i, t := range w.parts {
+			in = append(in, constant(text.Join(name, ".weight", i), t))
+		}
+		return b.node("MatMulStacked", ir.Internal, 1, name, nil, in...)
 	}
-	y := b.node("MatMul", ir.Internal, 1, name+".whole", attrs, x, matrix)
+	if w.scale == nil {
+		return multiply(name, bias)
+	}
+	y := multiply(name+".whole", nil)
 	y = b.node("Mul", "", 14, name, nil, y, constant(name+".scale", w.scale))
 	if bias != nil {
 		y = b.node("Add", "", 14, name+".sum", nil, y, bias)
@@ -372,7 +397,7 @@ func (b *builder) regroup(w *weight) {
 		if t == nil {
 			return
 		}
-		old := append([]byte(nil), t.Data...)
+		old := slices.Clone(t.Data)
 		n := len(old) / (3 * heads)
 		for h := range heads {
 			for k := range 3 {
@@ -380,7 +405,10 @@ func (b *builder) regroup(w *weight) {
 			}
 		}
 	}
-	move(w.matrix)
+	if !b.own {
+		w.parts[0] = b.copied(w.parts[0])
+	}
+	move(w.parts[0])
 	move(w.bias)
 	move(w.scale)
 }
@@ -446,8 +474,8 @@ func (b *builder) rows(name string, ids *ir.Value, n int, table string) *ir.Valu
 	if b.err != nil {
 		return nil
 	}
-	x := b.node("Gather", "", 13, name, nil, constant(name+".weight", w.matrix), ids)
-	x.Type = w.matrix.Type
+	x := b.node("Gather", "", 13, name, nil, constant(name+".weight", w.parts[0]), ids)
+	x.Type = w.parts[0].Type
 	if x.Type != ir.Float32 {
 		x.Name += ".stored"
 		x = b.node("Cast", "", 13, name, map[string]*ir.Attr{"to": {Kind: ir.AttrInt, I: int64(ir.Float32)}}, x)

@@ -1,7 +1,6 @@
 package text
 
 import (
-	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -15,7 +14,8 @@ type Options struct {
 	// arguments. Files of llama2.c need none; of safetensors it has to say how many heads there are, of
 	// ONNX models it may say how long the context is.
 	Config []byte
-	// Graph are those of the session: Optimize, MaxBytes and Own (of an ONNX model's file) count.
+	// Graph are those of the session: Optimize, MaxBytes and Own count, which says that the file's
+	// memory may be written over.
 	Graph graph.Options
 }
 
@@ -23,8 +23,8 @@ type Options struct {
 // gives one token after another. It is not safe for concurrent use.
 type Generator struct {
 	session    *graph.Session
-	memory     []byte // of weights that were copied
-	feeds      []feed // by input
+	memory     [][]byte // of weights that were copied
+	feeds      []feed   // by input
 	dims       [][]int
 	logits     int // which output they are
 	vocabulary int // 0 where it is not known before the first run
@@ -62,7 +62,8 @@ var inputs = map[string]feed{
 }
 
 // Open makes a generator of a file: safetensors, llama2.c's, or an ONNX model. keeps says that
-// it refers to the file's bytes as long as it lives; else what it needs was copied.
+// it refers to the file's bytes as long as it lives, so that weights are in memory once; else
+// what it needs was copied: of files of llama2.c whose weights are int8.
 func Open(file []byte, o Options) (g *Generator, keeps bool, err error) {
 	s, err := readSettings(o.Config)
 	if err != nil {
@@ -74,19 +75,19 @@ func Open(file []byte, o Options) (g *Generator, keeps bool, err error) {
 		if err != nil {
 			return nil, false, err
 		}
-		d, err := build(f, s)
+		d, err := build(f, s, o.Graph.Own)
 		if err != nil {
 			return nil, false, err
 		}
 		g, err = d.start(o)
-		return g, false, err
+		return g, true, err
 	case isLlama2c(file):
-		d, err := readLlama2c(file)
+		d, keeps, err := readLlama2c(file, o.Graph.Own)
 		if err != nil {
 			return nil, false, err
 		}
 		g, err = d.start(o)
-		return g, false, err
+		return g, keeps, err
 	}
 	g, err = openONNX(file, s, o)
 	return g, true, err
@@ -94,10 +95,10 @@ func Open(file []byte, o Options) (g *Generator, keeps bool, err error) {
 
 // start makes the session of a graph that was built.
 func (d *decoder) start(o Options) (*Generator, error) {
-	o.Graph.States, o.Graph.AutoStates, o.Graph.Own = d.states, false, true
+	o.Graph.States, o.Graph.AutoStates = d.states, false
 	g := &Generator{memory: d.memory, vocabulary: d.vocabulary, context: d.context, config: d.config}
 	if err := g.open(d.graph, o.Graph); err != nil {
-		slab.Give(d.memory)
+		give(d.memory)
 		return nil, err
 	}
 	return g, nil
@@ -187,13 +188,17 @@ func (g *Generator) Info() Info {
 
 // Bytes is what the generator holds beside a file that it refers to.
 func (g *Generator) Bytes() int {
-	return len(g.memory) + g.session.Bytes()
+	n := g.session.Bytes()
+	for _, m := range g.memory {
+		n += len(m)
+	}
+	return n
 }
 
 // Release lets go of all memory.
 func (g *Generator) Release() {
 	g.session.Release()
-	slab.Give(g.memory)
+	give(g.memory)
 	*g = Generator{session: g.session, pending: -1, config: &Config{}}
 }
 

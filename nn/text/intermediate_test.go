@@ -72,7 +72,7 @@ func TestIntermediatesAreTheGoldenOnes(t *testing.T) {
 		for row := range 3 {
 			s, err := readSettings([]byte(`{"n_head": 3, "activation_function": "gelu_new"}`))
 			require.NoError(t, err)
-			d, err := build(file, s)
+			d, err := build(file, s, false)
 			require.NoError(t, err)
 			b := &builder{graph: d.graph}
 			spellAttention(b, n, heads, size)

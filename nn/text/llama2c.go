@@ -56,17 +56,23 @@ func llama2cHeader(file []byte) (h llama2c, ok bool) {
 			return h, false
 		}
 	}
-	return h, h.dim%h.heads == 0 && h.heads%h.kv == 0 && h.dim/h.heads%2 == 0 && (h.version != 2 || h.group > 0 && h.dim%h.group == 0 && h.hidden%h.group == 0)
+	return h, h.dim%h.heads == 0 && h.heads%h.kv == 0 && h.dim/h.heads%2 == 0 && (h.version != 2 || h.group > 0 && h.dim%h.group == 0)
+}
+
+// elements are those of norms and of matrices.
+func (h *llama2c) elements() (norms, matrices float64) {
+	d, kv := float64(h.dim), float64(h.kv*(h.dim/h.heads))
+	norms = float64(2*h.layers+1) * d
+	matrices = float64(h.layers)*(2*d*d+2*d*kv+3*d*float64(h.hidden)) + float64(h.vocabulary)*d
+	if !h.shared {
+		matrices += float64(h.vocabulary) * d
+	}
+	return norms, matrices
 }
 
 // bytes is how long the file has to be.
 func (h *llama2c) bytes() float64 {
-	d, kv := float64(h.dim), float64(h.kv*(h.dim/h.heads))
-	norms := float64(2*h.layers+1) * d
-	matrices := float64(h.layers)*(2*d*d+2*d*kv+3*d*float64(h.hidden)) + float64(h.vocabulary)*d
-	if !h.shared {
-		matrices += float64(h.vocabulary) * d
-	}
+	norms, matrices := h.elements()
 	switch h.version {
 	case 0:
 		return 28 + 4*(norms+matrices+float64(h.length*(h.dim/h.heads)))
@@ -83,18 +89,28 @@ func isLlama2c(file []byte) bool {
 	return len(file) >= 256 && int32At(file, 0) == llama2cMagic || ok && h.bytes() == float64(len(file))
 }
 
-// readLlama2c makes a decoder of a file.
-func readLlama2c(file []byte) (*decoder, error) {
+// readLlama2c makes a decoder of a file, which keeps the file's memory, or copies of weights that are
+// stored in another type.
+func readLlama2c(file []byte, own bool) (d *decoder, keeps bool, err error) {
 	h, ok := llama2cHeader(file)
 	switch {
-	case h.version > 2:
-		return nil, &ir.UnsupportedError{Missing: []string{text.Join("version ", h.version, " of llama2.c's files")}}
+	case h.version < 0 || h.version > 2:
+		return nil, false, &ir.UnsupportedError{Missing: []string{text.Join("version ", h.version, " of llama2.c's files")}}
 	case !ok:
-		return nil, ir.Load("text: llama2.c's header has dim ", h.dim, ", hidden_dim ", h.hidden, ", n_layers ", h.layers, ", n_heads ", h.heads, ", n_kv_heads ", h.kv, ", vocab_size ", h.vocabulary, ", seq_len ", h.length, ": no network can have these")
+		return nil, false, ir.Load("text: llama2.c's header has dim ", h.dim, ", hidden_dim ", h.hidden, ", n_layers ", h.layers, ", n_heads ", h.heads, ", n_kv_heads ", h.kv, ", vocab_size ", h.vocabulary, ", seq_len ", h.length, ": no network can have these")
 	case h.bytes() != float64(len(file)):
-		return nil, ir.Load("text: llama2.c's header asks for a file of ", h.bytes(), " bytes, and this one has ", len(file))
+		return nil, false, ir.Load("text: llama2.c's header asks for a file of ", h.bytes(), " bytes, and this one has ", len(file))
 	}
 	r := &llama2cReader{llama2c: h, file: file, at: h.header, out: &safetensors.File{Tensors: map[string]*ir.Tensor{}}}
+	b := &builder{store: &store{r.out, "", map[string]bool{}}, family: &families[0], width: h.dim, own: own}
+	if h.version == 2 {
+		// All of it, so that the file is not needed any more.
+		norms, matrices := h.elements()
+		if r.wide, err = slab.Take(4*int(norms+matrices), false); err != nil {
+			return nil, false, err
+		}
+		b.memory, b.own = [][]byte{r.wide}, true
+	}
 	size := h.dim / h.heads
 	kv := h.kv * size
 	type part struct {
@@ -136,10 +152,11 @@ func readLlama2c(file []byte) (*decoder, error) {
 	if !h.shared {
 		r.tensor("lm_head.weight", h.dim, h.vocabulary)
 	}
-	c := &Config{Heads: h.heads, KeyValueHeads: h.kv, HeadSize: size, Context: h.length, RMS: true, Epsilon: 1e-5, Activation: "silu",
+	b.config = &Config{Heads: h.heads, KeyValueHeads: h.kv, HeadSize: size, Context: h.length, RMS: true, Epsilon: 1e-5, Activation: "silu",
 		Rotary: size, Interleaved: true, Begin: 1, End: []int32{1, 2}}
-	c.frequencies(10000)
-	return assemble(&store{r.out, "", map[string]bool{}}, &families[0], c, h.layers, h.vocabulary, h.dim, h.shared, h.shared)
+	b.config.frequencies(10000)
+	d, err = b.assemble(h.layers, h.vocabulary, h.shared, h.shared)
+	return d, h.version != 2, err
 }
 
 // llama2cReader takes tensors off a file, whose length is right.
@@ -147,6 +164,7 @@ type llama2cReader struct {
 	llama2c
 	file []byte
 	at   int
+	wide []byte // of version 2: memory for what is left, as float32
 	out  *safetensors.File
 }
 
@@ -157,19 +175,22 @@ func (r *llama2cReader) tensor(name string, in, rows int) {
 		t.Dims = []int{rows}
 	}
 	n := t.Len()
-	if r.version == 2 && in > 0 {
+	if r.version == 2 {
+		t.Data, r.wide = r.wide[:4*n:4*n], r.wide[4*n:]
+	}
+	switch {
+	case r.version == 2 && in > 0:
 		// The module's products have a scale for each row at most.
-		t.Data = slab.New(4 * n)
 		y := t.Float32s()
 		for i := range y {
 			scale := math.Float32frombits(binary.LittleEndian.Uint32(r.file[r.at+n+i/r.group*4:]))
 			y[i] = float32(int8(r.file[r.at+i])) * scale
 		}
 		r.at += n + 4*(n/r.group)
-	} else {
-		if t.Data = r.file[r.at : r.at+4*n : r.at+4*n]; slab.Addr(t.Data)%4 != 0 {
-			t.Data = append(slab.New(4 * n)[:0], t.Data...)
-		}
+	case r.version == 2:
+		r.at += copy(t.Data, r.file[r.at:])
+	default:
+		t.Data = r.file[r.at : r.at+4*n : r.at+4*n]
 		r.at += 4 * n
 	}
 	r.out.Names = append(r.out.Names, name)
