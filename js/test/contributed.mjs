@@ -194,6 +194,70 @@ const embedNorm = (d) => {
   };
 };
 
+// Operands of 8 bits with a scale and a zero point.
+const octet = (d, type) => (type === 'int8' ? d.int(-128, 127) : d.int(0, 255));
+const small = (d) => d.between(0.003, 0.01);
+/** onnxruntime takes no other floats beside them. */
+const floatsOf32 = (d) => {
+  for (const key of Object.keys(d.types)) if (/float16/.test(d.types[key])) d.types[key] = 'float32';
+};
+
+/** @type {Maker} */
+const quantizedAttention = (d) => {
+  floatsOf32(d);
+  const heads = d.give('num_heads', d.pick([1, 2, 4]));
+  d.maybe('unidirectional', d.int(0, 1), 0, 0.4);
+  for (const name of ['past_present_share_buffer', 'do_rotary', 'mask_filter_value']) d.has(name);
+  const [mask, past, columns, zeros] = [d.chance(0.4), d.chance(0.4), d.chance(0.4), d.chance(0.7)];
+  if (d.types.T === 'int8') d.types.U = 'int8'; // of others there is no kernel
+  d.outs = [true, past];
+  return () => {
+    const [batch, queries, n, depth] = [d.int(1, 2), d.pick([1, 2, 5, 33]), d.pick([3, 8, 17]), d.pick([4, 8])];
+    const [rows, all] = [past ? d.pick([1, 2, 9]) : 0, 3 * heads * depth];
+    const own = columns ? [all] : [];
+    const zero = octet(d, d.typeOf(1));
+    return [d.tensor(0, [batch, queries, n], octet), d.tensor(1, [n, all], octet), d.tensor(2, [all], mild), d.tensor(3, [], small), d.tensor(4, own, small),
+      mask ? keyMask(d, 5, batch, queries, queries + rows) : undefined, zeros || past ? d.tensor(6, [], octet) : undefined, zeros || past ? d.tensor(7, own, () => zero) : undefined,
+      ...past ? [d.tensor(8, [2, batch, heads, rows, depth], mild)] : []];
+  };
+};
+
+/** @type {Maker} */
+const quantizedLSTM = (d) => {
+  floatsOf32(d);
+  const directions = d.maybe('direction', d.pick(['forward', 'reverse', 'bidirectional']), 'forward') === 'bidirectional' ? 2 : 1;
+  const hidden = d.give('hidden_size', d.pick([2, 5, 8]));
+  for (const name of ['activations', 'activation_alpha', 'activation_beta', 'clip', 'input_forget']) d.has(name);
+  const [bias, state, columns] = [d.chance(0.7), d.chance(0.5), d.chance(0.5)];
+  d.outs = [true, true, true];
+  const of = (i, dims, draw) => ({ ...d.tensor(i, dims, draw), constant: true });
+  return () => {
+    const [steps, batch, size] = [d.int(1, 4), d.int(1, 3), d.int(1, 9)];
+    const own = columns ? [directions, 4 * hidden] : [directions];
+    const zero = d.typeOf(1) === 'int8' ? 0 : 128;
+    const states = [directions, batch, hidden];
+    return [d.tensor(0, [steps, batch, size], mild), of(1, [directions, size, 4 * hidden], octet), of(2, [directions, hidden, 4 * hidden], octet), bias ? d.tensor(3, [directions, 8 * hidden], mild) : undefined,
+      undefined, state ? d.tensor(5, states, mild) : undefined, state ? d.tensor(6, states, mild) : undefined, undefined, of(8, own, small), of(9, own, () => zero), of(10, own, small), of(11, own, () => zero)];
+  };
+};
+
+/** @type {Maker} */
+const quantizedEmbedding = (d) => {
+  floatsOf32(d);
+  const [segments, mask] = [d.chance(0.6), d.chance(0.5)];
+  d.maybe('epsilon', Float32Array.of(d.pick([1e-12, 1e-5, 1e-3])));
+  d.outs = [true, true];
+  return () => {
+    const [batch, count, n] = [d.int(1, 3), d.int(1, 7), d.pick([4, 9, 33])];
+    const of = (i, most) => d.tensor(i, [batch, count], () => d.int(0, most - 1));
+    const known = (i, dims, draw = octet) => ({ ...d.tensor(i, dims, draw), constant: true });
+    const list = [of(0, 11), segments ? of(1, 2) : undefined, known(2, [11, n]), known(3, [9, n]), segments ? known(4, [2, n]) : undefined, known(5, [n]), known(6, [n]), mask ? of(7, 2) : undefined];
+    for (const i of [8, 9, 10, 11, 12]) list[i] = i === 10 && !segments ? undefined : known(i, [], small);
+    for (const i of [13, 14, 15, 16, 17]) list[i] = i === 15 && !segments ? undefined : known(i, []);
+    return list;
+  };
+};
+
 /** x and a bias for its last axis. @type {Maker} */
 const biased = (d) => {
   const rank = d.int(1, 4);
@@ -287,6 +351,7 @@ export const contributed = {
   'com.microsoft.Attention': projectedAttention, RotaryEmbedding: rotary, 'com.microsoft.RotaryEmbedding': rotary,
   'com.microsoft.SkipLayerNormalization': skipNorm, 'com.microsoft.SkipSimplifiedLayerNormalization': skipNorm,
   SimplifiedLayerNormalization: simplified, 'com.microsoft.SimplifiedLayerNormalization': simplified, 'com.microsoft.EmbedLayerNormalization': embedNorm,
+  'com.microsoft.QAttention': quantizedAttention, 'com.microsoft.DynamicQuantizeLSTM': quantizedLSTM, 'com.microsoft.QEmbedLayerNormalization': quantizedEmbedding,
   'com.microsoft.FastGelu': biased, 'com.microsoft.BiasGelu': biased, 'com.microsoft.FusedMatMul': fusedMatMul, 'com.microsoft.FusedGemm': fusedGemm,
   'com.microsoft.GemmFastGelu': gemmFastGelu, 'com.microsoft.GroupNorm': groupNorm, 'com.microsoft.SkipGroupNorm': groupNorm,
   'com.microsoft.BiasAdd': (d) => () => {

@@ -211,8 +211,8 @@ const alongAxis = (low) => (d) => {
 };
 
 /** What slides a window: its attributes, and sizes of planes that have room for it. */
-function window(d, { pool = false, transposed = false, most = 3 } = {}) {
-  const spatial = d.pick([1, 2, 2, 3].filter((n) => n <= most));
+function window(d, { pool = false, transposed = false, least = 1, most = 3 } = {}) {
+  const spatial = d.pick([1, 2, 2, 3].filter((n) => n >= least && n <= most));
   const each = (f) => Array.from({ length: spatial }, f);
   const kernel = each(() => d.pick([1, 2, 3, 3, 5]));
   if (pool) d.give('kernel_shape', kernel);
@@ -1081,6 +1081,12 @@ const makers = {
   'com.microsoft.NhwcMaxPool': (d) => {
     const { sizes } = window(d, { pool: true });
     return () => [d.tensor(0, [d.int(1, 2), ...sizes(), d.int(1, 3)])];
+  },
+  'com.microsoft.NhwcConv': (d) => {
+    const { kernel, sizes } = window(d, { pool: true, least: 2, most: 2 });
+    const group = d.maybe('group', d.int(1, 3), 1, 0.5);
+    const [inner, outer, bias] = [d.int(1, 4), d.int(1, 5), d.chance(0.6)];
+    return () => [d.tensor(0, [d.int(1, 2), ...sizes(), group * inner]), d.tensor(1, [group * outer, inner, ...kernel]), ...bias ? [d.tensor(2, [group * outer])] : []];
   },
   'com.microsoft.CropAndResize': (d) => () => {
     const [n, rois] = [d.int(1, 3), d.int(1, 4)];

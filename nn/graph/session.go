@@ -81,6 +81,7 @@ func NewSession(g *ir.Graph, o Options) (s *Session, err error) {
 	if err := op.Complete(g.Nodes); err != nil {
 		return nil, err
 	}
+	op.SpellOut(g)
 	s = &Session{graph: g, maxBytes: o.MaxBytes}
 	if s.maxBytes <= 0 {
 		s.maxBytes = defaultMaxBytes

@@ -43,6 +43,9 @@ type Row struct {
 	// Planned operators are run by the planner itself: their operands or results are sequences,
 	// or they have bodies, which are planned like graphs. They have no Plan.
 	Planned bool
+	// Spelled adds the nodes of other operators that a node stands for, which SpellOut puts in
+	// its place. It has no Plan then.
+	Spelled func(s *speller, n *ir.Node)
 	// Plan is called for each new set of input shapes. It declares the outputs and gives the
 	// step that computes them.
 	Plan func(c *Call) error
