@@ -56,8 +56,10 @@ type play struct {
 	What   string   // how it was made
 	Source string   `json:",omitempty"` // of the results; "" is this engine
 	Ops    []string `json:",omitempty"`
-	Feeds  []tensorText
-	Outs   []tensorText
+	// Of inputs and outputs that may be no tensors, how many tensors they are: see graph.Session.PrepareLists.
+	Ins, Outputs map[string]int `json:",omitempty"`
+	Feeds        []tensorText
+	Outs         []tensorText
 }
 
 // countsOf are how many tensors the inputs of a model are fed, by their names: sequences have up to two, of the optional ones
@@ -79,6 +81,17 @@ func countsOf(inputs []graph.Info) []int {
 		return nil
 	}
 	return counts
+}
+
+// lengths says of those that may be no tensors how many tensors they are.
+func lengths(list []graph.Info, counts []int) map[string]int {
+	n := map[string]int{}
+	for i, v := range list {
+		if v.Form.List() {
+			n[v.Name] = counts[i]
+		}
+	}
+	return n
 }
 
 // eachTensor repeats what describes an input or output for each of the tensors that it is.
@@ -443,9 +456,9 @@ type verdict struct {
 	fault string // what is wrong with the engine, "" for nothing
 	feeds []*ir.Tensor
 	out   []*ir.Tensor // nil where it was refused
+	count []int        // of the outputs: how many tensors each is
 	doubt [][]float64
 	draws bool // numbers at random
-	lists bool // some inputs or outputs are no tensors
 }
 
 var allocated = []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -476,7 +489,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 	if v.feeds = fed(rand.New(rand.NewPCG(seed, 3)), plain.Inputs()); v.feeds == nil {
 		return v
 	}
-	out, err := outcome(plain, v.feeds)
+	out, count, err := outcomeOf(plain, v.feeds)
 	if err != nil {
 		v.fault = unwanted(err)
 		return v
@@ -492,10 +505,7 @@ func judge(file []byte, seed uint64) (v verdict) {
 		}
 		return v
 	}
-	v.out, v.doubt = out, doubt(file, plain, v.feeds, out)
-	for _, i := range append(plain.Inputs(), plain.Outputs()...) {
-		v.lists = v.lists || i.Form.List()
-	}
+	v.out, v.count, v.doubt = out, count, doubt(file, plain, v.feeds, out)
 	if how := unlike(out, got, v.doubt); how != "" {
 		v.fault = "optimized, " + how
 		return v
@@ -707,6 +717,7 @@ func TestMutants(t *testing.T) {
 		var err error
 		current, err = os.Create(filepath.Join(folder, "current"))
 		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "beside"), beside()[besideName], 0o644))
 		defer current.Close()
 	}
 	for begin := time.Now(); count < 400 || time.Since(begin) < time.Duration(seconds)*time.Second; count++ {
@@ -754,17 +765,26 @@ func TestMutants(t *testing.T) {
 			p.Ops = append(p.Ops, n.str(4))
 		}
 		// onnxruntime-web runs about ten in a second: some of all the time are kept.
-		if folder == "" || len(v.out) == 0 || v.lists || v.draws || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
+		if folder == "" || len(v.out) == 0 || v.draws || !seeded && float64(kept) > maxKept*time.Since(begin).Seconds()/float64(max(seconds, 1)) {
 			continue
 		}
 		p.File = fmt.Sprintf("%d.onnx", kept)
 		file = presentable(file)
 		s, err := session(file, "none")
 		require.NoError(t, err)
-		for i, in := range s.Inputs() {
+		outputs := s.Outputs()
+		crosses := true // what is declared as a tensor, and is none, does not
+		for i, o := range outputs {
+			crosses = crosses && (o.Form.List() || v.count[i] == graph.One)
+		}
+		if !crosses {
+			continue
+		}
+		p.Ins, p.Outputs = lengths(s.Inputs(), countsOf(s.Inputs())), lengths(outputs, v.count)
+		for i, in := range eachTensor(s.Inputs(), countsOf(s.Inputs())) {
 			p.Feeds = append(p.Feeds, textOf(in.Name, v.feeds[i]))
 		}
-		for i, o := range s.Outputs() {
+		for i, o := range eachTensor(outputs, v.count) {
 			text := textOf(o.Name, v.out[i])
 			if floating(v.out[i].Type) {
 				for _, d := range v.doubt[i] {

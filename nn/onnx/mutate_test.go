@@ -160,7 +160,7 @@ func presentable(file []byte) []byte {
 			g.add([]byte("g"), 2)
 		}
 		for _, p := range g.fields(12) {
-			if p.sub != nil {
+			if p.sub != nil && len(p.sub.all("list type")) == 0 {
 				p.sub = takeApart(msg{}.str(1, p.sub.str(1)), "value")
 			}
 		}

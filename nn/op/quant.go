@@ -280,11 +280,21 @@ func (c *Call) scales(t *ir.Tensor) error {
 	list := make([]float64, t.Len())
 	loadFloats(t.Type)(list, t.Data)
 	for i, v := range list {
-		if v == 0 || v-v != 0 {
+		if undividing(v) {
 			return c.Fail(c.Row.In[1].Name, " ", i, " is ", v, ", want a finite number that is not 0")
 		}
 	}
 	return nil
+}
+
+// undividing says that nothing is quantized by a scale: it is 0, infinite or NaN.
+func undividing(v float64) bool { return v == 0 || v-v != 0 }
+
+// divides fails in a run for a scale of the result that is known only then.
+func divides(v float64) {
+	if undividing(v) {
+		panic(ir.Shape("y_scale is ", v, ", want a finite number that is not 0"))
+	}
 }
 
 type quantize struct{ quantized }
@@ -298,6 +308,7 @@ func (s *quantize) Run(a *Args) {
 	fast := s.small.Bits() == 8 && s.wide == ir.Float32
 	s.deal.each(func(at, n, scale int, next bool) {
 		s.params(a, scales[:1], zeros[:1], scale)
+		divides(scales[0])
 		if fast && !next {
 			compute.Quantize(y.Data[at:at+n], x.Float32s()[at:at+n], compute.Grid{Scale: float32(scales[0]), Zero: int(zeros[0]), Lo: lo, Hi: hi})
 			return
@@ -307,6 +318,9 @@ func (s *quantize) Run(a *Args) {
 			if next {
 				by = 1
 				s.params(a, scales[:k], zeros[:k], scale+done)
+				for _, v := range scales[:k] {
+					divides(v)
+				}
 			}
 			size := s.wide.Size()
 			s.load(floats[:k], x.Data[(at+done)*size:][:k*size])
@@ -341,6 +355,15 @@ func planDequantize(c *Call) error {
 		t = to
 	}
 	c.Out(0, t, c.In(0).Dims...)
+	if s := c.In(1).Host; s != nil {
+		list := make([]float64, s.Len())
+		loadFloats(s.Type)(list, s.Data)
+		for i, v := range list {
+			if v-v != 0 {
+				return c.Fail(c.Row.In[1].Name, " ", i, " is ", v, ", want a finite number")
+			}
+		}
+	}
 	s := Into[dequantize](c)
 	s.quantized = quantized{deal: d, small: c.In(0).Type, wide: t, scale: c.In(1).Type, loadScale: loadFloats(c.In(1).Type), store: storeFloats(t), zeros: c.In(2) != nil}
 	c.Scratch(quantScratch)

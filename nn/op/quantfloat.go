@@ -186,6 +186,7 @@ func (s *byFloats) Run(a *Args) {
 	}
 	g := gridFor(out.Type, s.zero(a, s.y))
 	g.Scale = number(a.In[s.y], 1)
+	divides(float64(g.Scale))
 	compute.Quantize(out.Data, slab.View[float32](y.Data), g)
 }
 

@@ -123,7 +123,7 @@ func (o operands) divisor(c *Call) error {
 	}
 	v := [1]float64{}
 	loadFloats(s.Type)(v[:], s.Host.Data)
-	if v[0] == 0 || v[0]-v[0] != 0 {
+	if undividing(v[0]) {
 		return c.Fail(c.Row.In[o.ys].Name, " is ", v[0], ", want a finite number that is not 0")
 	}
 	return nil
@@ -315,6 +315,7 @@ func columnScales(scales []float32, bs *ir.Tensor, as float32, ys *ir.Tensor) {
 	}
 	if ys != nil {
 		by := number(ys, 1)
+		divides(float64(by))
 		for j := range scales {
 			scales[j] /= by
 		}

@@ -171,7 +171,7 @@ func (l *loop) push(o int, y *yield, t *ir.Tensor) error {
 	}
 	if outer == 1 {
 		copy(s.data[trip*row:(trip+1)*row], t.Data)
-	} else if inner > 0 {
+	} else if row > 0 {
 		ir.CopyBlocks(s.data[trip*inner:], t.Data, outer, inner, l.rows*inner, inner)
 	}
 	return nil

@@ -350,7 +350,9 @@ func (l *loop) sliced(v *value, f *feed, t *ir.Tensor, axis, at int) error {
 		f.scratch = slab.New(outer * row)
 	}
 	v.own.Data = f.scratch[:outer*row]
-	ir.CopyBlocks(v.own.Data, data[at*row:], outer, row, row, length*row)
+	if outer > 0 {
+		ir.CopyBlocks(v.own.Data, data[at*row:], outer, row, row, length*row)
+	}
 	return nil
 }
 
