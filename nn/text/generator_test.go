@@ -72,3 +72,27 @@ func BenchmarkStories(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*200/b.Elapsed().Seconds(), "tokens/s")
 }
+
+// Tokens that the model does not have and prompts longer than its context are refused with the numbers; texts before and after are the same.
+func TestPromptsThatDoNotFit(t *testing.T) {
+	m := llama().draw("F32", false, "")
+	config := `{"model_type":"llama","num_attention_heads":4,"num_key_value_heads":2,"max_position_embeddings":24,"rms_norm_eps":1e-5,"tie_word_embeddings":false}`
+	g, _, err := Open(m.w.file(), Options{Config: []byte(config)})
+	require.NoError(t, err)
+	before := written(t, g, []int32{3, 14}, 9, Sampling{})
+	for want, prompt := range map[string][]int32{
+		"text: the prompt has 25 tokens, and the model's context 24":                              make([]int32, 25),
+		"text: token 1 of the prompt is 50, and the model has 50":                                 {49, 50},
+		"text: token 0 of the prompt is -1, and the model has 50":                                 {-1},
+		"text: token 2 of the prompt is 2147483647, and the model has 50":                         {1, 2, 1<<31 - 1},
+		"text: the prompt has no tokens; where there is none it is the one that texts begin with": {},
+	} {
+		require.EqualError(t, g.Start(prompt, Sampling{}), want)
+		_, _, err := g.Next()
+		require.EqualError(t, err, "text: Next came before a Start that succeeded")
+		require.Equal(t, before, written(t, g, []int32{3, 14}, 9, Sampling{}))
+	}
+	// A prompt as long as the context leaves room for one token.
+	require.Len(t, written(t, g, make([]int32, 24), 9, Sampling{}), 1)
+	g.Release()
+}
