@@ -20,7 +20,7 @@ const exactTaps = 1 << 24 / (255 * 255)
 // none.
 func PackByteConv(s ConvShape, weights Octets, zeros []int32) *ByteConv {
 	c := &ByteConv{shape: s}
-	k := s.InChannels / s.Groups * s.KernelH * s.KernelW
+	k := s.InChannels / s.Groups * s.taps()
 	if s.path() == convDepthwise && k <= exactTaps {
 		wide := make([]float32, s.OutChannels*k)
 		for o := range s.OutChannels {
@@ -40,13 +40,13 @@ func NewByteConv(s ConvShape) *ByteConv { return &ByteConv{shape: s, groups: mak
 // RepackSize is the bytes of memory that Repack wants.
 func (c *ByteConv) RepackSize() int {
 	s := &c.shape
-	return len(c.groups) * kernel.RoundUp(inPairs.size(s.InChannels/s.Groups*s.KernelH*s.KernelW, s.OutChannels/s.Groups), slab.Align)
+	return len(c.groups) * kernel.RoundUp(inPairs.size(s.InChannels/s.Groups*s.taps(), s.OutChannels/s.Groups), slab.Align)
 }
 
 // Repack lays out weights in memory, or, where it is nil, in memory of their own.
 func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
 	s := &c.shape
-	og, k := s.OutChannels/s.Groups, s.InChannels/s.Groups*s.KernelH*s.KernelW
+	og, k := s.OutChannels/s.Groups, s.InChannels/s.Groups*s.taps()
 	each := kernel.RoundUp(inPairs.size(k, og), slab.Align)
 	for g := range c.groups {
 		own := zeros
@@ -93,14 +93,15 @@ func (c *ByteConv) ofPlanes() (conv Conv, ok bool) {
 func (c *ByteConv) ScratchLen(h, w int) int {
 	s := c.shape
 	oh, ow := s.OutSize(h, w)
+	pixels := s.Deep.Places() * oh * ow
 	if conv, ok := c.ofPlanes(); ok {
-		return 4*(s.InChannels*h*w+s.OutChannels*oh*ow+conv.ScratchLen(h, w)) + 3*slab.Align
+		return 4*(s.InChannels*s.Deep.Elements()*h*w+s.OutChannels*pixels+conv.ScratchLen(h, w)) + 3*slab.Align
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.KernelH * s.KernelW
-	rows := inPairs.rows(oh*ow, og, k)
-	l := s.lattice(h, w, oh, ow)
-	return 2*cg*l.len + 2*w + 4*(2*inPairs.steps(k)+rows+rows*og) + inPairs.scratch(oh*ow, og, k) + 6*slab.Align
+	k := cg * s.taps()
+	rows := inPairs.rows(pixels, og, k)
+	l := s.volume(s.Deep, h, w, oh, ow)
+	return 2*cg*l.volume + 2*w + 4*(2*inPairs.steps(k)+rows+rows*og) + inPairs.scratch(pixels, og, k) + 6*slab.Align
 }
 
 // bytesArena deals out parts of the caller's scratch.
@@ -112,14 +113,15 @@ func (a *bytesArena) take(n int) []byte {
 	return s
 }
 
-// Run computes one image: x [InChannels, h, w], with its zero point. It calls done with the
+// Run computes one image: x [InChannels, Deep…, h, w], with its zero point. It calls done with the
 // sums of pixels from … of a channel, which done may overwrite.
 func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums []int32, channel, from int)) {
 	s := &c.shape
 	oh, ow := s.OutSize(h, w)
+	plane, pixels := s.Deep.Elements()*h*w, s.Deep.Places()*oh*ow
 	mem := bytesArena(scratch)
 	if conv, ok := c.ofPlanes(); ok {
-		in, out := slab.View[float32](mem.take(4*s.InChannels*h*w)), slab.View[float32](mem.take(4*s.OutChannels*oh*ow))
+		in, out := slab.View[float32](mem.take(4*s.InChannels*plane)), slab.View[float32](mem.take(4*s.OutChannels*pixels))
 		Dequantize(in, x, zero, 1)
 		conv.Run(out, in, 1, h, w, slab.View[float32](mem.take(4*conv.ScratchLen(h, w))))
 		sums := slab.View[int32](slab.Bytes(out))
@@ -127,16 +129,16 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 			sums[i] = int32(v)
 		}
 		for o := range s.OutChannels {
-			done(sums[o*oh*ow:][:oh*ow], o, 0)
+			done(sums[o*pixels:][:pixels], o, 0)
 		}
 		return
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.KernelH * s.KernelW
-	rows := inPairs.rows(oh*ow, og, k)
-	l := s.lattice(h, w, oh, ow)
-	planes, line := slab.View[int16](mem.take(2*cg*l.len)), slab.View[int16](mem.take(2*w))
-	taps, pixels := slab.View[int32](mem.take(8*inPairs.steps(k))), slab.View[int32](mem.take(4*rows))
+	k := cg * s.taps()
+	rows := inPairs.rows(pixels, og, k)
+	l := s.volume(s.Deep, h, w, oh, ow)
+	planes, line := slab.View[int16](mem.take(2*cg*l.volume)), slab.View[int16](mem.take(2*w))
+	taps, where := slab.View[int32](mem.take(8*inPairs.steps(k))), slab.View[int32](mem.take(4*rows))
 	turned := slab.View[int32](mem.take(4 * rows * og))
 	l.taps(taps[:k], cg)
 	if k%2 != 0 {
@@ -144,21 +146,21 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 	}
 	flip := x.flip()
 	for g := range c.groups {
-		in := x.Data[g*cg*h*w:][:cg*h*w]
+		in := x.Data[g*cg*plane:][:cg*plane]
 		if l.direct {
 			kernel.WidenBytes(kernel.Ptr(planes), kernel.Ptr(in), len(in), flip, zero-flip)
 		} else {
 			clear(planes)
 			for ch := range cg {
-				l.spreadBytes(planes[ch*l.len:][:l.len], line, in[ch*h*w:][:h*w], flip, zero-flip)
+				l.spreadBytes(planes[ch*l.volume:][:l.volume], line, in[ch*plane:][:plane], flip, zero-flip, 0)
 			}
 		}
 		left := Left{taps: func(panels []int16, from, n int) {
-			px := pixels[:kernel.RoundUp(n, kernel.MR)]
+			px := where[:kernel.RoundUp(n, kernel.MR)]
 			l.pixels(px, from, n, ow)
 			kernel.PackTaps(kernel.Ptr(panels), kernel.Ptr(planes), kernel.Ptr(taps), len(taps), kernel.Ptr(px), len(px)/kernel.MR)
 		}}
-		MultiplyBytes(oh*ow, &c.groups[g], &left, mem, func(sums []int32, ld, from, n int) {
+		MultiplyBytes(pixels, &c.groups[g], &left, mem, func(sums []int32, ld, from, n int) {
 			y, x := slab.View[float32](slab.Bytes(turned)), slab.View[float32](slab.Bytes(sums))
 			kernel.Transpose(kernel.Ptr(y), n, kernel.Ptr(x), ld, n, og)
 			for o := range og {
@@ -168,8 +170,16 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 	}
 }
 
-// spreadBytes is spread for bytes, which it widens, by way of line.
-func (l *lattice) spreadBytes(dst, line []int16, x []byte, flip, zero int) {
+// spreadBytes is spread for bytes, which it widens, by way of line, from an axis of deep on.
+func (l *lattice) spreadBytes(dst, line []int16, x []byte, flip, zero, axis int) {
+	if axis < len(l.deep) {
+		a, step := &l.deep[axis], l.step(axis)
+		size := len(x) / max(a.Size, 1)
+		for i := range min(a.Size, l.depth(axis)-a.Before) {
+			l.spreadBytes(dst[(a.Before+i)*step:][:step], line, x[i*size:][:size], flip, zero, axis+1)
+		}
+		return
+	}
 	top, left := l.window.PadTop, l.window.PadLeft
 	n := min(l.w, l.cols-left)
 	if n <= 0 {

@@ -549,7 +549,7 @@ const oneShape = (d) => {
 
 /** Convolutions of bytes: places of scale and zero point of x, of the weights, of the result, and of the bias. @type {(linear: boolean) => Maker} */
 const byteConvolution = (linear) => (d) => {
-  const { kernel, sizes } = window(d, { most: 2 });
+  const { kernel, sizes } = window(d);
   if (linear) byteKernels(d);
   const group = d.maybe('group', d.int(1, 3), 1, 0.5);
   const [inner, outer] = [d.int(1, 4), d.pick([1, 2, 4, 5, 8])];

@@ -81,6 +81,9 @@ func TestStaticQuantizationIsFused(t *testing.T) {
 		{"a convolution to float32", func(s quantSketch) *ir.Graph {
 			return s.output(s.node("Conv", conv, s.pair(s.input(1, 3, 7, 6), a), weights(s), s.weights(9)))
 		}, []string{qu, "ConvInteger"}},
+		{"a convolution of volumes", func(s quantSketch) *ir.Graph {
+			return s.output(s.q(s.node("Conv", nil, s.pair(s.input(1, 3, 4, 5, 6), a), s.dq(s.bytes(ir.Int8, 9, 3, 2, 3, 3), int8s(nine...), 0)), c))
+		}, []string{qu, "QLinearConv"}},
 		{"two convolutions, one after another", func(s quantSketch) *ir.Graph {
 			y := s.pair(s.node("Conv", conv, s.pair(s.input(1, 3, 7, 6), a), weights(s)), b)
 			return s.output(s.q(s.node("Conv", nil, y, s.dq(s.bytes(ir.Uint8, 4, 9, 1, 1), gridAt(ir.Uint8, 128, 0.01), 0)), c))

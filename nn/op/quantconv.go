@@ -14,7 +14,7 @@ var quantConvRows = []Row{{
 	Name: "ConvInteger", Since: 10,
 	In: []In{{Name: "x", Types: byteTypes, Var: 'T'}, {Name: "w", Types: byteTypes, Var: 'U'},
 		{Name: "x_zero_point", Types: byteTypes, Var: 'T', Opt: true}, {Name: "w_zero_point", Types: byteTypes, Var: 'U', Opt: true}},
-	Out: []Out{{Name: "y", Type: ir.Int32}}, Attrs: quantConvAttrs, Rank: secondRank, Check: checkPlanar, Limits: planarLimits,
+	Out: []Out{{Name: "y", Type: ir.Int32}}, Attrs: quantConvAttrs, Rank: secondRank,
 	Plan: func(c *Call) error {
 		return planByteConv(c, operands{a: 0, b: 1, az: 2, bz: 3, as: absent, bs: absent, ys: absent, yz: absent, bias: absent})
 	},
@@ -23,7 +23,7 @@ var quantConvRows = []Row{{
 	In: []In{{Name: "x", Types: byteTypes, Var: 'T'}, {Name: "x_scale", Types: float32Only}, {Name: "x_zero_point", Types: byteTypes, Var: 'T'},
 		{Name: "w", Types: byteTypes, Var: 'U'}, {Name: "w_scale", Types: float32Only}, {Name: "w_zero_point", Types: byteTypes, Var: 'U'},
 		{Name: "y_scale", Types: float32Only}, {Name: "y_zero_point", Types: byteTypes, Var: 'Y'}, {Name: "B", Types: 1 << ir.Int32, Opt: true}},
-	Out: []Out{{Name: "y", Var: 'Y'}}, Attrs: quantConvAttrs, Rank: sameRank, Check: checkPlanar, Limits: planarLimits,
+	Out: []Out{{Name: "y", Var: 'Y'}}, Attrs: quantConvAttrs, Rank: sameRank,
 	Plan: func(c *Call) error {
 		return planByteConv(c, operands{a: 0, as: 1, az: 2, b: 3, bs: 4, bz: 5, ys: 6, yz: 7, bias: 8})
 	},
@@ -42,24 +42,10 @@ var quantConvRows = []Row{{
 	},
 }}
 
-const planarLimits = "over 1 and 2 dimensions only"
-
-func checkPlanar(n *ir.Node) string {
-	for _, v := range n.Inputs {
-		if v != nil && (v.Known && len(v.Dims) > 4 || v.Const != nil && len(v.Const.Dims) > 4) {
-			return "over more than 2 dimensions"
-		}
-	}
-	return ""
-}
-
 func planByteConv(c *Call, o operands) error {
 	x, w := o.in(c, o.a).Dims, o.in(c, o.b).Dims
 	if len(x) < 3 || len(x) != len(w) {
 		return c.Fail("x has dimensions ", x, " and the weights ", w)
-	}
-	if len(x) > 4 {
-		return unsupported(c, "over more than 2 dimensions")
 	}
 	if k, ok := c.Ints("kernel_shape"); ok && !isList(k, w[2:]) {
 		return c.Fail("kernel_shape is ", intsOf(k), ", but the weights have dimensions ", w)
@@ -95,10 +81,11 @@ func planByteConv(c *Call, o operands) error {
 	if err := win.check(c, x[1]); err != nil {
 		return err
 	}
-	shape.Window = win.Window
+	shape.Window, shape.Deep = win.Window, win.deep
 	height, width := win.h, win.w
 	oh, ow := shape.OutSize(height, width)
-	if oh == 0 || ow == 0 {
+	plane := win.deep.Places() * oh * ow
+	if plane == 0 {
 		return win.tooSmall(c)
 	}
 	t := ir.Int32
@@ -109,15 +96,15 @@ func planByteConv(c *Call, o operands) error {
 		t = o.in(c, o.yz).Type
 	}
 	c.Out(0, t, win.dims(c, x[0], w[0], oh, ow)...)
-	if c.Err != nil || x[0]*w[0]*oh*ow == 0 {
+	if c.Err != nil || x[0]*w[0] == 0 {
 		c.Step = nothing{}
 		return nil
 	}
-	if ir.Elements(w[1:]) == 0 || height*width == 0 {
+	if ir.Elements(w[1:]) == 0 || ir.Elements(x[2:]) == 0 {
 		return c.Fail("weights ", w, " and x ", x, " have no elements")
 	}
 	s := Into[byteConv](c)
-	s.operands, s.shape, s.out, s.clamp, s.images, s.h, s.w, s.plane = o, shape, t, clampOf(c.Node), x[0], height, width, oh*ow
+	s.operands, s.shape, s.out, s.clamp, s.images, s.h, s.w, s.plane = o, shape, t, clampOf(c.Node), x[0], height, width, plane
 	known := o.in(c, o.b).Host != nil && (o.in(c, o.bz) == nil || o.in(c, o.bz).Host != nil)
 	s.repack = !known
 	if known {
@@ -129,7 +116,7 @@ func planByteConv(c *Call, o operands) error {
 	if s.repack {
 		s.zeros, s.packed = room.take(4*w[0]), room.take(s.conv.RepackSize())
 	}
-	s.scales, s.row, s.rest = room.take(4*w[0]), room.take(4*oh*ow), 0
+	s.scales, s.row, s.rest = room.take(4*w[0]), room.take(4*plane), 0
 	s.quantized = room.take(0)
 	if o.dynamic {
 		room.take(ir.Elements(x))

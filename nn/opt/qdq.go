@@ -164,7 +164,7 @@ func (r *rewriter) quantizeProduct(n, at *ir.Node, y *onGrid) {
 		if conv || gemm && n.Int("transB", 0) != 0 {
 			axis = 0
 		}
-		if conv && (rank < 3 || rank > 4) || !conv && rank != 2 || columns > 1 && (w.axis != axis && w.axis != axis-rank || columns != c.Dims[axis]) {
+		if conv && rank < 3 || !conv && rank != 2 || columns > 1 && (w.axis != axis && w.axis != axis-rank || columns != c.Dims[axis]) {
 			return
 		}
 		columns = c.Dims[axis]
