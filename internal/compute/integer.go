@@ -404,6 +404,12 @@ func QuantizeSums(y []byte, ldy int, sums []int32, ld, rows, n int, scales []flo
 	}
 }
 
+// QuantizePlane writes sums and a bias, times a scale.
+func QuantizePlane(y []byte, sums []int32, bias int32, scale float32, g Grid) {
+	lo, hi := g.bounds()
+	kernel.QuantizePlane(kernel.Ptr(y), kernel.Ptr(sums), len(sums), int(bias), scale, lo, hi, g.Zero)
+}
+
 // ScaleSums writes rows of n sums, ld apart, times scales, plus bias, where there is one, both
 // by column.
 func ScaleSums(y []float32, ldy int, sums []int32, ld, rows, n int, scales, bias []float32, clamp Clamp) {

@@ -320,6 +320,17 @@ var integerCases = []kernelCase{
 	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
 		ScaleSums(f, n, view[int32](slab.Bytes(slice(f, n))), n, 1, n, f, f, -inf, inf)
 	})},
+	{"QuantizePlane", func(c *call) {
+		x, bias, scale := c.longs(c.size(60), 1<<24), c.r.IntN(1<<20)-1<<19, c.scale()*1e-5
+		lo, hi, zero := c.byteBounds()
+		k, t := c.room(len(x), 1, func(i int) float64 {
+			return float64(uint8(int(steps(float32(x[i]+int32(bias))*scale, lo, hi)) + zero))
+		}, readUint8)
+		QuantizePlane(Ptr(k), Ptr(x), len(x), bias, scale, lo, hi, zero)
+		quantizePlaneScalar(Ptr(t), Ptr(x), len(x), bias, scale, lo, hi, zero)
+	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
+		QuantizePlane(b, view[int32](slab.Bytes(slice(f, n))), n, 3, 0.1, -128, 127, 0)
+	})},
 	{"Levels", func(c *call) {
 		bits, n := 2+2*c.r.IntN(2), 16*c.r.IntN(5)
 		x, scale, zero := c.octets(n*bits/8), c.scale(), float32(c.r.IntN(20))/2

@@ -267,6 +267,14 @@ func quantizeSumsScalar(dst *uint8, src *int32, n int, scales *float32, lo, hi f
 	}
 }
 
+// QuantizePlane is QuantizeSums with one scale, and one bias that is added to the sums.
+func quantizePlaneScalar(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = uint8(grid(float32(float32(v+int32(bias))*scale), lo, hi) + int32(zero))
+	}
+}
+
 // Levels writes n elements of 4 or 2 bits, a multiple of 16, less zero, times scale. The first
 // of a byte is in its lowest bits.
 //

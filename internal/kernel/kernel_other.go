@@ -209,6 +209,11 @@ func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32
 	quantizeSumsScalar(dst, src, n, scales, lo, hi, zero)
 }
 
+// QuantizePlane writes int32 sums and a bias as bytes; its twin has the loop.
+func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int) {
+	quantizePlaneScalar(dst, src, n, bias, scale, lo, hi, zero)
+}
+
 // Levels widens elements of 4 or 2 bits; its twin has the loop.
 func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32) {
 	levelsScalar(dst, src, n, bits, scale, zero)

@@ -209,6 +209,11 @@ func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, 
 //go:noescape
 func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)
 
+// QuantizePlane writes int32 sums and a bias as bytes; its twin has the loop.
+//
+//go:noescape
+func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int)
+
 // Levels widens elements of 4 or 2 bits; its twin has the loop.
 //
 //go:noescape

@@ -25298,6 +25298,162 @@ TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
 	End
 	RET
 
+// func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int)
+TEXT ·QuantizePlane(SB), NOSPLIT, $0-56
+	// src is R0
+	I64Load src+8(FP)
+	Set R0
+	// bias is V0
+	// scale is V1
+	I64Load bias+24(FP)
+	I32WrapI64
+	I32x4Splat
+	Set V0
+	F32Load scale+32(FP)
+	F32x4Splat
+	Set V1
+	// dst is R1
+	I64Load dst+0(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// zero is V2
+	// mask is V3
+	// v is V4
+	I64Load zero+48(FP)
+	I32WrapI64
+	I16x8Splat
+	Set V2
+	V128Const $71777214294589695, $71777214294589695
+	Set V3
+	// lo is V5
+	// hi is V6
+	F32Load lo+36(FP)
+	F32x4Splat
+	Set V5
+	F32Load hi+40(FP)
+	F32x4Splat
+	Set V6
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Get V0
+			I32x4Add
+			F32x4ConvertI32x4S
+			Get V1
+			F32x4Mul
+			F32x4Nearest
+			Get V5
+			F32x4Pmax
+			Get V6
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Get R0
+			I32WrapI64
+			V128Load $16
+			Get V0
+			I32x4Add
+			F32x4ConvertI32x4S
+			Get V1
+			F32x4Mul
+			F32x4Nearest
+			Get V5
+			F32x4Pmax
+			Get V6
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			I16x8NarrowI32x4S
+			Get V2
+			I16x8Add
+			Get V3
+			V128And
+			Set V4
+			Get R1
+			I32WrapI64
+			Get V4
+			Get V4
+			I8x16NarrowI16x8U
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Get V0
+			I32x4Add
+			F32x4ConvertI32x4S
+			Get V1
+			F32x4Mul
+			F32x4Nearest
+			Get V5
+			F32x4Pmax
+			Get V6
+			F32x4Pmin
+			I32x4TruncSatF32x4S
+			Set V4
+			Get V4
+			Get V4
+			I16x8NarrowI32x4S
+			Get V2
+			I16x8Add
+			Set V4
+			Get R1
+			I32WrapI64
+			Get V4
+			I16x8ExtractLaneS $0, $0
+			I64ExtendI32S
+			I64Store8 $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $1
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)
 TEXT ·Levels(SB), NOSPLIT, $0-40
 	// dst is R0

@@ -192,19 +192,17 @@ func (s *byteConv) Run(a *Args) {
 				copy(y.Int32s()[at:], sums)
 				return
 			}
+			if s.out != ir.Float32 {
+				add := int32(0)
+				if bias != nil {
+					add = bias.Int32s()[channel]
+				}
+				compute.QuantizePlane(y.Data[at:], sums, add, scales[channel], grid)
+				return
+			}
 			list := row[:len(sums)]
 			for i := range list {
 				list[i] = scales[channel]
-			}
-			if s.out != ir.Float32 {
-				if bias != nil {
-					add := bias.Int32s()[channel]
-					for i := range sums {
-						sums[i] += add
-					}
-				}
-				compute.QuantizeSums(y.Data[at:], 0, sums, 0, 1, len(sums), list, grid)
-				return
 			}
 			out := y.Float32s()[at:][:len(sums)]
 			if bias == nil {

@@ -16,6 +16,7 @@ func quantized(file *asm.File) {
 	dequantize(file)
 	scaleSums(file)
 	quantizeSums(file)
+	quantizePlane(file)
 	levels(file)
 	nibbleRow(file)
 }
@@ -477,6 +478,18 @@ func quantizeSums(file *asm.File) {
 			x, s := f.Ptr("src"), f.Ptr("scales")
 			quantizedBytes(f, []asm.Ptr{x, s}, func(u int64) asm.V { return x.V(16 * u).ConvertI32().Mul(s.V(16 * u)) },
 				func() asm.V { return x.Splat(0).ConvertI32().Mul(s.Splat(0)) })
+		})
+}
+
+func quantizePlane(file *asm.File) {
+	file.Func("func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int)",
+		"QuantizePlane writes int32 sums and a bias as bytes; its twin has the loop.",
+		func(f *asm.Func) {
+			x, bias, scale := f.Ptr("src"), f.NewV("bias"), f.NewV("scale")
+			bias.Set(f.ArgInt("bias").SplatI32())
+			scale.Set(f.ArgF32("scale").Splat())
+			of := func(v asm.V) asm.V { return v.AddI32(bias).ConvertI32().Mul(scale) }
+			quantizedBytes(f, []asm.Ptr{x}, func(u int64) asm.V { return of(x.V(16 * u)) }, func() asm.V { return of(x.Splat(0)) })
 		})
 }
 
