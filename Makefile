@@ -79,19 +79,18 @@ WHOLE := $(BUILT) $(DIST)/normwasm.full.scalar.wasm
 build: $(WHOLE)
 
 # Small rather than fast where it does not count: what is inlined is there twice. The inner loops of compute, of
-# nn and of the kernels call small functions and keep their inlining; norm has none of its own. So does what Go's
-# runtime is made of, and in the edition that trains the runtime itself: a page starts a little sooner, for a browser
-# compiles each function when it is first called. In the edition for models that would take 8 KB, which it does not
-# have. The allocator's specialized variants and the newer garbage collector serve larger heaps.
+# nn and of the kernels call small functions and keep their inlining; norm has none of its own. So do Go's runtime and what
+# it is made of: it takes 6 KB, and models are there up to a third sooner, for a browser also has fewer functions to compile.
+# The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
-INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel internal/... sync/atomic unicode/utf8 math/bits slices
+INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel runtime internal/... sync/atomic unicode/utf8 math/bits slices
 COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "$(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
-	  go build $(COMPACT) $(if $(filter train.simd,$*),-gcflags=runtime=) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
+	  go build $(COMPACT) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/shorten/cmd/shorten $(BIN)/$*.wasm $(BIN)/$*.wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 

@@ -19,10 +19,13 @@ const (
 	LocalTee     = 0x22
 	GlobalGet    = 0x23
 	GlobalSet    = 0x24
+	I64Store     = 0x37
 	I32Const     = 0x41
 	I64Const     = 0x42
 	I32Add       = 0x6a
+	I32Sub       = 0x6b
 	I64Add       = 0x7c
+	I64Or        = 0x84
 	I32WrapI64   = 0xa7
 	I64ExtendU   = 0xad
 

@@ -67,6 +67,17 @@ func constant(v int32) instruction {
 	}
 }
 
+// long is an i64.const of a value below 1<<62.
+func long(v int64) instruction {
+	b := []byte{code.I64Const}
+	for rest := v; ; rest >>= 7 {
+		if rest < 0x40 {
+			return instruction{code.Instruction{Op: code.I64Const, Value: v}, append(b, byte(rest))}
+		}
+		b = append(b, byte(rest&0x7f|0x80))
+	}
+}
+
 // noResult is the type of a block that leaves nothing on the stack, as a signed number.
 const noResult = -0x40
 

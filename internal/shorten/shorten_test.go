@@ -30,6 +30,7 @@ var (
 	getX     = []byte{0x20, 2}
 	setX     = []byte{0x21, 2}
 	call     = []byte{0x41, 0, 0x10, 0x07, 0x23, 0, 0x21, 1}
+	lower    = []byte{0x20, 1, 0x41, 8, 0x6b, 0x22, 1, 0x24, 0}
 	prologue = []byte{0x23, 0, 0x21, 1}
 	load     = []byte{0x29, 3, 0}
 	store    = []byte{0x37, 3, 0}
@@ -151,6 +152,52 @@ func TestRewrites(t *testing.T) {
 				c.want = c.in
 			}
 			check(t, c.in, c.want)
+		})
+	}
+}
+
+// push leaves the return address of a call in function 3.
+func push(block byte) []byte {
+	return seq(lower, getSP, []byte{0x42, 0x80 | block, 0x80, 0x0c}, []byte{0x37, 3, 0, 0x41, 0, 0x10, 7})
+}
+
+// shortPush is the same with the function's number in local 2.
+func shortPush(block byte) []byte {
+	return seq(lower, getSP, []byte{0x20, 2, 0x42, block, 0x84}, []byte{0x37, 3, 0, 0x41, 0, 0x10, 7})
+}
+
+func TestReturnAddresses(t *testing.T) {
+	number := []byte{0x42, 0x80, 0x80, 0x0c, 0x21, 2} // 3<<16, set to local 2
+	far := []byte{0x42, 0xff, 0xff, 0x0f}             // block 65535
+	drop := []byte{0x1a}
+	for name, c := range map[string]struct{ locals, in, wantLocals, want []byte }{
+		"one":                 {[]byte{1, 1, 0x7f}, seq(push(5), drop), []byte{2, 1, 0x7f, 1, 0x7e}, seq(number, shortPush(5), drop)},
+		"two":                 {[]byte{1, 1, 0x7f}, seq(push(5), drop, push(6), drop), []byte{2, 1, 0x7f, 1, 0x7e}, seq(number, shortPush(5), drop, shortPush(6), drop)},
+		"other locals":        {[]byte{2, 1, 0x7f, 1, 0x7e}, seq(getX, setX, push(5), drop, getX, []byte{0x22, 2}, setX, getSP, drop), []byte{2, 1, 0x7f, 2, 0x7e}, seq(number, []byte{0x20, 3, 0x21, 3}, shortPush(5), drop, []byte{0x20, 3, 0x22, 3, 0x21, 3}, getSP, drop)},
+		"of other types":      {[]byte{3, 1, 0x7f, 1, 0x7d, 2, 0x7c}, seq(getX, setX, push(5), drop, []byte{0x20, 4, 0x21, 3}), []byte{4, 1, 0x7f, 1, 0x7e, 1, 0x7d, 2, 0x7c}, seq(number, []byte{0x20, 3, 0x21, 3}, shortPush(5), drop, []byte{0x20, 5, 0x21, 4})},
+		"last block":          {[]byte{1, 1, 0x7f}, seq(lower, getSP, far, store), []byte{2, 1, 0x7f, 1, 0x7e}, seq(number, lower, getSP, []byte{0x20, 2, 0x42, 0xff, 0xff, 3, 0x84}, store)},
+		"of two functions":    {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, []byte{0x42, 0x80, 0x80, 0x10}, store, push(5), drop)},
+		"a small number":      {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, []byte{0x42, 5}, store)},
+		"a negative number":   {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, []byte{0x42, 0x80, 0x80, 0x40}, store)},
+		"a number of 33 bits": {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, []byte{0x42, 0x80, 0x80, 0x80, 0x80, 0x10}, store)},
+		"stored elsewhere":    {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, far, []byte{0x37, 3, 8})},
+		"another address":     {locals: []byte{2, 1, 0x7f, 1, 0x7f}, in: seq(lower, getX, far, store)},
+		"computed with":       {locals: []byte{1, 1, 0x7f}, in: seq(lower, getSP, far, far, []byte{0x7c}, store)},
+		"an argument":         {locals: []byte{1, 1, 0x7f}, in: seq(getSP, far, store)},
+		"lowered by a frame":  {locals: []byte{1, 1, 0x7f}, in: seq([]byte{0x20, 1, 0x41, 16, 0x6b, 0x22, 1, 0x24, 0}, getSP, far, store)},
+		"argument and call":   {[]byte{1, 1, 0x7f}, seq(getSP, []byte{0x42, 0x80, 0x80, 0x10}, store, push(5), drop), []byte{2, 1, 0x7f, 1, 0x7e}, seq(number, getSP, []byte{0x42, 0x80, 0x80, 0x10}, store, shortPush(5), drop)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.want == nil {
+				c.want, c.wantLocals = c.in, c.locals
+			}
+			got, err := Module(custom(goFunction, c.locals, seq(prologue, c.in)))
+			require.NoError(t, err)
+			want := custom(goFunction, c.wantLocals, seq(prologue, c.want))
+			assert.Equal(t, want, got)
+			again, err := Module(got)
+			require.NoError(t, err)
+			assert.Equal(t, want, again, "nothing is left to do")
 		})
 	}
 }
