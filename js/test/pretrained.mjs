@@ -1,17 +1,17 @@
 // Folders of pretrained models as transformers.js loads them, made by code: small networks with weights drawn from a seed, in
 // the spelling of those who write such files. fp32 is what PyTorch's exporter gives; fp16 what onnxconverter-common makes of it;
 // q8 what onnxruntime's quantize_dynamic does (DynamicQuantizeLinear, MatMulInteger, Cast, Mul), with weights of int8, of uint8
-// with a zero point, or of int8 with a scale for each column; q4 what its MatMulNBitsQuantizer does (MatMulNBits).
+// with a zero point, or of int8 with a scale for each column; q4 and q2 what its MatMulNBitsQuantizer does (MatMulNBits).
 import { toHalf } from '../src/half.js';
 import { model } from './data.mjs';
 import { files as tokenizers } from './tokenizers.mjs';
 import { byteFallback, normal } from './writing.mjs';
 
-/** @typedef {'fp32' | 'fp16' | 'q8' | 'q4' | 'q4f16'} DType */
+/** @typedef {'fp32' | 'fp16' | 'q8' | 'q4' | 'q4f16' | 'q2'} DType */
 /** The ends of the files' names. */
-const suffixes = { fp32: '', fp16: '_fp16', q8: '_quantized', q4: '_q4', q4f16: '_q4f16' };
+const suffixes = { fp32: '', fp16: '_fp16', q8: '_quantized', q4: '_q4', q4f16: '_q4f16', q2: '_q2' };
 /** @type {DType[]} */
-export const dtypes = ['fp32', 'fp16', 'q8', 'q4', 'q4f16'];
+export const dtypes = ['fp32', 'fp16', 'q8', 'q4', 'q4f16', 'q2'];
 
 const product = (/** @type {number[]} */ dims) => dims.reduce((a, b) => a * b, 1);
 const [float, uint8, int8, int32, int64, bool, half] = [1, 2, 3, 6, 7, 9, 10];
@@ -83,7 +83,7 @@ class Graph {
    * @param {Float32Array} [bias]
    */
   linear(name, x, { k, n, data }, bias) {
-    const y = this.dtype === 'q8' ? this.#dynamic(name, x, k, n, data) : this.dtype.startsWith('q4') ? this.#blocks(name, x, k, n, data)
+    const y = this.dtype === 'q8' ? this.#dynamic(name, x, k, n, data) : /^q[24]/.test(this.dtype) ? this.#blocks(name, x, k, n, data)
       : this.node('MatMul', [x, this.floats(`${name}.weight`, [k, n], data)]);
     return bias ? this.node('Add', [this.floats(`${name}.bias`, [n], bias), y]) : y;
   }
@@ -111,9 +111,10 @@ class Graph {
   /** @param {string} name @param {string} x @param {number} k @param {number} n @param {Float32Array} data */
   #blocks(name, x, k, n, data) {
     const { zeros = false, accuracy } = this.options;
-    const q = blocks(n, k, (i, j) => data[j * n + i], zeros);
-    return this.node('com.microsoft/MatMulNBits', [x, this.constant(`${name}.weight_Q4`, [n, q.count, 16], q.data, uint8), this.floats(`${name}.weight_scales`, [n * q.count], q.scales),
-      ...zeros ? [this.constant(`${name}.weight_zero_points`, [q.zeros.length], q.zeros, uint8)] : []], { K: k, N: n, bits: 4, block_size: 32, ...accuracy !== undefined && { accuracy_level: accuracy } });
+    const bits = Number(this.dtype[1]);
+    const q = blocks(bits, n, k, (i, j) => data[j * n + i], zeros);
+    return this.node('com.microsoft/MatMulNBits', [x, this.constant(`${name}.weight_Q${bits}`, [n, q.count, 4 * bits], q.data, uint8), this.floats(`${name}.weight_scales`, [n * q.count], q.scales),
+      ...zeros ? [this.constant(`${name}.weight_zero_points`, [q.zeros.length], q.zeros, uint8)] : []], { K: k, N: n, bits, block_size: 32, ...accuracy !== undefined && { accuracy_level: accuracy } });
   }
 
   /** Rows of a table. @param {string} name @param {string} ids @param {number} rows @param {number} width @param {Float32Array} data */
@@ -225,32 +226,35 @@ function quantize(how, n, data) {
 }
 
 /**
- * Rows of 4-bit numbers in blocks of 32, the lower half of a byte first.
+ * Rows of 2-bit or 4-bit numbers in blocks of 32, the lowest bits of a byte first.
+ * @param {number} bits
  * @param {number} rows
  * @param {number} k
  * @param {(row: number, j: number) => number} at
  * @param {boolean} asymmetric
  */
-function blocks(rows, k, at, asymmetric) {
+function blocks(bits, rows, k, at, asymmetric) {
   const count = Math.ceil(k / 32);
+  const per = 8 / bits;
+  const middle = 2 ** (bits - 1);
   const scales = new Float32Array(rows * count);
-  const data = new Uint8Array(rows * count * 16);
-  const half = Math.ceil(count / 2);
-  const zeros = new Uint8Array(rows * half);
+  const data = new Uint8Array(rows * count * 32 / per);
+  const zeros = new Uint8Array(rows * Math.ceil(count / per));
   for (let row = 0; row < rows; row++) {
     for (let b = 0; b < count; b++) {
       const values = Array.from({ length: 32 }, (_, i) => (b * 32 + i < k ? at(row, b * 32 + i) : 0));
       const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
       const most = values.reduce((a, v) => (Math.abs(v) > Math.abs(a) ? v : a), 0);
-      // float16 has the scales exactly.
-      const scale = Math.max(Math.abs(asymmetric ? (high - low) / 15 : most / 8), 2 ** -14);
-      const exact = (asymmetric || most < 0 ? 1 : -1) * 2 ** Math.floor(Math.log2(scale)) * (Math.round(scale / 2 ** Math.floor(Math.log2(scale)) * 512) / 512);
-      const zero = asymmetric ? Math.round(-low / exact) : 8;
-      scales[row * count + b] = exact;
-      zeros[row * half + (b >> 1)] |= zero << (4 * (b & 1));
+      const size = Math.max(asymmetric ? (high - low) / (2 * middle - 1) : Math.abs(most) / middle, 2 ** -14);
+      // Of ten digits, which float16 has.
+      const unit = 2 ** (Math.floor(Math.log2(size)) - 9);
+      const scale = (asymmetric || most < 0 ? 1 : -1) * Math.round(size / unit) * unit;
+      const zero = asymmetric ? Math.round(-low / scale) : middle;
+      scales[row * count + b] = scale;
+      zeros[row * Math.ceil(count / per) + Math.floor(b / per)] |= zero << (bits * (b % per));
       values.forEach((v, i) => {
-        const q = Math.min(15, Math.max(0, Math.round(v / exact) + zero));
-        data[(row * count + b) * 16 + (i >> 1)] |= q << (4 * (i & 1));
+        const q = Math.min(2 * middle - 1, Math.max(0, Math.round(v / scale) + zero));
+        data[((row * count + b) * 32 + i) / per | 0] |= q << (bits * (i % per));
       });
     }
   }

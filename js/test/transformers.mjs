@@ -11,7 +11,7 @@ export const goldenRuns = [['operations'], ['features', 'q8'], ['gpt2', 'q8'], [
  * other sums than we do: a few units of its last place, 2⁻¹¹, by the last layer. Where x is quantized, an x that rounds up here and down there
  * is off by a step of 1/255 of its range, and what is summed of 64 of them by a 64th of that.
  */
-const tolerances = { default: 1e-5, fp32: 1e-5, fp16: 4e-3, q8: 1e-3, q4: 1e-5, q4f16: 4e-3 };
+const tolerances = { default: 1e-5, fp32: 1e-5, fp16: 4e-3, q8: 1e-3, q4: 1e-5, q2: 1e-5, q4f16: 4e-3 };
 
 /** @param {string} name of the run @param {any} got @param {any} want */
 export function compare(name, got, want) {
