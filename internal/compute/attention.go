@@ -417,7 +417,9 @@ func (a *Attention) RunFew(h *Few, scratch []float32) {
 func Rotate(y, x, cos, sin []float32, interleaved bool) {
 	n := len(cos)
 	sin = sin[:n]
-	copy(y[2*n:], x[2*n:])
+	if len(x) > 2*n {
+		copy(y[2*n:], x[2*n:])
+	}
 	if interleaved {
 		x, y = x[:2*n], y[:2*n]
 		for i, c := range cos {

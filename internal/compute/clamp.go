@@ -15,8 +15,8 @@ var (
 
 // bounds returns the limits that the kernels take.
 func (c Clamp) bounds() (lo, hi float32) {
-	if c == NoClamp {
-		return float32(math.Inf(-1)), float32(math.Inf(1))
+	if c.Lo == 0 && c.Hi == 0 { // NoClamp
+		return -inf, inf
 	}
 	return c.Lo, c.Hi
 }

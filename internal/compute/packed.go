@@ -221,9 +221,8 @@ func (b *PackedB) AddRow(y, x, scratch []float32) { b.row(y, x, FromY, nil, NoCl
 // laid out. It wants 8 elements of scratch, and 8 more for a bias.
 func (b *PackedB) row(y, x []float32, start Start, bias []float32, clamp Clamp, scratch []float32) {
 	full, rest := b.n/kernel.NR, b.n%kernel.NR
-	lo, hi := NoClamp.bounds()
 	for k := 0; k < b.k; k += b.depth {
-		kc := min(b.depth, b.k-k)
+		kc, lo, hi := min(b.depth, b.k-k), -inf, inf
 		if k+kc == b.k {
 			lo, hi = clamp.bounds()
 		}

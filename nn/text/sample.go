@@ -52,14 +52,15 @@ func (s *sampler) start(o Sampling) {
 
 // next chooses a token.
 func (s *sampler) next(logits []float32) (int32, error) {
-	best := 0
+	best, top := 0, float32(math.Inf(-1))
 	for i, v := range logits {
+		if v <= top { // most are, and no NaN is
+			continue
+		}
 		if v != v {
 			return 0, ir.Load("text: the logit of token ", i, " is NaN: the weights are damaged, or too large for float32")
 		}
-		if v > logits[best] {
-			best = i
-		}
+		best, top = i, v
 	}
 	if s.Temperature == 0 || math.IsInf(float64(logits[best]), 0) {
 		return int32(best), nil
