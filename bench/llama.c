@@ -1,5 +1,5 @@
 // What a decoder of llama2.c's files costs as a plain loop in C, without SIMD: the same arithmetic as llama2.c's run.c (Andrej Karpathy,
-// MIT licence), written anew for a module without a library. bench/run.mjs compiles it:
+// MIT licence), written anew for a module without a library. bench/generate.mjs compiles it, with and without -ffast-math:
 //   clang --target=wasm32 -O3 -ffast-math -nostdlib -Wl,--no-entry -Wl,--export-dynamic -mno-simd128 -o bench/dist/llama.wasm bench/llama.c
 #define EXPORT __attribute__((visibility("default")))
 
@@ -68,6 +68,13 @@ static void matmul(float *out, const float *in, const float *w, int n, int d) {
     for (int j = 0; j < n; j++) sum += w[i * n + j] * in[j];
     out[i] = sum;
   }
+}
+
+// All that reading n numbers takes.
+EXPORT float sum(const float *p, int n) {
+  float s = 0;
+  for (int i = 0; i < n; i++) s += p[i];
+  return s;
 }
 
 static void rmsnorm(float *out, const float *in, const float *weight) {
