@@ -338,6 +338,37 @@ func TestGroupQueryAttentionKeepsItsCache(t *testing.T) {
 	}
 }
 
+// What is planned for a token serves the next one, unless something came between.
+func TestGroupQueryAttentionAfterAnything(t *testing.T) {
+	const heads, kvHeads, depth, rows = 4, 2, 8, 24
+	fed := opened(t, sharedDecoder(rows, heads, kvHeads, depth), graph.Options{})
+	kept := opened(t, sharedDecoder(rows, heads, kvHeads, depth), graph.Options{AutoStates: true})
+	r := rand.New(rand.NewPCG(3, 1))
+	var pk, pv *ir.Tensor
+	position := rows
+	for i := range 200 {
+		n := 1 + r.IntN(6)/5*2
+		if position+n > rows {
+			kept.ResetState()
+			position, n = 0, 1+r.IntN(3)
+			pk, pv = float32s(make([]float32, kvHeads*rows*depth), 1, kvHeads, rows, depth), float32s(make([]float32, kvHeads*rows*depth), 1, kvHeads, rows, depth)
+		}
+		q, k, v := random(uint64(i), 1, n, heads*depth), random(uint64(i+1000), 1, n, kvHeads*depth), random(uint64(i+2000), 1, n, kvHeads*depth)
+		lengths, total := i32([]int{1}, int32(position+n-1)), i32(nil, int32(position+n))
+		want := step(t, fed, q, k, v, pk, pv, lengths, total)
+		var given [2]*ir.Tensor
+		if r.IntN(6) == 0 { // the past is told, for this time
+			given = [2]*ir.Tensor{pk, pv}
+		}
+		got := step(t, kept, q, k, v, given[0], given[1], lengths, total)
+		for j := range want {
+			same(t, want[j], got[j], "step %d, output %d", i, j)
+		}
+		pk, pv = want[1], want[2]
+		position += n
+	}
+}
+
 func TestRotaryEmbedding(t *testing.T) {
 	const batch, heads, count, depth = 2, 3, 5, 8
 	for _, pairs := range []int{4, 3} {
