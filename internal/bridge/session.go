@@ -172,6 +172,11 @@ func (b *Bridge) open(all [][]byte, n int, files map[string][]byte, o graph.Opti
 	}
 	readableSymbols(g.Inputs)
 	readableSymbols(g.Outputs)
+	for _, v := range g.Inputs {
+		if t := v.Type; t != ir.Undefined && t != ir.String && (int(t) >= len(DataTypes) || DataTypes[t].Name == "") {
+			return 0, &ir.UnsupportedError{Missing: []string{text.Join("input ", text.Quote(v.Name), " of type ", t.String())}}
+		}
+	}
 	o.Own = true
 	engine, err := graph.NewSession(g, o)
 	if err != nil {

@@ -1,6 +1,6 @@
 // Sessions in this thread's module.
 import { frameSize } from './bridge.js';
-import { ShapeError, aborted, needsFull } from './errors.js';
+import { ShapeError, UnsupportedError, aborted, needsFull } from './errors.js';
 import { readFiles } from './external.js';
 import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
@@ -20,7 +20,7 @@ const listed = (state) => (typeof state === 'object' ? Object.entries(state).fla
 const slabOf = ({ path, target, bytes }) => ({ path, slab: { handle: target.handle }, bytes });
 
 /** What an input is fed: nothing where a state is left out, null for an optional value that is not there. @typedef {Tensor | Tensor[] | null | undefined} Feed */
-/** A tensor in the module's memory. @typedef {{ type: import('../index.js').DataType, dims: readonly number[], address: number, bytes: number, handle: number }} Place */
+/** A tensor in the module's memory; a number is a type that JavaScript has no array for. @typedef {{ type: import('../index.js').DataType | number, dims: readonly number[], address: number, bytes: number, handle: number }} Place */
 /** What an output is. @typedef {Place | Place[] | null} Result */
 
 /** What there is of a state that is left out, and of a count. */
@@ -263,7 +263,7 @@ export class Local {
     const { i32 } = core.memory;
     let at = core.frame;
     const place = () => {
-      const type = /** @type {import('../index.js').DataType} */ (typeName(i32[at]));
+      const type = typeName(i32[at]) ?? i32[at];
       const rank = i32[at + 1];
       const dims = Object.freeze([...i32.subarray(at + 2, at + 2 + rank)]);
       at += 5 + rank;
@@ -284,6 +284,7 @@ export class Local {
     try {
       for (const [i, { name, state }] of this.description.outputs.entries()) {
         const result = /** @type {Place | undefined} */ (found.get(name));
+        for (const { type } of [result ?? []].flat()) if (typeof type === 'number') throw new UnsupportedError(`InferenceSession.run: output ${JSON.stringify(name)} is of ONNX's type ${type}, for which JavaScript has no array`);
         if (!state || !result || !wanted.includes(name)) continue;
         core.call('sessionState', this.#handle, i);
         [result.address, result.bytes, result.handle] = [...core.memory.i32.subarray(core.frame, core.frame + 3)].map((n) => n >>> 0);
@@ -296,7 +297,7 @@ export class Local {
     const made = (result) => {
       if (result === null) return result;
       if (Array.isArray(result)) return result.map(made);
-      const { type, dims, address, bytes, handle } = result;
+      const { type, dims, address, bytes, handle } = /** @type {Place & { type: import('../index.js').DataType }} */ (result);
       if (type === 'string') {
         const texts = core.memory.texts(address, product(dims));
         core.call('free', handle);

@@ -72,4 +72,21 @@ describe('bad input', () => {
       assert.deepEqual([runtime.memory().sessions, runtime.memory().inUse], [0, 0], 'nothing is left behind');
     });
   }
+
+  test('types that JavaScript has no array for', async () => {
+    const cast = (from, to, extra = []) => model({
+      opset: 21, nodes: [{ op: 'Cast', inputs: ['x'], outputs: ['y'], attributes: { to } }, { op: 'Identity', inputs: ['x'], outputs: ['z'] }], inputs: [['x', from, [2]]], outputs: [['y', to, [2]], ['z', from, [2]], ...extra],
+    });
+    await assert.rejects(InferenceSession.create(cast(16, 1)), { name: 'UnsupportedError', message: 'graph: the model needs what is not implemented: input "x" of type bfloat16' });
+    for (const options of [{}, { preferredOutputLocation: /** @type {const} */ ('wasm') }]) {
+      const session = await InferenceSession.create(cast(1, 16), options);
+      const x = new Tensor('float32', [1, 2], [2]);
+      await assert.rejects(session.run({ x }), { name: 'UnsupportedError', message: /^InferenceSession\.run: output "y" is of ONNX's type 16, for which JavaScript has no array$/ });
+      const { z } = await session.run({ x }, ['z']);
+      assert.deepEqual([...await z.getData()], [1, 2]);
+      z.dispose();
+      await session.release();
+    }
+    assert.deepEqual([runtime.memory().tensors, runtime.memory().inUse], [0, 0]);
+  });
 });

@@ -606,3 +606,51 @@ func TestSequencesAsInputs(t *testing.T) {
 		require.Equal(t, []int64{int64(c[0])}, r.Out(want).Int64s())
 	}
 }
+
+// What a graph without branches makes of a sequence is planned again when it has another number of elements of the same shape, or
+// an optional value is there or not.
+func TestSequencesOfOtherLengths(t *testing.T) {
+	n := newNet()
+	list, maybe := n.loose("list", ir.Sequence, ir.Float32), n.loose("maybe", ir.Optional, ir.Float32)
+	joined := n.call(1, "ConcatFromSequence", map[string]*ir.Attr{"axis": attrInt(0)}, list)[0]
+	s := started(t, n.out(n.op("SequenceLength", list), n.op("Neg", joined), n.op("OptionalHasElement", maybe), n.op("SequenceAt", list, fixedTo(longsOf(nil, -1)))), graph.Options{})
+	for _, c := range [][]int{{2, graph.One}, {3, graph.One}, {3, graph.Nothing}, {1, graph.One}, {2, graph.Nothing}} {
+		var dims [][]int
+		for range c[0] {
+			dims = append(dims, []int{2})
+		}
+		if c[1] == graph.One {
+			dims = append(dims, []int{1})
+		}
+		r, err := s.PrepareLists(c, dims, nil)
+		require.NoError(t, err)
+		var want []float32
+		for i := range c[0] {
+			copy(r.In(i).Float32s(), []float32{float32(i), 5})
+			want = append(want, -float32(i), -5)
+		}
+		require.NoError(t, r.Exec())
+		require.Equal(t, []int64{int64(c[0])}, r.Out(0).Int64s())
+		require.Equal(t, want, r.Out(1).Float32s())
+		require.Equal(t, c[1] == graph.One, r.Out(2).Data[0] == 1)
+		require.Equal(t, []float32{float32(c[0] - 1), 5}, r.Out(3).Float32s())
+	}
+}
+
+// What a body knows while it is planned, because the graph around it had to know it, is another in a run in which it has changed.
+func TestLoopsOfKnownOperands(t *testing.T) {
+	n := newNet()
+	x, axes := n.input("x", ir.Float32, 2, 3), n.input("axes", ir.Int64, 1)
+	sum := n.call(1, "ReduceSum", map[string]*ir.Attr{"keepdims": attrInt(0)}, x, axes)[0]
+	b, _, goes := loopBody()
+	outs := n.call(1, "Loop", bodyOf(b.out(goes, b.op("Neg", axes))), n.op("Size", sum), nil)
+	s := started(t, n.out(outs[0], sum), graph.Options{})
+	for _, axis := range []int64{1, 0, 1, -1} {
+		got, err := feed(s, floatsOf([]int{2, 3}, 1, 2, 3, 4, 5, 6), longsOf([]int{1}, axis))
+		require.NoError(t, err)
+		for _, v := range got[0].Int64s() {
+			require.Equal(t, -axis, v)
+		}
+		require.Len(t, got[0].Int64s(), got[1].Len())
+	}
+}

@@ -448,11 +448,13 @@ func (p *Plan) tell(i int, v *value) {
 			return
 		}
 		pl.know(v.one.Clone(), p.stamp+1)
+		p.mark(p.inputs[i])
 		p.relisted = true
 	case pl.spec.Host != nil:
 		pl.spec.Host, pl.tensor, pl.buf, pl.owns, pl.stamp, pl.source = nil, &pl.own, e.buf, true, 0, nil
 		pl.own.Type = pl.spec.Type
 		pl.spec.Dims = nil
+		p.mark(p.inputs[i])
 		p.relisted = true
 	}
 }

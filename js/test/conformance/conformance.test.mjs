@@ -1,6 +1,7 @@
-// The ONNX project's tests of single operators (1,942 models with what they are fed and must give) in the module, beside
-// onnxruntime-web: at least 97 % of what passes there passes here, and nothing that passes there is wrong here. What is not
-// run here is printed with the reason. Skipped, and said so, where the cases are absent.
+// The ONNX project's tests in the module, beside onnxruntime-web: 1,942 models of single operators of its newest version, and
+// those of Debian's package libonnx-testdata, which are older and have small networks of exporters too. At least 97 % of what passes there
+// passes here, and nothing that passes there is wrong here. What is not run here is printed with the reason. Skipped, and said so,
+// where the cases are absent.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +10,10 @@ import * as ort from 'onnxruntime-web';
 import { InferenceSession, Tensor, UnsupportedError, init } from 'normwasm';
 import { difference, listCases, readCase } from './cases.mjs';
 
-const root = join(process.env.NORMWASM_DATA ?? join(import.meta.dirname, '../../../../shared/data'), 'conformance/onnx-node');
+const roots = {
+  "the ONNX project's cases of operators": join(process.env.NORMWASM_DATA ?? join(import.meta.dirname, '../../../../shared/data'), 'conformance/onnx-node'),
+  "Debian's libonnx-testdata": '/usr/share/libonnx-testdata/data',
+};
 /** Cases whose numbers come from another generator, and are no one else's. */
 const drawn = /\/test_(bernoulli\w*|training_dropout(_default)?(_mask)?)$/;
 /** How many of those that onnxruntime-web passes must pass. */
@@ -37,7 +41,7 @@ const feedTo = (Class) => {
   return feed;
 };
 
-test("the ONNX project's cases of operators, beside onnxruntime-web", { skip: !existsSync(root) && `skipped: ${root} is absent` }, async (t) => {
+for (const [what, root] of Object.entries(roots)) test(`${what}, beside onnxruntime-web`, { skip: !existsSync(root) && `skipped: ${root} is absent` }, async (t) => {
   ort.env.logLevel = 'fatal';
   ort.env.wasm.numThreads = 1;
   const runtime = await init();
