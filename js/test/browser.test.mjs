@@ -64,6 +64,11 @@ for (const name of chosen()) {
       if (name === 'chromium') assert.equal(variants[0], 'relaxed');
     });
 
+    test('a signal stops a loop, in the page and in a worker', async () => {
+      const stopped = { code: 'ABORTED', turned: true, y: -2 };
+      assert.deepEqual(await browser.evaluate(inPage, ['stop']), [stopped, stopped]);
+    });
+
     for (const [place, f] of Object.entries(places)) {
       describe(place, () => {
         const call = (...call) => browser.evaluate(f, call);

@@ -143,3 +143,33 @@ export async function multiply({ variant }) {
   runtime.dispose();
   return { variant: kind, count, wrong };
 }
+
+/** Stops a loop whose end is hours away, and runs the session again: what was said, how many turns the thread had meanwhile, a result. */
+export async function stop() {
+  const { InferenceSession, Tensor, init } = await import('./package.mjs');
+  const { model } = await import('/test/data.mjs');
+  const runtime = await init();
+  const file = model({
+    opset: 21, inputs: [['m', 7, []], ['x', 1, ['n']]], outputs: [['y', 1, ['n']]],
+    nodes: [{
+      op: 'Loop', inputs: ['m', '', 'x'], outputs: ['y'],
+      attributes: { body: { nodes: [{ op: 'Identity', inputs: ['c'], outputs: ['d'] }, { op: 'Neg', inputs: ['v'], outputs: ['w'] }], inputs: [['i', 7, []], ['c', 9, []], ['v', 1]], outputs: [['d', 9, []], ['w', 1]] } },
+    }],
+  });
+  const feeds = (m, n) => ({ m: new Tensor('int64', [m], []), x: new Tensor('float32', new Float32Array(n).fill(2), [n]) });
+  const results = [];
+  for (const worker of [false, true]) {
+    const session = await InferenceSession.create(file, { worker });
+    const control = new AbortController();
+    let turns = 0;
+    const timer = setInterval(() => turns++, 1);
+    setTimeout(() => control.abort(), 200);
+    const code = await session.run(feeds(4_000_000n, 1_000_000), { signal: control.signal }).then(() => 'it ended', (error) => error.code);
+    clearInterval(timer);
+    const { y } = await session.run(feeds(3n, 1));
+    results.push({ code, turned: turns > 0, y: y.data[0] });
+    await session.release();
+  }
+  runtime.dispose();
+  return results;
+}
