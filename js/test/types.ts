@@ -92,6 +92,9 @@ export async function use(signal: AbortSignal): Promise<number> {
   const results = await session.run(feeds, ['logits'], { signal });
   const logits: Float32Array = results['logits']!.data;
   await session.run(feeds, { signal });
+  const lists = await session.run<Tensor[] | null>({ list: [onWasm, onWasm], absent: null });
+  const length: number | undefined = lists['list']?.length;
+  const form: 'sequence' | 'optional' | 'optional sequence' | undefined = session.inputMetadata[length ?? 0]?.form;
   const first: number | string | undefined = session.inputMetadata[0]?.shape[0];
   await session.release();
   const picture: Tensor<'float32'> = tensorFromImage(document.createElement('canvas'), { width: 224, height: 224, fit: 'cover', mean: [0.485, 0.456, 0.406], std: 0.225 });
