@@ -143,10 +143,10 @@ func (l layout) pack(b Octets, k, n int, trans bool, zeros []int32, memory []byt
 				}
 			}
 		}
-		if l == inPairs && k%2 != 0 { // the zero point in the row that is added, whatever the left operand has there
-			row := panel[wide*(kp/l.deep-1):]
+		for t := k; t < kp; t++ { // the zero point in rows that are added, whatever the left operand has there
+			row := panel[t/l.deep*wide+t%l.deep:]
 			for c := range width {
-				row[2*c+1] = int8(p.zeros[j+c])
+				row[l.deep*c] = int8(p.zeros[j+c])
 			}
 		}
 	}
@@ -212,12 +212,12 @@ type Left struct {
 	Zeros  []int32   // by row, or one, or none; as the elements are
 	Floats []float32 // in place of Octets
 	Grid   Grid
-	taps   func(panels []int16, from, rows int) // in place of both: writes panels
+	taps   func(panels []byte, from, rows int) // in place of both: writes panels, with Grid's zero point
 }
 
 // zero is the zero point of a row.
 func (a *Left) zero(i int) int {
-	if a.Floats != nil {
+	if a.Floats != nil || a.taps != nil {
 		return a.Grid.Zero
 	}
 	return zeroOf(a.Zeros, i)
@@ -254,14 +254,19 @@ func (a *Left) bytes(dst []byte, i int) {
 	default:
 		copy(dst, a.Data[i*a.Ld:])
 		if shift != 0 {
-			words := slab.View[uint32](dst[:k&^3])
-			for t := range words {
-				words[t] ^= 0x80808080
-			}
-			for t := range dst[len(words)*4:] {
-				dst[len(words)*4+t] ^= 128
-			}
+			flipBytes(dst)
 		}
+	}
+}
+
+// flipBytes adds 128 to bytes, or takes it from them. They begin where words may.
+func flipBytes(b []byte) {
+	words := slab.View[uint32](b[:len(b)&^3])
+	for t := range words {
+		words[t] ^= 0x80808080
+	}
+	for t := len(words) * 4; t < len(b); t++ {
+		b[t] ^= 128
 	}
 }
 
@@ -331,7 +336,7 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 		rows := min(block, m-from)
 		mp, single := (rows+l.high-1)/l.high, rows == 1 && left.taps == nil
 		if left.taps != nil {
-			left.taps(slab.View[int16](panels), from, rows)
+			left.taps(panels, from, rows)
 		} else {
 			left.pack(l, panels, room, from, rows, b.k)
 		}

@@ -40,14 +40,14 @@ func NewByteConv(s ConvShape) *ByteConv { return &ByteConv{shape: s, groups: mak
 // RepackSize is the bytes of memory that Repack wants.
 func (c *ByteConv) RepackSize() int {
 	s := &c.shape
-	return len(c.groups) * kernel.RoundUp(inPairs.size(s.InChannels/s.Groups*s.taps(), s.OutChannels/s.Groups), slab.Align)
+	return len(c.groups) * kernel.RoundUp(layoutOf().size(s.InChannels/s.Groups*s.taps(), s.OutChannels/s.Groups), slab.Align)
 }
 
 // Repack lays out weights in memory, or, where it is nil, in memory of their own.
 func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
 	s := &c.shape
 	og, k := s.OutChannels/s.Groups, s.InChannels/s.Groups*s.taps()
-	each := kernel.RoundUp(inPairs.size(k, og), slab.Align)
+	each := kernel.RoundUp(layoutOf().size(k, og), slab.Align)
 	for g := range c.groups {
 		own := zeros
 		if len(zeros) > 1 {
@@ -57,7 +57,7 @@ func (c *ByteConv) Repack(weights Octets, zeros []int32, memory []byte) {
 		if memory != nil {
 			part = memory[g*each:][:each]
 		}
-		c.groups[g] = inPairs.pack(Octets{weights.Data[g*og*k:], weights.Signed}, k, og, true, own, part)
+		c.groups[g] = layoutOf().pack(Octets{weights.Data[g*og*k:], weights.Signed}, k, og, true, own, part)
 	}
 }
 
@@ -98,11 +98,14 @@ func (c *ByteConv) ScratchLen(h, w int) int {
 		return 4*(s.InChannels*s.Deep.Elements()*h*w+s.OutChannels*pixels+conv.ScratchLen(h, w)) + 3*slab.Align
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.taps()
-	rows := inPairs.rows(pixels, og, k)
+	k, lay := cg*s.taps(), layoutOf()
+	rows := lay.rows(pixels, og, k)
 	l := s.volume(s.Deep, h, w, oh, ow)
-	return 2*cg*l.volume + 2*w + 4*(2*inPairs.steps(k)+rows+rows*og) + inPairs.scratch(pixels, og, k) + 6*slab.Align
+	return 3*cg*l.volume + beyond + 4*(lay.deep*lay.steps(k)+rows+rows*og) + lay.scratch(pixels, og, k) + 6*slab.Align
 }
+
+// beyond is how many bytes behind its last pixel a kernel may read.
+const beyond = 8
 
 // bytesArena deals out parts of the caller's scratch.
 type bytesArena []byte
@@ -134,32 +137,48 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 		return
 	}
 	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
-	k := cg * s.taps()
-	rows := inPairs.rows(pixels, og, k)
+	k, lay := cg*s.taps(), layoutOf()
+	rows := lay.rows(pixels, og, k)
 	l := s.volume(s.Deep, h, w, oh, ow)
-	planes, line := slab.View[int16](mem.take(2*cg*l.volume)), slab.View[int16](mem.take(2*w))
-	taps, where := slab.View[int32](mem.take(8*inPairs.steps(k))), slab.View[int32](mem.take(4*rows))
+	size := cg * l.volume
+	planes, wide := mem.take(size+beyond), []int16(nil)
+	if lay == inPairs {
+		wide = slab.View[int16](mem.take(2 * size))
+	}
+	taps, where := slab.View[int32](mem.take(4*lay.deep*lay.steps(k))), slab.View[int32](mem.take(4*rows))
 	turned := slab.View[int32](mem.take(4 * rows * og))
 	l.taps(taps[:k], cg)
-	if k%2 != 0 {
-		taps[k] = taps[0] // whatever it is, the weights have a zero there
+	for t := k; t < len(taps); t++ {
+		taps[t] = taps[0] // whatever it is, the weights have their zero point there
 	}
-	flip := x.flip()
+	left := Left{Octets: Octets{Signed: x.Signed}, Grid: Grid{Zero: zero}}
+	left.taps = func(panels []byte, from, n int) {
+		px := where[:kernel.RoundUp(n, lay.high)]
+		l.pixels(px, from, n, ow)
+		if mp := len(px) / lay.high; lay == inPairs {
+			kernel.PackTaps(kernel.Ptr(slab.View[int16](panels)), kernel.Ptr(wide), kernel.Ptr(taps), len(taps), kernel.Ptr(px), mp)
+		} else {
+			kernel.PackQuads(kernel.Ptr(panels), kernel.Ptr(planes), kernel.Ptr(taps), len(taps), kernel.Ptr(px), mp)
+		}
+	}
 	for g := range c.groups {
 		in := x.Data[g*cg*plane:][:cg*plane]
 		if l.direct {
-			kernel.WidenBytes(kernel.Ptr(planes), kernel.Ptr(in), len(in), flip, zero-flip)
+			copy(planes, in)
 		} else {
-			clear(planes)
+			planes[0] = byte(zero)
+			for n := 1; n < len(planes); n *= 2 {
+				copy(planes[n:], planes[:n])
+			}
 			for ch := range cg {
-				l.spreadBytes(planes[ch*l.volume:][:l.volume], line, in[ch*plane:][:plane], flip, zero-flip, 0)
+				l.spreadBytes(planes[ch*l.volume:][:l.volume], in[ch*plane:][:plane], 0)
 			}
 		}
-		left := Left{taps: func(panels []int16, from, n int) {
-			px := where[:kernel.RoundUp(n, kernel.MR)]
-			l.pixels(px, from, n, ow)
-			kernel.PackTaps(kernel.Ptr(panels), kernel.Ptr(planes), kernel.Ptr(taps), len(taps), kernel.Ptr(px), len(px)/kernel.MR)
-		}}
+		if lay == inPairs {
+			kernel.WidenBytes(kernel.Ptr(wide), kernel.Ptr(planes), size, x.flip(), zero-x.flip())
+		} else if left.shift() != 0 {
+			flipBytes(planes)
+		}
 		MultiplyBytes(pixels, &c.groups[g], &left, mem, func(sums []int32, ld, from, n int) {
 			y, x := slab.View[float32](slab.Bytes(turned)), slab.View[float32](slab.Bytes(sums))
 			kernel.Transpose(kernel.Ptr(y), n, kernel.Ptr(x), ld, n, og)
@@ -170,13 +189,13 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 	}
 }
 
-// spreadBytes is spread for bytes, which it widens, by way of line, from an axis of deep on.
-func (l *lattice) spreadBytes(dst, line []int16, x []byte, flip, zero, axis int) {
+// spreadBytes is spread for bytes, from an axis of deep on.
+func (l *lattice) spreadBytes(dst, x []byte, axis int) {
 	if axis < len(l.deep) {
 		a, step := &l.deep[axis], l.step(axis)
 		size := len(x) / max(a.Size, 1)
 		for i := range min(a.Size, l.depth(axis)-a.Before) {
-			l.spreadBytes(dst[(a.Before+i)*step:][:step], line, x[i*size:][:size], flip, zero, axis+1)
+			l.spreadBytes(dst[(a.Before+i)*step:][:step], x[i*size:][:size], axis+1)
 		}
 		return
 	}
@@ -186,16 +205,12 @@ func (l *lattice) spreadBytes(dst, line []int16, x []byte, flip, zero, axis int)
 		return
 	}
 	for i := range min(l.h, l.rows-top) {
-		at := (top + i) * l.pitch
-		row := line
+		row, at := x[i*l.w:][:n], (top+i)*l.pitch
 		if l.phases == 1 {
-			row = dst[at+left:]
-		}
-		kernel.WidenBytes(kernel.Ptr(row), kernel.Ptr(x[i*l.w:]), n, flip, zero)
-		if l.phases == 1 {
+			copy(dst[at+left:], row)
 			continue
 		}
-		for j, v := range row[:n] {
+		for j, v := range row {
 			j += left
 			dst[at+j%l.phases*l.rows*l.pitch+j/l.phases] = v
 		}

@@ -271,6 +271,29 @@ var integerCases = []kernelCase{
 		}
 		PackTaps(view[int16](slab.Bytes(slice(f, n))), s, &taps[0], 128, &pixels[0], 16)
 	})},
+	{"PackQuads", func(c *call) {
+		mp, nt := c.r.IntN(5), c.size(20)&^3
+		const far = 50
+		pixels, taps := c.offsets(mp*QR, far), c.offsets(nt, far)
+		for i := range pixels { // runs of neighbours that begin anywhere
+			if i > 0 && c.r.IntN(12) > 0 && pixels[i-1]+1 < far {
+				pixels[i] = pixels[i-1] + 1
+			}
+		}
+		x := c.octets(2*far + 2)
+		k, t := c.room(mp*QR*nt, 1, func(at int) float64 {
+			panel, rest := at/(QR*nt), at%(QR*nt)
+			return float64(x[taps[rest/(4*QR)*4+rest%4]+pixels[panel*QR+rest%(4*QR)/4]])
+		}, readUint8)
+		PackQuads(Ptr(k), Ptr(x), Ptr(taps), nt, Ptr(pixels), mp)
+		packQuadsScalar(Ptr(t), Ptr(x), Ptr(taps), nt, Ptr(pixels), mp)
+	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
+		taps, pixels := make([]int32, 128), make([]int32, 60)
+		for i := range pixels {
+			pixels[i] = int32(i)
+		}
+		PackQuads(&slab.Bytes(slice(f, n))[0], b, &taps[0], 128, &pixels[0], 10)
+	})},
 	{"WidenBytes", func(c *call) {
 		x, flip, zero := c.octets(c.size(60)), 128*c.r.IntN(2), c.r.IntN(512)-256
 		k, t := c.room(len(x), 2, func(i int) float64 { return float64(int(int8(x[i]^uint8(flip))) - zero) }, readInt16)

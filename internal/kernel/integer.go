@@ -163,6 +163,29 @@ func packTapsScalar(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)
 	}
 }
 
+// PackQuads is PackTaps for mp panels of 6 pixels of bytes: nt taps of each, a multiple of 4. It
+// may read two bytes behind a pixel.
+//
+//	for i := 0; i < mp*6; i++ {
+//		for t := 0; t < nt; t++ {
+//			dst[(i/6*nt/4 + t/4)*24 + i%6*4 + t%4] = src[taps[t] + pixels[i]]
+//		}
+//	}
+func packQuadsScalar(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int) {
+	ts, px, out := slice(taps, nt), slice(pixels, mp*QR), slice(dst, mp*QR*nt)
+	far := int32(-1)
+	if len(ts) > 0 && len(px) > 0 {
+		far = most(ts) + most(px)
+	}
+	x := slice(src, int(far)+1)
+	for i, p := range px {
+		panel := out[i/QR*QR*nt:][:QR*nt]
+		for t, tap := range ts {
+			panel[t/4*4*QR+i%QR*4+t%4] = x[tap+p]
+		}
+	}
+}
+
 func most(list []int32) int32 {
 	m := list[0]
 	for _, v := range list[1:] {

@@ -179,6 +179,11 @@ func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int) {
 	packTapsScalar(dst, src, taps, nt, pixels, mp)
 }
 
+// PackQuads gathers panels of 6 pixels in fours of taps; its twin has the loop.
+func PackQuads(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int) {
+	packQuadsScalar(dst, src, taps, nt, pixels, mp)
+}
+
 // WidenBytes writes bytes as int16 less a zero point; its twin has the loop.
 func WidenBytes(dst *int16, src *uint8, n, flip, zero int) {
 	widenBytesScalar(dst, src, n, flip, zero)

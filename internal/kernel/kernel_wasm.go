@@ -179,6 +179,11 @@ func SumQuads(dst *int32, left *uint8, quads, mp int)
 //go:noescape
 func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)
 
+// PackQuads gathers panels of 6 pixels in fours of taps; its twin has the loop.
+//
+//go:noescape
+func PackQuads(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int)
+
 // WidenBytes writes bytes as int16 less a zero point; its twin has the loop.
 //
 //go:noescape

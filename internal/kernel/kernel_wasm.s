@@ -24304,6 +24304,537 @@ TEXT ·PackTaps(SB), NOSPLIT, $0-48
 	End
 	RET
 
+// func PackQuads(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int)
+TEXT ·PackQuads(SB), NOSPLIT, $0-48
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// pixels is R1
+	I64Load pixels+32(FP)
+	Set R1
+	// mp is R2
+	I64Load mp+40(FP)
+	Set R2
+	// tap is R3
+	// nt is R4
+	// at is R5
+	// pixel is R6
+	// pixel is R7
+	// pixel is R8
+	// pixel is R9
+	// pixel is R10
+	// pixel is R11
+	// low is V0
+	// high is V1
+	// places0 is V2
+	// places1 is V3
+	// places2 is V4
+	// places3 is V5
+	// places4 is V6
+	// places5 is V7
+	// places6 is V8
+	// places7 is V9
+	// v is V10
+	V128Const $-9187202495896584192, $-9187202487306649598
+	Set V2
+	V128Const $-9187202478716715004, $-9187202470126780410
+	Set V3
+	V128Const $-9187341588412497792, $-9187339389389241728
+	Set V4
+	V128Const $-9187337190365985664, $-9187334991342729600
+	Set V5
+	V128Const $-9222949272486379392, $-9222386322532827008
+	Set V6
+	V128Const $-9221823372579274624, $-9221260422625722240
+	Set V7
+	V128Const $108227678309482624, $252342866418892928
+	Set V8
+	V128Const $396458054528303232, $540573242637713536
+	Set V9
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $0
+			I64Add
+			Set R6
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $4
+			I64Add
+			Set R7
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $8
+			I64Add
+			Set R8
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $12
+			I64Add
+			Set R9
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $16
+			I64Add
+			Set R10
+			I64Load src+8(FP)
+			Get R1
+			I32WrapI64
+			I64Load32S $20
+			I64Add
+			Set R11
+			Get R1
+			I64Const $24
+			I64Add
+			Set R1
+			I64Load taps+16(FP)
+			Set R3
+			I64Load nt+24(FP)
+			Set R4
+			I64Const $1
+			Get R7
+			Get R6
+			I64Sub
+			I64Eq
+			I64Const $2
+			Get R8
+			Get R6
+			I64Sub
+			I64Eq
+			I32And
+			I64Const $3
+			Get R9
+			Get R6
+			I64Sub
+			I64Eq
+			I32And
+			I64Const $4
+			Get R10
+			Get R6
+			I64Sub
+			I64Eq
+			I32And
+			I64Const $5
+			Get R11
+			Get R6
+			I64Sub
+			I64Eq
+			I32And
+			If
+				Get R4
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						Set R5
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V2
+						I8x16Swizzle
+						Set V0
+						Get V10
+						Get V3
+						I8x16Swizzle
+						Set V1
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						Set R5
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V4
+						I8x16Swizzle
+						Get V0
+						V128Or
+						Set V0
+						Get V10
+						Get V5
+						I8x16Swizzle
+						Get V1
+						V128Or
+						Set V1
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						Set R5
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V6
+						I8x16Swizzle
+						Get V0
+						V128Or
+						Set V0
+						Get V10
+						Get V7
+						I8x16Swizzle
+						Get V1
+						V128Or
+						Set V1
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						Set R5
+						Get R5
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						I8x16Swizzle
+						Get V0
+						V128Or
+						Set V0
+						Get V10
+						Get V9
+						I8x16Swizzle
+						Get V1
+						V128Or
+						Set V1
+						Get R0
+						I32WrapI64
+						Get V0
+						V128Store $0, $0
+						Get R0
+						I32WrapI64
+						Get V1
+						F64x2ExtractLane $0, $0
+						F64Store $0, $16
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R0
+						I64Const $24
+						I64Add
+						Set R0
+						Get R4
+						I64Const $-4
+						I64Add
+						Set R4
+						Get R4
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+			Else
+				Get R4
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $4
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $8
+						Get R0
+						I32WrapI64
+						Get R9
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $12
+						Get R0
+						I32WrapI64
+						Get R10
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $16
+						Get R0
+						I32WrapI64
+						Get R11
+						Get R3
+						I32WrapI64
+						I64Load32S $0
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $20
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $1
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $5
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $9
+						Get R0
+						I32WrapI64
+						Get R9
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $13
+						Get R0
+						I32WrapI64
+						Get R10
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $17
+						Get R0
+						I32WrapI64
+						Get R11
+						Get R3
+						I32WrapI64
+						I64Load32S $4
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $21
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $2
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $6
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $10
+						Get R0
+						I32WrapI64
+						Get R9
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $14
+						Get R0
+						I32WrapI64
+						Get R10
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $18
+						Get R0
+						I32WrapI64
+						Get R11
+						Get R3
+						I32WrapI64
+						I64Load32S $8
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $22
+						Get R0
+						I32WrapI64
+						Get R6
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $3
+						Get R0
+						I32WrapI64
+						Get R7
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $7
+						Get R0
+						I32WrapI64
+						Get R8
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $11
+						Get R0
+						I32WrapI64
+						Get R9
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $15
+						Get R0
+						I32WrapI64
+						Get R10
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $19
+						Get R0
+						I32WrapI64
+						Get R11
+						Get R3
+						I32WrapI64
+						I64Load32S $12
+						I64Add
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $23
+						Get R3
+						I64Const $16
+						I64Add
+						Set R3
+						Get R0
+						I64Const $24
+						I64Add
+						Set R0
+						Get R4
+						I64Const $-4
+						I64Add
+						Set R4
+						Get R4
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+			End
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func WidenBytes(dst *int16, src *uint8, n, flip, zero int)
 TEXT ·WidenBytes(SB), NOSPLIT, $0-40
 	// dst is R0

@@ -139,6 +139,34 @@ export async function multiply({ variant }) {
       }
     }
   }
+  // Convolutions: pixels side by side and apart, taps that are no multiple of 4, windows over the edge.
+  for (const left of /** @type {const} */ (['uint8', 'int8'])) {
+    for (const right of /** @type {const} */ (['uint8', 'int8'])) {
+      for (const [channels, h, w, outputs, kernel, stride, pad] of [[1, 5, 9, 3, 1, 1, 0], [3, 9, 17, 9, 3, 1, 1], [4, 8, 11, 8, 3, 2, 1], [2, 7, 20, 5, 2, 1, 0], [5, 6, 6, 16, 1, 1, 0], [2, 12, 13, 3, 3, 3, 2]]) {
+        const [x, f] = [draw(left, channels * h * w, count % 2 > 0), draw(right, outputs * channels * kernel ** 2, count % 3 > 0)];
+        const [xz, fz] = [draw(left, 1, false), draw(right, outputs, false)];
+        const [oh, ow] = [h, w].map((n) => Math.floor((n + 2 * pad - kernel) / stride) + 1);
+        const session = await InferenceSession.create(model({
+          nodes: [{ op: 'ConvInteger', inputs: ['x', 'f', 'xz', 'fz'], outputs: ['y'], attributes: { strides: [stride, stride], pads: [pad, pad, pad, pad] } }],
+          inputs: [['x', types[left][0], [1, channels, h, w]]], outputs: [['y', 6, [1, outputs, oh, ow]]],
+          constants: [['f', [outputs, channels, kernel, kernel], f, types[right][0]], ['xz', [], xz, types[left][0]], ['fz', [outputs], fz, types[right][0]]],
+        }));
+        const { y } = await session.run({ x: new Tensor(left, x, [1, channels, h, w]) });
+        await session.release();
+        const at = [...y.data].findIndex((v, i) => {
+          const [o, row, col] = [Math.floor(i / (oh * ow)), Math.floor(i / ow) % oh, i % ow];
+          let sum = 0;
+          for (let t = 0; t < channels * kernel ** 2; t++) {
+            const [c, r, q] = [Math.floor(t / kernel ** 2), row * stride - pad + Math.floor(t / kernel) % kernel, col * stride - pad + t % kernel];
+            if (r >= 0 && r < h && q >= 0 && q < w) sum += (x[(c * h + r) * w + q] - xz[0]) * (f[o * channels * kernel ** 2 + t] - fz[o]);
+          }
+          return v !== sum;
+        });
+        if (at >= 0) wrong.push(`${left} [${channels} ${h} ${w}] * ${right} ${outputs} of ${kernel}: ${at} is ${y.data[at]}`);
+        count++;
+      }
+    }
+  }
   const kind = runtime.variant;
   runtime.dispose();
   return { variant: kind, count, wrong };

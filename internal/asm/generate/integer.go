@@ -11,6 +11,7 @@ func quantized(file *asm.File) {
 	sumPairs(file)
 	sumQuads(file)
 	packTaps(file)
+	packQuads(file)
 	widenBytes(file)
 	quantize(file)
 	dequantize(file)
@@ -306,6 +307,73 @@ func packTaps(file *asm.File) {
 						for l := range px {
 							y.StoreInt16(int64(4*l), px[l].Add(first).Int16(0))
 							y.StoreInt16(int64(4*l+2), px[l].Add(second).Int16(0))
+						}
+					})
+				})
+			})
+		})
+}
+
+// packQuads reads eight neighbours at a time, of which six count.
+func packQuads(file *asm.File) {
+	file.Func("func PackQuads(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int)",
+		"PackQuads gathers panels of 6 pixels in fours of taps; its twin has the loop.",
+		func(f *asm.Func) {
+			y, pixels, mp := f.Ptr("dst"), f.Ptr("pixels"), f.Int("mp")
+			tap, nt, at := f.NewPtr("tap"), f.NewInt("nt"), f.NewPtr("at")
+			px := make([]asm.Ptr, quadRows) // addresses of the pixels for a tap of 0
+			for l := range px {
+				px[l] = f.NewPtr("pixel")
+			}
+			low, high, places, v := f.NewV("low"), f.NewV("high"), f.NewVs("places", 8), f.NewV("v")
+			// Byte p of a tap's goes to place 4·p of its four, and nothing to the others.
+			for t := range 4 {
+				for h := range 2 {
+					lane := func(p uint32) uint32 { return 0x80808080&^(0xff<<(8*t)) | p<<(8*t) }
+					p := uint32(4 * h)
+					places[2*t+h].Set(f.ConstLanes(lane(p), lane(p+1), lane(p+2), lane(p+3)))
+				}
+			}
+			follow := f.ConstInt(1).Eq(px[1].Minus(px[0]))
+			for l := 2; l < quadRows; l++ {
+				follow = follow.And(f.ConstInt(int64(l)).Eq(px[l].Minus(px[0])))
+			}
+			each := func(body func()) {
+				f.Take(nt, 4, func() {
+					body()
+					tap.Advance(16)
+					y.Advance(4 * quadRows)
+				})
+			}
+			f.Take(mp, 1, func() {
+				for l := range px {
+					px[l].Set(f.ArgPtr("src").Add(pixels.Int32(int64(4 * l))))
+				}
+				pixels.Advance(4 * quadRows)
+				tap.Set(f.ArgPtr("taps"))
+				nt.Set(f.ArgInt("nt"))
+				f.IfElse(follow, func() {
+					each(func() {
+						for t := range 4 {
+							at.Set(px[0].Add(tap.Int32(int64(4 * t))))
+							v.Set(at.Half(0))
+							if t == 0 {
+								low.Set(v.Swizzle(places[0]))
+								high.Set(v.Swizzle(places[1]))
+								continue
+							}
+							low.Set(v.Swizzle(places[2*t]).Or(low))
+							high.Set(v.Swizzle(places[2*t+1]).Or(high))
+						}
+						y.StoreV(0, low)
+						y.StoreHalf(16, high)
+					})
+				}, func() {
+					each(func() {
+						for t := range 4 {
+							for l := range px {
+								y.StoreInt8(int64(4*l+t), px[l].Add(tap.Int32(int64(4*t))).Uint8(0))
+							}
 						}
 					})
 				})
