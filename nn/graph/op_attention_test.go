@@ -1,10 +1,12 @@
 package graph_test
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/normwasm/normwasm/nn/graph"
@@ -366,6 +368,30 @@ func TestGroupQueryAttentionAfterAnything(t *testing.T) {
 		}
 		pk, pv = want[1], want[2]
 		position += n
+	}
+}
+
+// Only 1 asks for what an attribute of attention may ask for, in onnxruntime too.
+func TestAttributesThatAreOne(t *testing.T) {
+	x, q := random(1, 1, 2, 5, 8), random(2, 1, 5, 16)
+	for _, c := range []struct {
+		name string
+		n    node
+	}{
+		{"is_causal", node{op: "Attention", version: 24, in: []*ir.Tensor{x, x, x}}},
+		{"unidirectional", node{op: "MultiHeadAttention", domain: "com.microsoft", attrs: attrs("num_heads", integer(2)), in: []*ir.Tensor{q, q, q}}},
+	} {
+		with := func(v int64) []float32 {
+			n := c.n
+			n.attrs = maps.Clone(n.attrs)
+			if n.attrs == nil {
+				n.attrs = map[string]*ir.Attr{}
+			}
+			n.attrs[c.name] = integer(v)
+			return n.run(t)[0].Float32s()
+		}
+		assert.Equal(t, with(0), with(4), c.name)
+		assert.NotEqual(t, with(0), with(1), c.name)
 	}
 }
 

@@ -350,7 +350,7 @@ func planAttention(c *Call) error {
 	s.core.Depth, s.core.Width = depth, width
 	s.core.Scale, s.core.Softcap = scaleOr(c, depth), c.Float("softcap")
 	s.core.Keep = compute.KeepNone
-	s.causal = c.Int("is_causal") != 0
+	s.causal = c.Int("is_causal") == 1
 	if err := s.cached(c, &s.keys, 4, 1, kvHeads, depth); err != nil {
 		return err
 	}
@@ -443,7 +443,7 @@ func planGroupQuery(c *Call) error {
 	if s.window = int(min(max(c.Int("local_window_size"), -1), dimLimit)); s.window < 0 {
 		s.window = 0
 	}
-	s.smooth = c.Int("smooth_softmax") != 0
+	s.smooth = c.Int("smooth_softmax") == 1
 	s.lengths, s.whole = 5, 6
 	if n := c.In(5).Len(); n != s.batch {
 		return c.fail("seqlens_k has dimensions @, want [%]", c.In(5).Dims, s.batch)
@@ -475,11 +475,11 @@ func planGroupQuery(c *Call) error {
 	s.presents(c, &s.keys, 1, kvHeads)
 	s.presents(c, &s.values, 2, kvHeads)
 	s.keys.new, s.values.new = s.k, s.v
-	if s.rotates = c.Int("do_rotary") != 0; s.rotates {
+	if s.rotates = c.Int("do_rotary") == 1; s.rotates {
 		if c.In(7) == nil || c.In(8) == nil {
 			return c.Fail("do_rotary wants cos_cache and sin_cache")
 		}
-		if err := s.turns.set(c, 7, 8, depth, c.Int("rotary_interleaved") != 0); err != nil {
+		if err := s.turns.set(c, 7, 8, depth, c.Int("rotary_interleaved") == 1); err != nil {
 			return err
 		}
 		s.keys.turned = true

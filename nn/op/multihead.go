@@ -140,7 +140,7 @@ func planMultiHead(c *Call) error {
 	s.y.packed(0, 0, s.queries, s.heads*width, width)
 	c.Out(0, ir.Float32, s.batch, s.queries, s.heads*width)
 	s.core.Depth, s.core.Width, s.core.Scale, s.core.Keep = depth, width, scaleOr(c, depth), compute.KeepNone
-	s.causal = c.Int("unidirectional") != 0
+	s.causal = c.Int("unidirectional") == 1
 	if err := s.cached(c, &s.keys, 6, 1, s.heads, depth); err != nil {
 		return err
 	}
@@ -218,7 +218,7 @@ func planProjectedAttention(c *Call) error {
 	s.y.packed(0, 0, s.queries, vs, width)
 	c.Out(0, ir.Float32, s.batch, s.queries, vs)
 	s.core.Depth, s.core.Width, s.core.Scale, s.core.Keep = depth, width, scaleOr(c, depth), compute.KeepNone
-	s.causal = c.Int("unidirectional") != 0
+	s.causal = c.Int("unidirectional") == 1
 	rows := 0
 	s.keys.width, s.values.width = depth, width
 	s.keys.past, s.keys.present, s.values.past, s.values.present = none, none, none, none

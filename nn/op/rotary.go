@@ -121,7 +121,7 @@ func planRotary(c *Call, cos, sin, ids int) error {
 		s.batch, s.count = dims[0], dims[1]
 		s.perRow, s.perHead = dims[2], depth
 	}
-	if err := s.turns.set(c, cos, sin, depth, c.Int("interleaved") != 0); err != nil {
+	if err := s.turns.set(c, cos, sin, depth, c.Int("interleaved") == 1); err != nil {
 		return err
 	}
 	if n := int(c.Int("rotary_embedding_dim")); n != 0 && n != 2*s.turns.half {
