@@ -222,9 +222,15 @@ func FuzzSession(f *testing.F) {
 	f.Add(model("Neg", 7), []byte{2, 0, 2})
 	f.Add(model("Shape", 1), []byte{1, 2})
 	f.Add(join(varint(1, 8), field(7, nil)), []byte{})
+	// Counts come before the shapes of lists.
+	for name, shape := range map[string][]byte{"lists": {2, 1, 4, 0, 2, 1, 4, 0, 1, 4, 0, 255, 2, 1, 4, 0}, "loops": {2, 3, 4, 0}, "scans": {2, 3, 4, 0}, "quantized": {4, 1, 3, 2, 5, 0}, "recurrent": {3, 2, 2, 4, 0}} {
+		file, err := os.ReadFile("../../nn/onnx/testdata/corpus/seed-" + name + ".onnx")
+		require.NoError(f, err)
+		f.Add(file, shape)
+	}
 	f.Fuzz(func(t *testing.T, file, shape []byte) {
 		b := New()
-		s, err := b.Open(load(t, b, file), -1, graph.Options{MaxBytes: 1 << 24})
+		s, err := b.Open(load(t, b, file), -1, graph.Options{MaxBytes: 1 << 24, MaxTrips: 1000})
 		if err != nil {
 			require.NotEqual(t, Internal, b.Fail(err), string(b.Failure()))
 			require.Equal(t, Memory{}, b.Memory())
