@@ -128,9 +128,7 @@ func (c *ByteConv) Run(x Octets, zero, h, w int, scratch []byte, done func(sums 
 		Dequantize(in, x, zero, 1)
 		conv.Run(out, in, 1, h, w, slab.View[float32](mem.take(4*conv.ScratchLen(h, w))))
 		sums := slab.View[int32](slab.Bytes(out))
-		for i, v := range out {
-			sums[i] = int32(v)
-		}
+		kernel.WholeNumbers(kernel.Ptr(sums), kernel.Ptr(out), len(out))
 		for o := range s.OutChannels {
 			done(sums[o*pixels:][:pixels], o, 0)
 		}

@@ -354,6 +354,16 @@ var integerCases = []kernelCase{
 	}, byteTimes(func(f *float32, _ *int16, b *uint8, n int) {
 		QuantizePlane(b, view[int32](slab.Bytes(slice(f, n))), n, 3, 0.1, -128, 127, 0)
 	})},
+	{"WholeNumbers", func(c *call) {
+		x := make([]float32, c.size(40))
+		for i := range x {
+			x[i] = float32(c.r.IntN(1<<25) - 1<<24)
+		}
+		x = c.guarded(x)
+		k, t := c.room(len(x), 4, func(i int) float64 { return float64(x[i]) }, readInt32)
+		WholeNumbers(view[int32](k), Ptr(x), len(x))
+		wholeNumbersScalar(view[int32](t), Ptr(x), len(x))
+	}, byteTimes(func(f *float32, _ *int16, _ *uint8, n int) { WholeNumbers(view[int32](slab.Bytes(slice(f, n))), f, n) })},
 	{"Levels", func(c *call) {
 		bits, n := 2+2*c.r.IntN(2), 16*c.r.IntN(5)
 		x, scale, zero := c.octets(n*bits/8), c.scale(), float32(c.r.IntN(20))/2

@@ -298,6 +298,15 @@ func quantizePlaneScalar(dst *uint8, src *int32, n, bias int, scale, lo, hi floa
 	}
 }
 
+// WholeNumbers writes n numbers as int32: they have to be whole, and in its range. dst may be
+// src.
+func wholeNumbersScalar(dst *int32, src *float32, n int) {
+	out := slice(dst, n)
+	for i, v := range slice(src, n) {
+		out[i] = int32(v)
+	}
+}
+
 // Levels writes n elements of 4 or 2 bits, a multiple of 16, less zero, times scale. The first
 // of a byte is in its lowest bits.
 //

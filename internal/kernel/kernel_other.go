@@ -219,6 +219,11 @@ func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, z
 	quantizePlaneScalar(dst, src, n, bias, scale, lo, hi, zero)
 }
 
+// WholeNumbers writes float32 that are whole as int32; its twin has the loop.
+func WholeNumbers(dst *int32, src *float32, n int) {
+	wholeNumbersScalar(dst, src, n)
+}
+
 // Levels widens elements of 4 or 2 bits; its twin has the loop.
 func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32) {
 	levelsScalar(dst, src, n, bits, scale, zero)

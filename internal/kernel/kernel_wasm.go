@@ -219,6 +219,11 @@ func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32
 //go:noescape
 func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int)
 
+// WholeNumbers writes float32 that are whole as int32; its twin has the loop.
+//
+//go:noescape
+func WholeNumbers(dst *int32, src *float32, n int)
+
 // Levels widens elements of 4 or 2 bits; its twin has the loop.
 //
 //go:noescape

@@ -25985,6 +25985,86 @@ TEXT ·QuantizePlane(SB), NOSPLIT, $0-56
 	End
 	RET
 
+// func WholeNumbers(dst *int32, src *float32, n int)
+TEXT ·WholeNumbers(SB), NOSPLIT, $0-24
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// v is V0
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			I32x4TruncSatF32x4S
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			I32x4TruncSatF32x4S
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V0
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)
 TEXT ·Levels(SB), NOSPLIT, $0-40
 	// dst is R0

@@ -18,6 +18,7 @@ func quantized(file *asm.File) {
 	scaleSums(file)
 	quantizeSums(file)
 	quantizePlane(file)
+	wholeNumbers(file)
 	levels(file)
 	nibbleRow(file)
 }
@@ -558,6 +559,20 @@ func quantizePlane(file *asm.File) {
 			scale.Set(f.ArgF32("scale").Splat())
 			of := func(v asm.V) asm.V { return v.AddI32(bias).ConvertI32().Mul(scale) }
 			quantizedBytes(f, []asm.Ptr{x}, func(u int64) asm.V { return of(x.V(16 * u)) }, func() asm.V { return of(x.Splat(0)) })
+		})
+}
+
+func wholeNumbers(file *asm.File) {
+	file.Func("func WholeNumbers(dst *int32, src *float32, n int)",
+		"WholeNumbers writes float32 that are whole as int32; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n, v := f.Ptr("dst"), f.Ptr("src"), f.Int("n"), f.NewV("v")
+			f.Sweep(asm.Sweep{Left: n, Pointers: []asm.Ptr{y, x}, Unroll: 1,
+				Vector: func(int) { y.StoreV(0, x.V(0).TruncI32()) },
+				Scalar: func() {
+					v.Set(x.Splat(0).TruncI32())
+					y.StoreF32(0, v.Lane(0))
+				}})
 		})
 }
 
