@@ -237,6 +237,6 @@ func TestNodeCases(t *testing.T) {
 		}
 	}
 	t.Logf("%d cases: %d right as written, %d optimized; not run, or not compared:%s", len(paths), right["none"], right["all"], byReason(left))
-	require.GreaterOrEqual(t, right["none"], 948)
-	require.GreaterOrEqual(t, right["all"], 948)
+	require.GreaterOrEqual(t, right["none"], 1821)
+	require.GreaterOrEqual(t, right["all"], 1821)
 }
