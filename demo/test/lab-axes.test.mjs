@@ -89,7 +89,7 @@ describe('the model', () => {
 });
 
 describe('the page', () => {
-  const { visit } = lab();
+  const { visit, read } = lab();
   const number = (text) => Number(text.replace('−', '-'));
   /** What stands on the page. */
   const seen = async (page) => {
@@ -111,6 +111,9 @@ describe('the page', () => {
 
   test('shows what float64 says, and lights up what shares, for each normalization', async (t) => {
     const page = await visit(t, 'axes.html');
+    // What stands there before the script runs is what it writes: nothing moves, however wide the typeface.
+    const [, before] = /id="formula-where"[^>]*>([^<]+)</.exec(String(await read('axes.html')));
+    assert.equal(await page.textContent('#formula-where'), before);
     for (const kind of ['pictures', 'sequences']) {
       await page.selectOption('#kind', kind);
       const dims = kind === 'pictures' ? [3, 4, 2, 2] : [3, 3, 4], over = kind === 'pictures' ? 'all' : 'channels';

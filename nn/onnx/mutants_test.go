@@ -286,7 +286,12 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 			}
 		}
 	}
-	floats, tame := between(file, feeds)
+	floats, coarse, tame := between(file, feeds)
+	for i := range list {
+		for k := range list[i] { // onnxruntime leaves out casts to 16 bits and back
+			list[i][k] *= max(1, coarse/1e-5)
+		}
+	}
 	if !tame {
 		for _, errors := range list {
 			for k := range errors {
@@ -342,18 +347,22 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 // between runs a file, as it is written, and names the floats among the values between its
 // inputs and outputs. It is not tame where one of them is infinite, NaN or very large, or is
 // cast to integers that do not have it, of which ONNX says nothing; nor where a sigmoid and
-// its like come so close to 0 that other runtimes have 0.
-func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool) {
+// its like come so close to 0 that other runtimes have 0, nor where a power of integers may have overflown.
+// coarse is what a value of 16 bits among them is off by, relatively, or 0.
+func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, coarse float64, tame bool) {
 	all, err := session(exposed(file), "none")
 	if err != nil {
-		return nil, true
+		return nil, 0, true
 	}
 	out, counts, err := outcomeOf(all, feeds)
 	outputs := eachTensor(all.Outputs(), counts)
 	floats = map[string]bool{}
 	ranges := castTo(file)
-	vanishing := map[string]bool{}
+	vanishing, powers := map[string]bool{}, map[string]bool{}
 	for _, n := range takeApart(file, "model").all("node") {
+		if n.str(4) == "Pow" {
+			powers[n.str(2)] = true
+		}
 		if slices.Contains([]string{"Sigmoid", "Softmax", "Exp", "Softplus", "Mish"}, n.str(4)) {
 			vanishing[n.str(2)] = true
 		}
@@ -362,26 +371,36 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, tame bool
 		if limits, ok := ranges[in.Name]; ok && floating(in.Type) {
 			for _, v := range numbersOf(feeds[i]) {
 				if v <= limits[0]-1 || v >= limits[1]+1 {
-					return nil, false
+					return nil, 0, false
 				}
 			}
 		}
 	}
 	for i, y := range out {
+		name := outputs[i].Name
 		if !floating(y.Type) {
+			large := func(v float64) bool { return math.Abs(v) >= 1<<24 }
+			if powers[name] && slices.ContainsFunc(numbersOf(y), large) {
+				return nil, 0, false
+			}
 			continue
 		}
-		name := outputs[i].Name
+		switch y.Type {
+		case ir.Float16:
+			coarse = max(coarse, 1.0/(1<<10))
+		case ir.BFloat16:
+			coarse = max(coarse, 1.0/(1<<7))
+		}
 		floats[name] = y.Type == ir.Float32 && !outputs[i].Form.List()
 		for _, v := range numbersOf(y) {
 			limits, ok := ranges[name]
 			if !(math.Abs(v) < 1e30) || ok && (v <= limits[0]-1 || v >= limits[1]+1) ||
 				v != 0 && math.Abs(v) < 1e-7 && vanishing[name] {
-				return nil, false
+				return nil, 0, false
 			}
 		}
 	}
-	return floats, err == nil
+	return floats, coarse, err == nil
 }
 
 // castTo gives the least and the greatest number of the integer type that a value is cast to, by its name.
