@@ -288,7 +288,7 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 	}
 	floats, coarse, tame := between(file, feeds)
 	for i := range list {
-		for k := range list[i] { // onnxruntime leaves out casts to 16 bits and back
+		for k := range list[i] { // besides, onnxruntime leaves out casts to 16 bits and back
 			list[i][k] *= max(1, coarse/1e-5)
 		}
 	}
@@ -345,23 +345,27 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 }
 
 // between runs a file, as it is written, and names the floats among the values between its
-// inputs and outputs. It is not tame where one of them is infinite, NaN or very large, or is
+// inputs and outputs, with their last dimensions. It is not tame where one of them is infinite, NaN or very large, or is
 // cast to integers that do not have it, of which ONNX says nothing; nor where a sigmoid and
 // its like come so close to 0 that other runtimes have 0, nor where a power of integers may have overflown.
-// coarse is what a value of 16 bits among them is off by, relatively, or 0.
-func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, coarse float64, tame bool) {
+// coarse is what a value of 16 bits or a quantized one among them is off by, relatively, or 0.
+func between(file []byte, feeds []*ir.Tensor) (floats map[string]int, coarse float64, tame bool) {
 	all, err := session(exposed(file), "none")
 	if err != nil {
 		return nil, 0, true
 	}
 	out, counts, err := outcomeOf(all, feeds)
 	outputs := eachTensor(all.Outputs(), counts)
-	floats = map[string]bool{}
+	floats = map[string]int{}
 	ranges := castTo(file)
 	vanishing, powers := map[string]bool{}, map[string]bool{}
 	for _, n := range takeApart(file, "model").all("node") {
-		if n.str(4) == "Pow" {
+		switch op := n.str(4); {
+		case op == "Pow":
 			powers[n.str(2)] = true
+		case strings.HasPrefix(op, "Dequantize"):
+		case strings.Contains(op, "Quantize"), strings.HasPrefix(op, "QLinear"): // the last digit may round to the next integer
+			coarse = 1e-4
 		}
 		if slices.Contains([]string{"Sigmoid", "Softmax", "Exp", "Softplus", "Mish"}, n.str(4)) {
 			vanishing[n.str(2)] = true
@@ -391,7 +395,12 @@ func between(file []byte, feeds []*ir.Tensor) (floats map[string]bool, coarse fl
 		case ir.BFloat16:
 			coarse = max(coarse, 1.0/(1<<7))
 		}
-		floats[name] = y.Type == ir.Float32 && !outputs[i].Form.List()
+		if y.Type == ir.Float32 && !outputs[i].Form.List() {
+			floats[name] = -1 // a scalar
+			if len(y.Dims) > 0 {
+				floats[name] = y.Dims[len(y.Dims)-1]
+			}
+		}
 		for _, v := range numbersOf(y) {
 			limits, ok := ranges[name]
 			if !(math.Abs(v) < 1e30) || ok && (v <= limits[0]-1 || v >= limits[1]+1) ||

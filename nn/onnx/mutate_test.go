@@ -196,7 +196,7 @@ func exposed(file []byte) []byte {
 }
 
 // jittered multiplies the values named by a little more or less than one, as if they had been rounded otherwise.
-func jittered(rnd *rand.Rand, file []byte, floats map[string]bool) []byte {
+func jittered(rnd *rand.Rand, file []byte, floats map[string]int) []byte {
 	t := takeApart(file, "model")
 	for _, p := range t.fields(7) {
 		if p.sub == nil {
@@ -205,17 +205,25 @@ func jittered(rnd *rand.Rand, file []byte, floats map[string]bool) []byte {
 		for _, n := range nodesOf(p.sub) {
 			for _, o := range n.sub.fields(2) {
 				name := string(o.data)
-				if !floats[name] {
+				size := floats[name]
+				if size == 0 || size > 1<<12 {
 					continue
 				}
 				o.data = []byte("jittered " + name)
-				by := pick(&mutator{Rand: rnd}, "up", "down")
+				// Elements that lie side by side move by unlike steps, so that what is equal comes apart.
+				dims := []int{size}
+				if size < 0 {
+					dims, size = nil, 1
+				}
+				by, steps := "by "+name, make([]float32, size)
+				for k := range steps {
+					steps[k] = pick[float32](&mutator{Rand: rnd}, 1+5e-7, 1-5e-7)
+				}
+				p.sub.add(constOf(by, dims, steps...), 5)
 				behind := &part{num: 1, typ: protowire.BytesType, sub: takeApart(nodeOf("Mul", []string{string(o.data), by}, []string{name}), "node")}
 				p.sub.parts = slices.Insert(p.sub.parts, slices.Index(p.sub.parts, n)+1, behind)
 			}
 		}
-		p.sub.add(constOf("up", nil, 1+5e-7), 5)
-		p.sub.add(constOf("down", nil, 1-5e-7), 5)
 	}
 	return t.bytes()
 }
