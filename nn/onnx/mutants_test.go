@@ -267,9 +267,9 @@ func half(h uint16) float64 {
 // changes of the inputs, and of the values between, in their last digits bring about, many
 // times over, and a little of the output's magnitude. It is infinite where such a change makes another shape, and
 // where something overflows on the way: 1/x is as large as can be, up or down, by the sign
-// of a zero.
-func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) [][]float64 {
-	list := make([][]float64, len(out))
+// of a zero. coarse is what other runtimes may be off by besides, relatively (see between).
+func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) (list [][]float64, coarse float64) {
+	list = make([][]float64, len(out))
 	base := make([][]float64, len(out))
 	for i, y := range out {
 		base[i] = numbersOf(y)
@@ -287,18 +287,13 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 		}
 	}
 	floats, coarse, tame := between(file, feeds)
-	for i := range list {
-		for k := range list[i] { // besides, onnxruntime leaves out casts to 16 bits and back
-			list[i][k] *= max(1, coarse/1e-5)
-		}
-	}
 	if !tame {
 		for _, errors := range list {
 			for k := range errors {
 				errors[k] = math.Inf(1)
 			}
 		}
-		return list
+		return list, coarse
 	}
 	for round := range 8 {
 		rnd := rand.New(rand.NewPCG(uint64(round), 5))
@@ -341,7 +336,7 @@ func doubt(file []byte, s *graph.Session, feeds []*ir.Tensor, out []*ir.Tensor) 
 			}
 		}
 	}
-	return list
+	return list, coarse
 }
 
 // between runs a file, as it is written, and names the floats among the values between its
@@ -487,7 +482,10 @@ type verdict struct {
 	out   []*ir.Tensor // nil where it was refused
 	count []int        // of the outputs: how many tensors each is
 	doubt [][]float64
-	draws bool // numbers at random
+	// coarse is what the outputs of another runtime may be off by besides, relatively to the largest element: onnxruntime leaves out casts to
+	// 16 bits and back, and the last digit before a quantization may round to the next integer.
+	coarse float64
+	draws  bool // numbers at random
 }
 
 var allocated = []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
@@ -534,7 +532,8 @@ func judge(file []byte, seed uint64) (v verdict) {
 		}
 		return v
 	}
-	v.out, v.count, v.doubt = out, count, doubt(file, plain, v.feeds, out)
+	v.out, v.count = out, count
+	v.doubt, v.coarse = doubt(file, plain, v.feeds, out)
 	if how := unlike(out, got, v.doubt); how != "" {
 		v.fault = "optimized, " + how
 		return v
@@ -822,8 +821,14 @@ func TestMutants(t *testing.T) {
 		for i, o := range eachTensor(outputs, v.count) {
 			text := textOf(o.Name, v.out[i])
 			if floating(v.out[i].Type) {
+				scale := 0.0
+				for _, y := range numbersOf(v.out[i]) {
+					if a := math.Abs(y); a <= math.MaxFloat32 {
+						scale = max(scale, a)
+					}
+				}
 				for _, d := range v.doubt[i] {
-					text.Error = append(text.Error, min(d, math.MaxFloat64)) // JSON has no infinity
+					text.Error = append(text.Error, min(max(d, v.coarse*scale), math.MaxFloat64)) // JSON has no infinity
 				}
 			} else if slices.Max(append(v.doubt[i], 0)) > 0 {
 				text.Error = []float64{math.MaxFloat64}

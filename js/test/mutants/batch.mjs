@@ -43,10 +43,10 @@ function unlike(want, got, times = 1) {
   return '';
 }
 
-/** What is known of onnxruntime, by operator: a difference of a model that has it is none of ours where the function says so. */
 const losses = (want, got) => unlike(want, got, 10) === ''; // it adds thousands of losses one after another in float32, here they are added in pairs
 const windows = (_, { data }) => data.some(Number.isNaN); // a window of one element is 0 / 0 there
 const empty = ({ Dims }) => Dims.includes(0); // of no elements it reduces the first of the axes alone
+/** What is known of onnxruntime, by operator: a difference of a model that has it is none of ours where the function says so. */
 const known = {
   BlackmanWindow: windows,
   HammingWindow: windows,
