@@ -3,16 +3,14 @@ package shorten
 import (
 	"bytes"
 	"encoding/binary"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
 )
 
 // Instructions as Go's compiler writes them.
@@ -261,63 +259,28 @@ func TestMalformedModulesAreErrors(t *testing.T) {
 	}
 }
 
-// program builds one of strip's programs for wasm.
-func program(t *testing.T, name string, flags ...string) []byte {
-	t.Helper()
-	if runtime.GOOS == "js" {
-		t.Skip("a browser cannot run the Go toolchain")
-	}
-	file := filepath.Join(t.TempDir(), "program.wasm")
-	build := exec.Command("go", append(append([]string{"build", "-trimpath", "-ldflags=-s -w"}, flags...), "-o", file, "../strip/testdata/"+name+"/main.go")...)
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
-	m, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return m
-}
-
-// run executes a module in Node and returns what it prints, and its exit code.
-func run(t *testing.T, m []byte, env ...string) (string, int) {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("skipped: node is not installed")
-	}
-	file := filepath.Join(t.TempDir(), "run.wasm")
-	require.NoError(t, os.WriteFile(file, m, 0o644))
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	require.NoError(t, err)
-	cmd := exec.Command("node", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), file)
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, env...)
-	out, err := cmd.CombinedOutput()
-	if _, exited := err.(*exec.ExitError); !exited {
-		require.NoError(t, err, string(out))
-	}
-	return string(out), cmd.ProcessState.ExitCode()
-}
-
 // What leans most on how functions are entered, left and unwound: deep stacks that grow, recovery, other
 // goroutines, collections while frames are walked. Names and lines in tracebacks stay too.
 func TestShortenedProgramBehaves(t *testing.T) {
-	m := program(t, "program", "-gcflags=all=-l") // as this module is built
+	m := testkit.Module(t, "../strip/testdata/program/main.go", "-gcflags=all=-l") // as this module is built
 	short, err := Module(m)
 	require.NoError(t, err)
 	assert.Less(t, len(short), len(m)*19/20)
 	again, err := Module(short)
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(short, again), "nothing is left to do")
-	want, code := run(t, m)
+	want, code := testkit.RunModule(t, m)
 	require.Zero(t, code, want)
-	got, code := run(t, short, "GOGC=1") // a collection at every few allocations reads all stacks
+	got, code := testkit.RunModule(t, short, "GOGC=1") // a collection at every few allocations reads all stacks
 	require.Zero(t, code, got)
 	assert.Equal(t, want, got)
 
-	m = program(t, "fatal")
+	m = testkit.Module(t, "../strip/testdata/fatal/main.go")
 	short, err = Module(m)
 	require.NoError(t, err)
-	want, code = run(t, m)
+	want, code = testkit.RunModule(t, m)
 	require.Equal(t, 2, code)
-	got, code = run(t, short)
+	got, code = testkit.RunModule(t, short)
 	assert.Equal(t, 2, code)
 	frames := func(traceback string) (list []string) { // addresses differ from run to run
 		for line := range strings.Lines(traceback) {

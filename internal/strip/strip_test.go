@@ -4,9 +4,6 @@ import (
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,43 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
 )
-
-// program builds a program of testdata for wasm.
-func program(t *testing.T, name string, flags ...string) []byte {
-	t.Helper()
-	if runtime.GOOS == "js" {
-		t.Skip("a browser cannot run the Go toolchain")
-	}
-	file := filepath.Join(t.TempDir(), "program.wasm")
-	build := exec.Command("go", append(append([]string{"build", "-trimpath", "-ldflags=-s -w"}, flags...), "-o", file, "testdata/"+name+"/main.go")...)
-	build.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
-	module, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return module
-}
-
-// run executes a module in Node and returns what it prints, and its exit code.
-func run(t *testing.T, module []byte, env ...string) (string, int) {
-	t.Helper()
-	if _, err := exec.LookPath("node"); err != nil {
-		t.Skip("skipped: node is not installed")
-	}
-	file := filepath.Join(t.TempDir(), "run.wasm")
-	require.NoError(t, os.WriteFile(file, module, 0o644))
-	root, err := exec.Command("go", "env", "GOROOT").Output()
-	require.NoError(t, err)
-	cmd := exec.Command("node", filepath.Join(strings.TrimSpace(string(root)), "lib/wasm/wasm_exec_node.js"), file)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
-	cmd.Env = append(cmd.Env, env...)
-	out, err := cmd.CombinedOutput()
-	if _, exited := err.(*exec.ExitError); !exited {
-		require.NoError(t, err, string(out))
-	}
-	return string(out), cmd.ProcessState.ExitCode()
-}
 
 // packed is how many bytes the module takes on the wire, deflated.
 func packed(t *testing.T, module []byte) int {
@@ -70,13 +33,13 @@ func TestStrippedProgramBehaves(t *testing.T) {
 		"as this module is": {"-gcflags=all=-l"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			module := program(t, "program", flags...)
+			module := testkit.Module(t, "testdata/program/main.go", flags...)
 			stripped, err := Module(module)
 			require.NoError(t, err)
 			assert.Less(t, packed(t, stripped), packed(t, module)*7/8)
 			assertCodeIsSame(t, module, stripped)
 
-			want, code := run(t, module)
+			want, code := testkit.RunModule(t, module)
 			require.Zero(t, code, want)
 			require.Contains(t, want, "name main.main line true")
 			require.Contains(t, want, "value method main.pair.String called using nil *pair pointer")
@@ -84,7 +47,7 @@ func TestStrippedProgramBehaves(t *testing.T) {
 			// A collection at every few allocations reads the pointer maps of all stacks; the heap's check
 			// walks it twice, and freed memory is overwritten, so that a pointer that was missed shows.
 			for _, env := range [][]string{nil, {"GOGC=1"}, {"GODEBUG=gccheckmark=1,clobberfree=1"}} {
-				got, code := run(t, stripped, env...)
+				got, code := testkit.RunModule(t, stripped, env...)
 				require.Zero(t, code, got)
 				assert.Equal(t, named.Replace(want), got, env)
 			}
@@ -147,7 +110,7 @@ func assertCodeIsSame(t *testing.T, module, stripped []byte) {
 }
 
 func TestModuleOfAnotherReleaseIsRefused(t *testing.T) {
-	module := program(t, "fatal")
+	module := testkit.Module(t, "testdata/fatal/main.go")
 	version := strings.Fields(runtime.Version())[0] // without what experiments are on
 	require.True(t, strings.HasPrefix(version, release), version)
 	require.Contains(t, string(module), "producers")
@@ -180,17 +143,17 @@ func producers(language, version string) string {
 }
 
 func TestStrippedProgramSaysWhyItFails(t *testing.T) {
-	module := program(t, "fatal")
+	module := testkit.Module(t, "testdata/fatal/main.go")
 	stripped, err := Module(module)
 	require.NoError(t, err)
-	out, code := run(t, module)
+	out, code := testkit.RunModule(t, module)
 	assert.Equal(t, 2, code)
 	require.Contains(t, out, "goroutine 1 [running]")
 	want, _, _ := strings.Cut(out, "goroutine 1")
 	require.Contains(t, want, "the reason")
 	// The traceback goes through all frames, of which it no longer knows the names.
 	for level, goroutines := range map[string]int{"single": 1, "all": 4, "system": 5} {
-		out, code = run(t, stripped, "GOTRACEBACK="+level)
+		out, code = testkit.RunModule(t, stripped, "GOTRACEBACK="+level)
 		assert.Equal(t, 2, code)
 		assert.True(t, strings.HasPrefix(out, want+"goroutine 1 "), out)
 		assert.GreaterOrEqual(t, strings.Count(out, "\ngoroutine "), goroutines, out)

@@ -130,43 +130,9 @@ func TestStaticQuantizationIsFused(t *testing.T) {
 			return s.output(s.q(y, c), s.node("Neg", nil, y))
 		}, []string{qu, "MatMulIntegerToFloat", qu, "Neg"}},
 	} {
-		var results []*ir.Tensor
-		for _, level := range []string{"none", "all"} {
-			g := e.build(quantSketch{newSketch()})
-			s, err := NewSession(g, Options{Optimize: level})
-			require.NoError(t, err, e.name)
-			if level == "all" {
-				var ops []string
-				for _, n := range s.graph.Nodes {
-					ops = append(ops, n.Op)
-				}
-				require.Equal(t, e.want, ops, e.name)
-			}
-			var dims [][]int
-			for _, in := range s.Inputs() {
-				d := []int{}
-				for _, v := range in.Dims {
-					d = append(d, v.Size)
-				}
-				dims = append(dims, d)
-			}
-			run, err := s.Prepare(dims)
-			require.NoError(t, err, e.name)
-			for i := range dims {
-				for k := range run.In(i).Float32s() {
-					run.In(i).Float32s()[k] = float32(k*k%37)*0.5 - 9
-				}
-			}
-			require.NoError(t, run.Exec(), e.name)
-			for i := range s.Outputs() {
-				out := ir.NewTensor(run.Out(i).Type, run.Out(i).Dims...)
-				copy(out.Data, run.Out(i).Data)
-				results = append(results, out)
-			}
-		}
-		n := len(results) / 2
-		for i, want := range results[:n] {
-			got := results[n+i]
+		plain, optimized := bothLevels(t, e.name, e.build, e.want, func(k int) float32 { return float32(k*k%37)*0.5 - 9 })
+		for i, want := range plain {
+			got := optimized[i]
 			require.Equal(t, want.Type, got.Type, e.name)
 			require.Equal(t, want.Dims, got.Dims, e.name)
 			apart := 0

@@ -79,39 +79,49 @@ func TestDynamicQuantizationIsFused(t *testing.T) {
 			return s.output(s.product("MatMulInteger", nil, d, s.bytes(ir.Int8, 12, 9), number(0.5), nil))
 		}, []string{"DynamicQuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "Cast", "Mul", "Mul"}},
 	} {
-		var results [][]byte
-		for _, level := range []string{"none", "all"} {
-			g := c.build(quantSketch{newSketch()})
-			s, err := NewSession(g, Options{Optimize: level})
-			require.NoError(t, err, c.name)
-			if level == "all" {
-				var ops []string
-				for _, n := range s.graph.Nodes {
-					ops = append(ops, n.Op)
-				}
-				require.Equal(t, c.want, ops, c.name)
+		plain, optimized := bothLevels(t, c.name, c.build, c.want, func(k int) float32 { return float32(k*k%37) - 11.5 })
+		for i := range plain {
+			require.Equal(t, plain[i].Data, optimized[i].Data, "%s: not the same bits", c.name)
+		}
+	}
+}
+
+// bothLevels runs a graph as it is written and optimized, where these operators have to be left of it, and returns what both
+// give. Element k of each input is fed(k).
+func bothLevels(t *testing.T, name string, build func(quantSketch) *ir.Graph, ops []string, fed func(k int) float32) (plain, optimized []*ir.Tensor) {
+	t.Helper()
+	run := func(level string) (outputs []*ir.Tensor) {
+		s, err := NewSession(build(quantSketch{newSketch()}), Options{Optimize: level})
+		require.NoError(t, err, name)
+		if level == "all" {
+			var left []string
+			for _, n := range s.graph.Nodes {
+				left = append(left, n.Op)
 			}
-			var dims [][]int
-			for _, in := range s.Inputs() {
-				d := []int{}
-				for _, v := range in.Dims {
-					d = append(d, v.Size)
-				}
-				dims = append(dims, d)
+			require.Equal(t, ops, left, name)
+		}
+		var dims [][]int
+		for _, in := range s.Inputs() {
+			d := []int{}
+			for _, v := range in.Dims {
+				d = append(d, v.Size)
 			}
-			run, err := s.Prepare(dims)
-			require.NoError(t, err, c.name)
-			for i := range dims {
-				for k := range run.In(i).Float32s() {
-					run.In(i).Float32s()[k] = float32(k*k%37) - 11.5
-				}
-			}
-			require.NoError(t, run.Exec(), c.name)
-			for i := range s.Outputs() {
-				results = append(results, append([]byte(nil), run.Out(i).Data...))
+			dims = append(dims, d)
+		}
+		run, err := s.Prepare(dims)
+		require.NoError(t, err, name)
+		for i := range dims {
+			for k := range run.In(i).Float32s() {
+				run.In(i).Float32s()[k] = fed(k)
 			}
 		}
-		n := len(results) / 2
-		require.Equal(t, results[:n], results[n:], "%s: not the same bits", c.name)
+		require.NoError(t, run.Exec(), name)
+		for i := range s.Outputs() {
+			out := ir.NewTensor(run.Out(i).Type, run.Out(i).Dims...)
+			copy(out.Data, run.Out(i).Data)
+			outputs = append(outputs, out)
+		}
+		return outputs
 	}
+	return run("none"), run("all")
 }
