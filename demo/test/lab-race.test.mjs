@@ -224,6 +224,7 @@ test('predict, start, pause, one step, look back, a batch of one, share, take ho
 
   // On from there with batches of one.
   await page.click('#one');
+  await page.waitForFunction(() => lab.race.batch === 1);
   await decided(page, 40);
   const broken = node;
   await broken.goTo(20);

@@ -220,6 +220,7 @@ async function go() {
 async function back(mine) {
   if (view >= mine.at) return;
   result = undefined;
+  verdict(); // what was said is of a race that is no more
   const step = view;
   await inTurn(() => mine.goTo(step));
   goal = step < setting.steps ? setting.steps : step + setting.steps;
