@@ -42,12 +42,44 @@ function steps(results) {
   return lines;
 }
 
+/** Groups of many cases, of which the README has the geometric means and the worst. */
+const many = { layers: 'layers of small networks' };
+const ours = ['normwasm', 'normwasm simd'];
+
+/**
+ * How the cases of a group stand against a peer: how many times as fast, by the geometric mean and at least.
+ * @param {any[]} cases @returns {{ group: string, own: string, peer: string, count: number, mean: number, least: number, at: string }[]}
+ */
+export function standings(cases) {
+  const found = [];
+  for (const group of Object.keys(many)) {
+    const of = cases.filter((c) => c.group === group);
+    const peers = [...new Set(of.flatMap((c) => c.contenders.map((r) => r.name)))].filter((name) => !name.startsWith('normwasm'));
+    for (const peer of peers) {
+      for (const own of ours) {
+        const ratios = of.flatMap((c) => {
+          const [a, b] = [own, peer].map((name) => c.contenders.find((r) => r.name === name));
+          return a && b ? [{ name: c.name, ratio: b.medianMs / a.medianMs }] : [];
+        });
+        if (ratios.length === 0) continue;
+        const worst = ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
+        found.push({ group, own, peer, count: ratios.length, mean: Math.exp(ratios.reduce((sum, r) => sum + Math.log(r.ratio), 0) / ratios.length), least: worst.ratio, at: worst.name });
+      }
+    }
+  }
+  return found;
+}
+
+/** The same for a terminal. */
+export const ratios = (cases) => standings(cases).map(({ group, own, peer, count, mean, least, at }) => (
+  `${group}: ${own} is ${mean.toFixed(2)} times as fast as ${peer} by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`));
+
 export function table(results) {
   const lines = [
     '| | normwasm | onnxruntime-web | | tfjs-wasm | |',
     '|---|--:|--:|--:|--:|--:|',
   ];
-  for (const c of results.cases.filter((c) => c.group !== 'steps')) {
+  for (const c of results.cases.filter((c) => c.group !== 'steps' && !(c.group in many))) {
     const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
     const dims = c.dims.join('×');
     const nhwc = by['normwasm nhwc'];

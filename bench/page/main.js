@@ -3,6 +3,7 @@ import { batchNormReference, channelsLast, groupNormReference, layerNormReferenc
   trainingReference, uniform } from './data.js';
 import { measure, perNode, summary } from './measure.js';
 import * as jax from './jax.js';
+import { layerTimes } from './layertimes.js';
 import { batchOf, networks } from './networks.js';
 import * as normwasm from './normwasm.js';
 import { chainModel } from './onnx.js';
@@ -309,5 +310,7 @@ async function stepDigits(dims, plan) {
 const stepRows = (dims, plan) => trainingStep('rows', [tfjsSteps('wasm')], plan);
 const stepCharacters = (dims, plan) => trainingStep('characters', [tfjsSteps('wasm')], plan);
 
-globalThis.bench = { stepDigits, stepRows, stepCharacters, start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
+const layer = async (name, plan) => finish(await layerTimes(engines, label, name, plan));
+
+globalThis.bench = { layer, stepDigits, stepRows, stepCharacters, start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
   batchNormForward, batchNormBoth, layerNormBackward, layerNormBoth, layerNormCall, model };

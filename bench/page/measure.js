@@ -77,21 +77,21 @@ export function summary({ name, coldMs, timesPerSample, samples }) {
 }
 
 /**
- * The time of one node out of a chain of `long` nodes and a chain of one: what
+ * The time of one node out of a chain of `long` nodes and a chain of `short` (one): what
  * a run costs around its nodes (copies in and out, dispatch) cancels out. The
  * difference is taken round by round, then the median of it.
  */
-export function perNode(name, shortChain, longChain, long) {
-  const samples = longChain.samples.map((t, i) => (t - shortChain.samples[i]) / (long - 1));
+export function perNode(name, shortChain, longChain, long, short = 1) {
+  const samples = longChain.samples.map((t, i) => (t - shortChain.samples[i]) / (long - short));
   return {
     name,
     medianMs: quantile(samples, 0.5),
-    minMs: (quantile(longChain.samples, 0) - quantile(shortChain.samples, 0)) / (long - 1),
+    minMs: (quantile(longChain.samples, 0) - quantile(shortChain.samples, 0)) / (long - short),
     p90Ms: quantile(samples, 0.9),
     coldMs: shortChain.coldMs,
     rounds: samples.length,
     chain: { nodes: long, medianMs: quantile(longChain.samples, 0.5) },
-    single: { nodes: 1, medianMs: quantile(shortChain.samples, 0.5) },
+    single: { nodes: short, medianMs: quantile(shortChain.samples, 0.5) },
     totalMs: longChain.samples.reduce((a, b) => a + b, 0) * longChain.timesPerSample,
   };
 }

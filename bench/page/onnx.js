@@ -1,4 +1,4 @@
-// Just enough of a protobuf writer to make chains of one-operator ONNX models.
+// Just enough of a protobuf writer to make ONNX models: chains of one operator, and graphs node by node.
 // Field numbers are those of onnx.proto3.
 
 const text = new TextEncoder();
@@ -31,6 +31,7 @@ export const message = (field, ...parts) => bytes(field, concat(parts));
 const float = (field, v) => concat([Uint8Array.from(varint((field << 3) | 5)), new Uint8Array(Float32Array.of(v).buffer)]);
 
 const FLOAT = 1;
+const types = new Map([[Float32Array, FLOAT], [Uint8Array, 2], [Int8Array, 3], [Int32Array, 6], [BigInt64Array, 7]]);
 
 export function attribute(name, value) {
   if (Array.isArray(value)) return message(5, string(1, name), ...value.map((v) => integer(8, v)), integer(20, 7));
@@ -41,13 +42,69 @@ export function attribute(name, value) {
 }
 
 function initializer(name, dims, data) {
-  return message(5, ...dims.map((d) => integer(1, d)), integer(2, FLOAT), string(8, name),
+  return message(5, ...dims.map((d) => integer(1, d)), integer(2, types.get(data.constructor)), string(8, name),
     bytes(9, new Uint8Array(data.buffer, data.byteOffset, data.byteLength)));
 }
 
-function valueInfo(field, name, dims) {
-  const shape = message(2, ...dims.map((d) => message(1, integer(1, d))));
-  return message(field, string(1, name), message(2, message(1, integer(1, FLOAT), shape)));
+function valueInfo(field, name, dims, type = FLOAT) {
+  const shape = message(2, ...dims.map((d) => message(1, typeof d === 'string' ? string(2, d) : integer(1, d))));
+  return message(field, string(1, name), message(2, message(1, integer(1, type), shape)));
+}
+
+/** A graph that is written node by node. Values are known by names, which methods make and return. */
+export class Graph {
+  #nodes = [];
+  #constants = [];
+  #values = [];
+  #count = 0;
+  #domains = new Map();
+
+  #name() {
+    return `v${this.#count++}`;
+  }
+
+  /** @param {string} name @param {(number | string)[]} dims @param {Function} [type] the class of its elements' array */
+  input(name, dims, type = Float32Array) {
+    this.#values.push(valueInfo(11, name, dims, types.get(type)));
+    return name;
+  }
+
+  /** A result of the model: `value` under another name. */
+  output(value, dims, name, type = Float32Array) {
+    this.#nodes.push(message(1, string(1, value), string(2, name), string(4, 'Identity')));
+    this.#values.push(valueInfo(12, name, dims, types.get(type)));
+  }
+
+  /** @param {ArrayBufferView} data of a class that ONNX has a type for @param {number[]} [dims] default: one, its length */
+  constant(data, dims = [data.length]) {
+    const name = this.#name();
+    this.#constants.push(initializer(name, dims, data));
+    return name;
+  }
+
+  scalar(value) {
+    return this.constant(Float32Array.of(value), []);
+  }
+
+  /** A list of whole numbers, as shapes and axes are given. */
+  list(...values) {
+    return this.constant(BigInt64Array.from(values, BigInt));
+  }
+
+  /** A node and the name of its result, or of several the names. '' is an input that is left out. */
+  node(op, inputs, attributes = {}, { outputs = 1, domain = '', version = 1 } = {}) {
+    const names = Array.from({ length: outputs }, () => this.#name());
+    this.#nodes.push(message(1, ...inputs.map((s) => string(1, s)), ...names.map((s) => string(2, s)), string(3, names[0]), string(4, op),
+      ...Object.entries(attributes).map(([k, v]) => attribute(k, v)), ...(domain ? [string(7, domain)] : [])));
+    if (domain) this.#domains.set(domain, version);
+    return outputs === 1 ? names[0] : names;
+  }
+
+  /** @returns {Uint8Array} the file */
+  model({ opset = 17 } = {}) {
+    const sets = [['', opset], ...this.#domains].map(([domain, version]) => message(8, string(1, domain), integer(2, version)));
+    return concat([integer(1, 8), ...sets, message(7, ...this.#nodes, string(2, 'graph'), ...this.#constants, ...this.#values)]);
+  }
 }
 
 /**

@@ -47,6 +47,49 @@ export function batchNorm({ xLast, dimsLast, gamma, beta, mean, variance, epsilo
   return contender(() => tf.batchNorm(t.x, t.mean, t.variance, t.beta, t.gamma, epsilon), t);
 }
 
+export const tensor = (data, dims) => tf.tensor(data, dims);
+
+/** Grouped convolutions are not in its wasm backend, nor are norms but BatchNorm. */
+export const has = ({ op, groups, in: channels }) => op === 'MatMul' || op === 'BatchNormalization' || (op === 'Conv' && (groups === 1 || groups === channels));
+
+/** A filter of ONNX, [out, in / groups, height, width], as TensorFlow has it: [height, width, in, out], of depthwise ones [height, width, channels, 1]. */
+export function filter(weight, [out, inside, ...kernel], depthwise) {
+  const t = tf.tensor(weight, [out, inside, ...kernel]);
+  const turned = tf.transpose(t, depthwise ? [2, 3, 0, 1] : [2, 3, 1, 0]);
+  t.dispose();
+  return turned;
+}
+
+/** A node of layerlist.js: a function of x, with its weights in the module's memory. */
+export function node(n, p) {
+  const weights = [];
+  const keep = (t) => {
+    weights.push(t);
+    return t;
+  };
+  const dispose = () => tf.dispose(weights);
+  if (n.op === 'MatMul') {
+    const w = keep(tf.tensor(p.weight, [n.k, n.n]));
+    return { call: (x) => tf.matMul(x, w), dispose };
+  }
+  if (n.op === 'BatchNormalization') {
+    const [scale, bias, mean, variance] = ['scale', 'bias', 'mean', 'variance'].map((k) => keep(tf.tensor1d(p[k])));
+    return { call: (x) => tf.batchNorm(x, mean, variance, bias, scale, 1e-5), dispose };
+  }
+  const depthwise = n.groups > 1;
+  const w = keep(filter(p.weight, [n.out, n.in / n.groups, ...n.kernel], depthwise));
+  const bias = keep(tf.tensor1d(p.bias));
+  const [ph, pw] = n.kernel.map((k) => (k - 1) / 2);
+  const pad = [[0, 0], [ph, ph], [pw, pw], [0, 0]];
+  const convolve = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
+  return { call: (x) => convolve({ x, filter: w, strides: n.stride, pad, bias }), dispose };
+}
+
+/** The last result, each the operand of the next, or all results of x. */
+export function chain(calls, x, aside) {
+  return aside ? calls.map((call) => tf.tidy(() => call(x))) : [tf.tidy(() => calls.reduce((y, call) => call(y), x))];
+}
+
 /**
  * What is differentiated has to be spelled out of operations that have gradients,
  * as tfjs-layers does it. 'both' is tf.grads, which runs the forward pass as well.
