@@ -1,6 +1,10 @@
 package compute
 
-import "github.com/normwasm/normwasm/internal/kernel"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
+)
 
 // The blocks of a product: a block of the right operand stays in the second-level cache
 // while the product goes through the left operand, of which a panel fits into the first
@@ -39,7 +43,37 @@ func (g *Gemm) ScratchLen() int {
 	if g.M == 0 || g.N == 0 {
 		return 0
 	}
-	return kernel.RoundUp(g.M, kernel.MR)*g.K + productScratch(g.M, g.N, g.K)
+	return g.panelRows()*g.K + productScratch(g.M, g.N, g.K)
+}
+
+// panelRows is how many rows the panels of the left operand have.
+func (g *Gemm) panelRows() int {
+	tall := g.tallRows()
+	return tall + kernel.RoundUp(g.M-tall, kernel.MR)
+}
+
+// tall says that multiply-adds are fused, with which tiles of six rows are faster than those of
+// four: in V8 by a fifth. Without, they need more registers than there are. Either gives the
+// same bits.
+var tall = fused()
+
+// fused multiplies two numbers whose product is rounded before it is added to, or is not.
+func fused() bool {
+	const x = 1 + 0x1p-12
+	a, c := float32(x), [kernel.NR]float32{-(1 + 0x1p-11)}
+	b := [kernel.NR]float32{x}
+	kernel.GemmRow(&c[0], &a, 1, &b[0], 0, 1, 1, kernel.StartC, nil, float32(math.Inf(-1)), float32(math.Inf(1)))
+	return c[0] != 0
+}
+
+// tallRows is how many rows of the left operand are in panels of six, the first ones: as many
+// as leave rows for whole panels of four, or one row more.
+func (g *Gemm) tallRows() int {
+	rest := [kernel.TR]int{0, 1, 8, 9, 4, 5}[g.M%kernel.TR]
+	if !tall || g.M < rest || g.N == 1 {
+		return 0
+	}
+	return g.M - rest
 }
 
 // Run computes y from a and b; y may not overlap them.
@@ -92,37 +126,40 @@ func (g *Gemm) run(y, a []float32, b *right, scratch []float32) {
 			p.astep = lda
 		}
 	} else {
-		p.a, p.astep = s.take(kernel.RoundUp(g.M, kernel.MR)*g.K), kernel.MR
+		p.a, p.astep, p.tall = s.take(g.panelRows()*g.K), kernel.MR, g.tallRows()
 		alpha := float32(1)
 		if scaled {
 			alpha = g.Alpha
 		}
-		packA(p.a, a, lda, g.M, g.K, g.TransA, alpha)
+		packA(p.a, a, lda, g.M, g.K, p.tall, g.TransA, alpha)
 	}
 	p.run(y, b, &s)
 }
 
-// packA lays out a left operand of m rows, times alpha, in panels [k][4], the
-// last padded with 0.
-func packA(dst, a []float32, lda, m, k int, trans bool, alpha float32) {
+// packA lays out a left operand of m rows, times alpha, in panels: the first tall rows in
+// those [k][6], the others in those [k][4], the last padded with 0.
+func packA(dst, a []float32, lda, m, k, tall int, trans bool, alpha float32) {
 	if k == 0 {
 		return
 	}
-	for i := 0; i < m; i += kernel.MR {
-		panel := dst[i*k:][:kernel.MR*k]
-		rows := min(m-i, kernel.MR)
-		if rows < kernel.MR {
+	for i, high := 0, kernel.TR; i < m; i += high {
+		if i == tall {
+			high = kernel.MR
+		}
+		panel := dst[i*k:][:high*k]
+		rows := min(m-i, high)
+		if rows < high {
 			clear(panel)
 		}
 		switch {
 		case !trans:
-			kernel.Transpose(kernel.Ptr(panel), kernel.MR, kernel.Ptr(a[i*lda:]), lda, rows, k)
-		case rows == kernel.MR:
+			kernel.Transpose(kernel.Ptr(panel), high, kernel.Ptr(a[i*lda:]), lda, rows, k)
+		case rows == high:
 			// The product by a scalar is the copy of a column as well.
-			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(a[i:]), lda, 1, &alpha, 0, 0, k, kernel.MR)
+			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(a[i:]), lda, 1, &alpha, 0, 0, k, high)
 			continue
 		default:
-			copyRows(panel, kernel.MR, a[i:], lda, k, rows)
+			copyRows(panel, high, a[i:], lda, k, rows)
 		}
 		if alpha != 1 {
 			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(panel), 0, 1, &alpha, 0, 0, 1, len(panel))
@@ -189,6 +226,7 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 type product struct {
 	m, n, k, ldc int
 	a            []float32 // panels [k][4], or (m = 1) elements astep apart
+	tall         int       // rows whose panels are [k][6], the first ones
 	astep        int
 	start        int
 	bias         []float32
@@ -274,9 +312,14 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 		clear(edgeBias)
 		copy(edgeBias, bias[full*kernel.NR:])
 	}
-	for m0 := 0; m0 < p.m; m0 += blockRows {
-		mc := min(p.m-m0, blockRows)
-		whole := mc &^ (kernel.MR - 1)
+	for m0, mc := 0, 0; m0 < p.m; m0 += mc {
+		mc = min(p.m-m0, blockRows)
+		high, tiles := kernel.MR, kernel.GemmTiles
+		if m0 < p.tall {
+			mc = min(p.tall-m0, blockRows/kernel.TR*kernel.TR)
+			high, tiles = kernel.TR, kernel.GemmTall
+		}
+		whole := mc - mc%high
 		if p.astep != kernel.MR {
 			whole = 0
 		}
@@ -284,9 +327,9 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 			bias = p.bias[m0:]
 		}
 		if whole > 0 {
-			a := kernel.Ptr(p.a[min(m0*p.k+k0*kernel.MR, len(p.a)):])
+			a := kernel.Ptr(p.a[min(m0*p.k+k0*high, len(p.a)):])
 			if full > 0 {
-				kernel.GemmTiles(kernel.Ptr(c[m0*p.ldc+n0:]), p.ldc, a, p.k*kernel.MR, kernel.Ptr(b), bs, kc, whole/kernel.MR, full,
+				tiles(kernel.Ptr(c[m0*p.ldc+n0:]), p.ldc, a, p.k*high, kernel.Ptr(b), bs, kc, whole/high, full,
 					p.start, kernel.Ptr(bias), p.lo, p.hi)
 			}
 			if rest > 0 {
@@ -298,7 +341,7 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 				if p.start == kernel.StartCol {
 					from = edgeBias
 				}
-				kernel.GemmTiles(kernel.Ptr(tile), kernel.NR, a, p.k*kernel.MR, kernel.Ptr(last), bs, kc, whole/kernel.MR, 1,
+				tiles(kernel.Ptr(tile), kernel.NR, a, p.k*high, kernel.Ptr(last), bs, kc, whole/high, 1,
 					p.start, kernel.Ptr(from), p.lo, p.hi)
 				copyRows(out, p.ldc, tile, kernel.NR, whole, rest)
 			}
@@ -314,7 +357,8 @@ func (p *product) row(c []float32, i int, b, last []float32, bs, k0, kc, full, r
 	bias []float32, r int, tile, edgeBias []float32) {
 	var a *float32
 	if p.astep == kernel.MR {
-		a = kernel.Ptr(p.a[min(i/kernel.MR*kernel.MR*p.k+k0*kernel.MR+i%kernel.MR, len(p.a)):])
+		at := (i - p.tall) % kernel.MR // of the row in its panel
+		a = kernel.Ptr(p.a[min((i-at)*p.k+k0*kernel.MR+at, len(p.a)):])
 	} else {
 		a = kernel.Ptr(p.a[min(k0*p.astep, len(p.a)):])
 	}

@@ -96,12 +96,14 @@ func checkGemm(t *testing.T, g Gemm, name string) {
 		g.Bias = testkit.Normal(r, g.N, 0, 1)
 	}
 	var first []float32
-	ways := []string{"", "packed", "packed in place"}
+	ways := []string{"", "in tall panels", "packed", "packed in place"}
 	if g.LDB != 0 {
-		ways = ways[:2]
+		ways = ways[:3]
 	}
+	defer func(held bool) { tall = held }(tall)
 	for _, way := range ways {
 		name := fmt.Sprintf("%s %s", name, way)
+		tall = way == ways[1]
 		y := testkit.InOut("y", before, 3)
 		scratch := testkit.Output("scratch", g.ScratchLen(), 0)
 		switch way {
@@ -139,7 +141,7 @@ func checkGemm(t *testing.T, g Gemm, name string) {
 }
 
 func TestGemm(t *testing.T) {
-	for _, m := range []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 13} {
+	for _, m := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 15, 17} {
 		for _, n := range []int{0, 1, 2, 7, 8, 9, 16, 31, 33, 40} {
 			for _, k := range []int{0, 1, 2, 5, 16} {
 				g := Gemm{M: m, N: n, K: k}

@@ -89,34 +89,37 @@ func square(run func(y, x *float32)) []timing {
 	})}
 }
 
-func gemmTimes() (all []timing) {
-	for _, s := range [][3]int{{480, 480, 480}, {96, 96, 960}, {32, 27, 3840}} {
-		m, k, n := s[0], s[1], s[2]
-		all = append(all, operations(fmt.Sprintf("m=%d/k=%d/n=%d", m, k, n), 2*m*k*n, func(data func(n int) *float32) func() {
-			c, a, b := data(m*n), data(m*k), data(k*n)
-			return func() { GemmTiles(c, n, a, 4*k, b, 8*k, k, m/4, n/8, StartZero, nil, -inf, inf) }
+// tiles is the case of GemmTiles, with panels of 4 rows, and of GemmTall, with panels of 6.
+func tiles(name string, high int, run, twin func(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)) kernelCase {
+	k := kernelCase{name: name, call: func(c *call) {
+		mp, np, k := c.r.IntN(4), c.r.IntN(4), c.size(64)
+		as, bs, ldc := k*high+c.r.IntN(2)*5, k*NR+c.r.IntN(2)*3, np*NR+c.r.IntN(4)
+		a, b := c.either(Span(mp, as, k*high)), c.either(Span(np, bs, k*NR))
+		for start := StartZero; start <= StartC; start++ {
+			lo, hi := c.bounds()
+			bias := c.plain([]int{0, mp * high, np * NR, 0}[start])
+			y := c.out(Span(mp*high, ldc, np*NR))
+			y.keep(np*NR, ldc, func(i, j int) (float64, float64) {
+				return products(starts(start, bias, i, j, y.before(i*ldc+j)), k, lo, hi,
+					func(t int) float64 { return float64(a[i/high*as+t*high+i%high]) * float64(b[j/NR*bs+t*NR+j%NR]) })
+			})
+			run(y.kernel(), ldc, Ptr(a), as, Ptr(b), bs, k, mp, np, start, Ptr(bias), lo, hi)
+			twin(y.twin(), ldc, Ptr(a), as, Ptr(b), bs, k, mp, np, start, Ptr(bias), lo, hi)
+		}
+	}}
+	for _, s := range [][3]int{{480, 480, 480}, {96, 96, 960}, {36, 27, 3840}} {
+		m, depth, n := s[0], s[1], s[2]
+		k.time = append(k.time, operations(fmt.Sprintf("m=%d/k=%d/n=%d", m, depth, n), 2*m*depth*n, func(data func(n int) *float32) func() {
+			c, a, b := data(m*n), data(m*depth), data(depth*n)
+			return func() { run(c, n, a, high*depth, b, 8*depth, depth, m/high, n/8, StartZero, nil, -inf, inf) }
 		}))
 	}
-	return all
+	return k
 }
 
 var productCases = []kernelCase{
-	{"GemmTiles", func(c *call) {
-		mp, np, k := c.r.IntN(4), c.r.IntN(4), c.size(64)
-		as, bs, ldc := k*MR+c.r.IntN(2)*5, k*NR+c.r.IntN(2)*3, np*NR+c.r.IntN(4)
-		a, b := c.either(Span(mp, as, k*MR)), c.either(Span(np, bs, k*NR))
-		for start := StartZero; start <= StartC; start++ {
-			lo, hi := c.bounds()
-			bias := c.plain([]int{0, mp * MR, np * NR, 0}[start])
-			y := c.out(Span(mp*MR, ldc, np*NR))
-			y.keep(np*NR, ldc, func(i, j int) (float64, float64) {
-				return products(starts(start, bias, i, j, y.before(i*ldc+j)), k, lo, hi,
-					func(t int) float64 { return float64(a[i/MR*as+t*MR+i%MR]) * float64(b[j/NR*bs+t*NR+j%NR]) })
-			})
-			GemmTiles(y.kernel(), ldc, Ptr(a), as, Ptr(b), bs, k, mp, np, start, Ptr(bias), lo, hi)
-			gemmTilesScalar(y.twin(), ldc, Ptr(a), as, Ptr(b), bs, k, mp, np, start, Ptr(bias), lo, hi)
-		}
-	}, gemmTimes()},
+	tiles("GemmTiles", MR, GemmTiles, gemmTilesScalar),
+	tiles("GemmTall", TR, GemmTall, gemmTallScalar),
 	{"GemmRow", func(c *call) {
 		np, k, step := c.r.IntN(18), c.size(40), []int{1, MR, 7}[c.r.IntN(3)]
 		bs := k*NR + c.r.IntN(2)*3

@@ -109,6 +109,11 @@ func GemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs 
 	gemmTilesScalar(dst, ldd, left, as, right, bs, depth, mp, np, start, bias, lo, hi)
 }
 
+// GemmTall computes tiles of 6×8 of a matrix product; its twin has the loop.
+func GemmTall(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32) {
+	gemmTallScalar(dst, ldd, left, as, right, bs, depth, mp, np, start, bias, lo, hi)
+}
+
 // GemmRow multiplies one row by panels of 8 columns; its twin has the loop.
 func GemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32) {
 	gemmRowScalar(dst, left, astep, right, bs, depth, np, start, bias, lo, hi)

@@ -109,6 +109,11 @@ func ResponseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner,
 //go:noescape
 func GemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)
 
+// GemmTall computes tiles of 6×8 of a matrix product; its twin has the loop.
+//
+//go:noescape
+func GemmTall(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)
+
 // GemmRow multiplies one row by panels of 8 columns; its twin has the loop.
 //
 //go:noescape

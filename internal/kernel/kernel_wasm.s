@@ -19077,50 +19077,581 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 	// a is R12
 	// b is R13
 	// k is R14
-	// lo is V0
-	// hi is V1
-	// fix is V2
-	// sign is V3
-	F32Load lo+88(FP)
-	F32x4Splat
-	Set V0
-	F32Load hi+92(FP)
-	F32x4Splat
-	Set V1
-	F32Load hi+92(FP)
-	F32Load lo+88(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+88(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+88(FP)
-	F32Load lo+88(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+92(FP)
-	F32Load hi+92(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V2
-	Get V1
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V1
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V3
-	// acc0 is V4
-	// acc1 is V5
-	// acc2 is V6
-	// acc3 is V7
-	// acc4 is V8
-	// acc5 is V9
-	// acc6 is V10
-	// acc7 is V11
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// b0 is V8
+	// b1 is V9
+	// s is V10
+	I64Load ldd+8(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load as+24(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	I64Load bs+40(FP)
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			I64Load left+16(FP)
+			Set R10
+			Get R0
+			Set R11
+			I64Load bias+80(FP)
+			Set R9
+			I64Load mp+56(FP)
+			Set R6
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Block
+						Get R7
+						I64Const $1
+						I64Eq
+						If
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V0
+							Get V0
+							Set V1
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V2
+							Get V2
+							Set V3
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V4
+							Get V4
+							Set V5
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
+							Set V6
+							Get V6
+							Set V7
+							Br $1
+						End
+						Get R7
+						I64Const $2
+						I64Eq
+						If
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V1
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V5
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V6
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V7
+							Br $1
+						End
+						Get R7
+						I64Const $3
+						I64Eq
+						If
+							Get R11
+							Set R13
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V1
+							Get R11
+							Get R1
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get R11
+							Get R1
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V4
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V5
+							Get R11
+							Get R1
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V6
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V7
+							Get R11
+							Get R1
+							I64Add
+							Set R11
+							Get R13
+							Set R11
+							Br $1
+						End
+						V128Const $0, $0
+						Set V0
+						V128Const $0, $0
+						Set V1
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						V128Const $0, $0
+						Set V4
+						V128Const $0, $0
+						Set V5
+						V128Const $0, $0
+						Set V6
+						V128Const $0, $0
+						Set V7
+					End
+					Get R10
+					Set R12
+					Get R4
+					Set R13
+					I64Load depth+48(FP)
+					Set R14
+					Get R14
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R13
+							I32WrapI64
+							V128Load $0
+							Set V8
+							Get R13
+							I32WrapI64
+							V128Load $16
+							Set V9
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V10
+							Get V9
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get V10
+							Get V9
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							F32x4Mul
+							Get V4
+							F32x4Add
+							Set V4
+							Get V10
+							Get V9
+							F32x4Mul
+							Get V5
+							F32x4Add
+							Set V5
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							F32Neg
+							Unreachable
+							Set V10
+							Get V10
+							Get V8
+							F32x4Mul
+							Get V6
+							F32x4Add
+							Set V6
+							Get V10
+							Get V9
+							F32x4Mul
+							Get V7
+							F32x4Add
+							Set V7
+							Get R12
+							I64Const $16
+							I64Add
+							Set R12
+							Get R13
+							I64Const $32
+							I64Add
+							Set R13
+							Get R14
+							I64Const $-1
+							I64Add
+							Set R14
+							Get R14
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					F32Load lo+88(FP)
+					F32x4Splat
+					Set V8
+					F32Load hi+92(FP)
+					F32x4Splat
+					Set V9
+					F32Load hi+92(FP)
+					F32Load lo+88(FP)
+					I32Const $-2147483648
+					F32ReinterpretI32
+					F32Load lo+88(FP)
+					F32Const $(0.0)
+					F32Eq
+					F32Load lo+88(FP)
+					F32Load lo+88(FP)
+					F32Ne
+					I32Or
+					Select
+					F32Load hi+92(FP)
+					F32Load hi+92(FP)
+					F32Ne
+					Select
+					F32x4Splat
+					Set V10
+					Get R11
+					I32WrapI64
+					Get V0
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
+					Get R11
+					I32WrapI64
+					Get V2
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V3
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
+					Get R11
+					I32WrapI64
+					Get V4
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V5
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
+					Get R11
+					I32WrapI64
+					Get V6
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V7
+					Get V8
+					F32x4Pmax
+					Get V10
+					F32x4Add
+					Get V9
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
+					Get R10
+					Get R2
+					I64Add
+					Set R10
+					Get R9
+					I64Const $16
+					I64Add
+					Set R9
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R8
+			I64Const $32
+			I64Add
+			Set R8
+			Get R4
+			Get R3
+			I64Add
+			Set R4
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func GemmTall(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)
+TEXT ·GemmTall(SB), NOSPLIT, $0-96
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// ldd is R1
+	// as is R2
+	// bs is R3
+	// right is R4
+	I64Load right+32(FP)
+	Set R4
+	// np is R5
+	I64Load np+64(FP)
+	Set R5
+	// mp is R6
+	// start is R7
+	I64Load start+72(FP)
+	Set R7
+	// bias is R8
+	I64Load bias+80(FP)
+	Set R8
+	// rowBias is R9
+	// strip is R10
+	// c is R11
+	// a is R12
+	// b is R13
+	// k is R14
+	// acc0 is V0
+	// acc1 is V1
+	// acc2 is V2
+	// acc3 is V3
+	// acc4 is V4
+	// acc5 is V5
+	// acc6 is V6
+	// acc7 is V7
+	// acc8 is V8
+	// acc9 is V9
+	// acc10 is V10
+	// acc11 is V11
 	// b0 is V12
 	// b1 is V13
 	// s is V14
@@ -19165,6 +19696,24 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							Unreachable
 							I64DivU
 							Unreachable
+							Set V0
+							Get V0
+							Set V1
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V2
+							Get V2
+							Set V3
+							Get R9
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
 							Set V4
 							Get V4
 							Set V5
@@ -19172,7 +19721,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							I64Or
+							F32Neg
 							Unreachable
 							Set V6
 							Get V6
@@ -19181,7 +19730,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							I64ShrU
+							F32Nearest
 							Unreachable
 							Set V8
 							Get V8
@@ -19190,7 +19739,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							F32Neg
+							F32Mul
 							Unreachable
 							Set V10
 							Get V10
@@ -19201,6 +19750,22 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 						I64Const $2
 						I64Eq
 						If
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V1
+							Get R8
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R8
+							I32WrapI64
+							V128Load $16
+							Set V3
 							Get R8
 							I32WrapI64
 							V128Load $0
@@ -19241,6 +19806,30 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 						If
 							Get R11
 							Set R13
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V0
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V1
+							Get R11
+							Get R1
+							I64Add
+							Set R11
+							Get R11
+							I32WrapI64
+							V128Load $0
+							Set V2
+							Get R11
+							I32WrapI64
+							V128Load $16
+							Set V3
+							Get R11
+							Get R1
+							I64Add
+							Set R11
 							Get R11
 							I32WrapI64
 							V128Load $0
@@ -19293,6 +19882,14 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							Set R11
 							Br $1
 						End
+						V128Const $0, $0
+						Set V0
+						V128Const $0, $0
+						Set V1
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
 						V128Const $0, $0
 						Set V4
 						V128Const $0, $0
@@ -19339,6 +19936,44 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							Get V14
 							Get V12
 							F32x4Mul
+							Get V0
+							F32x4Add
+							Set V0
+							Get V14
+							Get V13
+							F32x4Mul
+							Get V1
+							F32x4Add
+							Set V1
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64Or
+							Unreachable
+							Set V14
+							Get V14
+							Get V12
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V2
+							Get V14
+							Get V13
+							F32x4Mul
+							Get V3
+							F32x4Add
+							Set V3
+							Get R12
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64ShrU
+							Unreachable
+							Set V14
+							Get V14
+							Get V12
+							F32x4Mul
 							Get V4
 							F32x4Add
 							Set V4
@@ -19352,7 +19987,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							I64Or
+							F32Neg
 							Unreachable
 							Set V14
 							Get V14
@@ -19371,7 +20006,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							I64ShrU
+							F32Nearest
 							Unreachable
 							Set V14
 							Get V14
@@ -19390,7 +20025,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
-							F32Neg
+							F32Mul
 							Unreachable
 							Set V14
 							Get V14
@@ -19406,7 +20041,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							F32x4Add
 							Set V11
 							Get R12
-							I64Const $16
+							I64Const $24
 							I64Add
 							Set R12
 							Get R13
@@ -19423,28 +20058,144 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 							BrIf $0
 						End
 					End
+					F32Load lo+88(FP)
+					F32x4Splat
+					Set V12
+					F32Load hi+92(FP)
+					F32x4Splat
+					Set V13
+					F32Load hi+92(FP)
+					F32Load lo+88(FP)
+					I32Const $-2147483648
+					F32ReinterpretI32
+					F32Load lo+88(FP)
+					F32Const $(0.0)
+					F32Eq
+					F32Load lo+88(FP)
+					F32Load lo+88(FP)
+					F32Ne
+					I32Or
+					Select
+					F32Load hi+92(FP)
+					F32Load hi+92(FP)
+					F32Ne
+					Select
+					F32x4Splat
+					Set V14
+					Get R11
+					I32WrapI64
+					Get V0
+					Get V12
+					F32x4Pmax
+					Get V14
+					F32x4Add
+					Get V13
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V12
+					F32x4Pmax
+					Get V14
+					F32x4Add
+					Get V13
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
+					Get R11
+					I32WrapI64
+					Get V2
+					Get V12
+					F32x4Pmax
+					Get V14
+					F32x4Add
+					Get V13
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V3
+					Get V12
+					F32x4Pmax
+					Get V14
+					F32x4Add
+					Get V13
+					F32x4Pmin
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
+					V128Or
+					V128Store $0, $16
+					Get R11
+					Get R1
+					I64Add
+					Set R11
 					Get R11
 					I32WrapI64
 					Get V4
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $0
 					Get R11
 					I32WrapI64
 					Get V5
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $16
 					Get R11
@@ -19454,25 +20205,37 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 					Get R11
 					I32WrapI64
 					Get V6
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $0
 					Get R11
 					I32WrapI64
 					Get V7
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $16
 					Get R11
@@ -19482,25 +20245,37 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 					Get R11
 					I32WrapI64
 					Get V8
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $0
 					Get R11
 					I32WrapI64
 					Get V9
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $16
 					Get R11
@@ -19510,25 +20285,37 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 					Get R11
 					I32WrapI64
 					Get V10
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $0
 					Get R11
 					I32WrapI64
 					Get V11
-					Get V0
+					Get V12
 					F32x4Pmax
-					Get V2
+					Get V14
 					F32x4Add
-					Get V1
+					Get V13
 					F32x4Pmin
-					Get V3
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Load hi+92(FP)
+					F32Const $(0.0)
+					F32Eq
+					Select
+					F32x4Splat
 					V128Or
 					V128Store $0, $16
 					Get R11
@@ -19540,7 +20327,7 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 					I64Add
 					Set R10
 					Get R9
-					I64Const $16
+					I64Const $24
 					I64Add
 					Set R9
 					Get R6
@@ -26792,6 +27579,155 @@ TEXT ·Transpose(SB), NOSPLIT, $0-48
 			Set R4
 			Get R4
 			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R4
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			Get R0
+			Set R5
+			Get R2
+			Set R6
+			I64Load cols+40(FP)
+			Set R7
+			Get R7
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Set V4
+					Get R6
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					Set V5
+					Get V4
+					Get V0
+					I8x16Swizzle
+					Get V5
+					Get V1
+					I8x16Swizzle
+					V128Or
+					Set V8
+					Get R5
+					I32WrapI64
+					Get V8
+					F64x2ExtractLane $0, $0
+					F64Store $0, $0
+					Get R5
+					Get R1
+					I64Add
+					Set R5
+					Get R5
+					I32WrapI64
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Store $0, $0
+					Get R5
+					Get R1
+					I64Add
+					Set R5
+					Get V4
+					Get V2
+					I8x16Swizzle
+					Get V5
+					Get V3
+					I8x16Swizzle
+					V128Or
+					Set V8
+					Get R5
+					I32WrapI64
+					Get V8
+					F64x2ExtractLane $0, $0
+					F64Store $0, $0
+					Get R5
+					Get R1
+					I64Add
+					Set R5
+					Get R5
+					I32WrapI64
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Store $0, $0
+					Get R5
+					Get R1
+					I64Add
+					Set R5
+					Get R6
+					I64Const $16
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-4
+					I64Add
+					Set R7
+					Get R7
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R7
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R5
+					I32WrapI64
+					Get R6
+					I32WrapI64
+					F32Load $0
+					F32Store $0, $0
+					Get R5
+					I32WrapI64
+					Get R6
+					Get R3
+					I64Add
+					I32WrapI64
+					F32Load $0
+					F32Store $0, $4
+					Get R5
+					Get R1
+					I64Add
+					Set R5
+					Get R6
+					I64Const $4
+					I64Add
+					Set R6
+					Get R7
+					I64Const $-1
+					I64Add
+					Set R7
+					Get R7
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I64Const $8
+			I64Add
+			Set R0
+			Get R2
+			Get R3
+			I64Const $1
+			I64Shl
+			I64Add
+			Set R2
+			Get R4
+			I64Const $-2
+			I64Add
+			Set R4
+			Get R4
+			I64Const $2
 			I64GeS
 			BrIf $0
 		End

@@ -6,9 +6,11 @@ import "math"
 // the elements that the contract names, so that an index out of range panics there
 // instead of reading a neighbour.
 
-// Tile of the matrix product: operands are packed in panels of MR rows and NR columns.
+// Tile of the matrix product: operands are packed in panels of MR rows and NR columns, or of
+// TR rows where multiply-adds are fused.
 const (
 	MR = 4
+	TR = 6
 	NR = 8
 )
 
@@ -40,21 +42,32 @@ const (
 //	}
 func gemmTilesScalar(c *float32, ldc int, a *float32, as int, b *float32, bs int, k, mp, np int,
 	start int, bias *float32, lo, hi float32) {
-	cs := slice(c, Span(mp*MR, ldc, np*NR))
-	av := slice(a, Span(mp, as, k*MR))
+	tilesScalar(MR, c, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
+}
+
+// GemmTall is GemmTiles with tiles of 6×8: panels of a are [k][6].
+func gemmTallScalar(c *float32, ldc int, a *float32, as int, b *float32, bs int, k, mp, np int,
+	start int, bias *float32, lo, hi float32) {
+	tilesScalar(TR, c, ldc, a, as, b, bs, k, mp, np, start, bias, lo, hi)
+}
+
+func tilesScalar(high int, c *float32, ldc int, a *float32, as int, b *float32, bs int, k, mp, np int,
+	start int, bias *float32, lo, hi float32) {
+	cs := slice(c, Span(mp*high, ldc, np*NR))
+	av := slice(a, Span(mp, as, k*high))
 	bv := slice(b, Span(np, bs, k*NR))
 	var rowBias, colBias []float32
 	switch start {
 	case StartRow:
-		rowBias = slice(bias, mp*MR)
+		rowBias = slice(bias, mp*high)
 	case StartCol:
 		colBias = slice(bias, np*NR)
 	}
 	for j := range np {
 		bp := bv[min(j*bs, len(bv)):]
 		bp = bp[:k*NR]
-		for i := range mp * MR {
-			ap := av[min(i/MR*as+i%MR, len(av)):]
+		for i := range mp * high {
+			ap := av[min(i/high*as+i%high, len(av)):]
 			ct := (*[NR]float32)(cs[i*ldc+j*NR:])
 			var s [NR]float32
 			switch start {
@@ -67,7 +80,7 @@ func gemmTilesScalar(c *float32, ldc int, a *float32, as int, b *float32, bs int
 			case StartC:
 				s = *ct
 			}
-			dot8(ct, &s, ap, MR, bp, lo, hi)
+			dot8(ct, &s, ap, high, bp, lo, hi)
 		}
 	}
 }

@@ -1,22 +1,32 @@
 package main
 
-import "github.com/normwasm/normwasm/internal/asm"
+import (
+	"fmt"
 
-// gemmTiles keeps a tile of 4×8 in eight registers. A larger tile would need fewer loads,
-// but V8 would spill registers: it has fifteen, for the accumulators, two vectors of b,
-// one of a and the product. An iteration takes one step of k only: some versions of V8
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// gemmTiles keeps a tile of 4×8 in eight registers, or one of 6×8 in twelve. V8 has fifteen:
+// beside the accumulators, for two vectors of b, one of a, and the product, which a fused
+// multiply-add does without. So the taller tile, whose additions wait less for each other, is
+// for the relaxed build. An iteration takes one step of k only: some versions of V8
 // (Node 20's) move the loads of all steps to the start of the iteration, spill them, and
 // lose half of the speed.
 func gemmTiles(file *asm.File) {
-	file.Func("func GemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
-		"GemmTiles computes tiles of 4×8 of a matrix product; its twin has the loop.",
+	gemmTilesOf(file, "GemmTiles", 4)
+	gemmTilesOf(file, "GemmTall", 6)
+}
+
+func gemmTilesOf(file *asm.File, name string, high int) {
+	file.Func("func "+name+"(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)",
+		fmt.Sprintf("%s computes tiles of %d×8 of a matrix product; its twin has the loop.", name, high),
 		func(f *asm.Func) {
 			column, ldd, as, bs := f.Ptr("dst"), f.NewInt("ldd"), f.NewInt("as"), f.NewInt("bs")
 			panel, np, mp, start := f.Ptr("right"), f.Int("np"), f.NewInt("mp"), f.Int("start")
 			columnBias, rowBias := f.Ptr("bias"), f.NewPtr("rowBias")
 			strip, c, a, b, k := f.NewPtr("strip"), f.NewPtr("c"), f.NewPtr("a"), f.NewPtr("b"), f.NewInt("k")
-			bound := newBounds(f)
-			acc, b0, b1, s := f.NewVs("acc", 8), f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+			acc, b0, b1, s := f.NewVs("acc", 2*high), f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+			bound, loadBounds := boundsIn(f, b0, b1, s)
 			ldd.Set(floats(f.ArgInt("ldd")))
 			as.Set(floats(f.ArgInt("as")))
 			bs.Set(floats(f.ArgInt("bs")))
@@ -24,17 +34,17 @@ func gemmTiles(file *asm.File) {
 			step := func() {
 				b0.Set(b.V(0))
 				b1.Set(b.V(16))
-				for r := range 4 {
+				for r := range high {
 					s.Set(a.Splat(int64(4 * r)))
 					acc[2*r].Set(s.MulAdd(b0, acc[2*r]))
 					acc[2*r+1].Set(s.MulAdd(b1, acc[2*r+1]))
 				}
-				a.Advance(16)
+				a.Advance(int64(4 * high))
 				b.Advance(32)
 			}
 			// rows runs body for each row of the tile with c at it.
 			rows := func(body func(r int)) {
-				for r := range 4 {
+				for r := range high {
 					body(r)
 					c.Set(c.Add(ldd))
 				}
@@ -47,7 +57,7 @@ func gemmTiles(file *asm.File) {
 				f.Take(mp, 1, func() {
 					f.Block(func(started asm.Exit) {
 						f.If(start.EqConst(startRow), func() {
-							for r := range 4 {
+							for r := range high {
 								acc[2*r].Set(rowBias.Splat(int64(4 * r)))
 								acc[2*r+1].Set(acc[2*r])
 							}
@@ -76,12 +86,13 @@ func gemmTiles(file *asm.File) {
 					b.Set(panel)
 					k.Set(f.ArgInt("depth"))
 					f.Take(k, 1, step)
+					loadBounds()
 					rows(func(r int) {
 						c.StoreV(0, bound.clamp(acc[2*r]))
 						c.StoreV(16, bound.clamp(acc[2*r+1]))
 					})
 					strip.Set(strip.Add(as))
-					rowBias.Advance(16)
+					rowBias.Advance(int64(4 * high))
 				})
 				column.Advance(32)
 				columnBias.Advance(32)

@@ -47,13 +47,28 @@ func newBounds(f *asm.Func) bounds {
 	lo, hi := f.ArgF32("lo"), f.ArgF32("hi")
 	b.lo.Set(lo.Splat())
 	b.hi.Set(hi.Splat())
-	zero := f.ConstF32(0)
-	neutral := f.ConstF32(float32(math.Copysign(0, -1))) // x + -0 is x, of any sign
-	fix := lo.If(lo.Eq(zero).Or(lo.Ne(lo)), neutral)
-	b.fix.Set(hi.If(hi.Ne(hi), fix).Splat())
+	b.fix.Set(fixOf(f, lo, hi).Splat())
 	signs := b.hi.And(f.ConstBits(1 << 31))
 	b.sign.Set(signs.And(b.hi.Eq(f.ZeroV())))
 	return b
+}
+
+// boundsIn is newBounds for kernels with no register to spare: three vectors hold bounds from each
+// call of load on. Nothing else lives longer, not even a float: floats take the same registers.
+func boundsIn(f *asm.Func, low, high, between asm.V) (b bounds, load func()) {
+	lo, hi, zero := f.ArgF32("lo"), f.ArgF32("hi"), f.ConstF32(0)
+	b = bounds{low, high, between, hi.If(hi.Eq(zero), zero).Splat()}
+	return b, func() {
+		low.Set(lo.Splat())
+		high.Set(hi.Splat())
+		between.Set(fixOf(f, lo, hi).Splat())
+	}
+}
+
+// fixOf is what mends a maximum.
+func fixOf(f *asm.Func, lo, hi asm.F32) asm.F32 {
+	neutral := f.ConstF32(float32(math.Copysign(0, -1))) // x + -0 is x, of any sign
+	return hi.If(hi.Ne(hi), lo.If(lo.Eq(f.ConstF32(0)).Or(lo.Ne(lo)), neutral))
 }
 
 func (b bounds) clamp(v asm.V) asm.V {

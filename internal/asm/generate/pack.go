@@ -149,6 +149,30 @@ func transpose(file *asm.File) {
 				down.Advance(16)
 				across.Set(across.Add(lds.Shl(2)))
 			})
+			// Two rows more, of a panel of six.
+			f.Take(rows, 2, func() {
+				start()
+				f.Take(cols, 4, func() {
+					r[0].Set(x.V(0))
+					r[1].Set(x.Add(lds).V(0))
+					for i := range 2 {
+						t[0].Set(r[0].Swizzle(masks[2*i]).Or(r[1].Swizzle(masks[2*i+1])))
+						for l := range 2 {
+							y.StoreF64(0, t[0].LaneF64(l))
+							y.Set(y.Add(ldd))
+						}
+					}
+					x.Advance(16)
+				})
+				f.Take(cols, 1, func() {
+					y.StoreF32(0, x.F32(0))
+					y.StoreF32(4, x.Add(lds).F32(0))
+					y.Set(y.Add(ldd))
+					x.Advance(4)
+				})
+				down.Advance(8)
+				across.Set(across.Add(lds.Shl(1)))
+			})
 			f.Take(rows, 1, func() {
 				start()
 				f.Take(cols, 1, func() {
