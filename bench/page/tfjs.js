@@ -1,6 +1,8 @@
 // tfjs on its wasm backend (SIMD, one thread: the page is not cross-origin
 // isolated). Its kernels run when the operation is called, not when the result is read.
 
+import { channelsLast } from './data.js';
+
 /* global tf */
 
 export async function start() {
@@ -83,6 +85,57 @@ export function node(n, p) {
   const pad = [[0, 0], [ph, ph], [pw, pw], [0, 0]];
   const convolve = depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d;
   return { call: (x) => convolve({ x, filter: w, strides: n.stride, pad, bias }), dispose };
+}
+
+const activations = {
+  hardSwish: (x) => tf.mul(x, tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6)),
+  hardSigmoid: (x) => tf.mul(tf.relu6(tf.add(x, 3)), 1 / 6),
+};
+
+/** A network of cnn.js, run step by step, with an array in and one out as sessions have them. */
+export function network(steps, { data, dims }) {
+  const weights = steps.map((s) => {
+    if (!s.weight) return undefined;
+    const bias = tf.tensor1d(s.bias);
+    if (s.op === 'dense') return { bias, w: tf.tidy(() => tf.transpose(tf.tensor(s.weight, [s.channels, s.inside]))) };
+    return { bias, w: filter(s.weight, [s.channels, s.inside, s.kernel, s.kernel], s.depthwise) };
+  });
+  const x = channelsLast(data, dims);
+  const sides = (pad) => [[0, 0], [pad, pad], [pad, pad], [0, 0]];
+  const call = {
+    input: ({ channels, size }) => tf.tensor(x, [1, size, size, channels]),
+    conv: (s, values, { w, bias }, activation) => (s.depthwise ? tf.fused.depthwiseConv2d : tf.fused.conv2d)(
+      { x: values[s.x], filter: w, bias, strides: s.stride, pad: sides(s.pad), activation }),
+    add: (s, values) => tf.add(values[s.x], values[s.b]),
+    mul: (s, values) => tf.mul(values[s.x], values[s.b]),
+    maxPool: (s, values) => tf.maxPool(values[s.x], 3, 2, sides(1)),
+    mean: (s, values) => tf.mean(values[s.x], [1, 2], true),
+    dense: (s, values, { w, bias }, activation) => tf.fused.matMul({ a: values[s.x].reshape([1, s.inside]), b: w, bias, activation }),
+  };
+  const result = () => {
+    const y = tf.tidy(() => {
+      const values = [];
+      for (const [i, s] of steps.entries()) {
+        const own = activations[s.act]; // not among those that are fused
+        const fuses = weights[i] && s.act && !own;
+        let v = call[s.op](s, values, weights[i], fuses ? s.act : undefined);
+        if (own) v = own(v);
+        else if (s.act && !fuses) v = tf[s.act](v);
+        values.push(v);
+      }
+      return values.at(-1);
+    });
+    const got = y.dataSync();
+    y.dispose();
+    return got;
+  };
+  return {
+    name: 'tfjs-wasm', result,
+    run: (times) => {
+      for (let i = 0; i < times; i++) result();
+    },
+    release: () => tf.dispose(weights),
+  };
 }
 
 /** The last result, each the operand of the next, or all results of x. */
