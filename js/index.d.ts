@@ -503,9 +503,19 @@ export interface OnnxRuntimeOptions {
 
 /** The options of {@link init} count when this session is the first to start the module. */
 export interface SessionOptions extends InitOptions, OnnxRuntimeOptions {
-  /** true: a worker of its own with a module of its own, so that the page never blocks. A number: that many, sharing a queue.
+  /** true: a worker of its own with a module of its own, so that the page never blocks. A number from 1 to 64: that many, sharing a
+   *  queue, from which the first that is idle takes the next run; each run's promise is settled by itself. This makes runs that are
+   *  asked for at the same time quicker (those of a batch), not a single one, and more workers than the device has cores
+   *  (`navigator.hardwareConcurrency`) gain nothing. 0 is an error.
+   *
+   *  The module is compiled and the model fetched once for all. Each worker has the weights in a memory of its own: n workers take n
+   *  times what one takes. While they start there is also a copy of the file for each, or one for all where memory can be shared (in
+   *  isolated pages and in Node).
+   *
    *  Such sessions need no runtime in this thread, and its `memory()` does not count them; feeds are copied, outputs come
-   *  to the cpu. `release` ends the workers, and runs that are under way with them. A policy needs `worker-src 'self'`. */
+   *  to the cpu. `release` ends the workers, and runs that are under way with them. A policy needs `worker-src 'self'`.
+   *  Of several workers one may fail (no memory, a crash of the module): its run fails with a {@link NormError} of code `WORKER_FAILED`,
+   *  the others take what waits. With the last one the session ends, and what is left fails with a {@link DisposedError}. */
   worker?: boolean | number;
   /** Fold, fuse and plan (default 'all'); 'none' runs the graph as it is written. Of onnxruntime's names 'disabled' is 'none', and
    *  'basic', 'extended' and 'layout' are 'all'. */
@@ -583,7 +593,8 @@ export class InferenceSession {
   /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.
    *  @throws {UnsupportedError} when the session was created with the option worker, and what run's promise would fail with */
   runSync<Result = Tensor>(feeds: Feeds, fetches?: readonly string[]): Record<string, Result>;
-  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. Of models whose inputs and outputs are tensors. */
+  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. Of models whose inputs and outputs are tensors.
+   *  Of several workers one runs and measures it. */
   profile(feeds: Feeds): Promise<{ nodes: { name: string; op: string; ms: number }[]; totalMs: number }>;
   /** Lets the next run start as the first did, with the option `state`; without it nothing changes. In a worker too it comes after the runs before
    *  and before those after it.
@@ -926,7 +937,7 @@ export function writeSafetensors(tensors: Readonly<Record<string, Tensor>> | Rea
  *
  *  NormError itself has the codes `INVALID_VALUE`, `UNKNOWN_OPTION`, `CONTRADICTION` (options that exclude each other),
  *  `DETACHED` (an array whose buffer is gone), `NOT_READY` and `TAINTED` (a picture that is not loaded, or may not be read),
- *  `NOT_INITIALIZED`, `NOT_FINITE` (of a network in training), `OUT_OF_MEMORY` and `INTERNAL`. */
+ *  `NOT_INITIALIZED`, `NOT_FINITE` (of a network in training), `OUT_OF_MEMORY`, `WORKER_FAILED` (one of several of a session) and `INTERNAL`. */
 export class NormError extends Error { readonly code: string }
 /** A length, rank, axis or dimension does not fit: `INVALID_SHAPE`. */
 export class ShapeError extends NormError {}

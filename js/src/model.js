@@ -204,14 +204,19 @@ export class SlabTarget {
   }
 }
 
-/** An array, for a worker. @implements {Target} */
+/** An array, for workers. @implements {Target} */
 export class ArrayTarget {
-  bytes = new Uint8Array(0);
+  /** @type {Uint8Array} */ bytes = new Uint8Array(0);
+
+  /** @param {ArrayBufferConstructor | SharedArrayBufferConstructor} [Buffer] */
+  constructor(Buffer = ArrayBuffer) {
+    this.Buffer = Buffer;
+  }
 
   /** @param {number} capacity */
   reserve(capacity) {
     try {
-      const larger = new Uint8Array(capacity);
+      const larger = new Uint8Array(new this.Buffer(capacity));
       larger.set(this.bytes);
       this.bytes = larger;
     } catch (cause) {

@@ -13,14 +13,14 @@ import { startThread } from './thread.js';
  */
 
 export class Pool {
-  /** @type {Worker[]} */ #workers = [];
+  /** Those that live. @type {Set<Worker>} */ #workers = new Set();
   /** @type {Worker[]} */ #idle = [];
   /** Waiting, the eldest first. @type {Job[]} */ #queue = [];
   /** What each busy worker is at. @type {Map<Worker, Job>} */ #jobs = new Map();
   /** Why no more is to be expected. @type {string | undefined} */ #ended;
   #abandoned = false;
   /** Whether its owner came into being: before, what goes wrong is a failure to start. */
-  created = false;
+  #created = false;
 
   /** @param {string} owner the class that it works for, for errors */
   constructor(owner) {
@@ -39,19 +39,22 @@ export class Pool {
    * @returns {Promise<any>}
    */
   ask(message, transfer, what, signal) {
+    /** @type {() => void} */
+    let stop;
     return new Promise((resolve, reject) => {
       /** @type {Job} */
       const job = { message, transfer, resolve, reject };
-      signal?.addEventListener('abort', () => {
+      stop = () => {
         const at = this.#queue.indexOf(job);
         if (at >= 0) this.#queue.splice(at, 1);
         // A run that has begun is told: its loops end. What is no loop goes on, and the result is dropped.
         for (const [worker, other] of this.#jobs) if (other === job) worker.postMessage({ call: 'abort' });
-        reject(aborted(signal, what));
-      }, { once: true });
+        reject(aborted(/** @type {AbortSignal} */ (signal), what));
+      };
+      signal?.addEventListener('abort', stop);
       this.#queue.push(job);
       this.#next();
-    });
+    }).finally(() => signal?.removeEventListener('abort', stop)); // a signal may outlive many runs
   }
 
   /** Gives waiting jobs to idle workers. */
@@ -94,29 +97,67 @@ export class Pool {
    */
   #settle(worker, tell) {
     this.#jobs.delete(worker);
-    this.#idle.push(worker);
+    if (this.#workers.has(worker)) this.#idle.push(worker);
     /** @type {any} */ (worker).unref?.(); // an idle worker must not keep a Node process alive
     tell();
     this.#next();
     if (this.#abandoned) this.abandon();
   }
 
+  /**
+   * A worker has died. The others go on, and take what waits: its own run is lost, since what brought it down could bring them down too.
+   * @param {Worker} worker
+   * @param {string} why
+   */
+  #lose(worker, why) {
+    if (!this.#workers.delete(worker)) return;
+    const left = this.#workers.size;
+    worker.terminate();
+    if (!this.#created || left === 0) return this.end(`its worker failed: ${why}`);
+    this.#idle = this.#idle.filter((other) => other !== worker);
+    const job = this.#jobs.get(worker);
+    this.#settle(worker, () => job?.reject(new NormError(`${this.owner}: the worker of this run failed: ${why}; ${left} of the session's go on`, 'WORKER_FAILED')));
+  }
+
+  /**
+   * Brings its owner into being. If that fails, or is aborted, the workers end.
+   * @template T
+   * @param {AbortSignal | undefined} signal
+   * @param {() => Promise<T>} make
+   */
+  async create(signal, make) {
+    const stop = () => this.end('its creation was aborted');
+    signal?.addEventListener('abort', stop);
+    try {
+      const made = await make();
+      this.#created = true;
+      return made;
+    } catch (error) {
+      this.end('its creation failed');
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', stop);
+    }
+  }
+
   /** @param {string | URL} [script] */
   async start(script) {
-    this.check();
     const worker = await startThread(script);
-    this.#workers.push(worker);
-    const receive = (/** @type {any} */ { value, error }) => {
+    if (this.#ended !== undefined) worker.terminate(); // meanwhile
+    this.check();
+    this.#workers.add(worker);
+    const receive = (/** @type {any} */ { value, error, ended }) => {
       const job = this.#jobs.get(worker);
       if (!job) return;
+      if (ended) return this.#lose(worker, ended);
       this.#settle(worker, () => (error ? job.reject(fromName(error.name, error.code, error.message)) : job.resolve(value)));
     };
     const fail = (/** @type {any} */ event) => {
       event?.preventDefault?.();
-      this.end(`its worker failed: ${event?.message || unloaded(script)}`);
+      this.#lose(worker, event?.message || unloaded(script));
     };
     if (typeof (/** @type {any} */ (worker).on) === 'function') {
-      /** @type {any} */ (worker).on('message', receive).on('error', fail);
+      /** @type {any} */ (worker).on('message', receive).on('error', fail).on('exit', (/** @type {number} */ code) => this.#lose(worker, `it exited with code ${code}`));
     } else {
       worker.onmessage = ({ data }) => receive(data);
       worker.onerror = fail;
@@ -136,8 +177,9 @@ export class Pool {
     if (this.#ended !== undefined) return;
     this.#ended = why;
     for (const worker of this.#workers) worker.terminate();
-    const error = this.created ? new DisposedError(`${this.owner}: ${why}`) : new LoadError(`${this.owner}.create: ${why}`, 'START_FAILED');
+    const error = this.#created ? new DisposedError(`${this.owner}: ${why}`) : new LoadError(`${this.owner}.create: ${why}`, 'START_FAILED');
     for (const job of [...this.#jobs.values(), ...this.#queue]) job.reject(error);
+    this.#workers.clear();
     this.#jobs.clear();
     this.#queue = [];
     this.#idle = [];

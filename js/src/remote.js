@@ -11,6 +11,11 @@ import { attached, revived } from './tensor.js';
 /** @typedef {import('./tensor.js').Tensor} Tensor */
 /** @typedef {import('./local.js').Feed} Feed */
 
+/** Where workers may share memory, which is in Node and in isolated pages, all of them read the same bytes of the model; elsewhere
+ *  each gets a copy. */
+const isShared = globalThis.crossOriginIsolated !== false && typeof SharedArrayBuffer === 'function';
+const makeTarget = () => new ArrayTarget(isShared ? SharedArrayBuffer : ArrayBuffer);
+
 export class Remote {
   #pool = new Pool('InferenceSession');
   /** @type {any} */ description;
@@ -24,7 +29,7 @@ export class Remote {
     const source = inherited(options);
     const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
     const variant = chooseVariant(wanted);
-    const target = new ArrayTarget();
+    const target = makeTarget();
     const [module, meter] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
@@ -35,7 +40,7 @@ export class Remote {
     /** Once for all workers. @type {Promise<{ path: string, bytes: Uint8Array }[]> | undefined} */
     let files;
     const fetchFiles = (/** @type {import('./external.js').Needed[] | undefined} */ needed) => {
-      if (needed) files ??= readFiles(needed, model, meter.received, () => new ArrayTarget(), options).then((list) => list.map(({ path, target: { bytes }, bytes: length }) => ({ path, bytes: bytes.subarray(0, length) })));
+      if (needed) files ??= readFiles(needed, model, meter.received, makeTarget, options).then((list) => list.map(({ path, target: { bytes }, bytes: length }) => ({ path, bytes: bytes.subarray(0, length) })));
       return files;
     };
     try {
@@ -50,7 +55,7 @@ export class Remote {
   }
 
   /**
-   * Starts the workers, each with a copy of the model.
+   * Starts the workers. They compile nothing: all have the same module.
    * @param {Uint8Array} model
    * @param {object} choices
    * @param {string | URL | undefined} script
@@ -59,32 +64,25 @@ export class Remote {
    */
   static async #start(model, choices, script, { worker: count, signal }, fetchFiles) {
     const remote = new Remote();
-    const stop = () => remote.#pool.end('its creation was aborted');
-    signal?.addEventListener('abort', stop, { once: true });
-    try {
-      const created = [];
-      for (let i = 0; i < Number(count); i++) {
-        const worker = await remote.#pool.start(script);
-        const create = (/** @type {{ path: string, bytes: Uint8Array }[] | undefined} */ list) => {
-          const bytes = model.slice();
-          const files = list?.map((file) => ({ path: file.path, bytes: file.bytes.slice() }));
-          return remote.#pool.send(worker, { call: 'create', bytes, files, options: choices }, [bytes.buffer, ...(files ?? []).map((file) => file.bytes.buffer)]);
+    const pool = remote.#pool;
+    [remote.description] = await pool.create(signal, () => Promise.all(Array.from({ length: Number(count) }, async () => {
+      const worker = await pool.start(script);
+      const create = (/** @type {{ path: string, bytes: Uint8Array }[] | undefined} */ list) => {
+        /** @type {Transferable[]} */
+        const transfer = [];
+        const own = (/** @type {Uint8Array} */ bytes) => {
+          if (isShared) return bytes;
+          const copy = bytes.slice();
+          transfer.push(copy.buffer);
+          return copy;
         };
-        const tell = async () => {
-          const answer = await create(await fetchFiles());
-          return answer.needed ? create(await fetchFiles(answer.needed)) : answer;
-        };
-        created.push(tell());
-      }
-      [remote.description] = await Promise.all(created);
-      remote.#pool.created = true;
-      return remote;
-    } catch (error) {
-      remote.#pool.end('its creation failed');
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-    }
+        const files = list?.map(({ path, bytes }) => ({ path, bytes: own(bytes) }));
+        return pool.send(worker, { call: 'create', bytes: own(model), files, options: choices }, transfer);
+      };
+      const answer = await create(await fetchFiles());
+      return answer.needed ? create(await fetchFiles(answer.needed)) : answer;
+    })));
+    return remote;
   }
 
   check() {

@@ -15,19 +15,9 @@ export class RemoteNetwork {
    */
   static async start(module, variant, options, script, signal) {
     const network = new RemoteNetwork();
-    const stop = () => network.#pool.end('its creation was aborted');
-    signal?.addEventListener('abort', stop, { once: true });
-    try {
-      const worker = await network.#pool.start(script);
-      ({ output: network.output, variant: network.variant } = await network.#pool.send(worker, { call: 'train', module, variant, options }, []));
-      network.#pool.created = true;
-      return network;
-    } catch (error) {
-      network.#pool.end('its creation failed');
-      throw error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
-    }
+    const pool = network.#pool;
+    ({ output: network.output, variant: network.variant } = await pool.create(signal, async () => pool.send(await pool.start(script), { call: 'train', module, variant, options }, [])));
+    return network;
   }
 
   /**

@@ -23,8 +23,8 @@ export function checkSession(options) {
   checkOptions(where, options);
   checkStart(where, options);
   const { worker, preferredOutputLocation: location, graphOptimizationLevel: level, freeDimensionOverrides: overrides, state } = options;
-  if (worker !== undefined && typeof worker !== 'boolean' && !(Number.isInteger(worker) && worker >= 0 && worker <= 64)) {
-    throw new NormError(`${where}: worker is ${quote(worker)}, want true, false or a number of workers up to 64`);
+  if (worker !== undefined && typeof worker !== 'boolean' && !(Number.isInteger(worker) && worker > 0 && worker <= 64)) {
+    throw new NormError(`${where}: worker is ${quote(worker)}, want true, false or a number of workers from 1 to 64`);
   }
   if (location !== undefined && location !== 'cpu' && location !== 'wasm') throw new NormError(`${where}: preferredOutputLocation is ${quote(location)}, want 'cpu' or 'wasm'`);
   if (worker && location === 'wasm') throw new UnsupportedError(`${where}: outputs of a session in a worker cannot stay in the module; preferredOutputLocation must be 'cpu'`);

@@ -78,6 +78,6 @@ scope.onmessage = async (/** @type {MessageEvent} */ { data: message }) => {
     scope.postMessage({ value }, transfer);
   } catch (error) {
     const { name, message: text } = /** @type {Error} */ (error);
-    scope.postMessage({ error: { name, code: error instanceof NormError ? error.code : 'INTERNAL', message: text } });
+    scope.postMessage({ ended: core?.ended, error: { name, code: error instanceof NormError ? error.code : 'INTERNAL', message: text } });
   }
 };

@@ -69,6 +69,25 @@ for (const name of chosen()) {
       assert.deepEqual(await browser.evaluate(inPage, ['stop']), [stopped, stopped]);
     });
 
+    for (const path of ['', '/isolated.html']) {
+      test(`several workers${path && ', in a page that shares memory with them'}: one fetch for all, and one that fails leaves the others be`, async () => {
+        await browser.goto(server.url + path);
+        server.requests.length = 0;
+        const { results, isolated } = await browser.evaluate(inPage, ['workers']);
+        assert.equal(isolated, path !== '');
+        const threw = results.splice(3, 1)[0];
+        const crashed = results.splice(5, 1)[0];
+        for (const [text, message] of [[threw, /: the worker of this run failed: .*thrown on purpose; [12] of the session's go on$/], [crashed, /: the worker of this run failed: the runtime crashed: unreachable.*; [12] of the session's go on$/]]) {
+          assert.match(text, /^NormError WORKER_FAILED InferenceSession/);
+          assert.match(text, message);
+        }
+        assert.deepEqual(results.splice(0, 8), [1, 2, 3, 4, 5, 6, 7, 8].map((n) => `${n},0,3`));
+        for (const text of results) assert.match(text, /^DisposedError DISPOSED InferenceSession: its worker failed: .*thrown on purpose/);
+        assert.deepEqual(server.requests.filter((request) => /\.(onnx|wasm)$/.test(request)).sort(), [`/dist/normwasm.${variants[0]}.wasm`, '/two-outputs.onnx']);
+        await browser.goto(server.url);
+      });
+    }
+
     for (const [place, f] of Object.entries(places)) {
       describe(place, () => {
         const call = (...call) => browser.evaluate(f, call);

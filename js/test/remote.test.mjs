@@ -1,8 +1,12 @@
 // Sessions in workers, in Node.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
+import { createServer } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import { after, before, test } from 'node:test';
-import { InferenceSession, Tensor, init } from 'normwasm';
+import threads from 'node:worker_threads';
+import { InferenceSession, NormError, Tensor, init } from 'normwasm';
 import { floats, model, twoOutputs } from './data.mjs';
 
 const file = twoOutputs();
@@ -100,6 +104,114 @@ test('this thread stays free while a worker computes', async () => {
   clearInterval(timer);
   assert.equal(y.data[0], 41);
   assert.ok(ticks >= 3, `${ticks} ticks`);
+  await session.release();
+});
+
+const failing = new URL('failing-worker.js', import.meta.url);
+/** What makes a run of that worker's fail. */
+const faults = { 'an error outside of the run': [1001, /thrown on purpose/], 'a crash of the module': [1002, /the runtime crashed: unreachable/], 'the end of its thread': [1003, /it exited with code 3/] };
+const fatal = (fault) => ({ x: new Tensor('float32', [fault, 2, 3], [1, 3]) });
+
+for (const [what, [fault, message]] of Object.entries(faults)) {
+  test(`${what} costs a worker and its run, and the last worker the session`, async () => {
+    const session = await InferenceSession.create(file, { worker: 3, workerURL: failing });
+    const others = Array.from({ length: 12 }, (_, i) => session.run(feed(i + 1, i)));
+    const lost = session.run(fatal(fault));
+    const later = Array.from({ length: 12 }, (_, i) => session.run(feed(i + 1, i)));
+    await assert.rejects(lost, (error) => error instanceof NormError && error.code === 'WORKER_FAILED' && message.test(error.message) && /; 2 of the session's go on/.test(error.message));
+    for (const runs of [others, later]) {
+      for (const [i, { y }] of (await Promise.all(runs)).entries()) assert.deepEqual(y.data, (await local.run(feed(i + 1, i))).y.data);
+    }
+    await assert.rejects(session.run(fatal(fault)), { code: 'WORKER_FAILED', message: /; 1 of/ });
+    const last = [session.run(fatal(fault)), session.run(feed(1, 1))];
+    for (const run of last) await assert.rejects(run, { name: 'DisposedError', message });
+    await assert.rejects(session.run(feed(1, 1)), { name: 'DisposedError', message });
+    await assert.rejects(session.profile(feed(1, 1)), { name: 'DisposedError', message });
+    await session.release();
+  });
+}
+
+test('numbers of workers', async () => {
+  for (const worker of [0, -1, 1.5, NaN, Infinity, 65, 1e9, 2n ** 64n, '2', null]) {
+    await assert.rejects(InferenceSession.create(file, { worker }), (error) => error.name === 'NormError' && error.code === 'INVALID_VALUE' && /worker is .*, want true, false or a number of workers from 1 to 64$/.test(error.message), String(worker));
+  }
+  await assert.rejects(InferenceSession.create(file, { worker: 2, state: 'auto' }), { name: 'NormError', code: 'CONTRADICTION', message: /state with 2 workers, of which each would have one of its own/ });
+  const session = await InferenceSession.create(file, { worker: 1 });
+  session.resetState(); // has no state, and is no error
+  assert.equal((await session.run(feed(2, 1))).y.size, 6);
+  await session.release();
+});
+
+/**
+ * The workers that are made meanwhile: what each was told, and a promise of its end.
+ * @param {() => Promise<void>} f
+ * @param {(workers: any[]) => void} [onMade]
+ */
+async function watched(f, onMade) {
+  const workers = [];
+  const { Worker } = threads;
+  threads.Worker = class extends Worker {
+    sent = [];
+    exited = new Promise((resolve) => this.on('exit', resolve));
+
+    constructor(...args) {
+      super(...args);
+      workers.push(this);
+      onMade?.(workers);
+    }
+
+    postMessage(message, transfer) {
+      this.sent.push(message);
+      super.postMessage(message, transfer);
+    }
+  };
+  syncBuiltinESMExports();
+  try {
+    await f();
+  } finally {
+    threads.Worker = Worker;
+    syncBuiltinESMExports();
+  }
+  return workers;
+}
+
+test('workers share the module and the bytes of the model, which are fetched once', async () => {
+  let requests = 0;
+  const server = createServer((_request, response) => {
+    requests++;
+    response.end(file);
+  });
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const workers = await watched(async () => {
+      const session = await InferenceSession.create(`http://127.0.0.1:${server.address().port}/model.onnx`, { worker: 3 });
+      assert.equal((await session.run(feed(2, 1))).y.size, 6);
+      await session.release();
+    });
+    assert.equal(requests, 1);
+    assert.equal(workers.length, 3);
+    for (const { sent: [{ call, bytes, options }] } of workers) {
+      assert.equal(call, 'create');
+      assert.ok(bytes.buffer instanceof SharedArrayBuffer);
+      assert.equal(bytes.buffer, workers[0].sent[0].bytes.buffer);
+      assert.equal(options.wasmModule, runtime.wasmModule);
+    }
+  } finally {
+    server.close();
+  }
+});
+
+test('an abort while the workers start ends them all', async () => {
+  const stop = new AbortController();
+  const workers = await watched(async () => {
+    await assert.rejects(InferenceSession.create(file, { worker: 4, signal: stop.signal }), { name: 'AbortError', code: 'ABORTED' });
+  }, ({ length }) => length === 2 && stop.abort());
+  await Promise.all(workers.map(({ exited }) => exited));
+  // One signal for many runs: nothing of them stays with it.
+  const session = await InferenceSession.create(file, { worker: 2 });
+  const { signal } = new AbortController();
+  await Promise.all(Array.from({ length: 9 }, () => session.run(feed(1, 1), { signal })));
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
   await session.release();
 });
 

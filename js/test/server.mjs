@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join } from 'node:path';
+import { twoOutputs } from './data.mjs';
 
 const root = join(import.meta.dirname, '..');
 /** The text models, which the demo's development dependency has. */
@@ -79,6 +80,10 @@ export async function serve(mounts = {}) {
     requests.push(path);
     response.on('close', () => waiting.get(path)?.());
     if (path === '/') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><title>normwasm</title>');
+    // A page that may share memory with its workers; so that they start, their script's response asks for the same.
+    const isolating = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+    if (path === '/isolated.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy, ...isolating }).end('<!doctype html><title>Isolated</title>');
+    if (path === '/two-outputs.onnx') return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(twoOutputs());
     if (path === '/strict.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy.replace(" 'wasm-unsafe-eval'", '') }).end('<!doctype html><title>No WebAssembly</title>');
     if (path === '/favicon.ico') return response.writeHead(204).end();
     if (path === '/script.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy }).end('<!doctype html><script src="/wasm_exec.js"></script>');
@@ -98,7 +103,7 @@ export async function serve(mounts = {}) {
     if (!file.startsWith(root) || (!existsSync(file) && first !== 'missing')) return response.writeHead(404).end();
     if (fault) return fault(response, existsSync(file) ? readFileSync(file) : Buffer.alloc(0));
     // A worker has the policy of its own response.
-    return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': policy }).end(readFileSync(file));
+    return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': policy, ...isolating }).end(readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());

@@ -201,3 +201,14 @@ export async function stop() {
   runtime.dispose();
   return results;
 }
+
+/** Three workers with one queue, of which all but one fail on the way: what was computed, and what was said. */
+export async function workers() {
+  const { InferenceSession, Tensor } = await import('./package.mjs');
+  const session = await InferenceSession.create('/two-outputs.onnx', { worker: 3, workerURL: '/test/failing-worker.js' });
+  const run = (/** @type {number} */ first) => session.run({ x: new Tensor('float32', [first, -2, 3], [1, 3]) }).then(({ y }) => [...y.data].join(), (error) => `${error.name} ${error.code} ${error.message}`);
+  const results = await Promise.all([1, 2, 3, 1001, 4, 5, 1002, 6, 7, 8].map(run));
+  results.push(await run(1001), await run(1));
+  await session.release();
+  return { results, isolated: globalThis.crossOriginIsolated };
+}

@@ -60,19 +60,13 @@ class RemoteWriter {
     ]);
     if (signal?.aborted) throw parts.aborted(signal, where);
     const writer = new RemoteWriter();
-    const stop = () => writer.#pool.end('its creation was aborted');
-    signal?.addEventListener('abort', stop, { once: true });
+    const pool = writer.#pool;
+    const bytes = target.bytes.slice(0, meter.received);
     try {
-      const bytes = target.bytes.slice(0, meter.received);
-      const worker = await writer.#pool.start(workerURL);
-      writer.info = await writer.#pool.send(worker, { call: 'writer', bytes, options: { wasmModule: module, variant, ...choices } }, [bytes.buffer]);
-      writer.#pool.created = true;
+      writer.info = await pool.create(signal, async () => pool.send(await pool.start(workerURL), { call: 'writer', bytes, options: { wasmModule: module, variant, ...choices } }, [bytes.buffer]));
       return writer;
     } catch (error) {
-      writer.#pool.end('its creation failed');
       throw signal?.aborted ? parts.aborted(signal, where) : error;
-    } finally {
-      signal?.removeEventListener('abort', stop);
     }
   }
 
