@@ -5,7 +5,7 @@ import { readFiles } from './external.js';
 import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, fullRuntime, live } from './runtime.js';
-import { Tensor, arrayClass, attached, product, resident, typeName } from './tensor.js';
+import { Tensor, arrayClass, attached, filled, product, resident, typeName } from './tensor.js';
 
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
@@ -23,7 +23,7 @@ const slabOf = ({ path, target, bytes }) => ({ path, slab: { handle: target.hand
 /** A tensor in the module's memory; a number is a type that JavaScript has no array for. @typedef {{ type: import('../index.js').DataType | number, dims: readonly number[], address: number, bytes: number, handle: number }} Place */
 /** What an output is. @typedef {Place | Place[] | null} Result */
 
-/** What there is of a state that is left out, and of a count. */
+/** What there is of a state that is left out, and of a count. @type {any} */
 const left = { dims: [], handle: 0 };
 
 /** The next turn of the host's loop, which comes at once in a page that nobody sees too. */
@@ -36,6 +36,9 @@ const turn = () => new Promise((resolve) => {
 export class Local {
   /** @type {Core} */ #core;
   #handle = 0;
+  /** Of the outputs. @type {string[]} */ #names;
+  /** Whether inputs may be something else than one tensor. @type {boolean} */ #lists;
+  /** Of the latest results. @type {(readonly number[])[]} */ #dims = [];
 
   /**
    * @param {Core} core
@@ -45,6 +48,8 @@ export class Local {
     this.#core = core;
     this.#handle = handle;
     this.description = core.invoke('describe', handle);
+    this.#names = this.description.outputs.map((/** @type {{ name: string }} */ output) => output.name);
+    this.#lists = this.description.inputs.some((/** @type {{ form?: string }} */ input) => input.form);
   }
 
   /**
@@ -201,56 +206,66 @@ export class Local {
 
   /**
    * Plans for the tensors' dimensions, tells where the resident ones are and copies the others to where the plan wants them.
+   * (Loops, and nothing made that is not needed: this and #collect take longer than a small network.)
    * @param {Feed[]} given
    * @param {string} where for errors
    */
   #feed(given, where) {
     const core = this.#core;
+    const { memory, frame } = core;
     const { inputs } = this.description;
-    /** What goes on the frame: each tensor, and before those of a list how many there are. @type {(Tensor | number | undefined)[]} */
-    const items = given.flatMap((/** @type {any} */ value, i) => {
+    /** What goes on the frame: each tensor, and before those of a list how many there are. @type {any[]} */
+    const items = !this.#lists ? given : given.flatMap((/** @type {any} */ value, i) => {
       if (!inputs[i].form) return value;
       return Array.isArray(value) ? [value.length, ...value] : value ? [-1, value] : -2;
     });
-    const tensors = /** @type {(Tensor | undefined)[]} */ (items.filter((item) => typeof item !== 'number'));
-    /** @type {any[]} */
-    const arrays = tensors.map((tensor) => (!tensor || tensor.location === 'wasm' || tensor.type === 'string' ? undefined : core.memory.outside(/** @type {any} */ (tensor.data))));
-    /** Of strings: the slabs that they cross in. @type {Map<Tensor, number>} */
-    const slabs = new Map();
+    /** Of each tensor the array to be copied, if it is one. @type {any[]} */
+    const arrays = [];
+    /** Of strings: the slabs that they cross in. @type {Map<Tensor, number> | undefined} */
+    let slabs;
     try {
-      tensors.forEach((tensor) => {
-        if (tensor?.type !== 'string' || slabs.has(tensor)) return;
-        // Checked again: an array can have been changed.
-        const bytes = encodeTexts(/** @type {any} */ (new Tensor('string', tensor.data, tensor.dims).data));
-        const { handle, address } = core.alloc(bytes.length);
-        slabs.set(tensor, handle);
-        core.memory.u8.set(bytes, address);
-      });
-      let at = core.frame;
-      const { i32 } = core.memory;
       for (const item of items) {
-        const tensor = typeof item === 'object' ? item : undefined;
-        const { dims, handle } = tensor ?? left;
-        if (at + 2 + dims.length > core.frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
-        i32[at++] = tensor ? dims.length : /** @type {number} */ (item ?? -1);
-        if (!tensor) continue;
-        for (const d of dims) i32[at++] = d;
-        i32[at++] = slabs.get(tensor) ?? handle;
+        if (typeof item === 'number') continue;
+        const { type, location } = item ?? left;
+        if (type === 'string' && !slabs?.has(item)) {
+          // Checked again: an array can have been changed.
+          const bytes = encodeTexts(/** @type {any} */ (new Tensor('string', item.data, item.dims).data));
+          const { handle, address } = core.alloc(bytes.length);
+          (slabs ??= new Map()).set(item, handle);
+          memory.u8.set(bytes, address);
+        }
+        arrays.push(location !== 'cpu' || type === 'string' ? undefined : memory.outside(item.data));
+      }
+      let at = frame;
+      const { i32 } = memory;
+      for (const item of items) {
+        const { dims, handle } = item?.dims ? item : left;
+        if (at + 2 + dims.length > frame + frameSize) throw new ShapeError(`${where}: the inputs have more dimensions together than ${frameSize}`);
+        if (dims === left.dims) {
+          i32[at++] = item ?? -1;
+          continue;
+        }
+        i32[at++] = dims.length;
+        for (let i = 0; i < dims.length; i++) i32[at++] = dims[i];
+        i32[at++] = slabs?.get(item) ?? handle;
       }
       core.call('sessionPrepare', this.#handle);
     } finally {
-      if (core.ended === undefined) for (const handle of slabs.values()) core.call('free', handle);
+      if (slabs && core.ended === undefined) for (const handle of slabs.values()) core.call('free', handle);
     }
-    const placed = core.memory.i32;
-    const { u8 } = core.memory;
-    tensors.forEach((tensor, i) => {
-      if (!arrays[i] || !tensor) return;
-      const address = placed[core.frame + 2 * i] >>> 0;
-      const bytes = placed[core.frame + 2 * i + 1];
-      const input = given.findIndex((value) => value === tensor || (Array.isArray(value) && value.includes(tensor)));
-      const array = attached(arrays[i], `${where}: input ${JSON.stringify(inputs[input].name)}`, tensor.size);
-      u8.set(new Uint8Array(array.buffer, array.byteOffset, bytes), address);
-    });
+    let at = frame;
+    for (const item of items) {
+      if (typeof item === 'number') continue;
+      const array = arrays[(at - frame) / 2];
+      if (array) {
+        if (array.length !== item.size || item.size === 0) {
+          const input = given.findIndex((value) => value === item || (Array.isArray(value) && value.includes(item)));
+          attached(array, `${where}: input ${JSON.stringify(inputs[input].name)}`, item.size);
+        }
+        memory.write(array, memory.i32[at] >>> 0);
+      }
+      at += 2;
+    }
   }
 
   /**
@@ -260,37 +275,46 @@ export class Local {
    */
   #collect(wanted, location) {
     const core = this.#core;
-    const { i32 } = core.memory;
-    let at = core.frame;
+    const { memory, frame } = core;
+    const { outputs } = this.description;
+    const { i32 } = memory;
+    let at = frame;
+    let tensors = 0;
+    /** @returns {Place} */
     const place = () => {
       const type = typeName(i32[at]) ?? i32[at];
       const rank = i32[at + 1];
-      const dims = Object.freeze([...i32.subarray(at + 2, at + 2 + rank)]);
+      const dims = this.#dimensions(tensors++, i32, at + 2, rank);
       at += 5 + rank;
       return { type, dims, address: i32[at - 3] >>> 0, bytes: i32[at - 2], handle: i32[at - 1] >>> 0 };
     };
-    const drop = (/** @type {Result} */ result) => {
-      for (const { handle } of [result ?? []].flat()) if (handle !== 0) core.call('free', handle);
+    const drop = (/** @type {Result | undefined} */ result) => {
+      if (Array.isArray(result)) result.forEach(drop);
+      else if (result && result.handle !== 0) core.call('free', result.handle);
     };
-    /** @type {Map<string, Result>} */
-    const found = new Map();
-    for (const { name, form } of this.description.outputs) {
+    /** By output. @type {(Result | undefined)[]} */
+    const found = [];
+    for (let i = 0; i < outputs.length; i++) {
+      const { name, form } = outputs[i];
       const count = form ? i32[at++] : -1;
       const result = count === -1 ? place() : count < 0 ? null : Array.from({ length: count }, place);
       // Of a session whose outputs are resident all are; those that nobody wants go at once.
-      if (found.has(name) || !wanted.includes(name)) drop(result);
-      else found.set(name, result);
+      const wants = this.#names.indexOf(name) === i && wanted.includes(name);
+      if (!wants) drop(result);
+      found.push(wants ? result : undefined);
     }
     try {
-      for (const [i, { name, state }] of this.description.outputs.entries()) {
-        const result = /** @type {Place | undefined} */ (found.get(name));
-        for (const { type } of [result ?? []].flat()) if (typeof type === 'number') throw new UnsupportedError(`InferenceSession.run: output ${JSON.stringify(name)} is of ONNX's type ${type}, for which JavaScript has no array`);
-        if (!state || !result || !wanted.includes(name)) continue;
+      for (let i = 0; i < outputs.length; i++) {
+        const result = found[i];
+        if (!result) continue;
+        const { name, state } = outputs[i];
+        for (const { type } of Array.isArray(result) ? result : [result]) if (typeof type === 'number') throw new UnsupportedError(`InferenceSession.run: output ${JSON.stringify(name)} is of ONNX's type ${type}, for which JavaScript has no array`);
+        if (!state || Array.isArray(result)) continue;
         core.call('sessionState', this.#handle, i);
-        [result.address, result.bytes, result.handle] = [...core.memory.i32.subarray(core.frame, core.frame + 3)].map((n) => n >>> 0);
+        [result.address, result.bytes, result.handle] = Array.from(memory.i32.subarray(frame, frame + 3), (n) => n >>> 0);
       }
     } catch (error) {
-      for (const result of found.values()) drop(result);
+      found.forEach(drop);
       throw error;
     }
     /** @param {Result} result @returns {any} */
@@ -298,18 +322,32 @@ export class Local {
       if (result === null) return result;
       if (Array.isArray(result)) return result.map(made);
       const { type, dims, address, bytes, handle } = /** @type {Place & { type: import('../index.js').DataType }} */ (result);
-      if (type === 'string') {
-        const texts = core.memory.texts(address, product(dims));
-        core.call('free', handle);
-        return new Tensor(type, texts, dims);
-      }
-      if (location === 'wasm') return resident(core, type, dims, { handle, address });
-      const array = new (arrayClass(type))(product(dims));
-      new Uint8Array(array.buffer).set(core.memory.u8.subarray(address, address + bytes));
+      if (location === 'wasm' && type !== 'string') return resident(core, type, dims, { handle, address });
+      const data = type === 'string' ? memory.texts(address, product(dims)) : memory.copy(arrayClass(type), address, bytes);
       drop(result);
-      return new Tensor(type, array, dims);
+      return filled(type, data, dims);
     };
-    // fromEntries defines properties; by assignment one of the name "__proto__" would be lost.
-    return Object.fromEntries(wanted.map((name) => [name, made(/** @type {Result} */ (found.get(name)))]));
+    /** @type {Record<string, any>} */
+    const results = {};
+    for (const name of wanted) {
+      const value = made(/** @type {Result} */ (found[this.#names.indexOf(name)]));
+      if (name === '__proto__') Object.defineProperty(results, name, { value, enumerable: true, configurable: true, writable: true }); // which assignment would lose
+      else results[name] = value;
+    }
+    return results;
+  }
+
+  /**
+   * The dimensions of a result: those of the run before, where they are the same.
+   * @param {number} k which result
+   * @param {Int32Array} i32
+   * @param {number} at
+   * @param {number} rank
+   */
+  #dimensions(k, i32, at, rank) {
+    const before = this.#dims[k];
+    let same = before?.length === rank;
+    for (let i = 0; same && i < rank; i++) same = before[i] === i32[at + i];
+    return same ? before : (this.#dims[k] = Object.freeze(Array.from(i32.subarray(at, at + rank))));
   }
 }

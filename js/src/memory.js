@@ -54,6 +54,28 @@ export class Memory {
   }
 
   /**
+   * Copies an array to an address, which suits its elements.
+   * @param {any} array
+   * @param {number} address
+   */
+  write(array, address) {
+    if (array instanceof Float32Array) this.f32.set(array, address >>> 2);
+    else this.u8.set(new Uint8Array(array.buffer, array.byteOffset, array.byteLength), address);
+  }
+
+  /**
+   * An array of what is at an address, which suits its elements.
+   * @param {any} Class
+   * @param {number} address
+   * @param {number} bytes
+   */
+  copy(Class, address, bytes) {
+    // (A slice of the whole costs no view, and no buffer where it is small.)
+    if (Class === Float32Array) return this.f32.slice(address >>> 2, (address + bytes) >>> 2);
+    return this.view(Class, address, bytes / Class.BYTES_PER_ELEMENT).slice();
+  }
+
+  /**
    * The array itself; a copy of one that is a view of this memory, which growth
    * would detach.
    * @template {{ buffer: ArrayBufferLike, slice(): T }} T

@@ -61,7 +61,11 @@ export class InferenceSession {
     const { wanted, signal } = checkRun(fetches, options, this.outputNames);
     this.#check('run');
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.run');
-    return this.#backend.run(this.#tensors('run', feeds), this.#wanted('run', wanted), this.#location, signal);
+    const backend = this.#backend;
+    const tensors = this.#tensors('run', feeds);
+    const names = this.#wanted('run', wanted);
+    // (To wait for what is there already takes as long as a small network.)
+    return signal || backend instanceof Remote ? backend.run(tensors, names, this.#location, signal) : backend.runSync(tensors, names, this.#location, 'InferenceSession.run');
   }
 
   /**
@@ -106,7 +110,8 @@ export class InferenceSession {
    * @param {string} what
    * @param {readonly string[]} [fetches]
    */
-  #wanted(what, fetches = this.#results) {
+  #wanted(what, fetches) {
+    if (!fetches) return this.#results;
     const where = `InferenceSession.${what}`;
     for (const name of fetches) {
       if (!this.outputNames.includes(name)) throw new NormError(`${where}: ${typeof name === 'string' ? JSON.stringify(name) : describe(name)} is no output; the model has ${list(this.outputNames)}${similar(name, this.outputNames)}`);
@@ -129,26 +134,44 @@ export class InferenceSession {
     for (const name of Object.keys(feeds)) {
       if (!this.inputNames.includes(name)) throw new NormError(`${where}: ${JSON.stringify(name)} is no input; the model wants ${list(this.inputNames)}${similar(name, this.inputNames)}`);
     }
-    return this.inputMetadata.map(({ name, type, shape, form }) => {
+    /** @type {import('./local.js').Feed[]} */
+    const tensors = [];
+    for (const input of this.inputMetadata) {
+      const { name, form } = input;
       const given = Object.hasOwn(feeds, name) ? feeds[name] : undefined; // "constructor" is a name as well
-      if (given === undefined && this.#kept.has(name)) return undefined;
-      if ((given ?? null) === null && form?.startsWith('optional')) return null;
-      const input = `${where}: input ${JSON.stringify(name)}`;
-      const tensorOf = (/** @type {any} */ tensor) => {
-        if (tensor === undefined) throw new NormError(`${input} is missing; the model wants ${list(this.inputNames)}`);
-        if (!(tensor instanceof Tensor)) throw new NormError(`${input} is ${describe(tensor)}, want ${form?.endsWith('sequence') ? 'an array of Tensors' : `a Tensor${madeOf(tensor, type, shape)}`}`);
-        if (tensor.type !== type) {
-          const how = tensor.type === 'string' || type === 'string' ? '' : `: new Tensor('${type}', tensor.${tensor.type === 'float16' ? 'toArray().flat(Infinity)' : 'data'}, tensor.dims) is one, where nothing is lost`;
-          throw new NormError(`${input} is a tensor of ${tensor.type}, want ${type}${how}`);
-        }
-        const storage = tensor.storage(input);
-        const { core } = this.#backend;
-        // Of the edition beside this one: sessions of both may feed each other.
-        if (storage && core && storage.core !== core) return new Tensor(type, tensor.data.slice(), tensor.dims);
-        return tensor;
-      };
-      return form?.endsWith('sequence') && Array.isArray(given) ? given.map(tensorOf) : tensorOf(given);
-    });
+      if (given === undefined && this.#kept.has(name)) tensors.push(undefined);
+      else if ((given ?? null) === null && form?.startsWith('optional')) tensors.push(null);
+      else tensors.push(form?.endsWith('sequence') && Array.isArray(given) ? given.map((one) => this.#tensor(where, input, one)) : this.#tensor(where, input, given));
+    }
+    return tensors;
+  }
+
+  /**
+   * A tensor that is fed, for the module that is to read it.
+   * @param {string} where for errors
+   * @param {ValueMetadata} input
+   * @param {any} tensor
+   */
+  #tensor(where, input, tensor) {
+    const wrong = this.#wrong(tensor, input);
+    if (wrong) throw new NormError(`${where}: input ${JSON.stringify(input.name)} is ${wrong}`);
+    const { core } = this.#backend;
+    // Of the edition beside this one: sessions of both may feed each other.
+    if (tensor.storage(() => `${where}: input ${JSON.stringify(input.name)}`) && core && tensor.core !== core) return new Tensor(tensor.type, tensor.data.slice(), tensor.dims);
+    return tensor;
+  }
+
+  /**
+   * What is wrong with a tensor that is fed.
+   * @param {any} tensor
+   * @param {ValueMetadata} input
+   */
+  #wrong(tensor, { type, shape, form }) {
+    if (tensor instanceof Tensor && tensor.type === type) return undefined;
+    if (tensor === undefined) return `missing; the model wants ${list(this.inputNames)}`;
+    if (!(tensor instanceof Tensor)) return `${describe(tensor)}, want ${form?.endsWith('sequence') ? 'an array of Tensors' : `a Tensor${madeOf(tensor, type, shape)}`}`;
+    const how = tensor.type === 'string' || type === 'string' ? '' : `: new Tensor('${type}', tensor.${tensor.type === 'float16' ? 'toArray().flat(Infinity)' : 'data'}, tensor.dims) is one, where nothing is lost`;
+    return `a tensor of ${tensor.type}, want ${type}${how}`;
   }
 }
 

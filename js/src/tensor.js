@@ -54,6 +54,14 @@ class Storage {
   }
 }
 
+/** An array of a tensor's own, which needs no check. */
+class Filled {
+  /** @param {any} array */
+  constructor(array) {
+    this.array = array;
+  }
+}
+
 /** @param {Storage} storage */
 function release(storage) {
   storage.release();
@@ -73,16 +81,21 @@ export class Tensor {
    * @param {any} [dims]
    */
   constructor(type, data, dims) {
-    if (typeof type === 'object' && type !== null) [type, data, dims] = [inferType(type), type, data];
-    checkType(type, 'Tensor');
-    this.#type = type;
-    if (data instanceof Storage) {
+    if (data instanceof Storage || data instanceof Filled) {
+      this.#type = type;
+      this.#dims = dims;
+      this.#size = product(dims);
+      if (data instanceof Filled) {
+        this.#array = data.array;
+        return;
+      }
       this.#storage = data;
-      this.#dims = Object.freeze([...(dims ?? [])]);
-      this.#size = product(this.#dims);
       watch(this, release, data);
       return;
     }
+    if (typeof type === 'object' && type !== null) [type, data, dims] = [inferType(type), type, data];
+    checkType(type, 'Tensor');
+    this.#type = type;
     this.#array = toArray(type, data);
     this.#dims = dims === undefined ? Object.freeze([this.#array.length]) : checkDims(dims, 'Tensor: dims');
     this.#size = product(this.#dims);
@@ -208,11 +221,11 @@ export class Tensor {
 
   /**
    * Where the elements are in the module; undefined for a tensor on the cpu.
-   * @param {string} what is being done, for the error
+   * @param {string | (() => string)} what is being done, for the error
    * @param {string} [name] what the tensor is there
    */
   storage(what, name) {
-    if (this.#disposed) throw new DisposedError(`${name === undefined ? what : `${what}: ${name}`}: the tensor [${this.#dims.join(' ')}] was disposed`);
+    if (this.#disposed) throw new DisposedError(`${typeof what === 'string' ? what : what()}${name === undefined ? '' : `: ${name}`}: the tensor [${this.#dims.join(' ')}] was disposed`);
     this.#storage?.core.check();
     return this.#storage;
   }
@@ -241,12 +254,20 @@ export const revived = (plain) => (Array.isArray(plain) ? plain.map(revived) : p
  * A tensor in the module: of zeros, or of what a slab has.
  * @param {Core} core
  * @param {DataType} type
- * @param {readonly number[]} dims
+ * @param {readonly number[]} dims frozen
  * @param {{ handle: number, address: number }} [slab] which is the tensor's from then on
  */
 export function resident(core, type, dims, slab) {
   return new Tensor(type, new Storage(core, product(dims) * arrayClass(type).BYTES_PER_ELEMENT, slab), dims);
 }
+
+/**
+ * A tensor of an array that was made for it.
+ * @param {DataType} type
+ * @param {any} array of its class, with as many elements
+ * @param {readonly number[]} dims frozen
+ */
+export const filled = (type, array, dims) => new Tensor(type, new Filled(array), dims);
 
 /**
  * Frozen dimensions, each a whole number of at least 0.
