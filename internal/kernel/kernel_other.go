@@ -254,6 +254,41 @@ func Depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *f
 	depthwiseScalar(y, ldy, x, ldx, taps, weights, nt, rows, cols, bias, lo, hi)
 }
 
+// BlockedConv computes 8 channels of a convolution in the blocked layout; its twin has the loop.
+func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedConvScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
+}
+
+// BlockedConvPlanes computes 8 channels of a convolution from planes to the blocked layout; its twin has the loop.
+func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedConvPlanesScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
+}
+
+// BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.
+func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32) {
+	blockedDepthwiseScalar(y, x, pix, n, taps, nt, weights, from, bias, lo, hi)
+}
+
+// BlockedDepthwise3 is BlockedDepthwise with a kernel of 3×3 at stride 1; its twin has the loop.
+func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+	blockedDepthwise3Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+}
+
+// BlockedDepthwise3Stride2 is BlockedDepthwise with a kernel of 3×3 at stride 2; its twin has the loop.
+func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+	blockedDepthwise3Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+}
+
+// BlockedDepthwise5 is BlockedDepthwise with a kernel of 5×5 at stride 1; its twin has the loop.
+func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+	blockedDepthwise5Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+}
+
+// BlockedDepthwise5Stride2 is BlockedDepthwise with a kernel of 5×5 at stride 2; its twin has the loop.
+func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+	blockedDepthwise5Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+}
+
 // MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.
 func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int) {
 	maxTapsScalar(y, ldy, x, ldx, taps, nt, rows, cols)

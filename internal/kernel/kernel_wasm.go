@@ -254,6 +254,41 @@ func Unzip(even, odd, x *float32, n int)
 //go:noescape
 func Depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt int, rows, cols int, bias, lo, hi float32)
 
+// BlockedConv computes 8 channels of a convolution in the blocked layout; its twin has the loop.
+//
+//go:noescape
+func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+
+// BlockedConvPlanes computes 8 channels of a convolution from planes to the blocked layout; its twin has the loop.
+//
+//go:noescape
+func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+
+// BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.
+//
+//go:noescape
+func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)
+
+// BlockedDepthwise3 is BlockedDepthwise with a kernel of 3×3 at stride 1; its twin has the loop.
+//
+//go:noescape
+func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+
+// BlockedDepthwise3Stride2 is BlockedDepthwise with a kernel of 3×3 at stride 2; its twin has the loop.
+//
+//go:noescape
+func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+
+// BlockedDepthwise5 is BlockedDepthwise with a kernel of 5×5 at stride 1; its twin has the loop.
+//
+//go:noescape
+func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+
+// BlockedDepthwise5Stride2 is BlockedDepthwise with a kernel of 5×5 at stride 2; its twin has the loop.
+//
+//go:noescape
+func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+
 // MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.
 //
 //go:noescape

@@ -28982,6 +28982,8011 @@ TEXT ·Depthwise(SB), NOSPLIT, $0-84
 	End
 	RET
 
+// func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+TEXT ·BlockedConv(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// pix is R2
+	I64Load pix+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// acc4 is V8
+			// acc5 is V9
+			// acc6 is V10
+			// acc7 is V11
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// pixel is R6
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $8
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R6
+			// pixel is R7
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $12
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R7
+			// bias is R8
+			I64Load bias+64(FP)
+			Set R8
+			Get R1
+			I64Eqz
+			If
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V7
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V8
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V9
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V11
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V8
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V9
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V10
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V11
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+			End
+			// w is R9
+			// run is R10
+			// left is R11
+			// step is R12
+			// b0 is V12
+			// b1 is V13
+			// s is V14
+			I64Load weights+48(FP)
+			Set R9
+			I64Load runs+32(FP)
+			Set R10
+			I64Load nr+40(FP)
+			Set R11
+			Get R11
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R12
+					Get R4
+					Get R12
+					I64Add
+					Set R4
+					Get R5
+					Get R12
+					I64Add
+					Set R5
+					Get R6
+					Get R12
+					I64Add
+					Set R6
+					Get R7
+					Get R12
+					I64Add
+					Set R7
+					Block
+						Get R9
+						I32WrapI64
+						V128Load $0
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $16
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $32
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $48
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $64
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $80
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-3
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $96
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $112
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-4
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $128
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $144
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-5
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $160
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $176
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-6
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $192
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $208
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get R11
+						I64Const $-7
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $224
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $240
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+					End
+					Get R9
+					I64Const $256
+					I64Add
+					Set R9
+					Get R10
+					I64Const $4
+					I64Add
+					Set R10
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V10
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// bias is R6
+			I64Load bias+64(FP)
+			Set R6
+			Get R1
+			I64Eqz
+			If
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V7
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+			End
+			// w is R7
+			// run is R8
+			// left is R9
+			// step is R10
+			// b0 is V8
+			// b1 is V9
+			// s is V10
+			I64Load weights+48(FP)
+			Set R7
+			I64Load runs+32(FP)
+			Set R8
+			I64Load nr+40(FP)
+			Set R9
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R8
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R10
+					Get R4
+					Get R10
+					I64Add
+					Set R4
+					Get R5
+					Get R10
+					I64Add
+					Set R5
+					Block
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $16
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $32
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $48
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $64
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $80
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-3
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $96
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $112
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-4
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $128
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $144
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-5
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $160
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $176
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-6
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $192
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $208
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R9
+						I64Const $-7
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $224
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $240
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+					End
+					Get R7
+					I64Const $256
+					I64Add
+					Set R7
+					Get R8
+					I64Const $4
+					I64Add
+					Set R8
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-2
+			I64Add
+			Set R3
+			Get R3
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// bias is R5
+			I64Load bias+64(FP)
+			Set R5
+			Get R1
+			I64Eqz
+			If
+				Get R5
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R5
+				I32WrapI64
+				V128Load $16
+				Set V5
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R5
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R5
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+			End
+			// w is R6
+			// run is R7
+			// left is R8
+			// step is R9
+			// b0 is V6
+			// b1 is V7
+			// s is V8
+			I64Load weights+48(FP)
+			Set R6
+			I64Load runs+32(FP)
+			Set R7
+			I64Load nr+40(FP)
+			Set R8
+			Get R8
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R9
+					Get R4
+					Get R9
+					I64Add
+					Set R4
+					Block
+						Get R6
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $16
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $32
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $48
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $64
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $80
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-3
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $96
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $112
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-4
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $128
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $144
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-5
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $160
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $176
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-6
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $192
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $208
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R8
+						I64Const $-7
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $224
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $240
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+					End
+					Get R6
+					I64Const $256
+					I64Add
+					Set R6
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// pix is R2
+	I64Load pix+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// acc4 is V8
+			// acc5 is V9
+			// acc6 is V10
+			// acc7 is V11
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// pixel is R6
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $8
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R6
+			// pixel is R7
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $12
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R7
+			// bias is R8
+			I64Load bias+64(FP)
+			Set R8
+			Get R1
+			I64Eqz
+			If
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V7
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V8
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V9
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V11
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V8
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V9
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V10
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V11
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+			End
+			// w is R9
+			// run is R10
+			// left is R11
+			// step is R12
+			// b0 is V12
+			// b1 is V13
+			// s is V14
+			I64Load weights+48(FP)
+			Set R9
+			I64Load runs+32(FP)
+			Set R10
+			I64Load nr+40(FP)
+			Set R11
+			Get R11
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R12
+					Get R4
+					Get R12
+					I64Add
+					Set R4
+					Get R5
+					Get R12
+					I64Add
+					Set R5
+					Get R6
+					Get R12
+					I64Add
+					Set R6
+					Get R7
+					Get R12
+					I64Add
+					Set R7
+					Block
+						Get R9
+						I32WrapI64
+						V128Load $0
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load $16
+						Set V13
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V14
+						Get V14
+						Get V12
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get V14
+						Get V13
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+					End
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $4
+					I64Add
+					Set R10
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V10
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// bias is R6
+			I64Load bias+64(FP)
+			Set R6
+			Get R1
+			I64Eqz
+			If
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V7
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+			End
+			// w is R7
+			// run is R8
+			// left is R9
+			// step is R10
+			// b0 is V8
+			// b1 is V9
+			// s is V10
+			I64Load weights+48(FP)
+			Set R7
+			I64Load runs+32(FP)
+			Set R8
+			I64Load nr+40(FP)
+			Set R9
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R8
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R10
+					Get R4
+					Get R10
+					I64Add
+					Set R4
+					Get R5
+					Get R10
+					I64Add
+					Set R5
+					Block
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load $16
+						Set V9
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V10
+						Get V10
+						Get V8
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get V10
+						Get V9
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+					End
+					Get R7
+					I64Const $32
+					I64Add
+					Set R7
+					Get R8
+					I64Const $4
+					I64Add
+					Set R8
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-2
+			I64Add
+			Set R3
+			Get R3
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// bias is R5
+			I64Load bias+64(FP)
+			Set R5
+			Get R1
+			I64Eqz
+			If
+				Get R5
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R5
+				I32WrapI64
+				V128Load $16
+				Set V5
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R5
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R5
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+			End
+			// w is R6
+			// run is R7
+			// left is R8
+			// step is R9
+			// b0 is V6
+			// b1 is V7
+			// s is V8
+			I64Load weights+48(FP)
+			Set R6
+			I64Load runs+32(FP)
+			Set R7
+			I64Load nr+40(FP)
+			Set R8
+			Get R8
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R9
+					Get R4
+					Get R9
+					I64Add
+					Set R4
+					Block
+						Get R6
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load $16
+						Set V7
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V8
+						Get V8
+						Get V6
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get V8
+						Get V7
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+					End
+					Get R6
+					I64Const $32
+					I64Add
+					Set R6
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)
+TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// pix is R2
+	I64Load pix+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// acc4 is V8
+			// acc5 is V9
+			// acc6 is V10
+			// acc7 is V11
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// pixel is R6
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $8
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R6
+			// pixel is R7
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $12
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R7
+			// bias is R8
+			I64Load bias+64(FP)
+			Set R8
+			Get R1
+			I64Eqz
+			If
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V7
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V8
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V9
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V10
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V11
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V8
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V9
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V10
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V11
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+			End
+			// w is R9
+			// tap is R10
+			// left is R11
+			// step is R12
+			// b0 is V12
+			// b1 is V13
+			I64Load weights+48(FP)
+			Set R9
+			I64Load taps+32(FP)
+			Set R10
+			I64Load nt+40(FP)
+			Set R11
+			Get R11
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R12
+					Get R9
+					I32WrapI64
+					V128Load $0
+					Set V12
+					Get R9
+					I32WrapI64
+					V128Load $16
+					Set V13
+					Get R4
+					Get R12
+					I64Add
+					Set R4
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Get V12
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get R4
+					I32WrapI64
+					V128Load $16
+					Get V13
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R5
+					Get R12
+					I64Add
+					Set R5
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V12
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V13
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get R6
+					Get R12
+					I64Add
+					Set R6
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Get V12
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V8
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Get V13
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V9
+					Get R7
+					Get R12
+					I64Add
+					Set R7
+					Get R7
+					I32WrapI64
+					V128Load $0
+					Get V12
+					F32x4Mul
+					Get V10
+					F32x4Add
+					Set V10
+					Get R7
+					I32WrapI64
+					V128Load $16
+					Get V13
+					F32x4Mul
+					Get V11
+					F32x4Add
+					Set V11
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $4
+					I64Add
+					Set R10
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V10
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// acc2 is V6
+			// acc3 is V7
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// bias is R6
+			I64Load bias+64(FP)
+			Set R6
+			Get R1
+			I64Eqz
+			If
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V7
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V7
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+			End
+			// w is R7
+			// tap is R8
+			// left is R9
+			// step is R10
+			// b0 is V8
+			// b1 is V9
+			I64Load weights+48(FP)
+			Set R7
+			I64Load taps+32(FP)
+			Set R8
+			I64Load nt+40(FP)
+			Set R9
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R8
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R10
+					Get R7
+					I32WrapI64
+					V128Load $0
+					Set V8
+					Get R7
+					I32WrapI64
+					V128Load $16
+					Set V9
+					Get R4
+					Get R10
+					I64Add
+					Set R4
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Get V8
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get R4
+					I32WrapI64
+					V128Load $16
+					Get V9
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R5
+					Get R10
+					I64Add
+					Set R5
+					Get R5
+					I32WrapI64
+					V128Load $0
+					Get V8
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get R5
+					I32WrapI64
+					V128Load $16
+					Get V9
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get R7
+					I64Const $32
+					I64Add
+					Set R7
+					Get R8
+					I64Const $4
+					I64Add
+					Set R8
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-2
+			I64Add
+			Set R3
+			Get R3
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V4
+			// acc1 is V5
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// bias is R5
+			I64Load bias+64(FP)
+			Set R5
+			Get R1
+			I64Eqz
+			If
+				Get R5
+				I32WrapI64
+				V128Load $0
+				Set V4
+				Get R5
+				I32WrapI64
+				V128Load $16
+				Set V5
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R5
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R5
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V5
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+			End
+			// w is R6
+			// tap is R7
+			// left is R8
+			// step is R9
+			// b0 is V6
+			// b1 is V7
+			I64Load weights+48(FP)
+			Set R6
+			I64Load taps+32(FP)
+			Set R7
+			I64Load nt+40(FP)
+			Set R8
+			Get R8
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R9
+					Get R6
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get R6
+					I32WrapI64
+					V128Load $16
+					Set V7
+					Get R4
+					Get R9
+					I64Add
+					Set R4
+					Get R4
+					I32WrapI64
+					V128Load $0
+					Get V6
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get R4
+					I32WrapI64
+					V128Load $16
+					Get V7
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R6
+					I64Const $32
+					I64Add
+					Set R6
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			Get V3
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// x is R2
+	I64Load x+8(FP)
+	Set R2
+	// at is R3
+	// pitch is R4
+	// rows is R5
+	I64Load rows+40(FP)
+	Set R5
+	// cols is R6
+	// p is R7
+	// w is R8
+	// half is R9
+	// left is R10
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	I64Load pitch+16(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Set R3
+			I64Load cols+48(FP)
+			Set R6
+			Get R6
+			I64Const $7
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// acc4 is V8
+						// acc5 is V9
+						// acc6 is V10
+						// v is V11
+						// weight0 is V12
+						// weight1 is V13
+						// weight2 is V14
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V11
+						Get V11
+						Set V4
+						Get V11
+						Set V5
+						Get V11
+						Set V6
+						Get V11
+						Set V7
+						Get V11
+						Set V8
+						Get V11
+						Set V9
+						Get V11
+						Set V10
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+							Get R7
+							I32WrapI64
+							V128Load $128
+							Get V8
+							F32x4Add
+							Set V8
+							Get R7
+							I32WrapI64
+							V128Load $160
+							Get V9
+							F32x4Add
+							Set V9
+							Get R7
+							I32WrapI64
+							V128Load $192
+							Get V10
+							F32x4Add
+							Set V10
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V13
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V14
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V11
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R7
+						I32WrapI64
+						Get V8
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $128
+						Get R7
+						I32WrapI64
+						Get V9
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $160
+						Get R7
+						I32WrapI64
+						Get V10
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $192
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $224
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $224
+					I64Add
+					Set R0
+					Get R3
+					I64Const $224
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-7
+					I64Add
+					Set R6
+					Get R6
+					I64Const $7
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// v is V8
+						// weight0 is V9
+						// weight1 is V10
+						// weight2 is V11
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get V8
+						Set V4
+						Get V8
+						Set V5
+						Get V8
+						Set V6
+						Get V8
+						Set V7
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $128
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $128
+					I64Add
+					Set R0
+					Get R3
+					I64Const $128
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Set V4
+						Get V6
+						Set V5
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R3
+					I64Const $64
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// v is V5
+						// weight0 is V6
+						// weight1 is V7
+						// weight2 is V8
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V5
+						Get V5
+						Set V4
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V5
+								Get V6
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get V5
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V5
+								Get V5
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $32
+					I64Add
+					Set R0
+					Get R3
+					I64Const $32
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			I64Load down+24(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// x is R2
+	I64Load x+8(FP)
+	Set R2
+	// at is R3
+	// pitch is R4
+	// rows is R5
+	I64Load rows+40(FP)
+	Set R5
+	// cols is R6
+	// p is R7
+	// w is R8
+	// half is R9
+	// left is R10
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	I64Load pitch+16(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Set R3
+			I64Load cols+48(FP)
+			Set R6
+			Get R6
+			I64Const $7
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// acc4 is V8
+						// acc5 is V9
+						// acc6 is V10
+						// v is V11
+						// weight0 is V12
+						// weight1 is V13
+						// weight2 is V14
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V11
+						Get V11
+						Set V4
+						Get V11
+						Set V5
+						Get V11
+						Set V6
+						Get V11
+						Set V7
+						Get V11
+						Set V8
+						Get V11
+						Set V9
+						Get V11
+						Set V10
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+							Get R7
+							I32WrapI64
+							V128Load $128
+							Get V8
+							F32x4Add
+							Set V8
+							Get R7
+							I32WrapI64
+							V128Load $160
+							Get V9
+							F32x4Add
+							Set V9
+							Get R7
+							I32WrapI64
+							V128Load $192
+							Get V10
+							F32x4Add
+							Set V10
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V13
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V14
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V11
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $288
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $320
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get R7
+								I32WrapI64
+								V128Load $352
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get R7
+								I32WrapI64
+								V128Load $384
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V9
+								F32x4Add
+								Set V9
+								Get V11
+								Get V12
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $416
+								Set V11
+								Get V11
+								Get V13
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $448
+								Set V11
+								Get V11
+								Get V14
+								F32x4Mul
+								Get V10
+								F32x4Add
+								Set V10
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R7
+						I32WrapI64
+						Get V8
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $128
+						Get R7
+						I32WrapI64
+						Get V9
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $160
+						Get R7
+						I32WrapI64
+						Get V10
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $192
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $224
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $224
+					I64Add
+					Set R0
+					Get R3
+					I64Const $448
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-7
+					I64Add
+					Set R6
+					Get R6
+					I64Const $7
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// v is V8
+						// weight0 is V9
+						// weight1 is V10
+						// weight2 is V11
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get V8
+						Set V4
+						Get V8
+						Set V5
+						Get V8
+						Set V6
+						Get V8
+						Set V7
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $128
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $128
+					I64Add
+					Set R0
+					Get R3
+					I64Const $256
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Set V4
+						Get V6
+						Set V5
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R3
+					I64Const $128
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// v is V5
+						// weight0 is V6
+						// weight1 is V7
+						// weight2 is V8
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V5
+						Get V5
+						Set V4
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $3
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V5
+								Get V6
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get V5
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V5
+								Get V5
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $96
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $32
+					I64Add
+					Set R0
+					Get R3
+					I64Const $64
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			I64Load down+24(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// x is R2
+	I64Load x+8(FP)
+	Set R2
+	// at is R3
+	// pitch is R4
+	// rows is R5
+	I64Load rows+40(FP)
+	Set R5
+	// cols is R6
+	// p is R7
+	// w is R8
+	// half is R9
+	// left is R10
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	I64Load pitch+16(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Set R3
+			I64Load cols+48(FP)
+			Set R6
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// v is V8
+						// weight0 is V9
+						// weight1 is V10
+						// weight2 is V11
+						// weight3 is V12
+						// weight4 is V13
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get V8
+						Set V4
+						Get V8
+						Set V5
+						Get V8
+						Set V6
+						Get V8
+						Set V7
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V13
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V8
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $128
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $128
+					I64Add
+					Set R0
+					Get R3
+					I64Const $128
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						// weight3 is V10
+						// weight4 is V11
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Set V4
+						Get V6
+						Set V5
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V11
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V6
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R3
+					I64Const $64
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// v is V5
+						// weight0 is V6
+						// weight1 is V7
+						// weight2 is V8
+						// weight3 is V9
+						// weight4 is V10
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V5
+						Get V5
+						Set V4
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V5
+								Get V6
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get V5
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V5
+								Get V5
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V5
+								Get V5
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V5
+								Get V5
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $32
+					I64Add
+					Set R0
+					Get R3
+					I64Const $32
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			I64Load down+24(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// x is R2
+	I64Load x+8(FP)
+	Set R2
+	// at is R3
+	// pitch is R4
+	// rows is R5
+	I64Load rows+40(FP)
+	Set R5
+	// cols is R6
+	// p is R7
+	// w is R8
+	// half is R9
+	// left is R10
+	// lo is V0
+	// hi is V1
+	// fix is V2
+	// sign is V3
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	F32Load hi+76(FP)
+	F32Load lo+72(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+72(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+72(FP)
+	F32Load lo+72(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+76(FP)
+	F32Load hi+76(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V2
+	Get V1
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V1
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V3
+	I64Load pitch+16(FP)
+	I64Const $2
+	I64Shl
+	Set R4
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Set R3
+			I64Load cols+48(FP)
+			Set R6
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// acc2 is V6
+						// acc3 is V7
+						// v is V8
+						// weight0 is V9
+						// weight1 is V10
+						// weight2 is V11
+						// weight3 is V12
+						// weight4 is V13
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V8
+						Get V8
+						Set V4
+						Get V8
+						Set V5
+						Get V8
+						Set V6
+						Get V8
+						Set V7
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V7
+							F32x4Add
+							Set V7
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V11
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V13
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V8
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V8
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V8
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V9
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V8
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V8
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $288
+								Set V8
+								Get V8
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $320
+								Set V8
+								Get V8
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $96
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $128
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $128
+					I64Add
+					Set R0
+					Get R3
+					I64Const $256
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// acc1 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						// weight3 is V10
+						// weight4 is V11
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V6
+						Get V6
+						Set V4
+						Get V6
+						Set V5
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V5
+							F32x4Add
+							Set V5
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V11
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V6
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V6
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $32
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $64
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R3
+					I64Const $128
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V4
+						// v is V5
+						// weight0 is V6
+						// weight1 is V7
+						// weight2 is V8
+						// weight3 is V9
+						// weight4 is V10
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V5
+						Get V5
+						Set V4
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V4
+							F32x4Add
+							Set V4
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V9
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V10
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V5
+								Get V5
+								Get V6
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get V5
+								Get V7
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V5
+								Get V5
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V5
+								Get V5
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V5
+								Get V5
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V2
+						F32x4Add
+						Get V1
+						F32x4Pmin
+						Get V3
+						V128Or
+						V128Store $0, $0
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $32
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $32
+					I64Add
+					Set R0
+					Get R3
+					I64Const $64
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R2
+			I64Load down+24(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R2
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)
 TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 	// low is V0

@@ -1,0 +1,360 @@
+package compute
+
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
+
+// Lanes is how many channels of a pixel lie together in the blocked layout: [n, blocks, h, w,
+// Lanes], with as many blocks as the channels need. What there is no channel for holds zeros,
+// or what became of them: finite numbers.
+const Lanes = kernel.Lanes
+
+// ChannelBlocks is how many blocks channels take.
+func ChannelBlocks(channels int) int { return (channels + Lanes - 1) / Lanes }
+
+// BlockedConv is Conv with a result in the blocked layout. Its input has that layout too, or
+// is planes, which suits the first layer of a network with its few channels. Products are
+// added block of channels by block, tap by tap, channel by channel; of planes and depthwise as
+// Conv does.
+type BlockedConv struct {
+	shape     ConvShape
+	clamp     Clamp
+	planes    bool
+	depthwise bool
+	panels    []float32 // by block of the result: [blocks of x][taps][8 of x][8]; [channels of x][taps][8] of planes; [taps][8] depthwise
+	bias      []float32 // filled up to blocks, and then zeros for 8 more
+	over      bool
+}
+
+const (
+	blockedRuns  = 64        // runs of 8 rows of weights that stay in the first cache
+	blockedStrip = 256 << 10 // bytes of x that stay in the second one
+)
+
+// Blockable says whether BlockedConv has the shape: planes, and groups that are one, or
+// of one channel each, or of whole blocks.
+func (s *ConvShape) Blockable() bool {
+	if s.Deep != nil || s.Groups < 1 || s.InChannels < 1 || s.OutChannels < 1 {
+		return false
+	}
+	return s.Groups == 1 || s.depthwise() || s.InChannels/s.Groups%Lanes == 0 && s.OutChannels/s.Groups%Lanes == 0
+}
+
+func (s *ConvShape) depthwise() bool {
+	return s.Groups > 1 && s.Groups == s.InChannels && s.Groups == s.OutChannels
+}
+
+// PackBlockedConv lays out weights and bias (nil for none), as PackConv does. planes says
+// that x is; there are no groups then.
+func PackBlockedConv(s ConvShape, weights, bias []float32, clamp Clamp, planes, over bool) *BlockedConv {
+	blocks := ChannelBlocks(s.OutChannels)
+	c := &BlockedConv{shape: s, clamp: clamp, planes: planes, depthwise: s.depthwise(), bias: make([]float32, (blocks+1)*Lanes)}
+	copy(c.bias, bias)
+	size := c.panelLen()
+	lay := func(dst, src []float32) {
+		clear(dst)
+		c.pack(dst, src)
+	}
+	from := len(weights) / max(s.OutChannels, 1) * Lanes // of a block
+	if c.over = over && s.OutChannels%Lanes == 0 && from == size; c.over {
+		overwrite(slab.Bytes(weights), 4*size, func(dst []byte, at int) {
+			lay(slab.View[float32](dst), weights[at/4:][:size])
+		})
+		c.panels = weights
+		return c
+	}
+	c.panels = slab.Float32s(blocks * size)
+	for b := range blocks {
+		lay(c.panels[b*size:][:size], weights[b*from:min((b+1)*from, len(weights))])
+	}
+	return c
+}
+
+// Over says that the panels are where the weights were, which are gone.
+func (c *BlockedConv) Over() bool { return c.over }
+
+// Bytes is how much memory the packed weights and the bias take besides what they lie over.
+func (c *BlockedConv) Bytes() int {
+	n := 4 * len(c.bias)
+	if !c.over {
+		n += 4 * len(c.panels)
+	}
+	return n
+}
+
+// inBlocks is how many blocks of x a result is made of.
+func (c *BlockedConv) inBlocks() int {
+	return ChannelBlocks(c.shape.InChannels / c.shape.Groups)
+}
+
+// panelLen is how many elements the weights of a block of the result take.
+func (c *BlockedConv) panelLen() int {
+	taps := c.shape.taps()
+	switch {
+	case c.depthwise:
+		return taps * Lanes
+	case c.planes:
+		return c.shape.InChannels * taps * Lanes
+	}
+	return c.inBlocks() * taps * Lanes * Lanes
+}
+
+// pack lays out the weights [channels of the result][channels of x][taps] of a block.
+func (c *BlockedConv) pack(dst, src []float32) {
+	taps, cg := c.shape.taps(), c.shape.InChannels/c.shape.Groups
+	for o := range len(src) / (cg * taps) {
+		for i := range cg {
+			for t, w := range src[(o*cg+i)*taps:][:taps] {
+				at := (i/Lanes*taps+t)*Lanes + i%Lanes
+				if c.planes || c.depthwise {
+					at = i*taps + t
+				}
+				dst[at*Lanes+o] = w
+			}
+		}
+	}
+}
+
+// With is Conv.With.
+func (c *BlockedConv) With(s ConvShape) (d BlockedConv, ok bool) {
+	d = *c
+	d.shape = s
+	return d, s.packsAs(c.shape)
+}
+
+// blockedLattice is how padded planes of blocks lie in memory.
+type blockedLattice struct {
+	rows, cols, step int // elements of a pixel: 8, or 1 of planes
+	direct           bool
+}
+
+func (g Window) blockedLattice(h, w, oh, ow, step int) blockedLattice {
+	l := blockedLattice{rows: (oh-1)*g.StrideH + g.extentH(), cols: (ow-1)*g.StrideW + g.extentW(), step: step}
+	if l.direct = g.PadTop == 0 && g.PadLeft == 0 && l.rows <= h && l.cols <= w; l.direct {
+		l.rows, l.cols = h, w
+	}
+	return l
+}
+
+// plane is how many elements a padded plane has.
+func (l *blockedLattice) plane() int { return l.rows * l.cols * l.step }
+
+// spread copies planes of h×w pixels into the middle of those at dst, of which the borders
+// are filled already.
+func (l *blockedLattice) spread(g Window, dst, x []float32, n, h, w int) {
+	rows, cols := min(h, l.rows-g.PadTop), min(w, l.cols-g.PadLeft)
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	for i := range n {
+		to, from := dst[i*l.plane():][:l.plane()], x[i*h*w*l.step:][:h*w*l.step]
+		kernel.CopyPlane(kernel.Ptr(to[(g.PadTop*l.cols+g.PadLeft)*l.step:]), l.cols*l.step, kernel.Ptr(from), w*l.step, rows, cols*l.step)
+	}
+}
+
+// pixels writes where each pixel of the result begins to read.
+func (l *blockedLattice) pixels(g Window, dst []int32, ow int) {
+	at, col := 0, 0
+	for i := range dst {
+		dst[i] = int32((at + col*g.StrideW) * l.step)
+		if col++; col == ow {
+			col, at = 0, at+g.StrideH*l.cols
+		}
+	}
+}
+
+// runs writes by how much each tap of each plane lies behind the one before it.
+func (l *blockedLattice) runs(g Window, dst []int32) {
+	before, plane := 0, 0
+	for len(dst) > 0 {
+		for ky := range g.KernelH {
+			for kx := range g.KernelW {
+				at := plane + (ky*g.DilationH*l.cols+kx*g.DilationW)*l.step
+				dst[0] = int32(at - before)
+				before, dst = at, dst[1:]
+			}
+		}
+		plane += l.plane()
+	}
+}
+
+// sizes are how many planes of x are padded at a time, runs of a result, and pixels.
+func (c *BlockedConv) sizes(oh, ow int) (planes, runs, pixels int) {
+	s := &c.shape
+	switch {
+	case c.depthwise:
+		return 1, s.taps(), oh * ow
+	case c.planes:
+		return s.InChannels, s.InChannels * s.taps(), oh * ow
+	}
+	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), oh * ow
+}
+
+func (c *BlockedConv) step() int {
+	if c.planes {
+		return 1
+	}
+	return Lanes
+}
+
+// ScratchLen returns how many float32 of scratch Run wants for planes of h×w.
+func (c *BlockedConv) ScratchLen(h, w int) int {
+	oh, ow := c.shape.OutSize(h, w)
+	if oh*ow == 0 {
+		return 0
+	}
+	planes, runs, pixels := c.sizes(oh, ow)
+	n := runs + pixels
+	if l := c.shape.blockedLattice(h, w, oh, ow, c.step()); !l.direct {
+		n += planes * l.plane()
+	}
+	return n
+}
+
+// Run computes y [n, blocks, oh, ow, Lanes] from x [n, blocks, h, w, Lanes], or [n, channels,
+// h, w] of planes, with oh, ow = OutSize(h, w). residual is nil or as large as y, which may be
+// the same memory, and is added before the clamp. y may not overlap x.
+func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float32) {
+	s := &c.shape
+	oh, ow := s.OutSize(h, w)
+	if oh*ow == 0 {
+		return
+	}
+	l := s.blockedLattice(h, w, oh, ow, c.step())
+	nplanes, nruns, npixels := c.sizes(oh, ow)
+	mem := arena(scratch)
+	runs, pix := mem.takeInts(nruns), mem.takeInts(npixels)
+	l.runs(s.Window, runs)
+	l.pixels(s.Window, pix, ow)
+	var padded []float32
+	if !l.direct {
+		padded = mem.take(nplanes * l.plane())
+		clear(padded)
+	}
+	blocks, size := ChannelBlocks(s.OutChannels), oh*ow*Lanes
+	in := len(x) / max(n, 1)
+	for i := range n {
+		xi, yi := x[i*in:][:in], y[i*blocks*size:][:blocks*size]
+		var from []float32
+		if residual != nil {
+			from = residual[i*blocks*size:][:blocks*size]
+		}
+		switch {
+		case c.depthwise:
+			c.windows(yi, xi, from, &l, h, w, oh, ow, padded, pix, runs)
+		case l.direct && oh*ow == 1 && len(runs) == len(xi)/Lanes && len(runs) == c.inBlocks() && from == nil && !c.planes:
+			// A pixel: the weights are a right operand, and there is no more to read of x.
+			lo, hi := c.clamp.bounds()
+			kernel.GemmRow(kernel.Ptr(yi), kernel.Ptr(xi), 1, kernel.Ptr(c.panels), c.panelLen(), len(xi), blocks, kernel.StartCol, kernel.Ptr(c.bias), lo, hi)
+		default:
+			if !l.direct {
+				l.spread(s.Window, padded, xi, nplanes, h, w)
+				xi = padded
+			}
+			c.tiles(yi, xi, from, &l, pix, runs)
+		}
+		c.vacate(yi, oh*ow)
+	}
+}
+
+// tiles computes an image. Blocks of weights that stay in a cache are met by all pixels of a
+// strip; sums that are not done wait in y.
+func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs []int32) {
+	s := &c.shape
+	cg := s.InChannels / s.Groups
+	strip := max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))&^3, 32)
+	lo, hi := c.clamp.bounds()
+	og, per, none := s.OutChannels/s.Groups, c.panelLen(), c.bias[len(c.bias)-Lanes:]
+	rows, most := Lanes, blockedRuns
+	conv := kernel.BlockedConv
+	if c.planes {
+		rows, most, conv = 1, blockedRuns*Lanes, kernel.BlockedConvPlanes
+	}
+	for at := 0; at < len(pix); at += strip {
+		pixels := pix[at:min(at+strip, len(pix))]
+		for b := range ChannelBlocks(s.OutChannels) {
+			to := (b*len(pix) + at) * Lanes
+			out := y[to:][:len(pixels)*Lanes]
+			xg := x
+			if s.Groups > 1 {
+				xg = x[b*Lanes/og*cg/Lanes*l.plane():]
+			}
+			var start []float32
+			if from != nil {
+				start = from[to:][:len(out)]
+			}
+			bias := c.bias[b*Lanes:][:Lanes]
+			for r, base := 0, 0; r < len(runs); r += most {
+				part := runs[r:min(r+most, len(runs))]
+				low, high := -inf, inf
+				if r+len(part) == len(runs) {
+					low, high = lo, hi
+				}
+				conv(kernel.Ptr(out), kernel.Ptr(xg[base:]), kernel.Ptr(pixels), len(pixels), kernel.Ptr(part), len(part),
+					kernel.Ptr(c.panels[b*per+r*rows*Lanes:]), kernel.Ptr(start), kernel.Ptr(bias), low, high)
+				for _, step := range part {
+					base += int(step)
+				}
+				start, bias = out, none
+			}
+		}
+	}
+}
+
+// windows computes an image of a depthwise convolution.
+func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow int, padded []float32, pix, taps []int32) {
+	s := &c.shape
+	lo, hi := c.clamp.bounds()
+	window := s.blockedWindow()
+	size, per := oh*ow*Lanes, len(taps)*Lanes
+	for b := range ChannelBlocks(s.OutChannels) {
+		in, out := x[b*h*w*Lanes:][:h*w*Lanes], y[b*size:][:size]
+		if !l.direct {
+			l.spread(s.Window, padded, in, 1, h, w)
+			in = padded
+		}
+		var start []float32
+		if from != nil {
+			start = from[b*size:][:size]
+		}
+		weights, bias := c.panels[b*per:][:per], c.bias[b*Lanes:][:Lanes]
+		if window != nil {
+			window(kernel.Ptr(out), kernel.Ptr(in), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(weights), oh, ow, kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+			continue
+		}
+		kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), len(pix), kernel.Ptr(taps), len(taps),
+			kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+	}
+}
+
+// blockedWindow is the kernel for a usual window, or nil.
+func (g Window) blockedWindow() func(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+	if g.KernelH != g.KernelW || g.DilationH != 1 || g.DilationW != 1 {
+		return nil
+	}
+	switch [2]int{g.KernelW, g.StrideW} {
+	case [2]int{3, 1}:
+		return kernel.BlockedDepthwise3
+	case [2]int{3, 2}:
+		return kernel.BlockedDepthwise3Stride2
+	case [2]int{5, 1}:
+		return kernel.BlockedDepthwise5
+	case [2]int{5, 2}:
+		return kernel.BlockedDepthwise5Stride2
+	}
+	return nil
+}
+
+// vacate sets to zero what there is no channel for: of an infinite x it would be NaN, which
+// the next convolution would give to all its channels.
+func (c *BlockedConv) vacate(y []float32, pixels int) {
+	used := c.shape.OutChannels % Lanes
+	if used == 0 {
+		return
+	}
+	last := y[len(y)-pixels*Lanes:]
+	for i := 0; i < len(last); i += Lanes {
+		clear(last[i+used:][:Lanes-used])
+	}
+}

@@ -1,0 +1,127 @@
+package compute
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/normwasm/normwasm/internal/testkit"
+)
+
+// blocked is planes [n, channels, plane] in the blocked layout, with fill where there is no
+// channel.
+func blocked(x []float32, n, channels, plane int, fill float32) []float32 {
+	blocks := ChannelBlocks(channels)
+	y := make([]float32, n*blocks*plane*Lanes)
+	fillWith(y, fill)
+	for i := range n * channels * plane {
+		image, c, p := i/(channels*plane), i/plane%channels, i%plane
+		y[((image*blocks+c/Lanes)*plane+p)*Lanes+c%Lanes] = x[i]
+	}
+	return y
+}
+
+func checkBlocked(t *testing.T, s ConvShape, n, h, w int, planes bool, clamp Clamp) {
+	t.Helper()
+	name := fmt.Sprintf("%+v on %d of %d×%d, planes: %v", s, n, h, w, planes)
+	require.True(t, s.Blockable(), name)
+	r := testkit.Rand(uint64(h*1000 + w*10 + s.OutChannels))
+	oh, ow := s.OutSize(h, w)
+	weights := testkit.Normal(r, s.OutChannels*s.InChannels/s.Groups*s.KernelH*s.KernelW, 0, 1)
+	bias := testkit.Normal(r, s.OutChannels, 0, 1)
+	plain := testkit.Normal(r, n*s.InChannels*h*w, 0, 1)
+	in := plain
+	if !planes {
+		in = blocked(plain, n, s.InChannels, h*w, 7) // finite: it meets zeros
+	}
+	blocks := ChannelBlocks(s.OutChannels)
+	x, y := testkit.Input("x", in, 1), testkit.Output("y", n*blocks*oh*ow*Lanes, 2)
+	conv := PackBlockedConv(s, weights, bias, clamp, planes, false)
+	scratch := testkit.Output("scratch", conv.ScratchLen(h, w), 0)
+	residual := testkit.Normal(r, n*s.OutChannels*oh*ow, 0, 1)
+	for _, with := range []bool{false, true} {
+		var from []float32
+		if with {
+			from = blocked(residual, n, s.OutChannels, oh*ow, 0)
+		}
+		conv.Run(y.S, x.S, from, n, h, w, scratch.S)
+		for i, got := range y.S {
+			image, block, p, c := i/(blocks*oh*ow*Lanes), i/(oh*ow*Lanes)%blocks, i/Lanes%(oh*ow), i%Lanes
+			o := block*Lanes + c
+			if o >= s.OutChannels {
+				require.Zero(t, got, "%s: no channel", name)
+				continue
+			}
+			want := convOracle(s, plain, weights, bias, h, w, image, o, p/ow, p%ow)
+			if with {
+				want.add(float64(residual[(image*s.OutChannels+o)*oh*ow+p]))
+			}
+			requireSum(t, got, want, clamp, name, image, o, p/ow, p%ow)
+		}
+		if with {
+			own := append([]float32(nil), from...)
+			conv.Run(own, x.S, own, n, h, w, scratch.S)
+			testkit.SameBits(t, y.S, own, "%s: onto the sum", name)
+		}
+	}
+	own := testkit.InOut("weights", weights, 3)
+	if over := PackBlockedConv(s, own.S, bias, clamp, planes, true); over.Over() {
+		again := make([]float32, len(y.S))
+		over.Run(again, x.S, blocked(residual, n, s.OutChannels, oh*ow, 0), n, h, w, scratch.S)
+		testkit.SameBits(t, y.S, again, "%s: in place", name)
+	} else {
+		testkit.SameBits(t, weights, own.S, "%s: and are left alone", name)
+	}
+	for _, op := range []*testkit.Operand{x, y, scratch, own} {
+		op.Check(t, "%s", name)
+	}
+}
+
+func TestBlockedConv(t *testing.T) {
+	window := func(k, stride, dilation, pad int) Window {
+		return Window{k, k, stride, stride, dilation, dilation, pad, pad, pad, pad}
+	}
+	lopsided := Window{KernelH: 2, KernelW: 3, StrideH: 1, StrideW: 2, DilationH: 2, DilationW: 1, PadTop: 1, PadLeft: 0, PadBottom: 0, PadRight: 3}
+	clamps, turn := []Clamp{NoClamp, ReLU, ReLU6}, 0
+	for _, c := range []struct{ in, out, groups int }{{8, 8, 1}, {5, 11, 1}, {24, 16, 1}, {16, 32, 2}, {32, 16, 2}, {16, 16, 16}, {13, 13, 13}, {1, 3, 1}, {96, 9, 1}} {
+		for _, g := range []Window{window(1, 1, 1, 0), window(3, 1, 1, 1), window(3, 2, 1, 1), window(3, 1, 2, 2), window(5, 1, 1, 2), window(5, 2, 1, 2), window(7, 1, 1, 3), window(1, 2, 1, 0), window(1, 3, 1, 1), lopsided} {
+			for _, size := range [][2]int{{1, 1}, {7, 7}, {5, 9}} {
+				s := ConvShape{Window: g, InChannels: c.in, OutChannels: c.out, Groups: c.groups}
+				if oh, ow := s.OutSize(size[0], size[1]); oh*ow == 0 {
+					continue
+				}
+				turn++
+				checkBlocked(t, s, 1+c.in%2, size[0], size[1], false, clamps[turn%3])
+				if c.groups == 1 {
+					checkBlocked(t, s, 2, size[0], size[1], true, clamps[turn/2%3])
+				}
+			}
+		}
+	}
+	// Longer than a strip, and than the weights that stay in a cache.
+	checkBlocked(t, ConvShape{Window: window(3, 1, 1, 1), InChannels: 72, OutChannels: 8, Groups: 1}, 1, 40, 40, false, ReLU)
+	checkBlocked(t, ConvShape{Window: window(1, 1, 1, 0), InChannels: 600, OutChannels: 16, Groups: 1}, 1, 13, 11, false, ReLU)
+	checkBlocked(t, ConvShape{Window: window(3, 1, 1, 1), InChannels: 64, OutChannels: 8, Groups: 1}, 1, 9, 9, true, ReLU)
+}
+
+func TestBlockable(t *testing.T) {
+	for _, c := range []struct {
+		in, out, groups int
+		want            bool
+	}{{8, 8, 1, true}, {3, 5, 1, true}, {16, 16, 16, true}, {16, 16, 2, true}, {16, 32, 16, false}, {16, 16, 4, false}, {16, 24, 2, false}} {
+		s := ConvShape{InChannels: c.in, OutChannels: c.out, Groups: c.groups}
+		assert.Equal(t, c.want, s.Blockable(), "%+v", c)
+	}
+}
+
+// An infinite pixel makes no channel NaN that has only finite weights behind a clamp.
+func TestBlockedConvOfInfinity(t *testing.T) {
+	s := ConvShape{Window: Window{KernelH: 1, KernelW: 1, StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1}, InChannels: 1, OutChannels: 3, Groups: 1}
+	y := make([]float32, Lanes)
+	x := []float32{float32(math.Inf(1))}
+	PackBlockedConv(s, []float32{1, 2, -1}, nil, ReLU6, true, false).Run(y, x, nil, 1, 1, 1, make([]float32, 8))
+	assert.Equal(t, []float32{6, 6, 0, 0, 0, 0, 0, 0}, y)
+}
