@@ -56,6 +56,9 @@ func (p Ptr) StoreInt16(offset int64, v Int) { p.store("I64Store16", offset, v.e
 // StoreInt32 stores the lowest four bytes of v at p + offset.
 func (p Ptr) StoreInt32(offset int64, v Int) { p.store("I64Store32", offset, v.expr) }
 
+// StoreInt stores the eight bytes of v at p + offset.
+func (p Ptr) StoreInt(offset int64, v Int) { p.store("I64Store", offset, v.expr) }
+
 // SplatI32 is the lowest 32 bits of x in all four lanes.
 func (x Int) SplatI32() V { return V{x.then("I32WrapI64").then("I32x4Splat")} }
 

@@ -269,3 +269,51 @@ func (v V) TruncI32() V { return V{v.then("I32x4TruncSatF32x4S")} }
 
 // ConvertI32 is four int32 as float32.
 func (v V) ConvertI32() V { return V{v.then("F32x4ConvertI32x4S")} }
+
+// LeI32 is v <= w in four int32.
+func (v V) LeI32(w V) V { return V{v.then("I32x4LeS", w.expr)} }
+
+// EqI8 is v == w in sixteen int8.
+func (v V) EqI8(w V) V { return V{v.then("I8x16Eq", w.expr)} }
+
+// EqI16 is v == w in eight int16.
+func (v V) EqI16(w V) V { return V{v.then("I16x8Eq", w.expr)} }
+
+// EqI64 is v == w in two int64.
+func (v V) EqI64(w V) V { return V{v.then("I64x2Eq", w.expr)} }
+
+// LtI64 is v < w in two int64.
+func (v V) LtI64(w V) V { return V{v.then("I64x2LtS", w.expr)} }
+
+// LeI64 is v <= w in two int64.
+func (v V) LeI64(w V) V { return V{v.then("I64x2LeS", w.expr)} }
+
+// AddI64 is v + w in two int64.
+func (v V) AddI64(w V) V { return V{v.then("I64x2Add", w.expr)} }
+
+// SubI64 is v - w in two int64.
+func (v V) SubI64(w V) V { return V{v.then("I64x2Sub", w.expr)} }
+
+// MulI64 is v * w in two int64.
+func (v V) MulI64(w V) V { return V{v.then("I64x2Mul", w.expr)} }
+
+// ExtendLowI32 is the lower two int32 as int64.
+func (v V) ExtendLowI32() V { return V{v.then("I64x2ExtendLowI32x4S")} }
+
+// ExtendHighI32 is the upper two int32 as int64.
+func (v V) ExtendHighI32() V { return V{v.then("I64x2ExtendHighI32x4S")} }
+
+// EqF64 is v == w in two float64.
+func (v V) EqF64(w V) V { return V{v.then("F64x2Eq", w.expr)} }
+
+// LtF64 is v < w in two float64.
+func (v V) LtF64(w V) V { return V{v.then("F64x2Lt", w.expr)} }
+
+// LeF64 is v <= w in two float64.
+func (v V) LeF64(w V) V { return V{v.then("F64x2Le", w.expr)} }
+
+// MaxF64 is Go's max in two float64.
+func (v V) MaxF64(w V) V { return V{v.then("F64x2Max", w.expr)} }
+
+// MinF64 is Go's min in two float64.
+func (v V) MinF64(w V) V { return V{v.then("F64x2Min", w.expr)} }

@@ -130,3 +130,57 @@ func PRelu(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 		}
 	}
 }
+
+// What Divide gives.
+const (
+	Quotient  = iota // rounded towards zero
+	Remainder        // with the dividend's sign
+	Modulo           // with the divisor's
+)
+
+// Divide divides integers; a division by zero gives 0. y may be an operand.
+func Divide(y, a, b []int64, what int) {
+	a, b = a[:len(y)], b[:len(y)]
+	switch what {
+	case Quotient:
+		for i, v := range a {
+			if w := b[i]; w != 0 {
+				v /= w
+			} else {
+				v = 0
+			}
+			y[i] = v
+		}
+	default:
+		for i, v := range a {
+			if w := b[i]; w != 0 {
+				if v %= w; what == Modulo && v != 0 && (v^w) < 0 {
+					v += w
+				}
+			} else {
+				v = 0
+			}
+			y[i] = v
+		}
+	}
+}
+
+// FloatRemainder is what is left of a after whole times b, with a's sign.
+func FloatRemainder(y, a, b []float32) {
+	a, b = a[:len(y)], b[:len(y)]
+	for i, v := range a {
+		v, w := float64(v), float64(b[i])
+		q := math.Trunc(v / w)
+		if !(math.Abs(q) < 1<<28 && math.Abs(w) <= math.MaxFloat32) {
+			y[i] = float32(math.Mod(v, w))
+			continue
+		}
+		// The product of 24 and 28 bits is exact, and so is the difference. A quotient that was
+		// rounded up to the next integer leaves one divisor too little.
+		r := v - float64(q*w)
+		if r != 0 && (r < 0) != (v < 0) {
+			r += math.Copysign(w, v)
+		}
+		y[i] = float32(math.Copysign(r, v))
+	}
+}

@@ -359,6 +359,26 @@ func HardSwishN(y, x *float32, n int, alpha, beta float32) {
 	hardSwishNScalar(y, x, n, alpha, beta)
 }
 
+// ComparePairs compares elements of a type; its twin has the loop.
+func ComparePairs(dst, left, right *uint8, n, how int) {
+	comparePairsScalar(dst, left, right, n, how)
+}
+
+// CombinePairs combines elements of a type; its twin has the loop.
+func CombinePairs(dst, left, right *uint8, n, how int) {
+	combinePairsScalar(dst, left, right, n, how)
+}
+
+// Choose takes elements from one of two operands; its twin has the loop.
+func Choose(dst, condition, left, right *uint8, n, size int) {
+	chooseScalar(dst, condition, left, right, n, size)
+}
+
+// CopyGrid copies elements by steps; its twin has the loop.
+func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int) {
+	copyGridScalar(dst, src, rows, cols, dr, dc, sr, sc, size)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

@@ -359,6 +359,26 @@ func HardSigmoidN(y, x *float32, n int, alpha, beta float32)
 //go:noescape
 func HardSwishN(y, x *float32, n int, alpha, beta float32)
 
+// ComparePairs compares elements of a type; its twin has the loop.
+//
+//go:noescape
+func ComparePairs(dst, left, right *uint8, n, how int)
+
+// CombinePairs combines elements of a type; its twin has the loop.
+//
+//go:noescape
+func CombinePairs(dst, left, right *uint8, n, how int)
+
+// Choose takes elements from one of two operands; its twin has the loop.
+//
+//go:noescape
+func Choose(dst, condition, left, right *uint8, n, size int)
+
+// CopyGrid copies elements by steps; its twin has the loop.
+//
+//go:noescape
+func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

@@ -42556,6 +42556,4967 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	End
 	RET
 
+// func ComparePairs(dst, left, right *uint8, n, how int)
+TEXT ·ComparePairs(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// how is R4
+	I64Load how+32(FP)
+	Set R4
+	// ones is V0
+	// zero is V1
+	V128Const $72340172838076673, $72340172838076673
+	Set V0
+	V128Const $0, $0
+	Set V1
+	Get R4
+	I64Const $0
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F32x4Eq
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F32x4Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F32x4Eq
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F32x4Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4Eq
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $1
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F32x4Lt
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F32x4Lt
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F32x4Lt
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F32x4Lt
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4Lt
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $2
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F32x4Le
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F32x4Le
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F32x4Le
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F32x4Le
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4Le
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $3
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F64x2Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F64x2Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				F64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				F64x2Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				F64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				F64x2Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F64x2Eq
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $4
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F64x2Lt
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F64x2Lt
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F64x2Lt
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F64x2Lt
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				F64x2Lt
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				F64x2Lt
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				F64x2Lt
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				F64x2Lt
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F64x2Lt
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $5
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				F64x2Le
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				F64x2Le
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				F64x2Le
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				F64x2Le
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				F64x2Le
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				F64x2Le
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				F64x2Le
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				F64x2Le
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F64x2Le
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $6
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I32x4Eq
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I32x4Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I32x4Eq
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I32x4Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I32x4Eq
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $7
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I32x4LtS
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I32x4LtS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I32x4LtS
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I32x4LtS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I32x4LtS
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $8
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I32x4LeS
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I32x4LeS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I32x4LeS
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I32x4LeS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I32x4LeS
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $9
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I64x2Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I64x2Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				I64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				I64x2Eq
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				I64x2Eq
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				I64x2Eq
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I64x2Eq
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $10
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I64x2LtS
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I64x2LtS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I64x2LtS
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I64x2LtS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				I64x2LtS
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				I64x2LtS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				I64x2LtS
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				I64x2LtS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I64x2LtS
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $11
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I64x2LeS
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				I64x2LeS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				I64x2LeS
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				I64x2LeS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R2
+				I32WrapI64
+				V128Load $64
+				I64x2LeS
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R2
+				I32WrapI64
+				V128Load $80
+				I64x2LeS
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R2
+				I32WrapI64
+				V128Load $96
+				I64x2LeS
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R2
+				I32WrapI64
+				V128Load $112
+				I64x2LeS
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8S
+				V128Const $281479271743489, $281479271743489
+				V128And
+				I8x16NarrowI16x8S
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+				Get R2
+				I64Const $128
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				I64x2LeS
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $12
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				I8x16Eq
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				I8x16Eq
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $13
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				V128Or
+				V128Not
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				V128Or
+				V128Not
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $14
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				V128And
+				V128Not
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				V128And
+				V128Not
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $15
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				V128Xor
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				V128Xor
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $16
+	I64Eq
+	If
+		Get R3
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I8x16Eq
+				V128Xor
+				V128Not
+				Get V0
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-16
+				I64Add
+				Set R3
+				Get R3
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				I32WrapI64
+				I8x16Splat
+				Get V1
+				I8x16Eq
+				V128Xor
+				V128Not
+				Get V0
+				V128And
+				I8x16ExtractLaneS $0, $0
+				I64ExtendI32S
+				I64Store8 $0, $0
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
+// func CombinePairs(dst, left, right *uint8, n, how int)
+TEXT ·CombinePairs(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// how is R4
+	I64Load how+32(FP)
+	Set R4
+	// zero is V0
+	// v is V1
+	// w is V2
+	V128Const $0, $0
+	Set V0
+	Get R4
+	I64Const $0
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Add
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Add
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I32x4Add
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $1
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Sub
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Sub
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I32x4Sub
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $2
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Mul
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4Mul
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I32x4Mul
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $3
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4MaxS
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4MaxS
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I32x4MaxS
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $4
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4MinS
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I32x4MinS
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I32x4MinS
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $8
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Add
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Add
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I64x2Add
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $9
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Sub
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Sub
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I64x2Sub
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $10
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Mul
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				I64x2Mul
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				I64x2Mul
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $11
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V2
+				Get V1
+				I64x2LtS
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V2
+				Get V1
+				I64x2LtS
+				V128Bitselect
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				Get V2
+				Get V1
+				I64x2LtS
+				V128Bitselect
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $12
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V1
+				Get V2
+				I64x2LtS
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V1
+				Get V2
+				I64x2LtS
+				V128Bitselect
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				Get V1
+				Get V2
+				I64x2LtS
+				V128Bitselect
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $16
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Add
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Add
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Add
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $17
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Sub
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Sub
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Sub
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $18
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Mul
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Mul
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Mul
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $19
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Max
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Max
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Max
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $20
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Min
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Min
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Min
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $21
+	I64Eq
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Div
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F64x2Div
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load64Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F64x2Div
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $24
+	I64Eq
+	If
+		Get R3
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F32x4Mul
+				Get V1
+				Get V1
+				Get V0
+				F32x4Lt
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				F32x4Mul
+				Get V1
+				Get V1
+				Get V0
+				F32x4Lt
+				V128Bitselect
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-8
+				I64Add
+				Set R3
+				Get R3
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V1
+				Get V2
+				F32x4Mul
+				Get V1
+				Get V1
+				Get V0
+				F32x4Lt
+				V128Bitselect
+				Set V1
+				Get R0
+				I32WrapI64
+				Get V1
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
+// func Choose(dst, condition, left, right *uint8, n, size int)
+TEXT ·Choose(SB), NOSPLIT, $0-48
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// condition is R1
+	I64Load condition+8(FP)
+	Set R1
+	// left is R2
+	I64Load left+16(FP)
+	Set R2
+	// right is R3
+	I64Load right+24(FP)
+	Set R3
+	// n is R4
+	I64Load n+32(FP)
+	Set R4
+	// size is R5
+	I64Load size+40(FP)
+	Set R5
+	// zero is V0
+	// m is V1
+	V128Const $0, $0
+	Set V0
+	Get R5
+	I64Const $1
+	I64Eq
+	If
+		Get R4
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V0
+				I8x16Eq
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $16
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-16
+				I64Add
+				Set R4
+				Get R4
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R2
+				I32WrapI64
+				I64Load8U $0
+				Get R3
+				I32WrapI64
+				I64Load8U $0
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I64Eqz
+				I32Eqz
+				Select
+				I64Store8 $0, $0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R2
+				I64Const $1
+				I64Add
+				Set R2
+				Get R3
+				I64Const $1
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R5
+	I64Const $4
+	I64Eq
+	If
+		Get R4
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load8x8U
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V0
+				I16x8Eq
+				Set V1
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I32x4ExtendLowI16x8S
+				V128Bitselect
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Get V1
+				I32x4ExtendHighI16x8S
+				V128Bitselect
+				V128Store $0, $16
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R2
+				I64Const $32
+				I64Add
+				Set R2
+				Get R3
+				I64Const $32
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-8
+				I64Add
+				Set R4
+				Get R4
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R2
+				I32WrapI64
+				I64Load32S $0
+				Get R3
+				I32WrapI64
+				I64Load32S $0
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I64Eqz
+				I32Eqz
+				Select
+				I64Store32 $0, $0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $4
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R5
+	I64Const $8
+	I64Eq
+	If
+		Get R4
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load8x8U
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V0
+				I16x8Eq
+				Set V1
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Get V1
+				I32x4ExtendLowI16x8S
+				I64x2ExtendLowI32x4S
+				V128Bitselect
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $16
+				Get R2
+				I32WrapI64
+				V128Load $16
+				Get V1
+				I32x4ExtendLowI16x8S
+				I64x2ExtendHighI32x4S
+				V128Bitselect
+				V128Store $0, $16
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $32
+				Get R2
+				I32WrapI64
+				V128Load $32
+				Get V1
+				I32x4ExtendHighI16x8S
+				I64x2ExtendLowI32x4S
+				V128Bitselect
+				V128Store $0, $32
+				Get R0
+				I32WrapI64
+				Get R3
+				I32WrapI64
+				V128Load $48
+				Get R2
+				I32WrapI64
+				V128Load $48
+				Get V1
+				I32x4ExtendHighI16x8S
+				I64x2ExtendHighI32x4S
+				V128Bitselect
+				V128Store $0, $48
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $64
+				I64Add
+				Set R0
+				Get R2
+				I64Const $64
+				I64Add
+				Set R2
+				Get R3
+				I64Const $64
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-8
+				I64Add
+				Set R4
+				Get R4
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R4
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R2
+				I32WrapI64
+				I64Load $0
+				Get R3
+				I32WrapI64
+				I64Load $0
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I64Eqz
+				I32Eqz
+				Select
+				I64Store $0, $0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R3
+				I64Const $8
+				I64Add
+				Set R3
+				Get R4
+				I64Const $-1
+				I64Add
+				Set R4
+				Get R4
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
+// func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int)
+TEXT ·CopyGrid(SB), NOSPLIT, $0-72
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// rows is R2
+	I64Load rows+16(FP)
+	Set R2
+	// size is R3
+	I64Load size+64(FP)
+	Set R3
+	// d is R4
+	// s is R5
+	// left is R6
+	// dc is R7
+	I64Load dc+40(FP)
+	Set R7
+	// sc is R8
+	I64Load sc+56(FP)
+	Set R8
+	Get R3
+	I64Const $1
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				Set R4
+				Get R1
+				Set R5
+				I64Load cols+24(FP)
+				Set R6
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load8U $0
+						I64Store8 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R0
+				I64Load dr+32(FP)
+				I64Add
+				Set R0
+				Get R1
+				I64Load sr+48(FP)
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $2
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				Set R4
+				Get R1
+				Set R5
+				I64Load cols+24(FP)
+				Set R6
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load16U $0
+						I64Store16 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load16U $0
+						I64Store16 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load16U $0
+						I64Store16 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load16U $0
+						I64Store16 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load16U $0
+						I64Store16 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R0
+				I64Load dr+32(FP)
+				I64Add
+				Set R0
+				Get R1
+				I64Load sr+48(FP)
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $4
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				Set R4
+				Get R1
+				Set R5
+				I64Load cols+24(FP)
+				Set R6
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load32S $0
+						I64Store32 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load32S $0
+						I64Store32 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load32S $0
+						I64Store32 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load32S $0
+						I64Store32 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load32S $0
+						I64Store32 $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R0
+				I64Load dr+32(FP)
+				I64Add
+				Set R0
+				Get R1
+				I64Load sr+48(FP)
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $8
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				Set R4
+				Get R1
+				Set R5
+				I64Load cols+24(FP)
+				Set R6
+				Get R6
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load $0
+						I64Store $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load $0
+						I64Store $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load $0
+						I64Store $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load $0
+						I64Store $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-4
+						I64Add
+						Set R6
+						Get R6
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R6
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R4
+						I32WrapI64
+						Get R5
+						I32WrapI64
+						I64Load $0
+						I64Store $0, $0
+						Get R4
+						Get R7
+						I64Add
+						Set R4
+						Get R5
+						Get R8
+						I64Add
+						Set R5
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						Get R6
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R0
+				I64Load dr+32(FP)
+				I64Add
+				Set R0
+				Get R1
+				I64Load sr+48(FP)
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	// const is V0

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
@@ -84,15 +86,66 @@ func planPairs(c *Call, op string) error {
 	}
 	c.Out(0, t, out...)
 	inPlaceLike(c, t, out, 0, 1)
-	switch f := floatKernel(op); {
-	case f != nil && t == ir.Float32:
+	if f := floatKernel(op); f != nil && t == ir.Float32 {
 		stepFloats(c, out, f)
-	case floatTypes.Has(t):
+		return nil
+	}
+	how := combination(op)
+	switch {
+	case t == ir.Float32:
+		stepBlocks(c, out, t, 2, remainderBlock)
+	case t == ir.Float64 && how >= 0:
+		stepBlocks(c, out, t, 2, combineBlock).how = kernel.CombineFloat64 + how
+	case t == ir.Float64:
 		stepPairs(c, out, t, floatPair(op))
+	case t == ir.Uint64 && (how < 0 || how > kernel.CombineMul):
+		stepPairs(c, out, t, intPair(op, true))
+	case t == ir.Int32 && how >= 0 && how < kernel.CombineDiv:
+		stepBlocks(c, out, t, 2, combineBlock).how = kernel.CombineInt32 + how
+	case how >= 0 && how < kernel.CombineDiv:
+		s := stepBlocks(c, out, t, 2, combineBlock)
+		widen[int64](c, s, t)
+		s.how = kernel.CombineInt64 + how
 	default:
-		stepPairs(c, out, t, intPair(op, t == ir.Uint64))
+		s := stepBlocks(c, out, t, 2, divideBlock)
+		widen[int64](c, s, t)
+		switch op {
+		case "Div":
+			s.how = compute.Quotient
+		case "Modulo":
+			s.how = compute.Modulo
+		default:
+			s.how = compute.Remainder
+		}
 	}
 	return nil
+}
+
+// combination is what kernel.CombinePairs calls an operator, −1 where it has none.
+func combination(op string) int {
+	switch op {
+	case "Add", "Sum":
+		return kernel.CombineAdd
+	case "Sub":
+		return kernel.CombineSub
+	case "Mul":
+		return kernel.CombineMul
+	case "Max":
+		return kernel.CombineMax
+	case "Min":
+		return kernel.CombineMin
+	case "Div":
+		return kernel.CombineDiv
+	}
+	return -1
+}
+
+func divideBlock(s *blockwise, _ *Args, y, x0, x1, _ []byte, _ int) {
+	compute.Divide(slab.View[int64](y), slab.View[int64](x0), slab.View[int64](x1), s.how)
+}
+
+func remainderBlock(_ *blockwise, _ *Args, y, x0, x1, _ []byte, n int) {
+	compute.FloatRemainder(slab.View[float32](y), slab.View[float32](x0[:4*n]), slab.View[float32](x1[:4*n]))
 }
 
 // floatPair is the function behind an operator.
@@ -114,69 +167,40 @@ func floatPair(op string) func(a, b float64) float64 {
 	return math.Mod
 }
 
-// intPair is the function behind an operator on integers. Sums and
-// products are the same for signed and unsigned numbers; the rest matters for
-// uint64 alone, as the others are widened. A division by zero, which ONNX leaves
-// undefined, gives 0.
+// intPair is the function behind an operator on integers, of those that planPairs or folds
+// have. Sums and products are the same for signed and unsigned numbers; the rest matters for
+// uint64 alone, as the others are widened. A division by zero, which ONNX leaves undefined,
+// gives 0.
 func intPair(op string, unsigned bool) func(a, b int64) int64 {
 	switch op {
 	case "Add":
 		return func(a, b int64) int64 { return a + b }
-	case "Sub":
-		return func(a, b int64) int64 { return a - b }
 	case "Mul":
 		return func(a, b int64) int64 { return a * b }
-	}
-	if unsigned {
-		switch op {
-		case "Max":
-			return func(a, b int64) int64 { return int64(max(uint64(a), uint64(b))) }
-		case "Min":
-			return func(a, b int64) int64 { return int64(min(uint64(a), uint64(b))) }
-		case "Div":
-			return func(a, b int64) int64 {
-				if b == 0 {
-					return 0
-				}
-				return int64(uint64(a) / uint64(b))
-			}
-		}
-		return func(a, b int64) int64 {
-			if b == 0 {
-				return 0
-			}
-			return int64(uint64(a) % uint64(b))
-		}
-	}
-	switch op {
 	case "Max":
+		if unsigned {
+			return func(a, b int64) int64 { return int64(max(uint64(a), uint64(b))) }
+		}
 		return func(a, b int64) int64 { return max(a, b) }
 	case "Min":
+		if unsigned {
+			return func(a, b int64) int64 { return int64(min(uint64(a), uint64(b))) }
+		}
 		return func(a, b int64) int64 { return min(a, b) }
 	case "Div":
 		return func(a, b int64) int64 {
 			if b == 0 {
 				return 0
 			}
-			return a / b
-		}
-	case "Modulo":
-		return func(a, b int64) int64 {
-			m := remainder(a, b)
-			if m != 0 && (m < 0) != (b < 0) {
-				m += b // Modulo has the divisor's sign, Remainder the dividend's
-			}
-			return m
+			return int64(uint64(a) / uint64(b))
 		}
 	}
-	return remainder
-}
-
-func remainder(a, b int64) int64 {
-	if b == 0 {
-		return 0
+	return func(a, b int64) int64 {
+		if b == 0 {
+			return 0
+		}
+		return int64(uint64(a) % uint64(b))
 	}
-	return a % b
 }
 
 // planVariadic folds any number of operands from the left into the output.
@@ -201,6 +225,8 @@ func planVariadic(c *Call) error {
 	switch {
 	case ir.Elements(out) == 0:
 		c.Step = nothing{}
+	case n == 2 && op != "Mean" && t != ir.Float32:
+		return planPairs(c, op)
 	case t == ir.Float32 && n == 2 && op != "Mean":
 		stepFloats(c, out, floatKernel(op))
 	case t == ir.Float32:

@@ -226,7 +226,7 @@ func orderKeysInto(keys []int64, t *ir.Tensor) {
 		loadInts(t.Type)(keys, t.Data)
 		for i := range keys {
 			if t.Type == ir.Uint64 {
-				keys[i] = flip(keys[i])
+				keys[i] = keys[i] ^ math.MinInt64
 			}
 		}
 		return

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 )
@@ -301,43 +302,72 @@ func planRelu(c *Call) error {
 	case ir.Float64:
 		stepEach(c, func(v float64) float64 { return max(v, 0) })
 	default:
-		stepEach(c, func(v int64) int64 { return max(v, 0) })
+		stepInts(c, func(s *blockwise, _ *Args, y, x0, _, _ []byte, n int) {
+			kernel.CombinePairs(&y[0], &x0[0], &blockOfZeros[0], n, s.how+kernel.CombineMax)
+		})
 	}
 	return nil
+}
+
+// stepInts sets a step of one operand of integers, in int32 or int64, which s.how says.
+func stepInts(c *Call, f blockFunc) {
+	in := c.In(0)
+	s := stepBlocks(c, in.Dims, in.Type, 1, f)
+	s.how = kernel.CombineInt64
+	if in.Type == ir.Int32 {
+		s.how = kernel.CombineInt32
+	} else {
+		widen[int64](c, s, in.Type)
+	}
+}
+
+func negateBlock(s *blockwise, _ *Args, y, x0, _, _ []byte, n int) {
+	kernel.CombinePairs(&y[0], &blockOfZeros[0], &x0[0], n, s.how+kernel.CombineSub)
+}
+
+func absoluteBlock(s *blockwise, a *Args, y, x0, _, _ []byte, n int) {
+	t := s.part(a, 1)
+	kernel.CombinePairs(&t[0], &blockOfZeros[0], &x0[0], n, s.how+kernel.CombineSub)
+	kernel.CombinePairs(&y[0], &x0[0], &t[0], n, s.how+kernel.CombineMax)
+}
+
+// clipBlock bounds by two more operands.
+func clipBlock(s *blockwise, _ *Args, y, x0, x1, x2 []byte, n int) {
+	kernel.CombinePairs(&y[0], &x0[0], &x1[0], n, s.how+kernel.CombineMax)
+	kernel.CombinePairs(&y[0], &y[0], &x2[0], n, s.how+kernel.CombineMin)
 }
 
 // planSigned is Abs, Neg and Sign.
 func planSigned(c *Call) error {
 	in := sameOut(c)
-	f32, f64, i64 := compute.Sign, sign[float64], sign[int64]
+	f32, f64, block := compute.Sign, sign[float64], blockFunc(nil)
 	switch c.Node.Op {
 	case "Abs":
-		f32, f64, i64 = compute.Abs, math.Abs, absolute
+		f32, f64, block = compute.Abs, math.Abs, absoluteBlock
 	case "Neg":
-		f32, f64, i64 = compute.Neg, negative[float64], negative[int64]
+		f32, f64, block = compute.Neg, negative, negateBlock
 	}
 	switch in.Type {
 	case ir.Float32:
 		return stepFunction(c, f32)
 	case ir.Float64:
 		stepEach(c, f64)
-	case ir.Uint64: // the others are widened
-		switch c.Node.Op {
-		case "Abs":
-			i64 = func(v int64) int64 { return v }
-		case "Sign":
-			i64 = func(v int64) int64 { return truth[int64](v != 0) }
-		}
-		stepEach(c, i64)
 	default:
-		stepEach(c, i64)
+		switch unsigned := in.Type == ir.Uint64; { // the others are widened
+		case unsigned && c.Node.Op == "Abs":
+			stepEach(c, func(v int64) int64 { return v })
+		case unsigned && c.Node.Op == "Sign":
+			stepEach(c, func(v int64) int64 { return truth[int64](v != 0) })
+		case c.Node.Op == "Sign":
+			stepEach(c, sign[int64])
+		default:
+			stepInts(c, block)
+		}
 	}
 	return nil
 }
 
-func absolute(v int64) int64 { return max(v, -v) }
-
-func negative[T wideElem](v T) T { return -v }
+func negative(v float64) float64 { return -v }
 
 func sign[T wideElem](v T) T {
 	switch {
@@ -378,6 +408,15 @@ func planClip(c *Call) error {
 		stepClip(c, floatPair("Max"), floatPair("Min"), -math.MaxFloat64, math.MaxFloat64)
 	case ir.Uint64:
 		stepClip(c, intPair("Max", true), intPair("Min", true), 0, -1) // whose bits are the largest
+	case ir.Int32, ir.Int64:
+		if c.NumIn() == 3 && c.In(1) != nil && c.In(2) != nil {
+			s := stepBlocks(c, in.Dims, in.Type, 3, clipBlock)
+			if s.how = kernel.CombineInt32; in.Type == ir.Int64 {
+				s.how = kernel.CombineInt64
+			}
+			break
+		}
+		fallthrough
 	default:
 		stepClip(c, intPair("Max", false), intPair("Min", false), math.MinInt64, math.MaxInt64)
 	}
@@ -456,7 +495,7 @@ func planPRelu(c *Call) error {
 	inPlaceLike(c, t, out, 0)
 	switch t {
 	case ir.Float32:
-		stepFloats(c, out, compute.PRelu)
+		stepBlocks(c, out, t, 2, combineBlock).how = kernel.CombineLeaky
 	case ir.Float64:
 		stepPairs(c, out, t, leaky[float64])
 	case ir.Uint64: // whose bits may be those of a negative number

@@ -112,30 +112,6 @@ func (w *wide[T]) done(a *Args) {
 	}
 }
 
-// widePairs computes Out[0] = f(In[0], In[1]).
-type widePairs[T wideElem] struct {
-	walk broadcast
-	wide wide[T]
-	f    func(a, b T) T
-}
-
-func (s *widePairs[T]) Run(a *Args) {
-	walkPairs(&s.walk, s.f, s.wide.out(a), s.wide.in(a, 0), s.wide.in(a, 1), 0)
-	s.wide.done(a)
-}
-
-// stepPairs sets the step Out[0] = f(In[0], In[1]), output 0 having type t.
-func stepPairs[T wideElem](c *Call, out []int, t ir.DType, f func(a, b T) T) {
-	if ir.Elements(out) == 0 {
-		c.Step = nothing{}
-		return
-	}
-	s := Into[widePairs[T]](c)
-	s.f = f
-	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
-	s.wide.set(c, 2, t, ir.Elements(out))
-}
-
 // walkPairs is walkRows with a function of two elements.
 func walkPairs[T wideElem](w *broadcast, f func(a, b T) T, y, a, b []T, level int) int {
 	n, as, bs := w.dims[level], w.steps[0][level], w.steps[1][level]
@@ -156,27 +132,6 @@ func walkPairs[T wideElem](w *broadcast, f func(a, b T) T, y, a, b []T, level in
 		}
 	}
 	return n * cols
-}
-
-// wideEach computes Out[0] = f(In[0]).
-type wideEach[T wideElem] struct {
-	wide wide[T]
-	f    func(v T) T
-}
-
-func (s *wideEach[T]) Run(a *Args) {
-	y := s.wide.out(a)
-	for i, v := range s.wide.in(a, 0) {
-		y[i] = s.f(v)
-	}
-	s.wide.done(a)
-}
-
-// stepEach sets the step Out[0] = f(In[0]), both of one type.
-func stepEach[T wideElem](c *Call, f func(v T) T) {
-	s := Into[wideEach[T]](c)
-	s.f = f
-	s.wide.set(c, 1, c.In(0).Type, c.In(0).Len())
 }
 
 // scratchFloats are n numbers of scratch memory from number at on.

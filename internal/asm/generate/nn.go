@@ -24,6 +24,7 @@ func layers(file *asm.File) {
 	maxTaps(file)
 	binaries(file)
 	unaries(file)
+	pairs(file)
 	elementary(file)
 	sums(file)
 	extremes(file)

@@ -1,0 +1,228 @@
+package main
+
+import "github.com/normwasm/normwasm/internal/asm"
+
+// pairs writes the kernels of elements of any type. They have a loop for each kind.
+func pairs(file *asm.File) {
+	comparePairs(file)
+	combinePairs(file)
+	choose(file)
+	copyGrid(file)
+}
+
+// splatElement is one element of size bytes at p, in all lanes.
+func splatElement(p asm.Ptr, size int) asm.V {
+	switch size {
+	case 1:
+		return p.Uint8(0).SplatI8()
+	case 4:
+		return p.Splat(0)
+	}
+	return p.Splat64(0)
+}
+
+// comparePairs has the numbers of how from internal/kernel: what is compared, and three times the type.
+func comparePairs(file *asm.File) {
+	file.Func("func ComparePairs(dst, left, right *uint8, n, how int)",
+		"ComparePairs compares elements of a type; its twin has the loop.",
+		func(f *asm.Func) {
+			y, a, b, n, how := f.Ptr("dst"), f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.Int("how")
+			ones, zero := f.NewV("ones"), f.NewV("zero")
+			ones.Set(f.ConstBits(0x01010101))
+			zero.Set(f.ZeroV())
+			shorts := func() asm.V { return f.ConstBits(0x00010001) }
+			kind := func(code int64, size int, compare func(v, w asm.V) asm.V) {
+				f.If(how.EqConst(code), func() {
+					at := func(i int64) asm.V { return compare(a.V(16*i), b.V(16*i)) }
+					f.Take(n, 16, func() {
+						switch size {
+						case 1:
+							y.StoreV(0, at(0).And(ones))
+						case 4:
+							y.StoreV(0, at(0).NarrowI32(at(1)).NarrowI16(at(2).NarrowI32(at(3))).And(ones))
+						case 8:
+							// A mask of eight bytes becomes two, of which one bit is left.
+							half := func(i int64) asm.V {
+								return at(i).NarrowI32(at(i + 1)).NarrowI16(at(i + 2).NarrowI32(at(i + 3))).And(shorts())
+							}
+							y.StoreV(0, half(0).NarrowI16(half(4)))
+						}
+						y.Advance(16)
+						a.Advance(int64(16 * size))
+						b.Advance(int64(16 * size))
+					})
+					f.Take(n, 1, func() {
+						y.StoreInt8(0, compare(splatElement(a, size), splatElement(b, size)).And(ones).LaneI8(0))
+						y.Advance(1)
+						a.Advance(int64(size))
+						b.Advance(int64(size))
+					})
+				})
+			}
+			for i, compare := range []func(v, w asm.V) asm.V{
+				asm.V.Eq, asm.V.Lt, asm.V.Le, asm.V.EqF64, asm.V.LtF64, asm.V.LeF64,
+				asm.V.EqI32, asm.V.LtI32, asm.V.LeI32, asm.V.EqI64, asm.V.LtI64, asm.V.LeI64,
+			} {
+				kind(int64(i), 4+4*(i/3%2), compare)
+			}
+			not := func(v asm.V) asm.V { return v.EqI8(zero) }
+			for i, compare := range []func(v, w asm.V) asm.V{
+				asm.V.EqI8,
+				func(v, w asm.V) asm.V { return not(v).Or(not(w)).Not() },
+				func(v, w asm.V) asm.V { return not(v).And(not(w)).Not() },
+				func(v, w asm.V) asm.V { return not(v).Xor(not(w)) },
+				func(v, w asm.V) asm.V { return not(v).Xor(not(w)).Not() },
+			} {
+				kind(int64(12+i), 1, compare)
+			}
+		})
+}
+
+// combinePairs has the numbers of how from internal/kernel: what is done, and eight times the type.
+func combinePairs(file *asm.File) {
+	file.Func("func CombinePairs(dst, left, right *uint8, n, how int)",
+		"CombinePairs combines elements of a type; its twin has the loop.",
+		func(f *asm.Func) {
+			y, a, b, n, how := f.Ptr("dst"), f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.Int("how")
+			zero, v, w := f.NewV("zero"), f.NewV("v"), f.NewV("w")
+			zero.Set(f.ZeroV())
+			kind := func(code int64, size int, combine func(v, w asm.V) asm.V) {
+				f.If(how.EqConst(code), func() {
+					advance := func(bytes int64) {
+						y.Advance(bytes)
+						a.Advance(bytes)
+						b.Advance(bytes)
+					}
+					step := int64(16 / size)
+					at := func(o int64) {
+						v.Set(a.V(o))
+						w.Set(b.V(o))
+						y.StoreV(o, combine(v, w))
+					}
+					f.Take(n, 2*step, func() {
+						at(0)
+						at(16)
+						advance(32)
+					})
+					f.Take(n, 1, func() {
+						v.Set(splatElement(a, size))
+						w.Set(splatElement(b, size))
+						v.Set(combine(v, w))
+						if size == 4 {
+							y.StoreF32(0, v.Lane(0))
+						} else {
+							y.StoreHalf(0, v)
+						}
+						advance(int64(size))
+					})
+				})
+			}
+			for i, combine := range []func(v, w asm.V) asm.V{asm.V.AddI32, asm.V.SubI32, asm.V.MulI32, asm.V.MaxI32, asm.V.MinI32} {
+				kind(int64(i), 4, combine)
+			}
+			for i, combine := range []func(v, w asm.V) asm.V{asm.V.AddI64, asm.V.SubI64, asm.V.MulI64,
+				func(v, w asm.V) asm.V { return v.Select(w.LtI64(v), w) }, func(v, w asm.V) asm.V { return v.Select(v.LtI64(w), w) }} {
+				kind(int64(8+i), 8, combine)
+			}
+			for i, combine := range []func(v, w asm.V) asm.V{asm.V.AddF64, asm.V.SubF64, asm.V.MulF64, asm.V.MaxF64, asm.V.MinF64, asm.V.DivF64} {
+				kind(int64(16+i), 8, combine)
+			}
+			kind(24, 4, func(v, w asm.V) asm.V { return v.Mul(w).Select(v.Lt(zero), v) })
+		})
+}
+
+func choose(file *asm.File) {
+	file.Func("func Choose(dst, condition, left, right *uint8, n, size int)",
+		"Choose takes elements from one of two operands; its twin has the loop.",
+		func(f *asm.Func) {
+			y, c, a, b, n, size := f.Ptr("dst"), f.Ptr("condition"), f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.Int("size")
+			zero, m := f.NewV("zero"), f.NewV("m")
+			zero.Set(f.ZeroV())
+			for _, s := range []int{1, 4, 8} {
+				f.If(size.EqConst(int64(s)), func() {
+					advance := func(count int64) {
+						c.Advance(count)
+						for _, p := range []asm.Ptr{y, a, b} {
+							p.Advance(count * int64(s))
+						}
+					}
+					put := func(o int64, mask asm.V) { y.StoreV(o, b.V(o).Select(mask, a.V(o))) }
+					count := int64(8)
+					if s == 1 {
+						count = 16
+					}
+					f.Take(n, count, func() {
+						if s == 1 {
+							put(0, c.V(0).EqI8(zero))
+							advance(16)
+							return
+						}
+						m.Set(c.ExtendU8(0).EqI16(zero)) // eight masks, of which each becomes as wide as an element
+						low, high := m.ExtendLowI16(), m.ExtendHighI16()
+						if s == 4 {
+							put(0, low)
+							put(16, high)
+						} else {
+							put(0, low.ExtendLowI32())
+							put(16, low.ExtendHighI32())
+							put(32, high.ExtendLowI32())
+							put(48, high.ExtendHighI32())
+						}
+						advance(8)
+					})
+					f.Take(n, 1, func() {
+						taken := c.Uint8(0).NotZero()
+						switch s {
+						case 1:
+							y.StoreInt8(0, a.Uint8(0).If(taken, b.Uint8(0)))
+						case 4:
+							y.StoreInt32(0, a.Int32(0).If(taken, b.Int32(0)))
+						default:
+							y.StoreInt(0, a.Int(0).If(taken, b.Int(0)))
+						}
+						advance(1)
+					})
+				})
+			}
+		})
+}
+
+func copyGrid(file *asm.File) {
+	file.Func("func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int)",
+		"CopyGrid copies elements by steps; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, rows, size := f.Ptr("dst"), f.Ptr("src"), f.Int("rows"), f.Int("size")
+			d, s, left, dc, sc := f.NewPtr("d"), f.NewPtr("s"), f.NewInt("left"), f.Int("dc"), f.Int("sc")
+			move := func(n int64) {
+				switch n {
+				case 1:
+					d.StoreInt8(0, s.Uint8(0))
+				case 2:
+					d.StoreInt16(0, s.Uint16(0))
+				case 4:
+					d.StoreInt32(0, s.Int32(0))
+				default:
+					d.StoreInt(0, s.Int(0))
+				}
+				d.Set(d.Add(dc))
+				s.Set(s.Add(sc))
+			}
+			for _, n := range []int64{1, 2, 4, 8} {
+				f.If(size.EqConst(n), func() {
+					f.Take(rows, 1, func() {
+						d.Set(y)
+						s.Set(x)
+						left.Set(f.ArgInt("cols"))
+						f.Take(left, 4, func() {
+							for range 4 {
+								move(n)
+							}
+						})
+						f.Take(left, 1, func() { move(n) })
+						y.Set(y.Add(f.ArgInt("dr")))
+						x.Set(x.Add(f.ArgInt("sr")))
+					})
+				})
+			}
+		})
+}

@@ -1,0 +1,212 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+)
+
+// The cases of the kernels of elements of any type. What they read and write is bytes.
+
+// drawn is n elements of a type, given by its number among those of ComparePairs: few
+// different ones, so that there are equal ones, among them the ends of the type.
+func (c *call) drawn(n, kind int) (data []byte, value func(i int) float64) {
+	sizes := [...]int{4, 8, 4, 8, 1}
+	size := sizes[kind]
+	data = make([]byte, (n+1)*size)
+	for i := range n {
+		at, v := data[i*size:], c.r.IntN(7)-3
+		edge := c.r.IntN(10) == 0
+		switch kind {
+		case 0:
+			f := float32(v) / 2
+			if edge {
+				f = []float32{float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), float32(math.Copysign(0, -1)), 1e-42}[c.r.IntN(5)]
+			}
+			binary.LittleEndian.PutUint32(at, math.Float32bits(f))
+		case 1:
+			f := float64(v) / 2
+			if edge {
+				f = []float64{1e300, -1e300, 1e-310, math.Copysign(0, -1)}[c.r.IntN(4)]
+			}
+			binary.LittleEndian.PutUint64(at, math.Float64bits(f))
+		case 2:
+			if edge {
+				v = []int{1<<31 - 1<<10, math.MinInt32, 1 << 16, -1 << 16}[c.r.IntN(4)]
+			}
+			binary.LittleEndian.PutUint32(at, uint32(v))
+		case 3:
+			if edge {
+				v = []int{1 << 52, -1 << 52, 1 << 32, -1 << 32}[c.r.IntN(4)]
+			}
+			binary.LittleEndian.PutUint64(at, uint64(v))
+		default:
+			at[0] = uint8(max(v, 0))
+			if edge {
+				at[0] = uint8(c.r.IntN(256))
+			}
+		}
+	}
+	return data, func(i int) float64 { return valueOf(data[i*size:], kind) }
+}
+
+func valueOf(b []byte, kind int) float64 {
+	switch kind {
+	case 0:
+		return float64(math.Float32frombits(binary.LittleEndian.Uint32(b)))
+	case 1:
+		return math.Float64frombits(binary.LittleEndian.Uint64(b))
+	case 2:
+		return float64(int32(binary.LittleEndian.Uint32(b)))
+	case 3:
+		return float64(int64(binary.LittleEndian.Uint64(b)))
+	}
+	return float64(b[0])
+}
+
+// put returns the memory of a result of n elements of so many bytes, which holds before, and
+// asks of the twin's that check holds for each element.
+func (c *call) put(n, size int, check func(twin []byte, i int) bool) (kernel, twin []byte) {
+	o := c.out((n*size + 3) / 4)
+	kernel, twin = bytesAt(o.k.S), bytesAt(o.t.S)
+	before := append([]byte(nil), twin...)
+	o.want = func(at int) (float64, float64) {
+		for e := 4 * at / size; e < min(n, (4*at+3)/size+1); e++ {
+			if !check(twin, e) {
+				return math.Inf(1), 0
+			}
+		}
+		for e := n * size; e < len(twin); e++ {
+			if twin[e] != before[e] {
+				return math.Inf(1), 0
+			}
+		}
+		return float64(o.t.S[at]), 0
+	}
+	return kernel, twin
+}
+
+func bytesAt(s []float32) []byte {
+	if len(s) == 0 {
+		return make([]byte, 1)
+	}
+	return elements[byte]((*uint8)(unsafe.Pointer(&s[0])), 4*len(s))
+}
+
+var comparisons = []func(a, b float64) bool{
+	func(a, b float64) bool { return a == b }, func(a, b float64) bool { return a < b }, func(a, b float64) bool { return a <= b },
+}
+
+var byteComparisons = []func(a, b float64) bool{
+	func(a, b float64) bool { return a == b },
+	func(a, b float64) bool { return a != 0 && b != 0 },
+	func(a, b float64) bool { return a != 0 || b != 0 },
+	func(a, b float64) bool { return (a != 0) != (b != 0) },
+	func(a, b float64) bool { return (a != 0) == (b != 0) },
+}
+
+func wrapped(v float64, kind int) float64 {
+	if kind == 2 {
+		return float64(int32(int64(v)))
+	}
+	return v
+}
+
+var combinations = []func(a, b float64) float64{
+	func(a, b float64) float64 { return a + b }, func(a, b float64) float64 { return a - b }, func(a, b float64) float64 { return a * b },
+	math.Max, math.Min, func(a, b float64) float64 { return a / b },
+	func(a, b float64) float64 {
+		if a < 0 {
+			return float64(float32(a * b))
+		}
+		return a
+	},
+}
+
+func pairTimes(size int, run func(y, a, b *uint8, n int)) []timing {
+	return []timing{bytes("n=16384", (2*size+1)*elementCount, func(data func(n int) *float32) func() {
+		all := func() *uint8 { return &bytesAt(slice(data(size*elementCount/4), size*elementCount/4))[0] }
+		y, a, b := all(), all(), all()
+		return func() { run(y, a, b, elementCount) }
+	})}
+}
+
+var pairCases = []kernelCase{
+	{"ComparePairs", func(c *call) {
+		n, how := c.size(530), c.r.IntN(CompareSame+1)
+		kind, f := how/3, comparisons[how%3]
+		if how >= CompareBytes {
+			kind, f = 4, byteComparisons[how-CompareBytes]
+		}
+		a, x := c.drawn(n, kind)
+		b, z := c.drawn(n, kind)
+		k, t := c.put(n, 1, func(twin []byte, i int) bool { return twin[i] == bit(f(x(i), z(i))) })
+		ComparePairs(&k[0], &a[0], &b[0], n, how)
+		comparePairsScalar(&t[0], &a[0], &b[0], n, how)
+	}, pairTimes(4, func(y, a, b *uint8, n int) { ComparePairs(y, a, b, n, CompareFloat32+CompareLess) })},
+	{"CombinePairs", func(c *call) {
+		n, kinds := c.size(530), [][3]int{{2, CombineInt32, 5}, {3, CombineInt64, 5}, {1, CombineFloat64, 6}, {0, CombineLeaky, 1}}
+		k := kinds[c.r.IntN(4)]
+		op := c.r.IntN(k[2])
+		f := combinations[op]
+		if k[0] == 0 {
+			f = combinations[6]
+		}
+		a, x := c.drawn(n, k[0])
+		b, z := c.drawn(n, k[0])
+		size := []int{4, 8, 4, 8}[k[0]]
+		c.wild = k[0] == 1 && op >= CombineMul // no oracle where both halves of a float64 may be NaNs of float32
+		kernel, twin := c.put(n, size, func(twin []byte, i int) bool {
+			v, w := valueOf(twin[i*size:], k[0]), wrapped(f(x(i), z(i)), k[0])
+			return v == w || v != v && w != w || k[0] == 3 && math.Abs(w) > 1<<53
+		})
+		l, r := &a[0], &b[0]
+		switch c.r.IntN(3) { // in place of an operand
+		case 0:
+			copy(kernel, a[:n*size])
+			copy(twin, a[:n*size])
+			CombinePairs(&kernel[0], &kernel[0], r, n, k[1]+op)
+			combinePairsScalar(&twin[0], &twin[0], r, n, k[1]+op)
+			return
+		case 1:
+			copy(kernel, b[:n*size])
+			copy(twin, b[:n*size])
+			CombinePairs(&kernel[0], l, &kernel[0], n, k[1]+op)
+			combinePairsScalar(&twin[0], l, &twin[0], n, k[1]+op)
+			return
+		}
+		CombinePairs(&kernel[0], l, r, n, k[1]+op)
+		combinePairsScalar(&twin[0], l, r, n, k[1]+op)
+	}, pairTimes(4, func(y, a, b *uint8, n int) { CombinePairs(y, a, b, n, CombineInt32+CombineMul) })},
+	{"Choose", func(c *call) {
+		n, kind := c.size(530), []int{2, 3, 4}[c.r.IntN(3)]
+		size := []int{0, 0, 4, 8, 1}[kind]
+		m, condition := c.drawn(n, 4)
+		a, x := c.drawn(n, kind)
+		b, z := c.drawn(n, kind)
+		k, t := c.put(n, size, func(twin []byte, i int) bool {
+			want := z(i)
+			if condition(i) != 0 {
+				want = x(i)
+			}
+			return valueOf(twin[i*size:], kind) == want
+		})
+		Choose(&k[0], &m[0], &a[0], &b[0], n, size)
+		chooseScalar(&t[0], &m[0], &a[0], &b[0], n, size)
+	}, pairTimes(4, func(y, a, b *uint8, n int) { Choose(y, a, a, b, n, 4) })},
+	{"CopyGrid", func(c *call) {
+		rows, cols, kind := c.r.IntN(5), c.size(40), []int{2, 3, 4}[c.r.IntN(3)]
+		size := []int{0, 0, 4, 8, 1}[kind]
+		rc := 1 + c.r.IntN(3) // the source's steps, or a transposed one
+		sr, sc := cols*rc, rc
+		if c.r.IntN(2) == 0 {
+			sr, sc = 1, rows
+		}
+		a, x := c.drawn(max(rows*cols*rc, 1), kind)
+		k, t := c.put(rows*cols, size, func(twin []byte, i int) bool {
+			return valueOf(twin[i*size:], kind) == x(i/cols*sr+i%cols*sc)
+		})
+		CopyGrid(&k[0], &a[0], rows, cols, cols*size, size, sr*size, sc*size, size)
+		copyGridScalar(&t[0], &a[0], rows, cols, cols*size, size, sr*size, sc*size, size)
+	}, pairTimes(4, func(y, a, _ *uint8, n int) { CopyGrid(y, a, n/128, 128, 512, 4, 4, n/32, 4) })},
+}
