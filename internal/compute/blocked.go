@@ -263,13 +263,13 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs []int32) {
 	s := &c.shape
 	cg := s.InChannels / s.Groups
-	strip := max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))&^3, 32)
+	strip := max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))/12*12, 36)
 	lo, hi := c.clamp.bounds()
 	og, per, none := s.OutChannels/s.Groups, c.panelLen(), c.bias[len(c.bias)-Lanes:]
 	rows, most := Lanes, blockedRuns
-	conv := kernel.BlockedConv
+	conv := blockedPixels
 	if c.planes {
-		rows, most, conv = 1, blockedRuns*Lanes, kernel.BlockedConvPlanes
+		rows, most, conv = 1, blockedRuns*Lanes, blockedPlanes
 	}
 	for at := 0; at < len(pix); at += strip {
 		pixels := pix[at:min(at+strip, len(pix))]
@@ -291,8 +291,7 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 				if r+len(part) == len(runs) {
 					low, high = lo, hi
 				}
-				conv(kernel.Ptr(out), kernel.Ptr(xg[base:]), kernel.Ptr(pixels), len(pixels), kernel.Ptr(part), len(part),
-					kernel.Ptr(c.panels[b*per+r*rows*Lanes:]), kernel.Ptr(start), kernel.Ptr(bias), low, high)
+				conv(out, xg[base:], pixels, part, c.panels[b*per+r*rows*Lanes:], start, bias, low, high)
 				for _, step := range part {
 					base += int(step)
 				}
@@ -300,6 +299,29 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 			}
 		}
 	}
+}
+
+// blockedPixels is kernel.BlockedConv, in tiles of six pixels where these are faster.
+func blockedPixels(y, x []float32, pix, runs []int32, weights, from, bias []float32, lo, hi float32) {
+	n := 0
+	if tall {
+		n = len(pix) / kernel.TR * kernel.TR
+	}
+	if n > 0 {
+		kernel.BlockedConvTall(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), n, kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
+	}
+	if n == len(pix) {
+		return
+	}
+	if from != nil {
+		from = from[n*Lanes:]
+	}
+	kernel.BlockedConv(kernel.Ptr(y[n*Lanes:]), kernel.Ptr(x), kernel.Ptr(pix[n:]), len(pix)-n, kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
+}
+
+// blockedPlanes is kernel.BlockedConvPlanes.
+func blockedPlanes(y, x []float32, pix, runs []int32, weights, from, bias []float32, lo, hi float32) {
+	kernel.BlockedConvPlanes(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), len(pix), kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
 }
 
 // windows computes an image of a depthwise convolution.

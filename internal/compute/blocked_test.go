@@ -67,6 +67,11 @@ func checkBlocked(t *testing.T, s ConvShape, n, h, w int, planes bool, clamp Cla
 			testkit.SameBits(t, y.S, own, "%s: onto the sum", name)
 		}
 	}
+	defer func(held bool) { tall = held }(tall)
+	tall = !tall
+	other := make([]float32, len(y.S))
+	conv.Run(other, x.S, blocked(residual, n, s.OutChannels, oh*ow, 0), n, h, w, scratch.S)
+	testkit.SameBits(t, y.S, other, "%s: other tiles", name)
 	own := testkit.InOut("weights", weights, 3)
 	if over := PackBlockedConv(s, own.S, bias, clamp, planes, true); over.Over() {
 		again := make([]float32, len(y.S))

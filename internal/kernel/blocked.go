@@ -33,6 +33,11 @@ func blockedConvScalar(y, x *float32, pix *int32, n int, runs *int32, nr int, we
 	blockedRuns(y, x, pix, n, runs, nr, Lanes, weights, from, bias, lo, hi)
 }
 
+// BlockedConvTall is BlockedConv for a multiple of 6 pixels.
+func blockedConvTallScalar(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedRuns(y, x, pix, n, runs, nr, Lanes, weights, from, bias, lo, hi)
+}
+
 // BlockedConvPlanes is BlockedConv with runs of a single element, as planes have them.
 func blockedConvPlanesScalar(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
 	blockedRuns(y, x, pix, n, runs, nr, 1, weights, from, bias, lo, hi)

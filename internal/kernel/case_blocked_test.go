@@ -14,9 +14,9 @@ type blockedCall struct {
 	y                *result
 }
 
-func (c *call) blocked(lanes, rows int) *blockedCall {
+func (c *call) blocked(lanes, rows, tile int) *blockedCall {
 	const far = 40
-	p := &blockedCall{n: c.size(20), nr: c.size(12), lanes: lanes}
+	p := &blockedCall{n: c.size(20) / tile * tile, nr: c.size(12), lanes: lanes}
 	p.pix, p.runs = c.offsets(p.n, far), c.offsets(p.nr, 9)
 	p.x = c.either(reach(p.pix, p.runs, lanes))
 	p.weights, p.bias, p.from = c.plain(p.nr*rows*Lanes), c.plain(Lanes), c.maybe(c.plain(p.n*Lanes))
@@ -72,13 +72,21 @@ func blockedTimes(channels, each, size int, run func(y, x *float32, pix []int32,
 
 var blockedCases = []kernelCase{
 	{"BlockedConv", func(c *call) {
-		p := c.blocked(Lanes, Lanes)
+		p := c.blocked(Lanes, Lanes, 1)
 		p.keep(func(from, e, _ int) int { return from + e })
 		BlockedConv(p.y.kernel(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
 		blockedConvScalar(p.y.twin(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
 	}, []timing{blockedTimes(64, Lanes, 56, convTime), blockedTimes(64, Lanes, 14, convTime), blockedTimes(64, Lanes, 7, convTime)}},
+	{"BlockedConvTall", func(c *call) {
+		p := c.blocked(Lanes, Lanes, TR)
+		p.keep(func(from, e, _ int) int { return from + e })
+		BlockedConvTall(p.y.kernel(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
+		blockedConvTallScalar(p.y.twin(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
+	}, []timing{blockedTimes(64, Lanes, 6, func(y, x *float32, pix, runs []int32, w, bias *float32) {
+		BlockedConvTall(y, x, &pix[0], len(pix), &runs[0], len(runs), w, nil, bias, -inf, inf)
+	})}},
 	{"BlockedConvPlanes", func(c *call) {
-		p := c.blocked(1, 1)
+		p := c.blocked(1, 1, 1)
 		p.keep(func(from, _, _ int) int { return from })
 		BlockedConvPlanes(p.y.kernel(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
 		blockedConvPlanesScalar(p.y.twin(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
@@ -86,7 +94,7 @@ var blockedCases = []kernelCase{
 		BlockedConvPlanes(y, x, &pix[0], len(pix), &runs[0], len(runs), w, nil, bias, -inf, inf)
 	})}},
 	{"BlockedDepthwise", func(c *call) {
-		p := c.blocked(Lanes, 1)
+		p := c.blocked(Lanes, 1, 1)
 		p.keep(func(from, _, l int) int { return from + l })
 		BlockedDepthwise(p.y.kernel(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
 		blockedDepthwiseScalar(p.y.twin(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)

@@ -259,6 +259,11 @@ func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights,
 	blockedConvScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
 }
 
+// BlockedConvTall computes 8 channels of a convolution in the blocked layout, six pixels at a time; its twin has the loop.
+func BlockedConvTall(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedConvTallScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
+}
+
 // BlockedConvPlanes computes 8 channels of a convolution from planes to the blocked layout; its twin has the loop.
 func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
 	blockedConvPlanesScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)

@@ -259,6 +259,11 @@ func Depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *f
 //go:noescape
 func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 
+// BlockedConvTall computes 8 channels of a convolution in the blocked layout, six pixels at a time; its twin has the loop.
+//
+//go:noescape
+func BlockedConvTall(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+
 // BlockedConvPlanes computes 8 channels of a convolution from planes to the blocked layout; its twin has the loop.
 //
 //go:noescape

@@ -28996,16 +28996,19 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	// n is R3
 	I64Load n+24(FP)
 	Set R3
-	// lo is V0
-	// hi is V1
-	// fix is V2
-	// sign is V3
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	// lo is V3
+	// hi is V4
+	// fix is V5
+	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
-	Set V0
+	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
-	Set V1
+	Set V4
 	F32Load hi+76(FP)
 	F32Load lo+72(FP)
 	I32Const $-2147483648
@@ -29023,28 +29026,28 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	F32Ne
 	Select
 	F32x4Splat
-	Set V2
-	Get V1
+	Set V5
+	Get V4
 	V128Const $-9223372034707292160, $-9223372034707292160
 	V128And
-	Get V1
+	Get V4
 	V128Const $0, $0
 	F32x4Eq
 	V128And
-	Set V3
+	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
-			// acc4 is V8
-			// acc5 is V9
-			// acc6 is V10
-			// acc7 is V11
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
+			// acc4 is V11
+			// acc5 is V12
+			// acc6 is V13
+			// acc7 is V14
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -29090,35 +29093,35 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
-				Set V4
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V5
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V6
-				Get R8
-				I32WrapI64
-				V128Load $16
 				Set V7
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V8
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V9
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V10
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V11
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V12
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V13
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -29127,7 +29130,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -29135,7 +29138,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -29143,7 +29146,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -29151,7 +29154,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -29159,7 +29162,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V8
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -29167,7 +29170,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V9
+				Set V12
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -29175,7 +29178,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V10
+				Set V13
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -29183,7 +29186,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V11
+				Set V14
 				Get R1
 				I64Const $128
 				I64Add
@@ -29193,9 +29196,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			// run is R10
 			// left is R11
 			// step is R12
-			// b0 is V12
-			// b1 is V13
-			// s is V14
 			I64Load weights+48(FP)
 			Set R9
 			I64Load runs+32(FP)
@@ -29233,87 +29233,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $0
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $16
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-1
 						I64GeS
@@ -29322,87 +29322,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $32
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $48
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-2
 						I64GeS
@@ -29411,87 +29411,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $64
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $80
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-3
 						I64GeS
@@ -29500,87 +29500,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $96
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $112
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-4
 						I64GeS
@@ -29589,87 +29589,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $128
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $144
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-5
 						I64GeS
@@ -29678,87 +29678,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $160
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $176
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-6
 						I64GeS
@@ -29767,87 +29767,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $192
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $208
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 						Get R11
 						I64Const $-7
 						I64GeS
@@ -29856,87 +29856,87 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $224
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $240
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 					End
 					Get R9
 					I64Const $256
@@ -29958,98 +29958,98 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
 			I32WrapI64
-			Get V8
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V11
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $64
 			Get R0
 			I32WrapI64
-			Get V9
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V12
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $80
 			Get R0
 			I32WrapI64
-			Get V10
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V13
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $96
 			Get R0
 			I32WrapI64
-			Get V11
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V14
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $112
 			Get R0
@@ -30075,10 +30075,10 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -30106,19 +30106,19 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V6
+				Set V9
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V7
+				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -30127,7 +30127,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -30135,7 +30135,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -30143,7 +30143,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -30151,7 +30151,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I64Const $64
 				I64Add
@@ -30161,9 +30161,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			// run is R8
 			// left is R9
 			// step is R10
-			// b0 is V8
-			// b1 is V9
-			// s is V10
 			I64Load weights+48(FP)
 			Set R7
 			I64Load runs+32(FP)
@@ -30193,49 +30190,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $0
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $16
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-1
 						I64GeS
@@ -30244,49 +30241,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $32
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $48
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-2
 						I64GeS
@@ -30295,49 +30292,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $64
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $80
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-3
 						I64GeS
@@ -30346,49 +30343,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $96
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $112
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-4
 						I64GeS
@@ -30397,49 +30394,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $128
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $144
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-5
 						I64GeS
@@ -30448,49 +30445,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $160
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $176
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-6
 						I64GeS
@@ -30499,49 +30496,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $192
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $208
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 						Get R9
 						I64Const $-7
 						I64GeS
@@ -30550,49 +30547,49 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $224
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $240
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 					End
 					Get R7
 					I64Const $256
@@ -30614,50 +30611,50 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
@@ -30683,8 +30680,8 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
+			// acc0 is V7
+			// acc1 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -30703,11 +30700,11 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 			Else
 				Get R1
 				I32WrapI64
@@ -30716,7 +30713,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -30724,7 +30721,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I64Const $32
 				I64Add
@@ -30734,9 +30731,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			// run is R7
 			// left is R8
 			// step is R9
-			// b0 is V6
-			// b1 is V7
-			// s is V8
 			I64Load weights+48(FP)
 			Set R6
 			I64Load runs+32(FP)
@@ -30762,30 +30756,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $0
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $16
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-1
 						I64GeS
@@ -30794,30 +30788,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $32
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $48
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64Or
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-2
 						I64GeS
@@ -30826,30 +30820,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $64
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $80
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64ShrU
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-3
 						I64GeS
@@ -30858,30 +30852,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $96
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $112
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Neg
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-4
 						I64GeS
@@ -30890,30 +30884,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $128
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $144
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Nearest
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-5
 						I64GeS
@@ -30922,30 +30916,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $160
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $176
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Mul
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-6
 						I64GeS
@@ -30954,30 +30948,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $192
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $208
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F32Copysign
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 						Get R8
 						I64Const $-7
 						I64GeS
@@ -30986,30 +30980,30 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $224
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $240
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						F64Floor
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 					End
 					Get R6
 					I64Const $256
@@ -31031,26 +31025,26 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
@@ -31073,6 +31067,1586 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	End
 	RET
 
+// func BlockedConvTall(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+TEXT ·BlockedConvTall(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// pix is R2
+	I64Load pix+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	Get R3
+	I64Const $6
+	I64GeS
+	If
+		Loop
+			// acc0 is V3
+			// acc1 is V4
+			// acc2 is V5
+			// acc3 is V6
+			// acc4 is V7
+			// acc5 is V8
+			// acc6 is V9
+			// acc7 is V10
+			// acc8 is V11
+			// acc9 is V12
+			// acc10 is V13
+			// acc11 is V14
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// pixel is R6
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $8
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R6
+			// pixel is R7
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $12
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R7
+			// pixel is R8
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $16
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R8
+			// pixel is R9
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $20
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R9
+			// bias is R10
+			I64Load bias+64(FP)
+			Set R10
+			Get R1
+			I64Eqz
+			If
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V3
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V4
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V5
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V7
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V8
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V9
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V10
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V11
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V12
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Set V13
+				Get R10
+				I32WrapI64
+				V128Load $16
+				Set V14
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V3
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V4
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V8
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V9
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V10
+				Get R1
+				I32WrapI64
+				V128Load $128
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V11
+				Get R1
+				I32WrapI64
+				V128Load $144
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V12
+				Get R1
+				I32WrapI64
+				V128Load $160
+				Get R10
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V13
+				Get R1
+				I32WrapI64
+				V128Load $176
+				Get R10
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V14
+				Get R1
+				I64Const $192
+				I64Add
+				Set R1
+			End
+			// w is R11
+			// run is R12
+			// left is R13
+			// step is R14
+			I64Load weights+48(FP)
+			Set R11
+			I64Load runs+32(FP)
+			Set R12
+			I64Load nr+40(FP)
+			Set R13
+			Get R13
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R12
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R14
+					Get R4
+					Get R14
+					I64Add
+					Set R4
+					Get R5
+					Get R14
+					I64Add
+					Set R5
+					Get R6
+					Get R14
+					I64Add
+					Set R6
+					Get R7
+					Get R14
+					I64Add
+					Set R7
+					Get R8
+					Get R14
+					I64Add
+					Set R8
+					Get R9
+					Get R14
+					I64Add
+					Set R9
+					Block
+						Get R11
+						I32WrapI64
+						V128Load $0
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $16
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $32
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $48
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $64
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $80
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-3
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $96
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $112
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-4
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $128
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $144
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-5
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $160
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $176
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-6
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $192
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $208
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+						Get R13
+						I64Const $-7
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R11
+						I32WrapI64
+						V128Load $224
+						Set V0
+						Get R11
+						I32WrapI64
+						V128Load $240
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V3
+						F32x4Add
+						Set V3
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V4
+						F32x4Add
+						Set V4
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R8
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R9
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V13
+						F32x4Add
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
+					End
+					Get R11
+					I64Const $256
+					I64Add
+					Set R11
+					Get R12
+					I64Const $4
+					I64Add
+					Set R12
+					Get R13
+					I64Const $-1
+					I64Add
+					Set R13
+					Get R13
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			F32Load lo+72(FP)
+			F32x4Splat
+			Set V0
+			F32Load hi+76(FP)
+			F32x4Splat
+			Set V1
+			F32Load hi+76(FP)
+			F32Load lo+72(FP)
+			I32Const $-2147483648
+			F32ReinterpretI32
+			F32Load lo+72(FP)
+			F32Const $(0.0)
+			F32Eq
+			F32Load lo+72(FP)
+			F32Load lo+72(FP)
+			F32Ne
+			I32Or
+			Select
+			F32Load hi+76(FP)
+			F32Load hi+76(FP)
+			F32Ne
+			Select
+			F32x4Splat
+			Set V2
+			Get R0
+			I32WrapI64
+			Get V3
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V10
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $112
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $128
+			Get R0
+			I32WrapI64
+			Get V12
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $144
+			Get R0
+			I32WrapI64
+			Get V13
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $160
+			Get R0
+			I32WrapI64
+			Get V14
+			Get V0
+			F32x4Pmax
+			Get V2
+			F32x4Add
+			Get V1
+			F32x4Pmin
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Load hi+76(FP)
+			F32Const $(0.0)
+			F32Eq
+			Select
+			F32x4Splat
+			V128Or
+			V128Store $0, $176
+			Get R0
+			I64Const $192
+			I64Add
+			Set R0
+			Get R2
+			I64Const $24
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-6
+			I64Add
+			Set R3
+			Get R3
+			I64Const $6
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	// y is R0
@@ -31087,16 +32661,19 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	// n is R3
 	I64Load n+24(FP)
 	Set R3
-	// lo is V0
-	// hi is V1
-	// fix is V2
-	// sign is V3
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	// lo is V3
+	// hi is V4
+	// fix is V5
+	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
-	Set V0
+	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
-	Set V1
+	Set V4
 	F32Load hi+76(FP)
 	F32Load lo+72(FP)
 	I32Const $-2147483648
@@ -31114,28 +32691,28 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	F32Ne
 	Select
 	F32x4Splat
-	Set V2
-	Get V1
+	Set V5
+	Get V4
 	V128Const $-9223372034707292160, $-9223372034707292160
 	V128And
-	Get V1
+	Get V4
 	V128Const $0, $0
 	F32x4Eq
 	V128And
-	Set V3
+	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
-			// acc4 is V8
-			// acc5 is V9
-			// acc6 is V10
-			// acc7 is V11
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
+			// acc4 is V11
+			// acc5 is V12
+			// acc6 is V13
+			// acc7 is V14
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -31181,35 +32758,35 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
-				Set V4
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V5
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V6
-				Get R8
-				I32WrapI64
-				V128Load $16
 				Set V7
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V8
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V9
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V10
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V11
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V12
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V13
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -31218,7 +32795,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -31226,7 +32803,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -31234,7 +32811,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -31242,7 +32819,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -31250,7 +32827,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V8
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -31258,7 +32835,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V9
+				Set V12
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -31266,7 +32843,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V10
+				Set V13
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -31274,7 +32851,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V11
+				Set V14
 				Get R1
 				I64Const $128
 				I64Add
@@ -31284,9 +32861,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			// run is R10
 			// left is R11
 			// step is R12
-			// b0 is V12
-			// b1 is V13
-			// s is V14
 			I64Load weights+48(FP)
 			Set R9
 			I64Load runs+32(FP)
@@ -31324,87 +32898,87 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get R9
 						I32WrapI64
 						V128Load $0
-						Set V12
+						Set V0
 						Get R9
 						I32WrapI64
 						V128Load $16
-						Set V13
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
+						Get V7
 						F32x4Add
-						Set V4
-						Get V14
-						Get V13
+						Set V7
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V5
+						Get V8
 						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
+						Get V9
 						F32x4Add
-						Set V6
-						Get V14
-						Get V13
+						Set V9
+						Get V2
+						Get V1
 						F32x4Mul
-						Get V7
+						Get V10
 						F32x4Add
-						Set V7
+						Set V10
 						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V12
-						F32x4Mul
-						Get V8
 						F32x4Add
-						Set V8
-						Get V14
-						Get V13
-						F32x4Mul
-						Get V9
-						F32x4Add
-						Set V9
+						Set V12
 						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V14
-						Get V14
-						Get V12
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V10
-						F32x4Add
-						Set V10
-						Get V14
 						Get V13
-						F32x4Mul
-						Get V11
 						F32x4Add
-						Set V11
+						Set V13
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V14
+						F32x4Add
+						Set V14
 					End
 					Get R9
 					I64Const $32
@@ -31426,98 +33000,98 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
 			I32WrapI64
-			Get V8
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V11
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $64
 			Get R0
 			I32WrapI64
-			Get V9
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V12
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $80
 			Get R0
 			I32WrapI64
-			Get V10
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V13
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $96
 			Get R0
 			I32WrapI64
-			Get V11
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V14
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $112
 			Get R0
@@ -31543,10 +33117,10 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -31574,19 +33148,19 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V6
+				Set V9
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V7
+				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -31595,7 +33169,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -31603,7 +33177,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -31611,7 +33185,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -31619,7 +33193,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I64Const $64
 				I64Add
@@ -31629,9 +33203,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			// run is R8
 			// left is R9
 			// step is R10
-			// b0 is V8
-			// b1 is V9
-			// s is V10
 			I64Load weights+48(FP)
 			Set R7
 			I64Load runs+32(FP)
@@ -31661,49 +33232,49 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get R7
 						I32WrapI64
 						V128Load $0
-						Set V8
+						Set V0
 						Get R7
 						I32WrapI64
 						V128Load $16
-						Set V9
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V10
-						Get V10
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
 						Get V8
-						F32x4Mul
-						Get V4
 						F32x4Add
-						Set V4
-						Get V10
-						Get V9
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
+						Set V8
 						Get R5
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V10
-						Get V10
-						Get V8
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get V10
 						Get V9
-						F32x4Mul
-						Get V7
 						F32x4Add
-						Set V7
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
 					End
 					Get R7
 					I64Const $32
@@ -31725,50 +33296,50 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
@@ -31794,8 +33365,8 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
+			// acc0 is V7
+			// acc1 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -31814,11 +33385,11 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 			Else
 				Get R1
 				I32WrapI64
@@ -31827,7 +33398,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -31835,7 +33406,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I64Const $32
 				I64Add
@@ -31845,9 +33416,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			// run is R7
 			// left is R8
 			// step is R9
-			// b0 is V6
-			// b1 is V7
-			// s is V8
 			I64Load weights+48(FP)
 			Set R6
 			I64Load runs+32(FP)
@@ -31873,30 +33441,30 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get R6
 						I32WrapI64
 						V128Load $0
-						Set V6
+						Set V0
 						Get R6
 						I32WrapI64
 						V128Load $16
-						Set V7
+						Set V1
 						Get R4
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
 						I64DivU
 						Unreachable
-						Set V8
-						Get V8
-						Get V6
+						Set V2
+						Get V2
+						Get V0
 						F32x4Mul
-						Get V4
-						F32x4Add
-						Set V4
-						Get V8
 						Get V7
-						F32x4Mul
-						Get V5
 						F32x4Add
-						Set V5
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
 					End
 					Get R6
 					I64Const $32
@@ -31918,26 +33486,26 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
@@ -31974,16 +33542,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	// n is R3
 	I64Load n+24(FP)
 	Set R3
-	// lo is V0
-	// hi is V1
-	// fix is V2
-	// sign is V3
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	// lo is V3
+	// hi is V4
+	// fix is V5
+	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
-	Set V0
+	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
-	Set V1
+	Set V4
 	F32Load hi+76(FP)
 	F32Load lo+72(FP)
 	I32Const $-2147483648
@@ -32001,28 +33572,28 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	F32Ne
 	Select
 	F32x4Splat
-	Set V2
-	Get V1
+	Set V5
+	Get V4
 	V128Const $-9223372034707292160, $-9223372034707292160
 	V128And
-	Get V1
+	Get V4
 	V128Const $0, $0
 	F32x4Eq
 	V128And
-	Set V3
+	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
-			// acc4 is V8
-			// acc5 is V9
-			// acc6 is V10
-			// acc7 is V11
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
+			// acc4 is V11
+			// acc5 is V12
+			// acc6 is V13
+			// acc7 is V14
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -32068,35 +33639,35 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
-				Set V4
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V5
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V6
-				Get R8
-				I32WrapI64
-				V128Load $16
 				Set V7
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V8
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V9
 				Get R8
 				I32WrapI64
-				V128Load $0
+				V128Load $16
 				Set V10
 				Get R8
 				I32WrapI64
-				V128Load $16
+				V128Load $0
 				Set V11
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V12
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V13
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -32105,7 +33676,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -32113,7 +33684,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -32121,7 +33692,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -32129,7 +33700,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -32137,7 +33708,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V8
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -32145,7 +33716,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V9
+				Set V12
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -32153,7 +33724,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V10
+				Set V13
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -32161,7 +33732,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V11
+				Set V14
 				Get R1
 				I64Const $128
 				I64Add
@@ -32171,8 +33742,6 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			// tap is R10
 			// left is R11
 			// step is R12
-			// b0 is V12
-			// b1 is V13
 			I64Load weights+48(FP)
 			Set R9
 			I64Load taps+32(FP)
@@ -32193,11 +33762,11 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R9
 					I32WrapI64
 					V128Load $0
-					Set V12
+					Set V0
 					Get R9
 					I32WrapI64
 					V128Load $16
-					Set V13
+					Set V1
 					Get R4
 					Get R12
 					I64Add
@@ -32205,19 +33774,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R4
 					I32WrapI64
 					V128Load $0
-					Get V12
+					Get V0
 					F32x4Mul
-					Get V4
+					Get V7
 					F32x4Add
-					Set V4
+					Set V7
 					Get R4
 					I32WrapI64
 					V128Load $16
-					Get V13
+					Get V1
 					F32x4Mul
-					Get V5
+					Get V8
 					F32x4Add
-					Set V5
+					Set V8
 					Get R5
 					Get R12
 					I64Add
@@ -32225,19 +33794,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R5
 					I32WrapI64
 					V128Load $0
-					Get V12
+					Get V0
 					F32x4Mul
-					Get V6
+					Get V9
 					F32x4Add
-					Set V6
+					Set V9
 					Get R5
 					I32WrapI64
 					V128Load $16
-					Get V13
+					Get V1
 					F32x4Mul
-					Get V7
+					Get V10
 					F32x4Add
-					Set V7
+					Set V10
 					Get R6
 					Get R12
 					I64Add
@@ -32245,19 +33814,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R6
 					I32WrapI64
 					V128Load $0
-					Get V12
+					Get V0
 					F32x4Mul
-					Get V8
+					Get V11
 					F32x4Add
-					Set V8
+					Set V11
 					Get R6
 					I32WrapI64
 					V128Load $16
-					Get V13
+					Get V1
 					F32x4Mul
-					Get V9
+					Get V12
 					F32x4Add
-					Set V9
+					Set V12
 					Get R7
 					Get R12
 					I64Add
@@ -32265,19 +33834,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R7
 					I32WrapI64
 					V128Load $0
-					Get V12
+					Get V0
 					F32x4Mul
-					Get V10
+					Get V13
 					F32x4Add
-					Set V10
+					Set V13
 					Get R7
 					I32WrapI64
 					V128Load $16
-					Get V13
+					Get V1
 					F32x4Mul
-					Get V11
+					Get V14
 					F32x4Add
-					Set V11
+					Set V14
 					Get R9
 					I64Const $32
 					I64Add
@@ -32298,98 +33867,98 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
 			I32WrapI64
-			Get V8
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V11
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $64
 			Get R0
 			I32WrapI64
-			Get V9
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V12
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $80
 			Get R0
 			I32WrapI64
-			Get V10
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V13
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $96
 			Get R0
 			I32WrapI64
-			Get V11
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V14
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $112
 			Get R0
@@ -32415,10 +33984,10 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
-			// acc2 is V6
-			// acc3 is V7
+			// acc0 is V7
+			// acc1 is V8
+			// acc2 is V9
+			// acc3 is V10
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -32446,19 +34015,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 				Get R6
 				I32WrapI64
 				V128Load $0
-				Set V6
+				Set V9
 				Get R6
 				I32WrapI64
 				V128Load $16
-				Set V7
+				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -32467,7 +34036,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -32475,7 +34044,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -32483,7 +34052,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V6
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -32491,7 +34060,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V7
+				Set V10
 				Get R1
 				I64Const $64
 				I64Add
@@ -32501,8 +34070,6 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			// tap is R8
 			// left is R9
 			// step is R10
-			// b0 is V8
-			// b1 is V9
 			I64Load weights+48(FP)
 			Set R7
 			I64Load taps+32(FP)
@@ -32523,11 +34090,11 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R7
 					I32WrapI64
 					V128Load $0
-					Set V8
+					Set V0
 					Get R7
 					I32WrapI64
 					V128Load $16
-					Set V9
+					Set V1
 					Get R4
 					Get R10
 					I64Add
@@ -32535,19 +34102,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R4
 					I32WrapI64
 					V128Load $0
-					Get V8
+					Get V0
 					F32x4Mul
-					Get V4
+					Get V7
 					F32x4Add
-					Set V4
+					Set V7
 					Get R4
 					I32WrapI64
 					V128Load $16
-					Get V9
+					Get V1
 					F32x4Mul
-					Get V5
+					Get V8
 					F32x4Add
-					Set V5
+					Set V8
 					Get R5
 					Get R10
 					I64Add
@@ -32555,19 +34122,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R5
 					I32WrapI64
 					V128Load $0
-					Get V8
+					Get V0
 					F32x4Mul
-					Get V6
+					Get V9
 					F32x4Add
-					Set V6
+					Set V9
 					Get R5
 					I32WrapI64
 					V128Load $16
-					Get V9
+					Get V1
 					F32x4Mul
-					Get V7
+					Get V10
 					F32x4Add
-					Set V7
+					Set V10
 					Get R7
 					I64Const $32
 					I64Add
@@ -32588,50 +34155,50 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V6
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V9
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V7
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V10
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $48
 			Get R0
@@ -32657,8 +34224,8 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V4
-			// acc1 is V5
+			// acc0 is V7
+			// acc1 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -32677,11 +34244,11 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V4
+				Set V7
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V5
+				Set V8
 			Else
 				Get R1
 				I32WrapI64
@@ -32690,7 +34257,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V4
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -32698,7 +34265,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V5
+				Set V8
 				Get R1
 				I64Const $32
 				I64Add
@@ -32708,8 +34275,6 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			// tap is R7
 			// left is R8
 			// step is R9
-			// b0 is V6
-			// b1 is V7
 			I64Load weights+48(FP)
 			Set R6
 			I64Load taps+32(FP)
@@ -32730,11 +34295,11 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R6
 					I32WrapI64
 					V128Load $0
-					Set V6
+					Set V0
 					Get R6
 					I32WrapI64
 					V128Load $16
-					Set V7
+					Set V1
 					Get R4
 					Get R9
 					I64Add
@@ -32742,19 +34307,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					Get R4
 					I32WrapI64
 					V128Load $0
-					Get V6
+					Get V0
 					F32x4Mul
-					Get V4
+					Get V7
 					F32x4Add
-					Set V4
+					Set V7
 					Get R4
 					I32WrapI64
 					V128Load $16
-					Get V7
+					Get V1
 					F32x4Mul
-					Get V5
+					Get V8
 					F32x4Add
-					Set V5
+					Set V8
 					Get R6
 					I64Const $32
 					I64Add
@@ -32775,26 +34340,26 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V4
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V7
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V5
-			Get V0
-			F32x4Pmax
-			Get V2
-			F32x4Add
-			Get V1
-			F32x4Pmin
+			Get V8
 			Get V3
+			F32x4Pmax
+			Get V5
+			F32x4Add
+			Get V4
+			F32x4Pmin
+			Get V6
 			V128Or
 			V128Store $0, $16
 			Get R0

@@ -12,20 +12,26 @@ type blockedTile struct {
 	f      *asm.Func
 	y      asm.Ptr
 	from   asm.Ptr
-	bound  bounds
 	acc    []asm.V
 	pixels []asm.Ptr
+	v      []asm.V // three for what the loops load
 }
 
-// blockedTiles runs body for tiles of four pixels, then of two and one, from the first
-// pixel on. Pointers to the pixels of x come out of the table `pix`.
-func blockedTiles(f *asm.Func, body func(t blockedTile)) {
+// blockedTiles runs body for tiles of as many pixels as sizes say, from the first pixel on.
+// Pointers to the pixels of x come out of the table `pix`.
+func blockedTiles(f *asm.Func, sizes []int, body func(t blockedTile)) {
 	y, from, pix, n := f.Ptr("y"), f.Ptr("from"), f.Ptr("pix"), f.Int("n")
-	bound := newBounds(f)
-	for _, size := range []int{4, 2, 1} {
+	temporary := f.NewVs("v", 3)
+	bound, loadBounds := bounds{}, func() {}
+	if sizes[0] > 4 {
+		bound, loadBounds = boundsIn(f, temporary[0], temporary[1], temporary[2])
+	} else {
+		bound = newBounds(f)
+	}
+	for _, size := range sizes {
 		f.Take(n, int64(size), func() {
 			f.Scope(func() {
-				t := blockedTile{f: f, y: y, from: from, bound: bound, acc: f.NewVs("acc", 2*size)}
+				t := blockedTile{f: f, y: y, from: from, acc: f.NewVs("acc", 2*size), v: temporary}
 				for i := range size {
 					p := f.NewPtr("pixel")
 					p.Set(f.ArgPtr("x").Add(floats(pix.Int32(int64(4 * i)))))
@@ -44,6 +50,7 @@ func blockedTiles(f *asm.Func, body func(t blockedTile)) {
 					from.Advance(int64(32 * size))
 				})
 				body(t)
+				loadBounds()
 				for i, v := range t.acc {
 					y.StoreV(int64(16*i), bound.clamp(v))
 				}
@@ -60,16 +67,18 @@ func blockedConv(file *asm.File) {
 	for _, k := range []struct {
 		name, doc string
 		lanes     int
+		tiles     []int
 	}{
-		{"BlockedConv", "a convolution in the blocked layout", 8},
-		{"BlockedConvPlanes", "a convolution from planes to the blocked layout", 1},
+		{"BlockedConv", "a convolution in the blocked layout", 8, []int{4, 2, 1}},
+		{"BlockedConvTall", "a convolution in the blocked layout, six pixels at a time", 8, []int{6}},
+		{"BlockedConvPlanes", "a convolution from planes to the blocked layout", 1, []int{4, 2, 1}},
 	} {
 		file.Func("func "+k.name+"(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)",
 			k.name+" computes 8 channels of "+k.doc+"; its twin has the loop.",
 			func(f *asm.Func) {
-				blockedTiles(f, func(t blockedTile) {
+				blockedTiles(f, k.tiles, func(t blockedTile) {
 					w, run, left, step := f.NewPtr("w"), f.NewPtr("run"), f.NewInt("left"), f.NewInt("step")
-					b0, b1, s := f.NewV("b0"), f.NewV("b1"), f.NewV("s")
+					b0, b1, s := t.v[0], t.v[1], t.v[2]
 					w.Set(f.ArgPtr("weights"))
 					run.Set(f.ArgPtr("runs"))
 					left.Set(f.ArgInt("nr"))
@@ -108,9 +117,9 @@ func blockedDepthwise(file *asm.File) {
 	file.Func("func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)",
 		"BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.",
 		func(f *asm.Func) {
-			blockedTiles(f, func(t blockedTile) {
+			blockedTiles(f, []int{4, 2, 1}, func(t blockedTile) {
 				w, tap, left, step := f.NewPtr("w"), f.NewPtr("tap"), f.NewInt("left"), f.NewInt("step")
-				b0, b1 := f.NewV("b0"), f.NewV("b1")
+				b0, b1 := t.v[0], t.v[1]
 				w.Set(f.ArgPtr("weights"))
 				tap.Set(f.ArgPtr("taps"))
 				left.Set(f.ArgInt("nt"))
