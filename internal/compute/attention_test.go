@@ -173,6 +173,77 @@ func TestAttention(t *testing.T) {
 	}
 }
 
+func TestAttentionInPanels(t *testing.T) {
+	r := testkit.Rand(9)
+	for round := range 150 {
+		a := Attention{Depth: 1 + r.IntN(20), Width: 1 + r.IntN(20), Scale: 0.4}
+		if r.IntN(8) == 0 {
+			a.Depth, a.Width, a.Scale = 64, 64, 1
+		}
+		keys := 1 + r.IntN(40)
+		if r.IntN(4) == 0 {
+			keys = panelKeys - 3 + r.IntN(2*panelKeys)
+		}
+		h := Head{Queries: 1 + r.IntN(40), Keys: keys}
+		if r.IntN(4) == 0 {
+			h.Keys = r.IntN(keys + 1)
+		}
+		if h.Causal = r.IntN(3) == 0; h.Causal {
+			h.Past = r.IntN(keys+4) - 4
+		}
+		hidden := []float32{-inf, -math.MaxFloat32, Hides, -3}[r.IntN(4)]
+		for _, b := range []*Plane[float32]{&h.Bias, &h.Bias2} {
+			if r.IntN(2) == 0 {
+				continue
+			}
+			b.Cols = max(1, keys-r.IntN(2)*r.IntN(keys))
+			b.Row = b.Cols * r.IntN(2)
+			b.Data = testkit.Normal(r, h.Queries*b.Cols, 0, 1)
+			from := r.IntN(b.Cols + 1)
+			for i := range b.Data {
+				if j := i % b.Cols; r.IntN(5) == 0 || j >= from && j > i/b.Cols {
+					b.Data[i] = hidden
+				}
+			}
+		}
+		if r.IntN(6) == 0 {
+			h.Bias = Plane[float32]{Data: testkit.Normal(r, h.Queries, 0, 1), Row: r.IntN(2), Cols: 1, Spread: true}
+		}
+		if r.IntN(4) == 0 {
+			h.Mask = Plane[byte]{Data: make([]byte, h.Queries*keys), Row: keys * r.IntN(2), Cols: max(1, keys-r.IntN(3))}
+			for i := range h.Mask.Data {
+				h.Mask.Data[i] = byte(r.IntN(2))
+			}
+		}
+		a.Strict = h.Keys > 0 && !h.Causal && r.IntN(2) == 0
+		a.LDQ, a.LDK, a.LDV, a.LDY = a.Depth+r.IntN(2)*3, a.Depth+r.IntN(2)*3, a.Width+r.IntN(2)*3, a.Width+r.IntN(2)*3
+		h.Q, h.K, h.V = testkit.Normal(r, h.Queries*a.LDQ, 0, 1), testkit.Normal(r, keys*a.LDK, 0, 1), testkit.Normal(r, keys*a.LDV, 0.2, 1)
+		h.Y = testkit.Normal(r, h.Queries*a.LDY, 0, 1)
+		before := append([]float32(nil), h.Y...)
+		var ends []int32
+		if h.Bias.Data != nil && r.IntN(2) == 0 {
+			ends = make([]int32, (h.Queries+7)/8)
+			MaskEnds(ends, &h.Bias, h.Queries, keys)
+		}
+		require.True(t, a.InPanels())
+		laid := a.LayOut(h.K, h.V, h.Keys, make([]float32, a.PanelLen(h.Keys)))
+		scratch := make([]float32, a.PanelScratch())
+		fill(scratch, float32(math.NaN()))
+		a.RunPanels(&h, laid, ends, scratch)
+		y, _ := attended(&a, &h)
+		at := fmt.Sprintf("round %d: %+v, %d queries, %d of %d keys, causal %v past %d, ends %v", round, a, h.Queries, h.Keys, keys, h.Causal, h.Past, ends)
+		for i, got := range h.Y {
+			if d := i % a.LDY; d >= a.Width {
+				require.Equal(t, before[i], got, at)
+			} else if want := y[i/a.LDY*a.Width+d]; math.IsNaN(want) {
+				require.True(t, math.IsNaN(float64(got)), at)
+			} else {
+				require.InDelta(t, want, float64(got), 2e-5, at)
+			}
+		}
+	}
+}
+
 func TestFewQueriesOfManyHeads(t *testing.T) {
 	r := testkit.Rand(8)
 	for round := range 80 {

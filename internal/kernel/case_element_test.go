@@ -233,6 +233,49 @@ var elementCases = []kernelCase{
 		x, y, m, s := data(rows*cols), data(rows*cols), data(rows), data(rows)
 		return func() { ExpRows(y, m, s, x, rows, cols) }
 	})},
+	{"ExpPanel", func(c *call) {
+		n := c.size(600)
+		x, best := testkit.Normal(c.r, n*NR, 0.5, 2), testkit.Normal(c.r, NR, 0.5, 2)
+		if c.r.IntN(4) == 0 {
+			x, c.wild = testkit.Mixed(c.r.Uint64(), n*NR), true
+		}
+		for l := range best {
+			if c.r.IntN(2) == 0 {
+				best[l] = float32(math.Inf(-1))
+			}
+			if c.r.IntN(4) == 0 {
+				for i := range n {
+					x[i*NR+l] = float32(math.Inf(-1))
+				}
+				c.wild = true
+			}
+		}
+		y, m, sums := c.over(x), c.over(best), c.out(NR)
+		ExpPanel(y.kernel(), m.kernel(), sums.kernel(), n)
+		expPanelScalar(y.twin(), m.twin(), sums.twin(), n)
+		largest := func(l int) float64 {
+			v := float64(best[l])
+			for i := range n {
+				v = math.Max(v, float64(x[i*NR+l]))
+			}
+			return v
+		}
+		y.want = func(i int) (float64, float64) {
+			v := math.Exp(float64(x[i]) - largest(i%NR))
+			return v, 3e-6*v + 1e-37
+		}
+		m.want = func(l int) (float64, float64) { return largest(l), 0 }
+		sums.want = func(l int) (float64, float64) {
+			total := 0.0
+			for i := range n {
+				total += math.Exp(float64(x[i*NR+l]) - largest(l))
+			}
+			return total, 3e-5*total + 1e-37
+		}
+	}, rowTimes([][2]int{{8, 128}, {8, 512}}, 8, func(data func(n int) *float32, _, cols int) func() {
+		x, m, s := data(NR*cols), data(NR), data(NR)
+		return func() { ExpPanel(x, m, s, cols) }
+	})},
 	{"DotRows", func(c *call) {
 		rows, depth := c.r.IntN(11), c.size(70)
 		ld := depth + c.r.IntN(2)*3

@@ -449,6 +449,11 @@ func ExpRows(y, best, sums, x *float32, rows, cols int) {
 	expRowsScalar(y, best, sums, x, rows, cols)
 }
 
+// ExpPanel is ExpRows for eight rows side by side; its twin has the loop.
+func ExpPanel(x, best, sums *float32, n int) {
+	expPanelScalar(x, best, sums, n)
+}
+
 // DotRows multiplies the rows of a matrix by one vector; its twin has the loop.
 func DotRows(y, x, matrix *float32, ld int, depth, rows int) {
 	dotRowsScalar(y, x, matrix, ld, depth, rows)

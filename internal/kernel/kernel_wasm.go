@@ -449,6 +449,11 @@ func SoftmaxRows(y, x *float32, rows, cols int)
 //go:noescape
 func ExpRows(y, best, sums, x *float32, rows, cols int)
 
+// ExpPanel is ExpRows for eight rows side by side; its twin has the loop.
+//
+//go:noescape
+func ExpPanel(x, best, sums *float32, n int)
+
 // DotRows multiplies the rows of a matrix by one vector; its twin has the loop.
 //
 //go:noescape

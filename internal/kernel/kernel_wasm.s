@@ -54376,6 +54376,358 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 	End
 	RET
 
+// func ExpPanel(x, best, sums *float32, n int)
+TEXT ·ExpPanel(SB), NOSPLIT, $0-32
+	// at is R0
+	// best is R1
+	I64Load best+8(FP)
+	Set R1
+	// sums is R2
+	I64Load sums+16(FP)
+	Set R2
+	// left is R3
+	// m0 is V0
+	// m1 is V1
+	// s0 is V2
+	// s1 is V3
+	// const is V4
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V4
+	// const is V5
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V5
+	// const is V6
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V6
+	// const is V7
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V7
+	// const is V8
+	V128Const $4230719113132411038, $4230719113132411038
+	Set V8
+	// const is V9
+	V128Const $4325995313279600081, $4325995313279600081
+	Set V9
+	// const is V10
+	V128Const $4407522708928768653, $4407522708928768653
+	Set V10
+	// const is V11
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V11
+	// arg is V12
+	// r is V13
+	// g is V14
+	// n is V15
+	Get R1
+	I32WrapI64
+	V128Load $0
+	Set V0
+	V128Const $0, $0
+	Set V2
+	Get R1
+	I32WrapI64
+	V128Load $16
+	Set V1
+	V128Const $0, $0
+	Set V3
+	I64Load x+0(FP)
+	Set R0
+	I64Load n+24(FP)
+	Set R3
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get V0
+			Get R0
+			I32WrapI64
+			V128Load $0
+			F32x4Pmax
+			Set V0
+			Get V1
+			Get R0
+			I32WrapI64
+			V128Load $16
+			F32x4Pmax
+			Set V1
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get V0
+	V128Const $0, $0
+	F32x4Add
+	Set V0
+	Get R1
+	I32WrapI64
+	Get V0
+	V128Store $0, $0
+	V128Const $0, $0
+	Get V0
+	Get V0
+	V128Const $-36028797027352577, $-36028797027352577
+	F32x4Lt
+	V128Bitselect
+	Set V0
+	Get V1
+	V128Const $0, $0
+	F32x4Add
+	Set V1
+	Get R1
+	I32WrapI64
+	Get V1
+	V128Store $0, $16
+	V128Const $0, $0
+	Get V1
+	Get V1
+	V128Const $-36028797027352577, $-36028797027352577
+	F32x4Lt
+	V128Bitselect
+	Set V1
+	I64Load x+0(FP)
+	Set R0
+	I64Load n+24(FP)
+	Set R3
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Sub
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V5
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V7
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V5
+			I32x4Sub
+			Set V15
+			Get V8
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V10
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get R0
+			I32WrapI64
+			Get V14
+			V128Store $0, $0
+			Get V2
+			Get V14
+			F32x4Add
+			Set V2
+			Get R0
+			I32WrapI64
+			V128Load $16
+			Get V1
+			F32x4Sub
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V12
+			Get V12
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V5
+			F32x4Sub
+			Set V15
+			Get V12
+			Get V15
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Get V15
+			Get V7
+			F32x4Mul
+			F32x4Sub
+			Set V12
+			Get V13
+			Get V5
+			I32x4Sub
+			Set V15
+			Get V8
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			Get V10
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V14
+			Get V14
+			Get V12
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V14
+			Get V12
+			Get V12
+			F32x4Mul
+			Get V14
+			F32x4Mul
+			Get V12
+			F32x4Add
+			Get V11
+			F32x4Add
+			Set V14
+			Get V15
+			I32Const $1
+			I32x4ShrS
+			Set V13
+			Get V14
+			Get V13
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get V14
+			Get V15
+			Get V13
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V14
+			Get R0
+			I32WrapI64
+			Get V14
+			V128Store $0, $16
+			Get V3
+			Get V14
+			F32x4Add
+			Set V3
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I32WrapI64
+	Get V2
+	V128Store $0, $0
+	Get R2
+	I32WrapI64
+	Get V3
+	V128Store $0, $16
+	RET
+
 // func DotRows(y, x, matrix *float32, ld int, depth, rows int)
 TEXT ·DotRows(SB), NOSPLIT, $0-48
 	// y is R0

@@ -167,6 +167,44 @@ func expRowsScalar(y, best, sums, x *float32, rows, cols int) {
 	}
 }
 
+// ExpPanel is ExpRows for eight rows that lie side by side, x[8i+l] being element i of row
+// l, as the product of keys and queries leaves them. Each row is summed in order.
+//
+//	for l := 0; l < 8; l++ {
+//		m := best[l]
+//		for i := 0; i < n; i++ { if m < x[8*i+l] { m = x[8*i+l] } }
+//		best[l] = m + 0                             // -0 becomes +0
+//		s := best[l], or 0 where that is -Inf
+//		sums[l] = 0
+//		for i := 0; i < n; i++ {
+//			x[8*i+l] = ExpOf(x[8*i+l] - s)
+//			sums[l] += x[8*i+l]
+//		}
+//	}
+func expPanelScalar(x, best, sums *float32, n int) {
+	xs, bs, ts := slice(x, n*NR), slice(best, NR), slice(sums, NR)
+	for l := range NR {
+		m := bs[l]
+		for i := l; i < len(xs); i += NR {
+			if v := xs[i]; m < v {
+				m = v
+			}
+		}
+		m += 0
+		bs[l] = m
+		if m < -math.MaxFloat32 {
+			m = 0
+		}
+		sum := float32(0)
+		for i := l; i < len(xs); i += NR {
+			e := ExpOf(xs[i] - m)
+			xs[i] = e
+			sum += e
+		}
+		ts[l] = sum
+	}
+}
+
 // DotRows multiplies rows of a matrix, ld apart, by one vector: y[r] = Σ x[i]·row r[i].
 //
 //	for r := 0; r < rows; r++ {

@@ -179,6 +179,8 @@ type attention struct {
 	scores           int    // output
 	turnedAt, workAt int    // in scratch memory, float32
 	few              bool   // so few queries that all heads are computed together
+	panels           bool   // keys and values are laid out once for all queries
+	laidAt, endsAt   int    // in scratch memory: those, and the ends of what a mask shows
 	perMask          [2]int // elements of the masks from one of their rows to the next
 	project          projection
 	projects         bool
@@ -219,14 +221,25 @@ func (s *attention) end(c *Call, at int) error {
 		s.padding.at = at
 		at += s.padding.rows * s.total
 	}
-	s.workAt = at
-	work := s.core.ScratchLen(s.rows, s.total)
-	if s.few {
+	var work int
+	s.panels = !s.few && s.queries > compute.FewQueries && s.window == 0 && !s.smooth && s.sinks == none && s.core.InPanels()
+	switch {
+	case s.few:
 		work = s.core.FewScratch(turned, s.total)
+	case s.panels:
+		s.laidAt, s.endsAt = at, at+s.core.PanelLen(s.total)
+		at = s.endsAt + s.panelGroups()
+		work = s.core.PanelScratch()
+	default:
+		work = s.core.ScratchLen(s.rows, s.total)
 	}
+	s.workAt = at
 	c.Scratch(4 * (at + work))
 	return nil
 }
+
+// panelGroups is how many panels of queries there are.
+func (s *attention) panelGroups() int { return (s.queries + compute.PanelRows - 1) / compute.PanelRows }
 
 // isFew says whether RunFew does what there is to do: a query a head, or some that see the
 // same keys, rows that lie as it wants them, and nothing rare.
@@ -511,7 +524,7 @@ func fixedDim(v *ir.Value, i int) bool {
 func (s *attention) Rows() int { return s.batch * (s.heads / s.group) * s.parts() }
 
 func (s *attention) parts() int {
-	if s.kept || s.projects || s.few {
+	if s.kept || s.projects || s.few || s.panels {
 		return 1
 	}
 	return max(s.tiles(), 1)
@@ -539,7 +552,7 @@ func (s *attention) RunRows(a *Args, from, to int) {
 	if s.projects {
 		s.project.run(a, scratch)
 	}
-	masked := -1
+	masked, shown := -1, -1
 	for row := from; row < to; row++ {
 		b, g := row/parts/kvHeads, row/parts%kvHeads
 		if s.padding.input != none && masked != b {
@@ -557,9 +570,24 @@ func (s *attention) RunRows(a *Args, from, to int) {
 		if parts == 1 {
 			first, last = 0, s.tiles()
 		}
+		var laid compute.KeyPanels
+		if s.panels {
+			core := s.core
+			core.LDK, core.LDV = ldk, ldv
+			laid = core.LayOut(k, v, keys, scratch[s.laidAt:])
+		}
 		for h := g * s.group; h < (g+1)*s.group; h++ {
+			var ends []int32
+			if p := &s.masks[0]; s.panels && p.input != none {
+				ends = slab.View[int32](slab.Bytes(scratch[s.endsAt:][:s.panelGroups()]))
+				if p.head != 0 || shown != b {
+					plane := planeOf(p, a.In[p.input].Float32s(), b, h, 0)
+					compute.MaskEnds(ends, &plane, s.queries, keys)
+					shown = b
+				}
+			}
 			for t := first; t < last; t++ {
-				s.tile(a, scratch, b, h, t*s.rows, past, keys, k, v, ldk, ldv)
+				s.tile(a, scratch, b, h, t*s.rows, past, keys, k, v, ldk, ldv, laid, ends)
 			}
 		}
 	}
@@ -706,7 +734,7 @@ func (s *attention) join(a *Args, scratch []float32, k *cache, b, g, past int) [
 }
 
 // tile computes some queries of a head, from query i on.
-func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int, k, v []float32, ldk, ldv int) {
+func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int, k, v []float32, ldk, ldv int, laid compute.KeyPanels, ends []int32) {
 	n := min(s.queries-i, s.rows)
 	core, depth := s.core, s.core.Depth
 	core.LDQ, core.LDK, core.LDV = s.q.row, ldk, ldv
@@ -745,7 +773,14 @@ func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int,
 	if h.HasSink = s.smooth || s.sinks != none; s.sinks != none {
 		h.Sink = a.In[s.sinks].Float32s()[head]
 	}
-	core.Run(&h, scratch[s.workAt:])
+	if !s.panels {
+		core.Run(&h, scratch[s.workAt:])
+		return
+	}
+	if ends != nil {
+		ends = ends[i/compute.PanelRows:]
+	}
+	core.RunPanels(&h, laid, ends, scratch[s.workAt:])
 }
 
 // padding is an operand of integers that says which keys count, as numbers to be added to

@@ -30,6 +30,7 @@ func layers(file *asm.File) {
 	extremes(file)
 	softmaxRows(file)
 	expRows(file)
+	expPanel(file)
 	rowDots(file)
 	addPixelRows(file)
 	mixPixels(file)

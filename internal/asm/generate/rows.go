@@ -231,6 +231,48 @@ func expRows(file *asm.File) {
 		})
 }
 
+// expPanel takes eight rows that lie side by side, whose maxima and sums need no shuffles.
+func expPanel(file *asm.File) {
+	file.Func("func ExpPanel(x, best, sums *float32, n int)",
+		"ExpPanel is ExpRows for eight rows side by side; its twin has the loop.",
+		func(f *asm.Func) {
+			x, best, sums, n := f.NewPtr("at"), f.Ptr("best"), f.Ptr("sums"), f.NewInt("left")
+			m, s := f.NewVs("m", 2), f.NewVs("s", 2)
+			k := newFunction(f, append(expConstants[:7:7], 1)...)
+			for i := range m {
+				m[i].Set(best.V(int64(16 * i)))
+				s[i].Set(f.ZeroV())
+			}
+			x.Set(f.ArgPtr("x"))
+			n.Set(f.ArgInt("n"))
+			f.Take(n, 1, func() {
+				for i := range m {
+					m[i].Set(m[i].PMax(x.V(int64(16 * i))))
+				}
+				x.Advance(32)
+			})
+			for i := range m {
+				m[i].Set(m[i].Add(f.ZeroV()))
+				best.StoreV(int64(16*i), m[i])
+				m[i].Set(f.ZeroV().Select(m[i].Lt(f.ConstV(-math.MaxFloat32)), m[i]))
+			}
+			x.Set(f.ArgPtr("x"))
+			n.Set(f.ArgInt("n"))
+			f.Take(n, 1, func() {
+				for i := range m {
+					o := int64(16 * i)
+					k.exp(x.V(o).Sub(m[i]))
+					x.StoreV(o, k.g)
+					s[i].Set(s[i].Add(k.g))
+				}
+				x.Advance(32)
+			})
+			for i := range s {
+				sums.StoreV(int64(16*i), s[i])
+			}
+		})
+}
+
 // rowDots takes four rows at a time, whose sums do not wait for each other.
 func rowDots(file *asm.File) {
 	file.Func("func DotRows(y, x, matrix *float32, ld int, depth, rows int)",
