@@ -48,7 +48,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-conformance test-js-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-conformance test-bench test-js-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -213,6 +213,10 @@ test-rows: $(BUILT) js/node_modules/.installed
 # Other people's tests of operators, beside onnxruntime-web.
 test-conformance: $(BUILT) js/node_modules/.installed
 	$(STEP) test-conformance bash -c 'cd js && node --test test/conformance/*.test.mjs'
+
+# Of each new group of the benchmark a case, in Chromium, to see that it measures and compares.
+test-bench: $(BUILT) browser bench/node_modules/.installed
+	$(STEP) test-bench bash -c 'cd bench && npm test --silent'
 
 fuzz: | need
 	$(STEP) fuzz env FUZZTIME=$(FUZZTIME) .ci/fuzz

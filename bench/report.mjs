@@ -42,28 +42,36 @@ function steps(results) {
   return lines;
 }
 
-/** Groups of many cases, of which the README has the geometric means and the worst. */
-const many = { layers: 'layers of small networks', models: 'whole networks' };
+/** Groups of many cases, of which the README has the geometric means and the worst; bench/README.md has each. `key` is what is compared. */
+const many = [
+  { group: 'layers', text: 'layers of small networks', key: 'medianMs' },
+  { group: 'models', text: 'whole networks', key: 'medianMs' },
+  { group: 'first', text: 'creating a session and its first run', key: 'medianMs' },
+  { group: 'first', text: 'WebAssembly memory after that', key: 'memoryBytes' },
+];
 const ours = ['normwasm', 'normwasm simd'];
+const theirs = ['onnxruntime-web', 'tfjs-wasm'];
+
+/** How many times what `own` takes `peer` takes, where both are measured: a difference of two chains can be lost in a machine's noise. */
+function ratio(c, own, peer, key) {
+  const [a, b] = [own, peer].map((name) => c.contenders.find((r) => r.name === name)?.[key]);
+  return a > 0 && b > 0 ? b / a : undefined;
+}
 
 /**
- * How the cases of a group stand against a peer: how many times as fast, by the geometric mean and at least.
- * @param {any[]} cases @returns {{ group: string, own: string, peer: string, count: number, mean: number, least: number, at: string }[]}
+ * How the cases of a group stand against a peer: by the geometric mean and at least.
+ * @param {any[]} cases
+ * @returns {{ group: string, text: string, key: string, own: string, peer: string, count: number, mean: number, least: number, at: string }[]}
  */
 export function standings(cases) {
   const found = [];
-  for (const group of Object.keys(many)) {
-    const of = cases.filter((c) => c.group === group);
-    const peers = [...new Set(of.flatMap((c) => c.contenders.map((r) => r.name)))].filter((name) => !name.startsWith('normwasm'));
-    for (const peer of peers) {
+  for (const { group, text, key } of many) {
+    for (const peer of theirs) {
       for (const own of ours) {
-        const ratios = of.flatMap((c) => {
-          const [a, b] = [own, peer].map((name) => c.contenders.find((r) => r.name === name));
-          return a && b ? [{ name: c.name, ratio: b.medianMs / a.medianMs }] : [];
-        });
+        const ratios = cases.filter((c) => c.group === group).map((c) => ({ name: c.name, r: ratio(c, own, peer, key) })).filter(({ r }) => r !== undefined);
         if (ratios.length === 0) continue;
-        const worst = ratios.reduce((a, b) => (b.ratio < a.ratio ? b : a));
-        found.push({ group, own, peer, count: ratios.length, mean: Math.exp(ratios.reduce((sum, r) => sum + Math.log(r.ratio), 0) / ratios.length), least: worst.ratio, at: worst.name });
+        const worst = ratios.reduce((a, b) => (b.r < a.r ? b : a));
+        found.push({ group, text, key, own, peer, count: ratios.length, mean: Math.exp(ratios.reduce((sum, { r }) => sum + Math.log(r), 0) / ratios.length), least: worst.r, at: worst.name });
       }
     }
   }
@@ -71,15 +79,55 @@ export function standings(cases) {
 }
 
 /** The same for a terminal. */
-export const ratios = (cases) => standings(cases).map(({ group, own, peer, count, mean, least, at }) => (
-  `${group}: ${own} is ${mean.toFixed(2)} times as fast as ${peer} by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`));
+export const ratios = (cases) => standings(cases).map(({ text, own, peer, count, mean, least, at }) => (
+  `${text}: ${peer} takes ${mean.toFixed(2)} times what ${own} takes by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`));
+
+/** The same for the README: a line for each group and variant. */
+function summaries(results) {
+  const all = standings(results.cases);
+  if (all.length === 0) return [];
+  const lines = ['', '| all together: what others take, in multiples of what normwasm takes | onnxruntime-web: geometric mean | at least | tfjs-wasm: geometric mean | at least |', '|---|--:|--:|--:|--:|'];
+  const cell = (s) => (s ? `**${s.mean.toFixed(1)}×** of ${s.count} | ${s.least.toFixed(1)}× (${s.at})` : '– | –');
+  for (const { text } of many) {
+    for (const own of ours) {
+      const [ort, tfjs] = theirs.map((peer) => all.find((s) => s.text === text && s.own === own && s.peer === peer));
+      if (ort ?? tfjs) lines.push(`| ${text}${own === 'normwasm' ? '' : `, variant ${own.split(' ')[1]}`} | ${cell(ort)} | ${cell(tfjs)} |`);
+    }
+  }
+  return lines;
+}
+
+/** Each layer and network, for bench/README.md. */
+export function details(results) {
+  const lines = [];
+  const times = (r) => (r === undefined ? '–' : `${r.toFixed(2)}×`);
+  const section = (group, head, row) => {
+    const cases = results.cases.filter((c) => c.group === group);
+    if (cases.length === 0) return;
+    lines.push(...(lines.length > 0 ? [''] : []), `| ${head.join(' | ')} |`, `|---|${'--:|'.repeat(head.length - 1)}`);
+    for (const c of cases) lines.push(`| ${row(c, (name) => c.contenders.find((r) => r.name === name)).join(' | ')} |`);
+  };
+  const against = (c, key = 'medianMs') => theirs.flatMap((peer) => ours.map((own) => times(ratio(c, own, peer, key))));
+  const heads = ['onnxruntime-web takes', 'of simd’s', 'tfjs-wasm takes', 'of simd’s'];
+  section('layers', ['layer', 'normwasm', 'GFLOP/s', 'simd', 'GFLOP/s', ...heads], (c, by) => [
+    c.name, ...ours.flatMap((name) => [by(name) ? duration(by(name).medianMs) : '–', by(name)?.gflops?.toPrecision(3) ?? '–']), ...against(c)]);
+  section('models', ['network', 'normwasm', 'simd', 'onnxruntime-web', 'tfjs-wasm', ...heads], (c, by) => [
+    `${c.name}, ${c.dims.join('×')}`, ...[...ours, ...theirs].map((name) => (by(name) ? duration(by(name).medianMs) : '–')), ...against(c)]);
+  const megabytes = (r) => `${(r.memoryBytes / 2 ** 20).toFixed(0)} MiB`;
+  section('first', ['network', 'create + first run', 'onnxruntime-web', 'takes', 'memory', 'onnxruntime-web', 'takes'], (c, by) => {
+    const [own, peer] = [by('normwasm'), by('onnxruntime-web')];
+    const both = (r) => `${duration(r.createMs)} + ${duration(r.runMs)}`;
+    return [c.name, both(own), both(peer), times(ratio(c, 'normwasm', 'onnxruntime-web', 'medianMs')), megabytes(own), megabytes(peer), times(ratio(c, 'normwasm', 'onnxruntime-web', 'memoryBytes'))];
+  });
+  return [...lines, '', provenance(results)].join('\n');
+}
 
 export function table(results) {
   const lines = [
     '| | normwasm | onnxruntime-web | | tfjs-wasm | |',
     '|---|--:|--:|--:|--:|--:|',
   ];
-  for (const c of results.cases.filter((c) => c.group !== 'steps' && !(c.group in many))) {
+  for (const c of results.cases.filter((c) => c.group !== 'steps' && !many.some((m) => m.group === c.group))) {
     const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
     const dims = c.dims.join('×');
     const nhwc = by['normwasm nhwc'];
@@ -98,15 +146,15 @@ export function table(results) {
     const ratio = (s) => (s && by.normwasm ? times(s.brotli / by.normwasm.brotli) : '–');
     lines.push(`| download, wasm + JS, brotli | ${kb(by.normwasm)} | ${kb(by['onnxruntime-web'])} | ${ratio(by['onnxruntime-web'])} | ${kb(by['tfjs-wasm, core only'])} | ${ratio(by['tfjs-wasm, core only'])} |`);
   }
-  const { machine, versions } = results;
-  lines.push(...steps(results));
-  lines.push(
-    '',
-    `${results.date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
-      + `normwasm ${versions.normwasm} (variant ${results.variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}. `
-      + `Medians of up to ${Math.max(...results.cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`,
-  );
+  lines.push(...steps(results), ...summaries(results), '', provenance(results));
   return lines.join('\n');
+}
+
+/** When, where and of what versions. */
+function provenance({ date, machine, versions, variants, cases }) {
+  return `${date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
+    + `normwasm ${versions.normwasm} (variant ${variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}. `
+    + `Medians of up to ${Math.max(...cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`;
 }
 
 /** `all` with the measured groups of `part` in place of its own, in the order of `groups`. */

