@@ -474,6 +474,31 @@ func AndPixels(x *int32, n int) int {
 	return andPixelsScalar(x, n)
 }
 
+// MaxLanes is the maximum under places of a window; its twin has the loop.
+func MaxLanes(y, x *float32, step int, taps *int32, nt, n int) {
+	maxLanesScalar(y, x, step, taps, nt, n)
+}
+
+// MeanLanes is the mean under places of a window; its twin has the loop.
+func MeanLanes(y, x *float32, step int, taps *int32, nt, n int, count float32) {
+	meanLanesScalar(y, x, step, taps, nt, n, count)
+}
+
+// LaneMeans is the mean of each lane of blocks; its twin has the loop.
+func LaneMeans(y, x *float32, blocks, pixels int) {
+	laneMeansScalar(y, x, blocks, pixels)
+}
+
+// MulLanes multiplies pixels by one factor a lane; its twin has the loop.
+func MulLanes(y, x, by *float32, n int) {
+	mulLanesScalar(y, x, by, n)
+}
+
+// AddLanes adds to pixels one number a lane; its twin has the loop.
+func AddLanes(y, x, by *float32, n int) {
+	addLanesScalar(y, x, by, n)
+}
+
 // TileTaps correlates planes with filters; its twin has the loop.
 func TileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32) {
 	tileTapsScalar(y, ldy, x, ldx, taps, weights, nt, filters, rows, cols, bias)

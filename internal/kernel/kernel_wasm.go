@@ -474,6 +474,31 @@ func MixPixels(y, x, weights *float32, spans *int32, n int)
 //go:noescape
 func AndPixels(x *int32, n int) int
 
+// MaxLanes is the maximum under places of a window; its twin has the loop.
+//
+//go:noescape
+func MaxLanes(y, x *float32, step int, taps *int32, nt, n int)
+
+// MeanLanes is the mean under places of a window; its twin has the loop.
+//
+//go:noescape
+func MeanLanes(y, x *float32, step int, taps *int32, nt, n int, count float32)
+
+// LaneMeans is the mean of each lane of blocks; its twin has the loop.
+//
+//go:noescape
+func LaneMeans(y, x *float32, blocks, pixels int)
+
+// MulLanes multiplies pixels by one factor a lane; its twin has the loop.
+//
+//go:noescape
+func MulLanes(y, x, by *float32, n int)
+
+// AddLanes adds to pixels one number a lane; its twin has the loop.
+//
+//go:noescape
+func AddLanes(y, x, by *float32, n int)
+
 // TileTaps correlates planes with filters; its twin has the loop.
 //
 //go:noescape

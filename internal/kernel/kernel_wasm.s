@@ -55770,6 +55770,1177 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 	I64Store ret+16(FP)
 	RET
 
+// func MaxLanes(y, x *float32, step int, taps *int32, nt, n int)
+TEXT ·MaxLanes(SB), NOSPLIT, $0-48
+	// low is V0
+	V128Const $-36028792732385280, $-36028792732385280
+	Set V0
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// step is R2
+	// n is R3
+	I64Load n+40(FP)
+	Set R3
+	// tap is R4
+	// left is R5
+	// at is R6
+	I64Load step+16(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V1
+			// acc1 is V2
+			// acc2 is V3
+			// acc3 is V4
+			// acc4 is V5
+			// acc5 is V6
+			// acc6 is V7
+			// acc7 is V8
+			Get V0
+			Set V1
+			Get V0
+			Set V2
+			Get V0
+			Set V3
+			Get V0
+			Set V4
+			Get V0
+			Set V5
+			Get V0
+			Set V6
+			Get V0
+			Set V7
+			Get V0
+			Set V8
+			I64Load taps+24(FP)
+			Set R4
+			I64Load nt+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					Get R4
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R6
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Max
+					Set V1
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Max
+					Set V2
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V3
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Max
+					Set V3
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Max
+					Set V4
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V5
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Max
+					Set V5
+					Get V6
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Max
+					Set V6
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V7
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Max
+					Set V7
+					Get V8
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Max
+					Set V8
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V2
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V3
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V4
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V5
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V6
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V7
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V8
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V1
+			// acc1 is V2
+			Get V0
+			Set V1
+			Get V0
+			Set V2
+			I64Load taps+24(FP)
+			Set R4
+			I64Load nt+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					Get R4
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R6
+					Get V1
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Max
+					Set V1
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Max
+					Set V2
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V1
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V2
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func MeanLanes(y, x *float32, step int, taps *int32, nt, n int, count float32)
+TEXT ·MeanLanes(SB), NOSPLIT, $0-52
+	// zero is V0
+	// count is V1
+	F32Load count+48(FP)
+	F32x4Splat
+	Set V1
+	V128Const $0, $0
+	Set V0
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// step is R2
+	// n is R3
+	I64Load n+40(FP)
+	Set R3
+	// tap is R4
+	// left is R5
+	// at is R6
+	I64Load step+16(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V2
+			// acc1 is V3
+			// acc2 is V4
+			// acc3 is V5
+			// acc4 is V6
+			// acc5 is V7
+			// acc6 is V8
+			// acc7 is V9
+			Get V0
+			Set V2
+			Get V0
+			Set V3
+			Get V0
+			Set V4
+			Get V0
+			Set V5
+			Get V0
+			Set V6
+			Get V0
+			Set V7
+			Get V0
+			Set V8
+			Get V0
+			Set V9
+			I64Load taps+24(FP)
+			Set R4
+			I64Load nt+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					Get R4
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R6
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V2
+					Get V3
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Add
+					Set V3
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V4
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V4
+					Get V5
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Add
+					Set V5
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V6
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V6
+					Get V7
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Add
+					Set V7
+					Get R6
+					Get R2
+					I64Add
+					Set R6
+					Get V8
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V8
+					Get V9
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Add
+					Set V9
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V2
+			Get V1
+			F32x4Div
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V3
+			Get V1
+			F32x4Div
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V4
+			Get V1
+			F32x4Div
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V1
+			F32x4Div
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V1
+			F32x4Div
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V1
+			F32x4Div
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V1
+			F32x4Div
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V1
+			F32x4Div
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V2
+			// acc1 is V3
+			Get V0
+			Set V2
+			Get V0
+			Set V3
+			I64Load taps+24(FP)
+			Set R4
+			I64Load nt+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					Get R4
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R6
+					Get V2
+					Get R6
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V2
+					Get V3
+					Get R6
+					I32WrapI64
+					V128Load $16
+					F32x4Add
+					Set V3
+					Get R4
+					I64Const $4
+					I64Add
+					Set R4
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V2
+			Get V1
+			F32x4Div
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V3
+			Get V1
+			F32x4Div
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			Get R2
+			I64Add
+			Set R1
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func LaneMeans(y, x *float32, blocks, pixels int)
+TEXT ·LaneMeans(SB), NOSPLIT, $0-32
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// blocks is R2
+	I64Load blocks+16(FP)
+	Set R2
+	// left is R3
+	// n is R4
+	// part0 is V0
+	// part1 is V1
+	// part2 is V2
+	// part3 is V3
+	// part4 is V4
+	// part5 is V5
+	// part6 is V6
+	// part7 is V7
+	// total0 is V8
+	// total1 is V9
+	// total2 is V10
+	// total3 is V11
+	// count is V12
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			V128Const $0, $0
+			Set V8
+			V128Const $0, $0
+			Set V9
+			V128Const $0, $0
+			Set V10
+			V128Const $0, $0
+			Set V11
+			I64Load pixels+24(FP)
+			Set R3
+			Get R3
+			I64Const $0
+			I64GtS
+			If
+				Loop
+					V128Const $0, $0
+					Set V0
+					V128Const $0, $0
+					Set V1
+					V128Const $0, $0
+					Set V2
+					V128Const $0, $0
+					Set V3
+					V128Const $0, $0
+					Set V4
+					V128Const $0, $0
+					Set V5
+					V128Const $0, $0
+					Set V6
+					V128Const $0, $0
+					Set V7
+					Get R3
+					I64Const $128
+					Get R3
+					I64Const $128
+					I64LtS
+					Select
+					Set R4
+					Get R3
+					Get R4
+					I64Sub
+					Set R3
+					Get R4
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get V0
+							Get R1
+							I32WrapI64
+							V128Load $0
+							F32x4Add
+							Set V0
+							Get V1
+							Get R1
+							I32WrapI64
+							V128Load $16
+							F32x4Add
+							Set V1
+							Get V2
+							Get R1
+							I32WrapI64
+							V128Load $32
+							F32x4Add
+							Set V2
+							Get V3
+							Get R1
+							I32WrapI64
+							V128Load $48
+							F32x4Add
+							Set V3
+							Get V4
+							Get R1
+							I32WrapI64
+							V128Load $64
+							F32x4Add
+							Set V4
+							Get V5
+							Get R1
+							I32WrapI64
+							V128Load $80
+							F32x4Add
+							Set V5
+							Get V6
+							Get R1
+							I32WrapI64
+							V128Load $96
+							F32x4Add
+							Set V6
+							Get V7
+							Get R1
+							I32WrapI64
+							V128Load $112
+							F32x4Add
+							Set V7
+							Get R1
+							I64Const $128
+							I64Add
+							Set R1
+							Get R4
+							I64Const $-4
+							I64Add
+							Set R4
+							Get R4
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R4
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get V0
+							Get R1
+							I32WrapI64
+							V128Load $0
+							F32x4Add
+							Set V0
+							Get V1
+							Get R1
+							I32WrapI64
+							V128Load $16
+							F32x4Add
+							Set V1
+							Get R1
+							I64Const $32
+							I64Add
+							Set R1
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+							Get R4
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get V0
+					Get V2
+					F32x4Add
+					Get V4
+					Get V6
+					F32x4Add
+					F32x4Add
+					Set V0
+					Get V8
+					Get V0
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V8
+					Get V9
+					Get V0
+					V128Const $1084818905618843912, $1084818905618843912
+					I8x16Swizzle
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V9
+					Get V1
+					Get V3
+					F32x4Add
+					Get V5
+					Get V7
+					F32x4Add
+					F32x4Add
+					Set V1
+					Get V10
+					Get V1
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V10
+					Get V11
+					Get V1
+					V128Const $1084818905618843912, $1084818905618843912
+					I8x16Swizzle
+					F64x2PromoteLowF32x4
+					F64x2Add
+					Set V11
+					Get R3
+					I64Const $0
+					I64GtS
+					BrIf $0
+				End
+			End
+			I64Load pixels+24(FP)
+			F64ConvertI64S
+			F64x2Splat
+			Set V12
+			Get V8
+			Get V12
+			F64x2Div
+			F32x4DemoteF64x2Zero
+			Set V8
+			Get R0
+			I32WrapI64
+			Get V8
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get V9
+			Get V12
+			F64x2Div
+			F32x4DemoteF64x2Zero
+			Set V9
+			Get R0
+			I32WrapI64
+			Get V9
+			F64x2ExtractLane $0, $0
+			F64Store $0, $8
+			Get V10
+			Get V12
+			F64x2Div
+			F32x4DemoteF64x2Zero
+			Set V10
+			Get R0
+			I32WrapI64
+			Get V10
+			F64x2ExtractLane $0, $0
+			F64Store $0, $16
+			Get V11
+			Get V12
+			F64x2Div
+			F32x4DemoteF64x2Zero
+			Set V11
+			Get R0
+			I32WrapI64
+			Get V11
+			F64x2ExtractLane $0, $0
+			F64Store $0, $24
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func MulLanes(y, x, by *float32, n int)
+TEXT ·MulLanes(SB), NOSPLIT, $0-32
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+24(FP)
+	Set R2
+	// by0 is V0
+	// by1 is V1
+	I64Load by+16(FP)
+	I32WrapI64
+	V128Load $0
+	Set V0
+	I64Load by+16(FP)
+	I32WrapI64
+	V128Load $16
+	Set V1
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get V1
+			F32x4Mul
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $32
+			Get V0
+			F32x4Mul
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $48
+			Get V1
+			F32x4Mul
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $64
+			Get V0
+			F32x4Mul
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $80
+			Get V1
+			F32x4Mul
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $96
+			Get V0
+			F32x4Mul
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $112
+			Get V1
+			F32x4Mul
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R1
+			I64Const $128
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get V1
+			F32x4Mul
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func AddLanes(y, x, by *float32, n int)
+TEXT ·AddLanes(SB), NOSPLIT, $0-32
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+24(FP)
+	Set R2
+	// by0 is V0
+	// by1 is V1
+	I64Load by+16(FP)
+	I32WrapI64
+	V128Load $0
+	Set V0
+	I64Load by+16(FP)
+	I32WrapI64
+	V128Load $16
+	Set V1
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Add
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get V1
+			F32x4Add
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $32
+			Get V0
+			F32x4Add
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $48
+			Get V1
+			F32x4Add
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $64
+			Get V0
+			F32x4Add
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $80
+			Get V1
+			F32x4Add
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $96
+			Get V0
+			F32x4Add
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $112
+			Get V1
+			F32x4Add
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R1
+			I64Const $128
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Get V0
+			F32x4Add
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Get V1
+			F32x4Add
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func TileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)
 TEXT ·TileTaps(SB), NOSPLIT, $0-88
 	// y is R0

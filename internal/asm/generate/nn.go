@@ -35,6 +35,7 @@ func layers(file *asm.File) {
 	addPixelRows(file)
 	mixPixels(file)
 	andPixels(file)
+	lanes(file)
 }
 
 // bounds is min(max(v, lo), hi) as Go means it, NaN and the sign of zero
