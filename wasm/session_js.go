@@ -32,8 +32,8 @@ after optimization.`, describe},
 Runs a session. data is a typed array of the input's type (float16 as
 Uint16Array, bool as Uint8Array, int64 as BigInt64Array), or an array of strings.
 States may be left out, and are not among the results.`, run},
-	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms }], totalMs }
-Runs a session and says how long each node took.`, profile},
+	{"profile", `profile(s: session, feeds): { outputs, nodes: [{ name, op, ms, layout }], totalMs }
+Runs a session and says how long each node took, and which of them gave channels in blocks ("blocked").`, profile},
 	{"release", `release(s: session): undefined
 Ends a session and frees its memory.`, release},
 }
@@ -231,6 +231,9 @@ func profile(args []js.Value) (any, error) {
 		v.Set("name", t.Name)
 		v.Set("op", t.Op)
 		v.Set("ms", t.Ms)
+		if t.Blocked {
+			v.Set("layout", "blocked")
+		}
 		return v
 	}))
 	o.Set("totalMs", total)

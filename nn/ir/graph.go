@@ -26,6 +26,9 @@ type Value struct {
 	Dims  []Dim   // as declared
 	Known bool    // Dims is declared (a scalar has Known and no Dims)
 	Const *Tensor // the value itself, when it is known at load
+	// Channels is set by the optimizer for a value in the blocked layout: how many channels it
+	// has. Its dimensions are then [n, blocks, …, 8], with 8 channels of a pixel together.
+	Channels int
 }
 
 // Form is what a value is made of.

@@ -41,6 +41,7 @@ type Call struct {
 	Bytes   int      // of scratch memory
 	Step    Step
 	Draws   bool         // the step gives other numbers at each run: nothing of it is known ahead
+	Apart   bool         // an output that takes an input's memory must share it with no other input
 	Append  uint32       // the set of outputs that are in an input's memory, which has room for what is added (Row.Grows)
 	Wait    int          // the input that ErrNotYet is about
 	Err     error        // of a declaration
@@ -53,6 +54,9 @@ type Call struct {
 	numbers  []int      // for lists of dimensions that last as long as the call
 	given    []*ir.Attr // the node's attributes, by the row's list
 	longs    []int64    // for lists that attributes and operands give
+	plain    []*Spec    // for the inputs as the model has them, where they are blocked
+	shown    [2]Spec
+	shows    int // how many of shown there are; -1 where lists of dimensions are as they are
 }
 
 // Begin makes the call ready for a node: inputs as they are known, the step that it had
@@ -67,7 +71,8 @@ func (c *Call) Begin(n *ir.Node, row *Row, in []*Spec, former Step, store *Store
 			c.Outs[i].Type, c.Outs[i].Host, c.Aliases[i], c.Places[i], c.Spares[i] = ir.Undefined, nil, 0, 0, nil
 		}
 	}
-	c.Bytes, c.Step, c.Draws, c.Append, c.Wait, c.Err = 0, nil, false, 0, 0, nil
+	c.Bytes, c.Step, c.Draws, c.Apart, c.Append, c.Wait, c.Err = 0, nil, false, false, 0, 0, nil
+	c.shows = 0
 	c.numbers, c.longs = c.numbers[:0], c.longs[:0]
 	if len(row.Attrs) == 0 {
 		return
@@ -221,6 +226,11 @@ func (c *Call) Fail(parts ...any) error {
 	head := "graph: " + c.Node.Op
 	if c.Node.Name != "" {
 		head += " " + text.Quote(c.Node.Name)
+	}
+	for i, part := range parts {
+		if dims, ok := part.([]int); ok {
+			parts[i] = c.asInModel(dims)
+		}
 	}
 	return ir.Shape(head, ": ", text.Join(parts...))
 }

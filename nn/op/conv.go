@@ -73,27 +73,32 @@ func checkBias(c *Call, channels int) error {
 	return nil
 }
 
-func planConv(c *Call) error {
-	shape, err := convOperands(c)
-	if err != nil {
-		return err
+// convShapeOf reads the geometry of a convolution.
+func convShapeOf(c *Call) (shape compute.ConvShape, win sliding, err error) {
+	if shape, err = convOperands(c); err != nil {
+		return shape, win, err
 	}
 	x, w := c.In(0).Dims, c.In(1).Dims
 	shape.OutChannels = w[0]
 	if w[1]*shape.Groups != x[1] || shape.OutChannels%shape.Groups != 0 {
-		return c.Fail("weights ", w, " with group ", shape.Groups, " do not fit x ", x)
+		return shape, win, c.Fail("weights ", w, " with group ", shape.Groups, " do not fit x ", x)
 	}
-	if err := checkBias(c, shape.OutChannels); err != nil {
-		return err
+	if err = checkBias(c, shape.OutChannels); err != nil {
+		return shape, win, err
 	}
-	win, err := windowOf(c, x, w[2:])
+	if win, err = windowOf(c, x, w[2:]); err != nil {
+		return shape, win, err
+	}
+	shape.Window, shape.Deep = win.Window, win.deep
+	return shape, win, win.check(c, x[1])
+}
+
+func planConv(c *Call) error {
+	shape, win, err := convShapeOf(c)
 	if err != nil {
 		return err
 	}
-	if err := win.check(c, x[1]); err != nil {
-		return err
-	}
-	shape.Window, shape.Deep = win.Window, win.deep
+	x := c.In(0).Dims
 	oh, ow := shape.OutSize(win.h, win.w)
 	plane := win.deep.Places() * oh * ow
 	if plane == 0 {

@@ -72,19 +72,26 @@ type resizedAxis struct {
 	start, end float64 // the region of interest
 }
 
-// planResize interpolates along one axis after the other.
-func planResize(c *Call) error {
-	r := resizing{mode: c.Str("mode"), coordinates: "asymmetric"}
+// resizingOf reads what is wanted of input 0.
+func resizingOf(c *Call) (r resizing, err error) {
+	r = resizing{mode: c.Str("mode"), coordinates: "asymmetric"}
 	if c.Row.Name == "Resize" && c.Node.Version >= 11 {
 		r.coordinates, r.nearest = c.Str("coordinate_transformation_mode"), c.Str("nearest_mode")
 	}
 	if r.mode != "nearest" {
 		if err := need(c, 0, resizedTypes); err != nil {
-			return err
+			return r, err
 		}
 	}
 	r.antialias = c.Row.Name == "Resize" && c.Int("antialias") != 0
-	if err := r.size(c); err != nil {
+	err = r.size(c)
+	return r, err
+}
+
+// planResize interpolates along one axis after the other.
+func planResize(c *Call) error {
+	r, err := resizingOf(c)
+	if err != nil {
 		return err
 	}
 	dims := c.In(0).Dims
@@ -106,6 +113,12 @@ func planResize(c *Call) error {
 	if r.mode == "nearest" {
 		return resizeNearest(c, &r)
 	}
+	stepPasses(c, &r, dims, out)
+	return nil
+}
+
+// stepPasses sets the step that makes an output of these dimensions of input 0.
+func stepPasses(c *Call, r *resizing, dims, out []int) {
 	s := Into[resize](c)
 	passes, now := s.passes[:0], c.Clone(dims)
 	s.largest = 0
@@ -116,7 +129,7 @@ func planResize(c *Call) error {
 			passes = append(passes, resizePass{})
 		}
 		last := len(passes) - 1
-		changed := passes[last].set(c, &r, axis, now)
+		changed := passes[last].set(c, r, axis, now)
 		now[axis] = out[axis]
 		if !changed {
 			passes = passes[:last]
@@ -135,7 +148,6 @@ func planResize(c *Call) error {
 	if len(passes) > 1 {
 		c.Scratch(s.at + 2*s.size*s.largest)
 	}
-	return nil
 }
 
 // limitsOf is the least and the greatest number of an integer type; of others there are none.
@@ -360,6 +372,36 @@ func (r *resizing) outside(axis int, x float64) bool {
 	return r.coordinates == "tf_crop_and_resize" && (x < 0 || x > float64(r.axes[axis].in-1))
 }
 
+// nearestTo is the index of the element that is nearest to a coordinate.
+func (r *resizing) nearestTo(axis int, x float64) int {
+	i, nearest := 0.0, r.nearest
+	if nearest == "" {
+		nearest = "floor"
+		if r.axes[axis].scale < 1 {
+			nearest = "ceil"
+		}
+	}
+	switch nearest {
+	case "round_prefer_ceil":
+		i = math.Floor(x + 0.5)
+	case "floor":
+		i = math.Floor(x)
+	case "ceil":
+		i = math.Ceil(x)
+	default:
+		i = math.Ceil(x - 0.5)
+	}
+	return int(min(max(i, 0), float64(r.axes[axis].in-1)))
+}
+
+// sourcesOf appends to list the elements that those of an axis of the output are copied from.
+func (r *resizing) sourcesOf(list []int32, axis int) []int32 {
+	for j := range r.axes[axis].out {
+		list = append(list, int32(r.nearestTo(axis, r.coordinate(axis, j))))
+	}
+	return list
+}
+
 func resizeNearest(c *Call, r *resizing) error {
 	dims := c.In(0).Dims
 	steps, sources := rowMajor(c, dims), make([][]int, len(dims))
@@ -374,24 +416,7 @@ func resizeNearest(c *Call, r *resizing) error {
 				}
 				beyond[axis] = append(beyond[axis], j)
 			}
-			i, nearest := 0.0, r.nearest
-			if nearest == "" {
-				nearest = "floor"
-				if r.axes[axis].scale < 1 {
-					nearest = "ceil"
-				}
-			}
-			switch nearest {
-			case "round_prefer_ceil":
-				i = math.Floor(x + 0.5)
-			case "floor":
-				i = math.Floor(x)
-			case "ceil":
-				i = math.Ceil(x)
-			default:
-				i = math.Ceil(x - 0.5)
-			}
-			sources[axis][j] = int(min(max(i, 0), float64(dims[axis]-1))) * steps[axis]
+			sources[axis][j] = r.nearestTo(axis, x) * steps[axis]
 		}
 	}
 	err := stepSources(c, sources)

@@ -29,6 +29,9 @@ var passes = []pass{
 	{"fuse activation", fuseActivation},
 	{"fuse gates", fuseGate},
 	{"fuse residual sums", fuseResidual},
+	{"block convolutions", blockConvs},
+	{"fuse sums with convolutions", fuseConvSums},
+	{"fuse activation behind them", fuseActivation},
 }
 
 // Optimize runs all passes over g, whose constant nodes have been evaluated.

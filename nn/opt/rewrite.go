@@ -11,6 +11,7 @@ type rewriter struct {
 	pinned   map[*ir.Value]bool       // graph outputs, and what bodies of control flow refer to
 	dead     map[*ir.Node]bool
 	ranks    map[*ir.Value]int
+	planes   map[*ir.Value]*plane // of values in the blocked layout
 }
 
 func newRewriter(g *ir.Graph) *rewriter {

@@ -115,7 +115,7 @@ func (n *node) allows(o, j int) bool {
 		}
 	}
 	for k, other := range n.places {
-		if k != j && other != nil && other.buf != nil && other.buf.root() == b && !ir.SameDims(other.spec.Dims, in.spec.Dims) {
+		if k != j && other != nil && other.buf != nil && other.buf.root() == b && (n.apart || !ir.SameDims(other.spec.Dims, in.spec.Dims)) {
 			return false
 		}
 	}

@@ -80,6 +80,7 @@ type node struct {
 	args     op.Args
 	scratch  *buffer
 	inPlace  []uint32
+	apart    bool
 	shared   []int8    // by output: the input whose memory it has, or -1
 	read     []*buffer // of the inputs, when memory was laid out
 	known    int       // bytes of values that were computed while planning it

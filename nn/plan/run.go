@@ -155,7 +155,18 @@ func (p *Plan) done(err error) {
 // StepTime is one step of a profiled run.
 type StepTime struct {
 	Name, Op string
+	Blocked  bool // its results have their channels in blocks
 	Ms       float64
+}
+
+// blocked says that a node's results are in the blocked layout.
+func (n *node) blocked() bool {
+	for _, v := range n.node.Outputs {
+		if v != nil && v.Channels > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Exec runs the steps. With a clock, in milliseconds, it gives the time that each took.
@@ -220,7 +231,7 @@ func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 				p.running = n
 				start := now()
 				n.step.Run(&n.args)
-				times = append(times, StepTime{n.node.Name, n.node.Op, now() - start})
+				times = append(times, StepTime{n.node.Name, n.node.Op, n.blocked(), now() - start})
 			}
 		}
 		if s.last {

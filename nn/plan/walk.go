@@ -353,7 +353,7 @@ func (p *Plan) finish(n *node, c *op.Call) error {
 		return nil
 	}
 	n.args.In, n.args.Out = tensors(n.args.In, n.places), tensors(n.args.Out, n.outs)
-	n.inPlace = append(n.inPlace[:0], c.Places...)
+	n.inPlace, n.apart = append(n.inPlace[:0], c.Places...), c.Apart
 	for len(n.shared) < len(n.outs) {
 		n.shared = append(n.shared, -1)
 	}
