@@ -8,10 +8,7 @@ import (
 
 // What goes on in the blocked layout beside convolutions: planes of pixels of Lanes channels.
 
-// Blocks is how many blocks so many channels take.
-func LaneBlocks(channels int) int { return (channels + Lanes - 1) / Lanes }
-
-// Block writes planes x [n, channels, pixels] as blocks y [n, LaneBlocks(channels), pixels, Lanes].
+// Block writes planes x [n, channels, pixels] as blocks y [n, ChannelBlocks(channels), pixels, Lanes].
 // Channels that are missing become zeros.
 func Block(y, x []float32, n, channels, pixels int) {
 	size := pixels * Lanes
@@ -27,7 +24,7 @@ func Block(y, x []float32, n, channels, pixels int) {
 	}
 }
 
-// Unblock writes blocks x [n, LaneBlocks(channels), pixels, Lanes] as planes y [n, channels, pixels].
+// Unblock writes blocks x [n, ChannelBlocks(channels), pixels, Lanes] as planes y [n, channels, pixels].
 func Unblock(y, x []float32, n, channels, pixels int) {
 	size := pixels * Lanes
 	for range n {
@@ -123,9 +120,9 @@ func GlobalMaxLanes(y, x []float32, blocks, pixels int) {
 }
 
 // ClearLanes sets the channels that are missing in the last of each image's blocks to zero:
-// y is [n, LaneBlocks(channels), pixels, Lanes].
+// y is [n, ChannelBlocks(channels), pixels, Lanes].
 func ClearLanes(y []float32, n, channels, pixels int) {
-	first, size := channels%Lanes, LaneBlocks(channels)*pixels*Lanes
+	first, size := channels%Lanes, ChannelBlocks(channels)*pixels*Lanes
 	if first == 0 {
 		return
 	}

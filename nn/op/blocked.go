@@ -82,7 +82,7 @@ func (c *Call) asInModel(dims []int) []int {
 func outBlocked(c *Call, dims []int) {
 	out := c.list(len(dims) + 1)
 	copy(out, dims)
-	out[1], out[len(dims)] = compute.LaneBlocks(dims[1]), compute.Lanes
+	out[1], out[len(dims)] = compute.ChannelBlocks(dims[1]), compute.Lanes
 	if !Sane(out, ir.Float32, c.maxBytes) {
 		c.Err = c.fail("output 0 would have dimensions @, with channels in blocks of % more than the session's limit of % bytes", dims, compute.Lanes, c.maxBytes)
 		out = c.Dims(len(out))
@@ -172,7 +172,7 @@ func planBlockedConv(c *Call) error {
 		return err
 	}
 	if !planes {
-		if err := win.check(c, compute.LaneBlocks(shape.InChannels)*compute.Lanes); err != nil {
+		if err := win.check(c, compute.ChannelBlocks(shape.InChannels)*compute.Lanes); err != nil {
 			return err
 		}
 	}
@@ -197,7 +197,11 @@ func planBlockedConv(c *Call) error {
 	s.images, s.h, s.w = x[0], win.h, win.w
 	packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.BlockedConv {
 		w, bias := weightsOf(c)
-		return compute.PackBlockedConv(shape, w.Float32s(), bias, clampOf(c.Node), planes)
+		p := compute.PackBlockedConv(shape, w.Float32s(), bias, clampOf(c.Node), planes, kept && w.Sole)
+		if p.Over() {
+			w.Take()
+		}
+		return p
 	})
 	s.conv, _ = packed.With(shape)
 	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
@@ -242,7 +246,7 @@ type blockedPool struct {
 }
 
 func (s *blockedPool) Run(a *Args) {
-	y, x, scratch, blocks := a.Out[0].Float32s(), a.In[0].Float32s(), slab.View[float32](a.Scratch), s.images*compute.LaneBlocks(s.channels)
+	y, x, scratch, blocks := a.Out[0].Float32s(), a.In[0].Float32s(), slab.View[float32](a.Scratch), s.images*compute.ChannelBlocks(s.channels)
 	if !s.largest {
 		s.pool.AverageLanes(y, x, blocks, s.h, s.w, scratch)
 		return
@@ -272,7 +276,7 @@ type blockedGlobal struct {
 
 func (s *blockedGlobal) Run(a *Args) {
 	y := a.Out[0].Float32s()
-	s.f(y, a.In[0].Float32s(), s.images*compute.LaneBlocks(s.channels), s.pixels)
+	s.f(y, a.In[0].Float32s(), s.images*compute.ChannelBlocks(s.channels), s.pixels)
 	if s.pixels == 0 { // of nothing the mean is NaN, the maximum -Inf
 		compute.ClearLanes(y, s.images, s.channels, 1)
 	}

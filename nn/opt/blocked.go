@@ -419,7 +419,7 @@ func laneConstant(name string, values []float32, f *fact, fill float32) *ir.Valu
 	for i := range dims {
 		dims[i] = 1
 	}
-	dims[1], dims[f.rank] = compute.LaneBlocks(f.channels), compute.Lanes
+	dims[1], dims[f.rank] = compute.ChannelBlocks(f.channels), compute.Lanes
 	list := make([]float32, dims[1]*compute.Lanes)
 	for i := range list {
 		list[i] = fill
@@ -712,7 +712,7 @@ const (
 
 // convGain is what a pixel of a convolution's result gains in blocks.
 func convGain(in, out, groups, taps int, planes bool) float64 {
-	padded := func(n int) float64 { return float64(compute.LaneBlocks(n) * compute.Lanes) }
+	padded := func(n int) float64 { return float64(compute.ChannelBlocks(n) * compute.Lanes) }
 	if groups > 1 && in == groups {
 		ops := 2 * float64(taps)
 		return ops * (float64(out)*nsDeep - padded(out)*nsDeepBlock)
