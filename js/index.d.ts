@@ -593,7 +593,7 @@ export class InferenceSession {
   /** As {@link run}, but at once: for an AudioWorklet, a game loop, a test. Not for sessions in workers.
    *  @throws {UnsupportedError} when the session was created with the option worker, and what run's promise would fail with */
   runSync<Result = Tensor>(feeds: Feeds, fetches?: readonly string[]): Record<string, Result>;
-/** Nodes as executed (after optimization) with the time each took in the latest profiled run. Those with the layout 'blocked' give results with 8
+  /** Nodes as executed (after optimization) with the time each took in the latest profiled run. Those with the layout 'blocked' give results with 8
    *  channels of a pixel together, as convolutions do; Block and Unblock lead into that layout and out of it. Of models whose inputs and outputs are tensors.
    *  Of several workers one runs and measures it. */
   profile(feeds: Feeds): Promise<{ nodes: { name: string; op: string; ms: number; layout?: 'blocked' }[]; totalMs: number }>;
