@@ -25,6 +25,7 @@ type BlockedConv struct {
 	panels    []float32 // by block of the result: [blocks of x][taps][8 of x][8]; [channels of x][taps][8] of planes; [taps][8] depthwise
 	bias      []float32 // filled up to blocks, and then zeros for 8 more
 	over      bool
+	Apply     Function // to what is clamped
 }
 
 const (
@@ -247,6 +248,7 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 			// A pixel: the weights are a right operand, and there is no more to read of x.
 			lo, hi := c.clamp.bounds()
 			kernel.GemmRow(kernel.Ptr(yi), kernel.Ptr(xi), 1, kernel.Ptr(c.panels), c.panelLen(), len(xi), blocks, kernel.StartCol, kernel.Ptr(c.bias), lo, hi)
+			c.Apply.To(yi)
 		default:
 			if !l.direct {
 				l.spread(s.Window, padded, xi, nplanes, h, w)
@@ -297,6 +299,7 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 				}
 				start, bias = out, none
 			}
+			c.Apply.To(out)
 		}
 	}
 }
@@ -343,10 +346,11 @@ func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh,
 		weights, bias := c.panels[b*per:][:per], c.bias[b*Lanes:][:Lanes]
 		if window != nil {
 			window(kernel.Ptr(out), kernel.Ptr(in), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(weights), oh, ow, kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
-			continue
+		} else {
+			kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), len(pix), kernel.Ptr(taps), len(taps),
+				kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
 		}
-		kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), len(pix), kernel.Ptr(taps), len(taps),
-			kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+		c.Apply.To(out)
 	}
 }
 

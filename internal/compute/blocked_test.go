@@ -130,3 +130,19 @@ func TestBlockedConvOfInfinity(t *testing.T) {
 	PackBlockedConv(s, []float32{1, 2, -1}, nil, ReLU6, true, false).Run(y, x, nil, 1, 1, 1, make([]float32, 8))
 	assert.Equal(t, []float32{6, 6, 0, 0, 0, 0, 0, 0}, y)
 }
+
+// A function is applied to each element once, whatever the way through the kernels.
+func TestBlockedConvApplies(t *testing.T) {
+	for _, c := range []struct{ in, out, groups, k, h, w int }{{8, 16, 1, 3, 9, 9}, {16, 8, 1, 1, 1, 1}, {8, 8, 8, 3, 7, 7}, {8, 8, 8, 7, 8, 8}, {600, 8, 1, 1, 40, 40}} {
+		s := ConvShape{Window: Window{c.k, c.k, 1, 1, 1, 1, c.k / 2, c.k / 2, c.k / 2, c.k / 2}, InChannels: c.in, OutChannels: c.out, Groups: c.groups}
+		r := testkit.Rand(uint64(c.in))
+		weights, x := testkit.Normal(r, c.out*c.in/c.groups*c.k*c.k, 0, 1), testkit.Normal(r, c.in*c.h*c.w, 0, 1)
+		conv := PackBlockedConv(s, weights, nil, NoClamp, false, false)
+		y, applied, scratch := make([]float32, c.out*c.h*c.w), make([]float32, c.out*c.h*c.w), make([]float32, conv.ScratchLen(c.h, c.w))
+		conv.Run(y, x, nil, 1, c.h, c.w, scratch)
+		conv.Apply = Function{F: HardSwish, A: 0.25, B: 0.5}
+		conv.Run(applied, x, nil, 1, c.h, c.w, scratch)
+		HardSwish(y, y, 0.25, 0.5)
+		testkit.SameBits(t, y, applied, "%+v", c)
+	}
+}

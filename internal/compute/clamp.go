@@ -13,6 +13,20 @@ var (
 	ReLU6   = Clamp{0, 6}
 )
 
+// Function is applied to a result where it still is in a cache: F(y, y, A, B). The zero value
+// leaves the result as it is.
+type Function struct {
+	F    func(y, x []float32, a, b float32)
+	A, B float32
+}
+
+// To applies f to y.
+func (f Function) To(y []float32) {
+	if f.F != nil {
+		f.F(y, y, f.A, f.B)
+	}
+}
+
 // bounds returns the limits that the kernels take.
 func (c Clamp) bounds() (lo, hi float32) {
 	if c.Lo == 0 && c.Hi == 0 { // NoClamp

@@ -30,7 +30,8 @@ type Conv struct {
 	path   int
 	panels []float32 // by group: panels [K][4] of its output channels
 	bias   []float32
-	over   bool // panels are where the weights were
+	over   bool     // panels are where the weights were
+	Apply  Function // to what is clamped
 }
 
 const (
@@ -203,7 +204,9 @@ func (c *Conv) multiply(y, x []float32, l *lattice, oh, ow int, scratch []float3
 			}
 		}
 		p.a, p.bias = c.panels[g*size:][:size], c.bias[g*og:][:og]
-		p.run(y[g*og*pixels:][:og*pixels], &b, &mem)
+		out := y[g*og*pixels:][:og*pixels]
+		p.run(out, &b, &mem)
+		c.Apply.To(out)
 	}
 }
 
@@ -228,6 +231,7 @@ func (c *Conv) depthwise(y, x []float32, l *lattice, oh, ow int, scratch []float
 				kernel.Depthwise(kernel.Ptr(y[(o*places+p)*oh*ow:][:oh*ow]), ow, kernel.Ptr(in[l.planeAt(p):]), l.rowStep(), kernel.Ptr(taps),
 					kernel.Ptr(c.panels[o*k:][:k]), k, oh, ow, c.bias[o], lo, hi)
 			}
+			c.Apply.To(y[o*places*oh*ow:][:places*oh*ow])
 		}
 	}
 }

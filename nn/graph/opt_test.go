@@ -298,6 +298,29 @@ func TestFuseActivations(t *testing.T) {
 		{"conv relu", func(s *sketch) *ir.Value { return s.node("Relu", nil, conv(s)) }, "Conv"},
 		{"conv clip", func(s *sketch) *ir.Value { return s.node("Clip", nil, conv(s), number(-1), number(2)) }, "Conv"},
 		{"conv clip above only", func(s *sketch) *ir.Value { return s.node("Clip", nil, conv(s), nil, number(2)) }, "Conv"},
+		{"conv hardswish", func(s *sketch) *ir.Value { return s.node("HardSwish", nil, conv(s)) }, "Conv"},
+		{"conv sigmoid", func(s *sketch) *ir.Value { return s.node("Sigmoid", nil, conv(s)) }, "Conv"},
+		{"conv tanh", func(s *sketch) *ir.Value { return s.node("Tanh", nil, conv(s)) }, "Conv"},
+		{"conv hardsigmoid", func(s *sketch) *ir.Value {
+			return s.node("HardSigmoid", map[string]*ir.Attr{"alpha": floatAttr(0.3)}, conv(s))
+		}, "Conv"},
+		{"conv leaky", func(s *sketch) *ir.Value {
+			return s.node("LeakyRelu", map[string]*ir.Attr{"alpha": floatAttr(0.3)}, conv(s))
+		}, "Conv"},
+		{"conv silu", func(s *sketch) *ir.Value {
+			x := conv(s)
+			return s.node("Mul", nil, x, s.node("Sigmoid", nil, x))
+		}, "Conv"},
+		{"conv gelu", func(s *sketch) *ir.Value { return s.node("Gelu", nil, conv(s)) }, "Conv"},
+		{"conv gelu by tanh", func(s *sketch) *ir.Value {
+			return s.node("Gelu", map[string]*ir.Attr{"approximate": {Kind: ir.AttrString, S: "tanh"}}, conv(s))
+		}, "Conv"},
+		{"conv relu sigmoid", func(s *sketch) *ir.Value { return s.node("Sigmoid", nil, s.node("Relu", nil, conv(s))) }, "Conv Sigmoid"},
+		{"conv sigmoid relu", func(s *sketch) *ir.Value { return s.node("Relu", nil, s.node("Sigmoid", nil, conv(s))) }, "Conv Relu"},
+		{"conv sigmoid, and its sum", func(s *sketch) *ir.Value {
+			x := conv(s)
+			return s.node("Add", nil, x, s.node("Sigmoid", nil, x))
+		}, "Add Conv Sigmoid"},
 		{"conv relu relu", func(s *sketch) *ir.Value { return s.node("Relu", nil, s.node("Relu", nil, conv(s))) }, "Conv Relu"},
 		{"conv with computed clip", func(s *sketch) *ir.Value { return s.node("Clip", nil, conv(s), s.input()) }, "Clip Conv"},
 		{"conv clip upside down", func(s *sketch) *ir.Value {

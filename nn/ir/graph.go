@@ -67,8 +67,16 @@ type Node struct {
 	Inputs  []*Value
 	Outputs []*Value
 	Attrs   map[string]*Attr
-	Wide    bool   // set by the optimizer: constants may give the result more elements than input 0 has
-	Clamp   *Clamp // what the optimizer lets the node do to its result; no file says it
+	Wide    bool // set by the optimizer: constants may give the result more elements than input 0 has
+	// What the optimizer lets the node do to its result, one of these at most; no file says it.
+	Clamp *Clamp
+	Apply *Function
+}
+
+// Function is an elementwise operator that a node applies to its result.
+type Function struct {
+	Op   string  // HardSwish, HardSigmoid, LeakyRelu, Sigmoid, Tanh, Silu, Gelu, or GeluTanh
+	A, B float32 // alpha and beta, of those that have them
 }
 
 // Clamp bounds a result: y = min(max(y, Lo), Hi).

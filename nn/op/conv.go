@@ -17,7 +17,7 @@ var convRows = []Row{{
 	Name: "Conv", Since: 1, Changes: []int{11, 22},
 	In: convIn, Out: convOut,
 	Attrs: []Attr{autoPad, dilations, group, kernelShape, windowPads, strides},
-	Rank:  secondRank, Fuses: FusesClamp,
+	Rank:  secondRank, Fuses: FusesFunction,
 	Plan: planConv,
 }, {
 	Name: "ConvTranspose", Since: 1, Changes: []int{11, 22},
@@ -35,6 +35,38 @@ func clampOf(n *ir.Node) compute.Clamp {
 	}
 	return compute.Clamp{Lo: n.Clamp.Lo, Hi: n.Clamp.Hi}
 }
+
+// functionOf is what the optimizer lets the node apply to its result.
+func functionOf(n *ir.Node) compute.Function {
+	f := n.Apply
+	if f == nil {
+		return compute.Function{}
+	}
+	switch f.Op {
+	case "HardSwish":
+		return compute.Function{F: compute.HardSwish, A: f.A, B: f.B}
+	case "HardSigmoid":
+		return compute.Function{F: compute.HardSigmoid, A: f.A, B: f.B}
+	case "LeakyRelu":
+		return compute.Function{F: leakyOf, A: f.A}
+	case "Sigmoid":
+		return compute.Function{F: sigmoidOf}
+	case "Tanh":
+		return compute.Function{F: tanhOf}
+	case "Silu":
+		return compute.Function{F: siluOf}
+	case "Gelu":
+		return compute.Function{F: geluOf}
+	}
+	return compute.Function{F: geluTanhOf}
+}
+
+func leakyOf(y, x []float32, a, _ float32)    { compute.LeakyRelu(y, x, a) }
+func sigmoidOf(y, x []float32, _, _ float32)  { compute.Sigmoid(y, x) }
+func tanhOf(y, x []float32, _, _ float32)     { compute.Tanh(y, x) }
+func siluOf(y, x []float32, _, _ float32)     { compute.Silu(y, x) }
+func geluOf(y, x []float32, _, _ float32)     { compute.Gelu(y, x) }
+func geluTanhOf(y, x []float32, _, _ float32) { compute.GeluTanh(y, x) }
 
 // convOperands checks what convolutions and transposed ones have in common.
 func convOperands(c *Call) (s compute.ConvShape, err error) {
@@ -133,6 +165,7 @@ func planConv(c *Call) error {
 		}
 		s.conv, s.repack = own, true
 	}
+	s.conv.Apply = functionOf(c.Node)
 	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
 	return nil
 }
@@ -176,12 +209,13 @@ func optional(a *Args, i int) []float32 {
 
 // biasOnly plans a convolution without products.
 func biasOnly(c *Call, images, channels, plane int) {
-	*Into[bias](c) = bias{images: images, channels: channels, plane: plane, clamp: clampOf(c.Node)}
+	*Into[bias](c) = bias{images: images, channels: channels, plane: plane, clamp: clampOf(c.Node), apply: functionOf(c.Node)}
 }
 
 type bias struct {
 	images, channels, plane int
 	clamp                   compute.Clamp
+	apply                   compute.Function
 }
 
 func (s *bias) Run(a *Args) {
@@ -199,6 +233,7 @@ func (s *bias) Run(a *Args) {
 			plane[k] = v
 		}
 	}
+	s.apply.To(y)
 }
 
 // planConvTranspose: y has (size−1)·stride + (kernel−1)·dilation + 1 +

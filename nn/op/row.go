@@ -145,9 +145,10 @@ type Attr struct {
 type Fuses uint8
 
 const (
-	FusesNone  Fuses = iota
-	FusesRelu        // max(y, 0), and min(max(y, 0), 6)
-	FusesClamp       // any bounds
+	FusesNone     Fuses = iota
+	FusesRelu           // max(y, 0), and min(max(y, 0), 6)
+	FusesClamp          // any bounds
+	FusesFunction       // these, and the functions that ir.Function lists
 )
 
 // Types is a set of element types.

@@ -143,12 +143,8 @@ func fuseActivation(r *rewriter) {
 			return
 		}
 		x := n.In(0)
-		p := r.producer[x]
-		if p == nil || x.Type != ir.Float32 || p.Outputs[0] != x || !r.private(x, 1) || p.Clamp != nil || op.Trains(p) {
-			return
-		}
-		row := op.Find(p.Key())
-		if row == nil || row.Fuses == op.FusesNone {
+		p, row := r.fuses(x)
+		if p == nil || row.Fuses == op.FusesNone {
 			return
 		}
 		lo, hi := float32(0), float32(math.Inf(1))
@@ -164,12 +160,69 @@ func fuseActivation(r *rewriter) {
 		if row.Fuses == op.FusesRelu && (lo != 0 || hi != 6 && !math.IsInf(float64(hi), 1)) {
 			return
 		}
-		for _, v := range p.Outputs[1:] {
-			if v != nil {
-				return
-			}
-		}
 		p.Clamp = &ir.Clamp{Lo: lo, Hi: hi}
 		r.absorb(p, n)
 	})
+}
+
+// fuses is the node that computes x, and its operator's row, where what is done to x next can
+// be done by the node itself.
+func (r *rewriter) fuses(x *ir.Value) (*ir.Node, *op.Row) {
+	p := r.producer[x]
+	if p == nil || x.Type != ir.Float32 || p.Outputs[0] != x || !r.private(x, 1) || p.Clamp != nil || p.Apply != nil || op.Trains(p) {
+		return nil, nil
+	}
+	for _, v := range p.Outputs[1:] {
+		if v != nil {
+			return nil, nil
+		}
+	}
+	row := op.Find(p.Key())
+	if row == nil {
+		return nil, nil
+	}
+	return p, row
+}
+
+// fuseFunction lets a node apply a function to what it writes, while that is in a cache, where
+// its operator's row says that it can: HardSwish, HardSigmoid, LeakyRelu, Sigmoid, Tanh, Silu
+// or Gelu behind it becomes its Apply.
+//
+// Left alone: what fuseActivation leaves alone too, and a result that is clamped.
+func fuseFunction(r *rewriter) {
+	r.each(func(n *ir.Node) {
+		f := functionOf(n)
+		if f == nil {
+			return
+		}
+		p, row := r.fuses(n.In(0))
+		if p == nil || row.Fuses != op.FusesFunction {
+			return
+		}
+		p.Apply = f
+		r.absorb(p, n)
+	})
+}
+
+// functionOf is what a node computes of each element of its only input, or nil.
+func functionOf(n *ir.Node) *ir.Function {
+	switch {
+	case n.Op == "Silu" && n.Domain == ir.Internal:
+		return &ir.Function{Op: n.Op}
+	case n.Domain != "":
+	case n.Op == "Sigmoid", n.Op == "Tanh":
+		return &ir.Function{Op: n.Op}
+	case n.Op == "Gelu":
+		if a := n.Attrs["approximate"]; a != nil && a.S == "tanh" {
+			return &ir.Function{Op: "GeluTanh"}
+		}
+		return &ir.Function{Op: n.Op}
+	case n.Op == "HardSwish":
+		return &ir.Function{Op: n.Op, A: 1.0 / 6, B: 0.5}
+	case n.Op == "HardSigmoid":
+		return &ir.Function{Op: n.Op, A: n.Float("alpha", 0.2), B: n.Float("beta", 0.5)}
+	case n.Op == "LeakyRelu":
+		return &ir.Function{Op: n.Op, A: n.Float("alpha", 0.01)}
+	}
+	return nil
 }

@@ -27,6 +27,7 @@ var passes = []pass{
 	{"fold affine", foldAffine},
 	{"fuse bias", fuseBias},
 	{"fuse activation", fuseActivation},
+	{"fuse function", fuseFunction},
 	{"fuse gates", fuseGate},
 	{"fuse residual sums", fuseResidual},
 	{"block convolutions", blockConvs},
