@@ -112,6 +112,13 @@ func GeluTanh(y, x []float32) {
 	}
 }
 
+// mapN runs kernel.MapN.
+func mapN(y, x []float32, how int, alpha, beta float32) {
+	if len(x) > 0 {
+		kernel.MapN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), how, alpha, beta)
+	}
+}
+
 // Map computes f of each element, in Go: for functions too rare for a kernel.
 func Map(y, x []float32, f func(float32) float32) {
 	y = y[:len(x)]
@@ -120,101 +127,79 @@ func Map(y, x []float32, f func(float32) float32) {
 	}
 }
 
-// wide makes a float32 function of one of package math's.
-func wide(f func(float64) float64) func(float32) float32 {
-	return func(v float32) float32 { return float32(f(float64(v))) }
-}
-
-// Log computes the natural logarithm.
-func Log(y, x []float32) { Map(y, x, LogOf) }
-
-// LogOf is the natural logarithm of one element.
-func LogOf(v float32) float32 { return float32(math.Log(float64(v))) }
-
-// Floor rounds down.
-func Floor(y, x []float32) { Map(y, x, wide(math.Floor)) }
-
-// Ceil rounds up.
-func Ceil(y, x []float32) { Map(y, x, wide(math.Ceil)) }
-
-// Round rounds to the nearest integer, halves to even.
-func Round(y, x []float32) { Map(y, x, wide(math.RoundToEven)) }
-
-// Sin computes the sine.
-func Sin(y, x []float32) { Map(y, x, wide(math.Sin)) }
-
-// Cos computes the cosine.
-func Cos(y, x []float32) { Map(y, x, wide(math.Cos)) }
-
-// Reciprocal computes 1/x.
-func Reciprocal(y, x []float32) { Map(y, x, func(v float32) float32 { return 1 / v }) }
-
-// Sign computes −1, 0 or 1; NaN stays.
-func Sign(y, x []float32) {
-	Map(y, x, func(v float32) float32 {
-		switch {
-		case v > 0:
-			return 1
-		case v < 0:
-			return -1
-		}
-		return v
-	})
-}
-
-// Softplus computes log(1 + eˣ).
-func Softplus(y, x []float32) { Map(y, x, softplusOf) }
-
-func softplusOf(v float32) float32 {
-	w := float64(v)
-	return float32(math.Max(w, 0) + math.Log1p(math.Exp(-math.Abs(w))))
-}
-
-// Softsign computes x/(1 + |x|).
-func Softsign(y, x []float32) {
-	Map(y, x, func(v float32) float32 { return v / (1 + kernel.AbsOf(v)) })
-}
-
-// Mish computes x·tanh(Softplus(x)).
-func Mish(y, x []float32) {
-	Map(y, x, func(v float32) float32 { return v * kernel.TanhOf(softplusOf(v)) })
-}
-
-// Elu computes x for x ≥ 0, alpha·(eˣ − 1) below.
-func Elu(y, x []float32, alpha float32) { Selu(y, x, alpha, 1) }
-
-// Selu computes gamma·Elu(x).
-func Selu(y, x []float32, alpha, gamma float32) {
+// wide computes one of package math's functions.
+func wide(y, x []float32, f func(float64) float64) {
 	y = y[:len(x)]
 	for i, v := range x {
-		if v < 0 {
-			v = float32(float64(alpha) * math.Expm1(float64(v)))
-		}
-		y[i] = gamma * v
+		y[i] = float32(f(float64(v)))
 	}
 }
 
+// Log computes the natural logarithm.
+func Log(y, x []float32) {
+	if len(x) > 0 {
+		kernel.LogN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
+	}
+}
+
+// Floor rounds down.
+func Floor(y, x []float32) { mapN(y, x, kernel.MapFloor, 0, 0) }
+
+// Ceil rounds up.
+func Ceil(y, x []float32) { mapN(y, x, kernel.MapCeil, 0, 0) }
+
+// Round rounds to the nearest integer, halves to even.
+func Round(y, x []float32) { mapN(y, x, kernel.MapRound, 0, 0) }
+
+// Sin computes the sine.
+func Sin(y, x []float32) { wide(y, x, math.Sin) }
+
+// Cos computes the cosine.
+func Cos(y, x []float32) { wide(y, x, math.Cos) }
+
+// Reciprocal computes 1/x.
+func Reciprocal(y, x []float32) { mapN(y, x, kernel.MapInverse, 0, 0) }
+
+// Sign computes −1, 0 or 1; NaN stays.
+func Sign(y, x []float32) { mapN(y, x, kernel.MapSign, 0, 0) }
+
+// Softplus computes log(1 + eˣ).
+func Softplus(y, x []float32) {
+	if len(x) > 0 {
+		kernel.SoftplusN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
+	}
+}
+
+// Softsign computes x/(1 + |x|).
+func Softsign(y, x []float32) { mapN(y, x, kernel.MapSoftsign, 0, 0) }
+
+// Mish computes x·tanh(Softplus(x)).
+func Mish(y, x []float32) {
+	if len(x) > 0 {
+		kernel.MishN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x))
+	}
+}
+
+// Elu computes x for x ≥ 0, alpha·(eˣ − 1) below.
+func Elu(y, x []float32, alpha float32) { eluN(y, x, 1, alpha, 1) }
+
+// Selu computes gamma·Elu(x).
+func Selu(y, x []float32, alpha, gamma float32) { eluN(y, x, 1, alpha, gamma) }
+
 // Celu computes max(x, 0) + min(0, alpha·(e^(x/alpha) − 1)).
-func Celu(y, x []float32, alpha float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		if v < 0 {
-			v = float32(float64(alpha) * math.Expm1(float64(v)/float64(alpha)))
-		}
-		y[i] = v
+func Celu(y, x []float32, alpha float32) { eluN(y, x, alpha, alpha, 1) }
+
+func eluN(y, x []float32, divisor, alpha, gamma float32) {
+	if len(x) > 0 {
+		kernel.EluN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), divisor, alpha, gamma)
 	}
 }
 
 // ThresholdedRelu computes x where x > alpha, 0 elsewhere.
-func ThresholdedRelu(y, x []float32, alpha float32) {
-	y = y[:len(x)]
-	for i, v := range x {
-		if !(v > alpha) {
-			v = 0
-		}
-		y[i] = v
-	}
-}
+func ThresholdedRelu(y, x []float32, alpha float32) { mapN(y, x, kernel.MapThreshold, alpha, 0) }
+
+// Shrink computes x moved by bias towards 0 where it is more than lambda from it, 0 elsewhere.
+func Shrink(y, x []float32, bias, lambda float32) { mapN(y, x, kernel.MapShrink, lambda, bias) }
 
 // Swish computes x · Sigmoid(alpha·x).
 func Swish(y, x []float32, alpha, _ float32) {

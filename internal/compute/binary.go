@@ -91,18 +91,28 @@ func powRow(y, a []float32, ac int, e float32) bool {
 	case 2:
 		kernel.MulRows(kernel.Ptr(y), kernel.Ptr(a), 0, ac, kernel.Ptr(a), 0, ac, 1, n)
 	case 0.5:
-		for i := range y {
-			y[i] = PowOf(a[i*ac], e)
+		// The root of -Inf is no number, its power is Inf.
+		low := float32(math.Inf(-1))
+		if ac == 1 {
+			kernel.RowMin(&low, kernel.Ptr(a), 1, n)
 		}
-	case 3:
-		for i := range y {
-			v := a[i*ac]
-			y[i] = v * v * v
+		if !(low > float32(math.Inf(-1))) {
+			for i := range y {
+				y[i] = PowOf(a[i*ac], e)
+			}
+			break
 		}
-	case -1:
-		for i := range y {
-			y[i] = 1 / a[i*ac]
+		kernel.SqrtN(kernel.Ptr(y), kernel.Ptr(a), n)
+	case 3, -1:
+		if ac == 0 {
+			fillWith(y, a[0])
+			a = y
 		}
+		how := kernel.MapCube
+		if e < 0 {
+			how = kernel.MapInverse
+		}
+		mapN(y, a[:n], how, 0, 0)
 	default:
 		return false
 	}

@@ -1,6 +1,10 @@
 package compute
 
-import "github.com/normwasm/normwasm/internal/kernel"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
+)
 
 // Softmax computes e^(x−m)/Σe^(x−m), m the maximum, over the middle axis of x
 // [outer, n, inner]. y may be x. A row of −Inf gives NaN.
@@ -55,7 +59,7 @@ func logSoftmaxRow(y, x, scratch []float32) {
 	kernel.SubRows(kernel.Ptr(y), kernel.Ptr(x), 0, 1, &m[0], 0, 0, 1, n)
 	kernel.ExpN(kernel.Ptr(e), kernel.Ptr(y), n)
 	kernel.SumRows(&sum[0], kernel.Ptr(e), 1, n, 1)
-	sum[0] = LogOf(sum[0])
+	sum[0] = float32(math.Log(float64(sum[0])))
 	kernel.SubRows(kernel.Ptr(y), kernel.Ptr(y), 0, 1, &sum[0], 0, 0, 1, n)
 }
 

@@ -137,6 +137,41 @@ var clipCase = func() kernelCase {
 	return k
 }()
 
+var mapCase = func() kernelCase {
+	k := unary("MapN", nil, nil, nil, 0, 0)
+	k.call = func(c *call) {
+		how, alpha, beta := c.r.IntN(MapCube+1), float32(c.r.IntN(3))/2, float32(c.r.IntN(3))/2
+		unary("MapN", func(y, x *float32, n int) { MapN(y, x, n, how, alpha, beta) }, func(y, x *float32, n int) { mapNScalar(y, x, n, how, alpha, beta) },
+			func(x float64) float64 {
+				switch how {
+				case MapFloor:
+					return math.Floor(x)
+				case MapCeil:
+					return math.Ceil(x)
+				case MapRound:
+					return math.RoundToEven(x)
+				case MapSign:
+					return min(max(x*1e300, -1), 1)
+				case MapSoftsign:
+					return x / (1 + math.Abs(x))
+				case MapThreshold, MapShrink:
+					if how == MapThreshold && !(x > float64(alpha)) || math.Abs(x) <= float64(alpha) {
+						return 0
+					}
+					if how == MapShrink {
+						return x - math.Copysign(float64(beta), x)
+					}
+					return x
+				case MapInverse:
+					return 1 / x
+				}
+				return x * x * x
+			}, 1.5, 0).call(c)
+	}
+	k.time = elementTimes(func(y, x *float32) { MapN(y, x, elementCount, MapRound, 0, 0) })
+	return k
+}()
+
 var elementCases = []kernelCase{
 	binaryOf("AddRows", AddRows, addRowsScalar, func(a, b float64) float64 { return a + b }),
 	binaryOf("SubRows", SubRows, subRowsScalar, func(a, b float64) float64 { return a - b }),
@@ -163,6 +198,17 @@ var elementCases = []kernelCase{
 	unary("GeluTanhN", GeluTanhN, geluTanhNScalar, func(x float64) float64 {
 		return x * sigmoid(2*math.Sqrt(2/math.Pi)*(x+0.044715*x*x*x))
 	}, 4, 0.125),
+	unary("LogN", LogN, logNScalar, math.Log, 1, 0),
+	unary("SoftplusN", SoftplusN, softplusNScalar, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, 3, 1e-36),
+	unary("MishN", MishN, mishNScalar, func(x float64) float64 { return x * math.Tanh(max(x, 0)+math.Log1p(math.Exp(-math.Abs(x)))) }, 5, 1e-36),
+	unary("EluN", func(y, x *float32, n int) { EluN(y, x, n, 2, 3, 0.5) }, func(y, x *float32, n int) { eluNScalar(y, x, n, 2, 3, 0.5) },
+		func(x float64) float64 {
+			if x < 0 {
+				x = 3 * math.Expm1(x/2)
+			}
+			return x / 2
+		}, 3, 1e-37),
+	mapCase,
 	along("SumRows", SumRows, sumRowsScalar, powers(1)),
 	along("SquareRows", SquareRows, squareRowsScalar, powers(2)),
 	along("RowMax", plainRows(RowMax), plainRows(rowMaxScalar), extremeOf(math.Inf(-1), math.Max)),

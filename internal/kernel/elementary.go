@@ -211,3 +211,107 @@ func GeluTanhOf(x float32) float32 {
 	u := float32(x * (float32(float32(x*x)*geluCubic) + geluLinear))
 	return x * SigmoidOf(u)
 }
+
+const (
+	sqrtHalfBits = 0x3f3504f3 // of √½
+	infBits      = 0x7f800000
+	nanBits      = 0x7fc00000
+	least        = 0x1p-126 // the smallest normal number
+)
+
+// logTerms are those of the polynomial of LogOf, the highest first.
+var logTerms = [...]float32{7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1}
+
+// LogOf is the natural logarithm:
+//
+//	v, d = x < least ? (float32(x*2²³), -23) : (x, 0)  // denormals
+//	LogOf = x = 0: -Inf; x < 0: NaN; x = Inf or NaN: x; else normalLog(v, d)
+//
+//	normalLog(v, d):
+//		i = (bits of v - sqrtHalfBits) >> 23           // of v = m·2^i, m from √½ to √2
+//		f = (bits of v - i<<23) - 1;  z = float32(f*f);  e = float32(i) + d
+//		g = the polynomial of logTerms in f
+//		r = float32(float32(f*z)*g) + float32(e*ln2Lo)
+//		normalLog = (f + (r - float32(0.5*z))) + float32(e*ln2Hi)
+func LogOf(x float32) float32 {
+	switch {
+	case x == 0:
+		return math.Float32frombits(infBits | signBit)
+	case x < 0:
+		return math.Float32frombits(nanBits)
+	case !(x <= math.MaxFloat32):
+		return x
+	case x < least:
+		return normalLog(x*0x1p23, -23)
+	}
+	return normalLog(x, 0)
+}
+
+func normalLog(v, d float32) float32 {
+	bits := int32(math.Float32bits(v))
+	i := (bits - sqrtHalfBits) >> 23
+	f := math.Float32frombits(uint32(bits-i<<23)) - 1
+	z, e := float32(f*f), float32(i)+d
+	g := logTerms[0]
+	for _, t := range logTerms[1:] {
+		g = float32(g*f) + t
+	}
+	r := float32(float32(f*z)*g) + float32(e*ln2Lo)
+	return (f + (r - float32(0.5*z))) + float32(e*ln2Hi)
+}
+
+// SoftplusOf is log(1 + eˣ):
+//
+//	e = ExpOf(-|x|);  u = 1 + e
+//	SoftplusOf = (x > 0 ? x : 0) + (normalLog(u, 0) + (e - (u - 1)) / u)
+//
+// The quotient is what u lacks. A NaN comes through it.
+func SoftplusOf(x float32) float32 {
+	e := ExpOf(-AbsOf(x))
+	u := 1 + e
+	top := float32(0)
+	if x > 0 {
+		top = x
+	}
+	return top + (normalLog(u, 0) + (e-(u-1))/u)
+}
+
+// mishMax is where tanh(softplus(x)) is 1.
+const mishMax = 20
+
+// MishOf is x·tanh(log(1 + eˣ)):
+//
+//	e = ExpOf(mishMax < x ? mishMax : x);  w = float32(e * (e + 2))
+//	MishOf = x * (w / (w + 2))
+func MishOf(x float32) float32 {
+	t := x
+	if mishMax < t {
+		t = mishMax
+	}
+	e := ExpOf(t)
+	w := float32(e * (e + 2))
+	return x * (w / (w + 2))
+}
+
+// expm1Min is below where eˣ - 1 is -1.
+const expm1Min = -20
+
+// expm1 is eˣ - 1 for x < 0, as ExpOf but for the end: with s = 2^i
+//
+//	expm1 = float32((float32(float32(r*r)*g) + r) * s) + (s - 1)
+func expm1(x float32) float32 {
+	if !(x > expm1Min) {
+		x = max(x, expm1Min)
+	}
+	z := float32(x*log2e) + expMagic
+	n := z - expMagic
+	i := int32(math.Float32bits(z)) - magicBits
+	r := (x - float32(n*ln2Hi)) - float32(n*ln2Lo)
+	g := float32(exp6)
+	g = float32(g*r) + exp5
+	g = float32(g*r) + exp4
+	g = float32(g*r) + exp3
+	g = float32(g*r) + exp2
+	s := math.Float32frombits(uint32(i+127) << 23)
+	return float32((float32(float32(r*r)*g)+r)*s) + (s - 1)
+}

@@ -32,6 +32,9 @@ func TestElementaryAccuracy(t *testing.T) {
 		{"tanh", TanhOf, math.Tanh, 2.5, 0},
 		{"erf", ErfOf, math.Erf, 2, 0},
 		{"gelu", func(x float32) float32 { return x * NormalOf(x) }, func(x float64) float64 { return x * phi(x) }, 4, 0.125},
+		{"log", LogOf, math.Log, 1, 0},
+		{"softplus", SoftplusOf, func(x float64) float64 { return max(x, 0) + math.Log1p(math.Exp(-math.Abs(x))) }, 3, 1e-36},
+		{"mish", MishOf, func(x float64) float64 { return x * math.Tanh(max(x, 0)+math.Log1p(math.Exp(-math.Abs(x)))) }, 5, 1e-36},
 		{"geluTanh", GeluTanhOf, func(x float64) float64 { return x * sigmoid(inner(x)) }, 4, 0.125},
 	}
 	step := uint64(2003)
@@ -48,8 +51,9 @@ func TestElementaryAccuracy(t *testing.T) {
 					require.True(t, got != got, "NaN %#x gives %v", bits, got)
 					continue
 				}
-				if math.IsInf(float64(x), 0) && want != want {
-					continue // x·0: NaN, see below
+				if want != want {
+					require.True(t, math.IsInf(float64(x), 0) || got != got, "x = %v: %v, want NaN", x, got) // of Inf·0 see below
+					continue
 				}
 				if math.Abs(want) > math.MaxFloat32*(1+0x1p-25) {
 					require.Equal(t, float32(want), got, "x = %v", x)
@@ -95,12 +99,20 @@ func TestElementarySpecials(t *testing.T) {
 		{"Φ of Inf", NormalOf, inf, 1},
 		{"Φ of -Inf", NormalOf, -inf, 0},
 		{"gelu of 0", GeluTanhOf, 0, 0},
+		{"log of 0", LogOf, 0, -inf},
+		{"log of -0", LogOf, zero, -inf},
+		{"log of 1", LogOf, 1, 0},
+		{"log of Inf", LogOf, inf, inf},
+		{"softplus of -Inf", SoftplusOf, -inf, 0},
+		{"softplus of Inf", SoftplusOf, inf, inf},
+		{"mish of Inf", MishOf, inf, inf},
+		{"expm1 of -Inf", expm1, -inf, -1},
 	}
 	for _, tt := range tests {
 		got := tt.f(tt.x)
 		assert.Equal(t, math.Float32bits(tt.want), math.Float32bits(got), "%s: %v, want %v", tt.name, got, tt.want)
 	}
-	for _, f := range []func(float32) float32{ExpOf, SigmoidOf, TanhOf, ErfOf, NormalOf, GeluTanhOf} {
+	for _, f := range []func(float32) float32{ExpOf, SigmoidOf, TanhOf, ErfOf, NormalOf, GeluTanhOf, LogOf, SoftplusOf, MishOf} {
 		assert.True(t, f(nan) != f(nan))
 	}
 }

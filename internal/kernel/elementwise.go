@@ -239,3 +239,96 @@ func geluTanhNScalar(y, x *float32, n int) {
 		ys[i] = GeluTanhOf(v)
 	}
 }
+
+// LogN: y = LogOf(x)
+func logNScalar(y, x *float32, n int) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i, v := range xs {
+		ys[i] = LogOf(v)
+	}
+}
+
+// SoftplusN: y = SoftplusOf(x)
+func softplusNScalar(y, x *float32, n int) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i, v := range xs {
+		ys[i] = SoftplusOf(v)
+	}
+}
+
+// MishN: y = MishOf(x)
+func mishNScalar(y, x *float32, n int) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i, v := range xs {
+		ys[i] = MishOf(v)
+	}
+}
+
+// EluN: y = gamma * (x < 0 ? float32(alpha * expm1(x/divisor)) : x)
+func eluNScalar(y, x *float32, n int, divisor, alpha, gamma float32) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i, v := range xs {
+		if v < 0 {
+			v = float32(alpha * expm1(v/divisor))
+		}
+		ys[i] = gamma * v
+	}
+}
+
+// What MapN computes.
+const (
+	MapFloor     = iota
+	MapCeil      // rounded up
+	MapRound     // to the nearest integer, halves to even
+	MapSign      // -1 or 1, and x where it is neither below nor above 0
+	MapSoftsign  // x / (1 + |x|)
+	MapThreshold // x where x > alpha, else 0
+	MapShrink    // x - beta where x > alpha, x + beta where x < -alpha, else 0
+	MapInverse   // 1 / x
+	MapCube      // float32(x * x) * x
+)
+
+// MapN: y is what how says.
+func mapNScalar(y, x *float32, n, how int, alpha, beta float32) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i, v := range xs {
+		ys[i] = mapped(v, how, alpha, beta)
+	}
+}
+
+func mapped(v float32, how int, alpha, beta float32) float32 {
+	switch how {
+	case MapFloor:
+		return float32(math.Floor(float64(v)))
+	case MapCeil:
+		return float32(math.Ceil(float64(v)))
+	case MapRound:
+		return float32(math.RoundToEven(float64(v)))
+	case MapSign:
+		switch {
+		case v > 0:
+			return 1
+		case v < 0:
+			return -1
+		}
+		return v
+	case MapSoftsign:
+		return v / (1 + AbsOf(v))
+	case MapThreshold:
+		if v > alpha {
+			return v
+		}
+		return 0
+	case MapShrink:
+		switch {
+		case v > alpha:
+			return v - beta
+		case v < -alpha:
+			return v + beta
+		}
+		return 0
+	case MapInverse:
+		return 1 / v
+	}
+	return float32(v*v) * v
+}

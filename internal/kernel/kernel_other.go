@@ -419,6 +419,31 @@ func GeluTanhN(y, x *float32, n int) {
 	geluTanhNScalar(y, x, n)
 }
 
+// LogN is y = LogOf(x).
+func LogN(y, x *float32, n int) {
+	logNScalar(y, x, n)
+}
+
+// SoftplusN is y = SoftplusOf(x).
+func SoftplusN(y, x *float32, n int) {
+	softplusNScalar(y, x, n)
+}
+
+// MishN is y = MishOf(x).
+func MishN(y, x *float32, n int) {
+	mishNScalar(y, x, n)
+}
+
+// EluN is y = gamma * (x < 0 ? alpha * expm1(x/divisor) : x).
+func EluN(y, x *float32, n int, divisor, alpha, gamma float32) {
+	eluNScalar(y, x, n, divisor, alpha, gamma)
+}
+
+// MapN is y = what how says of x.
+func MapN(y, x *float32, n, how int, alpha, beta float32) {
+	mapNScalar(y, x, n, how, alpha, beta)
+}
+
 // SumRows is y[r] = factor * Σx of row r; its twin has the loop.
 func SumRows(y, x *float32, rows, cols int, factor float64) {
 	sumRowsScalar(y, x, rows, cols, factor)

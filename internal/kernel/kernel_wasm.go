@@ -419,6 +419,31 @@ func GeluN(y, x *float32, n int)
 //go:noescape
 func GeluTanhN(y, x *float32, n int)
 
+// LogN is y = LogOf(x).
+//
+//go:noescape
+func LogN(y, x *float32, n int)
+
+// SoftplusN is y = SoftplusOf(x).
+//
+//go:noescape
+func SoftplusN(y, x *float32, n int)
+
+// MishN is y = MishOf(x).
+//
+//go:noescape
+func MishN(y, x *float32, n int)
+
+// EluN is y = gamma * (x < 0 ? alpha * expm1(x/divisor) : x).
+//
+//go:noescape
+func EluN(y, x *float32, n int, divisor, alpha, gamma float32)
+
+// MapN is y = what how says of x.
+//
+//go:noescape
+func MapN(y, x *float32, n, how int, alpha, beta float32)
+
 // SumRows is y[r] = factor * Σx of row r; its twin has the loop.
 //
 //go:noescape

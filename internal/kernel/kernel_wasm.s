@@ -51855,6 +51855,2675 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 	End
 	RET
 
+// func LogN(y, x *float32, n int)
+TEXT ·LogN(SB), NOSPLIT, $0-24
+	// v is V0
+	// d is V1
+	// tiny is V2
+	// const is V3
+	V128Const $4436082721035395515, $4436082721035395515
+	Set V3
+	// const is V4
+	V128Const $-4761481589623631432, $-4761481589623631432
+	Set V4
+	// const is V5
+	V128Const $4462826550385911066, $4462826550385911066
+	Set V5
+	// const is V6
+	V128Const $-4756261559385301681, $-4756261559385301681
+	Set V6
+	// const is V7
+	V128Const $4472612912544999871, $4472612912544999871
+	Set V7
+	// const is V8
+	V128Const $-4743787595670311344, $-4743787595670311344
+	Set V8
+	// const is V9
+	V128Const $4489190167756459692, $4489190167756459692
+	Set V9
+	// const is V10
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V10
+	// arg is V11
+	// r is V12
+	// g is V13
+	// n is V14
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V15
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V15
+			Get V15
+			V128Const $36028797027352576, $36028797027352576
+			F32x4Lt
+			Set V2
+			Get V15
+			V128Const $5404319554102886400, $5404319554102886400
+			F32x4Mul
+			Get V15
+			Get V2
+			V128Bitselect
+			Set V0
+			V128Const $-4487837025424637952, $-4487837025424637952
+			Get V2
+			V128And
+			Set V1
+			Get V0
+			V128Const $4554552040939128051, $4554552040939128051
+			I32x4Sub
+			I32Const $23
+			I32x4ShrS
+			Set V14
+			Get V0
+			Get V14
+			I32Const $23
+			I32x4Shl
+			I32x4Sub
+			Get V10
+			F32x4Sub
+			Set V11
+			Get V14
+			F32x4ConvertI32x4S
+			Get V1
+			F32x4Add
+			Set V14
+			Get V11
+			Get V11
+			F32x4Mul
+			Set V12
+			Get V3
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			V128Const $-4719772423468089348, $-4719772423468089348
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			V128Const $4515609224564877994, $4515609224564877994
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			Get V12
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V14
+			V128Const $-5089489225643032445, $-5089489225643032445
+			F32x4Mul
+			F32x4Add
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V12
+			F32x4Mul
+			F32x4Sub
+			F32x4Add
+			Set V13
+			Get R0
+			I32WrapI64
+			Get V13
+			Get V14
+			V128Const $4553561436796846080, $4553561436796846080
+			F32x4Mul
+			F32x4Add
+			V128Const $-36028792732385280, $-36028792732385280
+			V128Const $9205357640488583168, $9205357640488583168
+			Get V15
+			Get V15
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V15
+			V128Const $0, $0
+			F32x4Eq
+			V128Bitselect
+			Get V15
+			V128Const $0, $0
+			F32x4Gt
+			Get V15
+			V128Const $9187343241974906880, $9187343241974906880
+			F32x4Lt
+			V128And
+			V128Bitselect
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V15
+			Get V15
+			V128Const $36028797027352576, $36028797027352576
+			F32x4Lt
+			Set V2
+			Get V15
+			V128Const $5404319554102886400, $5404319554102886400
+			F32x4Mul
+			Get V15
+			Get V2
+			V128Bitselect
+			Set V0
+			V128Const $-4487837025424637952, $-4487837025424637952
+			Get V2
+			V128And
+			Set V1
+			Get V0
+			V128Const $4554552040939128051, $4554552040939128051
+			I32x4Sub
+			I32Const $23
+			I32x4ShrS
+			Set V14
+			Get V0
+			Get V14
+			I32Const $23
+			I32x4Shl
+			I32x4Sub
+			Get V10
+			F32x4Sub
+			Set V11
+			Get V14
+			F32x4ConvertI32x4S
+			Get V1
+			F32x4Add
+			Set V14
+			Get V11
+			Get V11
+			F32x4Mul
+			Set V12
+			Get V3
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			V128Const $-4719772423468089348, $-4719772423468089348
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			V128Const $4515609224564877994, $4515609224564877994
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			Get V12
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V14
+			V128Const $-5089489225643032445, $-5089489225643032445
+			F32x4Mul
+			F32x4Add
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V12
+			F32x4Mul
+			F32x4Sub
+			F32x4Add
+			Set V13
+			Get R0
+			I32WrapI64
+			Get V13
+			Get V14
+			V128Const $4553561436796846080, $4553561436796846080
+			F32x4Mul
+			F32x4Add
+			V128Const $-36028792732385280, $-36028792732385280
+			V128Const $9205357640488583168, $9205357640488583168
+			Get V15
+			Get V15
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			Get V15
+			V128Const $0, $0
+			F32x4Eq
+			V128Bitselect
+			Get V15
+			V128Const $0, $0
+			F32x4Gt
+			Get V15
+			V128Const $9187343241974906880, $9187343241974906880
+			F32x4Lt
+			V128And
+			V128Bitselect
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func SoftplusN(y, x *float32, n int)
+TEXT ·SoftplusN(SB), NOSPLIT, $0-24
+	// e is V0
+	// u is V1
+	// const is V2
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V2
+	// const is V3
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V3
+	// const is V4
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V4
+	// const is V5
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V5
+	// const is V6
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V6
+	// arg is V7
+	// r is V8
+	// g is V9
+	// n is V10
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V11
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V11
+			Get V11
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V7
+			Get V7
+			Get V4
+			F32x4Mul
+			Get V3
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			F32x4Sub
+			Set V10
+			Get V7
+			Get V10
+			Get V5
+			F32x4Mul
+			F32x4Sub
+			Get V10
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Set V7
+			Get V8
+			Get V3
+			I32x4Sub
+			Set V10
+			V128Const $4230719113132411038, $4230719113132411038
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V9
+			Get V7
+			Get V7
+			F32x4Mul
+			Get V9
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Get V2
+			F32x4Add
+			Set V9
+			Get V10
+			I32Const $1
+			I32x4ShrS
+			Set V8
+			Get V9
+			Get V8
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V9
+			Get V9
+			Get V10
+			Get V8
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V9
+			Get V9
+			Set V0
+			Get V2
+			Get V0
+			F32x4Add
+			Set V1
+			Get V1
+			V128Const $4554552040939128051, $4554552040939128051
+			I32x4Sub
+			I32Const $23
+			I32x4ShrS
+			Set V10
+			Get V1
+			Get V10
+			I32Const $23
+			I32x4Shl
+			I32x4Sub
+			Get V2
+			F32x4Sub
+			Set V7
+			Get V10
+			F32x4ConvertI32x4S
+			Set V10
+			Get V7
+			Get V7
+			F32x4Mul
+			Set V8
+			V128Const $4436082721035395515, $4436082721035395515
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4761481589623631432, $-4761481589623631432
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4462826550385911066, $4462826550385911066
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4756261559385301681, $-4756261559385301681
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4472612912544999871, $4472612912544999871
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4743787595670311344, $-4743787595670311344
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4489190167756459692, $4489190167756459692
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4719772423468089348, $-4719772423468089348
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4515609224564877994, $4515609224564877994
+			F32x4Add
+			Set V9
+			Get V7
+			Get V7
+			Get V8
+			F32x4Mul
+			Get V9
+			F32x4Mul
+			Get V10
+			Get V6
+			F32x4Mul
+			F32x4Add
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V8
+			F32x4Mul
+			F32x4Sub
+			F32x4Add
+			Set V9
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V11
+			V128Const $0, $0
+			F32x4Gt
+			V128And
+			Get V9
+			Get V10
+			Get V5
+			F32x4Mul
+			F32x4Add
+			Get V0
+			Get V1
+			Get V2
+			F32x4Sub
+			F32x4Sub
+			Get V1
+			F32x4Div
+			F32x4Add
+			F32x4Add
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V11
+			Get V11
+			F32x4Abs
+			F32x4Neg
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V7
+			Get V7
+			Get V4
+			F32x4Mul
+			Get V3
+			F32x4Add
+			Set V8
+			Get V8
+			Get V3
+			F32x4Sub
+			Set V10
+			Get V7
+			Get V10
+			Get V5
+			F32x4Mul
+			F32x4Sub
+			Get V10
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Set V7
+			Get V8
+			Get V3
+			I32x4Sub
+			Set V10
+			V128Const $4230719113132411038, $4230719113132411038
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V9
+			Get V7
+			Get V7
+			F32x4Mul
+			Get V9
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Get V2
+			F32x4Add
+			Set V9
+			Get V10
+			I32Const $1
+			I32x4ShrS
+			Set V8
+			Get V9
+			Get V8
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V9
+			Get V9
+			Get V10
+			Get V8
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V9
+			Get V9
+			Set V0
+			Get V2
+			Get V0
+			F32x4Add
+			Set V1
+			Get V1
+			V128Const $4554552040939128051, $4554552040939128051
+			I32x4Sub
+			I32Const $23
+			I32x4ShrS
+			Set V10
+			Get V1
+			Get V10
+			I32Const $23
+			I32x4Shl
+			I32x4Sub
+			Get V2
+			F32x4Sub
+			Set V7
+			Get V10
+			F32x4ConvertI32x4S
+			Set V10
+			Get V7
+			Get V7
+			F32x4Mul
+			Set V8
+			V128Const $4436082721035395515, $4436082721035395515
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4761481589623631432, $-4761481589623631432
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4462826550385911066, $4462826550385911066
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4756261559385301681, $-4756261559385301681
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4472612912544999871, $4472612912544999871
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4743787595670311344, $-4743787595670311344
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4489190167756459692, $4489190167756459692
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $-4719772423468089348, $-4719772423468089348
+			F32x4Add
+			Set V9
+			Get V9
+			Get V7
+			F32x4Mul
+			V128Const $4515609224564877994, $4515609224564877994
+			F32x4Add
+			Set V9
+			Get V7
+			Get V7
+			Get V8
+			F32x4Mul
+			Get V9
+			F32x4Mul
+			Get V10
+			Get V6
+			F32x4Mul
+			F32x4Add
+			V128Const $4539628425446424576, $4539628425446424576
+			Get V8
+			F32x4Mul
+			F32x4Sub
+			F32x4Add
+			Set V9
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V11
+			V128Const $0, $0
+			F32x4Gt
+			V128And
+			Get V9
+			Get V10
+			Get V5
+			F32x4Mul
+			F32x4Add
+			Get V0
+			Get V1
+			Get V2
+			F32x4Sub
+			F32x4Sub
+			Get V1
+			F32x4Div
+			F32x4Add
+			F32x4Add
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func MishN(y, x *float32, n int)
+TEXT ·MishN(SB), NOSPLIT, $0-24
+	// w is V0
+	// const is V1
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V1
+	// const is V2
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V2
+	// const is V3
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V3
+	// const is V4
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V4
+	// const is V5
+	V128Const $4230719113132411038, $4230719113132411038
+	Set V5
+	// const is V6
+	V128Const $4325995313279600081, $4325995313279600081
+	Set V6
+	// const is V7
+	V128Const $4407522708928768653, $4407522708928768653
+	Set V7
+	// const is V8
+	V128Const $4479580169839487598, $4479580169839487598
+	Set V8
+	// const is V9
+	V128Const $4539628425446424576, $4539628425446424576
+	Set V9
+	// const is V10
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V10
+	// arg is V11
+	// r is V12
+	// g is V13
+	// n is V14
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V15
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V15
+			Get V15
+			V128Const $4728779609840025600, $4728779609840025600
+			F32x4Pmin
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V11
+			Get V11
+			Get V1
+			F32x4Mul
+			Get V2
+			F32x4Add
+			Set V12
+			Get V12
+			Get V2
+			F32x4Sub
+			Set V14
+			Get V11
+			Get V14
+			Get V3
+			F32x4Mul
+			F32x4Sub
+			Get V14
+			Get V4
+			F32x4Mul
+			F32x4Sub
+			Set V11
+			Get V12
+			Get V2
+			I32x4Sub
+			Set V14
+			Get V5
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V11
+			F32x4Add
+			Get V10
+			F32x4Add
+			Set V13
+			Get V14
+			I32Const $1
+			I32x4ShrS
+			Set V12
+			Get V13
+			Get V12
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Get V14
+			Get V12
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Set V0
+			Get V0
+			Get V0
+			V128Const $4611686019501129728, $4611686019501129728
+			F32x4Add
+			F32x4Mul
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V15
+			Get V0
+			Get V0
+			V128Const $4611686019501129728, $4611686019501129728
+			F32x4Add
+			F32x4Div
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V15
+			Get V15
+			V128Const $4728779609840025600, $4728779609840025600
+			F32x4Pmin
+			V128Const $4805903753476702208, $4805903753476702208
+			F32x4Pmin
+			V128Const $-4408461081973751808, $-4408461081973751808
+			F32x4Pmax
+			Set V11
+			Get V11
+			Get V1
+			F32x4Mul
+			Get V2
+			F32x4Add
+			Set V12
+			Get V12
+			Get V2
+			F32x4Sub
+			Set V14
+			Get V11
+			Get V14
+			Get V3
+			F32x4Mul
+			F32x4Sub
+			Get V14
+			Get V4
+			F32x4Mul
+			F32x4Sub
+			Set V11
+			Get V12
+			Get V2
+			I32x4Sub
+			Set V14
+			Get V5
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V7
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Set V13
+			Get V13
+			Get V11
+			F32x4Mul
+			Get V9
+			F32x4Add
+			Set V13
+			Get V11
+			Get V11
+			F32x4Mul
+			Get V13
+			F32x4Mul
+			Get V11
+			F32x4Add
+			Get V10
+			F32x4Add
+			Set V13
+			Get V14
+			I32Const $1
+			I32x4ShrS
+			Set V12
+			Get V13
+			Get V12
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Get V14
+			Get V12
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			F32x4Mul
+			Set V13
+			Get V13
+			Set V0
+			Get V0
+			Get V0
+			V128Const $4611686019501129728, $4611686019501129728
+			F32x4Add
+			F32x4Mul
+			Set V0
+			Get R0
+			I32WrapI64
+			Get V15
+			Get V0
+			Get V0
+			V128Const $4611686019501129728, $4611686019501129728
+			F32x4Add
+			F32x4Div
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func EluN(y, x *float32, n int, divisor, alpha, gamma float32)
+TEXT ·EluN(SB), NOSPLIT, $0-36
+	// divisor is V0
+	F32Load divisor+24(FP)
+	F32x4Splat
+	Set V0
+	// alpha is V1
+	F32Load alpha+28(FP)
+	F32x4Splat
+	Set V1
+	// gamma is V2
+	F32Load gamma+32(FP)
+	F32x4Splat
+	Set V2
+	// const is V3
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V3
+	// const is V4
+	V128Const $5422333952616562688, $5422333952616562688
+	Set V4
+	// const is V5
+	V128Const $4591606991553079867, $4591606991553079867
+	Set V5
+	// const is V6
+	V128Const $4553561436796846080, $4553561436796846080
+	Set V6
+	// const is V7
+	V128Const $-5089489225643032445, $-5089489225643032445
+	Set V7
+	// arg is V8
+	// r is V9
+	// g is V10
+	// n is V11
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V12
+	Get R2
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V12
+			Get V12
+			Get V0
+			F32x4Div
+			V128Const $-4494592424867266560, $-4494592424867266560
+			F32x4Pmax
+			Set V8
+			Get V8
+			Get V5
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V9
+			Get V9
+			Get V4
+			F32x4Sub
+			Set V11
+			Get V8
+			Get V11
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Get V11
+			Get V7
+			F32x4Mul
+			F32x4Sub
+			Set V8
+			Get V9
+			Get V4
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			Set V11
+			V128Const $4230719113132411038, $4230719113132411038
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V10
+			Get V8
+			Get V8
+			F32x4Mul
+			Get V10
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Get V11
+			F32x4Mul
+			Set V10
+			Get V10
+			Get V11
+			Get V3
+			F32x4Sub
+			F32x4Add
+			Set V10
+			Get R0
+			I32WrapI64
+			Get V2
+			Get V1
+			Get V10
+			F32x4Mul
+			Get V12
+			Get V12
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			F32x4Mul
+			V128Store $0, $0
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			Set V12
+			Get V12
+			Get V0
+			F32x4Div
+			V128Const $-4494592424867266560, $-4494592424867266560
+			F32x4Pmax
+			Set V8
+			Get V8
+			Get V5
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V9
+			Get V9
+			Get V4
+			F32x4Sub
+			Set V11
+			Get V8
+			Get V11
+			Get V6
+			F32x4Mul
+			F32x4Sub
+			Get V11
+			Get V7
+			F32x4Mul
+			F32x4Sub
+			Set V8
+			Get V9
+			Get V4
+			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
+			Set V11
+			V128Const $4230719113132411038, $4230719113132411038
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4325995313279600081, $4325995313279600081
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4407522708928768653, $4407522708928768653
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4479580169839487598, $4479580169839487598
+			F32x4Add
+			Set V10
+			Get V10
+			Get V8
+			F32x4Mul
+			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V10
+			Get V8
+			Get V8
+			F32x4Mul
+			Get V10
+			F32x4Mul
+			Get V8
+			F32x4Add
+			Get V11
+			F32x4Mul
+			Set V10
+			Get V10
+			Get V11
+			Get V3
+			F32x4Sub
+			F32x4Add
+			Set V10
+			Get R0
+			I32WrapI64
+			Get V2
+			Get V1
+			Get V10
+			F32x4Mul
+			Get V12
+			Get V12
+			V128Const $0, $0
+			F32x4Lt
+			V128Bitselect
+			F32x4Mul
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func MapN(y, x *float32, n, how int, alpha, beta float32)
+TEXT ·MapN(SB), NOSPLIT, $0-40
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// how is R3
+	I64Load how+24(FP)
+	Set R3
+	// alpha is V0
+	F32Load alpha+32(FP)
+	F32x4Splat
+	Set V0
+	// beta is V1
+	F32Load beta+36(FP)
+	F32x4Splat
+	Set V1
+	// in is V2
+	// zero is V3
+	// one is V4
+	V128Const $0, $0
+	Set V3
+	V128Const $4575657222473777152, $4575657222473777152
+	Set V4
+	Get R3
+	I64Const $0
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Floor
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Floor
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Floor
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Floor
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $1
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Ceil
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Ceil
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Ceil
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Ceil
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $2
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Nearest
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Nearest
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Nearest
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				F32x4Nearest
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $3
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V4
+				F32x4Neg
+				Get V2
+				Get V2
+				Get V3
+				F32x4Lt
+				V128Bitselect
+				Get V2
+				Get V3
+				F32x4Gt
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V4
+				F32x4Neg
+				Get V2
+				Get V2
+				Get V3
+				F32x4Lt
+				V128Bitselect
+				Get V2
+				Get V3
+				F32x4Gt
+				V128Bitselect
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V4
+				F32x4Neg
+				Get V2
+				Get V2
+				Get V3
+				F32x4Lt
+				V128Bitselect
+				Get V2
+				Get V3
+				F32x4Gt
+				V128Bitselect
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V4
+				F32x4Neg
+				Get V2
+				Get V2
+				Get V3
+				F32x4Lt
+				V128Bitselect
+				Get V2
+				Get V3
+				F32x4Gt
+				V128Bitselect
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $4
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V4
+				Get V2
+				F32x4Abs
+				F32x4Add
+				F32x4Div
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V4
+				Get V2
+				F32x4Abs
+				F32x4Add
+				F32x4Div
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V4
+				Get V2
+				F32x4Abs
+				F32x4Add
+				F32x4Div
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V4
+				Get V2
+				F32x4Abs
+				F32x4Add
+				F32x4Div
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $5
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $6
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V1
+				F32x4Sub
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				Get V2
+				Get V1
+				F32x4Add
+				Get V2
+				Get V0
+				F32x4Neg
+				F32x4Lt
+				V128And
+				V128Or
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V1
+				F32x4Sub
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				Get V2
+				Get V1
+				F32x4Add
+				Get V2
+				Get V0
+				F32x4Neg
+				F32x4Lt
+				V128And
+				V128Or
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V1
+				F32x4Sub
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				Get V2
+				Get V1
+				F32x4Add
+				Get V2
+				Get V0
+				F32x4Neg
+				F32x4Lt
+				V128And
+				V128Or
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V1
+				F32x4Sub
+				Get V2
+				Get V0
+				F32x4Gt
+				V128And
+				Get V2
+				Get V1
+				F32x4Add
+				Get V2
+				Get V0
+				F32x4Neg
+				F32x4Lt
+				V128And
+				V128Or
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $7
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V2
+				F32x4Div
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V2
+				F32x4Div
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V2
+				F32x4Div
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V4
+				Get V2
+				F32x4Div
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $8
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				F32x4Mul
+				Get V2
+				F32x4Mul
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				F32x4Mul
+				Get V2
+				F32x4Mul
+				V128Store $0, $16
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				F32x4Mul
+				Get V2
+				F32x4Mul
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get R0
+				I32WrapI64
+				Get V2
+				Get V2
+				F32x4Mul
+				Get V2
+				F32x4Mul
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
 // func SumRows(y, x *float32, rows, cols int, factor float64)
 TEXT ·SumRows(SB), NOSPLIT, $0-40
 	// y is R0

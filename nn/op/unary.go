@@ -104,9 +104,9 @@ var functions = []function{
 	{"Log", inputFloats, 1, []int{6, 13}, compute.Log, math.Log},
 	{"Sqrt", xFloats, 1, []int{6, 13}, compute.Sqrt, math.Sqrt},
 	{"Reciprocal", xFloats, 1, []int{6, 13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }},
-	{"Floor", xFloats, 1, []int{6, 13}, nil, math.Floor},
-	{"Ceil", xFloats, 1, []int{6, 13}, nil, math.Ceil},
-	{"Round", xFloats, 11, []int{22}, nil, math.RoundToEven},
+	{"Floor", xFloats, 1, []int{6, 13}, compute.Floor, math.Floor},
+	{"Ceil", xFloats, 1, []int{6, 13}, compute.Ceil, math.Ceil},
+	{"Round", xFloats, 11, []int{22}, compute.Round, math.RoundToEven},
 	{"Sin", inputFloats, 7, []int{22}, nil, math.Sin},
 	{"Cos", inputFloats, 7, []int{22}, nil, math.Cos},
 	{"Tan", inputFloats, 7, []int{22}, nil, math.Tan},
@@ -138,23 +138,10 @@ var activations = []activation{
 	{"Celu", xFloats, 12, nil, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.Celu(y, x, a) }, celu},
 	{"ThresholdedRelu", xFloats, 10, []int{22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 1}}, func(y, x []float32, a, _ float32) { compute.ThresholdedRelu(y, x, a) }, thresholdedRelu},
 	{"HardSigmoid", xFloats, 1, []int{6, 22}, []Attr{{Name: "alpha", Kind: ir.AttrFloat, F: 0.2}, {Name: "beta", Kind: ir.AttrFloat, F: 0.5}}, compute.HardSigmoid, hardSigmoid},
-	{"Shrink", inputFloats, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, shrink, shrinkDouble},
+	{"Shrink", inputFloats, 9, nil, []Attr{{Name: "bias", Kind: ir.AttrFloat, F: 0}, {Name: "lambd", Kind: ir.AttrFloat, F: 0.5}}, compute.Shrink, shrinkDouble},
 }
 
 func hardSwish(y, x []float32) { compute.HardSwish(y, x, 1.0/6, 0.5) }
-
-func shrink(y, x []float32, bias, lambda float32) {
-	for i, v := range x {
-		switch {
-		case v < -lambda:
-			y[i] = v + bias
-		case v > lambda:
-			y[i] = v - bias
-		default:
-			y[i] = 0
-		}
-	}
-}
 
 // each computes Out[0] = f(In[0], a, b) of n elements of float32.
 type each struct {
