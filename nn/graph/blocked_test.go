@@ -323,9 +323,9 @@ func shapesOf(channels, rank int, open bool) [][]int {
 // Networks of all that goes on in the blocked layout give what they give without it, for
 // any number of channels, and for shapes that change from run to run.
 func TestBlockedNetworks(t *testing.T) {
-	rounds := 400
+	rounds := 120
 	if testing.Short() {
-		rounds = 100
+		rounds = 60
 	}
 	seen := map[string]int{}
 	for seed := range uint64(rounds) {

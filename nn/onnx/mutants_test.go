@@ -25,6 +25,7 @@ import (
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/graph"
 	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/opt"
 )
 
 // Mutations: files are changed in ways that leave many of them valid, and run as they are
@@ -737,6 +738,8 @@ func number(t *testing.T, name string, def int) int {
 func TestMutants(t *testing.T) {
 	seconds, seed, folder := number(t, "NORMWASM_MUTANTS", 0), uint64(number(t, "NORMWASM_SEED", 1)), os.Getenv("NORMWASM_MUTANTS_TO")
 	own, others := seedFiles(t)
+	defer func(was int) { opt.Blocks = was }(opt.Blocks)
+	opt.Blocks = opt.BlocksAll // convolutions of small networks too
 	networks := len(own) - len(seeds())
 	count, ran, refusedOnes, kept, faults := 0, 0, 0, 0, 0
 	ops, kinds := map[string]int{}, map[string][2]int{} // of kinds how many there were, and ran

@@ -9,7 +9,7 @@ import (
 )
 
 // Blocks says which convolutions are put into the blocked layout. Tests set it.
-var Blocks = BlocksNone
+var Blocks = BlocksPaying
 
 // What Blocks may be.
 const (
