@@ -204,6 +204,7 @@ func planBlockedConv(c *Call) error {
 		return p
 	})
 	s.conv, _ = packed.With(shape)
+	s.conv.Apply = functionOf(c.Node)
 	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
 	return nil
 }

@@ -904,7 +904,7 @@ func fuseConvSums(r *rewriter) {
 		}
 		for _, i := range []int{1, 0} {
 			conv := r.producer[n.Inputs[i]]
-			if conv == nil || conv.Domain != ir.Internal || conv.Op != "Conv" || conv.Clamp != nil || conv.In(3) != nil || !r.private(n.Inputs[i], 1) {
+			if conv == nil || conv.Domain != ir.Internal || conv.Op != "Conv" || conv.Clamp != nil || conv.Apply != nil || conv.In(3) != nil || !r.private(n.Inputs[i], 1) {
 				continue
 			}
 			n.Name = conv.Name
