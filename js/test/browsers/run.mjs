@@ -22,7 +22,7 @@ const names = process.argv.slice(2);
 const tests = ([
   join(here, '../browser.test.mjs'),
   ...readdirSync(here).filter((name) => name.endsWith('.test.mjs')).map((name) => join(here, name)),
-  ...['demo', 'race', 'write'].map((name) => join(root, `demo/test/browsers/${name}.test.mjs`)),
+  ...['demo', 'race', 'write', 'bench'].map((name) => join(root, `demo/test/browsers/${name}.test.mjs`)),
 ]).filter((file) => names.length === 0 || names.includes(basename(file, '.test.mjs')));
 if (tests.length === 0) throw new Error(`no tests are named ${names.join(' or ')}`);
 // One file after another: each test has the machine to itself, and says when it is done.
