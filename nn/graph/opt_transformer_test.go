@@ -207,6 +207,21 @@ func TestFuseGelu(t *testing.T) {
 			x := s.input(40)
 			return outs(s.node("Mul", nil, s.node("Mul", nil, x, soft(s, x, 0.044715, factor, false)), number(0.5)))
 		}, "Gelu"},
+		{"tanh of x·(1 + 0.044715·x²)", func(s *sketch) []*ir.Value {
+			x := s.input(40)
+			inner := s.node("Mul", nil, s.node("Mul", nil, x, number(factor)), s.node("Add", nil, number(1), s.node("Mul", nil, s.node("Mul", nil, x, number(0.044715)), x)))
+			return outs(s.node("Mul", nil, s.node("Mul", nil, x, number(0.5)), s.node("Add", nil, s.node("Tanh", nil, inner), number(1))))
+		}, "Gelu"},
+		{"tanh of x·(a + b·x²)", func(s *sketch) []*ir.Value {
+			x := s.input(40)
+			inner := s.node("Mul", nil, x, s.node("Add", nil, number(factor), s.node("Div", nil, s.node("Pow", nil, x, number(2)), number(1/(0.044715*factor)))))
+			return outs(s.node("Mul", nil, s.node("Mul", nil, x, number(0.5)), s.node("Add", nil, s.node("Tanh", nil, inner), number(1))))
+		}, "Gelu"},
+		{"tanh with a square too", func(s *sketch) []*ir.Value {
+			x := s.input(40)
+			inner := s.node("Mul", nil, number(factor), s.node("Add", nil, s.node("Pow", nil, x, number(2)), s.node("Add", nil, x, s.node("Mul", nil, number(0.044715), s.node("Pow", nil, x, number(3))))))
+			return outs(s.node("Mul", nil, s.node("Mul", nil, x, number(0.5)), s.node("Add", nil, s.node("Tanh", nil, inner), number(1))))
+		}, "Add Add Add Mul Mul Mul Mul Pow Pow Tanh"},
 		{"another root", func(s *sketch) []*ir.Value {
 			x := s.input(40)
 			return outs(s.node("Mul", nil, s.node("Mul", nil, x, gate(s, x, 1.5, 1)), number(0.5)))
@@ -446,4 +461,141 @@ func TestFuseAttention(t *testing.T) {
 		c.change(&p)
 		fusion{c.name, p.build, c.want}.test(t)
 	}
+}
+
+// list is a list of dimensions as exporters spell it: numbers, and dimensions of values.
+func (s *sketch) list(of ...any) *ir.Value {
+	var parts []*ir.Value
+	for i := 0; i < len(of); i++ {
+		switch v := of[i].(type) {
+		case int:
+			parts = append(parts, integers(int64(v)))
+		case *ir.Value: // followed by the axis
+			i++
+			at := integers(int64(of[i].(int)))
+			at.Const.Dims = nil
+			parts = append(parts, s.integer("Unsqueeze", nil, s.integer("Gather", nil, s.integer("Shape", nil, v), at), integers(0)))
+		}
+	}
+	return s.integer("Concat", map[string]*ir.Attr{"axis": intAttr(0)}, parts...)
+}
+
+// integer is node for a result of integers.
+func (s *sketch) integer(op string, attrs map[string]*ir.Attr, in ...*ir.Value) *ir.Value {
+	v := s.node(op, attrs, in...)
+	v.Type = ir.Int64
+	return v
+}
+
+func equation(of string) map[string]*ir.Attr {
+	return map[string]*ir.Attr{"equation": {Kind: ir.AttrString, S: of}}
+}
+
+func TestFuseAttentionAsExported(t *testing.T) {
+	least := number(-math.MaxFloat32)
+	last := map[string]*ir.Attr{"axis": intAttr(-1)}
+	perm := func(p ...int64) map[string]*ir.Attr { return map[string]*ir.Attr{"perm": intsAttr(p...)} }
+	seen := func(s *sketch, dims ...int) *ir.Value {
+		v := s.node("Less", nil, s.input(dims...), number(2.5))
+		v.Type = ir.Bool
+		return v
+	}
+	// hiding is attention some scores of which are hidden.
+	hiding := func(hide func(s *sketch, scores *ir.Value) *ir.Value) func(s *sketch) []*ir.Value {
+		return func(s *sketch) []*ir.Value {
+			q, k, v := s.input(2, 3, 5, 8), s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			scores := s.node("Div", nil, s.node("MatMul", nil, q, s.node("Transpose", perm(0, 1, 3, 2), k)), number(3))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, hide(s, scores)), v))
+		}
+	}
+	// heads of x, [2, n, 24], as a Reshape with dimensions that are computed puts them.
+	heads := func(s *sketch, x *ir.Value) *ir.Value {
+		return s.node("Reshape", nil, x, s.list(x, 0, x, 1, 3, 8))
+	}
+	for _, c := range []fusion{
+		{"Where", hiding(func(s *sketch, v *ir.Value) *ir.Value { return s.node("Where", nil, seen(s, 2, 1, 5, 7), v, least) }), "Less Where normwasm.Attention"},
+		{"Where, the other way", hiding(func(s *sketch, v *ir.Value) *ir.Value {
+			return s.node("Where", nil, seen(s, 5, 7), number(float32(math.Inf(-1))), v)
+		}), "Less Where normwasm.Attention"},
+		{"Where of hidden rows", hiding(func(s *sketch, v *ir.Value) *ir.Value { return s.node("Where", nil, seen(s, 5, 1), v, least) }), "Less Where normwasm.Attention"},
+		{"Where and a mask", hiding(func(s *sketch, v *ir.Value) *ir.Value {
+			return s.node("Add", nil, s.input(2, 1, 1, 7), s.node("Where", nil, seen(s, 1, 1, 5, 7), v, least))
+		}), "Add Less Where normwasm.Attention"},
+		{"Where with a repeated condition", hiding(func(s *sketch, v *ir.Value) *ir.Value {
+			many := s.node("Expand", nil, seen(s, 2, 1, 1, 7), s.integer("Shape", nil, v))
+			many.Type = ir.Bool
+			return s.node("Where", nil, many, least, v)
+		}), "Less Where normwasm.Attention"},
+		{"Where with a number that scores may be below", hiding(func(s *sketch, v *ir.Value) *ir.Value {
+			return s.node("Where", nil, seen(s, 5, 7), v, number(-1e4))
+		}), "Div Less MatMul MatMul Softmax Transpose Where"},
+		{"Where with more dimensions", hiding(func(s *sketch, v *ir.Value) *ir.Value {
+			return s.node("Where", nil, seen(s, 2, 2, 3, 5, 7), v, least)
+		}), "Div Less MatMul MatMul Softmax Transpose Where"},
+		{"a root of the depth", func(s *sketch) []*ir.Value {
+			x, y := s.input(2, 5, 24), s.input(2, 7, 24)
+			q, k := s.node("Transpose", perm(0, 2, 1, 3), heads(s, x)), s.node("Transpose", perm(0, 2, 3, 1), heads(s, y))
+			v := s.node("Transpose", perm(0, 2, 1, 3), heads(s, y))
+			depth := s.integer("Slice", nil, s.integer("Shape", nil, q), integers(-1), integers(math.MaxInt64))
+			scale := s.node("Div", nil, number(1), s.node("Sqrt", nil, s.node("Cast", map[string]*ir.Attr{"to": intAttr(int64(ir.Float32))}, depth)))
+			root := func() *ir.Value { return s.node("Sqrt", nil, scale) }
+			scores := s.node("MatMul", nil, s.node("Mul", nil, q, root()), s.node("Mul", nil, k, root()))
+			return outs(s.node("Transpose", perm(0, 2, 1, 3), s.node("MatMul", nil, s.node("Softmax", last, scores), v)))
+		}, "Concat Concat Concat Gather Gather Gather Gather Gather Gather Reshape Reshape Reshape Shape Shape Shape Shape Shape Shape Unsqueeze Unsqueeze Unsqueeze Unsqueeze Unsqueeze Unsqueeze normwasm.Attention"},
+		{"keys transposed with all heads as one dimension", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(2, 3, 5, 8), s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			kt := s.node("Reshape", nil, s.node("Transpose", perm(0, 2, 1), s.node("Reshape", nil, k, integers(-1, 7, 8))), integers(2, 3, 8, 7))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, s.node("MatMul", nil, q, kt)), v))
+		}, "normwasm.Attention"},
+		{"and to dimensions that are computed", func(s *sketch) []*ir.Value {
+			q, v := s.input(2, 3, 5, 8), s.input(2, 3, 7, 4)
+			k := s.node("Reshape", nil, s.input(2, 3, 7, 8), s.list(v, 0, 3, v, 2, 8))
+			kt := s.node("Reshape", nil, s.node("Transpose", perm(0, 2, 1), s.node("Reshape", nil, k, s.list(-1, k, -2, k, -1))), s.list(k, 0, k, 1, k, 3, k, 2))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, s.node("MatMul", nil, q, kt)), v))
+		}, "Concat Gather Gather Reshape Shape Shape Unsqueeze Unsqueeze normwasm.Attention"},
+		{"heads that end up elsewhere", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(3, 2, 5, 8), s.input(2, 3, 7, 8), s.input(3, 2, 7, 4)
+			kt := s.node("Reshape", nil, s.node("Transpose", perm(0, 2, 1), s.node("Reshape", nil, k, integers(-1, 7, 8))), integers(3, 2, 8, 7))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, s.node("MatMul", nil, q, kt)), v))
+		}, "MatMul MatMul Reshape Reshape Softmax Transpose"},
+		{"heads behind rows of three dimensions", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(5, 6, 8), s.input(7, 6, 8), s.input(7, 6, 4)
+			scores := s.node("MatMul", nil, s.node("Transpose", perm(1, 0, 2), q), s.node("Transpose", perm(1, 2, 0), k))
+			y := s.node("MatMul", nil, s.node("Softmax", last, scores), s.node("Transpose", perm(1, 0, 2), v))
+			return outs(s.node("Transpose", perm(1, 0, 2), y))
+		}, "normwasm.Attention"},
+		{"Einsums of Keras", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(2, 5, 3, 8), s.input(2, 7, 3, 8), s.input(2, 7, 3, 4)
+			scores := s.node("Einsum", equation("aecd,abcd->acbe"), k, s.node("Mul", nil, q, number(0.3)))
+			p := s.node("Softmax", last, s.node("Add", nil, scores, s.input(2, 1, 5, 7)))
+			return outs(s.node("Einsum", equation("acbe, aecd -> abcd"), p, v))
+		}, "normwasm.Attention"},
+		{"Einsums with the heads before", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(2, 3, 5, 8), s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			p := s.node("Softmax", last, s.node("Einsum", equation("bhqd,bhkd->bhqk"), q, k))
+			return outs(s.node("Einsum", equation("bhqk,bhkd->bhqd"), p, v))
+		}, "normwasm.Attention"},
+		{"Einsums of another order", func(s *sketch) []*ir.Value {
+			q, k, v := s.input(2, 3, 5, 8), s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			p := s.node("Softmax", last, s.node("Einsum", equation("bhqd,bhkd->hbqk"), q, k))
+			return outs(s.node("Einsum", equation("hbqk,bhkd->bhqd"), p, v))
+		}, "Einsum Einsum Softmax"},
+	} {
+		c.test(t)
+	}
+	// What a Reshape to computed dimensions gives may be added up in a normalization.
+	fusion{"a residual of computed dimensions", func(s *sketch) []*ir.Value {
+		x := s.input(2, 5, 24)
+		y := s.node("Reshape", nil, s.node("Reshape", nil, x, s.list(-1, 24)), s.list(x, 0, x, 1, 24))
+		return outs(s.node("LayerNormalization", nil, s.node("Add", nil, y, x), s.weights(24), s.weights(24)))
+	}, "Concat Concat Gather Gather Reshape Reshape Shape Shape Unsqueeze Unsqueeze com.microsoft.SkipLayerNormalization"}.test(t)
+	fusion{"the third part of a Split", func(s *sketch) []*ir.Value {
+		x := s.input(3, 2, 4, 5, 8)
+		a, b, c := s.node("Split", map[string]*ir.Attr{"axis": intAttr(0)}, x, integers(1, 1, 1)), &ir.Value{Name: "b", Type: ir.Float32}, &ir.Value{Name: "c", Type: ir.Float32}
+		split := s.g.Nodes[len(s.g.Nodes)-1]
+		split.Outputs = []*ir.Value{a, b, c}
+		flat := func(v *ir.Value) *ir.Value { return s.node("Squeeze", nil, v, integers(0)) }
+		q, k, v := flat(a), flat(b), flat(c)
+		return outs(s.node("MatMul", nil, s.node("Softmax", last, s.node("MatMul", nil, q, s.node("Transpose", perm(0, 1, 3, 2), k))), v))
+	}, "Split Squeeze Squeeze Squeeze normwasm.Attention"}.test(t)
 }

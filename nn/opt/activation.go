@@ -114,7 +114,7 @@ func near(a, b float32) bool {
 }
 
 // fuseSilu recognises Mul(x, Sigmoid(x)) of float32 and emits normwasm.Silu(x), also
-// known as swish. Left alone: a sigmoid that something else uses, a sigmoid of
+// known as swish; of Mul(x, Sigmoid(c·x)) with a scalar c it makes com.microsoft's QuickGelu(x; alpha = c). Left alone: a sigmoid that something else uses, a sigmoid of
 // another value.
 func fuseSilu(r *rewriter) {
 	r.each(func(n *ir.Node) {
@@ -122,9 +122,16 @@ func fuseSilu(r *rewriter) {
 			return
 		}
 		for i := range 2 {
-			s := r.by(n.Inputs[i], "Sigmoid")
-			if s != nil && s.Inputs[0] == n.Inputs[1-i] && r.private(n.Inputs[i], 1) && n.Inputs[i].Type == ir.Float32 {
-				r.become(n, ir.Internal, "Silu", 1, nil, s.Inputs[0])
+			s, x := r.by(n.Inputs[i], "Sigmoid"), n.Inputs[1-i]
+			if s == nil || !r.private(n.Inputs[i], 1) || n.Inputs[i].Type != ir.Float32 {
+				continue
+			}
+			if s.Inputs[0] == x {
+				r.become(n, ir.Internal, "Silu", 1, nil, x)
+				return
+			}
+			if of, c := r.scaled(s.Inputs[0]); of == x {
+				r.become(n, microsoft, "QuickGelu", 1, map[string]*ir.Attr{"alpha": floatAttr(c)}, x)
 				return
 			}
 		}

@@ -12,7 +12,7 @@ import (
 //
 // where f is Erf(x/√2), as Div or Mul, or
 //
-//	Tanh(Mul(Add(x, Mul(x³, 0.044715)), √(2/π)))     x³ as Pow(x, 3) or as products,
+//	Tanh(√(2/π)·x + √(2/π)·0.044715·x³)     in any spelling by Add, Mul, Div and Pow,
 //
 // and emits Gelu(x), of the second with approximate = "tanh".
 //
@@ -41,14 +41,10 @@ func fuseGelu(r *rewriter) {
 			return
 		}
 		if tanh := r.by(f, "Tanh"); tanh != nil {
-			v, c := r.scaled(tanh.Inputs[0])
-			if sum := r.by(v, "Add"); sum != nil && near(c, float32(math.Sqrt(2/math.Pi))) && r.private(v, 1) {
-				for i := range 2 {
-					if cube, c := r.scaled(sum.Inputs[1-i]); sum.Inputs[i] == x && near(c, 0.044715) && r.cubeOf(cube, x) {
-						r.become(n, "", "Gelu", 20, map[string]*ir.Attr{"approximate": {Kind: ir.AttrString, S: "tanh"}}, x)
-						return
-					}
-				}
+			root := float32(math.Sqrt(2 / math.Pi))
+			p, ok := r.polynomial(tanh.Inputs[0], x)
+			if ok && p[0] == 0 && near(p[1], root) && p[2] == 0 && near(p[3], 0.044715*root) {
+				r.become(n, "", "Gelu", 20, map[string]*ir.Attr{"approximate": {Kind: ir.AttrString, S: "tanh"}}, x)
 			}
 		}
 	})
@@ -100,26 +96,73 @@ func (r *rewriter) halved(n *ir.Node) (x, gate *ir.Value) {
 // factorOf takes n apart as a value times a scalar constant, 1 if it is none.
 func (r *rewriter) factorOf(n *ir.Node) (*ir.Value, float32) {
 	if n.Op == "Mul" {
-		if x, c, ok := r.operands(n); ok {
-			return x, c
+		for i := range 2 {
+			if x := n.Inputs[1-i]; x.Const == nil {
+				if c, ok := r.numberFor(n.Inputs[i], x); ok {
+					return x, c
+				}
+			}
 		}
-	} else if c, ok := r.scalarFor(n.Inputs[1], n.Inputs[0]); ok && c != 0 {
+	} else if c, ok := r.numberFor(n.Inputs[1], n.Inputs[0]); ok && c != 0 {
 		return n.Inputs[0], 1 / c
 	}
 	return nil, 1
 }
 
-// cubeOf says that v is x³, which nothing else uses.
-func (r *rewriter) cubeOf(v, x *ir.Value) bool {
-	n := r.by(v, "Pow", "Mul")
-	if n == nil || !r.private(v, 1) {
-		return false
+// polynomial gives the coefficients of v as a polynomial in x, of no more than the third
+// degree, where all that it is made of is used for it alone.
+func (r *rewriter) polynomial(v, x *ir.Value) (p [4]float32, ok bool) {
+	if v == x {
+		return [4]float32{1: 1}, true
 	}
-	if n.Op == "Pow" {
-		p, ok := r.scalarFor(n.Inputs[1], x)
-		return ok && p == 3 && n.Inputs[0] == x
+	if c, ok := r.scalarFor(v, x); ok {
+		return [4]float32{c}, true
 	}
-	return n.Inputs[0] == x && r.squareOf(n.Inputs[1], x) || n.Inputs[1] == x && r.squareOf(n.Inputs[0], x)
+	n := r.by(v, "Add", "Mul", "Div", "Pow")
+	if n == nil || !r.private(v, 1) || len(n.Inputs) != 2 {
+		return p, false
+	}
+	a, ok1 := r.polynomial(n.Inputs[0], x)
+	if !ok1 {
+		return p, false
+	}
+	b, ok2 := r.polynomial(n.Inputs[1], x)
+	number := b == [4]float32{b[0]}
+	switch {
+	case !ok2:
+		return p, false
+	case n.Op == "Mul":
+		return times(a, b)
+	case n.Op == "Add":
+		for i := range p {
+			p[i] = a[i] + b[i]
+		}
+		return p, true
+	case n.Op == "Div" && number && b[0] != 0:
+		return times(a, [4]float32{1 / b[0]})
+	case n.Op == "Pow" && number && (b[0] == 2 || b[0] == 3):
+		p, ok = times(a, a)
+		if b[0] == 3 && ok {
+			return times(p, a)
+		}
+		return p, ok
+	}
+	return p, false
+}
+
+// times multiplies polynomials whose product has a degree of no more than 3.
+func times(a, b [4]float32) (p [4]float32, ok bool) {
+	for i, v := range a {
+		for j, w := range b {
+			if c := v * w; c != 0 {
+				if i+j > 3 {
+					return p, false
+				}
+				p[i+j] += c
+			}
+		}
+	}
+	return p, true
 }
 
 // fuseGate recognises Mul(Silu(x), g), which a gated linear unit has between its products,

@@ -3,7 +3,7 @@ package opt
 import "github.com/normwasm/normwasm/nn/ir"
 
 // dropIdentities takes out what passes its input on unchanged: Identity,
-// Dropout outside training (when its mask is unused), and products with the
+// Dropout outside training (when its mask is unused), Cast to the type it has, and products with the
 // constant 1 and sums with 0 that do not widen the shape. (x + 0 differs from x
 // for x = −0 alone, and those two compare equal.)
 //
@@ -28,6 +28,10 @@ func dropIdentities(r *rewriter) {
 				return
 			}
 			x = n.In(0)
+		case "Cast": // onto the type that it has
+			if v := n.In(0); v != nil && v.Type != ir.Undefined && int64(v.Type) == n.Int("to", 0) {
+				x = v
+			}
 		case "Mul":
 			if v, c, ok := r.operands(n); ok && c == 1 {
 				x = v

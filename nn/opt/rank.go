@@ -22,13 +22,20 @@ func (r *rewriter) rank(v *ir.Value) int {
 	return -1
 }
 
-// inferRank notes the rank of n's first output where the operator's row says it.
+// inferRank notes the rank of n's first output where the operator's row says it, and of all
+// of a Split's.
 func (r *rewriter) inferRank(n *ir.Node) {
 	row := op.Find(n.Key())
-	if row == nil || row.Rank == nil || len(n.Outputs) == 0 || n.Outputs[0] == nil {
+	if row == nil || row.Rank == nil || len(n.Outputs) == 0 {
 		return
 	}
-	if k := row.Rank(n, func(i int) int { return r.rank(n.In(i)) }); k >= 0 {
-		r.ranks[n.Outputs[0]] = k
+	k := row.Rank(n, func(i int) int { return r.rank(n.In(i)) })
+	if k < 0 && n.Domain == "" && n.Op == "Reshape" {
+		k = r.length(n.In(1))
+	}
+	for i, v := range n.Outputs {
+		if v != nil && k >= 0 && (i == 0 || n.Op == "Split" && n.Domain == "") {
+			r.ranks[v] = k
+		}
 	}
 }

@@ -12,6 +12,7 @@ type rewriter struct {
 	dead     map[*ir.Node]bool
 	ranks    map[*ir.Value]int
 	planes   map[*ir.Value]*plane // of values in the blocked layout
+	lengths  map[*ir.Value]int    // of lists of dimensions
 }
 
 func newRewriter(g *ir.Graph) *rewriter {
@@ -22,6 +23,7 @@ func newRewriter(g *ir.Graph) *rewriter {
 		pinned:   make(map[*ir.Value]bool),
 		dead:     make(map[*ir.Node]bool),
 		ranks:    make(map[*ir.Value]int),
+		lengths:  make(map[*ir.Value]int),
 	}
 	for _, v := range g.Outputs {
 		r.pinned[v] = true
@@ -44,6 +46,7 @@ func newRewriter(g *ir.Graph) *rewriter {
 		}
 	}
 	for _, n := range g.Nodes {
+		r.inferLength(n)
 		r.inferRank(n)
 	}
 	return r
