@@ -20,8 +20,8 @@ const usage = `node bench/run.mjs [options]
   --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, first, start, sizes (default: all)
   --filter TEXT       only cases whose name has this in it, in either case; x may stand for ×, - for ↔, and squares be left out
   --rounds N          samples of each contender (default 40)
-  --starts N          fresh browsers of each contender (default 3/8 of the rounds, 15); a third as many pages of each network
-  --sample MS         least length of a sample (default 25)
+  --starts N          fresh browsers of each contender (default a quarter of the rounds, 10); half as many pages of each network
+  --sample MS         least length of a sample (default 20)
   --baselines         leave normwasm out
   --package DIR       the built package to measure (default js/)
   --update            put the groups that --only names into results.json and the README, of the same machine
@@ -35,7 +35,7 @@ const { values: flags } = parseArgs({
     filter: { type: 'string' },
     rounds: { type: 'string', default: '40' },
     starts: { type: 'string' },
-    sample: { type: 'string', default: '25' },
+    sample: { type: 'string', default: '20' },
     baselines: { type: 'boolean', default: false },
     package: { type: 'string' },
     update: { type: 'boolean', default: false },
@@ -53,11 +53,11 @@ const root = dirname(here);
 const modules = join(here, 'node_modules');
 const packageRoot = flags.package ? resolve(flags.package) : join(root, 'js');
 
-const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 400, budgetMs: 4000 };
+const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs: 300, budgetMs: 3000 };
 // A chain of 12 nodes takes a while, and there are many: less of each will do.
-const layerPlan = { ...plan, sampleMs: 0.6 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
+const layerPlan = { ...plan, sampleMs: 0.75 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
 const modelPlan = { ...plan, budgetMs: 2500 };
-const starts = flags.starts === undefined ? Math.ceil(plan.rounds * 3 / 8) : positive('starts');
+const starts = flags.starts === undefined ? Math.ceil(plan.rounds / 4) : positive('starts');
 const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'first', 'start', 'sizes'];
 /** Groups that leave the variant scalar out. */
 const quick = ['layers', 'models'];
@@ -179,7 +179,7 @@ if (firsts.length > 0) {
   const browser = await chromium.launch(launch);
   try {
     for (const { name } of firsts) {
-      const measured = await measureFirst({ browser, origin: server.origin, name, contenders: [...(entry ? ['normwasm'] : []), 'onnxruntime-web'], entry, rounds: Math.max(2, Math.round(starts / 3)) });
+      const measured = await measureFirst({ browser, origin: server.origin, name, contenders: [...(entry ? ['normwasm'] : []), 'onnxruntime-web'], entry, rounds: Math.max(2, Math.round(starts / 2)) });
       results.cases.push({ group: 'first', name, dims: [], contenders: measured });
       print(`Create and first run: ${name}`, [], measured);
     }

@@ -15,16 +15,16 @@ const TOLERANCE = 1e-4;
 const count = (dims) => dims.reduce((a, b) => a * b, 1);
 
 /** What runs models by sessions: 12 nodes, 2, and the whole result of one. */
-async function sessions(name, create, tensor, layer, x, dims) {
+async function sessions(name, create, tensor, models, x, dims) {
   const run = async (s) => (await s.run({ x: tensor(x, dims) })).y.data;
-  const whole = await create(chainOfNodes(layer, 1, { whole: true }));
+  const whole = await create(models.whole);
   const got = [await run(whole)];
   await whole.release();
   const input = tensor(x, dims);
   const contenders = [];
   const open = [];
-  for (const length of [SHORT, longOf(layer)]) {
-    const s = await create(chainOfNodes(layer, length));
+  for (const [length, model] of models.chains) {
+    const s = await create(model);
     open.push(s);
     got.push(await run(s));
     contenders.push({
@@ -92,12 +92,13 @@ export async function layerTimes(engines, label, name, plan) {
   const { x: dims } = dimsOf(layer.nodes[0]);
   const x = fast(count(dims), 1.7, 7);
   const off = folds(layer);
+  const models = { whole: chainOfNodes(layer, 1, { whole: true }), chains: [SHORT, longOf(layer)].map((length) => [length, chainOfNodes(layer, length)]) };
   const parts = [];
   for (const [i, e] of engines.entries()) {
     const create = (m) => e.api.InferenceSession.create(m, { graphOptimizationLevel: off ? 'none' : 'all' });
-    parts.push(await sessions(label(e, i), create, (data, d) => new e.api.Tensor('float32', data, d), layer, x, dims));
+    parts.push(await sessions(label(e, i), create, (data, d) => new e.api.Tensor('float32', data, d), models, x, dims));
   }
-  parts.push(await sessions('onnxruntime-web', (m) => ort.session(m, off ? 'disabled' : 'all'), ort.tensor, layer, x, dims));
+  parts.push(await sessions('onnxruntime-web', (m) => ort.session(m, off ? 'disabled' : 'all'), ort.tensor, models, x, dims));
   if (tfjs.has(layer.nodes[0])) parts.push(eager(layer, x, dims));
   const wants = parts.find((p) => p.name === 'onnxruntime-web').got;
   const differences = parts.map(({ name: who, got }) => Math.max(...got.map((y, i) => {
