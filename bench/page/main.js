@@ -3,6 +3,7 @@ import { batchNormReference, channelsLast, groupNormReference, layerNormReferenc
   trainingReference, uniform } from './data.js';
 import { measure, perNode, summary } from './measure.js';
 import * as jax from './jax.js';
+import * as litert from './litert.js';
 import * as cnn from './cnn.js';
 import { layerTimes } from './layertimes.js';
 import { models } from './modellist.js';
@@ -22,7 +23,11 @@ const LOSS_TOLERANCE = 1e-3;
 /** @type {{ variant: string, api: any }[]} The variant that `auto` takes comes first. */
 let engines = [];
 
-async function start({ entry, variants }) {
+/** Whether LiteRT.js is there. */
+let withLiteRT = false;
+
+async function start({ entry, variants, litert: has }) {
+  withLiteRT = has;
   ort.start();
   const info = { tfjs: await tfjs.start(), normwasm: [] };
   for (const variant of variants) {
@@ -246,6 +251,11 @@ async function model(name, plan) {
     const t = tfjs.network(cnn.networks[make](), inputs[0]);
     differences['tfjs-wasm'] = requireAgreement(`${name}: tfjs-wasm`, apart({ y: { data: t.result() } }, wants), tolerance);
     contenders.push(t);
+    if (withLiteRT) {
+      const l = await litert.network(cnn.networks[make](), inputs[0]);
+      differences.litert = requireAgreement(`${name}: litert`, apart({ y: { data: await l.result() } }, wants), tolerance);
+      contenders.push(l);
+    }
   }
   const measured = await measure(contenders, plan);
   for (const c of contenders) await c.release();
