@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // One operator at a time, 131072 elements each: normwasm beside onnxruntime-web, one thread each, in turn, in Node. A run is what a caller waits
-// for, copies in and out included; medians in µs, and how many times as fast as onnxruntime-web. Sorted by that, the slowest first.
+// for, copies in and out included; lower quartiles in µs, which other programs on the machine disturb least, and how many times as fast as onnxruntime-web. Sorted by that, the slowest first.
 //   node bench/elementwise.mjs [--variant simd] [--rounds 30] [WORD …]
 // WORDs choose cases by their names. It needs the built package (make build) and bench/node_modules.
 import { join } from 'node:path';
@@ -193,7 +193,7 @@ ort.env.wasm.numThreads = 1;
 ort.env.logLevel = 'fatal';
 const { variant } = await init({ variant: values.variant });
 const chosen = cases.filter((c) => positionals.length === 0 || positionals.some((word) => c.name.toLowerCase().includes(word.toLowerCase())));
-const median = (list) => list.sort((a, b) => a - b)[list.length >> 1];
+const quartile = (list) => list.sort((a, b) => a - b)[list.length >> 2];
 const rows = [];
 for (const c of chosen) {
   const { bytes, feeds } = prepare(c);
@@ -217,7 +217,7 @@ for (const c of chosen) {
   }
   ours.dispose?.();
   await theirs.release();
-  const [a, b] = times.map((list) => 1000 * median(list));
+  const [a, b] = times.map((list) => 1000 * quartile(list));
   rows.push({ name: c.name, ours: a, theirs: b, ratio: b / a });
 }
 rows.sort((a, b) => a.ratio - b.ratio);

@@ -3,6 +3,7 @@ package op
 import (
 	"errors"
 
+	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -82,6 +83,16 @@ func (short indexType) at(data []byte, k int) int64 {
 	return slab.View[int64](data)[k]
 }
 
+// places is compute.Places, which adds unit times each index to at.
+func (short indexType) places(at []int64, data []byte, from, step, n, unit int) {
+	if bad, found := compute.Places(at, data, bool(short), from, step, n, unit); found {
+		placeOf(bad, n)
+	}
+}
+
+// placesOf is a block of places in scratch memory.
+func placesOf(a *Args) []int64 { return slab.View[int64](a.Scratch[:8*blockLen]) }
+
 // placeOf turns an index, which may count from the end, into a position. A run
 // cannot go on with one that is out of range: the session reports the panic as
 // the node's error.
@@ -135,6 +146,7 @@ func planGather(c *Call) error {
 	} else {
 		s.inner = t.Bytes(s.inner)
 	}
+	c.Scratch(8 * blockLen)
 	return nil
 }
 
@@ -170,9 +182,13 @@ func (s *gather) RunRows(a *Args, from, to int) {
 		}
 		return
 	}
-	for k := from; k < to; k++ {
-		p := placeOf(s.index.at(a.In[1].Data, k), s.n)
-		copyRows(y, k*s.inner, s.count*s.inner, x, p*s.inner, s.n*s.inner, s.inner, s.outer)
+	for at := placesOf(a); from < to; from += len(at) {
+		at = at[:min(len(at), to-from)]
+		clear(at)
+		s.index.places(at, a.In[1].Data, from, 1, s.n, s.inner)
+		for o := range s.outer {
+			compute.Pick(y[(o*s.count+from)*s.inner:][:len(at)*s.inner], x[o*s.n*s.inner:], at, s.inner)
+		}
 	}
 }
 
@@ -191,11 +207,25 @@ func (w *alongAxis) set(c *Call, axis int) {
 	w.idx, w.steps = append(w.idx[:0], idx...), append(w.steps[:0], rowMajor(c, data)...)
 	w.n, w.count, w.index, w.size = data[axis], ir.Elements(idx), indexTypeOf(c, 1), c.In(0).Type.Size()
 	w.step, w.steps[axis] = w.steps[axis], 0
+	c.Scratch(8 * blockLen)
 }
 
-// at is the place in data's bytes of element k.
-func (w *alongAxis) at(indices []byte, k int) int {
-	return (offsetOf(k, w.idx, w.steps) + placeOf(w.index.at(indices, k), w.n)*w.step) * w.size
+// each calls f with the places in data's bytes of elements from … of each block of them.
+func (w *alongAxis) each(a *Args, f func(at []int64, from int)) {
+	last := len(w.idx) - 1
+	cols, step := w.idx[last], w.steps[last]*w.size
+	for from := 0; from < w.count; {
+		at := placesOf(a)
+		at = at[:min(len(at), cols-from%cols)]
+		off := offsetOf(from, w.idx, w.steps) * w.size
+		for i := range at {
+			at[i] = int64(off)
+			off += step
+		}
+		w.index.places(at, a.In[1].Data, from, 1, w.n, w.step*w.size)
+		f(at, from)
+		from += len(at)
+	}
 }
 
 // elementOperands checks data and indices of one rank, indices within data
@@ -227,14 +257,11 @@ func planGatherElements(c *Call) error {
 
 type gatherElements struct{ w alongAxis }
 
-func (s *gatherElements) Run(a *Args) { s.RunRows(a, 0, s.w.count) }
-func (s *gatherElements) Rows() int   { return s.w.count }
-
-func (s *gatherElements) RunRows(a *Args, from, to int) {
+func (s *gatherElements) Run(a *Args) {
 	size := s.w.size
-	for k := from; k < to; k++ {
-		copy(a.Out[0].Data[k*size:(k+1)*size], a.In[0].Data[s.w.at(a.In[1].Data, k):])
-	}
+	s.w.each(a, func(at []int64, from int) {
+		compute.Pick(a.Out[0].Data[from*size:][:len(at)*size], a.In[0].Data, at, size)
+	})
 }
 
 // tuples is what GatherND and ScatterND share: indices [batch…, …, q] whose
@@ -277,15 +304,25 @@ func (tu *tuples) set(c *Call, batch int) {
 	}
 	tu.item = ir.Elements(dims[batch:]) * size
 	tu.index = indexTypeOf(c, 1)
+	c.Scratch(8 * blockLen)
 }
 
-// at is the place in data's bytes of slice k.
-func (tu *tuples) at(indices []byte, k int) int {
-	off := k / max(tu.perItem, 1) * tu.item
-	for j, n := range tu.extents {
-		off += placeOf(tu.index.at(indices, k*len(tu.extents)+j), n) * tu.steps[j]
+// each calls f with the places in data's bytes of slices from … of each block of them.
+func (tu *tuples) each(a *Args, from, to int, f func(at []int64, from int)) {
+	item, q := max(tu.perItem, 1), len(tu.extents)
+	for at := placesOf(a); from < to; from += len(at) {
+		at = at[:min(len(at), to-from)]
+		for i := range at {
+			at[i] = 0
+			if tu.perItem < tu.count {
+				at[i] = int64((from + i) / item * tu.item)
+			}
+		}
+		for j, n := range tu.extents {
+			tu.index.places(at, a.In[1].Data, from*q+j, q, n, tu.steps[j])
+		}
+		f(at, from)
 	}
-	return off
 }
 
 func planGatherND(c *Call) error {
@@ -312,9 +349,9 @@ func (s *gatherND) RunRows(a *Args, from, to int) {
 	if len(y) == 0 {
 		return
 	}
-	for k := from; k < to; k++ {
-		copy(y[k*n:(k+1)*n], a.In[0].Data[s.tu.at(a.In[1].Data, k):])
-	}
+	s.tu.each(a, from, to, func(at []int64, from int) {
+		compute.Pick(y[from*n:][:len(at)*n], a.In[0].Data, at, n)
+	})
 }
 
 // reductions are what may happen to an element of data that an update meets.
@@ -350,6 +387,17 @@ func (s *scatter) set(c *Call) error {
 	}
 	s.t = t
 	return nil
+}
+
+// all combines the elements of src, n bytes at a time, with those of dst at these places.
+func (s *scatter) all(dst, src []byte, at []int64, n int) {
+	if s.how == setTo {
+		compute.Put(dst, src, at, n)
+		return
+	}
+	for i, p := range at {
+		s.into(dst[p:], src[i*n:(i+1)*n])
+	}
 }
 
 // into combines the elements of src with those of dst.
@@ -407,9 +455,7 @@ type scatterElements struct {
 func (s *scatterElements) Run(a *Args) {
 	y, src, size := a.Out[0].Data, a.In[2].Data, s.w.size
 	copy(y, a.In[0].Data)
-	for k := range s.w.count {
-		s.scatter.into(y[s.w.at(a.In[1].Data, k):], src[k*size:(k+1)*size])
-	}
+	s.w.each(a, func(at []int64, from int) { s.scatter.all(y, src[from*size:], at, size) })
 }
 
 func planScatterND(c *Call) error {
@@ -437,9 +483,7 @@ func (s *scatterND) Run(a *Args) {
 	if len(src) == 0 {
 		return
 	}
-	for k := range s.tu.count {
-		s.scatter.into(y[s.tu.at(a.In[1].Data, k):], src[k*n:(k+1)*n])
-	}
+	s.tu.each(a, 0, s.tu.count, func(at []int64, from int) { s.scatter.all(y, src[from*n:], at, n) })
 }
 
 func oneHotRank(_ *ir.Node, rank func(i int) int) int {

@@ -1,0 +1,78 @@
+package compute
+
+import "github.com/normwasm/normwasm/internal/slab"
+
+// Places reads len(at) indices, int32 or int64, of which one comes every step from number
+// from on. Those below 0 count from the end of n. It adds unit times each to at, and returns
+// the first that is out of range, and true; at is undefined then.
+func Places(at []int64, indices []byte, short bool, from, step, n, unit int) (bad int64, found bool) {
+	if short {
+		return placesOf(at, slab.View[int32](indices), from, step, n, unit)
+	}
+	return placesOf(at, slab.View[int64](indices), from, step, n, unit)
+}
+
+func placesOf[T int32 | int64](at []int64, indices []T, from, step, n, unit int) (bad int64, found bool) {
+	for i := range at {
+		p := int(indices[from])
+		from += step
+		if p < 0 {
+			p += n
+		}
+		if uint(p) >= uint(n) {
+			return int64(indices[from-step]), true
+		}
+		at[i] += int64(p * unit)
+	}
+	return 0, false
+}
+
+// Pick copies to y the elements of size bytes that begin at these bytes of x.
+func Pick(y, x []byte, at []int64, size int) {
+	switch size {
+	case 1:
+		for i, p := range at {
+			y[i] = x[p]
+		}
+	case 2:
+		pickAll(slab.View[uint16](y), slab.View[uint16](x), at, 1)
+	case 4:
+		pickAll(slab.View[uint32](y), slab.View[uint32](x), at, 2)
+	case 8:
+		pickAll(slab.View[uint64](y), slab.View[uint64](x), at, 3)
+	default:
+		for _, p := range at {
+			copy(y[:size], x[int(p):][:size])
+			y = y[size:]
+		}
+	}
+}
+
+func pickAll[T slab.Elem](y, x []T, at []int64, shift uint) {
+	y = y[:len(at)]
+	for i, p := range at {
+		y[i] = x[p>>(shift&7)]
+	}
+}
+
+// Put copies the elements of x, of size bytes each, to where they begin in y.
+func Put(y, x []byte, at []int64, size int) {
+	switch size {
+	case 4:
+		putAll(slab.View[uint32](y), slab.View[uint32](x), at, 2)
+	case 8:
+		putAll(slab.View[uint64](y), slab.View[uint64](x), at, 3)
+	default:
+		for _, p := range at {
+			copy(y[int(p):][:size], x[:size])
+			x = x[size:]
+		}
+	}
+}
+
+func putAll[T slab.Elem](y, x []T, at []int64, shift uint) {
+	x = x[:len(at)]
+	for i, p := range at {
+		y[p>>(shift&7)] = x[i]
+	}
+}
