@@ -45,6 +45,15 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 		I64Store done+72(FP)
 		RET
 	End
+	// n is F16
+	// part is F17
+	Get R1
+	F64ConvertI64S
+	Set F16
+	F64Const $(1.0)
+	Get F16
+	F64Div
+	Set F17
 	Loop
 		I64Const $0
 		Set R3
@@ -52,21 +61,12 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 		I64Load rows+48(FP)
 		I64LtS
 		If
-			// mu is F16
-			// variance is F17
+			// mu is F18
+			// variance is F19
 			// x is R9
 			// left is R10
-			// shift is F18
-			// n is F19
-			// part is F20
+			// shift is F20
 			// c is F21
-			Get R1
-			F64ConvertI64S
-			Set F19
-			F64Const $(1.0)
-			Get F19
-			F64Div
-			Set F20
 			Get R0
 			Set R9
 			Get R1
@@ -671,7 +671,7 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 			Get V8
 			F64x2ExtractLane $0, $1
 			F64Add
-			Set F17
+			Set F19
 			// d is F22
 			Get R10
 			I64Const $1
@@ -687,12 +687,12 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 					Get F22
 					F64Add
 					Set F21
-					Get F17
+					Get F19
 					Get F22
 					Get F22
 					F64Mul
 					F64Add
-					Set F17
+					Set F19
 					Get R9
 					I64Const $4
 					I64Add
@@ -708,31 +708,31 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 				End
 			End
 			Get F21
-			Get F19
+			Get F16
 			F64Div
 			Set F21
+			Get F19
 			Get F17
-			Get F20
 			F64Mul
 			Get F21
 			Get F21
 			F64Mul
 			F64Sub
-			Set F17
+			Set F19
 			Get F21
-			Set F16
-			Get F16
-			Get F16
+			Set F18
+			Get F18
+			Get F18
 			F64Mul
-			Get F17
+			Get F19
 			F64Const $(4096.0)
 			F64Mul
 			F64Gt
 			If
-				Get F16
+				Get F18
 				F32DemoteF64
 				F64PromoteF32
-				Set F18
+				Set F20
 				Get R0
 				Set R9
 				Get R1
@@ -758,7 +758,7 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 				V128Const $0, $0
 				Set V3
 				// shiftV is V10
-				Get F18
+				Get F20
 				F64x2Splat
 				Set V10
 				Get R10
@@ -1036,7 +1036,7 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 				Get V8
 				F64x2ExtractLane $0, $1
 				F64Add
-				Set F17
+				Set F19
 				// d is F22
 				Get R10
 				I64Const $1
@@ -1047,19 +1047,19 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
-						Get F18
+						Get F20
 						F64Sub
 						Set F22
 						Get F21
 						Get F22
 						F64Add
 						Set F21
-						Get F17
+						Get F19
 						Get F22
 						Get F22
 						F64Mul
 						F64Add
-						Set F17
+						Set F19
 						Get R9
 						I64Const $4
 						I64Add
@@ -1075,28 +1075,28 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 					End
 				End
 				Get F21
-				Get F19
+				Get F16
 				F64Div
 				Set F21
+				Get F19
 				Get F17
-				Get F20
 				F64Mul
 				Get F21
 				Get F21
 				F64Mul
 				F64Sub
-				Set F17
-				Get F18
+				Set F19
+				Get F20
 				Get F21
 				F64Add
-				Set F16
+				Set F18
 			End
 			Get R9
 			Set R0
 			I64Const $1
 			Set R3
 			// v is F22
-			Get F17
+			Get F19
 			F64Load epsilon+64(FP)
 			F64Add
 			Set F22
@@ -1114,7 +1114,7 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 			End
 			// r is F22
 			F64Const $(1.0)
-			Get F17
+			Get F19
 			F64Load epsilon+64(FP)
 			F64Add
 			F64Sqrt
@@ -1123,12 +1123,12 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 			Get F22
 			F32DemoteF64
 			Set F1
-			Get F16
+			Get F18
 			F32DemoteF64
 			Set F0
 			Get F0
 			F64PromoteF32
-			Get F16
+			Get F18
 			F64Sub
 			Get F22
 			F64Mul
@@ -2210,12 +2210,6 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 	// meanV is V0
 	// scaleV is V1
 	// betaV is V2
-	// zero is V3
-	// six is V4
-	V128Const $0, $0
-	Set V3
-	V128Const $4665729215042158592, $4665729215042158592
-	Set V4
 	Get R2
 	I64Const $1
 	I64GeS
@@ -2280,646 +2274,649 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 				I64Const $2
 				I64GeS
 				If
-					Get R7
-					I64Const $32
-					I64GeS
-					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $16
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $32
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $48
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $64
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $64
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $80
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $80
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $96
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $96
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $112
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $112
-							Get R1
-							I64Const $128
-							I64Add
-							Set R1
-							Get R0
-							I64Const $128
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-32
-							I64Add
-							Set R7
-							Get R7
-							I64Const $32
-							I64GeS
-							BrIf $0
-						End
-					End
+					// zero is V3
+					// six is V4
+					V128Const $0, $0
+					Set V3
+					V128Const $4665729215042158592, $4665729215042158592
+					Set V4
 					Get R7
 					I64Const $4
 					I64GeS
 					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							V128Store $0, $0
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R0
-							I64Const $16
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-4
-							I64Add
-							Set R7
-							Get R7
-							I64Const $4
-							I64GeS
-							BrIf $0
+						// last is V5
+						Get R7
+						I64Const $-4
+						I64Add
+						Set R7
+						Get R1
+						Get R7
+						I64Const $2
+						I64Shl
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Get V3
+						F32x4Pmax
+						Get V4
+						F32x4Pmin
+						Set V5
+						Get R7
+						I64Const $3
+						I64Add
+						Set R7
+						Get R7
+						I64Const $16
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $0
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $16
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $32
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $48
+								Get R1
+								I64Const $64
+								I64Add
+								Set R1
+								Get R0
+								I64Const $64
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-16
+								I64Add
+								Set R7
+								Get R7
+								I64Const $16
+								I64GeS
+								BrIf $0
+							End
 						End
-					End
-					Get R7
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							Get V4
-							F32x4Pmin
-							F32x4ExtractLane $0, $0
-							F32Store $0, $0
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R0
-							I64Const $4
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-1
-							I64Add
-							Set R7
-							Get R7
-							I64Const $1
-							I64GeS
-							BrIf $0
+						Get R7
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-4
+								I64Add
+								Set R7
+								Get R7
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $1
+						I64Add
+						I64Const $2
+						I64Shl
+						Set R7
+						Get R0
+						Get R7
+						I64Add
+						Set R0
+						Get R1
+						Get R7
+						I64Add
+						Set R1
+						Get R0
+						I64Const $-16
+						I64Add
+						I32WrapI64
+						Get V5
+						V128Store $0, $0
+						I64Const $0
+						Set R7
+					Else
+						Get R7
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R0
+								I64Const $4
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-1
+								I64Add
+								Set R7
+								Get R7
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
 						End
 					End
 				Else
-					Get R7
-					I64Const $32
-					I64GeS
-					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $0
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $16
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $32
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $48
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $64
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $64
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $80
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $80
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $96
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $96
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $112
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $112
-							Get R1
-							I64Const $128
-							I64Add
-							Set R1
-							Get R0
-							I64Const $128
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-32
-							I64Add
-							Set R7
-							Get R7
-							I64Const $32
-							I64GeS
-							BrIf $0
-						End
-					End
+					// zero is V3
+					// six is V4
+					V128Const $0, $0
+					Set V3
+					V128Const $4665729215042158592, $4665729215042158592
+					Set V4
 					Get R7
 					I64Const $4
 					I64GeS
 					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							V128Store $0, $0
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R0
-							I64Const $16
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-4
-							I64Add
-							Set R7
-							Get R7
-							I64Const $4
-							I64GeS
-							BrIf $0
+						// last is V5
+						Get R7
+						I64Const $-4
+						I64Add
+						Set R7
+						Get R1
+						Get R7
+						I64Const $2
+						I64Shl
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Get V0
+						F32x4Sub
+						Get V1
+						F32x4Mul
+						Get V2
+						F32x4Add
+						Get V3
+						F32x4Pmax
+						Set V5
+						Get R7
+						I64Const $3
+						I64Add
+						Set R7
+						Get R7
+						I64Const $16
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $0
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $16
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $16
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $32
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $32
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $48
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $48
+								Get R1
+								I64Const $64
+								I64Add
+								Set R1
+								Get R0
+								I64Const $64
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-16
+								I64Add
+								Set R7
+								Get R7
+								I64Const $16
+								I64GeS
+								BrIf $0
+							End
 						End
-					End
-					Get R7
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R0
-							I32WrapI64
-							Get R1
-							I32WrapI64
-							V128Load32Splat
-							Unreachable
-							I64DivU
-							Unreachable
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							Get V3
-							F32x4Pmax
-							F32x4ExtractLane $0, $0
-							F32Store $0, $0
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R0
-							I64Const $4
-							I64Add
-							Set R0
-							Get R7
-							I64Const $-1
-							I64Add
-							Set R7
-							Get R7
-							I64Const $1
-							I64GeS
-							BrIf $0
+						Get R7
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $0
+								Get R1
+								I64Const $16
+								I64Add
+								Set R1
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-4
+								I64Add
+								Set R7
+								Get R7
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $1
+						I64Add
+						I64Const $2
+						I64Shl
+						Set R7
+						Get R0
+						Get R7
+						I64Add
+						Set R0
+						Get R1
+						Get R7
+						I64Add
+						Set R1
+						Get R0
+						I64Const $-16
+						I64Add
+						I32WrapI64
+						Get V5
+						V128Store $0, $0
+						I64Const $0
+						Set R7
+					Else
+						Get R7
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load32Splat
+								Unreachable
+								I64DivU
+								Unreachable
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								F32x4ExtractLane $0, $0
+								F32Store $0, $0
+								Get R1
+								I64Const $4
+								I64Add
+								Set R1
+								Get R0
+								I64Const $4
+								I64Add
+								Set R0
+								Get R7
+								I64Const $-1
+								I64Add
+								Set R7
+								Get R7
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
 						End
 					End
 				End
 			Else
 				Get R7
-				I64Const $32
-				I64GeS
-				If
-					Loop
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $0
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $0
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $16
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $16
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $32
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $32
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $48
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $48
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $64
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $64
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $80
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $80
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $96
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $96
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $112
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $112
-						Get R1
-						I64Const $128
-						I64Add
-						Set R1
-						Get R0
-						I64Const $128
-						I64Add
-						Set R0
-						Get R7
-						I64Const $-32
-						I64Add
-						Set R7
-						Get R7
-						I64Const $32
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R7
 				I64Const $4
 				I64GeS
 				If
-					Loop
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load $0
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						V128Store $0, $0
-						Get R1
-						I64Const $16
-						I64Add
-						Set R1
-						Get R0
-						I64Const $16
-						I64Add
-						Set R0
-						Get R7
-						I64Const $-4
-						I64Add
-						Set R7
-						Get R7
-						I64Const $4
-						I64GeS
-						BrIf $0
+					// last is V3
+					Get R7
+					I64Const $-4
+					I64Add
+					Set R7
+					Get R1
+					Get R7
+					I64Const $2
+					I64Shl
+					I64Add
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Sub
+					Get V1
+					F32x4Mul
+					Get V2
+					F32x4Add
+					Set V3
+					Get R7
+					I64Const $3
+					I64Add
+					Set R7
+					Get R7
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $0
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $16
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $16
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $32
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $32
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $48
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $48
+							Get R1
+							I64Const $64
+							I64Add
+							Set R1
+							Get R0
+							I64Const $64
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-16
+							I64Add
+							Set R7
+							Get R7
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
 					End
-				End
-				Get R7
-				I64Const $1
-				I64GeS
-				If
-					Loop
-						Get R0
-						I32WrapI64
-						Get R1
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Get V0
-						F32x4Sub
-						Get V1
-						F32x4Mul
-						Get V2
-						F32x4Add
-						F32x4ExtractLane $0, $0
-						F32Store $0, $0
-						Get R1
-						I64Const $4
-						I64Add
-						Set R1
-						Get R0
-						I64Const $4
-						I64Add
-						Set R0
-						Get R7
-						I64Const $-1
-						I64Add
-						Set R7
-						Get R7
-						I64Const $1
-						I64GeS
-						BrIf $0
+					Get R7
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $0
+							Get R1
+							I64Const $16
+							I64Add
+							Set R1
+							Get R0
+							I64Const $16
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-4
+							I64Add
+							Set R7
+							Get R7
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R7
+					I64Const $1
+					I64Add
+					I64Const $2
+					I64Shl
+					Set R7
+					Get R0
+					Get R7
+					I64Add
+					Set R0
+					Get R1
+					Get R7
+					I64Add
+					Set R1
+					Get R0
+					I64Const $-16
+					I64Add
+					I32WrapI64
+					Get V3
+					V128Store $0, $0
+					I64Const $0
+					Set R7
+				Else
+					Get R7
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load32Splat
+							Unreachable
+							I64DivU
+							Unreachable
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							F32x4ExtractLane $0, $0
+							F32Store $0, $0
+							Get R1
+							I64Const $4
+							I64Add
+							Set R1
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-1
+							I64Add
+							Set R7
+							Get R7
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
 					End
 				End
 			End
@@ -4249,6 +4246,15 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 	Set R3
 	// mu is F16
 	// variance is F17
+	// n is F18
+	// part is F19
+	Get R1
+	F64ConvertI64S
+	Set F18
+	F64Const $(1.0)
+	Get F18
+	F64Div
+	Set F19
 	Get R3
 	I64Const $1
 	I64GeS
@@ -4256,17 +4262,8 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 		Loop
 			// x is R4
 			// left is R5
-			// shift is F18
-			// n is F19
-			// part is F20
+			// shift is F20
 			// c is F21
-			Get R1
-			F64ConvertI64S
-			Set F19
-			F64Const $(1.0)
-			Get F19
-			F64Div
-			Set F20
 			Get R0
 			Set R4
 			Get R1
@@ -4583,11 +4580,11 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 				End
 			End
 			Get F21
-			Get F19
+			Get F18
 			F64Div
 			Set F21
 			Get F17
-			Get F20
+			Get F19
 			F64Mul
 			Get F21
 			Get F21
@@ -4607,7 +4604,7 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 				Get F16
 				F32DemoteF64
 				F64PromoteF32
-				Set F18
+				Set F20
 				Get R0
 				Set R4
 				Get R1
@@ -4633,7 +4630,7 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 				V128Const $0, $0
 				Set V3
 				// shiftV is V10
-				Get F18
+				Get F20
 				F64x2Splat
 				Set V10
 				Get R5
@@ -4922,7 +4919,7 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 						I32WrapI64
 						F32Load $0
 						F64PromoteF32
-						Get F18
+						Get F20
 						F64Sub
 						Set F22
 						Get F21
@@ -4950,18 +4947,18 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 					End
 				End
 				Get F21
-				Get F19
+				Get F18
 				F64Div
 				Set F21
 				Get F17
-				Get F20
+				Get F19
 				F64Mul
 				Get F21
 				Get F21
 				F64Mul
 				F64Sub
 				Set F17
-				Get F18
+				Get F20
 				Get F21
 				F64Add
 				Set F16
@@ -5023,8 +5020,17 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 	I64Load inner+56(FP)
 	I64Mul
 	Set R7
-	// mu is F18
-	// variance is F19
+	// n is F18
+	// part is F19
+	Get R7
+	F64ConvertI64S
+	Set F18
+	F64Const $(1.0)
+	Get F18
+	F64Div
+	Set F19
+	// mu is F20
+	// variance is F21
 	// strange is R10
 	// p is R11
 	// left is R12
@@ -5206,144 +5212,528 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 		I64Const $1
 		Set R10
 	End
-	Loop
-		I64Const $0
-		Set R9
-		Get R8
-		I64Load groups+40(FP)
-		I64LtS
-		If
-			// x is R11
-			// left is R12
-			// shift is F20
-			// n is F21
-			// part is F22
-			// c is F23
-			Get R7
-			F64ConvertI64S
-			Set F21
-			F64Const $(1.0)
-			Get F21
-			F64Div
-			Set F22
-			Get R6
-			Set R11
-			Get R7
-			Set R12
-			// a0 is V0
-			// a1 is V1
-			// q0 is V2
-			// q1 is V3
-			// t0 is V4
-			// t1 is V5
-			// p0 is V6
-			// p1 is V7
-			// e is V8
-			// one is V9
-			V128Const $4607182418800017408, $4607182418800017408
-			Set V9
-			V128Const $0, $0
-			Set V0
-			V128Const $0, $0
-			Set V1
-			V128Const $0, $0
-			Set V2
-			V128Const $0, $0
-			Set V3
-			Get R12
-			I64Const $16
-			I64GeS
-			Get R4
-			I64Eqz
-			I32Eqz
-			I32And
-			I64Load clamp+64(FP)
-			I64Eqz
-			I32And
+	// at is R11
+	// out is R12
+	I64Load moments+32(FP)
+	Set R11
+	Get R11
+	Set R12
+	Get R7
+	I64Const $1024
+	I64GtS
+	If
+		Loop
+			I64Const $0
+			Set R9
+			Get R8
+			I64Load groups+40(FP)
+			I64LtS
 			If
-				Loop
-					Get R5
-					I64Eqz
-					If
-						// a is F24
-						// b is F25
-						Get F17
-						Set F24
-						F64Const $(0.0)
-						Set F25
-						Get R2
-						I64Eqz
-						I32Eqz
-						If
-							Get F24
-							Get R2
-							I32WrapI64
-							F32Load $0
-							F64PromoteF32
-							F64Mul
-							Set F24
-							Get R2
-							I64Const $4
-							I64Add
-							Set R2
-						End
-						Get R3
-						I64Eqz
-						I32Eqz
-						If
-							Get R3
-							I32WrapI64
-							F32Load $0
-							F64PromoteF32
-							Set F25
-							Get R3
-							I64Const $4
-							I64Add
-							Set R3
-						End
-						Get F24
-						F32DemoteF64
-						Set F1
-						Get F25
-						Get F16
-						Get F24
-						F64Mul
-						F64Sub
-						F32DemoteF64
-						Set F2
-						I64Load inner+56(FP)
-						Set R5
-					End
-					// steps is R13
-					Get R12
-					Get R5
-					Get R12
-					Get R5
-					I64LtS
-					Select
-					I64Const $4
-					I64ShrU
-					Set R13
-					Get R13
-					I64Eqz
-					If
-						// params0 is V10
-						// params1 is V11
-						// params2 is V12
-						Get F0
-						F32x4Splat
-						Set V10
-						Get F1
-						F32x4Splat
-						Set V11
-						Get F2
-						F32x4Splat
-						Set V12
+				// x is R13
+				// left is R14
+				// shift is F22
+				// c is F23
+				Get R6
+				Set R13
+				Get R7
+				Set R14
+				// a0 is V0
+				// a1 is V1
+				// q0 is V2
+				// q1 is V3
+				// t0 is V4
+				// t1 is V5
+				// p0 is V6
+				// p1 is V7
+				// e is V8
+				// one is V9
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V9
+				V128Const $0, $0
+				Set V0
+				V128Const $0, $0
+				Set V1
+				V128Const $0, $0
+				Set V2
+				V128Const $0, $0
+				Set V3
+				Get R14
+				I64Const $16
+				I64GeS
+				Get R4
+				I64Eqz
+				I32Eqz
+				I32And
+				I64Load clamp+64(FP)
+				I64Eqz
+				I32And
+				If
+					Loop
 						Get R5
-						I64Const $32
-						I64GeS
+						I64Eqz
 						If
+							// a is F24
+							// b is F25
+							Get F17
+							Set F24
+							F64Const $(0.0)
+							Set F25
+							Get R2
+							I64Eqz
+							I32Eqz
+							If
+								Get F24
+								Get R2
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								F64Mul
+								Set F24
+								Get R2
+								I64Const $4
+								I64Add
+								Set R2
+							End
+							Get R3
+							I64Eqz
+							I32Eqz
+							If
+								Get R3
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								Set F25
+								Get R3
+								I64Const $4
+								I64Add
+								Set R3
+							End
+							Get F24
+							F32DemoteF64
+							Set F1
+							Get F25
+							Get F16
+							Get F24
+							F64Mul
+							F64Sub
+							F32DemoteF64
+							Set F2
+							I64Load inner+56(FP)
+							Set R5
+						End
+						// steps is R15
+						Get R14
+						Get R5
+						Get R14
+						Get R5
+						I64LtS
+						Select
+						I64Const $4
+						I64ShrU
+						Set R15
+						Get R15
+						I64Eqz
+						If
+							// params0 is V10
+							// params1 is V11
+							// params2 is V12
+							Get F0
+							F32x4Splat
+							Set V10
+							Get F1
+							F32x4Splat
+							Set V11
+							Get F2
+							F32x4Splat
+							Set V12
+							Get R5
+							I64Const $4
+							I64GeS
+							If
+								// last is V13
+								Get R5
+								I64Const $-4
+								I64Add
+								Set R5
+								Get R0
+								Get R5
+								I64Const $2
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Get V10
+								F32x4Sub
+								Get V11
+								F32x4Mul
+								Get V12
+								F32x4Add
+								Set V13
+								Get R5
+								I64Const $3
+								I64Add
+								Set R5
+								Get R5
+								I64Const $16
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										V128Store $0, $0
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $16
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										V128Store $0, $16
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $32
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										V128Store $0, $32
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $48
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										V128Store $0, $48
+										Get R0
+										I64Const $64
+										I64Add
+										Set R0
+										Get R1
+										I64Const $64
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-16
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										V128Store $0, $0
+										Get R0
+										I64Const $16
+										I64Add
+										Set R0
+										Get R1
+										I64Const $16
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R5
+										I64Const $4
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $1
+								I64Add
+								I64Const $2
+								I64Shl
+								Set R5
+								Get R1
+								Get R5
+								I64Add
+								Set R1
+								Get R0
+								Get R5
+								I64Add
+								Set R0
+								Get R1
+								I64Const $-16
+								I64Add
+								I32WrapI64
+								Get V13
+								V128Store $0, $0
+								I64Const $0
+								Set R5
+							Else
+								Get R5
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V10
+										F32x4Sub
+										Get V11
+										F32x4Mul
+										Get V12
+										F32x4Add
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R0
+										I64Const $4
+										I64Add
+										Set R0
+										Get R1
+										I64Const $4
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+							End
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+						Else
+							Get R14
+							Get R15
+							I64Const $4
+							I64Shl
+							I64Sub
+							Set R14
+							Get R5
+							Get R15
+							I64Const $4
+							I64Shl
+							I64Sub
+							Set R5
+							// params0 is V10
+							// params1 is V11
+							// params2 is V12
+							Get F0
+							F32x4Splat
+							Set V10
+							Get F1
+							F32x4Splat
+							Set V11
+							Get F2
+							F32x4Splat
+							Set V12
 							Loop
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Set V6
+								Get V8
+								Set V4
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Set V7
+								Get V8
+								Set V5
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Nearest
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V4
+								Get V8
+								F64x2Add
+								Set V4
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Copysign
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V5
+								Get V8
+								F64x2Add
+								Set V5
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F64Add
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V4
+								Get V8
+								F64x2Add
+								Set V4
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I32TruncF32S
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V5
+								Get V8
+								F64x2Add
+								Set V5
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64TruncF64S
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V8
+								Get V9
+								F64x2Mul
+								Get V4
+								F64x2Add
+								Set V4
+								Get R13
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F64ConvertI32U
+								Unreachable
+								F64x2PromoteLowF32x4
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V8
+								Get V9
+								F64x2Mul
+								Get V5
+								F64x2Add
+								Set V5
+								Get V4
+								Get V9
+								F64x2Mul
+								Get V0
+								F64x2Add
+								Set V0
+								Get V5
+								Get V9
+								F64x2Mul
+								Get V1
+								F64x2Add
+								Set V1
+								Get V2
+								Get V6
+								F64x2Add
+								Set V2
+								Get V7
+								Get V9
+								F64x2Mul
+								Get V3
+								F64x2Add
+								Set V3
 								Get R1
 								I32WrapI64
 								Get R0
@@ -5392,183 +5782,408 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 								Get V12
 								F32x4Add
 								V128Store $0, $48
-								Get R1
-								I32WrapI64
+								Get R13
+								I64Const $64
+								I64Add
+								Set R13
 								Get R0
-								I32WrapI64
-								V128Load $64
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								V128Store $0, $64
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $80
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								V128Store $0, $80
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $96
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								V128Store $0, $96
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $112
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								V128Store $0, $112
-								Get R0
-								I64Const $128
+								I64Const $64
 								I64Add
 								Set R0
 								Get R1
-								I64Const $128
+								I64Const $64
 								I64Add
 								Set R1
-								Get R5
-								I64Const $-32
-								I64Add
-								Set R5
-								Get R5
-								I64Const $32
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $4
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $0
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								V128Store $0, $0
-								Get R0
-								I64Const $16
-								I64Add
-								Set R0
-								Get R1
-								I64Const $16
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-4
-								I64Add
-								Set R5
-								Get R5
-								I64Const $4
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load32Splat
-								Unreachable
-								I64DivU
-								Unreachable
-								Get V10
-								F32x4Sub
-								Get V11
-								F32x4Mul
-								Get V12
-								F32x4Add
-								F32x4ExtractLane $0, $0
-								F32Store $0, $0
-								Get R0
-								I64Const $4
-								I64Add
-								Set R0
-								Get R1
-								I64Const $4
-								I64Add
-								Set R1
-								Get R5
+								Get R15
 								I64Const $-1
 								I64Add
-								Set R5
-								Get R5
-								I64Const $1
-								I64GeS
+								Set R15
+								Get R15
+								I64Eqz
+								I32Eqz
 								BrIf $0
 							End
+							Get R5
+							I64Eqz
+							If
+								Get R4
+								I64Const $-1
+								I64Add
+								Set R4
+							End
 						End
+						Get R14
+						I64Const $16
+						I64GeS
 						Get R4
+						I64Eqz
+						I32Eqz
+						I32And
+						I64Load clamp+64(FP)
+						I64Eqz
+						I32And
+						BrIf $0
+					End
+				End
+				Get R14
+				I64Const $16
+				I64GeS
+				If
+					Loop
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Set V6
+						Get V8
+						Set V4
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Set V7
+						Get V8
+						Set V5
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F32Nearest
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
+						Get V4
+						Get V8
+						F64x2Add
+						Set V4
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F32Copysign
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V5
+						Get V8
+						F64x2Add
+						Set V5
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F64Add
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
+						Get V4
+						Get V8
+						F64x2Add
+						Set V4
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I32TruncF32S
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V5
+						Get V8
+						F64x2Add
+						Set V5
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64TruncF64S
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V6
+						F64x2Add
+						Set V6
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V4
+						F64x2Add
+						Set V4
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						F64ConvertI32U
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V7
+						F64x2Add
+						Set V7
+						Get V8
+						Get V9
+						F64x2Mul
+						Get V5
+						F64x2Add
+						Set V5
+						Get V4
+						Get V9
+						F64x2Mul
+						Get V0
+						F64x2Add
+						Set V0
+						Get V5
+						Get V9
+						F64x2Mul
+						Get V1
+						F64x2Add
+						Set V1
+						Get V2
+						Get V6
+						F64x2Add
+						Set V2
+						Get V7
+						Get V9
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R13
+						I64Const $64
+						I64Add
+						Set R13
+						Get R14
+						I64Const $-16
+						I64Add
+						Set R14
+						Get R14
+						I64Const $16
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get R14
+				I64Const $4
+				I64GeS
+				If
+					Loop
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64DivU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V0
+						Get V8
+						F64x2Add
+						Set V0
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V2
+						F64x2Add
+						Set V2
+						Get R13
+						I32WrapI64
+						V128Load64Zero
+						Unreachable
+						I64ShrU
+						Unreachable
+						F64x2PromoteLowF32x4
+						Set V8
+						Get V1
+						Get V8
+						F64x2Add
+						Set V1
+						Get V8
+						Get V8
+						F64x2Mul
+						Get V3
+						F64x2Add
+						Set V3
+						Get R13
+						I64Const $16
+						I64Add
+						Set R13
+						Get R14
+						I64Const $-4
+						I64Add
+						Set R14
+						Get R14
+						I64Const $4
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get V0
+				Get V1
+				F64x2Add
+				Set V8
+				Get V8
+				F64x2ExtractLane $0, $0
+				Get V8
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F23
+				Get V2
+				Get V3
+				F64x2Add
+				Set V8
+				Get V8
+				F64x2ExtractLane $0, $0
+				Get V8
+				F64x2ExtractLane $0, $1
+				F64Add
+				Set F21
+				// d is F24
+				Get R14
+				I64Const $1
+				I64GeS
+				If
+					Loop
+						Get R13
+						I32WrapI64
+						F32Load $0
+						F64PromoteF32
+						Set F24
+						Get F23
+						Get F24
+						F64Add
+						Set F23
+						Get F21
+						Get F24
+						Get F24
+						F64Mul
+						F64Add
+						Set F21
+						Get R13
+						I64Const $4
+						I64Add
+						Set R13
+						Get R14
 						I64Const $-1
 						I64Add
-						Set R4
-					Else
-						Get R12
-						Get R13
-						I64Const $4
-						I64Shl
-						I64Sub
-						Set R12
-						Get R5
-						Get R13
-						I64Const $4
-						I64Shl
-						I64Sub
-						Set R5
-						// params0 is V10
-						// params1 is V11
-						// params2 is V12
-						Get F0
-						F32x4Splat
-						Set V10
-						Get F1
-						F32x4Splat
-						Set V11
-						Get F2
-						F32x4Splat
-						Set V12
+						Set R14
+						Get R14
+						I64Const $1
+						I64GeS
+						BrIf $0
+					End
+				End
+				Get F23
+				Get F18
+				F64Div
+				Set F23
+				Get F21
+				Get F19
+				F64Mul
+				Get F23
+				Get F23
+				F64Mul
+				F64Sub
+				Set F21
+				Get F23
+				Set F20
+				Get F20
+				Get F20
+				F64Mul
+				Get F21
+				F64Const $(4096.0)
+				F64Mul
+				F64Gt
+				If
+					Get F20
+					F32DemoteF64
+					F64PromoteF32
+					Set F22
+					Get R6
+					Set R13
+					Get R7
+					Set R14
+					// a0 is V0
+					// a1 is V1
+					// q0 is V2
+					// q1 is V3
+					// t0 is V4
+					// t1 is V5
+					// p0 is V6
+					// p1 is V7
+					// e is V8
+					// one is V9
+					V128Const $4607182418800017408, $4607182418800017408
+					Set V9
+					V128Const $0, $0
+					Set V0
+					V128Const $0, $0
+					Set V1
+					V128Const $0, $0
+					Set V2
+					V128Const $0, $0
+					Set V3
+					// shiftV is V10
+					Get F22
+					F64x2Splat
+					Set V10
+					Get R14
+					I64Const $16
+					I64GeS
+					If
 						Loop
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							I64DivU
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5576,13 +6191,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Set V6
 							Get V8
 							Set V4
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							I64ShrU
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5590,13 +6207,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Set V7
 							Get V8
 							Set V5
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							F32Nearest
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5608,13 +6227,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V4
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							F32Copysign
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5626,13 +6247,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							F64Add
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5644,13 +6267,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V4
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							I32TruncF32S
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5662,13 +6287,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V8
 							F64x2Add
 							Set V5
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							I64TruncF64S
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5682,13 +6309,15 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V4
 							F64x2Add
 							Set V4
-							Get R11
+							Get R13
 							I32WrapI64
 							V128Load64Zero
 							Unreachable
 							F64ConvertI32U
 							Unreachable
 							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
 							Set V8
 							Get V8
 							Get V8
@@ -5724,1811 +6353,413 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get V3
 							F64x2Add
 							Set V3
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $0
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $0
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $16
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $16
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $32
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $32
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $48
-							Get V10
-							F32x4Sub
-							Get V11
-							F32x4Mul
-							Get V12
-							F32x4Add
-							V128Store $0, $48
-							Get R11
-							I64Const $64
-							I64Add
-							Set R11
-							Get R0
-							I64Const $64
-							I64Add
-							Set R0
-							Get R1
-							I64Const $64
-							I64Add
-							Set R1
 							Get R13
-							I64Const $-1
+							I64Const $64
 							I64Add
 							Set R13
+							Get R14
+							I64Const $-16
+							I64Add
+							Set R14
+							Get R14
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R14
+					I64Const $4
+					I64GeS
+					If
+						Loop
 							Get R13
-							I64Eqz
-							I32Eqz
-							BrIf $0
-						End
-						Get R5
-						I64Eqz
-						If
-							Get R4
-							I64Const $-1
-							I64Add
-							Set R4
-						End
-					End
-					Get R12
-					I64Const $16
-					I64GeS
-					Get R4
-					I64Eqz
-					I32Eqz
-					I32And
-					I64Load clamp+64(FP)
-					I64Eqz
-					I32And
-					BrIf $0
-				End
-			End
-			Get R12
-			I64Const $16
-			I64GeS
-			If
-				Loop
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64DivU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Set V6
-					Get V8
-					Set V4
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Set V7
-					Get V8
-					Set V5
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					F32Nearest
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V4
-					Get V8
-					F64x2Add
-					Set V4
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					F32Copysign
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V5
-					Get V8
-					F64x2Add
-					Set V5
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					F64Add
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V4
-					Get V8
-					F64x2Add
-					Set V4
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I32TruncF32S
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V5
-					Get V8
-					F64x2Add
-					Set V5
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64TruncF64S
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V6
-					F64x2Add
-					Set V6
-					Get V8
-					Get V9
-					F64x2Mul
-					Get V4
-					F64x2Add
-					Set V4
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					F64ConvertI32U
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V7
-					F64x2Add
-					Set V7
-					Get V8
-					Get V9
-					F64x2Mul
-					Get V5
-					F64x2Add
-					Set V5
-					Get V4
-					Get V9
-					F64x2Mul
-					Get V0
-					F64x2Add
-					Set V0
-					Get V5
-					Get V9
-					F64x2Mul
-					Get V1
-					F64x2Add
-					Set V1
-					Get V2
-					Get V6
-					F64x2Add
-					Set V2
-					Get V7
-					Get V9
-					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get R11
-					I64Const $64
-					I64Add
-					Set R11
-					Get R12
-					I64Const $-16
-					I64Add
-					Set R12
-					Get R12
-					I64Const $16
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R12
-			I64Const $4
-			I64GeS
-			If
-				Loop
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64DivU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V0
-					Get V8
-					F64x2Add
-					Set V0
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V2
-					F64x2Add
-					Set V2
-					Get R11
-					I32WrapI64
-					V128Load64Zero
-					Unreachable
-					I64ShrU
-					Unreachable
-					F64x2PromoteLowF32x4
-					Set V8
-					Get V1
-					Get V8
-					F64x2Add
-					Set V1
-					Get V8
-					Get V8
-					F64x2Mul
-					Get V3
-					F64x2Add
-					Set V3
-					Get R11
-					I64Const $16
-					I64Add
-					Set R11
-					Get R12
-					I64Const $-4
-					I64Add
-					Set R12
-					Get R12
-					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get V0
-			Get V1
-			F64x2Add
-			Set V8
-			Get V8
-			F64x2ExtractLane $0, $0
-			Get V8
-			F64x2ExtractLane $0, $1
-			F64Add
-			Set F23
-			Get V2
-			Get V3
-			F64x2Add
-			Set V8
-			Get V8
-			F64x2ExtractLane $0, $0
-			Get V8
-			F64x2ExtractLane $0, $1
-			F64Add
-			Set F19
-			// d is F24
-			Get R12
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R11
-					I32WrapI64
-					F32Load $0
-					F64PromoteF32
-					Set F24
-					Get F23
-					Get F24
-					F64Add
-					Set F23
-					Get F19
-					Get F24
-					Get F24
-					F64Mul
-					F64Add
-					Set F19
-					Get R11
-					I64Const $4
-					I64Add
-					Set R11
-					Get R12
-					I64Const $-1
-					I64Add
-					Set R12
-					Get R12
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get F23
-			Get F21
-			F64Div
-			Set F23
-			Get F19
-			Get F22
-			F64Mul
-			Get F23
-			Get F23
-			F64Mul
-			F64Sub
-			Set F19
-			Get F23
-			Set F18
-			Get F18
-			Get F18
-			F64Mul
-			Get F19
-			F64Const $(4096.0)
-			F64Mul
-			F64Gt
-			If
-				Get F18
-				F32DemoteF64
-				F64PromoteF32
-				Set F20
-				Get R6
-				Set R11
-				Get R7
-				Set R12
-				// a0 is V0
-				// a1 is V1
-				// q0 is V2
-				// q1 is V3
-				// t0 is V4
-				// t1 is V5
-				// p0 is V6
-				// p1 is V7
-				// e is V8
-				// one is V9
-				V128Const $4607182418800017408, $4607182418800017408
-				Set V9
-				V128Const $0, $0
-				Set V0
-				V128Const $0, $0
-				Set V1
-				V128Const $0, $0
-				Set V2
-				V128Const $0, $0
-				Set V3
-				// shiftV is V10
-				Get F20
-				F64x2Splat
-				Set V10
-				Get R12
-				I64Const $16
-				I64GeS
-				If
-					Loop
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I64DivU
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Set V6
-						Get V8
-						Set V4
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I64ShrU
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Set V7
-						Get V8
-						Set V5
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						F32Nearest
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V6
-						F64x2Add
-						Set V6
-						Get V4
-						Get V8
-						F64x2Add
-						Set V4
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						F32Copysign
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V7
-						F64x2Add
-						Set V7
-						Get V5
-						Get V8
-						F64x2Add
-						Set V5
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						F64Add
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V6
-						F64x2Add
-						Set V6
-						Get V4
-						Get V8
-						F64x2Add
-						Set V4
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I32TruncF32S
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V7
-						F64x2Add
-						Set V7
-						Get V5
-						Get V8
-						F64x2Add
-						Set V5
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I64TruncF64S
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V6
-						F64x2Add
-						Set V6
-						Get V8
-						Get V9
-						F64x2Mul
-						Get V4
-						F64x2Add
-						Set V4
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						F64ConvertI32U
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V7
-						F64x2Add
-						Set V7
-						Get V8
-						Get V9
-						F64x2Mul
-						Get V5
-						F64x2Add
-						Set V5
-						Get V4
-						Get V9
-						F64x2Mul
-						Get V0
-						F64x2Add
-						Set V0
-						Get V5
-						Get V9
-						F64x2Mul
-						Get V1
-						F64x2Add
-						Set V1
-						Get V2
-						Get V6
-						F64x2Add
-						Set V2
-						Get V7
-						Get V9
-						F64x2Mul
-						Get V3
-						F64x2Add
-						Set V3
-						Get R11
-						I64Const $64
-						I64Add
-						Set R11
-						Get R12
-						I64Const $-16
-						I64Add
-						Set R12
-						Get R12
-						I64Const $16
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get R12
-				I64Const $4
-				I64GeS
-				If
-					Loop
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I64DivU
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V0
-						Get V8
-						F64x2Add
-						Set V0
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V2
-						F64x2Add
-						Set V2
-						Get R11
-						I32WrapI64
-						V128Load64Zero
-						Unreachable
-						I64ShrU
-						Unreachable
-						F64x2PromoteLowF32x4
-						Get V10
-						F64x2Sub
-						Set V8
-						Get V1
-						Get V8
-						F64x2Add
-						Set V1
-						Get V8
-						Get V8
-						F64x2Mul
-						Get V3
-						F64x2Add
-						Set V3
-						Get R11
-						I64Const $16
-						I64Add
-						Set R11
-						Get R12
-						I64Const $-4
-						I64Add
-						Set R12
-						Get R12
-						I64Const $4
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get V0
-				Get V1
-				F64x2Add
-				Set V8
-				Get V8
-				F64x2ExtractLane $0, $0
-				Get V8
-				F64x2ExtractLane $0, $1
-				F64Add
-				Set F23
-				Get V2
-				Get V3
-				F64x2Add
-				Set V8
-				Get V8
-				F64x2ExtractLane $0, $0
-				Get V8
-				F64x2ExtractLane $0, $1
-				F64Add
-				Set F19
-				// d is F24
-				Get R12
-				I64Const $1
-				I64GeS
-				If
-					Loop
-						Get R11
-						I32WrapI64
-						F32Load $0
-						F64PromoteF32
-						Get F20
-						F64Sub
-						Set F24
-						Get F23
-						Get F24
-						F64Add
-						Set F23
-						Get F19
-						Get F24
-						Get F24
-						F64Mul
-						F64Add
-						Set F19
-						Get R11
-						I64Const $4
-						I64Add
-						Set R11
-						Get R12
-						I64Const $-1
-						I64Add
-						Set R12
-						Get R12
-						I64Const $1
-						I64GeS
-						BrIf $0
-					End
-				End
-				Get F23
-				Get F21
-				F64Div
-				Set F23
-				Get F19
-				Get F22
-				F64Mul
-				Get F23
-				Get F23
-				F64Mul
-				F64Sub
-				Set F19
-				Get F20
-				Get F23
-				F64Add
-				Set F18
-			End
-			Get R11
-			Set R6
-			I64Const $1
-			Set R9
-			// v is F20
-			Get F19
-			F64Load epsilon+72(FP)
-			F64Add
-			Set F20
-			Get F20
-			F64Const $(1.0000000000000001e-30)
-			F64Ge
-			Get F20
-			F64Const $(1.0e+36)
-			F64Le
-			I32And
-			I32Eqz
-			If
-				I64Const $0
-				Set R9
-			End
-			Get F18
-			F64Abs
-			F64Const $(5.0706024009129176e+30)
-			F64Lt
-			I32Eqz
-			If
-				I64Const $0
-				Set R9
-			End
-			Get R10
-			I64Eqz
-			I32Eqz
-			If
-				I64Load gamma+16(FP)
-				I64Eqz
-				I32Eqz
-				If
-					// p is R11
-					// left is R12
-					// e is F3
-					I64Load share+48(FP)
-					Set R12
-					I64Load gamma+16(FP)
-					Get R8
-					Get R12
-					I64Mul
-					I64Const $2
-					I64Shl
-					I64Add
-					Set R11
-					Get R12
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R11
 							I32WrapI64
-							F32Load $0
-							F32Abs
-							Set F3
-							Get F3
-							F32Const $(0.0)
-							F32Eq
-							Get F3
-							F32Const $(8.67361738e-19)
-							F32Ge
-							Get F3
-							F32Const $(1.1529215e+18)
-							F32Le
-							I32And
-							I32Or
-							I32Eqz
-							If
-								I64Const $0
-								Set R9
-							End
-							Get R11
-							I64Const $4
-							I64Add
-							Set R11
-							Get R12
-							I64Const $-1
-							I64Add
-							Set R12
-							Get R12
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-				End
-				I64Load beta+24(FP)
-				I64Eqz
-				I32Eqz
-				If
-					// p is R11
-					// left is R12
-					// e is F3
-					I64Load share+48(FP)
-					Set R12
-					I64Load beta+24(FP)
-					Get R8
-					Get R12
-					I64Mul
-					I64Const $2
-					I64Shl
-					I64Add
-					Set R11
-					Get R12
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R11
-							I32WrapI64
-							F32Load $0
-							F32Abs
-							Set F3
-							Get F3
-							F32Const $(5.0706024e+30)
-							F32Lt
-							I32Eqz
-							If
-								I64Const $0
-								Set R9
-							End
-							Get R11
-							I64Const $4
-							I64Add
-							Set R11
-							Get R12
-							I64Const $-1
-							I64Add
-							Set R12
-							Get R12
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-				End
-			End
-		End
-		Get R4
-		I64Const $1
-		I64GeS
-		If
-			Loop
-				Get R5
-				I64Eqz
-				If
-					// a is F20
-					// b is F21
-					Get F17
-					Set F20
-					F64Const $(0.0)
-					Set F21
-					Get R2
-					I64Eqz
-					I32Eqz
-					If
-						Get F20
-						Get R2
-						I32WrapI64
-						F32Load $0
-						F64PromoteF32
-						F64Mul
-						Set F20
-						Get R2
-						I64Const $4
-						I64Add
-						Set R2
-					End
-					Get R3
-					I64Eqz
-					I32Eqz
-					If
-						Get R3
-						I32WrapI64
-						F32Load $0
-						F64PromoteF32
-						Set F21
-						Get R3
-						I64Const $4
-						I64Add
-						Set R3
-					End
-					Get F20
-					F32DemoteF64
-					Set F1
-					Get F21
-					Get F16
-					Get F20
-					F64Mul
-					F64Sub
-					F32DemoteF64
-					Set F2
-					I64Load inner+56(FP)
-					Set R5
-				End
-				I64Load clamp+64(FP)
-				I64Const $1
-				I64GeS
-				If
-					I64Load clamp+64(FP)
-					I64Const $2
-					I64GeS
-					If
-						// params0 is V0
-						// params1 is V1
-						// params2 is V2
-						Get F0
-						F32x4Splat
-						Set V0
-						Get F1
-						F32x4Splat
-						Set V1
-						Get F2
-						F32x4Splat
-						Set V2
-						// zero is V3
-						// six is V4
-						V128Const $0, $0
-						Set V3
-						V128Const $4665729215042158592, $4665729215042158592
-						Set V4
-						Get R5
-						I64Const $32
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $0
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $0
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $16
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $16
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $32
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $32
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $48
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $48
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $64
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $64
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $80
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $80
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $96
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $96
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $112
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $112
-								Get R0
-								I64Const $128
-								I64Add
-								Set R0
-								Get R1
-								I64Const $128
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-32
-								I64Add
-								Set R5
-								Get R5
-								I64Const $32
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $4
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $0
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								V128Store $0, $0
-								Get R0
-								I64Const $16
-								I64Add
-								Set R0
-								Get R1
-								I64Const $16
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-4
-								I64Add
-								Set R5
-								Get R5
-								I64Const $4
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load32Splat
-								Unreachable
-								I64DivU
-								Unreachable
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								Get V4
-								F32x4Pmin
-								F32x4ExtractLane $0, $0
-								F32Store $0, $0
-								Get R0
-								I64Const $4
-								I64Add
-								Set R0
-								Get R1
-								I64Const $4
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-1
-								I64Add
-								Set R5
-								Get R5
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-					Else
-						// params0 is V0
-						// params1 is V1
-						// params2 is V2
-						Get F0
-						F32x4Splat
-						Set V0
-						Get F1
-						F32x4Splat
-						Set V1
-						Get F2
-						F32x4Splat
-						Set V2
-						// zero is V3
-						// six is V4
-						V128Const $0, $0
-						Set V3
-						V128Const $4665729215042158592, $4665729215042158592
-						Set V4
-						Get R5
-						I64Const $32
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $0
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $0
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $16
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $16
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $32
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $32
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $48
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $48
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $64
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $64
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $80
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $80
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $96
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $96
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $112
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $112
-								Get R0
-								I64Const $128
-								I64Add
-								Set R0
-								Get R1
-								I64Const $128
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-32
-								I64Add
-								Set R5
-								Get R5
-								I64Const $32
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $4
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load $0
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								V128Store $0, $0
-								Get R0
-								I64Const $16
-								I64Add
-								Set R0
-								Get R1
-								I64Const $16
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-4
-								I64Add
-								Set R5
-								Get R5
-								I64Const $4
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R5
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R1
-								I32WrapI64
-								Get R0
-								I32WrapI64
-								V128Load32Splat
-								Unreachable
-								I64DivU
-								Unreachable
-								Get V0
-								F32x4Sub
-								Get V1
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Get V3
-								F32x4Pmax
-								F32x4ExtractLane $0, $0
-								F32Store $0, $0
-								Get R0
-								I64Const $4
-								I64Add
-								Set R0
-								Get R1
-								I64Const $4
-								I64Add
-								Set R1
-								Get R5
-								I64Const $-1
-								I64Add
-								Set R5
-								Get R5
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-					End
-				Else
-					// params0 is V0
-					// params1 is V1
-					// params2 is V2
-					Get F0
-					F32x4Splat
-					Set V0
-					Get F1
-					F32x4Splat
-					Set V1
-					Get F2
-					F32x4Splat
-					Set V2
-					Get R5
-					I64Const $32
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $0
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $16
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $16
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $32
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $32
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $48
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $48
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $64
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $64
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $80
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $80
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $96
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $96
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $112
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $112
-							Get R0
-							I64Const $128
-							I64Add
-							Set R0
-							Get R1
-							I64Const $128
-							I64Add
-							Set R1
-							Get R5
-							I64Const $-32
-							I64Add
-							Set R5
-							Get R5
-							I64Const $32
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R5
-					I64Const $4
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load $0
-							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
-							Get V2
-							F32x4Add
-							V128Store $0, $0
-							Get R0
-							I64Const $16
-							I64Add
-							Set R0
-							Get R1
-							I64Const $16
-							I64Add
-							Set R1
-							Get R5
-							I64Const $-4
-							I64Add
-							Set R5
-							Get R5
-							I64Const $4
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R5
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R1
-							I32WrapI64
-							Get R0
-							I32WrapI64
-							V128Load32Splat
+							V128Load64Zero
 							Unreachable
 							I64DivU
 							Unreachable
+							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
+							Set V8
 							Get V0
-							F32x4Sub
-							Get V1
-							F32x4Mul
+							Get V8
+							F64x2Add
+							Set V0
+							Get V8
+							Get V8
+							F64x2Mul
 							Get V2
-							F32x4Add
-							F32x4ExtractLane $0, $0
-							F32Store $0, $0
-							Get R0
+							F64x2Add
+							Set V2
+							Get R13
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Get V10
+							F64x2Sub
+							Set V8
+							Get V1
+							Get V8
+							F64x2Add
+							Set V1
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V3
+							F64x2Add
+							Set V3
+							Get R13
+							I64Const $16
+							I64Add
+							Set R13
+							Get R14
+							I64Const $-4
+							I64Add
+							Set R14
+							Get R14
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get V0
+					Get V1
+					F64x2Add
+					Set V8
+					Get V8
+					F64x2ExtractLane $0, $0
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Add
+					Set F23
+					Get V2
+					Get V3
+					F64x2Add
+					Set V8
+					Get V8
+					F64x2ExtractLane $0, $0
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Add
+					Set F21
+					// d is F24
+					Get R14
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R13
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							Get F22
+							F64Sub
+							Set F24
+							Get F23
+							Get F24
+							F64Add
+							Set F23
+							Get F21
+							Get F24
+							Get F24
+							F64Mul
+							F64Add
+							Set F21
+							Get R13
 							I64Const $4
 							I64Add
-							Set R0
-							Get R1
-							I64Const $4
-							I64Add
-							Set R1
-							Get R5
+							Set R13
+							Get R14
 							I64Const $-1
 							I64Add
-							Set R5
-							Get R5
+							Set R14
+							Get R14
 							I64Const $1
 							I64GeS
 							BrIf $0
 						End
 					End
+					Get F23
+					Get F18
+					F64Div
+					Set F23
+					Get F21
+					Get F19
+					F64Mul
+					Get F23
+					Get F23
+					F64Mul
+					F64Sub
+					Set F21
+					Get F22
+					Get F23
+					F64Add
+					Set F20
 				End
-				Get R4
-				I64Const $-1
-				I64Add
-				Set R4
-				Get R4
+				Get R13
+				Set R6
 				I64Const $1
-				I64GeS
-				BrIf $0
-			End
-		End
-		Get R9
-		I64Eqz
-		I32Eqz
-		If
-			// out is R11
-			I64Load moments+32(FP)
-			Get R8
-			I64Const $4
-			I64Shl
-			I64Add
-			Set R11
-			Get R11
-			I32WrapI64
-			Get F18
-			F64Store $0, $0
-			Get R11
-			I32WrapI64
-			Get F19
-			F64Store $0, $8
-			Get R8
-			I64Const $1
-			I64Add
-			Set R8
-			Get F18
-			F32DemoteF64
-			Set F0
-			Get F18
-			Get F0
-			F64PromoteF32
-			F64Sub
-			Set F16
-			F64Const $(1.0)
-			Get F19
-			F64Load epsilon+72(FP)
-			F64Add
-			F64Sqrt
-			F64Div
-			Set F17
-			I64Load share+48(FP)
-			Set R4
-			Get R7
-			I64Const $65536
-			I64GtS
-			If
-				Get R4
-				I64Const $1
-				I64GeS
+				Set R9
+				// v is F22
+				Get F21
+				F64Load epsilon+72(FP)
+				F64Add
+				Set F22
+				Get F22
+				F64Const $(1.0000000000000001e-30)
+				F64Ge
+				Get F22
+				F64Const $(1.0e+36)
+				F64Le
+				I32And
+				I32Eqz
 				If
-					Loop
-						Get R5
-						I64Eqz
-						If
-							// a is F20
-							// b is F21
-							Get F17
-							Set F20
-							F64Const $(0.0)
-							Set F21
-							Get R2
-							I64Eqz
-							I32Eqz
-							If
-								Get F20
-								Get R2
-								I32WrapI64
-								F32Load $0
-								F64PromoteF32
-								F64Mul
-								Set F20
-								Get R2
-								I64Const $4
-								I64Add
-								Set R2
-							End
-							Get R3
-							I64Eqz
-							I32Eqz
-							If
-								Get R3
-								I32WrapI64
-								F32Load $0
-								F64PromoteF32
-								Set F21
-								Get R3
-								I64Const $4
-								I64Add
-								Set R3
-							End
-							Get F20
-							F32DemoteF64
-							Set F1
-							Get F21
-							Get F16
-							Get F20
-							F64Mul
-							F64Sub
-							F32DemoteF64
-							Set F2
-							I64Load inner+56(FP)
-							Set R5
-						End
-						I64Load clamp+64(FP)
+					I64Const $0
+					Set R9
+				End
+				Get F20
+				F64Abs
+				F64Const $(5.0706024009129176e+30)
+				F64Lt
+				I32Eqz
+				If
+					I64Const $0
+					Set R9
+				End
+				Get R10
+				I64Eqz
+				I32Eqz
+				If
+					I64Load gamma+16(FP)
+					I64Eqz
+					I32Eqz
+					If
+						// p is R13
+						// left is R14
+						// e is F3
+						I64Load share+48(FP)
+						Set R14
+						I64Load gamma+16(FP)
+						Get R8
+						Get R14
+						I64Mul
+						I64Const $2
+						I64Shl
+						I64Add
+						Set R13
+						Get R14
 						I64Const $1
 						I64GeS
 						If
-							I64Load clamp+64(FP)
-							I64Const $2
+							Loop
+								Get R13
+								I32WrapI64
+								F32Load $0
+								F32Abs
+								Set F3
+								Get F3
+								F32Const $(0.0)
+								F32Eq
+								Get F3
+								F32Const $(8.67361738e-19)
+								F32Ge
+								Get F3
+								F32Const $(1.1529215e+18)
+								F32Le
+								I32And
+								I32Or
+								I32Eqz
+								If
+									I64Const $0
+									Set R9
+								End
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R14
+								I64Const $-1
+								I64Add
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+					I64Load beta+24(FP)
+					I64Eqz
+					I32Eqz
+					If
+						// p is R13
+						// left is R14
+						// e is F3
+						I64Load share+48(FP)
+						Set R14
+						I64Load beta+24(FP)
+						Get R8
+						Get R14
+						I64Mul
+						I64Const $2
+						I64Shl
+						I64Add
+						Set R13
+						Get R14
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R13
+								I32WrapI64
+								F32Load $0
+								F32Abs
+								Set F3
+								Get F3
+								F32Const $(5.0706024e+30)
+								F32Lt
+								I32Eqz
+								If
+									I64Const $0
+									Set R9
+								End
+								Get R13
+								I64Const $4
+								I64Add
+								Set R13
+								Get R14
+								I64Const $-1
+								I64Add
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+					End
+				End
+			End
+			Get R4
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R5
+					I64Eqz
+					If
+						// a is F22
+						// b is F23
+						Get F17
+						Set F22
+						F64Const $(0.0)
+						Set F23
+						Get R2
+						I64Eqz
+						I32Eqz
+						If
+							Get F22
+							Get R2
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							F64Mul
+							Set F22
+							Get R2
+							I64Const $4
+							I64Add
+							Set R2
+						End
+						Get R3
+						I64Eqz
+						I32Eqz
+						If
+							Get R3
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							Set F23
+							Get R3
+							I64Const $4
+							I64Add
+							Set R3
+						End
+						Get F22
+						F32DemoteF64
+						Set F1
+						Get F23
+						Get F16
+						Get F22
+						F64Mul
+						F64Sub
+						F32DemoteF64
+						Set F2
+						I64Load inner+56(FP)
+						Set R5
+					End
+					I64Load clamp+64(FP)
+					I64Const $1
+					I64GeS
+					If
+						I64Load clamp+64(FP)
+						I64Const $2
+						I64GeS
+						If
+							// params0 is V0
+							// params1 is V1
+							// params2 is V2
+							Get F0
+							F32x4Splat
+							Set V0
+							Get F1
+							F32x4Splat
+							Set V1
+							Get F2
+							F32x4Splat
+							Set V2
+							// zero is V3
+							// six is V4
+							V128Const $0, $0
+							Set V3
+							V128Const $4665729215042158592, $4665729215042158592
+							Set V4
+							Get R5
+							I64Const $4
 							I64GeS
 							If
-								// params0 is V0
-								// params1 is V1
-								// params2 is V2
-								Get F0
-								F32x4Splat
-								Set V0
-								Get F1
-								F32x4Splat
-								Set V1
-								Get F2
-								F32x4Splat
-								Set V2
-								// zero is V3
-								// six is V4
-								V128Const $0, $0
-								Set V3
-								V128Const $4665729215042158592, $4665729215042158592
-								Set V4
+								// last is V5
 								Get R5
-								I64Const $32
+								I64Const $-4
+								I64Add
+								Set R5
+								Get R0
+								Get R5
+								I64Const $2
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								Set V5
+								Get R5
+								I64Const $3
+								I64Add
+								Set R5
+								Get R5
+								I64Const $16
 								I64GeS
 								If
 									Loop
@@ -7596,84 +6827,20 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 										Get V4
 										F32x4Pmin
 										V128Store $0, $48
-										Get R1
-										I32WrapI64
 										Get R0
-										I32WrapI64
-										V128Load $64
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										Get V4
-										F32x4Pmin
-										V128Store $0, $64
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $80
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										Get V4
-										F32x4Pmin
-										V128Store $0, $80
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $96
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										Get V4
-										F32x4Pmin
-										V128Store $0, $96
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $112
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										Get V4
-										F32x4Pmin
-										V128Store $0, $112
-										Get R0
-										I64Const $128
+										I64Const $64
 										I64Add
 										Set R0
 										Get R1
-										I64Const $128
+										I64Const $64
 										I64Add
 										Set R1
 										Get R5
-										I64Const $-32
+										I64Const $-16
 										I64Add
 										Set R5
 										Get R5
-										I64Const $32
+										I64Const $16
 										I64GeS
 										BrIf $0
 									End
@@ -7719,238 +6886,27 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 								End
 								Get R5
 								I64Const $1
-								I64GeS
-								If
-									Loop
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load32Splat
-										Unreachable
-										I64DivU
-										Unreachable
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										Get V4
-										F32x4Pmin
-										F32x4ExtractLane $0, $0
-										F32Store $0, $0
-										Get R0
-										I64Const $4
-										I64Add
-										Set R0
-										Get R1
-										I64Const $4
-										I64Add
-										Set R1
-										Get R5
-										I64Const $-1
-										I64Add
-										Set R5
-										Get R5
-										I64Const $1
-										I64GeS
-										BrIf $0
-									End
-								End
+								I64Add
+								I64Const $2
+								I64Shl
+								Set R5
+								Get R1
+								Get R5
+								I64Add
+								Set R1
+								Get R0
+								Get R5
+								I64Add
+								Set R0
+								Get R1
+								I64Const $-16
+								I64Add
+								I32WrapI64
+								Get V5
+								V128Store $0, $0
+								I64Const $0
+								Set R5
 							Else
-								// params0 is V0
-								// params1 is V1
-								// params2 is V2
-								Get F0
-								F32x4Splat
-								Set V0
-								Get F1
-								F32x4Splat
-								Set V1
-								Get F2
-								F32x4Splat
-								Set V2
-								// zero is V3
-								// six is V4
-								V128Const $0, $0
-								Set V3
-								V128Const $4665729215042158592, $4665729215042158592
-								Set V4
-								Get R5
-								I64Const $32
-								I64GeS
-								If
-									Loop
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $0
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $0
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $16
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $16
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $32
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $32
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $48
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $48
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $64
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $64
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $80
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $80
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $96
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $96
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $112
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $112
-										Get R0
-										I64Const $128
-										I64Add
-										Set R0
-										Get R1
-										I64Const $128
-										I64Add
-										Set R1
-										Get R5
-										I64Const $-32
-										I64Add
-										Set R5
-										Get R5
-										I64Const $32
-										I64GeS
-										BrIf $0
-									End
-								End
-								Get R5
-								I64Const $4
-								I64GeS
-								If
-									Loop
-										Get R1
-										I32WrapI64
-										Get R0
-										I32WrapI64
-										V128Load $0
-										Get V0
-										F32x4Sub
-										Get V1
-										F32x4Mul
-										Get V2
-										F32x4Add
-										Get V3
-										F32x4Pmax
-										V128Store $0, $0
-										Get R0
-										I64Const $16
-										I64Add
-										Set R0
-										Get R1
-										I64Const $16
-										I64Add
-										Set R1
-										Get R5
-										I64Const $-4
-										I64Add
-										Set R5
-										Get R5
-										I64Const $4
-										I64GeS
-										BrIf $0
-									End
-								End
 								Get R5
 								I64Const $1
 								I64GeS
@@ -7972,6 +6928,8 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 										F32x4Add
 										Get V3
 										F32x4Pmax
+										Get V4
+										F32x4Pmin
 										F32x4ExtractLane $0, $0
 										F32Store $0, $0
 										Get R0
@@ -8006,8 +6964,265 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							Get F2
 							F32x4Splat
 							Set V2
+							// zero is V3
+							// six is V4
+							V128Const $0, $0
+							Set V3
+							V128Const $4665729215042158592, $4665729215042158592
+							Set V4
 							Get R5
-							I64Const $32
+							I64Const $4
+							I64GeS
+							If
+								// last is V5
+								Get R5
+								I64Const $-4
+								I64Add
+								Set R5
+								Get R0
+								Get R5
+								I64Const $2
+								I64Shl
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Set V5
+								Get R5
+								I64Const $3
+								I64Add
+								Set R5
+								Get R5
+								I64Const $16
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $0
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $16
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $16
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $32
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $32
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $48
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $48
+										Get R0
+										I64Const $64
+										I64Add
+										Set R0
+										Get R1
+										I64Const $64
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-16
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										V128Store $0, $0
+										Get R0
+										I64Const $16
+										I64Add
+										Set R0
+										Get R1
+										I64Const $16
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R5
+										I64Const $4
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R5
+								I64Const $1
+								I64Add
+								I64Const $2
+								I64Shl
+								Set R5
+								Get R1
+								Get R5
+								I64Add
+								Set R1
+								Get R0
+								Get R5
+								I64Add
+								Set R0
+								Get R1
+								I64Const $-16
+								I64Add
+								I32WrapI64
+								Get V5
+								V128Store $0, $0
+								I64Const $0
+								Set R5
+							Else
+								Get R5
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R1
+										I32WrapI64
+										Get R0
+										I32WrapI64
+										V128Load32Splat
+										Unreachable
+										I64DivU
+										Unreachable
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										F32x4ExtractLane $0, $0
+										F32Store $0, $0
+										Get R0
+										I64Const $4
+										I64Add
+										Set R0
+										Get R1
+										I64Const $4
+										I64Add
+										Set R1
+										Get R5
+										I64Const $-1
+										I64Add
+										Set R5
+										Get R5
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+							End
+						End
+					Else
+						// params0 is V0
+						// params1 is V1
+						// params2 is V2
+						Get F0
+						F32x4Splat
+						Set V0
+						Get F1
+						F32x4Splat
+						Set V1
+						Get F2
+						F32x4Splat
+						Set V2
+						Get R5
+						I64Const $4
+						I64GeS
+						If
+							// last is V3
+							Get R5
+							I64Const $-4
+							I64Add
+							Set R5
+							Get R0
+							Get R5
+							I64Const $2
+							I64Shl
+							I64Add
+							I32WrapI64
+							V128Load $0
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							Set V3
+							Get R5
+							I64Const $3
+							I64Add
+							Set R5
+							Get R5
+							I64Const $16
 							I64GeS
 							If
 								Loop
@@ -8059,68 +7274,20 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 									Get V2
 									F32x4Add
 									V128Store $0, $48
-									Get R1
-									I32WrapI64
 									Get R0
-									I32WrapI64
-									V128Load $64
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									V128Store $0, $64
-									Get R1
-									I32WrapI64
-									Get R0
-									I32WrapI64
-									V128Load $80
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									V128Store $0, $80
-									Get R1
-									I32WrapI64
-									Get R0
-									I32WrapI64
-									V128Load $96
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									V128Store $0, $96
-									Get R1
-									I32WrapI64
-									Get R0
-									I32WrapI64
-									V128Load $112
-									Get V0
-									F32x4Sub
-									Get V1
-									F32x4Mul
-									Get V2
-									F32x4Add
-									V128Store $0, $112
-									Get R0
-									I64Const $128
+									I64Const $64
 									I64Add
 									Set R0
 									Get R1
-									I64Const $128
+									I64Const $64
 									I64Add
 									Set R1
 									Get R5
-									I64Const $-32
+									I64Const $-16
 									I64Add
 									Set R5
 									Get R5
-									I64Const $32
+									I64Const $16
 									I64GeS
 									BrIf $0
 								End
@@ -8162,6 +7329,29 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 							End
 							Get R5
 							I64Const $1
+							I64Add
+							I64Const $2
+							I64Shl
+							Set R5
+							Get R1
+							Get R5
+							I64Add
+							Set R1
+							Get R0
+							Get R5
+							I64Add
+							Set R0
+							Get R1
+							I64Const $-16
+							I64Add
+							I32WrapI64
+							Get V3
+							V128Store $0, $0
+							I64Const $0
+							Set R5
+						Else
+							Get R5
+							I64Const $1
 							I64GeS
 							If
 								Loop
@@ -8200,22 +7390,2545 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 								End
 							End
 						End
-						Get R4
-						I64Const $-1
-						I64Add
-						Set R4
-						Get R4
-						I64Const $1
-						I64GeS
-						BrIf $0
+					End
+					Get R4
+					I64Const $-1
+					I64Add
+					Set R4
+					Get R4
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R9
+			I64Eqz
+			I32Eqz
+			If
+				Get R12
+				I32WrapI64
+				Get F20
+				F64Store $0, $0
+				Get R12
+				I32WrapI64
+				Get F21
+				F64Store $0, $8
+				Get R12
+				I64Const $16
+				I64Add
+				Set R12
+				Get R8
+				I64Const $1
+				I64Add
+				Set R8
+				Get F20
+				F32DemoteF64
+				Set F0
+				Get F20
+				Get F0
+				F64PromoteF32
+				F64Sub
+				Set F16
+				F64Const $(1.0)
+				Get F21
+				F64Load epsilon+72(FP)
+				F64Add
+				F64Sqrt
+				F64Div
+				Set F17
+				I64Load share+48(FP)
+				Set R4
+				Get R7
+				I64Const $65536
+				I64GtS
+				If
+					Get R4
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R5
+							I64Eqz
+							If
+								// a is F22
+								// b is F23
+								Get F17
+								Set F22
+								F64Const $(0.0)
+								Set F23
+								Get R2
+								I64Eqz
+								I32Eqz
+								If
+									Get F22
+									Get R2
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									F64Mul
+									Set F22
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+								End
+								Get R3
+								I64Eqz
+								I32Eqz
+								If
+									Get R3
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									Set F23
+									Get R3
+									I64Const $4
+									I64Add
+									Set R3
+								End
+								Get F22
+								F32DemoteF64
+								Set F1
+								Get F23
+								Get F16
+								Get F22
+								F64Mul
+								F64Sub
+								F32DemoteF64
+								Set F2
+								I64Load inner+56(FP)
+								Set R5
+							End
+							I64Load clamp+64(FP)
+							I64Const $1
+							I64GeS
+							If
+								I64Load clamp+64(FP)
+								I64Const $2
+								I64GeS
+								If
+									// params0 is V0
+									// params1 is V1
+									// params2 is V2
+									Get F0
+									F32x4Splat
+									Set V0
+									Get F1
+									F32x4Splat
+									Set V1
+									Get F2
+									F32x4Splat
+									Set V2
+									// zero is V3
+									// six is V4
+									V128Const $0, $0
+									Set V3
+									V128Const $4665729215042158592, $4665729215042158592
+									Set V4
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										// last is V5
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R0
+										Get R5
+										I64Const $2
+										I64Shl
+										I64Add
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										Set V5
+										Get R5
+										I64Const $3
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $0
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $16
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $16
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $32
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $32
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $48
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $48
+												Get R0
+												I64Const $64
+												I64Add
+												Set R0
+												Get R1
+												I64Const $64
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-16
+												I64Add
+												Set R5
+												Get R5
+												I64Const $16
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $4
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $0
+												Get R0
+												I64Const $16
+												I64Add
+												Set R0
+												Get R1
+												I64Const $16
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-4
+												I64Add
+												Set R5
+												Get R5
+												I64Const $4
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $1
+										I64Add
+										I64Const $2
+										I64Shl
+										Set R5
+										Get R1
+										Get R5
+										I64Add
+										Set R1
+										Get R0
+										Get R5
+										I64Add
+										Set R0
+										Get R1
+										I64Const $-16
+										I64Add
+										I32WrapI64
+										Get V5
+										V128Store $0, $0
+										I64Const $0
+										Set R5
+									Else
+										Get R5
+										I64Const $1
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load32Splat
+												Unreachable
+												I64DivU
+												Unreachable
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												F32x4ExtractLane $0, $0
+												F32Store $0, $0
+												Get R0
+												I64Const $4
+												I64Add
+												Set R0
+												Get R1
+												I64Const $4
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-1
+												I64Add
+												Set R5
+												Get R5
+												I64Const $1
+												I64GeS
+												BrIf $0
+											End
+										End
+									End
+								Else
+									// params0 is V0
+									// params1 is V1
+									// params2 is V2
+									Get F0
+									F32x4Splat
+									Set V0
+									Get F1
+									F32x4Splat
+									Set V1
+									Get F2
+									F32x4Splat
+									Set V2
+									// zero is V3
+									// six is V4
+									V128Const $0, $0
+									Set V3
+									V128Const $4665729215042158592, $4665729215042158592
+									Set V4
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										// last is V5
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R0
+										Get R5
+										I64Const $2
+										I64Shl
+										I64Add
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Set V5
+										Get R5
+										I64Const $3
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $0
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $16
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $16
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $32
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $32
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $48
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $48
+												Get R0
+												I64Const $64
+												I64Add
+												Set R0
+												Get R1
+												I64Const $64
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-16
+												I64Add
+												Set R5
+												Get R5
+												I64Const $16
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $4
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $0
+												Get R0
+												I64Const $16
+												I64Add
+												Set R0
+												Get R1
+												I64Const $16
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-4
+												I64Add
+												Set R5
+												Get R5
+												I64Const $4
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $1
+										I64Add
+										I64Const $2
+										I64Shl
+										Set R5
+										Get R1
+										Get R5
+										I64Add
+										Set R1
+										Get R0
+										Get R5
+										I64Add
+										Set R0
+										Get R1
+										I64Const $-16
+										I64Add
+										I32WrapI64
+										Get V5
+										V128Store $0, $0
+										I64Const $0
+										Set R5
+									Else
+										Get R5
+										I64Const $1
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load32Splat
+												Unreachable
+												I64DivU
+												Unreachable
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												F32x4ExtractLane $0, $0
+												F32Store $0, $0
+												Get R0
+												I64Const $4
+												I64Add
+												Set R0
+												Get R1
+												I64Const $4
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-1
+												I64Add
+												Set R5
+												Get R5
+												I64Const $1
+												I64GeS
+												BrIf $0
+											End
+										End
+									End
+								End
+							Else
+								// params0 is V0
+								// params1 is V1
+								// params2 is V2
+								Get F0
+								F32x4Splat
+								Set V0
+								Get F1
+								F32x4Splat
+								Set V1
+								Get F2
+								F32x4Splat
+								Set V2
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									// last is V3
+									Get R5
+									I64Const $-4
+									I64Add
+									Set R5
+									Get R0
+									Get R5
+									I64Const $2
+									I64Shl
+									I64Add
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Set V3
+									Get R5
+									I64Const $3
+									I64Add
+									Set R5
+									Get R5
+									I64Const $16
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $0
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $0
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $16
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $16
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $32
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $32
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $48
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $48
+											Get R0
+											I64Const $64
+											I64Add
+											Set R0
+											Get R1
+											I64Const $64
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-16
+											I64Add
+											Set R5
+											Get R5
+											I64Const $16
+											I64GeS
+											BrIf $0
+										End
+									End
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $0
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $0
+											Get R0
+											I64Const $16
+											I64Add
+											Set R0
+											Get R1
+											I64Const $16
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-4
+											I64Add
+											Set R5
+											Get R5
+											I64Const $4
+											I64GeS
+											BrIf $0
+										End
+									End
+									Get R5
+									I64Const $1
+									I64Add
+									I64Const $2
+									I64Shl
+									Set R5
+									Get R1
+									Get R5
+									I64Add
+									Set R1
+									Get R0
+									Get R5
+									I64Add
+									Set R0
+									Get R1
+									I64Const $-16
+									I64Add
+									I32WrapI64
+									Get V3
+									V128Store $0, $0
+									I64Const $0
+									Set R5
+								Else
+									Get R5
+									I64Const $1
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load32Splat
+											Unreachable
+											I64DivU
+											Unreachable
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											F32x4ExtractLane $0, $0
+											F32Store $0, $0
+											Get R0
+											I64Const $4
+											I64Add
+											Set R0
+											Get R1
+											I64Const $4
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-1
+											I64Add
+											Set R5
+											Get R5
+											I64Const $1
+											I64GeS
+											BrIf $0
+										End
+									End
+								End
+							End
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+							Get R4
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
 					End
 				End
 			End
+			Get R9
+			I64Eqz
+			I32Eqz
+			BrIf $0
 		End
-		Get R9
-		I64Eqz
-		I32Eqz
-		BrIf $0
+	Else
+		// room is R13
+		// next is F22
+		Loop
+			I64Const $2048
+			Set R13
+			Loop
+				I64Const $0
+				Set R9
+				Get R8
+				I64Load groups+40(FP)
+				I64LtS
+				If
+					// x is R14
+					// left is R15
+					// shift is F23
+					// c is F24
+					Get R6
+					Set R14
+					Get R7
+					Set R15
+					// a0 is V0
+					// a1 is V1
+					// q0 is V2
+					// q1 is V3
+					// t0 is V4
+					// t1 is V5
+					// p0 is V6
+					// p1 is V7
+					// e is V8
+					// one is V9
+					V128Const $4607182418800017408, $4607182418800017408
+					Set V9
+					V128Const $0, $0
+					Set V0
+					V128Const $0, $0
+					Set V1
+					V128Const $0, $0
+					Set V2
+					V128Const $0, $0
+					Set V3
+					Get R15
+					I64Const $16
+					I64GeS
+					If
+						Loop
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64DivU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Set V6
+							Get V8
+							Set V4
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Set V7
+							Get V8
+							Set V5
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Nearest
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V4
+							Get V8
+							F64x2Add
+							Set V4
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F32Copysign
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V5
+							Get V8
+							F64x2Add
+							Set V5
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64Add
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V4
+							Get V8
+							F64x2Add
+							Set V4
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I32TruncF32S
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V5
+							Get V8
+							F64x2Add
+							Set V5
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64TruncF64S
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V6
+							F64x2Add
+							Set V6
+							Get V8
+							Get V9
+							F64x2Mul
+							Get V4
+							F64x2Add
+							Set V4
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							F64ConvertI32U
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V7
+							F64x2Add
+							Set V7
+							Get V8
+							Get V9
+							F64x2Mul
+							Get V5
+							F64x2Add
+							Set V5
+							Get V4
+							Get V9
+							F64x2Mul
+							Get V0
+							F64x2Add
+							Set V0
+							Get V5
+							Get V9
+							F64x2Mul
+							Get V1
+							F64x2Add
+							Set V1
+							Get V2
+							Get V6
+							F64x2Add
+							Set V2
+							Get V7
+							Get V9
+							F64x2Mul
+							Get V3
+							F64x2Add
+							Set V3
+							Get R14
+							I64Const $64
+							I64Add
+							Set R14
+							Get R15
+							I64Const $-16
+							I64Add
+							Set R15
+							Get R15
+							I64Const $16
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R15
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64DivU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V0
+							Get V8
+							F64x2Add
+							Set V0
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V2
+							F64x2Add
+							Set V2
+							Get R14
+							I32WrapI64
+							V128Load64Zero
+							Unreachable
+							I64ShrU
+							Unreachable
+							F64x2PromoteLowF32x4
+							Set V8
+							Get V1
+							Get V8
+							F64x2Add
+							Set V1
+							Get V8
+							Get V8
+							F64x2Mul
+							Get V3
+							F64x2Add
+							Set V3
+							Get R14
+							I64Const $16
+							I64Add
+							Set R14
+							Get R15
+							I64Const $-4
+							I64Add
+							Set R15
+							Get R15
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get V0
+					Get V1
+					F64x2Add
+					Set V8
+					Get V8
+					F64x2ExtractLane $0, $0
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Add
+					Set F24
+					Get V2
+					Get V3
+					F64x2Add
+					Set V8
+					Get V8
+					F64x2ExtractLane $0, $0
+					Get V8
+					F64x2ExtractLane $0, $1
+					F64Add
+					Set F21
+					// d is F25
+					Get R15
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R14
+							I32WrapI64
+							F32Load $0
+							F64PromoteF32
+							Set F25
+							Get F24
+							Get F25
+							F64Add
+							Set F24
+							Get F21
+							Get F25
+							Get F25
+							F64Mul
+							F64Add
+							Set F21
+							Get R14
+							I64Const $4
+							I64Add
+							Set R14
+							Get R15
+							I64Const $-1
+							I64Add
+							Set R15
+							Get R15
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get F24
+					Get F18
+					F64Div
+					Set F24
+					Get F21
+					Get F19
+					F64Mul
+					Get F24
+					Get F24
+					F64Mul
+					F64Sub
+					Set F21
+					Get F24
+					Set F20
+					Get F20
+					Get F20
+					F64Mul
+					Get F21
+					F64Const $(4096.0)
+					F64Mul
+					F64Gt
+					If
+						Get F20
+						F32DemoteF64
+						F64PromoteF32
+						Set F23
+						Get R6
+						Set R14
+						Get R7
+						Set R15
+						// a0 is V0
+						// a1 is V1
+						// q0 is V2
+						// q1 is V3
+						// t0 is V4
+						// t1 is V5
+						// p0 is V6
+						// p1 is V7
+						// e is V8
+						// one is V9
+						V128Const $4607182418800017408, $4607182418800017408
+						Set V9
+						V128Const $0, $0
+						Set V0
+						V128Const $0, $0
+						Set V1
+						V128Const $0, $0
+						Set V2
+						V128Const $0, $0
+						Set V3
+						// shiftV is V10
+						Get F23
+						F64x2Splat
+						Set V10
+						Get R15
+						I64Const $16
+						I64GeS
+						If
+							Loop
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Set V6
+								Get V8
+								Set V4
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Set V7
+								Get V8
+								Set V5
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Nearest
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V4
+								Get V8
+								F64x2Add
+								Set V4
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F32Copysign
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V5
+								Get V8
+								F64x2Add
+								Set V5
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F64Add
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V4
+								Get V8
+								F64x2Add
+								Set V4
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I32TruncF32S
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V5
+								Get V8
+								F64x2Add
+								Set V5
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64TruncF64S
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V6
+								F64x2Add
+								Set V6
+								Get V8
+								Get V9
+								F64x2Mul
+								Get V4
+								F64x2Add
+								Set V4
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								F64ConvertI32U
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V7
+								F64x2Add
+								Set V7
+								Get V8
+								Get V9
+								F64x2Mul
+								Get V5
+								F64x2Add
+								Set V5
+								Get V4
+								Get V9
+								F64x2Mul
+								Get V0
+								F64x2Add
+								Set V0
+								Get V5
+								Get V9
+								F64x2Mul
+								Get V1
+								F64x2Add
+								Set V1
+								Get V2
+								Get V6
+								F64x2Add
+								Set V2
+								Get V7
+								Get V9
+								F64x2Mul
+								Get V3
+								F64x2Add
+								Set V3
+								Get R14
+								I64Const $64
+								I64Add
+								Set R14
+								Get R15
+								I64Const $-16
+								I64Add
+								Set R15
+								Get R15
+								I64Const $16
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R15
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64DivU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V0
+								Get V8
+								F64x2Add
+								Set V0
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V2
+								F64x2Add
+								Set V2
+								Get R14
+								I32WrapI64
+								V128Load64Zero
+								Unreachable
+								I64ShrU
+								Unreachable
+								F64x2PromoteLowF32x4
+								Get V10
+								F64x2Sub
+								Set V8
+								Get V1
+								Get V8
+								F64x2Add
+								Set V1
+								Get V8
+								Get V8
+								F64x2Mul
+								Get V3
+								F64x2Add
+								Set V3
+								Get R14
+								I64Const $16
+								I64Add
+								Set R14
+								Get R15
+								I64Const $-4
+								I64Add
+								Set R15
+								Get R15
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get V0
+						Get V1
+						F64x2Add
+						Set V8
+						Get V8
+						F64x2ExtractLane $0, $0
+						Get V8
+						F64x2ExtractLane $0, $1
+						F64Add
+						Set F24
+						Get V2
+						Get V3
+						F64x2Add
+						Set V8
+						Get V8
+						F64x2ExtractLane $0, $0
+						Get V8
+						F64x2ExtractLane $0, $1
+						F64Add
+						Set F21
+						// d is F25
+						Get R15
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R14
+								I32WrapI64
+								F32Load $0
+								F64PromoteF32
+								Get F23
+								F64Sub
+								Set F25
+								Get F24
+								Get F25
+								F64Add
+								Set F24
+								Get F21
+								Get F25
+								Get F25
+								F64Mul
+								F64Add
+								Set F21
+								Get R14
+								I64Const $4
+								I64Add
+								Set R14
+								Get R15
+								I64Const $-1
+								I64Add
+								Set R15
+								Get R15
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get F24
+						Get F18
+						F64Div
+						Set F24
+						Get F21
+						Get F19
+						F64Mul
+						Get F24
+						Get F24
+						F64Mul
+						F64Sub
+						Set F21
+						Get F23
+						Get F24
+						F64Add
+						Set F20
+					End
+					Get R14
+					Set R6
+					I64Const $1
+					Set R9
+					// v is F23
+					Get F21
+					F64Load epsilon+72(FP)
+					F64Add
+					Set F23
+					Get F23
+					F64Const $(1.0000000000000001e-30)
+					F64Ge
+					Get F23
+					F64Const $(1.0e+36)
+					F64Le
+					I32And
+					I32Eqz
+					If
+						I64Const $0
+						Set R9
+					End
+					Get F20
+					F64Abs
+					F64Const $(5.0706024009129176e+30)
+					F64Lt
+					I32Eqz
+					If
+						I64Const $0
+						Set R9
+					End
+					Get R10
+					I64Eqz
+					I32Eqz
+					If
+						I64Load gamma+16(FP)
+						I64Eqz
+						I32Eqz
+						If
+							// p is R14
+							// left is R15
+							// e is F3
+							I64Load share+48(FP)
+							Set R15
+							I64Load gamma+16(FP)
+							Get R8
+							Get R15
+							I64Mul
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R14
+							Get R15
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R14
+									I32WrapI64
+									F32Load $0
+									F32Abs
+									Set F3
+									Get F3
+									F32Const $(0.0)
+									F32Eq
+									Get F3
+									F32Const $(8.67361738e-19)
+									F32Ge
+									Get F3
+									F32Const $(1.1529215e+18)
+									F32Le
+									I32And
+									I32Or
+									I32Eqz
+									If
+										I64Const $0
+										Set R9
+									End
+									Get R14
+									I64Const $4
+									I64Add
+									Set R14
+									Get R15
+									I64Const $-1
+									I64Add
+									Set R15
+									Get R15
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+						I64Load beta+24(FP)
+						I64Eqz
+						I32Eqz
+						If
+							// p is R14
+							// left is R15
+							// e is F3
+							I64Load share+48(FP)
+							Set R15
+							I64Load beta+24(FP)
+							Get R8
+							Get R15
+							I64Mul
+							I64Const $2
+							I64Shl
+							I64Add
+							Set R14
+							Get R15
+							I64Const $1
+							I64GeS
+							If
+								Loop
+									Get R14
+									I32WrapI64
+									F32Load $0
+									F32Abs
+									Set F3
+									Get F3
+									F32Const $(5.0706024e+30)
+									F32Lt
+									I32Eqz
+									If
+										I64Const $0
+										Set R9
+									End
+									Get R14
+									I64Const $4
+									I64Add
+									Set R14
+									Get R15
+									I64Const $-1
+									I64Add
+									Set R15
+									Get R15
+									I64Const $1
+									I64GeS
+									BrIf $0
+								End
+							End
+						End
+					End
+				End
+				Get R9
+				I64Eqz
+				I32Eqz
+				If
+					Get R12
+					I32WrapI64
+					Get F20
+					F64Store $0, $0
+					Get R12
+					I32WrapI64
+					Get F21
+					F64Store $0, $8
+					Get R12
+					I64Const $16
+					I64Add
+					Set R12
+					Get R8
+					I64Const $1
+					I64Add
+					Set R8
+					Get R13
+					Get R7
+					I64Sub
+					Set R13
+				End
+				Get R9
+				I64Eqz
+				I32Eqz
+				Get R13
+				I64Const $0
+				I64GtS
+				I32And
+				BrIf $0
+			End
+			Get R11
+			Get R12
+			I64LtU
+			If
+				Get R11
+				I32WrapI64
+				F64Load $0
+				Set F20
+				Get R11
+				I32WrapI64
+				F64Load $8
+				Set F21
+				F64Const $(1.0)
+				Get F21
+				F64Load epsilon+72(FP)
+				F64Add
+				F64Sqrt
+				F64Div
+				Set F22
+			End
+			Get R11
+			Get R12
+			I64LtU
+			If
+				Loop
+					Get F20
+					F32DemoteF64
+					Set F0
+					Get F20
+					Get F0
+					F64PromoteF32
+					F64Sub
+					Set F16
+					Get F22
+					Set F17
+					I64Load share+48(FP)
+					Set R4
+					Get R11
+					I64Const $16
+					I64Add
+					Set R11
+					Get R11
+					Get R12
+					I64LtU
+					If
+						Get R11
+						I32WrapI64
+						F64Load $0
+						Set F20
+						Get R11
+						I32WrapI64
+						F64Load $8
+						Set F21
+						F64Const $(1.0)
+						Get F21
+						F64Load epsilon+72(FP)
+						F64Add
+						F64Sqrt
+						F64Div
+						Set F22
+					End
+					Get R4
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R5
+							I64Eqz
+							If
+								// a is F23
+								// b is F24
+								Get F17
+								Set F23
+								F64Const $(0.0)
+								Set F24
+								Get R2
+								I64Eqz
+								I32Eqz
+								If
+									Get F23
+									Get R2
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									F64Mul
+									Set F23
+									Get R2
+									I64Const $4
+									I64Add
+									Set R2
+								End
+								Get R3
+								I64Eqz
+								I32Eqz
+								If
+									Get R3
+									I32WrapI64
+									F32Load $0
+									F64PromoteF32
+									Set F24
+									Get R3
+									I64Const $4
+									I64Add
+									Set R3
+								End
+								Get F23
+								F32DemoteF64
+								Set F1
+								Get F24
+								Get F16
+								Get F23
+								F64Mul
+								F64Sub
+								F32DemoteF64
+								Set F2
+								I64Load inner+56(FP)
+								Set R5
+							End
+							I64Load clamp+64(FP)
+							I64Const $1
+							I64GeS
+							If
+								I64Load clamp+64(FP)
+								I64Const $2
+								I64GeS
+								If
+									// params0 is V0
+									// params1 is V1
+									// params2 is V2
+									Get F0
+									F32x4Splat
+									Set V0
+									Get F1
+									F32x4Splat
+									Set V1
+									Get F2
+									F32x4Splat
+									Set V2
+									// zero is V3
+									// six is V4
+									V128Const $0, $0
+									Set V3
+									V128Const $4665729215042158592, $4665729215042158592
+									Set V4
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										// last is V5
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R0
+										Get R5
+										I64Const $2
+										I64Shl
+										I64Add
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Get V4
+										F32x4Pmin
+										Set V5
+										Get R5
+										I64Const $3
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $0
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $16
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $16
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $32
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $32
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $48
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $48
+												Get R0
+												I64Const $64
+												I64Add
+												Set R0
+												Get R1
+												I64Const $64
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-16
+												I64Add
+												Set R5
+												Get R5
+												I64Const $16
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $4
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												V128Store $0, $0
+												Get R0
+												I64Const $16
+												I64Add
+												Set R0
+												Get R1
+												I64Const $16
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-4
+												I64Add
+												Set R5
+												Get R5
+												I64Const $4
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $1
+										I64Add
+										I64Const $2
+										I64Shl
+										Set R5
+										Get R1
+										Get R5
+										I64Add
+										Set R1
+										Get R0
+										Get R5
+										I64Add
+										Set R0
+										Get R1
+										I64Const $-16
+										I64Add
+										I32WrapI64
+										Get V5
+										V128Store $0, $0
+										I64Const $0
+										Set R5
+									Else
+										Get R5
+										I64Const $1
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load32Splat
+												Unreachable
+												I64DivU
+												Unreachable
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												Get V4
+												F32x4Pmin
+												F32x4ExtractLane $0, $0
+												F32Store $0, $0
+												Get R0
+												I64Const $4
+												I64Add
+												Set R0
+												Get R1
+												I64Const $4
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-1
+												I64Add
+												Set R5
+												Get R5
+												I64Const $1
+												I64GeS
+												BrIf $0
+											End
+										End
+									End
+								Else
+									// params0 is V0
+									// params1 is V1
+									// params2 is V2
+									Get F0
+									F32x4Splat
+									Set V0
+									Get F1
+									F32x4Splat
+									Set V1
+									Get F2
+									F32x4Splat
+									Set V2
+									// zero is V3
+									// six is V4
+									V128Const $0, $0
+									Set V3
+									V128Const $4665729215042158592, $4665729215042158592
+									Set V4
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										// last is V5
+										Get R5
+										I64Const $-4
+										I64Add
+										Set R5
+										Get R0
+										Get R5
+										I64Const $2
+										I64Shl
+										I64Add
+										I32WrapI64
+										V128Load $0
+										Get V0
+										F32x4Sub
+										Get V1
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Get V3
+										F32x4Pmax
+										Set V5
+										Get R5
+										I64Const $3
+										I64Add
+										Set R5
+										Get R5
+										I64Const $16
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $0
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $16
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $16
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $32
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $32
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $48
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $48
+												Get R0
+												I64Const $64
+												I64Add
+												Set R0
+												Get R1
+												I64Const $64
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-16
+												I64Add
+												Set R5
+												Get R5
+												I64Const $16
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $4
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load $0
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												V128Store $0, $0
+												Get R0
+												I64Const $16
+												I64Add
+												Set R0
+												Get R1
+												I64Const $16
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-4
+												I64Add
+												Set R5
+												Get R5
+												I64Const $4
+												I64GeS
+												BrIf $0
+											End
+										End
+										Get R5
+										I64Const $1
+										I64Add
+										I64Const $2
+										I64Shl
+										Set R5
+										Get R1
+										Get R5
+										I64Add
+										Set R1
+										Get R0
+										Get R5
+										I64Add
+										Set R0
+										Get R1
+										I64Const $-16
+										I64Add
+										I32WrapI64
+										Get V5
+										V128Store $0, $0
+										I64Const $0
+										Set R5
+									Else
+										Get R5
+										I64Const $1
+										I64GeS
+										If
+											Loop
+												Get R1
+												I32WrapI64
+												Get R0
+												I32WrapI64
+												V128Load32Splat
+												Unreachable
+												I64DivU
+												Unreachable
+												Get V0
+												F32x4Sub
+												Get V1
+												F32x4Mul
+												Get V2
+												F32x4Add
+												Get V3
+												F32x4Pmax
+												F32x4ExtractLane $0, $0
+												F32Store $0, $0
+												Get R0
+												I64Const $4
+												I64Add
+												Set R0
+												Get R1
+												I64Const $4
+												I64Add
+												Set R1
+												Get R5
+												I64Const $-1
+												I64Add
+												Set R5
+												Get R5
+												I64Const $1
+												I64GeS
+												BrIf $0
+											End
+										End
+									End
+								End
+							Else
+								// params0 is V0
+								// params1 is V1
+								// params2 is V2
+								Get F0
+								F32x4Splat
+								Set V0
+								Get F1
+								F32x4Splat
+								Set V1
+								Get F2
+								F32x4Splat
+								Set V2
+								Get R5
+								I64Const $4
+								I64GeS
+								If
+									// last is V3
+									Get R5
+									I64Const $-4
+									I64Add
+									Set R5
+									Get R0
+									Get R5
+									I64Const $2
+									I64Shl
+									I64Add
+									I32WrapI64
+									V128Load $0
+									Get V0
+									F32x4Sub
+									Get V1
+									F32x4Mul
+									Get V2
+									F32x4Add
+									Set V3
+									Get R5
+									I64Const $3
+									I64Add
+									Set R5
+									Get R5
+									I64Const $16
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $0
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $0
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $16
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $16
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $32
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $32
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $48
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $48
+											Get R0
+											I64Const $64
+											I64Add
+											Set R0
+											Get R1
+											I64Const $64
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-16
+											I64Add
+											Set R5
+											Get R5
+											I64Const $16
+											I64GeS
+											BrIf $0
+										End
+									End
+									Get R5
+									I64Const $4
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load $0
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											V128Store $0, $0
+											Get R0
+											I64Const $16
+											I64Add
+											Set R0
+											Get R1
+											I64Const $16
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-4
+											I64Add
+											Set R5
+											Get R5
+											I64Const $4
+											I64GeS
+											BrIf $0
+										End
+									End
+									Get R5
+									I64Const $1
+									I64Add
+									I64Const $2
+									I64Shl
+									Set R5
+									Get R1
+									Get R5
+									I64Add
+									Set R1
+									Get R0
+									Get R5
+									I64Add
+									Set R0
+									Get R1
+									I64Const $-16
+									I64Add
+									I32WrapI64
+									Get V3
+									V128Store $0, $0
+									I64Const $0
+									Set R5
+								Else
+									Get R5
+									I64Const $1
+									I64GeS
+									If
+										Loop
+											Get R1
+											I32WrapI64
+											Get R0
+											I32WrapI64
+											V128Load32Splat
+											Unreachable
+											I64DivU
+											Unreachable
+											Get V0
+											F32x4Sub
+											Get V1
+											F32x4Mul
+											Get V2
+											F32x4Add
+											F32x4ExtractLane $0, $0
+											F32Store $0, $0
+											Get R0
+											I64Const $4
+											I64Add
+											Set R0
+											Get R1
+											I64Const $4
+											I64Add
+											Set R1
+											Get R5
+											I64Const $-1
+											I64Add
+											Set R5
+											Get R5
+											I64Const $1
+											I64GeS
+											BrIf $0
+										End
+									End
+								End
+							End
+							Get R4
+							I64Const $-1
+							I64Add
+							Set R4
+							Get R4
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R11
+					Get R12
+					I64LtU
+					BrIf $0
+				End
+			End
+			Get R9
+			I64Eqz
+			I32Eqz
+			BrIf $0
+		End
 	End
 	Get SP
 	Get R8

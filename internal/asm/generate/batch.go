@@ -39,7 +39,6 @@ func batchNormPlanes(file *asm.File) {
 			mean, scale, beta := f.Ptr("mean"), f.Ptr("scale"), f.Ptr("beta")
 			channel, left := f.NewInt("channel"), f.NewInt("left")
 			m, a, b := f.NewV("meanV"), f.NewV("scaleV"), f.NewV("betaV")
-			c := newClamper(f)
 			f.Take(planes, 1, func() {
 				f.If(channel.Zero(), func() {
 					channel.Set(f.ArgInt("channels"))
@@ -56,16 +55,7 @@ func batchNormPlanes(file *asm.File) {
 				}
 				left.Set(f.ArgInt("inner"))
 				clamps(f, f.ArgInt("clamp"), func(level int) {
-					f.Sweep(asm.Sweep{
-						Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 8,
-						Vector: func(u int) {
-							o := int64(16 * u)
-							y.StoreV(o, c.clamp(x.V(o).Sub(m).MulAdd(a, b), level))
-						},
-						Scalar: func() {
-							y.StoreF32(0, c.clamp(x.Splat(0).Sub(m).MulAdd(a, b), level).Lane(0))
-						},
-					})
+					f.Scope(func() { affinePlane(f, y, x, left, m, a, b, level) })
 				})
 			})
 		})

@@ -22,6 +22,7 @@ func layerNormRows(file *asm.File) {
 			late := lateRow{f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"), left: f.NewInt("rowLeft"), numbers: k.numbers.like(f, "Late")}
 			k.beside = late.beside
 			f.If(k.cols.GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+			k.count()
 			f.Do(func() {
 				k.ok.Set(f.ConstInt(0))
 				f.If(k.row.Lt(f.ArgInt("rows")), func() { f.Scope(k.moments) })
@@ -129,7 +130,8 @@ type layerNorm struct {
 	f             *asm.Func
 	src           asm.Ptr
 	cols, row, ok asm.Int
-	numbers       // what moments found: mh, rstd, shift
+	n, part       asm.F64 // of elements: how many, and 1/n
+	numbers               // what moments found: mh, rstd, shift
 
 	// beside takes trips of a sweep, with other work beside each four elements, as long
 	// as there are both; nil for none.
@@ -169,6 +171,7 @@ func rowMoments(file *asm.File) {
 		func(f *asm.Func) {
 			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.Int("cols")}
 			out, rows, mu, variance := f.Ptr("moments"), f.Int("rows"), f.NewF64("mu"), f.NewF64("variance")
+			k.count()
 			f.Take(rows, 1, func() {
 				f.Scope(func() { k.statistics(mu, variance) })
 				out.StoreF64(0, mu)
@@ -196,19 +199,25 @@ func (k layerNorm) moments() {
 	})
 }
 
+// count prepares for rows of cols elements. (The variance has no digits to lose by part, and a division less is one less
+// to wait for.)
+func (k *layerNorm) count() {
+	k.n, k.part = k.f.NewF64("n"), k.f.NewF64("part")
+	k.n.Set(k.cols.F64())
+	k.part.Set(k.f.ConstF64(1).Div(k.n))
+}
+
 // statistics is steps 1 and 2 of a row: it leaves src behind it.
 func (k layerNorm) statistics(mu, variance asm.F64) {
 	f := k.f
 	x, left, shift := f.NewPtr("x"), f.NewInt("left"), f.NewF64("shift")
-	n, part, c := f.NewF64("n"), f.NewF64("part"), f.NewF64("c")
-	n.Set(k.cols.F64())
-	part.Set(f.ConstF64(1).Div(n)) // waits for nothing, and the variance has no digits to lose by it
+	c := f.NewF64("c")
 	sweep := func(shifted bool) {
 		x.Set(k.src)
 		left.Set(k.cols)
 		f.Scope(func() { k.sweep(x, left, shift, c, variance, shifted) })
-		c.Set(c.Div(n))
-		variance.Set(variance.Mul(part).Sub(c.Mul(c)))
+		c.Set(c.Div(k.n))
+		variance.Set(variance.Mul(k.part).Sub(c.Mul(c)))
 	}
 	sweep(false)
 	mu.Set(c)

@@ -17,9 +17,11 @@ func normPlanes(file *asm.File) {
 			}
 			k := layerNorm{f: f, src: f.Ptr("src"), cols: f.NewInt("size"), row: f.NewInt("group"), ok: f.NewInt("ok"), beside: p.beside}
 			k.cols.Set(f.ArgInt("share").Mul(f.ArgInt("inner")))
+			k.count()
 			mu, variance, strange := f.NewF64("mu"), f.NewF64("variance"), f.NewInt("strange")
 			f.Scope(func() { strangeParams(f, strange) })
-			f.Do(func() {
+			// find takes the statistics of a group, if there is one more and it is not a hard one.
+			find := func() {
 				k.ok.Set(f.ConstInt(0))
 				f.If(k.row.Lt(f.ArgInt("groups")), func() {
 					f.Scope(func() { k.statistics(mu, variance) })
@@ -32,25 +34,71 @@ func normPlanes(file *asm.File) {
 						carriedAll(f, "beta", k, func(e asm.F32) asm.Bool { return e.Lt(f.ConstF32(0x1p102)) })
 					})
 				})
-				f.Scope(p.rest)
-				f.If(k.ok.NotZero(), func() {
-					f.Scope(func() {
-						out := f.NewPtr("out")
-						out.Set(f.ArgPtr("moments").Add(k.row.Shl(4)))
-						out.StoreF64(0, mu)
-						out.StoreF64(8, variance)
+			}
+			factor := func() asm.F64 { return f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()) }
+			found := func(r asm.F64) {
+				p.mh.Set(mu.F32())
+				p.ml.Set(mu.Sub(p.mh.F64()))
+				p.r.Set(r)
+				p.slots.Set(f.ArgInt("share"))
+			}
+			at, out := f.NewPtr("at"), f.NewPtr("out")
+			at.Set(f.ArgPtr("moments"))
+			out.Set(at)
+			note := func() {
+				out.StoreF64(0, mu)
+				out.StoreF64(8, variance)
+				out.Advance(16)
+				k.row.Set(k.row.AddConst(1))
+			}
+			f.IfElse(k.cols.GtConst(smallGroup), func() {
+				f.Do(func() {
+					find()
+					f.Scope(p.rest)
+					f.If(k.ok.NotZero(), func() {
+						note()
+						found(factor())
+						f.If(k.cols.GtConst(lateGroup), func() { f.Scope(p.rest) })
 					})
-					k.row.Set(k.row.AddConst(1))
-					p.mh.Set(mu.F32())
-					p.ml.Set(mu.Sub(p.mh.F64()))
-					p.r.Set(f.ConstF64(1).Div(variance.Add(f.ArgF64("epsilon")).Sqrt()))
-					p.slots.Set(f.ArgInt("share"))
-					f.If(k.cols.GtConst(lateGroup), func() { f.Scope(p.rest) })
-				})
-			}, func() asm.Bool { return k.ok.NotZero() })
+				}, func() asm.Bool { return k.ok.NotZero() })
+			}, func() {
+				k.beside = nil
+				room, next := f.NewInt("room"), f.NewF64("next")
+				take := func() {
+					mu.Set(at.F64(0))
+					variance.Set(at.F64(8))
+					next.Set(factor())
+				}
+				f.Do(func() {
+					room.Set(f.ConstInt(groupBlock))
+					f.Do(func() {
+						find()
+						f.If(k.ok.NotZero(), func() {
+							note()
+							room.Set(room.Sub(k.cols))
+						})
+					}, func() asm.Bool { return k.ok.NotZero().And(room.GtConst(0)) })
+					f.If(at.Below(out), take)
+					f.While(func() asm.Bool { return at.Below(out) }, func() {
+						found(next)
+						at.Advance(16)
+						f.If(at.Below(out), take) // a group before it is needed
+						f.Scope(p.rest)
+					})
+				}, func() asm.Bool { return k.ok.NotZero() })
+			})
 			f.Return(k.row)
 		})
 }
+
+// Groups of up to smallGroup elements are so soon swept and applied that not even the loop
+// that does both at a time hides how long their divisions and root take. So they are swept,
+// groupBlock elements of them, and applied after that: what one waits for does not hold up
+// the next.
+const (
+	smallGroup = 1 << 10
+	groupBlock = 1 << 11
+)
 
 // lateGroup is how many elements a group may have that is applied beside the next one's
 // sweep: two of them and the result are in the second-level cache.
@@ -181,20 +229,42 @@ func (p planes) beside(left asm.Int, trip func(beside func(u int))) {
 
 // apply is the loop over left elements of the first plane.
 func (p planes) apply(left asm.Int, level int) {
-	f, c := p.f, clamper{}
 	m, scale, shift := p.params()
+	affinePlane(p.f, p.y, p.x, left, m, scale, shift, level)
+}
+
+// affinePlane is the loop over left elements, of a plane or of what is left of one, which takes all three along. The
+// last four are computed first and stored last, some of them for the second time: planes of 7×7 would have one element
+// that takes as long as four.
+func affinePlane(f *asm.Func, y, x asm.Ptr, left asm.Int, m, scale, shift asm.V, level int) {
+	var c clamper
 	if level > 0 {
 		c = newClamper(f)
 	}
-	f.Sweep(asm.Sweep{
-		Left: left, Pointers: []asm.Ptr{p.x, p.y}, Unroll: 8,
-		Vector: func(u int) {
-			o := int64(16 * u)
-			p.y.StoreV(o, c.clamp(p.x.V(o).Sub(m).MulAdd(scale, shift), level))
-		},
-		Scalar: func() {
-			p.y.StoreF32(0, c.clamp(p.x.Splat(0).Sub(m).MulAdd(scale, shift), level).Lane(0))
-		},
+	element := func(v asm.V) asm.V { return c.clamp(v.Sub(m).MulAdd(scale, shift), level) }
+	f.IfElse(left.GeConst(4), func() {
+		last := f.NewV("last")
+		left.Set(left.AddConst(-4))
+		last.Set(element(x.Add(left.Shl(2)).V(0)))
+		left.Set(left.AddConst(3))
+		f.Sweep(asm.Sweep{
+			Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 4,
+			Vector: func(u int) {
+				o := int64(16 * u)
+				y.StoreV(o, element(x.V(o)))
+			},
+		})
+		left.Set(left.AddConst(1).Shl(2))
+		y.Set(y.Add(left))
+		x.Set(x.Add(left))
+		y.AddConst(-16).StoreV(0, last)
+		left.Set(f.ConstInt(0))
+	}, func() {
+		f.Take(left, 1, func() {
+			y.StoreF32(0, element(x.Splat(0)).Lane(0))
+			x.Advance(4)
+			y.Advance(4)
+		})
 	})
 }
 
