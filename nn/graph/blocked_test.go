@@ -312,7 +312,7 @@ func alike(t *testing.T, at string, build func() *ir.Graph, shapes [][]int) (blo
 func shapesOf(channels, rank int, open bool) [][]int {
 	list := [][]int{{2, channels, 9, 11}}
 	if open {
-		list = [][]int{{1, channels, 7, 8}, {2, channels, 9, 11}, {1, channels, 12, 5}, {3, channels, 1, 1}, {0, channels, 6, 6}, {2, channels, 9, 11}}
+		list = [][]int{{1, channels, 7, 8}, {2, channels, 9, 11}, {1, channels, 12, 5}, {3, channels, 1, 1}, {0, channels, 6, 6}, {1, channels, 0, 4}, {2, channels, 9, 11}}
 	}
 	for i := range list {
 		list[i] = list[i][:rank]
@@ -405,7 +405,13 @@ func TestBlockedRegions(t *testing.T) {
 			y := g.conv(g.x, 16, 1, 3, 1, 1)
 			s := g.conv(g.then("Relu", 4, nil, g.conv(g.then("GlobalAveragePool", 16, nil, y), 4, 1, 1, 1, 1)), 16, 1, 1, 1, 1)
 			return g.then("Mul", 16, nil, y, g.then("HardSigmoid", 16, nil, s))
-		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 3, "normwasm.GlobalAveragePool": 1, "HardSigmoid": 1, "Mul": 1, "normwasm.Unblock": 1}},
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 3, "normwasm.GlobalAveragePool": 1, "Mul": 1, "normwasm.Unblock": 1}},
+		"a function behind a sum": {16, func(g *region) *ir.Value {
+			return g.then("HardSwish", 16, nil, g.then("Add", 16, nil, g.x, g.then("LeakyRelu", 16, nil, g.conv(g.x, 16, 1, 3, 1, 1))))
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 1, "Add": 1, "HardSwish": 1, "normwasm.Unblock": 1}},
+		"a function of a sum": {12, func(g *region) *ir.Value {
+			return g.then("Sigmoid", 12, nil, g.then("Add", 12, nil, g.x, g.conv(g.x, 12, 1, 3, 1, 1)))
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 1, "normwasm.Unblock": 1}},
 		"what is wanted in both layouts": {16, func(g *region) *ir.Value {
 			y := g.conv(g.x, 16, 1, 3, 1, 1)
 			soft := map[string]*ir.Attr{"axis": intAttr(1)}

@@ -33,6 +33,7 @@ var passes = []pass{
 	{"block convolutions", blockConvs},
 	{"fuse sums with convolutions", fuseConvSums},
 	{"fuse activation behind them", fuseActivation},
+	{"fuse functions behind them", fuseFunction},
 }
 
 // Optimize runs all passes over g, whose constant nodes have been evaluated.
