@@ -25,6 +25,7 @@ type BlockedConv struct {
 	panels    []float32 // by block of the result: [blocks of x][taps][8 of x][8]; [channels of x][taps][8] of planes; [taps][8] depthwise
 	bias      []float32 // filled up to blocks, and then zeros for 8 more
 	over      bool
+	wino      *winograd // in place of the panels
 	Apply     Function // to what is clamped
 }
 
@@ -78,6 +79,9 @@ func (c *BlockedConv) Over() bool { return c.over }
 // Bytes is how much memory the packed weights and the bias take besides what they lie over.
 func (c *BlockedConv) Bytes() int {
 	n := 4 * len(c.bias)
+	if c.wino != nil {
+		return n + 4*len(c.wino.u)
+	}
 	if !c.over {
 		n += 4 * len(c.panels)
 	}
@@ -121,7 +125,7 @@ func (c *BlockedConv) pack(dst, src []float32) {
 func (c *BlockedConv) With(s ConvShape) (d BlockedConv, ok bool) {
 	d = *c
 	d.shape = s
-	return d, s.packsAs(c.shape)
+	return d, s.packsAs(c.shape) && (c.wino == nil || s.Winograd(winogradPixels))
 }
 
 // blockedLattice is how padded planes of blocks lie in memory.
@@ -205,6 +209,9 @@ func (c *BlockedConv) ScratchLen(h, w int) int {
 	if oh*ow == 0 {
 		return 0
 	}
+	if c.wino != nil {
+		return c.winogradScratch(h, w, oh, ow)
+	}
 	planes, runs, pixels := c.sizes(oh, ow)
 	n := runs + pixels
 	if l := c.shape.blockedLattice(h, w, oh, ow, c.step()); !l.direct {
@@ -220,6 +227,10 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 	s := &c.shape
 	oh, ow := s.OutSize(h, w)
 	if oh*ow == 0 {
+		return
+	}
+	if c.wino != nil {
+		c.runWinograd(y, x, residual, n, h, w, oh, ow, scratch)
 		return
 	}
 	l := s.blockedLattice(h, w, oh, ow, c.step())

@@ -37,7 +37,7 @@ type timing struct {
 }
 
 // cases are all kernels.
-var cases = slices.Concat(normCases, productCases, blockedCases, integerCases, elementCases, pairCases, trainingCases, laneCases)
+var cases = slices.Concat(normCases, productCases, blockedCases, winogradCases, integerCases, elementCases, pairCases, trainingCases, laneCases)
 
 // A call collects the operands of one call of a kernel and of its twin.
 type call struct {

@@ -294,6 +294,16 @@ func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, 
 	blockedDepthwise5Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
 }
 
+// WinogradIn transforms a row of tiles of 4×4 pixels; its twin has the loop.
+func WinogradIn(dst *float32, vs int, x *float32, pitch int, n int) {
+	winogradInScalar(dst, vs, x, pitch, n)
+}
+
+// WinogradOut computes a row of pixels from the products of its tiles; its twin has the loop.
+func WinogradOut(y, products *float32, ms int, odd, cols int, from, bias *float32, lo, hi float32) {
+	winogradOutScalar(y, products, ms, odd, cols, from, bias, lo, hi)
+}
+
 // MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.
 func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int) {
 	maxTapsScalar(y, ldy, x, ldx, taps, nt, rows, cols)

@@ -294,6 +294,16 @@ func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, c
 //go:noescape
 func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
 
+// WinogradIn transforms a row of tiles of 4×4 pixels; its twin has the loop.
+//
+//go:noescape
+func WinogradIn(dst *float32, vs int, x *float32, pitch int, n int)
+
+// WinogradOut computes a row of pixels from the products of its tiles; its twin has the loop.
+//
+//go:noescape
+func WinogradOut(y, products *float32, ms int, odd, cols int, from, bias *float32, lo, hi float32)
+
 // MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.
 //
 //go:noescape

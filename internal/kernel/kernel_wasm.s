@@ -40265,6 +40265,1264 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 	End
 	RET
 
+// func WinogradIn(dst *float32, vs int, x *float32, pitch int, n int)
+TEXT ·WinogradIn(SB), NOSPLIT, $0-40
+	// x is R0
+	I64Load x+16(FP)
+	Set R0
+	// pitch is R1
+	// vs is R2
+	// half is R3
+	// dst is R4
+	I64Load dst+0(FP)
+	Set R4
+	// left is R5
+	// above is R6
+	// below is R7
+	// out is R8
+	// out is R9
+	// out is R10
+	// out is R11
+	// t0 is V0
+	// t1 is V1
+	// t2 is V2
+	// t3 is V3
+	I64Load pitch+24(FP)
+	I64Const $2
+	I64Shl
+	Set R1
+	I64Load vs+8(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	I64Const $2
+	Set R3
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R4
+			Set R8
+			Get R0
+			Get R1
+			I64Const $0
+			I64Mul
+			I64Add
+			Set R6
+			Get R0
+			Get R1
+			I64Const $2
+			I64Mul
+			I64Add
+			Set R7
+			Get R8
+			Get R2
+			I64Add
+			Set R9
+			Get R9
+			Get R2
+			I64Add
+			Set R10
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R6
+			I32WrapI64
+			V128Load $0
+			Get R7
+			I32WrapI64
+			V128Load $0
+			F32x4Sub
+			Set V0
+			Get R6
+			I32WrapI64
+			V128Load $32
+			Get R7
+			I32WrapI64
+			V128Load $32
+			F32x4Sub
+			Set V1
+			I64Load n+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $64
+					Get R7
+					I32WrapI64
+					V128Load $64
+					F32x4Sub
+					Set V2
+					Get R6
+					I32WrapI64
+					V128Load $96
+					Get R7
+					I32WrapI64
+					V128Load $96
+					F32x4Sub
+					Set V3
+					Get R8
+					I32WrapI64
+					Get V0
+					Get V2
+					F32x4Sub
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V1
+					Get V2
+					F32x4Add
+					V128Store $0, $0
+					Get R10
+					I32WrapI64
+					Get V2
+					Get V1
+					F32x4Sub
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V3
+					F32x4Sub
+					V128Store $0, $0
+					Get V2
+					Set V0
+					Get V3
+					Set V1
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R11
+			Get R2
+			I64Add
+			I64Load n+32(FP)
+			I64Const $-32
+			I64Mul
+			I64Add
+			Set R8
+			Get R0
+			Get R1
+			I64Const $1
+			I64Mul
+			I64Add
+			Set R6
+			Get R0
+			Get R1
+			I64Const $2
+			I64Mul
+			I64Add
+			Set R7
+			Get R8
+			Get R2
+			I64Add
+			Set R9
+			Get R9
+			Get R2
+			I64Add
+			Set R10
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R6
+			I32WrapI64
+			V128Load $0
+			Get R7
+			I32WrapI64
+			V128Load $0
+			F32x4Add
+			Set V0
+			Get R6
+			I32WrapI64
+			V128Load $32
+			Get R7
+			I32WrapI64
+			V128Load $32
+			F32x4Add
+			Set V1
+			I64Load n+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $64
+					Get R7
+					I32WrapI64
+					V128Load $64
+					F32x4Add
+					Set V2
+					Get R6
+					I32WrapI64
+					V128Load $96
+					Get R7
+					I32WrapI64
+					V128Load $96
+					F32x4Add
+					Set V3
+					Get R8
+					I32WrapI64
+					Get V0
+					Get V2
+					F32x4Sub
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V1
+					Get V2
+					F32x4Add
+					V128Store $0, $0
+					Get R10
+					I32WrapI64
+					Get V2
+					Get V1
+					F32x4Sub
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V3
+					F32x4Sub
+					V128Store $0, $0
+					Get V2
+					Set V0
+					Get V3
+					Set V1
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R11
+			Get R2
+			I64Add
+			I64Load n+32(FP)
+			I64Const $-32
+			I64Mul
+			I64Add
+			Set R8
+			Get R0
+			Get R1
+			I64Const $2
+			I64Mul
+			I64Add
+			Set R6
+			Get R0
+			Get R1
+			I64Const $1
+			I64Mul
+			I64Add
+			Set R7
+			Get R8
+			Get R2
+			I64Add
+			Set R9
+			Get R9
+			Get R2
+			I64Add
+			Set R10
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R6
+			I32WrapI64
+			V128Load $0
+			Get R7
+			I32WrapI64
+			V128Load $0
+			F32x4Sub
+			Set V0
+			Get R6
+			I32WrapI64
+			V128Load $32
+			Get R7
+			I32WrapI64
+			V128Load $32
+			F32x4Sub
+			Set V1
+			I64Load n+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $64
+					Get R7
+					I32WrapI64
+					V128Load $64
+					F32x4Sub
+					Set V2
+					Get R6
+					I32WrapI64
+					V128Load $96
+					Get R7
+					I32WrapI64
+					V128Load $96
+					F32x4Sub
+					Set V3
+					Get R8
+					I32WrapI64
+					Get V0
+					Get V2
+					F32x4Sub
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V1
+					Get V2
+					F32x4Add
+					V128Store $0, $0
+					Get R10
+					I32WrapI64
+					Get V2
+					Get V1
+					F32x4Sub
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V3
+					F32x4Sub
+					V128Store $0, $0
+					Get V2
+					Set V0
+					Get V3
+					Set V1
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R11
+			Get R2
+			I64Add
+			I64Load n+32(FP)
+			I64Const $-32
+			I64Mul
+			I64Add
+			Set R8
+			Get R0
+			Get R1
+			I64Const $1
+			I64Mul
+			I64Add
+			Set R6
+			Get R0
+			Get R1
+			I64Const $3
+			I64Mul
+			I64Add
+			Set R7
+			Get R8
+			Get R2
+			I64Add
+			Set R9
+			Get R9
+			Get R2
+			I64Add
+			Set R10
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R6
+			I32WrapI64
+			V128Load $0
+			Get R7
+			I32WrapI64
+			V128Load $0
+			F32x4Sub
+			Set V0
+			Get R6
+			I32WrapI64
+			V128Load $32
+			Get R7
+			I32WrapI64
+			V128Load $32
+			F32x4Sub
+			Set V1
+			I64Load n+32(FP)
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					I32WrapI64
+					V128Load $64
+					Get R7
+					I32WrapI64
+					V128Load $64
+					F32x4Sub
+					Set V2
+					Get R6
+					I32WrapI64
+					V128Load $96
+					Get R7
+					I32WrapI64
+					V128Load $96
+					F32x4Sub
+					Set V3
+					Get R8
+					I32WrapI64
+					Get V0
+					Get V2
+					F32x4Sub
+					V128Store $0, $0
+					Get R9
+					I32WrapI64
+					Get V1
+					Get V2
+					F32x4Add
+					V128Store $0, $0
+					Get R10
+					I32WrapI64
+					Get V2
+					Get V1
+					F32x4Sub
+					V128Store $0, $0
+					Get R11
+					I32WrapI64
+					Get V1
+					Get V3
+					F32x4Sub
+					V128Store $0, $0
+					Get V2
+					Set V0
+					Get V3
+					Set V1
+					Get R6
+					I64Const $64
+					I64Add
+					Set R6
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $32
+					I64Add
+					Set R8
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R11
+			Get R2
+			I64Add
+			I64Load n+32(FP)
+			I64Const $-32
+			I64Mul
+			I64Add
+			Set R8
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R4
+			I64Const $16
+			I64Add
+			Set R4
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func WinogradOut(y, products *float32, ms int, odd, cols int, from, bias *float32, lo, hi float32)
+TEXT ·WinogradOut(SB), NOSPLIT, $0-64
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+40(FP)
+	Set R1
+	// ms is R2
+	// second is R3
+	// third is R4
+	// half is R5
+	// left is R6
+	// to is R7
+	// more is R8
+	// products is R9
+	I64Load products+8(FP)
+	Set R9
+	// in is R10
+	// in is R11
+	// in is R12
+	// in is R13
+	// s0 is V0
+	// s1 is V1
+	// s2 is V2
+	// s3 is V3
+	// bias is V4
+	// v is V5
+	// lo is V6
+	// hi is V7
+	// fix is V8
+	// sign is V9
+	F32Load lo+56(FP)
+	F32x4Splat
+	Set V6
+	F32Load hi+60(FP)
+	F32x4Splat
+	Set V7
+	F32Load hi+60(FP)
+	F32Load lo+56(FP)
+	I32Const $-2147483648
+	F32ReinterpretI32
+	F32Load lo+56(FP)
+	F32Const $(0.0)
+	F32Eq
+	F32Load lo+56(FP)
+	F32Load lo+56(FP)
+	F32Ne
+	I32Or
+	Select
+	F32Load hi+60(FP)
+	F32Load hi+60(FP)
+	F32Ne
+	Select
+	F32x4Splat
+	Set V8
+	Get V7
+	V128Const $-9223372034707292160, $-9223372034707292160
+	V128And
+	Get V7
+	V128Const $0, $0
+	F32x4Eq
+	V128And
+	Set V9
+	I64Load ms+16(FP)
+	I64Const $2
+	I64Shl
+	Set R2
+	Get R2
+	I64Const $2
+	I64Shl
+	Set R3
+	Get R2
+	I64Const $3
+	I64Shl
+	Set R4
+	I64Const $0
+	Set R5
+	Loop
+		I64Load bias+48(FP)
+		Get R5
+		I64Add
+		I32WrapI64
+		V128Load $0
+		Set V4
+		Get R0
+		Get R5
+		I64Add
+		Set R7
+		Get R1
+		Get R5
+		I64Add
+		Set R8
+		Get R9
+		Get R5
+		I64Add
+		Set R10
+		I64Load odd+24(FP)
+		I64Eqz
+		If
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R11
+			Get R2
+			I64Add
+			Set R12
+			Get R12
+			Get R2
+			I64Add
+			Set R13
+			I64Load cols+32(FP)
+			Set R6
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Get R10
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Get R10
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V0
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I32WrapI64
+					V128Load $0
+					Get R11
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Get R11
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V1
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R12
+					I32WrapI64
+					V128Load $0
+					Get R12
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Get R12
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V2
+					Get R12
+					I64Const $32
+					I64Add
+					Set R12
+					Get R13
+					I32WrapI64
+					V128Load $0
+					Get R13
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Get R13
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Add
+					Set V3
+					Get R13
+					I64Const $32
+					I64Add
+					Set R13
+					Get V4
+					Set V5
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R8
+						I32WrapI64
+						V128Load $0
+						Get V4
+						F32x4Add
+						Set V5
+					End
+					Get R7
+					I32WrapI64
+					Get V5
+					Get V0
+					Get V1
+					F32x4Add
+					Get V2
+					F32x4Add
+					F32x4Add
+					Get V6
+					F32x4Pmax
+					Get V8
+					F32x4Add
+					Get V7
+					F32x4Pmin
+					Get V9
+					V128Or
+					V128Store $0, $0
+					Get V4
+					Set V5
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R8
+						I32WrapI64
+						V128Load $32
+						Get V4
+						F32x4Add
+						Set V5
+					End
+					Get R7
+					I32WrapI64
+					Get V5
+					Get V1
+					Get V2
+					F32x4Sub
+					Get V3
+					F32x4Sub
+					F32x4Add
+					Get V6
+					F32x4Pmax
+					Get V8
+					F32x4Add
+					Get V7
+					F32x4Pmin
+					Get V9
+					V128Or
+					V128Store $0, $32
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $64
+					I64Add
+					Set R8
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Eqz
+			I32Eqz
+			If
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Get R10
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Get R10
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V0
+				Get R10
+				I64Const $32
+				I64Add
+				Set R10
+				Get R11
+				I32WrapI64
+				V128Load $0
+				Get R11
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Get R11
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V1
+				Get R11
+				I64Const $32
+				I64Add
+				Set R11
+				Get R12
+				I32WrapI64
+				V128Load $0
+				Get R12
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Get R12
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V2
+				Get R12
+				I64Const $32
+				I64Add
+				Set R12
+				Get V4
+				Set V5
+				Get R1
+				I64Eqz
+				I32Eqz
+				If
+					Get R8
+					I32WrapI64
+					V128Load $0
+					Get V4
+					F32x4Add
+					Set V5
+				End
+				Get R7
+				I32WrapI64
+				Get V5
+				Get V0
+				Get V1
+				F32x4Add
+				Get V2
+				F32x4Add
+				F32x4Add
+				Get V6
+				F32x4Pmax
+				Get V8
+				F32x4Add
+				Get V7
+				F32x4Pmin
+				Get V9
+				V128Or
+				V128Store $0, $0
+			End
+		Else
+			Get R10
+			Get R3
+			I64Add
+			Set R10
+			Get R10
+			Get R2
+			I64Add
+			Set R11
+			Get R11
+			Get R2
+			I64Add
+			Set R12
+			Get R12
+			Get R2
+			I64Add
+			Set R13
+			I64Load cols+32(FP)
+			Set R6
+			Get R6
+			I64Const $2
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Get R10
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Get R10
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Set V0
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I32WrapI64
+					V128Load $0
+					Get R11
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Get R11
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Set V1
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R12
+					I32WrapI64
+					V128Load $0
+					Get R12
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Get R12
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Set V2
+					Get R12
+					I64Const $32
+					I64Add
+					Set R12
+					Get R13
+					I32WrapI64
+					V128Load $0
+					Get R13
+					Get R3
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Get R13
+					Get R4
+					I64Add
+					I32WrapI64
+					V128Load $0
+					F32x4Sub
+					Set V3
+					Get R13
+					I64Const $32
+					I64Add
+					Set R13
+					Get V4
+					Set V5
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R8
+						I32WrapI64
+						V128Load $0
+						Get V4
+						F32x4Add
+						Set V5
+					End
+					Get R7
+					I32WrapI64
+					Get V5
+					Get V0
+					Get V1
+					F32x4Add
+					Get V2
+					F32x4Add
+					F32x4Add
+					Get V6
+					F32x4Pmax
+					Get V8
+					F32x4Add
+					Get V7
+					F32x4Pmin
+					Get V9
+					V128Or
+					V128Store $0, $0
+					Get V4
+					Set V5
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R8
+						I32WrapI64
+						V128Load $32
+						Get V4
+						F32x4Add
+						Set V5
+					End
+					Get R7
+					I32WrapI64
+					Get V5
+					Get V1
+					Get V2
+					F32x4Sub
+					Get V3
+					F32x4Sub
+					F32x4Add
+					Get V6
+					F32x4Pmax
+					Get V8
+					F32x4Add
+					Get V7
+					F32x4Pmin
+					Get V9
+					V128Or
+					V128Store $0, $32
+					Get R7
+					I64Const $64
+					I64Add
+					Set R7
+					Get R8
+					I64Const $64
+					I64Add
+					Set R8
+					Get R6
+					I64Const $-2
+					I64Add
+					Set R6
+					Get R6
+					I64Const $2
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
+			I64Eqz
+			I32Eqz
+			If
+				Get R10
+				I32WrapI64
+				V128Load $0
+				Get R10
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Get R10
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Set V0
+				Get R10
+				I64Const $32
+				I64Add
+				Set R10
+				Get R11
+				I32WrapI64
+				V128Load $0
+				Get R11
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Get R11
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Set V1
+				Get R11
+				I64Const $32
+				I64Add
+				Set R11
+				Get R12
+				I32WrapI64
+				V128Load $0
+				Get R12
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Get R12
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				F32x4Sub
+				Set V2
+				Get R12
+				I64Const $32
+				I64Add
+				Set R12
+				Get V4
+				Set V5
+				Get R1
+				I64Eqz
+				I32Eqz
+				If
+					Get R8
+					I32WrapI64
+					V128Load $0
+					Get V4
+					F32x4Add
+					Set V5
+				End
+				Get R7
+				I32WrapI64
+				Get V5
+				Get V0
+				Get V1
+				F32x4Add
+				Get V2
+				F32x4Add
+				F32x4Add
+				Get V6
+				F32x4Pmax
+				Get V8
+				F32x4Add
+				Get V7
+				F32x4Pmin
+				Get V9
+				V128Or
+				V128Store $0, $0
+			End
+		End
+		Get R5
+		I64Const $16
+		I64Add
+		Set R5
+		Get R5
+		I64Const $16
+		I64Eq
+		BrIf $0
+	End
+	RET
+
 // func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)
 TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 	// low is V0
