@@ -26,7 +26,7 @@ type BlockedConv struct {
 	bias      []float32 // filled up to blocks, and then zeros for 8 more
 	over      bool
 	wino      *winograd // in place of the panels
-	Apply     Function // to what is clamped
+	Apply     Function  // to what is clamped
 }
 
 const (
