@@ -128,7 +128,7 @@ func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int,
 		padded = mem.take(c.inBlocks() * l.plane())
 		clear(padded)
 	}
-	in, out := len(x)/n, ChannelBlocks(c.shape.OutChannels)*oh*ow*Lanes
+	in, out := len(x)/max(n, 1), ChannelBlocks(c.shape.OutChannels)*oh*ow*Lanes
 	for i := range n {
 		xi, yi := x[i*in:][:in], y[i*out:][:out]
 		var from []float32

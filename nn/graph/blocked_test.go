@@ -386,6 +386,10 @@ func TestBlockedRegions(t *testing.T) {
 			y := g.conv(g.then("Relu", 16, nil, g.conv(g.x, 16, 1, 3, 1, 1)), 16, 1, 3, 1, 1)
 			return g.then("Relu", 16, nil, g.then("Add", 16, nil, y, g.x))
 		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 2, "normwasm.Unblock": 1}},
+		"a residual block of 40 channels, which has fewer products": {40, func(g *region) *ir.Value {
+			y := g.conv(g.then("Relu", 40, nil, g.conv(g.x, 40, 1, 3, 1, 1)), 40, 1, 3, 1, 1, 0, 1, 2, 1)
+			return g.then("Relu", 40, nil, g.then("Add", 40, nil, y, g.x))
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 2, "normwasm.Unblock": 1}},
 		"one that shrinks": {16, func(g *region) *ir.Value {
 			y := g.conv(g.conv(g.x, 24, 1, 3, 2, 1), 24, 1, 3, 1, 1)
 			return g.then("Relu", 24, nil, g.then("Add", 24, nil, g.conv(g.x, 24, 1, 1, 2, 1, 0, 0, 0, 0), y))
