@@ -113,3 +113,52 @@ func BenchmarkPool(b *testing.B) {
 		}
 	})
 }
+
+func BenchmarkBlockedConv(b *testing.B) {
+	k1 := Window{1, 1, 1, 1, 1, 1, 0, 0, 0, 0}
+	k3 := Window{3, 3, 1, 1, 1, 1, 1, 1, 1, 1}
+	k3s2 := Window{3, 3, 2, 2, 1, 1, 1, 1, 1, 1}
+	for _, c := range []struct {
+		name   string
+		s      ConvShape
+		size   int
+		planes bool
+	}{
+		{"first", ConvShape{k3s2, 3, 32, 1, nil}, 224, true},
+		{"3x3", ConvShape{k3, 64, 64, 1, nil}, 56, false},
+		{"3x3", ConvShape{k3, 128, 128, 1, nil}, 28, false},
+		{"3x3", ConvShape{k3, 256, 256, 1, nil}, 14, false},
+		{"3x3", ConvShape{k3, 512, 512, 1, nil}, 7, false},
+		{"1x1", ConvShape{k1, 16, 96, 1, nil}, 112, false},
+		{"1x1", ConvShape{k1, 24, 144, 1, nil}, 56, false},
+		{"1x1", ConvShape{k1, 144, 24, 1, nil}, 56, false},
+		{"1x1", ConvShape{k1, 32, 192, 1, nil}, 28, false},
+		{"1x1", ConvShape{k1, 96, 576, 1, nil}, 14, false},
+		{"1x1", ConvShape{k1, 576, 96, 1, nil}, 14, false},
+		{"1x1", ConvShape{k1, 160, 960, 1, nil}, 7, false},
+		{"1x1", ConvShape{k1, 960, 160, 1, nil}, 7, false},
+		{"depthwise", ConvShape{k3, 32, 32, 32, nil}, 112, false},
+		{"depthwise", ConvShape{k3s2, 96, 96, 96, nil}, 112, false},
+		{"depthwise", ConvShape{k3, 144, 144, 144, nil}, 56, false},
+		{"depthwise", ConvShape{k3, 192, 192, 192, nil}, 28, false},
+		{"depthwise", ConvShape{k3, 576, 576, 576, nil}, 14, false},
+		{"depthwise", ConvShape{k3, 960, 960, 960, nil}, 7, false},
+	} {
+		oh, ow := c.s.OutSize(c.size, c.size)
+		r := testkit.Rand(1)
+		weights := c.s.OutChannels * c.s.InChannels / c.s.Groups * c.s.KernelH * c.s.KernelW
+		conv := PackBlockedConv(c.s, testkit.Normal(r, weights, 0, 1), nil, ReLU6, c.planes, false)
+		in := c.s.InChannels
+		if !c.planes {
+			in = ChannelBlocks(in) * Lanes
+		}
+		x, y := testkit.Normal(r, in*c.size*c.size, 0, 1), make([]float32, ChannelBlocks(c.s.OutChannels)*Lanes*oh*ow)
+		scratch := make([]float32, conv.ScratchLen(c.size, c.size))
+		b.Run(fmt.Sprintf("%s/in=%d/out=%d/size=%d", c.name, c.s.InChannels, c.s.OutChannels, c.size), func(b *testing.B) {
+			for b.Loop() {
+				conv.Run(y, x, nil, 1, c.size, c.size, scratch)
+			}
+			operations(b, 2*weights*oh*ow)
+		})
+	}
+}

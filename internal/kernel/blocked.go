@@ -8,6 +8,18 @@ import "slices"
 // read in x. Tables of steps say how much further on each run of elements lies than the one
 // before it; the first is relative to the pixel.
 
+// bounded is v between two bounds that are numbers. NaN stays, and so does the sign of a zero:
+// -0 is not below a bound of +0.
+func bounded(v, lo, hi float32) float32 {
+	if v < lo {
+		v = lo
+	}
+	if hi < v {
+		v = hi
+	}
+	return v
+}
+
 // Lanes is how many channels of a pixel lie together in the blocked layout.
 const Lanes = 8
 
@@ -26,7 +38,7 @@ const Lanes = 8
 //					w++
 //				}
 //			}
-//			y[i*8+l] = min(max(acc, lo), hi)
+//			y[i*8+l] = bounded(acc, lo, hi)
 //		}
 //	}
 func blockedConvScalar(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
@@ -74,7 +86,7 @@ func blockedRuns(y, x *float32, pix *int32, n int, runs *int32, nr, lanes int, w
 //				at += taps[t]
 //				acc += float32(x[at+l] * weights[t*8+l])
 //			}
-//			y[i*8+l] = min(max(acc, lo), hi)
+//			y[i*8+l] = bounded(acc, lo, hi)
 //		}
 //	}
 func blockedDepthwiseScalar(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32) {
@@ -110,7 +122,7 @@ func blockedDepthwiseScalar(y, x *float32, pix *int32, n int, taps *int32, nt in
 //						acc += float32(x[i*down+s*pitch+(j*stride+t)*8+l] * weights[(s*3+t)*8+l])
 //					}
 //				}
-//				y[p] = min(max(acc, lo), hi)
+//				y[p] = bounded(acc, lo, hi)
 //			}
 //		}
 //	}
@@ -165,7 +177,7 @@ func blockedStart(from []float32, bias *float32, i int) [Lanes]float32 {
 
 func blockedEnd(y []float32, i int, s *[Lanes]float32, lo, hi float32) {
 	for l, v := range s {
-		y[i*Lanes+l] = clampOf(v, lo, hi)
+		y[i*Lanes+l] = bounded(v, lo, hi)
 	}
 }
 

@@ -20,7 +20,7 @@ func (c *call) blocked(lanes, rows, tile int) *blockedCall {
 	p.pix, p.runs = c.offsets(p.n, far), c.offsets(p.nr, 9)
 	p.x = c.either(reach(p.pix, p.runs, lanes))
 	p.weights, p.bias, p.from = c.plain(p.nr*rows*Lanes), c.plain(Lanes), c.maybe(c.plain(p.n*Lanes))
-	p.lo, p.hi = c.bounds()
+	p.lo, p.hi = c.numberBounds()
 	p.y = c.out(p.n * Lanes)
 	return p
 }
@@ -115,7 +115,7 @@ func windowCase(name string, size, stride int, kernel, twin blockedWindowKernel)
 		down := pitch * (1 + c.r.IntN(2))
 		x := c.either(max(rows-1, 0)*down + size*pitch)
 		w, bias, from := c.plain(size*size*Lanes), c.plain(Lanes), c.maybe(c.plain(rows*cols*Lanes))
-		lo, hi := c.bounds()
+		lo, hi := c.numberBounds()
 		y := c.out(rows * cols * Lanes)
 		y.keep(Lanes, Lanes, func(p, l int) (float64, float64) {
 			i, j := p/cols, p%cols
@@ -150,4 +150,13 @@ func convTime(y, x *float32, pix, runs []int32, w, bias *float32) {
 
 func depthwiseTime(y, x *float32, pix, runs []int32, w, bias *float32) {
 	BlockedDepthwise(y, x, &pix[0], len(pix), &runs[0], len(runs), w, nil, bias, -inf, inf)
+}
+
+// numberBounds draws bounds that are numbers.
+func (c *call) numberBounds() (lo, hi float32) {
+	for {
+		if lo, hi = c.bounds(); lo == lo && hi == hi {
+			return lo, hi
+		}
+	}
 }

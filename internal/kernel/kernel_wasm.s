@@ -30714,53 +30714,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	// v2 is V2
 	// lo is V3
 	// hi is V4
-	// fix is V5
-	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V4
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V5
-	Get V4
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V4
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
-			// acc4 is V11
-			// acc5 is V12
-			// acc6 is V13
-			// acc7 is V14
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
+			// acc4 is V9
+			// acc5 is V10
+			// acc6 is V11
+			// acc7 is V12
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -30806,6 +30778,14 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R8
 				I32WrapI64
@@ -30827,14 +30807,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				Set V12
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V13
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -30843,7 +30815,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -30851,7 +30823,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -30859,7 +30831,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -30867,7 +30839,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -30875,7 +30847,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V11
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -30883,7 +30855,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V12
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -30891,7 +30863,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V13
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -30899,7 +30871,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V14
+				Set V12
 				Get R1
 				I64Const $128
 				I64Add
@@ -30961,6 +30933,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -30970,7 +30961,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -30989,7 +30980,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31008,25 +30999,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-1
 						I64GeS
@@ -31050,6 +31022,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31059,7 +31050,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31078,7 +31069,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31097,25 +31088,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64Or
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-2
 						I64GeS
@@ -31139,6 +31111,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31148,7 +31139,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31167,7 +31158,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31186,25 +31177,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64ShrU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-3
 						I64GeS
@@ -31228,6 +31200,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Neg
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31237,7 +31228,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31256,7 +31247,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31275,25 +31266,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Neg
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-4
 						I64GeS
@@ -31317,6 +31289,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Nearest
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31326,7 +31317,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31345,7 +31336,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31364,25 +31355,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Nearest
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-5
 						I64GeS
@@ -31406,6 +31378,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Mul
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31415,7 +31406,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31434,7 +31425,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31453,25 +31444,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Mul
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-6
 						I64GeS
@@ -31495,6 +31467,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F32Copysign
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31504,7 +31495,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31523,7 +31514,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31542,25 +31533,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Copysign
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 						Get R11
 						I64Const $-7
 						I64GeS
@@ -31584,6 +31556,25 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						F64Floor
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -31593,7 +31584,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31612,7 +31603,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -31631,25 +31622,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F64Floor
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 					End
 					Get R9
 					I64Const $256
@@ -31671,99 +31643,67 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
+			V128Store $0, $48
 			Get R0
 			I32WrapI64
 			Get V9
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
+			V128Store $0, $64
 			Get R0
 			I32WrapI64
 			Get V10
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $48
+			V128Store $0, $80
 			Get R0
 			I32WrapI64
 			Get V11
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $64
+			V128Store $0, $96
 			Get R0
 			I32WrapI64
 			Get V12
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V13
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V14
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $112
 			Get R0
 			I64Const $128
@@ -31788,10 +31728,10 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -31819,19 +31759,19 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
 				Set V8
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V9
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -31840,7 +31780,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -31848,7 +31788,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -31856,7 +31796,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -31864,7 +31804,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I64Const $64
 				I64Add
@@ -31918,15 +31858,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -31937,15 +31877,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-1
 						I64GeS
@@ -31969,15 +31909,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -31988,15 +31928,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-2
 						I64GeS
@@ -32020,15 +31960,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32039,15 +31979,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-3
 						I64GeS
@@ -32071,15 +32011,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32090,15 +32030,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-4
 						I64GeS
@@ -32122,15 +32062,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32141,15 +32081,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-5
 						I64GeS
@@ -32173,15 +32113,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32192,15 +32132,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-6
 						I64GeS
@@ -32224,15 +32164,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32243,15 +32183,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 						Get R9
 						I64Const $-7
 						I64GeS
@@ -32275,15 +32215,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -32294,15 +32234,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 					End
 					Get R7
 					I64Const $256
@@ -32324,51 +32264,35 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V9
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V10
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $48
 			Get R0
 			I64Const $64
@@ -32393,8 +32317,8 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
+			// acc0 is V5
+			// acc1 is V6
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -32413,11 +32337,11 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V7
+				Set V5
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V8
+				Set V6
 			Else
 				Get R1
 				I32WrapI64
@@ -32426,7 +32350,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -32434,7 +32358,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I64Const $32
 				I64Add
@@ -32484,15 +32408,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-1
 						I64GeS
@@ -32516,15 +32440,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-2
 						I64GeS
@@ -32548,15 +32472,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-3
 						I64GeS
@@ -32580,15 +32504,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-4
 						I64GeS
@@ -32612,15 +32536,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-5
 						I64GeS
@@ -32644,15 +32568,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-6
 						I64GeS
@@ -32676,15 +32600,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R8
 						I64Const $-7
 						I64GeS
@@ -32708,15 +32632,15 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 					End
 					Get R6
 					I64Const $256
@@ -32738,27 +32662,19 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V7
+			Get V5
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V8
+			Get V6
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $16
 			Get R0
 			I64Const $32
@@ -34106,239 +34022,101 @@ TEXT ·BlockedConvTall(SB), NOSPLIT, $0-80
 			F32Load hi+76(FP)
 			F32x4Splat
 			Set V1
-			F32Load hi+76(FP)
-			F32Load lo+72(FP)
-			I32Const $-2147483648
-			F32ReinterpretI32
-			F32Load lo+72(FP)
-			F32Const $(0.0)
-			F32Eq
-			F32Load lo+72(FP)
-			F32Load lo+72(FP)
-			F32Ne
-			I32Or
-			Select
-			F32Load hi+76(FP)
-			F32Load hi+76(FP)
-			F32Ne
-			Select
-			F32x4Splat
-			Set V2
 			Get R0
 			I32WrapI64
 			Get V3
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
 			Get V4
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
 			Get V5
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V6
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $48
 			Get R0
 			I32WrapI64
 			Get V7
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $64
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $80
 			Get R0
 			I32WrapI64
 			Get V9
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $96
 			Get R0
 			I32WrapI64
 			Get V10
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $112
 			Get R0
 			I32WrapI64
 			Get V11
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $128
 			Get R0
 			I32WrapI64
 			Get V12
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $144
 			Get R0
 			I32WrapI64
 			Get V13
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $160
 			Get R0
 			I32WrapI64
 			Get V14
 			Get V0
 			F32x4Pmax
-			Get V2
-			F32x4Add
 			Get V1
 			F32x4Pmin
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Load hi+76(FP)
-			F32Const $(0.0)
-			F32Eq
-			Select
-			F32x4Splat
-			V128Or
 			V128Store $0, $176
 			Get R0
 			I64Const $192
@@ -34379,53 +34157,25 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	// v2 is V2
 	// lo is V3
 	// hi is V4
-	// fix is V5
-	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V4
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V5
-	Get V4
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V4
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
-			// acc4 is V11
-			// acc5 is V12
-			// acc6 is V13
-			// acc7 is V14
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
+			// acc4 is V9
+			// acc5 is V10
+			// acc6 is V11
+			// acc7 is V12
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -34471,6 +34221,14 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R8
 				I32WrapI64
@@ -34492,14 +34250,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				Set V12
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V13
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -34508,7 +34258,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -34516,7 +34266,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -34524,7 +34274,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -34532,7 +34282,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -34540,7 +34290,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V11
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -34548,7 +34298,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V12
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -34556,7 +34306,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V13
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -34564,7 +34314,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V14
+				Set V12
 				Get R1
 				I64Const $128
 				I64Add
@@ -34626,6 +34376,25 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
 						Get V7
 						F32x4Add
 						Set V7
@@ -34635,7 +34404,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V8
 						F32x4Add
 						Set V8
-						Get R5
+						Get R6
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -34654,7 +34423,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V10
 						F32x4Add
 						Set V10
-						Get R6
+						Get R7
 						I32WrapI64
 						V128Load32Splat
 						Unreachable
@@ -34673,25 +34442,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V12
 						F32x4Add
 						Set V12
-						Get R7
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V13
-						F32x4Add
-						Set V13
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V14
-						F32x4Add
-						Set V14
 					End
 					Get R9
 					I64Const $32
@@ -34713,99 +34463,67 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
+			V128Store $0, $48
 			Get R0
 			I32WrapI64
 			Get V9
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
+			V128Store $0, $64
 			Get R0
 			I32WrapI64
 			Get V10
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $48
+			V128Store $0, $80
 			Get R0
 			I32WrapI64
 			Get V11
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $64
+			V128Store $0, $96
 			Get R0
 			I32WrapI64
 			Get V12
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V13
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V14
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $112
 			Get R0
 			I64Const $128
@@ -34830,10 +34548,10 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -34861,19 +34579,19 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
 				Set V8
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V9
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -34882,7 +34600,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -34890,7 +34608,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -34898,7 +34616,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -34906,7 +34624,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I64Const $64
 				I64Add
@@ -34960,15 +34678,15 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 						Get R5
 						I32WrapI64
 						V128Load32Splat
@@ -34979,15 +34697,15 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V9
+						Get V7
 						F32x4Add
-						Set V9
+						Set V7
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V10
+						Get V8
 						F32x4Add
-						Set V10
+						Set V8
 					End
 					Get R7
 					I64Const $32
@@ -35009,51 +34727,35 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V9
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V10
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $48
 			Get R0
 			I64Const $64
@@ -35078,8 +34780,8 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
+			// acc0 is V5
+			// acc1 is V6
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -35098,11 +34800,11 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V7
+				Set V5
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V8
+				Set V6
 			Else
 				Get R1
 				I32WrapI64
@@ -35111,7 +34813,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -35119,7 +34821,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I64Const $32
 				I64Add
@@ -35169,15 +34871,15 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 						Get V2
 						Get V0
 						F32x4Mul
-						Get V7
+						Get V5
 						F32x4Add
-						Set V7
+						Set V5
 						Get V2
 						Get V1
 						F32x4Mul
-						Get V8
+						Get V6
 						F32x4Add
-						Set V8
+						Set V6
 					End
 					Get R6
 					I64Const $32
@@ -35199,27 +34901,19 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V7
+			Get V5
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V8
+			Get V6
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $16
 			Get R0
 			I64Const $32
@@ -35260,53 +34954,25 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	// v2 is V2
 	// lo is V3
 	// hi is V4
-	// fix is V5
-	// sign is V6
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V3
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V4
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V5
-	Get V4
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V4
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V6
 	Get R3
 	I64Const $4
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
-			// acc4 is V11
-			// acc5 is V12
-			// acc6 is V13
-			// acc7 is V14
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
+			// acc4 is V9
+			// acc5 is V10
+			// acc6 is V11
+			// acc7 is V12
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -35352,6 +35018,14 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R8
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R8
 				I32WrapI64
@@ -35373,14 +35047,6 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				Set V12
-				Get R8
-				I32WrapI64
-				V128Load $0
-				Set V13
-				Get R8
-				I32WrapI64
-				V128Load $16
-				Set V14
 			Else
 				Get R1
 				I32WrapI64
@@ -35389,7 +35055,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -35397,7 +35063,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -35405,7 +35071,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -35413,7 +35079,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I32WrapI64
 				V128Load $64
@@ -35421,7 +35087,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V11
+				Set V9
 				Get R1
 				I32WrapI64
 				V128Load $80
@@ -35429,7 +35095,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V12
+				Set V10
 				Get R1
 				I32WrapI64
 				V128Load $96
@@ -35437,7 +35103,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V13
+				Set V11
 				Get R1
 				I32WrapI64
 				V128Load $112
@@ -35445,7 +35111,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V14
+				Set V12
 				Get R1
 				I64Const $128
 				I64Add
@@ -35489,17 +35155,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V7
+					Get V5
 					F32x4Add
-					Set V7
+					Set V5
 					Get R4
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V8
+					Get V6
 					F32x4Add
-					Set V8
+					Set V6
 					Get R5
 					Get R12
 					I64Add
@@ -35509,17 +35175,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V9
+					Get V7
 					F32x4Add
-					Set V9
+					Set V7
 					Get R5
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V10
+					Get V8
 					F32x4Add
-					Set V10
+					Set V8
 					Get R6
 					Get R12
 					I64Add
@@ -35529,17 +35195,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V11
+					Get V9
 					F32x4Add
-					Set V11
+					Set V9
 					Get R6
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V12
+					Get V10
 					F32x4Add
-					Set V12
+					Set V10
 					Get R7
 					Get R12
 					I64Add
@@ -35549,17 +35215,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V13
+					Get V11
 					F32x4Add
-					Set V13
+					Set V11
 					Get R7
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V14
+					Get V12
 					F32x4Add
-					Set V14
+					Set V12
 					Get R9
 					I64Const $32
 					I64Add
@@ -35580,99 +35246,67 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
+			V128Store $0, $48
 			Get R0
 			I32WrapI64
 			Get V9
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
+			V128Store $0, $64
 			Get R0
 			I32WrapI64
 			Get V10
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $48
+			V128Store $0, $80
 			Get R0
 			I32WrapI64
 			Get V11
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $64
+			V128Store $0, $96
 			Get R0
 			I32WrapI64
 			Get V12
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V13
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V14
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $112
 			Get R0
 			I64Const $128
@@ -35697,10 +35331,10 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
-			// acc2 is V9
-			// acc3 is V10
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -35728,19 +35362,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R6
 				I32WrapI64
 				V128Load $0
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $0
 				Set V7
 				Get R6
 				I32WrapI64
 				V128Load $16
 				Set V8
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V9
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V10
 			Else
 				Get R1
 				I32WrapI64
@@ -35749,7 +35383,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -35757,7 +35391,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I32WrapI64
 				V128Load $32
@@ -35765,7 +35399,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V9
+				Set V7
 				Get R1
 				I32WrapI64
 				V128Load $48
@@ -35773,7 +35407,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V10
+				Set V8
 				Get R1
 				I64Const $64
 				I64Add
@@ -35817,17 +35451,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V7
+					Get V5
 					F32x4Add
-					Set V7
+					Set V5
 					Get R4
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V8
+					Get V6
 					F32x4Add
-					Set V8
+					Set V6
 					Get R5
 					Get R10
 					I64Add
@@ -35837,17 +35471,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V9
+					Get V7
 					F32x4Add
-					Set V9
+					Set V7
 					Get R5
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V10
+					Get V8
 					F32x4Add
-					Set V10
+					Set V8
 					Get R7
 					I64Const $32
 					I64Add
@@ -35868,51 +35502,35 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
 			Get V7
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $0
+			V128Store $0, $32
 			Get R0
 			I32WrapI64
 			Get V8
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V9
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V10
-			Get V3
-			F32x4Pmax
-			Get V5
-			F32x4Add
-			Get V4
-			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $48
 			Get R0
 			I64Const $64
@@ -35937,8 +35555,8 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	I64GeS
 	If
 		Loop
-			// acc0 is V7
-			// acc1 is V8
+			// acc0 is V5
+			// acc1 is V6
 			// pixel is R4
 			I64Load x+8(FP)
 			Get R2
@@ -35957,11 +35575,11 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				Get R5
 				I32WrapI64
 				V128Load $0
-				Set V7
+				Set V5
 				Get R5
 				I32WrapI64
 				V128Load $16
-				Set V8
+				Set V6
 			Else
 				Get R1
 				I32WrapI64
@@ -35970,7 +35588,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $0
 				F32x4Add
-				Set V7
+				Set V5
 				Get R1
 				I32WrapI64
 				V128Load $16
@@ -35978,7 +35596,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 				I32WrapI64
 				V128Load $16
 				F32x4Add
-				Set V8
+				Set V6
 				Get R1
 				I64Const $32
 				I64Add
@@ -36022,17 +35640,17 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 					V128Load $0
 					Get V0
 					F32x4Mul
-					Get V7
+					Get V5
 					F32x4Add
-					Set V7
+					Set V5
 					Get R4
 					I32WrapI64
 					V128Load $16
 					Get V1
 					F32x4Mul
-					Get V8
+					Get V6
 					F32x4Add
-					Set V8
+					Set V6
 					Get R6
 					I64Const $32
 					I64Add
@@ -36053,27 +35671,19 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			End
 			Get R0
 			I32WrapI64
-			Get V7
+			Get V5
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V8
+			Get V6
 			Get V3
 			F32x4Pmax
-			Get V5
-			F32x4Add
 			Get V4
 			F32x4Pmin
-			Get V6
-			V128Or
 			V128Store $0, $16
 			Get R0
 			I64Const $32
@@ -36118,40 +35728,12 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	// left is R10
 	// lo is V0
 	// hi is V1
-	// fix is V2
-	// sign is V3
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V0
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V1
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V2
-	Get V1
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V1
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V3
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
@@ -36173,37 +35755,37 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// acc4 is V8
-						// acc5 is V9
-						// acc6 is V10
-						// v is V11
-						// weight0 is V12
-						// weight1 is V13
-						// weight2 is V14
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// acc4 is V6
+						// acc5 is V7
+						// acc6 is V8
+						// v is V9
+						// weight0 is V10
+						// weight1 is V11
+						// weight2 is V12
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V11
-						Get V11
-						Set V4
-						Get V11
-						Set V5
-						Get V11
-						Set V6
-						Get V11
-						Set V7
-						Get V11
-						Set V8
-						Get V11
 						Set V9
-						Get V11
-						Set V10
+						Get V9
+						Set V2
+						Get V9
+						Set V3
+						Get V9
+						Set V4
+						Get V9
+						Set V5
+						Get V9
+						Set V6
+						Get V9
+						Set V7
+						Get V9
+						Set V8
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -36215,45 +35797,45 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
 							Get R7
 							I32WrapI64
-							V128Load $64
+							V128Load $128
 							Get V6
 							F32x4Add
 							Set V6
 							Get R7
 							I32WrapI64
-							V128Load $96
+							V128Load $160
 							Get V7
 							F32x4Add
 							Set V7
 							Get R7
 							I32WrapI64
-							V128Load $128
+							V128Load $192
 							Get V8
 							F32x4Add
 							Set V8
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V9
-							F32x4Add
-							Set V9
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V10
-							F32x4Add
-							Set V10
 						End
 						Get R3
 						Get R9
@@ -36273,177 +35855,177 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V12
+								Set V10
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V13
+								Set V11
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V14
+								Set V12
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V11
-								Get V11
-								Get V12
+								Set V9
+								Get V9
+								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V11
+								Set V9
+								Get V9
 								Get V11
-								Get V13
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
-								Get V11
-								Get V12
+								Set V2
+								Get V9
+								Get V10
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V6
 								F32x4Add
 								Set V6
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V7
 								F32x4Add
 								Set V7
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V9
-								F32x4Add
-								Set V9
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V8
 								F32x4Add
 								Set V8
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V9
-								F32x4Add
-								Set V9
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V10
-								F32x4Add
-								Set V10
 								Get R7
 								I32WrapI64
 								V128Load $224
-								Set V11
-								Get V11
-								Get V14
-								F32x4Mul
-								Get V9
-								F32x4Add
 								Set V9
-								Get V11
-								Get V13
+								Get V9
+								Get V12
 								F32x4Mul
-								Get V10
+								Get V7
 								F32x4Add
-								Set V10
+								Set V7
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $256
-								Set V11
-								Get V11
-								Get V14
+								Set V9
+								Get V9
+								Get V12
 								F32x4Mul
-								Get V10
+								Get V8
 								F32x4Add
-								Set V10
+								Set V8
 								Get R7
 								Get R4
 								I64Add
@@ -36468,87 +36050,59 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
+						V128Store $0, $96
 						Get R7
 						I32WrapI64
 						Get V6
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
+						V128Store $0, $128
 						Get R7
 						I32WrapI64
 						Get V7
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $96
+						V128Store $0, $160
 						Get R7
 						I32WrapI64
 						Get V8
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V9
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V10
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $192
 						Get R9
 						I64Const $16
@@ -36594,28 +36148,28 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// v is V8
-						// weight0 is V9
-						// weight1 is V10
-						// weight2 is V11
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V8
-						Get V8
-						Set V4
-						Get V8
-						Set V5
-						Get V8
 						Set V6
-						Get V8
-						Set V7
+						Get V6
+						Set V2
+						Get V6
+						Set V3
+						Get V6
+						Set V4
+						Get V6
+						Set V5
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -36627,27 +36181,27 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V7
-							F32x4Add
-							Set V7
 						End
 						Get R3
 						Get R9
@@ -36667,111 +36221,111 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V9
+								Set V7
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V10
+								Set V8
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V11
+								Set V9
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								Get V9
+								Set V6
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
+								Get V6
 								Get V8
-								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
-								Get V8
-								Get V9
+								Set V2
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V8
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
 								Get V8
-								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V8
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
 								Get V8
-								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V8
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
-								Get V8
-								Get V10
+								Get V6
+								Get V9
 								F32x4Mul
-								Get V7
+								Get V4
 								F32x4Add
-								Set V7
+								Set V4
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V8
-								Get V8
-								Get V11
+								Set V6
+								Get V6
+								Get V9
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								Get R4
 								I64Add
@@ -36796,51 +36350,35 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $96
 						Get R9
 						I64Const $16
@@ -36886,22 +36424,22 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
+						// acc0 is V2
+						// acc1 is V3
+						// v is V4
+						// weight0 is V5
+						// weight1 is V6
+						// weight2 is V7
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
 						Set V4
-						Get V6
-						Set V5
+						Get V4
+						Set V2
+						Get V4
+						Set V3
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -36913,15 +36451,15 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 							Get R7
 							I32WrapI64
 							V128Load $32
-							Get V5
+							Get V3
 							F32x4Add
-							Set V5
+							Set V3
 						End
 						Get R3
 						Get R9
@@ -36941,67 +36479,67 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V7
+								Set V5
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V9
+								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
 								Get V6
-								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
-								Get V8
+								Get V4
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V6
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V6
-								Get V6
-								Get V9
+								Set V4
+								Get V4
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								Get R4
 								I64Add
@@ -37026,27 +36564,19 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R7
 						I32WrapI64
-						Get V5
+						Get V3
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $32
 						Get R9
 						I64Const $16
@@ -37092,19 +36622,19 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// v is V5
-						// weight0 is V6
-						// weight1 is V7
-						// weight2 is V8
+						// acc0 is V2
+						// v is V3
+						// weight0 is V4
+						// weight1 is V5
+						// weight2 is V6
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V5
-						Get V5
-						Set V4
+						Set V3
+						Get V3
+						Set V2
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -37116,9 +36646,9 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 						End
 						Get R3
 						Get R9
@@ -37138,45 +36668,45 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V6
+								Set V4
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V7
+								Set V5
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V8
+								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V5
-								Get V5
-								Get V6
-								F32x4Mul
+								Set V3
+								Get V3
 								Get V4
+								F32x4Mul
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V5
+								Set V3
+								Get V3
 								Get V5
-								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V5
-								Get V5
-								Get V8
+								Set V3
+								Get V3
+								Get V6
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								Get R4
 								I64Add
@@ -37201,15 +36731,11 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R9
 						I64Const $16
@@ -37288,40 +36814,12 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	// left is R10
 	// lo is V0
 	// hi is V1
-	// fix is V2
-	// sign is V3
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V0
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V1
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V2
-	Get V1
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V1
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V3
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
@@ -37343,37 +36841,37 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// acc4 is V8
-						// acc5 is V9
-						// acc6 is V10
-						// v is V11
-						// weight0 is V12
-						// weight1 is V13
-						// weight2 is V14
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// acc4 is V6
+						// acc5 is V7
+						// acc6 is V8
+						// v is V9
+						// weight0 is V10
+						// weight1 is V11
+						// weight2 is V12
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V11
-						Get V11
-						Set V4
-						Get V11
-						Set V5
-						Get V11
-						Set V6
-						Get V11
-						Set V7
-						Get V11
-						Set V8
-						Get V11
 						Set V9
-						Get V11
-						Set V10
+						Get V9
+						Set V2
+						Get V9
+						Set V3
+						Get V9
+						Set V4
+						Get V9
+						Set V5
+						Get V9
+						Set V6
+						Get V9
+						Set V7
+						Get V9
+						Set V8
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -37385,45 +36883,45 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
 							Get R7
 							I32WrapI64
-							V128Load $64
+							V128Load $128
 							Get V6
 							F32x4Add
 							Set V6
 							Get R7
 							I32WrapI64
-							V128Load $96
+							V128Load $160
 							Get V7
 							F32x4Add
 							Set V7
 							Get R7
 							I32WrapI64
-							V128Load $128
+							V128Load $192
 							Get V8
 							F32x4Add
 							Set V8
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V9
-							F32x4Add
-							Set V9
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V10
-							F32x4Add
-							Set V10
 						End
 						Get R3
 						Get R9
@@ -37443,201 +36941,201 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V12
+								Set V10
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V13
+								Set V11
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V14
+								Set V12
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V11
-								Get V11
-								Get V12
+								Set V9
+								Get V9
+								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V11
+								Set V9
+								Get V9
 								Get V11
-								Get V13
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V9
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V11
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V11
-								Get V11
-								Get V14
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V11
+								Set V9
+								Get V9
 								Get V11
-								Get V13
 								F32x4Mul
-								Get V6
+								Get V4
 								F32x4Add
-								Set V6
+								Set V4
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V9
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V6
 								F32x4Add
 								Set V6
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V11
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V11
-								Get V11
-								Get V14
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $288
-								Set V11
+								Set V9
+								Get V9
 								Get V11
-								Get V13
 								F32x4Mul
-								Get V8
+								Get V6
 								F32x4Add
-								Set V8
+								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $320
-								Set V11
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $352
+								Set V9
+								Get V9
 								Get V11
-								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $384
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V10
 								F32x4Mul
 								Get V8
 								F32x4Add
 								Set V8
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V9
-								F32x4Add
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $352
-								Set V11
-								Get V11
-								Get V13
-								F32x4Mul
-								Get V9
-								F32x4Add
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $384
-								Set V11
-								Get V11
-								Get V14
-								F32x4Mul
-								Get V9
-								F32x4Add
-								Set V9
-								Get V11
-								Get V12
-								F32x4Mul
-								Get V10
-								F32x4Add
-								Set V10
 								Get R7
 								I32WrapI64
 								V128Load $416
-								Set V11
+								Set V9
+								Get V9
 								Get V11
-								Get V13
 								F32x4Mul
-								Get V10
+								Get V8
 								F32x4Add
-								Set V10
+								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $448
-								Set V11
-								Get V11
-								Get V14
+								Set V9
+								Get V9
+								Get V12
 								F32x4Mul
-								Get V10
+								Get V8
 								F32x4Add
-								Set V10
+								Set V8
 								Get R7
 								Get R4
 								I64Add
@@ -37662,87 +37160,59 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
+						V128Store $0, $96
 						Get R7
 						I32WrapI64
 						Get V6
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
+						V128Store $0, $128
 						Get R7
 						I32WrapI64
 						Get V7
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $96
+						V128Store $0, $160
 						Get R7
 						I32WrapI64
 						Get V8
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V9
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V10
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $192
 						Get R9
 						I64Const $16
@@ -37788,28 +37258,28 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// v is V8
-						// weight0 is V9
-						// weight1 is V10
-						// weight2 is V11
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V8
-						Get V8
-						Set V4
-						Get V8
-						Set V5
-						Get V8
 						Set V6
-						Get V8
-						Set V7
+						Get V6
+						Set V2
+						Get V6
+						Set V3
+						Get V6
+						Set V4
+						Get V6
+						Set V5
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -37821,27 +37291,27 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V7
-							F32x4Add
-							Set V7
 						End
 						Get R3
 						Get R9
@@ -37861,123 +37331,123 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V9
+								Set V7
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V10
+								Set V8
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V11
+								Set V9
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								Get V9
+								Set V6
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
+								Get V6
 								Get V8
-								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V8
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V6
+								Get V6
 								Get V8
-								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V8
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V8
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V8
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V8
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
-								Get V8
+								Get V6
 								Get V9
 								F32x4Mul
-								Get V7
+								Get V4
 								F32x4Add
-								Set V7
+								Set V4
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $224
-								Set V8
+								Set V6
+								Get V6
 								Get V8
-								Get V10
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $256
-								Set V8
-								Get V8
-								Get V11
+								Set V6
+								Get V6
+								Get V9
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								Get R4
 								I64Add
@@ -38002,51 +37472,35 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $96
 						Get R9
 						I64Const $16
@@ -38092,22 +37546,22 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
+						// acc0 is V2
+						// acc1 is V3
+						// v is V4
+						// weight0 is V5
+						// weight1 is V6
+						// weight2 is V7
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
 						Set V4
-						Get V6
-						Set V5
+						Get V4
+						Set V2
+						Get V4
+						Set V3
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -38119,15 +37573,15 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 							Get R7
 							I32WrapI64
 							V128Load $32
-							Get V5
+							Get V3
 							F32x4Add
-							Set V5
+							Set V3
 						End
 						Get R3
 						Get R9
@@ -38147,71 +37601,71 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V7
+								Set V5
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V9
+								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V6
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
+								Get V4
 								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V6
+								Set V4
+								Get V4
 								Get V6
-								Get V8
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V6
-								Get V6
-								Get V9
+								Set V4
+								Get V4
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								Get R4
 								I64Add
@@ -38236,27 +37690,19 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R7
 						I32WrapI64
-						Get V5
+						Get V3
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $32
 						Get R9
 						I64Const $16
@@ -38302,19 +37748,19 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// v is V5
-						// weight0 is V6
-						// weight1 is V7
-						// weight2 is V8
+						// acc0 is V2
+						// v is V3
+						// weight0 is V4
+						// weight1 is V5
+						// weight2 is V6
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V5
-						Get V5
-						Set V4
+						Set V3
+						Get V3
+						Set V2
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -38326,9 +37772,9 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 						End
 						Get R3
 						Get R9
@@ -38348,45 +37794,45 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
-								Set V6
+								Set V4
 								Get R8
 								I32WrapI64
 								V128Load $32
-								Set V7
+								Set V5
 								Get R8
 								I32WrapI64
 								V128Load $64
-								Set V8
+								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V5
-								Get V5
-								Get V6
-								F32x4Mul
+								Set V3
+								Get V3
 								Get V4
+								F32x4Mul
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V5
+								Set V3
+								Get V3
 								Get V5
-								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V5
-								Get V5
-								Get V8
+								Set V3
+								Get V3
+								Get V6
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								Get R4
 								I64Add
@@ -38411,15 +37857,11 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R9
 						I64Const $16
@@ -38498,40 +37940,12 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	// left is R10
 	// lo is V0
 	// hi is V1
-	// fix is V2
-	// sign is V3
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V0
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V1
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V2
-	Get V1
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V1
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V3
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
@@ -38553,30 +37967,30 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// v is V8
-						// weight0 is V9
-						// weight1 is V10
-						// weight2 is V11
-						// weight3 is V12
-						// weight4 is V13
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						// weight3 is V10
+						// weight4 is V11
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V8
-						Get V8
-						Set V4
-						Get V8
-						Set V5
-						Get V8
 						Set V6
-						Get V8
-						Set V7
+						Get V6
+						Set V2
+						Get V6
+						Set V3
+						Get V6
+						Set V4
+						Get V6
+						Set V5
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -38588,27 +38002,27 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V7
-							F32x4Add
-							Set V7
 						End
 						Get R3
 						Get R9
@@ -38628,175 +38042,175 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V9
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V10
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V12
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V13
+								Set V11
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								Get V9
+								Set V6
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
+								Get V6
 								Get V8
-								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
-								Get V8
-								Get V9
+								Set V2
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V8
+								Set V6
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
 								Get V8
-								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V8
+								Set V6
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
 								Get V8
-								Get V12
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V8
-								Get V11
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V9
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
+								Get V6
 								Get V8
-								Get V12
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V8
-								Get V10
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V9
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V8
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V8
-								Get V8
-								Get V13
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
-								Get V8
-								Get V12
+								Get V6
+								Get V11
 								F32x4Mul
-								Get V7
+								Get V4
 								F32x4Add
-								Set V7
+								Set V4
+								Get V6
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $224
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								Get R4
 								I64Add
@@ -38821,51 +38235,35 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $96
 						Get R9
 						I64Const $16
@@ -38911,24 +38309,24 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						// weight3 is V10
-						// weight4 is V11
+						// acc0 is V2
+						// acc1 is V3
+						// v is V4
+						// weight0 is V5
+						// weight1 is V6
+						// weight2 is V7
+						// weight3 is V8
+						// weight4 is V9
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
 						Set V4
-						Get V6
-						Set V5
+						Get V4
+						Set V2
+						Get V4
+						Set V3
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -38940,15 +38338,15 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 							Get R7
 							I32WrapI64
 							V128Load $32
-							Get V5
+							Get V3
 							F32x4Add
-							Set V5
+							Set V3
 						End
 						Get R3
 						Get R9
@@ -38968,107 +38366,107 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V5
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V7
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V8
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V10
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V11
+								Set V9
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
 								Get V6
-								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
-								Get V8
+								Get V4
+								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V6
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
-								Get V9
+								Get V4
+								Get V8
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V7
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
-								Get V10
+								Get V4
+								Get V9
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V8
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V6
-								Get V6
-								Get V11
+								Set V4
+								Get V4
+								Get V9
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								Get R4
 								I64Add
@@ -39093,27 +38491,19 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R7
 						I32WrapI64
-						Get V5
+						Get V3
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $32
 						Get R9
 						I64Const $16
@@ -39159,21 +38549,21 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// v is V5
-						// weight0 is V6
-						// weight1 is V7
-						// weight2 is V8
-						// weight3 is V9
-						// weight4 is V10
+						// acc0 is V2
+						// v is V3
+						// weight0 is V4
+						// weight1 is V5
+						// weight2 is V6
+						// weight3 is V7
+						// weight4 is V8
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V5
-						Get V5
-						Set V4
+						Set V3
+						Get V3
+						Set V2
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -39185,9 +38575,9 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 						End
 						Get R3
 						Get R9
@@ -39207,73 +38597,73 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V4
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V6
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V7
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V10
+								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V5
-								Get V5
-								Get V6
-								F32x4Mul
+								Set V3
+								Get V3
 								Get V4
+								F32x4Mul
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V5
+								Set V3
+								Get V3
 								Get V5
-								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V5
-								Get V5
-								Get V8
+								Set V3
+								Get V3
+								Get V6
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V5
-								Get V5
-								Get V9
+								Set V3
+								Get V3
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V5
-								Get V5
-								Get V10
+								Set V3
+								Get V3
+								Get V8
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								Get R4
 								I64Add
@@ -39298,15 +38688,11 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R9
 						I64Const $16
@@ -39385,40 +38771,12 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 	// left is R10
 	// lo is V0
 	// hi is V1
-	// fix is V2
-	// sign is V3
 	F32Load lo+72(FP)
 	F32x4Splat
 	Set V0
 	F32Load hi+76(FP)
 	F32x4Splat
 	Set V1
-	F32Load hi+76(FP)
-	F32Load lo+72(FP)
-	I32Const $-2147483648
-	F32ReinterpretI32
-	F32Load lo+72(FP)
-	F32Const $(0.0)
-	F32Eq
-	F32Load lo+72(FP)
-	F32Load lo+72(FP)
-	F32Ne
-	I32Or
-	Select
-	F32Load hi+76(FP)
-	F32Load hi+76(FP)
-	F32Ne
-	Select
-	F32x4Splat
-	Set V2
-	Get V1
-	V128Const $-9223372034707292160, $-9223372034707292160
-	V128And
-	Get V1
-	V128Const $0, $0
-	F32x4Eq
-	V128And
-	Set V3
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
@@ -39440,30 +38798,30 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// acc2 is V6
-						// acc3 is V7
-						// v is V8
-						// weight0 is V9
-						// weight1 is V10
-						// weight2 is V11
-						// weight3 is V12
-						// weight4 is V13
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// v is V6
+						// weight0 is V7
+						// weight1 is V8
+						// weight2 is V9
+						// weight3 is V10
+						// weight4 is V11
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V8
-						Get V8
-						Set V4
-						Get V8
-						Set V5
-						Get V8
 						Set V6
-						Get V8
-						Set V7
+						Get V6
+						Set V2
+						Get V6
+						Set V3
+						Get V6
+						Set V4
+						Get V6
+						Set V5
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -39475,27 +38833,27 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
 							Get V4
 							F32x4Add
 							Set V4
 							Get R7
 							I32WrapI64
-							V128Load $32
+							V128Load $96
 							Get V5
 							F32x4Add
 							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V7
-							F32x4Add
-							Set V7
 						End
 						Get R3
 						Get R9
@@ -39515,187 +38873,187 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V7
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V8
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V9
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V10
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V12
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V13
+								Set V11
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V8
-								Get V8
-								Get V9
+								Set V6
+								Get V6
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V8
+								Set V6
+								Get V6
 								Get V8
-								Get V10
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V8
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V8
+								Set V6
+								Get V6
 								Get V9
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V6
+								Get V7
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V8
-								Get V8
-								Get V12
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V8
+								Set V6
+								Get V6
 								Get V10
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V4
 								F32x4Add
 								Set V4
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V8
-								Get V8
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V8
+								Set V6
+								Get V6
 								Get V10
 								F32x4Mul
-								Get V6
+								Get V3
 								F32x4Add
-								Set V6
+								Set V3
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V6
+								Get V7
 								F32x4Mul
 								Get V5
 								F32x4Add
 								Set V5
-								Get V8
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V8
-								Get V9
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
 								Get R7
 								I32WrapI64
 								V128Load $224
-								Set V8
-								Get V8
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
-								Get V8
+								Get V6
 								Get V10
 								F32x4Mul
-								Get V7
+								Get V4
 								F32x4Add
-								Set V7
+								Set V4
+								Get V6
+								Get V8
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $256
-								Set V8
-								Get V8
-								Get V13
-								F32x4Mul
-								Get V6
-								F32x4Add
 								Set V6
-								Get V8
+								Get V6
 								Get V11
 								F32x4Mul
-								Get V7
+								Get V4
 								F32x4Add
-								Set V7
+								Set V4
+								Get V6
+								Get V9
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $288
-								Set V8
-								Get V8
-								Get V12
+								Set V6
+								Get V6
+								Get V10
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								I32WrapI64
 								V128Load $320
-								Set V8
-								Get V8
-								Get V13
+								Set V6
+								Get V6
+								Get V11
 								F32x4Mul
-								Get V7
+								Get V5
 								F32x4Add
-								Set V7
+								Set V5
 								Get R7
 								Get R4
 								I64Add
@@ -39720,51 +39078,35 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
 						Get V4
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $0
+						V128Store $0, $64
 						Get R7
 						I32WrapI64
 						Get V5
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V2
-						F32x4Add
-						Get V1
-						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $96
 						Get R9
 						I64Const $16
@@ -39810,24 +39152,24 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// acc1 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						// weight3 is V10
-						// weight4 is V11
+						// acc0 is V2
+						// acc1 is V3
+						// v is V4
+						// weight0 is V5
+						// weight1 is V6
+						// weight2 is V7
+						// weight3 is V8
+						// weight4 is V9
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V6
-						Get V6
 						Set V4
-						Get V6
-						Set V5
+						Get V4
+						Set V2
+						Get V4
+						Set V3
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -39839,15 +39181,15 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 							Get R7
 							I32WrapI64
 							V128Load $32
-							Get V5
+							Get V3
 							F32x4Add
-							Set V5
+							Set V3
 						End
 						Get R3
 						Get R9
@@ -39867,111 +39209,111 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V5
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V6
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V7
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V8
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V10
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V11
+								Set V9
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
+								Get V4
+								Get V6
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
+								Get V4
 								Get V7
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V5
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
+								Get V4
 								Get V8
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V6
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
 								Set V4
-								Get V6
+								Get V4
 								Get V9
 								F32x4Mul
-								Get V5
+								Get V2
 								F32x4Add
-								Set V5
+								Set V2
+								Get V4
+								Get V7
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $160
-								Set V6
-								Get V6
-								Get V10
+								Set V4
+								Get V4
+								Get V8
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								I32WrapI64
 								V128Load $192
-								Set V6
-								Get V6
-								Get V11
+								Set V4
+								Get V4
+								Get V9
 								F32x4Mul
-								Get V5
+								Get V3
 								F32x4Add
-								Set V5
+								Set V3
 								Get R7
 								Get R4
 								I64Add
@@ -39996,27 +39338,19 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R7
 						I32WrapI64
-						Get V5
+						Get V3
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $32
 						Get R9
 						I64Const $16
@@ -40062,21 +39396,21 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 					I64Const $0
 					Set R9
 					Loop
-						// acc0 is V4
-						// v is V5
-						// weight0 is V6
-						// weight1 is V7
-						// weight2 is V8
-						// weight3 is V9
-						// weight4 is V10
+						// acc0 is V2
+						// v is V3
+						// weight0 is V4
+						// weight1 is V5
+						// weight2 is V6
+						// weight3 is V7
+						// weight4 is V8
 						I64Load bias+64(FP)
 						Get R9
 						I64Add
 						I32WrapI64
 						V128Load $0
-						Set V5
-						Get V5
-						Set V4
+						Set V3
+						Get V3
+						Set V2
 						Get R1
 						I64Eqz
 						I32Eqz
@@ -40088,9 +39422,9 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 							Get R7
 							I32WrapI64
 							V128Load $0
-							Get V4
+							Get V2
 							F32x4Add
-							Set V4
+							Set V2
 						End
 						Get R3
 						Get R9
@@ -40110,73 +39444,73 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 								Get R8
 								I32WrapI64
 								V128Load $0
+								Set V4
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V5
+								Get R8
+								I32WrapI64
+								V128Load $64
 								Set V6
 								Get R8
 								I32WrapI64
-								V128Load $32
+								V128Load $96
 								Set V7
 								Get R8
 								I32WrapI64
-								V128Load $64
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get R8
-								I32WrapI64
 								V128Load $128
-								Set V10
+								Set V8
 								Get R7
 								I32WrapI64
 								V128Load $0
-								Set V5
-								Get V5
-								Get V6
-								F32x4Mul
+								Set V3
+								Get V3
 								Get V4
+								F32x4Mul
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $32
-								Set V5
+								Set V3
+								Get V3
 								Get V5
-								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $64
-								Set V5
-								Get V5
-								Get V8
+								Set V3
+								Get V3
+								Get V6
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $96
-								Set V5
-								Get V5
-								Get V9
+								Set V3
+								Get V3
+								Get V7
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								I32WrapI64
 								V128Load $128
-								Set V5
-								Get V5
-								Get V10
+								Set V3
+								Get V3
+								Get V8
 								F32x4Mul
-								Get V4
+								Get V2
 								F32x4Add
-								Set V4
+								Set V2
 								Get R7
 								Get R4
 								I64Add
@@ -40201,15 +39535,11 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 						Set R7
 						Get R7
 						I32WrapI64
-						Get V4
+						Get V2
 						Get V0
 						F32x4Pmax
-						Get V2
-						F32x4Add
 						Get V1
 						F32x4Pmin
-						Get V3
-						V128Or
 						V128Store $0, $0
 						Get R9
 						I64Const $16

@@ -17,16 +17,31 @@ type blockedTile struct {
 	v      []asm.V // three for what the loops load
 }
 
+// limits bound a vector in two instructions, where the sign of a zero does not matter: a lane
+// that is -0 stays so behind a lower bound of 0.
+type limits struct {
+	f      *asm.Func
+	lo, hi asm.V
+}
+
+func (l limits) load() {
+	l.lo.Set(l.f.ArgF32("lo").Splat())
+	l.hi.Set(l.f.ArgF32("hi").Splat())
+}
+
+func (l limits) clamp(v asm.V) asm.V { return v.PMax(l.lo).PMin(l.hi) }
+
 // blockedTiles runs body for tiles of as many pixels as sizes say, from the first pixel on.
 // Pointers to the pixels of x come out of the table `pix`.
 func blockedTiles(f *asm.Func, sizes []int, body func(t blockedTile)) {
 	y, from, pix, n := f.Ptr("y"), f.Ptr("from"), f.Ptr("pix"), f.Int("n")
 	temporary := f.NewVs("v", 3)
-	bound, loadBounds := bounds{}, func() {}
+	var bound limits
 	if sizes[0] > 4 {
-		bound, loadBounds = boundsIn(f, temporary[0], temporary[1], temporary[2])
+		bound = limits{f, temporary[0], temporary[1]}
 	} else {
-		bound = newBounds(f)
+		bound = limits{f, f.NewV("lo"), f.NewV("hi")}
+		bound.load()
 	}
 	for _, size := range sizes {
 		f.Take(n, int64(size), func() {
@@ -50,7 +65,9 @@ func blockedTiles(f *asm.Func, sizes []int, body func(t blockedTile)) {
 					from.Advance(int64(32 * size))
 				})
 				body(t)
-				loadBounds()
+				if sizes[0] > 4 {
+					bound.load()
+				}
 				for i, v := range t.acc {
 					y.StoreV(int64(16*i), bound.clamp(v))
 				}
@@ -160,7 +177,8 @@ func blockedWindows(file *asm.File) {
 				y, from, line, at := f.Ptr("y"), f.Ptr("from"), f.Ptr("x"), f.NewPtr("at")
 				pitch, rows, cols := f.NewInt("pitch"), f.Int("rows"), f.NewInt("cols")
 				p, w, half, left := f.NewPtr("p"), f.NewPtr("w"), f.NewInt("half"), f.NewInt("left")
-				bound := newBounds(f)
+				bound := limits{f, f.NewV("lo"), f.NewV("hi")}
+				bound.load()
 				pitch.Set(floats(f.ArgInt("pitch")))
 				f.Take(rows, 1, func() {
 					at.Set(line)
