@@ -294,6 +294,7 @@ describe('texts', () => {
     await rejects(TextGenerator.create(model, { tokenizer, config: { ...config, rope_scaling: { rope_type: 'yarn', factor: 2 } } }), /yarn/, UnsupportedError);
     await rejects(TextGenerator.create(model, { tokenizer, config: { ...config, num_hidden_layers: 3 } }), /2 layers, and the configuration 3/, LoadError);
     await rejects(TextGenerator.create(model, { tokenizer, config: /** @type {any} */ ('{}') }), /config is/);
+    for (const worker of [0, 1, 2, NaN]) await rejects(TextGenerator.create(model, { tokenizer, config, worker: /** @type {any} */ (worker) }), /TextGenerator\.create: worker is (\d|NaN), want true or false/);
     await rejects(TextGenerator.create(model.subarray(0, 5000), { tokenizer, config }), /truncated/, LoadError);
     await rejects(TextGenerator.create(llama(90).model, { tokenizer, config }), /the tokenizer has \d+ tokens, and the model 90/, LoadError);
     const { tensors } = llama(300);

@@ -116,6 +116,7 @@ export function start(given, Tokenizer, TextGenerator) {
       const { tokenizer, config, ...rest } = options;
       const coder = coders.get(Object(tokenizer));
       if (!coder) throw new parts.NormError(`${where}: tokenizer is ${parts.describe(tokenizer)}, want a Tokenizer: Tokenizer.fromFile() makes one`);
+      if (typeof rest.worker === 'number') throw new parts.NormError(`${where}: worker is ${rest.worker}, want true or false: a generator has one worker`);
       const generator = new Generator(await called(where, () => openWriter(model, config, parts.checkSession(rest))), coder);
       const { context, ops } = generator.writer.info;
       const made = Object.create(TextGenerator.prototype, { context: { value: context, enumerable: true }, operators: { value: Object.freeze(ops), enumerable: true } });
