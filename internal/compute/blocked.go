@@ -32,6 +32,7 @@ type BlockedConv struct {
 const (
 	blockedRuns  = 64        // runs of 8 rows of weights that stay in the first cache
 	blockedStrip = 256 << 10 // bytes of x that stay in the second one
+	windowStrip  = 64 << 10  // bytes of a padded plane, of which a depthwise convolution has one at a time
 )
 
 // Blockable says whether BlockedConv has the shape: planes, and groups that are one, or
@@ -184,16 +185,31 @@ func (l *blockedLattice) runs(g Window, dst []int32) {
 	}
 }
 
-// sizes are how many planes of x are padded at a time, runs of a result, and pixels.
-func (c *BlockedConv) sizes(oh, ow int) (planes, runs, pixels int) {
+// lattice is how what is read at a time lies in memory, and of how many rows of the result: of
+// all but depthwise convolutions, whose planes are padded strip by strip.
+func (c *BlockedConv) lattice(h, w, oh, ow int) (l blockedLattice, rows int) {
+	s := &c.shape
+	l = s.blockedLattice(h, w, oh, ow, c.step())
+	if !c.depthwise || l.direct {
+		return l, oh
+	}
+	most := max(windowStrip/(4*Lanes*l.cols)-s.extentH(), 0)/s.StrideH + 1
+	rows = min(oh, most)
+	l.rows = (rows-1)*s.StrideH + s.extentH()
+	return l, rows
+}
+
+// sizes are how many planes of x are padded at a time, runs of a result, and pixels of so many
+// of its rows.
+func (c *BlockedConv) sizes(rows, ow int) (planes, runs, pixels int) {
 	s := &c.shape
 	switch {
 	case c.depthwise:
-		return 1, s.taps(), oh * ow
+		return 1, s.taps(), rows * ow
 	case c.planes:
-		return s.InChannels, s.InChannels * s.taps(), oh * ow
+		return s.InChannels, s.InChannels * s.taps(), rows * ow
 	}
-	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), oh * ow
+	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), rows * ow
 }
 
 func (c *BlockedConv) step() int {
@@ -212,9 +228,10 @@ func (c *BlockedConv) ScratchLen(h, w int) int {
 	if c.wino != nil {
 		return c.winogradScratch(h, w, oh, ow)
 	}
-	planes, runs, pixels := c.sizes(oh, ow)
+	l, rows := c.lattice(h, w, oh, ow)
+	planes, runs, pixels := c.sizes(rows, ow)
 	n := runs + pixels
-	if l := c.shape.blockedLattice(h, w, oh, ow, c.step()); !l.direct {
+	if !l.direct {
 		n += planes * l.plane()
 	}
 	return n
@@ -233,8 +250,8 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		c.runWinograd(y, x, residual, n, h, w, oh, ow, scratch)
 		return
 	}
-	l := s.blockedLattice(h, w, oh, ow, c.step())
-	nplanes, nruns, npixels := c.sizes(oh, ow)
+	l, rows := c.lattice(h, w, oh, ow)
+	nplanes, nruns, npixels := c.sizes(rows, ow)
 	mem := arena(scratch)
 	runs, pix := mem.takeInts(nruns), mem.takeInts(npixels)
 	l.runs(s.Window, runs)
@@ -254,7 +271,7 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		}
 		switch {
 		case c.depthwise:
-			c.windows(yi, xi, from, &l, h, w, oh, ow, padded, pix, runs)
+			c.windows(yi, xi, from, &l, h, w, oh, ow, rows, padded, pix, runs)
 		case l.direct && oh*ow == 1 && len(runs) == len(xi)/Lanes && len(runs) == c.inBlocks() && from == nil && !c.planes:
 			// A pixel: the weights are a right operand, and there is no more to read of x.
 			lo, hi := c.clamp.bounds()
@@ -338,30 +355,48 @@ func blockedPlanes(y, x []float32, pix, runs []int32, weights, from, bias []floa
 	kernel.BlockedConvPlanes(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), len(pix), kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
 }
 
-// windows computes an image of a depthwise convolution.
-func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow int, padded []float32, pix, taps []int32) {
+// windows computes an image of a depthwise convolution, so many rows at a time.
+func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow, rows int, padded []float32, pix, taps []int32) {
 	s := &c.shape
 	lo, hi := c.clamp.bounds()
 	window := s.blockedWindow()
-	size, per := oh*ow*Lanes, len(taps)*Lanes
+	per := len(taps) * Lanes
 	for b := range ChannelBlocks(s.OutChannels) {
-		in, out := x[b*h*w*Lanes:][:h*w*Lanes], y[b*size:][:size]
-		if !l.direct {
-			l.spread(s.Window, padded, in, 1, h, w)
-			in = padded
-		}
-		var start []float32
-		if from != nil {
-			start = from[b*size:][:size]
-		}
 		weights, bias := c.panels[b*per:][:per], c.bias[b*Lanes:][:Lanes]
-		if window != nil {
-			window(kernel.Ptr(out), kernel.Ptr(in), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(weights), oh, ow, kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
-		} else {
-			kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), len(pix), kernel.Ptr(taps), len(taps),
-				kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+		for first := 0; first < oh; first += rows {
+			n := min(rows, oh-first)
+			in := x[b*h*w*Lanes:][:h*w*Lanes]
+			if !l.direct {
+				l.strip(s.Window, padded, in, first*s.StrideH-s.PadTop, h, w)
+				in = padded
+			}
+			at := (b*oh + first) * ow * Lanes
+			out := y[at:][:n*ow*Lanes]
+			var start []float32
+			if from != nil {
+				start = from[at:][:len(out)]
+			}
+			if window != nil {
+				window(kernel.Ptr(out), kernel.Ptr(in), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(weights), n, ow, kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+			} else {
+				kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), n*ow, kernel.Ptr(taps), len(taps),
+					kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
+			}
+			c.Apply.To(out)
 		}
-		c.Apply.To(out)
+	}
+}
+
+// strip copies the rows of a plane from row top on into dst, a plane of the lattice of which the
+// left and right borders are zeros. Rows that the plane does not have are zeros too.
+func (l *blockedLattice) strip(g Window, dst, x []float32, top, h, w int) {
+	row := l.cols * l.step
+	from := min(max(top, 0), top+l.rows)
+	to := max(min(top+l.rows, h), from)
+	clear(dst[:(from-top)*row])
+	clear(dst[(to-top)*row:])
+	if cols := min(w, l.cols-g.PadLeft); to > from && cols > 0 {
+		kernel.CopyPlane(kernel.Ptr(dst[(from-top)*row+g.PadLeft*l.step:]), row, kernel.Ptr(x[from*w*l.step:]), w*l.step, to-from, cols*l.step)
 	}
 }
 

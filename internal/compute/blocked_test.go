@@ -106,6 +106,11 @@ func TestBlockedConv(t *testing.T) {
 			}
 		}
 	}
+	for _, g := range []Window{window(3, 1, 1, 1), window(3, 2, 1, 1), window(3, 1, 4, 4), window(5, 2, 1, 2), lopsided} {
+		checkBlocked(t, ConvShape{Window: g, InChannels: 8, OutChannels: 8, Groups: 8}, 1, 90, 60, false, ReLU)
+	}
+	checkBlocked(t, ConvShape{Window: window(2, 3, 1, 7), InChannels: 9, OutChannels: 9, Groups: 9}, 1, 2, 3, false, NoClamp)
+	checkBlocked(t, ConvShape{Window: Window{1, 1, 1, 1, 1, 1, 300, 0, 300, 0}, InChannels: 8, OutChannels: 8, Groups: 8}, 1, 2, 40, false, NoClamp)
 	// Longer than a strip, and than the weights that stay in a cache.
 	checkBlocked(t, ConvShape{Window: window(3, 1, 1, 1), InChannels: 72, OutChannels: 8, Groups: 1}, 1, 40, 40, false, ReLU)
 	checkBlocked(t, ConvShape{Window: window(1, 1, 1, 0), InChannels: 600, OutChannels: 16, Groups: 1}, 1, 13, 11, false, ReLU)
