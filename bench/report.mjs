@@ -107,13 +107,12 @@ export function details(results) {
     lines.push(...(lines.length > 0 ? [''] : []), `| ${head.join(' | ')} |`, `|---|${'--:|'.repeat(head.length - 1)}`);
     for (const c of cases) lines.push(`| ${row(c, (name) => c.contenders.find((r) => r.name === name)).join(' | ')} |`);
   };
-  const against = (c, peers) => peers.flatMap((peer) => ours.map((own) => times(ratio(c, own, peer, 'medianMs'))));
-  const heads = (peers) => peers.flatMap((peer) => [`${peer} takes`, 'of simd’s']);
-  const two = theirs.slice(0, 2);
-  section('layers', ['layer', 'normwasm', 'GFLOP/s', 'simd', 'GFLOP/s', ...heads(two)], (c, by) => [
-    c.name, ...ours.flatMap((name) => [by(name) ? duration(by(name).medianMs) : '–', by(name)?.gflops?.toPrecision(3) ?? '–']), ...against(c, two)]);
-  section('models', ['network', 'normwasm', 'simd', ...theirs, ...heads(theirs)], (c, by) => [
-    `${c.name}, ${c.dims.join('×')}`, ...[...ours, ...theirs].map((name) => (by(name) ? duration(by(name).medianMs) : '–')), ...against(c, theirs)]);
+  const against = (c) => theirs.flatMap((peer) => ours.map((own) => times(ratio(c, own, peer, 'medianMs'))));
+  const heads = theirs.flatMap((peer) => [`${peer} takes`, 'of simd’s']);
+  section('layers', ['layer', 'normwasm', 'GFLOP/s', 'simd', 'GFLOP/s', ...heads], (c, by) => [
+    c.name, ...ours.flatMap((name) => [by(name) ? duration(by(name).medianMs) : '–', by(name)?.gflops?.toPrecision(3) ?? '–']), ...against(c)]);
+  section('models', ['network', 'normwasm', 'simd', ...theirs, ...heads], (c, by) => [
+    `${c.name}, ${c.dims.join('×')}`, ...[...ours, ...theirs].map((name) => (by(name) ? duration(by(name).medianMs) : '–')), ...against(c)]);
   const megabytes = (r) => `${(r.memoryBytes / 2 ** 20).toFixed(0)} MiB`;
   section('first', ['network', 'create + first run', 'onnxruntime-web', 'takes', 'memory', 'onnxruntime-web', 'takes'], (c, by) => {
     const [own, peer] = [by('normwasm'), by('onnxruntime-web')];

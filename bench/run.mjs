@@ -19,8 +19,8 @@ import { measureStart } from './start.mjs';
 const usage = `node bench/run.mjs [options]
   --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, first, start, sizes (default: all)
   --filter TEXT       only cases whose name has this in it, in either case; x may stand for ×, - for ↔, and squares be left out
-  --rounds N          samples of each contender (default 40)
-  --starts N          fresh browsers of each contender (default a quarter of the rounds, 10); half as many pages of each network
+  --rounds N          samples of each contender (default 30)
+  --starts N          fresh browsers of each contender (default a quarter of the rounds, 8); half as many pages of each network
   --sample MS         least length of a sample (default 20)
   --baselines         leave normwasm out
   --package DIR       the built package to measure (default js/)
@@ -33,7 +33,7 @@ const { values: flags } = parseArgs({
   options: {
     only: { type: 'string' },
     filter: { type: 'string' },
-    rounds: { type: 'string', default: '40' },
+    rounds: { type: 'string', default: '30' },
     starts: { type: 'string' },
     sample: { type: 'string', default: '20' },
     baselines: { type: 'boolean', default: false },
@@ -118,7 +118,7 @@ const results = {
     + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once. '
     + 'One step of training: forward, backward and optimizer from the same weights on the same batch, with the loss read; the losses of the first steps agree within 1e-3. '
     + 'GFLOP/s count the products of the layers forward, of their weights\' gradients and, but for the first layer, of their inputs\' gradients; beside them the rate of a product of 512³ by a session. '
-    + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm channels last. '
+    + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm and LiteRT.js channels last. '
     + 'Networks: arrays in and out, optimizers on. Create and first run: each time a page with a process of its own, in which the runtime has run something else; the memory is that of all its modules. '
     + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
     + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
@@ -133,7 +133,7 @@ const launch = {
 
 if ((only.includes('models') || only.includes('first')) && missing.length > 0) console.log(`left out, for ${join(data, 'models')} does not have them: ${missing.map((m) => m.name).join(', ')}`);
 
-if (cases.some((c) => c.group === 'models') && !litert) console.log('LiteRT.js is left out, for it is not installed: cd bench && npm ci');
+if (cases.some((c) => quick.includes(c.group)) && !litert) console.log('LiteRT.js is left out, for it is not installed: cd bench && npm ci');
 
 if (cases.length > 0) {
   // 'auto' first: it is what a user gets. The others show what each step brings; scalar code would take most of the time of whole networks.

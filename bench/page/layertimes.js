@@ -1,6 +1,7 @@
 // How long a layer takes within a network: a chain of 12 nodes less a chain of 2, by every contender.
 // Norms of small planes take microseconds, of which the difference needs more.
 import { channelsLast, fast, maxDifference } from './data.js';
+import * as litert from './litert.js';
 import { chainOf, chainOfNodes, dimsOf, flops, folds, layers, parametersOf } from './layerlist.js';
 import { measure, perNode } from './measure.js';
 import * as ort from './ort.js';
@@ -42,38 +43,74 @@ async function sessions(name, create, tensor, models, x, dims) {
   };
 }
 
+const lastDims = (d) => (d.length === 4 ? [d[0], d[2], d[3], d[1]] : d);
+const toLast = (data, d) => (d.length === 4 ? channelsLast(data, d) : data);
+
+/**
+ * What channels last give of a chain of so many nodes, as the chains in ONNX do: the last result, or of nodes that read the same
+ * x the first pixel of each plane, which is the first row. Of one node it is all.
+ * @param {ArrayLike<number>[]} all results of all nodes, or the last one
+ */
+function asONNX(layer, length, all) {
+  const chain = chainOf(layer, length);
+  if (layer.aside && length > 1) return Float32Array.from(all.flatMap((data, i) => [...data.subarray(0, dimsOf(chain[i]).y[1])]));
+  const { y } = dimsOf(chain.at(-1));
+  return y.length === 4 ? channelsFirst(all.at(-1), y) : all.at(-1);
+}
+
 /** TensorFlow.js's wasm backend, whose products and convolutions are XNNPACK's, on its own layout, channels last. */
 function eager(layer, x, dims) {
-  const last = (data, d) => (d.length === 4 ? channelsLast(data, d) : data);
-  const lastDims = (d) => (d.length === 4 ? [d[0], d[2], d[3], d[1]] : d);
   const long = longOf(layer);
-  const nodes = chainOf(layer, long).map((node, i) => ({ node, ...tfjs.node(node, parametersOf(node, i)) }));
-  const input = tfjs.tensor(last(x, dims), lastDims(dims));
+  const nodes = chainOf(layer, long).map((node, i) => tfjs.node(node, parametersOf(node, i)));
+  const input = tfjs.tensor(toLast(x, dims), lastDims(dims));
   const compute = (length) => tfjs.chain(nodes.slice(0, length).map((n) => n.call), input, layer.aside);
-  const result = (length) => {
-    const all = compute(length);
-    const data = all.map((y) => y.dataSync());
-    all.forEach((y) => y.dispose());
-    if (!layer.aside || length === 1) return data.at(-1);
-    // As the chains in ONNX: the first pixel of each plane, which channels last is the first row.
-    return Float32Array.from(data.flatMap((d, i) => [...d.subarray(0, dimsOf(nodes[i].node).y[1])]));
-  };
-  const planes = (data, length) => {
-    const { y } = dimsOf(nodes[length - 1].node);
-    return y.length === 4 && data.length === count(y) ? channelsFirst(data, y) : data;
-  };
+  const dispose = (all) => all.forEach((y) => y.dispose());
   return {
     name: 'tfjs-wasm',
-    got: [1, SHORT, long].map((length) => (layer.aside && length > 1 ? result(length) : planes(result(length), length))),
+    got: [1, SHORT, long].map((length) => {
+      const all = compute(length);
+      const data = all.map((y) => y.dataSync());
+      dispose(all);
+      return asONNX(layer, length, data);
+    }),
     contenders: [SHORT, long].map((length) => ({
       name: `tfjs-wasm, ${length}`,
       run: (times) => {
-        for (let i = 0; i < times; i++) compute(length).forEach((y) => y.dispose());
+        for (let i = 0; i < times; i++) dispose(compute(length));
       },
     })),
     release: () => {
       input.dispose();
       nodes.forEach((n) => n.dispose());
+    },
+  };
+}
+
+/** XNNPACK as LiteRT.js has it, behind TensorFlow Lite's interpreter. */
+async function interpreted(layer, x, dims) {
+  const { loadAndCompile, Tensor, chainToTFLite } = await litert.library();
+  const input = new Tensor(toLast(x, dims), lastDims(dims));
+  const models = new Map();
+  const got = [];
+  for (const length of [1, SHORT, longOf(layer)]) {
+    const model = await loadAndCompile(chainToTFLite(layer, length), { accelerator: 'wasm' });
+    const all = await model.run(input);
+    got.push(asONNX(layer, length, all.map((y) => Float32Array.from(y.toTypedArray()))));
+    all.forEach((y) => y.delete());
+    if (length > 1) models.set(length, model);
+    else model.delete();
+  }
+  return {
+    name: 'litert', got,
+    contenders: [...models].map(([length, model]) => ({
+      name: `litert, ${length}`,
+      run: async (times) => {
+        for (let i = 0; i < times; i++) (await model.run(input)).forEach((y) => y.delete());
+      },
+    })),
+    release: () => {
+      input.delete();
+      models.forEach((model) => model.delete());
     },
   };
 }
@@ -84,10 +121,10 @@ function channelsFirst(x, [n, channels, ...inner]) {
 }
 
 /**
- * @param {{ variant: string, api: any }[]} engines of normwasm @param {(e: any, i: number) => string} label
+ * @param {{ variant: string, api: any }[]} engines of normwasm @param {(e: any, i: number) => string} label @param {boolean} withLiteRT
  * @param {string} name of layerlist.js @param {object} plan
  */
-export async function layerTimes(engines, label, name, plan) {
+export async function layerTimes(engines, label, withLiteRT, name, plan) {
   const layer = layers.find((l) => l.name === name);
   const { x: dims } = dimsOf(layer.nodes[0]);
   const x = fast(count(dims), 1.7, 7);
@@ -99,7 +136,10 @@ export async function layerTimes(engines, label, name, plan) {
     parts.push(await sessions(label(e, i), create, (data, d) => new e.api.Tensor('float32', data, d), models, x, dims));
   }
   parts.push(await sessions('onnxruntime-web', (m) => ort.session(m, off ? 'disabled' : 'all'), ort.tensor, models, x, dims));
-  if (tfjs.has(layer.nodes[0])) parts.push(eager(layer, x, dims));
+  if (tfjs.has(layer.nodes[0])) {
+    parts.push(eager(layer, x, dims));
+    if (withLiteRT && layer.nodes[0].op !== 'BatchNormalization') parts.push(await interpreted(layer, x, dims));
+  }
   const wants = parts.find((p) => p.name === 'onnxruntime-web').got;
   const differences = parts.map(({ name: who, got }) => Math.max(...got.map((y, i) => {
     const scale = wants[i].reduce((most, v) => Math.max(most, Math.abs(v)), 0);

@@ -3,16 +3,18 @@ import { channelsLast } from './data.js';
 
 let loaded;
 
-/** The library is loaded by its first network. */
+/** The library, and what writes its files. It is loaded by its first network. */
+export const library = () => (loaded ??= load());
+
 async function load() {
-  const [api, { toTFLite }] = await Promise.all([import('/litert/dist/index.js'), import('./tflite.js')]);
+  const [api, files] = await Promise.all([import('/litert/dist/index.js'), import('./tflite.js')]);
   await api.loadLiteRt('/litert/wasm/', { threads: false });
-  return { ...api, toTFLite };
+  return { ...api, ...files };
 }
 
 /** A network of cnn.js, with an array in and one out as sessions have them. */
 export async function network(steps, { data, dims: [n, channels, ...size] }) {
-  const { loadAndCompile, Tensor, toTFLite } = await (loaded ??= load());
+  const { loadAndCompile, Tensor, toTFLite } = await library();
   const model = await loadAndCompile(toTFLite(steps), { accelerator: 'wasm' });
   const x = channelsLast(data, [n, channels, ...size]);
   const result = async () => {

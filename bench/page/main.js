@@ -331,7 +331,7 @@ async function stepDigits(dims, plan) {
 const stepRows = (dims, plan) => trainingStep('rows', [tfjsSteps('wasm')], plan);
 const stepCharacters = (dims, plan) => trainingStep('characters', [tfjsSteps('wasm')], plan);
 
-const layer = async (name, plan) => finish(await layerTimes(withoutScalar(), label, name, plan));
+const layer = async (name, plan) => finish(await layerTimes(withoutScalar(), label, withLiteRT, name, plan));
 
 globalThis.bench = { layer, stepDigits, stepRows, stepCharacters, start, layerNormKernel, batchNormKernel, rmsNormKernel, instanceNormKernel: groupNormKernel, groupNorm32,
   batchNormForward, batchNormBoth, layerNormBackward, layerNormBoth, layerNormCall, model };

@@ -1,10 +1,11 @@
-// The networks of cnn.js as LiteRT's files (.tflite), channels last. Numbers of fields, operators and types are those of its schema.fbs.
+// The networks of cnn.js and the chains of layerlist.js as LiteRT's files (.tflite), channels last. Numbers of fields, operators and types are those of its schema.fbs.
 import { Builder } from 'flatbuffers';
 import { channelsLast } from './data.js';
+import { chainOf, dimsOf, parametersOf } from './layerlist.js';
 
 const FLOAT32 = 0;
 const INT32 = 2;
-const VALID = 1;
+const [SAME, VALID] = [0, 1];
 const operators = { ADD: 0, CONV_2D: 3, DEPTHWISE_CONV_2D: 4, FULLY_CONNECTED: 9, MAX_POOL_2D: 17, MUL: 18, PAD: 34, MEAN: 40, HARD_SWISH: 117 };
 const fused = { relu: 1, relu6: 3 };
 
@@ -53,7 +54,31 @@ class Writer {
     return this.#tensors[t].dims;
   }
 
-  file(input, output) {
+  /**
+   * A convolution. PyTorch pads on all sides alike, which with steps of one pixel is what TensorFlow calls SAME; for others it
+   * has an operator of its own. Weights are as ONNX has them, and so are the heights and widths of kernels.
+   */
+  conv(x, { weight, bias, kernel: [kh, kw], stride, depthwise, act }) {
+    const [channels, inside] = [bias.length, weight.length / bias.length / (kh * kw)];
+    const [n, h, wide, c] = this.dims(x);
+    const [ph, pw] = [(kh - 1) / 2, (kw - 1) / 2];
+    const same = stride === 1;
+    let given = x;
+    if (!same && ph + pw > 0) given = this.node('PAD', [x, this.tensor([4, 2], Int32Array.of(0, 0, ph, ph, pw, pw, 0, 0))], [n, h + 2 * ph, wide + 2 * pw, c], { type: 22, fields: [] });
+    const filter = depthwise ? this.tensor([1, kh, kw, channels], channelsLast(weight, [1, channels, kh, kw])) : this.tensor([channels, kh, kw, inside], channelsLast(weight, [channels, inside, kh, kw]));
+    const fields = [['int8', same ? SAME : VALID], ['int32', stride], ['int32', stride], ...(depthwise ? [['int32', 1]] : []), ['int8', fused[act] ?? 0], ['int32', 1], ['int32', 1]];
+    const dims = [n, Math.floor((h - 1) / stride) + 1, Math.floor((wide - 1) / stride) + 1, channels];
+    return this.node(depthwise ? 'DEPTHWISE_CONV_2D' : 'CONV_2D', [given, filter, this.tensor([channels], bias)], dims, { type: depthwise ? 2 : 1, fields });
+  }
+
+  /** A product with weights [out, in]. */
+  dense(x, weight, out, { bias, act } = {}) {
+    const rows = this.dims(x).slice(0, -1).reduce((a, b) => a * b, 1);
+    const inputs = [x, this.tensor([out, weight.length / out], weight), ...(bias ? [this.tensor([out], bias)] : [])];
+    return this.node('FULLY_CONNECTED', inputs, [rows, out], { type: 8, fields: [['int8', fused[act] ?? 0]] });
+  }
+
+  file(input, outputs) {
     const b = new Builder(1 << 20);
     const buffers = this.#buffers.map((bytes) => {
       if (bytes.length === 0) return table(b, []);
@@ -74,7 +99,7 @@ class Writer {
       return table(b, [['int32', codes.indexOf(op)], ['offset', parts[0]], ['offset', parts[1]], ['int8', options?.type], ['offset', of]]);
     });
     const name = b.createString('main');
-    const graph = table(b, [['offset', offsets(b, tensors)], ['offset', numbers(b, [input])], ['offset', numbers(b, [output])], ['offset', offsets(b, nodes)], ['offset', name]]);
+    const graph = table(b, [['offset', offsets(b, tensors)], ['offset', numbers(b, [input])], ['offset', numbers(b, outputs)], ['offset', offsets(b, nodes)], ['offset', name]]);
     const text = b.createString('network');
     b.finish(table(b, [['int32', 3], ['offset', offsets(b, made)], ['offset', offsets(b, [graph])], ['offset', text], ['offset', offsets(b, buffers)]]), 'TFL3');
     return b.asUint8Array();
@@ -86,28 +111,20 @@ export function toTFLite(steps) {
   const w = new Writer();
   const values = [];
   const image = ({ size, channels }) => [1, size, size, channels];
-  const activation = (act) => fused[act] ?? 0;
-  /** PyTorch pads on all sides alike, which TensorFlow has an operator of its own for. */
-  const padded = (x, pad) => {
-    const [n, h, wide, c] = w.dims(x);
-    return pad === 0 ? x : w.node('PAD', [x, w.tensor([4, 2], Int32Array.of(0, 0, pad, pad, pad, pad, 0, 0))], [n, h + 2 * pad, wide + 2 * pad, c], { type: 22, fields: [] });
-  };
-  const pair = (op, a, b, act) => w.node(op, [a, b], w.dims(a), { type: op === 'ADD' ? 11 : 21, fields: [['int8', activation(act)]] });
+  const pair = (op, a, b, act) => w.node(op, [a, b], w.dims(a), { type: op === 'ADD' ? 11 : 21, fields: [['int8', fused[act] ?? 0]] });
   const write = {
     input: (s) => w.tensor(image(s)),
-    conv(s) {
-      const { channels, inside, kernel, stride, depthwise } = s;
-      const weight = depthwise ? channelsLast(s.weight, [1, channels, kernel, kernel]) : channelsLast(s.weight, [channels, inside, kernel, kernel]);
-      const filter = w.tensor(depthwise ? [1, kernel, kernel, channels] : [channels, kernel, kernel, inside], weight);
-      const fields = [['int8', VALID], ['int32', stride], ['int32', stride], ...(depthwise ? [['int32', 1]] : []), ['int8', activation(s.act)], ['int32', 1], ['int32', 1]];
-      return w.node(depthwise ? 'DEPTHWISE_CONV_2D' : 'CONV_2D', [padded(values[s.x], s.pad), filter, w.tensor([channels], s.bias)], image(s), { type: depthwise ? 2 : 1, fields });
-    },
+    conv: (s) => w.conv(values[s.x], { ...s, kernel: [s.kernel, s.kernel] }),
     add: (s) => pair('ADD', values[s.x], values[s.b], s.act),
     mul: (s) => pair('MUL', values[s.x], values[s.b]),
-    // Behind a Relu, so that zeros around do no harm.
-    maxPool: (s) => w.node('MAX_POOL_2D', [padded(values[s.x], 1)], image(s), { type: 5, fields: [['int8', VALID], ['int32', 2], ['int32', 2], ['int32', 3], ['int32', 3], ['int8', 0]] }),
+    // SAME would put the pixels around an even size on two sides only. Behind a Relu it does no harm that they are zeros.
+    maxPool(s) {
+      const [n, h, wide, c] = w.dims(values[s.x]);
+      const wider = w.node('PAD', [values[s.x], w.tensor([4, 2], Int32Array.of(0, 0, 1, 1, 1, 1, 0, 0))], [n, h + 2, wide + 2, c], { type: 22, fields: [] });
+      return w.node('MAX_POOL_2D', [wider], image(s), { type: 5, fields: [['int8', VALID], ['int32', 2], ['int32', 2], ['int32', 3], ['int32', 3], ['int8', 0]] });
+    },
     mean: (s) => w.node('MEAN', [values[s.x], w.tensor([2], Int32Array.of(1, 2))], image(s), { type: 27, fields: [['int8', 1]] }),
-    dense: (s) => w.node('FULLY_CONNECTED', [values[s.x], w.tensor([s.channels, s.inside], s.weight), w.tensor([s.channels], s.bias)], [1, s.channels], { type: 8, fields: [['int8', activation(s.act)]] }),
+    dense: (s) => w.dense(values[s.x], s.weight, s.channels, s),
   };
   for (const s of steps) {
     let y = write[s.op](s);
@@ -115,5 +132,24 @@ export function toTFLite(steps) {
     if (s.act === 'hardSigmoid') y = pair('MUL', pair('ADD', y, w.tensor([1], Float32Array.of(3)), 'relu6'), w.tensor([1], Float32Array.of(1 / 6)));
     values.push(y);
   }
-  return w.file(values[0], values.at(-1));
+  return w.file(values[0], [values.at(-1)]);
+}
+
+/** So many nodes of a layer: the last result, or those of all that read the same x. @returns {Uint8Array} */
+export function chainToTFLite(layer, length) {
+  const w = new Writer();
+  const chain = chainOf(layer, length);
+  const { x: dims } = dimsOf(chain[0]);
+  const x = w.tensor(dims.length === 4 ? [dims[0], dims[2], dims[3], dims[1]] : dims);
+  const results = [];
+  let value = x;
+  for (const [i, node] of chain.entries()) {
+    const p = parametersOf(node, i);
+    const from = layer.aside ? x : value;
+    // [k, n] of a product to [n, k].
+    if (node.op === 'MatMul') value = w.dense(from, channelsLast(p.weight, [1, node.k, node.n]), node.n);
+    else value = w.conv(from, { ...p, ...node, depthwise: node.groups > 1 });
+    results.push(value);
+  }
+  return w.file(x, layer.aside ? results : [value]);
 }

@@ -38,16 +38,16 @@ test('how a group stands against its peers: geometric means and the worst', () =
   assert.doesNotMatch(text, /^\| [abc] /m, 'the README has no row for each of them');
   assert.match(text, /\| layers of small networks \| \*\*2\.0×\*\* \(2\), at least 1\.0× \(b\) \| \*\*3\.0×\*\* \(1\), at least 3\.0× \(c\) \| – \|/);
   const all = details({ cases, machine: {}, versions: {}, date: '2030-01-02' });
-  assert.match(all, /\| a \| 1\.00 ms \| – \| 2\.00 ms \| – \| 4\.00× \| 2\.00× \| – \| – \|/);
-  assert.match(all, /\| c \| 1\.00 ms \| – \| – \| – \| – \| – \| 3\.00× \| – \|/);
+  assert.match(all, /\| a \| 1\.00 ms \| – \| 2\.00 ms \| – \| 4\.00× \| 2\.00× \| – \| – \| – \| – \|/);
+  assert.match(all, /\| c \| 1\.00 ms \| – \| – \| – \| – \| – \| 3\.00× \| – \| – \| – \|/);
   const noisy = { ...alone, contenders: [{ name: 'normwasm', medianMs: -1, rounds: 2 }, alone.contenders[1]] };
   assert.deepEqual(standings([noisy]), [], 'a difference that got lost is no ratio');
 });
 
 test('the layers are measured in Chromium, filtered by name', { timeout: 240_000 }, async () => {
   const bench = join(import.meta.dirname, '../run.mjs');
-  const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'layers', '--filter', 'batchnorm 512@7', '--rounds', '2', '--sample', '1', '--no-write']);
-  for (const who of ['normwasm', 'normwasm simd', 'onnxruntime-web', 'tfjs-wasm']) assert.match(stdout, new RegExp(`^ {2}${who} +-?[\\d.]+ µs`, 'm'));
-  assert.match(stdout, /BatchNorm 512@7²/);
-  assert.doesNotMatch(stdout, /conv/);
+  const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'layers', '--filter', '2 576@14', '--rounds', '2', '--sample', '1', '--no-write']);
+  for (const who of ['normwasm', 'normwasm simd', 'onnxruntime-web', 'tfjs-wasm', ...(stdout.includes('LiteRT.js is left out') ? [] : ['litert'])]) assert.match(stdout, new RegExp(`^ {2}${who} +-?[\\d.]+ µs`, 'm'));
+  assert.match(stdout, /depthwise 3×3 \/2 576@14²/);
+  assert.doesNotMatch(stdout, /conv|BatchNorm/);
 });
