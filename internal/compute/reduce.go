@@ -172,3 +172,24 @@ func ArgMin(x []float32, n, step int, last bool) int {
 	}
 	return best
 }
+
+// ArgExtreme is ArgMax, or with low ArgMin, of all elements of x, which has some.
+func ArgExtreme(x []float32, low, last bool) int {
+	n := len(x)
+	if last || n < 16 {
+		if low {
+			return ArgMin(x, n, 1, last)
+		}
+		return ArgMax(x, n, 1, last)
+	}
+	var v [1]float32
+	if low {
+		kernel.RowMin(&v[0], &x[0], 1, n)
+	} else {
+		kernel.RowMax(&v[0], &x[0], 1, n)
+	}
+	if v[0] != v[0] { // nothing but a NaN is beyond an infinity
+		return kernel.FindBeyond(&x[0], n, float32(math.Inf(1)), kernel.FindAbove)
+	}
+	return kernel.FindBeyond(&x[0], n, v[0], kernel.FindEqual)
+}

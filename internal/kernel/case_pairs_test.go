@@ -209,4 +209,75 @@ var pairCases = []kernelCase{
 		CopyGrid(&k[0], &a[0], rows, cols, cols*size, size, sr*size, sc*size, size)
 		copyGridScalar(&t[0], &a[0], rows, cols, cols*size, size, sr*size, sc*size, size)
 	}, pairTimes(4, func(y, a, _ *uint8, n int) { CopyGrid(y, a, n/128, 128, 512, 4, 4, n/32, 4) })},
+	{"Convert", func(c *call) {
+		n, how := c.size(530), c.r.IntN(ConvertSingle+1)
+		k := [][3]int{{0, 4, 2}, {2, 4, 0}, {2, 8, 3}, {3, 4, 2}, {4, 4, 2}, {4, 4, 2}, {2, 1, 4}, {0, 8, 1}, {1, 4, 0}}[how]
+		a, x := c.drawn(n, k[0])
+		done := n
+		kernel, twin := c.put(n, k[1], func(twin []byte, i int) bool {
+			want := x(i)
+			switch {
+			case i >= done:
+				return true
+			case how == ConvertTrunc && want != want:
+				want = 0
+			case how == ConvertTrunc:
+				want = math.Trunc(want)
+			case how == ConvertShort:
+				want = float64(int32(int64(want)))
+			case how == ConvertInt8:
+				want = float64(int8(want))
+			case how == ConvertByte:
+				want = float64(uint8(int64(want)))
+			case how == ConvertFloat || how == ConvertSingle:
+				want = float64(float32(want))
+			}
+			v := valueOf(twin[i*k[1]:], k[2])
+			return v == want || v != v && want != want
+		})
+		done = convertScalar(&twin[0], &a[0], n, how)
+		c.same(Convert(&kernel[0], &a[0], n, how), done)
+	}, pairTimes(4, func(y, a, _ *uint8, n int) { Convert(y, a, n, ConvertTrunc) })},
+	{"ArgRows", func(c *call) {
+		n, low := c.size(130), c.r.IntN(2)
+		x, best := c.either(n), c.out(n)
+		if n > 0 && c.r.IntN(2) == 0 {
+			best.k.S[n/2], best.t.S[n/2] = float32(math.NaN()), float32(math.NaN())
+		}
+		before := append([]float32(nil), best.t.S...)
+		k, t := c.put(n, 4, func(twin []byte, i int) bool {
+			better := x[i] > before[i] || x[i] != x[i] && before[i] == before[i]
+			if low != 0 {
+				better = x[i] < before[i] || x[i] != x[i] && before[i] == before[i]
+			}
+			return better == (valueOf(twin[4*i:], 2) == 77)
+		})
+		ArgRows(best.kernel(), elements4(k), Ptr(x), n, 77, low)
+		argRowsScalar(best.twin(), elements4(t), Ptr(x), n, 77, low)
+	}, elementTimes(func(y, x *float32) { ArgRows(y, elements4(bytesAt(slice(y, 1))), x, elementCount, 1, 0) })},
+	{"FindBeyond", func(c *call) {
+		n, how := c.size(530), c.r.IntN(3)
+		x := c.either(n)
+		limit := float32(4)
+		if how == FindBelow {
+			limit = -4
+		}
+		if how == FindEqual && n > 0 {
+			limit = x[c.r.IntN(n)]
+		}
+		c.same(FindBeyond(Ptr(x), n, limit, how), findBeyondScalar(Ptr(x), n, limit, how))
+		o := c.out64(1)
+		*o.kernel() = float64(FindBeyond(Ptr(x), n, limit, how))
+		*o.twin() = float64(findBeyondScalar(Ptr(x), n, limit, how))
+		o.want = func(int) (float64, float64) {
+			for i, v := range x {
+				if how == FindAbove && v > limit || how == FindBelow && v < limit || how == FindEqual && v == limit {
+					return float64(i), 0
+				}
+			}
+			return float64(n), 0
+		}
+	}, elementTimes(func(_, x *float32) { FindBeyond(x, elementCount, 1e9, FindAbove) })},
 }
+
+func elements4(b []byte) *int32 { return &elements[int32](&b[0], 1)[0] }

@@ -394,6 +394,21 @@ func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int) {
 	copyGridScalar(dst, src, rows, cols, dr, dc, sr, sc, size)
 }
 
+// Convert converts elements from a type to another; its twin has the loop.
+func Convert(dst, src *uint8, n, how int) (done int) {
+	return convertScalar(dst, src, n, how)
+}
+
+// ArgRows notes the best of columns; its twin has the loop.
+func ArgRows(best *float32, index *int32, src *float32, n, row, low int) {
+	argRowsScalar(best, index, src, n, row, low)
+}
+
+// FindBeyond is the first element beyond a limit; its twin has the loop.
+func FindBeyond(src *float32, n int, limit float32, how int) (at int) {
+	return findBeyondScalar(src, n, limit, how)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

@@ -394,6 +394,21 @@ func Choose(dst, condition, left, right *uint8, n, size int)
 //go:noescape
 func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int)
 
+// Convert converts elements from a type to another; its twin has the loop.
+//
+//go:noescape
+func Convert(dst, src *uint8, n, how int) (done int)
+
+// ArgRows notes the best of columns; its twin has the loop.
+//
+//go:noescape
+func ArgRows(best *float32, index *int32, src *float32, n, row, low int)
+
+// FindBeyond is the first element beyond a limit; its twin has the loop.
+//
+//go:noescape
+func FindBeyond(src *float32, n int, limit float32, how int) (at int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

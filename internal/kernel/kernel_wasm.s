@@ -51383,6 +51383,1315 @@ TEXT ·CopyGrid(SB), NOSPLIT, $0-72
 	End
 	RET
 
+// func Convert(dst, src *uint8, n, how int) (done int)
+TEXT ·Convert(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// src is R1
+	I64Load src+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// how is R3
+	I64Load how+24(FP)
+	Set R3
+	// done is R4
+	// v is V0
+	// limit is V1
+	// low is V2
+	// high is V3
+	Get R2
+	Set R4
+	V128Const $5692549930321707008, $5692549930321707008
+	Set V1
+	Get R3
+	I64Const $0
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+				Get V0
+				F32x4Abs
+				Get V1
+				F32x4Ge
+				V128AnyTrue
+				If
+					Get SP
+					Get R4
+					Get R2
+					I64Sub
+					I64Store done+32(FP)
+					RET
+				End
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4TruncSatF32x4S
+				V128Store $0, $0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get V0
+				F32x4Abs
+				Get V1
+				F32x4Ge
+				V128AnyTrue
+				If
+					Get SP
+					Get R4
+					Get R2
+					I64Sub
+					I64Store done+32(FP)
+					RET
+				End
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4TruncSatF32x4S
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $1
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				F32x4ConvertI32x4S
+				V128Store $0, $0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				F32x4ConvertI32x4S
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $2
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+				Get R0
+				I32WrapI64
+				Get V0
+				I64x2ExtendLowI32x4S
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get V0
+				I64x2ExtendHighI32x4S
+				V128Store $0, $16
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				I64Store $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	V128Const $795458214199165184, $-9187201950435737472
+	Set V2
+	V128Const $-9187201950435737472, $795458214199165184
+	Set V3
+	Get R3
+	I64Const $3
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V2
+				I8x16Swizzle
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get V3
+				I8x16Swizzle
+				V128Or
+				V128Store $0, $0
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				I64Store32 $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $4
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load8x8U
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4ExtendLowI16x8U
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4ExtendHighI16x8U
+				V128Store $0, $16
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8U $0
+				I64Store32 $0, $0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $5
+	I64Eq
+	If
+		Get R2
+		I64Const $8
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				V128Load8x8S
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4ExtendLowI16x8S
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get V0
+				I32x4ExtendHighI16x8S
+				V128Store $0, $16
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-8
+				I64Add
+				Set R2
+				Get R2
+				I64Const $8
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load8S $0
+				I64Store32 $0, $0
+				Get R1
+				I64Const $1
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	V128Const $1095216660735, $1095216660735
+	Set V2
+	Get R3
+	I64Const $6
+	I64Eq
+	If
+		Get R2
+		I64Const $16
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V2
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get V2
+				V128And
+				I16x8NarrowI32x4S
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get V2
+				V128And
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get V2
+				V128And
+				I16x8NarrowI32x4S
+				I8x16NarrowI16x8U
+				V128Store $0, $0
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-16
+				I64Add
+				Set R2
+				Get R2
+				I64Const $16
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				I64Store8 $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $1
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $7
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64DivU
+				Unreachable
+				F64x2PromoteLowF32x4
+				V128Store $0, $0
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load64Zero
+				Unreachable
+				I64ShrU
+				Unreachable
+				F64x2PromoteLowF32x4
+				V128Store $0, $16
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R0
+				I64Const $32
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				F32Load $0
+				F64PromoteF32
+				F64Store $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $8
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $0
+				F32x4DemoteF64x2Zero
+				F64x2ExtractLane $0, $0
+				F64Store $0, $0
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				V128Load $16
+				F32x4DemoteF64x2Zero
+				F64x2ExtractLane $0, $0
+				F64Store $0, $8
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				F64Load $0
+				F32DemoteF64
+				F32Store $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get SP
+	Get R4
+	I64Store done+32(FP)
+	RET
+
+// func ArgRows(best *float32, index *int32, src *float32, n, row, low int)
+TEXT ·ArgRows(SB), NOSPLIT, $0-48
+	// best is R0
+	I64Load best+0(FP)
+	Set R0
+	// index is R1
+	I64Load index+8(FP)
+	Set R1
+	// src is R2
+	I64Load src+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// row is V0
+	// v is V1
+	// t is V2
+	// m is V3
+	I64Load row+32(FP)
+	I32WrapI64
+	I32x4Splat
+	Set V0
+	I64Load low+40(FP)
+	I64Eqz
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get V2
+				Get V2
+				F32x4Eq
+				Get V1
+				Get V2
+				F32x4Le
+				V128Andnot
+				Set V3
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V3
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				Get V0
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V3
+				V128Bitselect
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R0
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V2
+				Get V2
+				F32x4Eq
+				Get V1
+				Get V2
+				F32x4Le
+				V128Andnot
+				Set V3
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V3
+				V128Bitselect
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R1
+				I32WrapI64
+				Get V0
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V3
+				V128Bitselect
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	I64Load low+40(FP)
+	I64Eqz
+	I32Eqz
+	If
+		Get R3
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V1
+				Get R0
+				I32WrapI64
+				V128Load $0
+				Set V2
+				Get V2
+				Get V2
+				F32x4Eq
+				Get V1
+				Get V2
+				F32x4Ge
+				V128Andnot
+				Set V3
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V3
+				V128Bitselect
+				V128Store $0, $0
+				Get R1
+				I32WrapI64
+				Get V0
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get V3
+				V128Bitselect
+				V128Store $0, $0
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R1
+				I64Const $16
+				I64Add
+				Set R1
+				Get R2
+				I64Const $16
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-4
+				I64Add
+				Set R3
+				Get R3
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R0
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V2
+				Get V2
+				Get V2
+				F32x4Eq
+				Get V1
+				Get V2
+				F32x4Ge
+				V128Andnot
+				Set V3
+				Get R0
+				I32WrapI64
+				Get V1
+				Get V2
+				Get V3
+				V128Bitselect
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R1
+				I32WrapI64
+				Get V0
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V3
+				V128Bitselect
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
+// func FindBeyond(src *float32, n int, limit float32, how int) (at int)
+TEXT ·FindBeyond(SB), NOSPLIT, $0-40
+	// src is R0
+	I64Load src+0(FP)
+	Set R0
+	// n is R1
+	I64Load n+8(FP)
+	Set R1
+	// how is R2
+	I64Load how+24(FP)
+	Set R2
+	// limit is V0
+	F32Load limit+16(FP)
+	F32x4Splat
+	Set V0
+	Get R2
+	I64Const $0
+	I64Eq
+	If
+		Block
+			Get R1
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Le
+					V128Not
+					Get R0
+					I32WrapI64
+					V128Load $16
+					Get V0
+					F32x4Le
+					V128Not
+					V128Or
+					Get R0
+					I32WrapI64
+					V128Load $32
+					Get V0
+					F32x4Le
+					V128Not
+					Get R0
+					I32WrapI64
+					V128Load $48
+					Get V0
+					F32x4Le
+					V128Not
+					V128Or
+					V128Or
+					V128AnyTrue
+					BrIf $2
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R1
+					I64Const $-16
+					I64Add
+					Set R1
+					Get R1
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R1
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V0
+				F32x4Le
+				V128Not
+				V128AnyTrue
+				If
+					Get SP
+					I64Load n+8(FP)
+					Get R1
+					I64Sub
+					I64Store at+32(FP)
+					RET
+				End
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $-1
+				I64Add
+				Set R1
+				Get R1
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R2
+	I64Const $1
+	I64Eq
+	If
+		Block
+			Get R1
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Ge
+					V128Not
+					Get R0
+					I32WrapI64
+					V128Load $16
+					Get V0
+					F32x4Ge
+					V128Not
+					V128Or
+					Get R0
+					I32WrapI64
+					V128Load $32
+					Get V0
+					F32x4Ge
+					V128Not
+					Get R0
+					I32WrapI64
+					V128Load $48
+					Get V0
+					F32x4Ge
+					V128Not
+					V128Or
+					V128Or
+					V128AnyTrue
+					BrIf $2
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R1
+					I64Const $-16
+					I64Add
+					Set R1
+					Get R1
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R1
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V0
+				F32x4Ge
+				V128Not
+				V128AnyTrue
+				If
+					Get SP
+					I64Load n+8(FP)
+					Get R1
+					I64Sub
+					I64Store at+32(FP)
+					RET
+				End
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $-1
+				I64Add
+				Set R1
+				Get R1
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R2
+	I64Const $2
+	I64Eq
+	If
+		Block
+			Get R1
+			I64Const $16
+			I64GeS
+			If
+				Loop
+					Get R0
+					I32WrapI64
+					V128Load $0
+					Get V0
+					F32x4Eq
+					Get R0
+					I32WrapI64
+					V128Load $16
+					Get V0
+					F32x4Eq
+					V128Or
+					Get R0
+					I32WrapI64
+					V128Load $32
+					Get V0
+					F32x4Eq
+					Get R0
+					I32WrapI64
+					V128Load $48
+					Get V0
+					F32x4Eq
+					V128Or
+					V128Or
+					V128AnyTrue
+					BrIf $2
+					Get R0
+					I64Const $64
+					I64Add
+					Set R0
+					Get R1
+					I64Const $-16
+					I64Add
+					Set R1
+					Get R1
+					I64Const $16
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R1
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Get V0
+				F32x4Eq
+				V128AnyTrue
+				If
+					Get SP
+					I64Load n+8(FP)
+					Get R1
+					I64Sub
+					I64Store at+32(FP)
+					RET
+				End
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R1
+				I64Const $-1
+				I64Add
+				Set R1
+				Get R1
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get SP
+	I64Load n+8(FP)
+	I64Store at+32(FP)
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	// const is V0

@@ -217,3 +217,119 @@ func copyAll[T any](dst, src *uint8, rows, cols, dr, dc, sr, sc int) {
 		dst, src = (*uint8)(unsafe.Add(unsafe.Pointer(dst), dr)), (*uint8)(unsafe.Add(unsafe.Pointer(src), sr))
 	}
 }
+
+// What Convert converts: from a type to another.
+const (
+	ConvertTrunc  = iota // float32 to int32, cut off; NaN is 0
+	ConvertFloat         // int32 to float32
+	ConvertLong          // int32 to int64
+	ConvertShort         // int64 to int32, the lower bits
+	ConvertUint8         // uint8 to int32
+	ConvertInt8          // int8 to int32
+	ConvertByte          // int32 to 8 bits, the lower ones
+	ConvertDouble        // float32 to float64
+	ConvertSingle        // float64 to float32
+)
+
+// Convert converts n elements and returns how many it has done: all, but that ConvertTrunc
+// stops before four numbers, or at the end one, of which one is as large as 2³¹.
+//
+//	dst[i] = the type's src[i]
+func convertScalar(dst, src *uint8, n, how int) (done int) {
+	switch how {
+	case ConvertTrunc:
+		y, x := elements[int32](dst, n), elements[float32](src, n)
+		for i := 0; i < n; {
+			group := 4
+			if n-i < 4 {
+				group = 1
+			}
+			for _, v := range x[i : i+group] {
+				if AbsOf(v) >= 1<<31 {
+					return i
+				}
+			}
+			for range group {
+				if y[i] = 0; x[i] == x[i] {
+					y[i] = int32(x[i])
+				}
+				i++
+			}
+		}
+	case ConvertFloat:
+		convertAll[float32, int32](dst, src, n)
+	case ConvertLong:
+		convertAll[int64, int32](dst, src, n)
+	case ConvertShort:
+		convertAll[int32, int64](dst, src, n)
+	case ConvertUint8:
+		convertAll[int32, uint8](dst, src, n)
+	case ConvertInt8:
+		convertAll[int32, int8](dst, src, n)
+	case ConvertByte:
+		convertAll[uint8, int32](dst, src, n)
+	case ConvertDouble:
+		convertAll[float64, float32](dst, src, n)
+	default:
+		convertAll[float32, float64](dst, src, n)
+	}
+	return n
+}
+
+type anyNumber interface {
+	int8 | uint8 | int32 | int64 | float32 | float64
+}
+
+func convertAll[D, S anyNumber](dst, src *uint8, n int) {
+	y := elements[D](dst, n)
+	for i, v := range elements[S](src, n) {
+		y[i] = D(v)
+	}
+}
+
+// ArgRows notes which of n columns of a row are better than the best so far: larger, or with
+// low smaller, or the first NaN.
+//
+//	if best[i] is a number && !(src[i] <= best[i]) { best[i] = src[i]; index[i] = row }  // low: >=
+func argRowsScalar(best *float32, index *int32, src *float32, n, row, low int) {
+	b, at := slice(best, n), slice(index, n)
+	for i, v := range slice(src, n) {
+		t := b[i]
+		beaten := v <= t
+		if low != 0 {
+			beaten = v >= t
+		}
+		if t == t && !beaten {
+			b[i], at[i] = v, int32(row)
+		}
+	}
+}
+
+// What FindBeyond looks for.
+const (
+	FindAbove = iota
+	FindBelow
+	FindEqual
+)
+
+// FindBeyond is the first i of n for which !(src[i] <= limit), or !(src[i] >= limit),
+// or is equal to it; n for none.
+func findBeyondScalar(src *float32, n int, limit float32, how int) (at int) {
+	for i, v := range slice(src, n) {
+		switch how {
+		case FindAbove:
+			if !(v <= limit) {
+				return i
+			}
+		case FindBelow:
+			if !(v >= limit) {
+				return i
+			}
+		default:
+			if v == limit {
+				return i
+			}
+		}
+	}
+	return n
+}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -87,7 +88,13 @@ func castTo(c *Call, to ir.DType) error {
 		return view(c, in.Dims)
 	}
 	c.Out(0, to, in.Dims...)
+	first, second := conversion(from, to)
 	switch {
+	case first != noConversion:
+		s := Into[convert](c)
+		s.first, s.second = first, second
+		s.load, s.store, s.from, s.to, s.n = loadFloats(from), storeFloats(to), from, to, in.Len()
+		c.Scratch((8 + 4) * castBlock)
 	case to == ir.Float32 && from == ir.Int64:
 		c.Step = intsToFloats{} // by way of float64 it would round twice
 	case to == ir.Float32 && halfTypes.Has(from):
@@ -113,7 +120,110 @@ func castTo(c *Call, to ir.DType) error {
 }
 
 // castBlock is how many elements are converted at a time: whole bytes of any type.
-const castBlock = 64
+const castBlock = blockLen
+
+const (
+	noConversion = -1
+	toTruth      = 100 // 1 for what is not 0
+)
+
+// conversion gives one or two kernel.Converts that convert between two types, or toTruth and
+// how zeros are found.
+func conversion(from, to ir.DType) (first, second int) {
+	words, bytes := to == ir.Int32 || to == ir.Uint32, to == ir.Int8 || to == ir.Uint8
+	longs := to == ir.Int64 || to == ir.Uint64
+	first, second = noConversion, noConversion
+	switch from {
+	case ir.Float32:
+		switch first = kernel.ConvertTrunc; {
+		case longs:
+			second = kernel.ConvertLong
+		case bytes:
+			second = kernel.ConvertByte
+		case to == ir.Float64:
+			first = kernel.ConvertDouble
+		case to == ir.Bool:
+			return toTruth, kernel.CompareFloat32
+		case !words:
+			first = noConversion
+		}
+	case ir.Float64:
+		if to == ir.Float32 {
+			first = kernel.ConvertSingle
+		}
+	case ir.Int32, ir.Uint8, ir.Int8, ir.Bool:
+		var next int
+		switch {
+		case to == ir.Bool && from == ir.Int32:
+			return toTruth, kernel.CompareInt32
+		case to == ir.Bool:
+			return toTruth, kernel.CompareXor
+		case words:
+			next = noConversion
+		case longs:
+			next = kernel.ConvertLong
+		case to == ir.Float32:
+			next = kernel.ConvertFloat
+		case bytes && from == ir.Int32:
+			next = kernel.ConvertByte
+		default:
+			return noConversion, noConversion
+		}
+		switch from {
+		case ir.Int32:
+			return next, noConversion
+		case ir.Int8:
+			return kernel.ConvertInt8, next
+		}
+		return kernel.ConvertUint8, next
+	case ir.Int64:
+		switch {
+		case to == ir.Bool:
+			return toTruth, kernel.CompareInt64
+		case words:
+			first = kernel.ConvertShort
+		case bytes:
+			first, second = kernel.ConvertShort, kernel.ConvertByte
+		}
+	}
+	return first, second
+}
+
+// convert converts by kernels; blocks with numbers that they leave, as cast does.
+type convert struct {
+	cast[float64]
+	first, second int
+}
+
+func (s *convert) Run(a *Args) {
+	dst, src := a.Out[0].Data, a.In[0].Data
+	middle := a.Scratch[8*castBlock:][:4*castBlock]
+	for left := s.n; left > 0; left -= castBlock {
+		n := min(castBlock, left)
+		x, y := src[:s.from.Bytes(n)], dst[:s.to.Bytes(n)]
+		src, dst = src[len(x):], dst[len(y):]
+		switch {
+		case s.first == toTruth:
+			kernel.ComparePairs(&y[0], &x[0], &blockOfZeros[0], n, s.second)
+			if s.second != kernel.CompareXor {
+				kernel.ComparePairs(&y[0], &y[0], &blockOfZeros[0], n, kernel.CompareSame)
+			}
+			continue
+		case s.second == noConversion:
+			if kernel.Convert(&y[0], &x[0], n, s.first) == n {
+				continue
+			}
+		default:
+			if kernel.Convert(&middle[0], &x[0], n, s.first) == n {
+				kernel.Convert(&y[0], &middle[0], n, s.second)
+				continue
+			}
+		}
+		part := slab.View[float64](a.Scratch[:8*n])
+		s.load(part, x)
+		s.store(y, part)
+	}
+}
 
 // cast converts by way of int64 or float64, block by block in scratch memory.
 type cast[T wideElem] struct {

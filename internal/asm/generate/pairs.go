@@ -8,6 +8,9 @@ func pairs(file *asm.File) {
 	combinePairs(file)
 	choose(file)
 	copyGrid(file)
+	convert(file)
+	argRows(file)
+	findBeyond(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.
@@ -224,5 +227,141 @@ func copyGrid(file *asm.File) {
 					})
 				})
 			}
+		})
+}
+
+func convert(file *asm.File) {
+	file.Func("func Convert(dst, src *uint8, n, how int) (done int)",
+		"Convert converts elements from a type to another; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n, how, done := f.Ptr("dst"), f.Ptr("src"), f.Int("n"), f.Int("how"), f.NewInt("done")
+			v, limit, low, high := f.NewV("v"), f.NewV("limit"), f.NewV("low"), f.NewV("high")
+			done.Set(n)
+			kind := func(code, from, to, group int64, many func(), one func()) {
+				f.If(how.EqConst(code), func() {
+					f.Take(n, group, func() {
+						many()
+						x.Advance(group * from)
+						y.Advance(group * to)
+					})
+					f.Take(n, 1, func() {
+						one()
+						x.Advance(from)
+						y.Advance(to)
+					})
+				})
+			}
+			limit.Set(f.ConstV(1 << 31))
+			far := func() {
+				f.If(v.Abs().Ge(limit).AnyTrue(), func() { f.Return(done.Sub(n)) })
+			}
+			kind(0, 4, 4, 4, func() {
+				v.Set(x.V(0))
+				far()
+				y.StoreV(0, v.TruncI32())
+			}, func() {
+				v.Set(x.Splat(0))
+				far()
+				y.StoreF32(0, v.TruncI32().Lane(0))
+			})
+			kind(1, 4, 4, 4, func() { y.StoreV(0, x.V(0).ConvertI32()) }, func() { y.StoreF32(0, x.Splat(0).ConvertI32().Lane(0)) })
+			kind(2, 4, 8, 4, func() {
+				v.Set(x.V(0))
+				y.StoreV(0, v.ExtendLowI32())
+				y.StoreV(16, v.ExtendHighI32())
+			}, func() { y.StoreInt(0, x.Int32(0)) })
+			const none = 0x80808080
+			low.Set(f.ConstLanes(0x03020100, 0x0b0a0908, none, none))
+			high.Set(f.ConstLanes(none, none, 0x03020100, 0x0b0a0908))
+			kind(3, 8, 4, 4, func() { y.StoreV(0, x.V(0).Swizzle(low).Or(x.V(16).Swizzle(high))) }, func() { y.StoreInt32(0, x.Int32(0)) })
+			kind(4, 1, 4, 8, func() {
+				v.Set(x.ExtendU8(0))
+				y.StoreV(0, v.ExtendLowU16())
+				y.StoreV(16, v.ExtendHighU16())
+			}, func() { y.StoreInt32(0, x.Uint8(0)) })
+			kind(5, 1, 4, 8, func() {
+				v.Set(x.ExtendI8(0))
+				y.StoreV(0, v.ExtendLowI16())
+				y.StoreV(16, v.ExtendHighI16())
+			}, func() { y.StoreInt32(0, x.Int8(0)) })
+			low.Set(f.ConstBits(0xff))
+			at := func(i int64) asm.V { return x.V(16 * i).And(low) }
+			kind(6, 4, 1, 16, func() { y.StoreV(0, at(0).NarrowI32(at(1)).NarrowU16(at(2).NarrowI32(at(3)))) }, func() { y.StoreInt8(0, x.Int32(0)) })
+			kind(7, 4, 8, 4, func() {
+				y.StoreV(0, x.Half(0).PromoteLow())
+				y.StoreV(16, x.Half(8).PromoteLow())
+			}, func() { y.StoreF64(0, x.F32(0).F64()) })
+			kind(8, 8, 4, 4, func() {
+				y.StoreHalf(0, x.V(0).Demote())
+				y.StoreHalf(8, x.V(16).Demote())
+			}, func() { y.StoreF32(0, x.F64(0).F32()) })
+			f.Return(done)
+		})
+}
+
+func argRows(file *asm.File) {
+	file.Func("func ArgRows(best *float32, index *int32, src *float32, n, row, low int)",
+		"ArgRows notes the best of columns; its twin has the loop.",
+		func(f *asm.Func) {
+			b, at, x, n := f.Ptr("best"), f.Ptr("index"), f.Ptr("src"), f.Int("n")
+			row, v, t, m := f.NewV("row"), f.NewV("v"), f.NewV("t"), f.NewV("m")
+			row.Set(f.ArgInt("row").SplatI32())
+			for _, low := range []bool{false, true} {
+				beaten := asm.V.Le
+				if low {
+					beaten = asm.V.Ge
+				}
+				mask := func() { m.Set(t.Eq(t).AndNot(beaten(v, t))) }
+				chosen := f.ArgInt("low").Zero()
+				if low {
+					chosen = chosen.Not()
+				}
+				f.If(chosen, func() {
+					f.Sweep(asm.Sweep{
+						Left: n, Pointers: []asm.Ptr{b, at, x}, Unroll: 1,
+						Vector: func(int) {
+							v.Set(x.V(0))
+							t.Set(b.V(0))
+							mask()
+							b.StoreV(0, v.Select(m, t))
+							at.StoreV(0, row.Select(m, at.V(0)))
+						},
+						Scalar: func() {
+							v.Set(x.Splat(0))
+							t.Set(b.Splat(0))
+							mask()
+							b.StoreF32(0, v.Select(m, t).Lane(0))
+							at.StoreF32(0, row.Select(m, at.Splat(0)).Lane(0))
+						},
+					})
+				})
+			}
+		})
+}
+
+// findBeyond goes through sixteen elements at a time, and those of which one fits one by one.
+func findBeyond(file *asm.File) {
+	file.Func("func FindBeyond(src *float32, n int, limit float32, how int) (at int)",
+		"FindBeyond is the first element beyond a limit; its twin has the loop.",
+		func(f *asm.Func) {
+			x, n, how := f.Ptr("src"), f.Int("n"), f.Int("how")
+			limit := splatted(f, "limit")
+			for i, fits := range []func(v asm.V) asm.V{
+				func(v asm.V) asm.V { return v.Le(limit).Not() }, func(v asm.V) asm.V { return v.Ge(limit).Not() }, func(v asm.V) asm.V { return v.Eq(limit) },
+			} {
+				f.If(how.EqConst(int64(i)), func() {
+					f.Block(func(found asm.Exit) {
+						f.Take(n, 16, func() {
+							found.If(fits(x.V(0)).Or(fits(x.V(16))).Or(fits(x.V(32)).Or(fits(x.V(48)))).AnyTrue())
+							x.Advance(64)
+						})
+					})
+					f.Take(n, 1, func() {
+						f.If(fits(x.Splat(0)).AnyTrue(), func() { f.Return(f.ArgInt("n").Sub(n)) })
+						x.Advance(4)
+					})
+				})
+			}
+			f.Return(f.ArgInt("n"))
 		})
 }
