@@ -57,6 +57,16 @@ func (k Reduce) rows(y, x []float32, outer, n int) {
 		kernel.RowMin(kernel.Ptr(y), kernel.Ptr(x), outer, n)
 	case ReduceSumSquare:
 		kernel.SquareRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1)
+	case ReduceLogSum:
+		kernel.SumRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1)
+		Log(y, y)
+	case ReduceL2:
+		kernel.SquareRows(kernel.Ptr(y), kernel.Ptr(x), outer, n, 1)
+		roots(y, x, n, 1, n)
+	case ReduceLogSumExp:
+		for o := range outer {
+			y[o] = logSumExp(x[o*n:][:n])
+		}
 	default:
 		for o := range outer {
 			y[o] = k.strided(x[o*n:], n, 1)
@@ -72,13 +82,22 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 	}
 	op := kernel.AddRows
 	switch k {
+	case ReduceSumSquare, ReduceL2:
+		sumSquares(y, x, n, inner)
+		if k == ReduceL2 {
+			roots(y, x, 1, inner, n)
+		}
+		return
+	case ReduceLogSumExp:
+		logSumExps(y, x, n, inner)
+		return
 	case ReduceMax:
 		op = kernel.MaxRows
 	case ReduceMin:
 		op = kernel.MinRows
 	case ReduceProd:
 		op = kernel.MulRows
-	case ReduceSum, ReduceMean:
+	case ReduceSum, ReduceMean, ReduceLogSum:
 	default:
 		for i := range y {
 			y[i] = k.strided(x[i:], n, inner)
@@ -92,6 +111,88 @@ func (k Reduce) planes(y, x []float32, n, inner int) {
 	if k == ReduceMean {
 		count := [1]float32{float32(n)}
 		Div(y, y, 0, 1, count[:], 0, 0, 1, inner)
+	}
+	if k == ReduceLogSum {
+		Log(y, y)
+	}
+}
+
+// columnBlock is how many columns are reduced at a time.
+const columnBlock = 256
+
+// sumSquares sums the squares of n rows, in float32 in order.
+func sumSquares(y, x []float32, n, inner int) {
+	var part [columnBlock]float32
+	for i := 0; i < inner; i += columnBlock {
+		t := part[:min(columnBlock, inner-i)]
+		out := y[i:][:len(t)]
+		clear(out)
+		for j := range n {
+			v := &x[j*inner+i:][:len(t)][0]
+			kernel.MulRows(&t[0], v, 0, 1, v, 0, 1, 1, len(t))
+			kernel.AddRows(&out[0], &out[0], 0, 1, &t[0], 0, 1, 1, len(t))
+		}
+	}
+}
+
+// roots makes roots of sums of squares, of which the first elements lie apart in x. Sums that
+// float32 does not hold well are computed anew.
+func roots(y, x []float32, apart, step, n int) {
+	for i, v := range y {
+		if v < 1e30 && v > 1e-30 {
+			y[i] = float32(math.Sqrt(float64(v)))
+		} else {
+			y[i] = ReduceL2.strided(x[i*apart:], n, step)
+		}
+	}
+}
+
+// logSumExp takes a row block by block, whose sum is one of powers less the largest so far.
+func logSumExp(x []float32) float32 {
+	var part [columnBlock]float32
+	best, sum := [1]float32{float32(math.Inf(-1))}, 0.0
+	var one [1]float32
+	for len(x) > 0 {
+		n := min(len(x), len(part))
+		before := best[0]
+		kernel.ExpRows(&part[0], &best[0], &one[0], &x[0], 1, n)
+		if math.IsInf(float64(best[0]), 0) {
+			one[0] = 0
+		}
+		if before != best[0] && sum != 0 {
+			sum *= math.Exp(float64(before) - float64(best[0]))
+		}
+		sum += float64(one[0])
+		x = x[n:]
+	}
+	if math.IsInf(float64(best[0]), 0) {
+		return best[0]
+	}
+	return float32(float64(best[0]) + math.Log(sum))
+}
+
+// logSumExps is that of columns.
+func logSumExps(y, x []float32, n, inner int) {
+	var part, sums [columnBlock]float32
+	for i := 0; i < inner; i += columnBlock {
+		m := min(columnBlock, inner-i)
+		best, sum, t := y[i:][:m], sums[:m], part[:m]
+		copy(best, x[i:])
+		for j := 1; j < n; j++ {
+			kernel.MaxRows(&best[0], &best[0], 0, 1, &x[j*inner+i:][:m][0], 0, 1, 1, m)
+		}
+		clear(sum)
+		for j := range n {
+			kernel.SubRows(&t[0], &x[j*inner+i:][:m][0], 0, 1, &best[0], 0, 1, 1, m)
+			kernel.ExpN(&t[0], &t[0], m)
+			kernel.AddRows(&sum[0], &sum[0], 0, 1, &t[0], 0, 1, 1, m)
+		}
+		kernel.LogN(&sum[0], &sum[0], m)
+		for k, v := range sum {
+			if !math.IsInf(float64(best[k]), 0) { // else nothing can be added
+				best[k] += v
+			}
+		}
 	}
 }
 
@@ -192,4 +293,13 @@ func ArgExtreme(x []float32, low, last bool) int {
 		return kernel.FindBeyond(&x[0], n, float32(math.Inf(1)), kernel.FindAbove)
 	}
 	return kernel.FindBeyond(&x[0], n, v[0], kernel.FindEqual)
+}
+
+// CumSum computes y[i] = x[0] + … + x[i], summed in S.
+func CumSum[S, T int32 | int64 | float32 | float64](y, x []T) {
+	var sum S
+	for i, v := range x[:len(y)] {
+		sum += S(v)
+		y[i] = T(sum)
+	}
 }

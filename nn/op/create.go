@@ -3,6 +3,8 @@ package op
 import (
 	"math"
 
+	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 )
@@ -184,6 +186,13 @@ func planCumSum(c *Call) error {
 		return err
 	}
 	c.Out(0, c.In(0).Type, dims...)
+	if t := c.In(0).Type; (t == ir.Float32 || t == ir.Int32 || t == ir.Int64) && c.In(0).Len() > 0 &&
+		c.Int("exclusive") == 0 && c.Int("reverse") == 0 && c.Node.Op == "CumSum" {
+		s := Into[plainCumSum](c)
+		s.t, s.n, s.outer, s.inner = t, dims[axis], ir.Elements(dims[:axis]), ir.Elements(dims[axis+1:])
+		c.Scratch(16 * blockLen)
+		return nil
+	}
 	if floatTypes.Has(c.In(0).Type) {
 		Into[cumSum[float64]](c).set(c, axis)
 	} else {
@@ -234,6 +243,54 @@ func (s *cumSum[T]) Run(a *Args) {
 		}
 	}
 	s.w.done(a)
+}
+
+// plainCumSum is cumSum of the usual types, forwards.
+type plainCumSum struct {
+	t               ir.DType
+	outer, n, inner int
+}
+
+func (s *plainCumSum) Run(a *Args) {
+	x, y, size := a.In[0].Data, a.Out[0].Data, s.t.Size()
+	if s.inner == 1 {
+		for o := range s.outer {
+			from, to := o*s.n*size, (o+1)*s.n*size
+			switch s.t {
+			case ir.Float32:
+				compute.CumSum[float64](slab.View[float32](y[from:to]), slab.View[float32](x[from:to]))
+			case ir.Int32:
+				compute.CumSum[int32](slab.View[int32](y[from:to]), slab.View[int32](x[from:to]))
+			default:
+				compute.CumSum[int64](slab.View[int64](y[from:to]), slab.View[int64](x[from:to]))
+			}
+		}
+		return
+	}
+	how := kernel.CombineInt32 + kernel.CombineAdd
+	if size == 8 {
+		how = kernel.CombineInt64 + kernel.CombineAdd
+	}
+	total, wide := a.Scratch[:8*blockLen], a.Scratch[8*blockLen:]
+	row := s.inner * size
+	for o := range s.outer {
+		for i := 0; i < s.inner; i += blockLen {
+			m := min(blockLen, s.inner-i)
+			clear(total)
+			at := (o*s.n*s.inner + i) * size
+			for range s.n {
+				if s.t == ir.Float32 { // summed in float64
+					kernel.Convert(&wide[0], &x[at], m, kernel.ConvertDouble)
+					kernel.CombinePairs(&total[0], &total[0], &wide[0], m, kernel.CombineFloat64+kernel.CombineAdd)
+					kernel.Convert(&y[at], &total[0], m, kernel.ConvertSingle)
+				} else {
+					kernel.CombinePairs(&total[0], &total[0], &x[at], m, how)
+					copy(y[at:][:m*size], total)
+				}
+				at += row
+			}
+		}
+	}
 }
 
 func firstLen(n *ir.Node, _ func(i int) int) int { return constLen(n, 0) }

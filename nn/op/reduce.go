@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
 )
@@ -230,7 +231,22 @@ type wideReduction[T wideElem] struct {
 	at   int // bytes of scratch memory before what is gathered
 }
 
+// stepReduction uses the kernels for what they combine, and int32 and int64 as they are.
 func stepReduction[T wideElem](c *Call, kept []bool, kind compute.Reduce) {
+	if how := combined(kind); how >= 0 && (c.In(0).Type == ir.Int32 || c.In(0).Type == ir.Int64) && c.In(0).Len() > 0 {
+		s := Into[intReduction](c)
+		s.size = c.In(0).Type.Size()
+		if s.how = kernel.CombineInt32 + how; s.size == 8 {
+			s.how = kernel.CombineInt64 + how
+		}
+		s.set(c, c.In(0).Dims, kept, s.size, false)
+		s.at = 0
+		if s.gathers {
+			s.at = s.size * s.rows * s.n
+		}
+		c.Scratch(s.at + 8*s.n)
+		return
+	}
 	s := Into[wideReduction[T]](c)
 	s.kind = kind
 	s.grouping.set(c, c.In(0).Dims, kept, 8, true)
@@ -238,6 +254,60 @@ func stepReduction[T wideElem](c *Call, kept []bool, kind compute.Reduce) {
 	s.at = c.Bytes
 	if s.gathers {
 		c.Scratch(s.at + 8*s.rows*s.n)
+	}
+}
+
+// combined is what kernel.CombinePairs calls the function that a reduction repeats, −1 where
+// there is none.
+func combined(kind compute.Reduce) int {
+	switch kind {
+	case compute.ReduceSum:
+		return kernel.CombineAdd
+	case compute.ReduceProd:
+		return kernel.CombineMul
+	case compute.ReduceMax:
+		return kernel.CombineMax
+	case compute.ReduceMin:
+		return kernel.CombineMin
+	}
+	return -1
+}
+
+// intReduction reduces integers, which may be combined in any order.
+type intReduction struct {
+	grouping
+	size, how int
+	at        int // of scratch memory, after what is gathered: for half a row
+}
+
+func (s *intReduction) Run(a *Args) {
+	x, y, size := a.In[0].Data, a.Out[0].Data, s.size
+	if s.gathers {
+		s.gather.run(a.Scratch, x)
+		x = a.Scratch[:s.at]
+	}
+	if s.inner > 1 {
+		for r := range s.rows {
+			out, in := y[r*s.inner*size:][:s.inner*size], x[r*s.n*s.inner*size:][:s.n*s.inner*size]
+			copy(out, in)
+			for j := 1; j < s.n; j++ {
+				kernel.CombinePairs(&out[0], &out[0], &in[j*len(out)], s.inner, s.how)
+			}
+		}
+		return
+	}
+	t := a.Scratch[s.at:][:s.n*size]
+	for r := range s.rows {
+		in, n := x[r*s.n*size:][:s.n*size], s.n
+		for n > 1 { // halves onto each other; the middle one of an odd number waits
+			half := n / 2
+			kernel.CombinePairs(&t[0], &in[0], &in[(n-half)*size], half, s.how)
+			if n%2 != 0 {
+				copy(t[half*size:][:size], in[half*size:])
+			}
+			in, n = t, n-half
+		}
+		copy(y[r*size:][:size], in)
 	}
 }
 
