@@ -201,6 +201,53 @@ func NormalOf(x float32) float32 {
 }
 
 const (
+	gelu1  = 0.1994748601
+	gelu2  = 0.0994196073
+	gelu3  = 0.02655945816
+	gelu4  = 0.00465687589
+	gelu5  = 0.002661388434
+	gelu6  = -0.001015571436
+	gelu7  = 0.0008967556049
+	gelu8  = -0.0003570188201
+	gelu9  = 0.00010009365
+	gelu10 = -1.517693968e-05
+	gelu11 = 1.131009964e-06
+)
+
+// GeluOf is x·Φ(x) with Φ the cumulative normal distribution, without an exponential:
+//
+//	t = |x|
+//	g = gelu11; g = float32(g*t) + gelu10; … ; … gelu1; e = float32(g*t)
+//	twice: e = float32(e * (e + 2))                      // 1 + e becomes its square
+//	r = 0.5 / (e + 1)
+//	GeluOf(x) = x * (x < 0 ? r : 1 - r)
+//
+// 1 + g·t is fitted to (2Φ(−t))^(−1/4) so that the largest error of x·Φ(x), in units of
+// its last place or that of 1/8, is least: 3.5 units with what rounding adds.
+func GeluOf(x float32) float32 {
+	t := AbsOf(x)
+	g := float32(gelu11)
+	g = float32(g*t) + gelu10
+	g = float32(g*t) + gelu9
+	g = float32(g*t) + gelu8
+	g = float32(g*t) + gelu7
+	g = float32(g*t) + gelu6
+	g = float32(g*t) + gelu5
+	g = float32(g*t) + gelu4
+	g = float32(g*t) + gelu3
+	g = float32(g*t) + gelu2
+	g = float32(g*t) + gelu1
+	e := float32(g * t)
+	e = float32(e * (e + 2))
+	e = float32(e * (e + 2))
+	r := 0.5 / (e + 1)
+	if x < 0 {
+		return x * r
+	}
+	return x * (1 - r)
+}
+
+const (
 	geluLinear = 1.5957691216 // 2√(2/π)
 	geluCubic  = 0.0713548163 // 2√(2/π)·0.044715
 )

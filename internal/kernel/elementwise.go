@@ -224,11 +224,11 @@ func erfNScalar(y, x *float32, n int) {
 	}
 }
 
-// GeluN: y = x * NormalOf(x), NormalOf the cumulative normal distribution
+// GeluN: y = GeluOf(x)
 func geluNScalar(y, x *float32, n int) {
 	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = v * NormalOf(v)
+		ys[i] = GeluOf(v)
 	}
 }
 

@@ -434,7 +434,7 @@ func ErfN(y, x *float32, n int) {
 	erfNScalar(y, x, n)
 }
 
-// GeluN is y = x * NormalOf(x).
+// GeluN is y = GeluOf(x).
 func GeluN(y, x *float32, n int) {
 	geluNScalar(y, x, n)
 }

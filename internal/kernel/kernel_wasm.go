@@ -434,7 +434,7 @@ func TanhN(y, x *float32, n int)
 //go:noescape
 func ErfN(y, x *float32, n int)
 
-// GeluN is y = x * NormalOf(x).
+// GeluN is y = GeluOf(x).
 //
 //go:noescape
 func GeluN(y, x *float32, n int)

@@ -54565,35 +54565,38 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 
 // func GeluN(y, x *float32, n int)
 TEXT ·GeluN(SB), NOSPLIT, $0-24
-	// small is V0
-	// q is V1
-	// t is V2
-	// s is V3
+	// t is V0
+	// const is V1
+	V128Const $3861780833909591349, $3861780833909591349
+	Set V1
+	// const is V2
+	V128Const $-5224562085958082442, $-5224562085958082442
+	Set V2
+	// const is V3
+	V128Const $4094310131440937311, $4094310131440937311
+	Set V3
 	// const is V4
-	V128Const $4591606991553079867, $4591606991553079867
+	V128Const $-5063402496224186815, $-5063402496224186815
 	Set V4
 	// const is V5
-	V128Const $5422333952616562688, $5422333952616562688
+	V128Const $4209480542798419008, $4209480542798419008
 	Set V5
 	// const is V6
-	V128Const $4553561436796846080, $4553561436796846080
+	V128Const $-5006563607685292820, $-5006563607685292820
 	Set V6
 	// const is V7
-	V128Const $-5089489225643032445, $-5089489225643032445
+	V128Const $4575657222473777152, $4575657222473777152
 	Set V7
 	// const is V8
-	V128Const $4230719113132411038, $4230719113132411038
+	V128Const $4611686019501129728, $4611686019501129728
 	Set V8
 	// const is V9
-	V128Const $4325995313279600081, $4325995313279600081
+	V128Const $4539628425446424576, $4539628425446424576
 	Set V9
-	// const is V10
-	V128Const $4575657222473777152, $4575657222473777152
-	Set V10
-	// arg is V11
-	// r is V12
-	// g is V13
-	// n is V14
+	// arg is V10
+	// r is V11
+	// g is V12
+	// n is V13
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -54603,7 +54606,7 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 	// n is R2
 	I64Load n+16(FP)
 	Set R2
-	// in is V15
+	// in is V14
 	Get R2
 	I64Const $4
 	I64GeS
@@ -54612,235 +54615,103 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 			Get R1
 			I32WrapI64
 			V128Load $0
-			Set V15
-			Get V15
-			V128Const $4554552040939128051, $4554552040939128051
-			F32x4Mul
-			Set V3
-			Get V3
-			Get V3
-			F32x4Mul
-			Set V11
-			V128Const $4081716226469210952, $4081716226469210952
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-5020906358915848124, $-5020906358915848124
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4299258931402377528, $4299258931402377528
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4837994795637146275, $-4837994795637146275
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4460558730343683720, $4460558730343683720
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4701595696665422945, $-4701595696665422945
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4468544809715594708, $4468544809715594708
-			F32x4Add
-			Set V13
-			Get V3
-			Get V13
-			F32x4Mul
-			Get V3
-			F32x4Add
+			Set V14
+			Get V14
+			F32x4Abs
 			Set V0
-			V128Const $4539628425446424576, $4539628425446424576
+			Get V1
+			Set V12
+			Get V12
 			Get V0
 			F32x4Mul
-			V128Const $4539628425446424576, $4539628425446424576
-			F32x4Add
-			Set V0
-			Get V3
-			F32x4Abs
-			Set V2
-			Get V10
 			Get V2
-			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
 			F32x4Mul
-			Get V10
+			Get V3
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4264463202306124464, $4264463202306124464
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4294350148854126773, $4294350148854126773
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4384697586265199417, $4384697586265199417
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4452824739782302850, $4452824739782302850
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4489036747229643555, $4489036747229643555
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Set V12
+			Get V12
+			Get V12
+			Get V8
+			F32x4Add
+			F32x4Mul
+			Set V12
+			Get V12
+			Get V12
+			Get V8
+			F32x4Add
+			F32x4Mul
+			Set V12
+			Get V9
+			Get V12
+			Get V7
 			F32x4Add
 			F32x4Div
 			Set V11
-			V128Const $4449655019557378474, $4449655019557378474
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4726042607570273975, $-4726042607570273975
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4445081167148882373, $4445081167148882373
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4426124422745473206, $4426124422745473206
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4483537849059686891, $4483537849059686891
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4502593828682493243, $4502593828682493243
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4508226403414601735, $4508226403414601735
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4508224968895524537, $4508224968895524537
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			Set V1
-			Get V2
-			Get V2
-			F32x4Mul
-			F32x4Neg
-			V128Const $4805903753476702208, $4805903753476702208
-			F32x4Pmin
-			V128Const $-4408461081973751808, $-4408461081973751808
-			F32x4Pmax
-			Set V11
-			Get V11
-			Get V4
-			F32x4Mul
-			Get V5
-			F32x4Add
-			Set V12
-			Get V12
-			Get V5
-			F32x4Sub
-			Set V14
-			Get V11
-			Get V14
-			Get V6
-			F32x4Mul
-			F32x4Sub
-			Get V14
-			Get V7
-			F32x4Mul
-			F32x4Sub
-			Set V11
-			Get V12
-			Get V5
-			I32x4Sub
-			Set V14
-			Get V8
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			Get V9
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4407522708928768653, $4407522708928768653
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4479580169839487598, $4479580169839487598
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4539628425446424576, $4539628425446424576
-			F32x4Add
-			Set V13
-			Get V11
-			Get V11
-			F32x4Mul
-			Get V13
-			F32x4Mul
-			Get V11
-			F32x4Add
-			Get V10
-			F32x4Add
-			Set V13
-			Get V14
-			I32Const $1
-			I32x4ShrS
-			Set V12
-			Get V13
-			Get V12
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			Get V13
-			Get V14
-			Get V12
-			I32x4Sub
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			V128Const $4539628425446424576, $4539628425446424576
-			Get V1
-			Get V13
-			F32x4Mul
-			F32x4Mul
-			Set V1
 			Get R0
 			I32WrapI64
-			Get V15
-			Get V0
-			Get V1
-			Get V10
-			Get V1
+			Get V14
+			Get V11
+			Get V7
+			Get V11
 			F32x4Sub
-			Get V3
+			Get V14
 			V128Const $0, $0
-			F32x4Lt
-			V128Bitselect
-			Get V2
-			Get V10
 			F32x4Lt
 			V128Bitselect
 			F32x4Mul
@@ -54874,235 +54745,103 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 			Unreachable
 			I64DivU
 			Unreachable
-			Set V15
-			Get V15
-			V128Const $4554552040939128051, $4554552040939128051
-			F32x4Mul
-			Set V3
-			Get V3
-			Get V3
-			F32x4Mul
-			Set V11
-			V128Const $4081716226469210952, $4081716226469210952
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-5020906358915848124, $-5020906358915848124
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4299258931402377528, $4299258931402377528
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4837994795637146275, $-4837994795637146275
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4460558730343683720, $4460558730343683720
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4701595696665422945, $-4701595696665422945
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4468544809715594708, $4468544809715594708
-			F32x4Add
-			Set V13
-			Get V3
-			Get V13
-			F32x4Mul
-			Get V3
-			F32x4Add
+			Set V14
+			Get V14
+			F32x4Abs
 			Set V0
-			V128Const $4539628425446424576, $4539628425446424576
+			Get V1
+			Set V12
+			Get V12
 			Get V0
 			F32x4Mul
-			V128Const $4539628425446424576, $4539628425446424576
-			F32x4Add
-			Set V0
-			Get V3
-			F32x4Abs
-			Set V2
-			Get V10
 			Get V2
-			V128Const $4539628425446424576, $4539628425446424576
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
 			F32x4Mul
-			Get V10
+			Get V3
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V4
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V5
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Get V6
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4264463202306124464, $4264463202306124464
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4294350148854126773, $4294350148854126773
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4384697586265199417, $4384697586265199417
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4452824739782302850, $4452824739782302850
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			V128Const $4489036747229643555, $4489036747229643555
+			F32x4Add
+			Set V12
+			Get V12
+			Get V0
+			F32x4Mul
+			Set V12
+			Get V12
+			Get V12
+			Get V8
+			F32x4Add
+			F32x4Mul
+			Set V12
+			Get V12
+			Get V12
+			Get V8
+			F32x4Add
+			F32x4Mul
+			Set V12
+			Get V9
+			Get V12
+			Get V7
 			F32x4Add
 			F32x4Div
 			Set V11
-			V128Const $4449655019557378474, $4449655019557378474
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $-4726042607570273975, $-4726042607570273975
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4445081167148882373, $4445081167148882373
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4426124422745473206, $4426124422745473206
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4483537849059686891, $4483537849059686891
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4502593828682493243, $4502593828682493243
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4508226403414601735, $4508226403414601735
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4508224968895524537, $4508224968895524537
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			Set V1
-			Get V2
-			Get V2
-			F32x4Mul
-			F32x4Neg
-			V128Const $4805903753476702208, $4805903753476702208
-			F32x4Pmin
-			V128Const $-4408461081973751808, $-4408461081973751808
-			F32x4Pmax
-			Set V11
-			Get V11
-			Get V4
-			F32x4Mul
-			Get V5
-			F32x4Add
-			Set V12
-			Get V12
-			Get V5
-			F32x4Sub
-			Set V14
-			Get V11
-			Get V14
-			Get V6
-			F32x4Mul
-			F32x4Sub
-			Get V14
-			Get V7
-			F32x4Mul
-			F32x4Sub
-			Set V11
-			Get V12
-			Get V5
-			I32x4Sub
-			Set V14
-			Get V8
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			Get V9
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4407522708928768653, $4407522708928768653
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4479580169839487598, $4479580169839487598
-			F32x4Add
-			Set V13
-			Get V13
-			Get V11
-			F32x4Mul
-			V128Const $4539628425446424576, $4539628425446424576
-			F32x4Add
-			Set V13
-			Get V11
-			Get V11
-			F32x4Mul
-			Get V13
-			F32x4Mul
-			Get V11
-			F32x4Add
-			Get V10
-			F32x4Add
-			Set V13
-			Get V14
-			I32Const $1
-			I32x4ShrS
-			Set V12
-			Get V13
-			Get V12
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			Get V13
-			Get V14
-			Get V12
-			I32x4Sub
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			V128Const $4539628425446424576, $4539628425446424576
-			Get V1
-			Get V13
-			F32x4Mul
-			F32x4Mul
-			Set V1
 			Get R0
 			I32WrapI64
-			Get V15
-			Get V0
-			Get V1
-			Get V10
-			Get V1
+			Get V14
+			Get V11
+			Get V7
+			Get V11
 			F32x4Sub
-			Get V3
+			Get V14
 			V128Const $0, $0
-			F32x4Lt
-			V128Bitselect
-			Get V2
-			Get V10
 			F32x4Lt
 			V128Bitselect
 			F32x4Mul

@@ -37,6 +37,7 @@ var (
 	erfTerms   = []float32{7.87587506269e-5, -0.000801686428717, 0.00518908742343, -0.0268542120106, 0.112835947152, -0.376126266667, 0.128379165848}
 	erfcTerms  = []float32{0.0939210176083, -0.228245865758, 0.0859866510319, 0.0578009716881, 0.180396721157, 0.246510428486, 0.28210471533, 0.282094740414}
 	logTerms   = []float32{7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1}
+	geluTerms  = []float32{1.131009964e-06, -1.517693968e-05, 0.00010009365, -0.0003570188201, 0.0008967556049, -0.001015571436, 0.002661388434, 0.00465687589, 0.02655945816, 0.0994196073, 0.1994748601}
 	expTerms   = []float32{exp6, exp5, exp4, exp3, exp2}
 	expScalars = []float32{log2e, expMagic, ln2Hi, ln2Lo}
 )
@@ -176,17 +177,18 @@ func elementary(file *asm.File) {
 			return small.Select(t.Lt(k.c(1)), large)
 		}
 	})
-	add("GeluN", "x * NormalOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
-		small, q, t, s := f.NewV("small"), f.NewV("q"), f.NewV("t"), f.NewV("s")
-		k := newFunction(f, append(expConstants[:6:6], 1)...)
+	add("GeluN", "GeluOf(x)", func(f *asm.Func) func(x asm.V) asm.V {
+		t := f.NewV("t")
+		k := newFunction(f, append(geluTerms[:6:6], 1, 2, 0.5)...)
 		return func(x asm.V) asm.V {
-			s.Set(x.Mul(k.c(sqrtHalf)))
-			k.erfSmall(s, small)
-			small.Set(k.c(0.5).Mul(small).Add(k.c(0.5)))
-			t.Set(s.Abs())
-			q.Set(k.c(0.5).Mul(k.erfcLarge(t, q)))
-			large := q.Select(s.Lt(k.c(0)), k.c(1).Sub(q))
-			return x.Mul(small.Select(t.Lt(k.c(1)), large))
+			t.Set(x.Abs())
+			k.horner(t, geluTerms)
+			k.g.Set(k.g.Mul(t))
+			for range 2 {
+				k.g.Set(k.g.Mul(k.g.Add(k.c(2))))
+			}
+			k.r.Set(k.c(0.5).Div(k.g.Add(k.c(1))))
+			return x.Mul(k.r.Select(x.Lt(k.c(0)), k.c(1).Sub(k.r)))
 		}
 	})
 	add("GeluTanhN", "x * SigmoidOf(x * (x*x*geluCubic + geluLinear))", func(f *asm.Func) func(x asm.V) asm.V {
