@@ -334,9 +334,9 @@ func BatchNormApply(y, x, mean, scale, beta []float32, outer, channels, inner in
 		return err
 	}
 	w := about{op: batchOp, a: outer, b: channels, c: inner}
-	if err := w.check(arg{"x", x, size, ofPlanes}, arg{"y", y, size, ofPlanes}, arg{"mean", mean, channels, eachChannel},
-		arg{"scale", scale, channels, eachChannel}, arg{"beta", beta, channels, eachChannel}); err != nil {
-		return err
+	if len(x) != size || len(y) != size || len(mean) != channels || len(scale) != channels || len(beta) != channels {
+		return w.check(arg{"x", x, size, ofPlanes}, arg{"y", y, size, ofPlanes}, arg{"mean", mean, channels, eachChannel},
+			arg{"scale", scale, channels, eachChannel}, arg{"beta", beta, channels, eachChannel})
 	}
 	switch {
 	case activation < Linear || activation > ReLU6:

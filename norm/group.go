@@ -88,9 +88,9 @@ func (g *GroupNorm) Forward(y, mean, rstd, x, gamma, beta []float32) error {
 		return err
 	}
 	size, stats := g.grid.samples*g.grid.size, g.Stats()
-	if err := g.about().check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"mean", mean, stats, ofGroups | optional}, arg{"rstd", rstd, stats, ofGroups | optional},
-		arg{"gamma", gamma, g.channels, eachChannel | optional}, arg{"beta", beta, g.channels, eachChannel | optional}); err != nil {
-		return err
+	if len(x) != size || len(y) != size || !fits(mean, stats) || !fits(rstd, stats) || !fits(gamma, g.channels) || !fits(beta, g.channels) {
+		return g.about().check(arg{"x", x, size, ofShape}, arg{"y", y, size, ofShape}, arg{"mean", mean, stats, ofGroups | optional}, arg{"rstd", rstd, stats, ofGroups | optional},
+			arg{"gamma", gamma, g.channels, eachChannel | optional}, arg{"beta", beta, g.channels, eachChannel | optional})
 	}
 	grid := g.grid
 	if len(x) == 0 {

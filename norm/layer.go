@@ -40,10 +40,11 @@ func LayerNormRows(y, mean, rstd, x, residual, gamma, beta []float32, rows, cols
 	}
 	size := rows * cols
 	w := about{op: layerOp, a: rows, b: cols}
-	if err := w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"residual", residual, size, ofMatrix | optional},
-		arg{"gamma", gamma, cols, eachColumn | optional}, arg{"beta", beta, cols, eachColumn | optional},
-		arg{"mean", mean, rows, eachRow | optional}, arg{"rstd", rstd, rows, eachRow | optional}); err != nil {
-		return err
+	// A list of what each must be takes longer to write than a small row to normalize.
+	if len(x) != size || len(y) != size || !fits(residual, size) || !fits(gamma, cols) || !fits(beta, cols) || !fits(mean, rows) || !fits(rstd, rows) {
+		return w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"residual", residual, size, ofMatrix | optional},
+			arg{"gamma", gamma, cols, eachColumn | optional}, arg{"beta", beta, cols, eachColumn | optional},
+			arg{"mean", mean, rows, eachRow | optional}, arg{"rstd", rstd, rows, eachRow | optional})
 	}
 	c := rowCall{y: y, mean: mean, rstd: rstd, x: x, residual: residual, gamma: gamma, beta: beta, rows: rows, cols: cols, epsilon: epsilon}
 	c.run()

@@ -84,8 +84,8 @@ func RMSNormRows(y, rstd, x, gamma []float32, rows, cols int, epsilon float64) e
 	}
 	size := rows * cols
 	w := about{op: rmsOp, a: rows, b: cols}
-	if err := w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"gamma", gamma, cols, eachColumn | optional}, arg{"rstd", rstd, rows, eachRow | optional}); err != nil {
-		return err
+	if len(x) != size || len(y) != size || !fits(gamma, cols) || !fits(rstd, rows) {
+		return w.check(arg{"x", x, size, ofMatrix}, arg{"y", y, size, ofMatrix}, arg{"gamma", gamma, cols, eachColumn | optional}, arg{"rstd", rstd, rows, eachRow | optional})
 	}
 	c := rowCall{y: y, rstd: rstd, x: x, gamma: gamma, rows: rows, cols: cols, epsilon: epsilon, rms: true}
 	c.run()

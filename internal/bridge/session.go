@@ -53,6 +53,10 @@ type session struct {
 	files   [][]byte // where the weights are: the model's, and those that it refers to
 	beside  int      // bytes of weights that are elsewhere
 
+	// said is what the latest PrepareFrame that went through had on the frame, without handles; empty where it takes more than
+	// the same dimensions to make such a run again.
+	said []int32
+
 	// Of calls by the frame, kept so that they allocate nothing.
 	counts  []int // of inputs that may be no tensors, see graph.Session.PrepareLists
 	slots   []int // which input each tensor that is fed is of
@@ -290,7 +294,7 @@ func (b *Bridge) prepare(h Handle, counts []int, dims [][]int, fed [][]byte) ([]
 	if err != nil {
 		return nil, err
 	}
-	s.run = nil
+	s.run, s.said = nil, s.said[:0]
 	slab.Tidy()
 	run, err := s.engine.PrepareLists(counts, dims, fed)
 	if err != nil {
@@ -415,7 +419,10 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 	if err != nil {
 		return err
 	}
-	s.run = nil // whatever the frame says, what was prepared before is over
+	if b.again(s) {
+		return nil
+	}
+	s.run, s.said = nil, s.said[:0] // whatever the frame says, what was prepared before is over
 	dims, fed, sizes := s.dims[:0], s.fed[:0], s.sizes[:0]
 	defer func() { s.dims, s.sizes, s.fed = dims[:0], sizes[:0], fed[:0]; clear(fed) }()
 	at := 0
@@ -464,10 +471,12 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 			dims, fed, s.slots = append(dims, d), append(fed, bytes), append(s.slots, i)
 		}
 	}
-	texts := s.texts[:0]
+	texts, plain := s.texts[:0], counts == nil
 	for k := range fed {
 		texts = append(texts, fed[k])
-		if s.inputs[s.slots[k]].Type == ir.String {
+		in := &s.inputs[s.slots[k]]
+		plain = plain && !in.State && in.Type != ir.String
+		if in.Type == ir.String {
 			fed[k] = nil // the engine's strings are not in slabs
 		}
 	}
@@ -481,11 +490,55 @@ func (b *Bridge) PrepareFrame(h Handle) error {
 		s.run = nil
 		return err
 	}
+	if plain {
+		for _, d := range dims {
+			s.said = append(s.said, int32(len(d)))
+			for _, n := range d {
+				s.said = append(s.said, int32(n))
+			}
+		}
+	}
 	w := writer{frame: b.frame}
 	for _, t := range list {
 		w.place(t.Data)
 	}
 	return w.done()
+}
+
+// again is PrepareFrame for what it has got the last time, but for handles, if it is that.
+func (b *Bridge) again(s *session) bool {
+	if len(s.said) == 0 || s.run == nil {
+		return false
+	}
+	frame, said, fed := b.frame, s.said, s.fed[:0]
+	for len(said) > 0 {
+		n := int(said[0]) + 1
+		for i, v := range said[:n] {
+			if frame[i] != v {
+				return false
+			}
+		}
+		var bytes []byte
+		if h := Handle(frame[n]); h != 0 {
+			block, ok := b.handles.get(h).(*block)
+			if !ok || len(block.bytes) == 0 {
+				return false
+			}
+			bytes = block.bytes
+		}
+		frame, said, fed = frame[n+1:], said[n:], append(fed, bytes)
+	}
+	s.fed = fed[:0]
+	ok := s.run.Again(fed)
+	clear(fed)
+	if ok {
+		slab.Tidy()
+		for i := range fed {
+			data := s.run.In(i).Data
+			b.frame[2*i], b.frame[2*i+1] = int32(slab.Addr(data)), int32(len(data))
+		}
+	}
+	return ok
 }
 
 // ExecFrame is Exec by the frame: it leaves type, shape, address and bytes of each output,
@@ -501,26 +554,32 @@ func (b *Bridge) ExecFrame(h Handle) error {
 }
 
 // ResultsFrame leaves what ExecPart gave as ExecFrame does.
-func (b *Bridge) ResultsFrame(h Handle, list []*ir.Tensor) (err error) {
+func (b *Bridge) ResultsFrame(h Handle, list []*ir.Tensor) error {
 	s, err := b.session(h)
 	if err != nil {
 		return err
 	}
-	handles := s.handles[:0]
-	defer func() {
-		s.handles = handles[:0]
-		s.run.Forget()
-		for i := range handles {
-			if err != nil && handles[i] != 0 {
-				b.Free(handles[i])
+	s.handles = s.handles[:0]
+	if err = b.results(s, list); err != nil {
+		for _, id := range s.handles {
+			if id != 0 {
+				b.Free(id)
 			}
 		}
-	}()
-	w := writer{frame: b.frame}
-	k := 0
+	}
+	s.run.Forget()
+	return err
+}
+
+func (b *Bridge) results(s *session, list []*ir.Tensor) (err error) {
+	frame, at, k := b.frame, 0, 0
 	for i := range s.outputs {
 		if Lists && s.outputs[i].Form.List() {
-			w.int(s.run.Counts()[i])
+			if at == len(frame) {
+				return frameFull()
+			}
+			frame[at] = int32(s.run.Counts()[i])
+			at++
 		}
 		for range s.elements(i) {
 			t := list[k]
@@ -531,24 +590,28 @@ func (b *Bridge) ResultsFrame(h Handle, list []*ir.Tensor) (err error) {
 				if bytes, id, err = b.writeStrings(t.Strings); err != nil {
 					return err
 				}
-				handles = append(handles, id)
+				s.handles = append(s.handles, id)
 			} else if s.keeps {
 				if bytes, id, err = b.kept(s.run.Take(k), t.Data); err != nil {
 					return err
 				}
-				handles = append(handles, id)
+				s.handles = append(s.handles, id)
 			}
-			w.int(int(t.Type))
-			w.int(len(t.Dims))
-			for _, d := range t.Dims {
-				w.int(d)
+			n := len(t.Dims)
+			if len(frame)-at < n+5 {
+				return frameFull()
 			}
-			w.place(bytes)
-			w.int(int(id))
+			f := frame[at : at+n+5]
+			f[0], f[1] = int32(t.Type), int32(n)
+			for j, d := range t.Dims {
+				f[2+j] = int32(d)
+			}
+			f[n+2], f[n+3], f[n+4] = int32(slab.Addr(bytes)), int32(len(bytes)), int32(id)
+			at += n + 5
 			k++
 		}
 	}
-	return w.done()
+	return nil
 }
 
 // StateFrame leaves address and bytes of a copy of an output that stays, and its handle.

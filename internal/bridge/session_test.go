@@ -383,3 +383,91 @@ func echo() []byte {
 	g := join(field(2, []byte("g")), value(11, "x", uint64(ir.String)), value(12, "x", uint64(ir.String)))
 	return join(varint(1, 8), field(8, varint(2, 17)), field(7, g))
 }
+
+// A run like the one before is made ready in fewer steps, which must give what the others do.
+func TestSessionAgain(t *testing.T) {
+	b := New()
+	s, err := b.Open(load(t, b, model("Relu", 1)), -1, graph.Options{})
+	require.NoError(t, err)
+	tensor := func(values ...float32) Handle {
+		h, err := b.Alloc(4 * len(values))
+		require.NoError(t, err)
+		x, err := b.Floats(h, 0, len(values))
+		require.NoError(t, err)
+		copy(x, values)
+		return h
+	}
+	run := func(n int, h Handle) []float32 {
+		frame(b, []int{2, n, 2, int(h)})
+		require.NoError(t, b.PrepareFrame(s))
+		if h == 0 {
+			in := b.prepares(t, s).In(0)
+			assert.Equal(t, int32(slab.Addr(in.Data)), b.Frame()[0])
+			require.EqualValues(t, n*8, b.Frame()[1])
+			for i := range in.Float32s() {
+				in.Float32s()[i] = float32(i) - 0.5
+			}
+		}
+		list, err := b.Exec(s)
+		require.NoError(t, err)
+		y := append([]float32(nil), list[0].Float32s()...)
+		require.NoError(t, b.ResultsFrame(s, list))
+		assert.Equal(t, []int32{1, 2, int32(n), 2}, b.Frame()[:4])
+		return y
+	}
+	one, other, long := tensor(-1, 2), tensor(3, -4), tensor(1, -2, 3, -4)
+	for range 3 { // from wherever its input comes, in any order
+		assert.Equal(t, []float32{0, 0.5}, run(1, 0))
+		assert.Equal(t, []float32{0, 0.5}, run(1, 0))
+		assert.Equal(t, []float32{0, 2}, run(1, one))
+		assert.Equal(t, []float32{3, 0}, run(1, other))
+		assert.Equal(t, []float32{0, 0.5}, run(1, 0))
+		assert.Equal(t, []float32{1, 0, 3, 0}, run(2, long))
+		assert.Equal(t, []float32{0, 0.5, 1.5, 2.5}, run(2, 0))
+	}
+	assert.Equal(t, []float32{0, 2}, run(1, one))
+	for _, tt := range []struct {
+		why    string
+		ints   []int
+		status Status
+	}{
+		{"as many elements as another shape", []int{2, 1, 2, int(long)}, BadShape},
+		{"a session in place of a tensor", []int{2, 1, 2, int(s)}, Invalid},
+		{"no such dimensions", []int{2, 1, 3, int(one)}, BadShape},
+	} {
+		frame(b, tt.ints)
+		assert.Equal(t, tt.status, status(t, b, b.PrepareFrame(s)), tt.why)
+		assert.Equal(t, Invalid, status(t, b, b.ExecFrame(s)), "nothing is prepared after a failure")
+		assert.Equal(t, []float32{0, 2}, run(1, one), tt.why)
+	}
+	// What fed the latest run is let go of: another needs another Prepare.
+	assert.Equal(t, Disposed, status(t, b, b.ExecFrame(s)))
+	// Another plan meanwhile, from elsewhere.
+	_, err = b.Prepare(s, [][]int{{5, 2}})
+	require.NoError(t, err)
+	assert.Equal(t, []float32{3, 0}, run(1, other))
+	require.NoError(t, b.Free(one))
+	frame(b, []int{2, 1, 2, int(one)})
+	assert.Equal(t, Disposed, status(t, b, b.PrepareFrame(s)))
+	assert.Equal(t, []float32{3, 0}, run(1, other))
+	for _, h := range []Handle{0, other} {
+		assert.Zero(t, testing.AllocsPerRun(10, func() {
+			frame := b.Frame()
+			frame[0], frame[1], frame[2], frame[3] = 2, 1, 2, int32(h)
+			if b.PrepareFrame(s) != nil || b.ExecFrame(s) != nil {
+				t.Fail()
+			}
+		}))
+	}
+	require.NoError(t, b.Release(s))
+	frame(b, []int{2, 1, 2, int(other)})
+	assert.Equal(t, Disposed, status(t, b, b.PrepareFrame(s)))
+}
+
+// prepares is the run that a session has prepared.
+func (b *Bridge) prepares(t *testing.T, h Handle) *graph.Run {
+	t.Helper()
+	s, err := b.session(h)
+	require.NoError(t, err)
+	return s.run
+}

@@ -184,7 +184,7 @@ func (t *Tensor) Float32s() []float32 {
 	if t.Taken != nil {
 		panic("ir: the elements were laid out for kernels, and are gone")
 	}
-	return slab.View[float32](t.Data)
+	return slab.Floats(t.Data)
 }
 func (t *Tensor) Float64s() []float64 { return slab.View[float64](t.Data) }
 func (t *Tensor) Int32s() []int32     { return slab.View[int32](t.Data) }

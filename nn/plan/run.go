@@ -60,6 +60,29 @@ func (p *Plan) Bind(fed [][]byte) error {
 	return nil
 }
 
+// Refeed is Update and Bind in one for a run like the latest: inputs of the same dimensions, and no states. Where there is
+// more to be done, nothing is, and it says so.
+func (p *Plan) Refeed(fed [][]byte) bool {
+	if !p.ready || p.relisted || len(p.states) > 0 || len(fed) != len(p.places) || len(p.segments[0].arena) < p.segments[0].size {
+		return false
+	}
+	for i, pl := range p.places {
+		if pl.buf == nil || pl.list != nil {
+			return false
+		}
+		if n := len(fed[i]); n != pl.buf.size && n > 0 || n == 0 && len(pl.buf.data) < pl.buf.size {
+			return false
+		}
+	}
+	for i, pl := range p.places {
+		if len(fed[i]) > 0 {
+			pl.buf.data, pl.own.Data = fed[i], fed[i]
+		}
+	}
+	p.hungry = false
+	return true
+}
+
 // bindArena gives the first segment its memory, and the states theirs.
 func (p *Plan) bindArena() error {
 	if s := p.segments[0]; len(s.arena) < s.size {
@@ -96,8 +119,10 @@ func (p *Plan) Take(i int) []byte {
 // Forget gives back the results that nobody took, and forgets where they were.
 func (p *Plan) Forget() {
 	for i, b := range p.results {
-		slab.Give(b)
-		p.results[i] = nil
+		if b != nil {
+			slab.Give(b)
+			p.results[i] = nil
+		}
 	}
 	for _, s := range p.segments {
 		for _, r := range s.results {
@@ -184,8 +209,7 @@ func (p *Plan) Pausing(pause func() bool) { p.trips.pause = pause }
 // exec is Exec of a body too, whose trips count along with those of what is around it.
 func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 	p.Forget()
-	defer func() { p.done(err) }()
-	defer p.caught(&err)
+	defer p.ended(&err)
 	p.running = nil
 	for k := 0; ; k++ {
 		s := p.segments[k]
@@ -269,19 +293,18 @@ func Counted(list []Count, op string) []Count {
 	return append(list, Count{op, 1})
 }
 
-// caught turns a panic of the current step into the error of Exec.
-func (p *Plan) caught(err *error) {
+// ended comes at the end of exec. It turns a panic of the current step into its error.
+func (p *Plan) ended(err *error) {
 	if r := recover(); r != nil {
 		if e, ok := r.(*slab.NoMemoryError); ok { // of a later segment
 			*err = e
-			return
-		}
-		if p.running == nil {
+		} else if p.running == nil {
 			*err = ir.Load("graph: the run failed")
-			return
+		} else {
+			*err = stopped(p.running.node, r)
 		}
-		*err = stopped(p.running.node, r)
 	}
+	p.done(*err)
 }
 
 // stopped is the error of a step that panicked with r. A step that meets data which it
