@@ -12,9 +12,18 @@ import (
 // step of 0, [rows, cols] ∘ [rows, 1] steps of 1 and 0, a scalar 0 and 0. y may
 // be an operand that is contiguous as well.
 
+// byLanes says that rows are pixels in the blocked layout, and b the same for all.
+func byLanes(as, ac, bs, bc, cols int) bool {
+	return cols == Lanes && as == Lanes && ac == 1 && bs == 0 && bc == 1
+}
+
 // Add computes a + b.
 func Add(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
+		if byLanes(as, ac, bs, bc, cols) {
+			kernel.AddLanes(kernel.Ptr(y), kernel.Ptr(a), kernel.Ptr(b), rows)
+			return
+		}
 		kernel.AddRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }
@@ -29,6 +38,10 @@ func Sub(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 // Mul computes a · b.
 func Mul(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if reach(y, a, as, ac, b, bs, bc, rows, cols) {
+		if byLanes(as, ac, bs, bc, cols) {
+			kernel.MulLanes(kernel.Ptr(y), kernel.Ptr(a), kernel.Ptr(b), rows)
+			return
+		}
 		kernel.MulRows(kernel.Ptr(y), kernel.Ptr(a), as, ac, kernel.Ptr(b), bs, bc, rows, cols)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/nn/ir"
-	"github.com/normwasm/normwasm/norm"
 )
 
 // The optimizer's operators in the blocked layout, and those that lead into it and out of it.
@@ -12,29 +11,33 @@ import (
 // the model has them, so that messages speak of those, and declare blocked results.
 
 func init() {
-	x := In{Name: "X", Types: float32Only, Var: 'T'}
-	row := func(r *Row, plan func(c *Call) error, further ...In) Row {
-		b := Row{Name: r.Name, Domain: ir.Internal, Since: 1, In: []In{x}, Out: yOut, Attrs: r.Attrs, Fuses: r.Fuses, Plan: plan}
-		b.In = append(append(b.In, r.In[1:]...), further...)
-		return b
+	Register(blockedRows)
+	for i, plan := range []func(c *Call) error{planBlockedConv, planBlockedMax, planBlockedAverage, planBlockedGlobalAverage, planBlockedGlobalMax, planBlockedResize, planBlockedResize} {
+		r := *[]*Row{&convRows[0], &poolRows[0], &poolRows[1], &poolRows[3], &poolRows[4], &resizeRows[0], &resizeRows[1]}[i]
+		r.Domain, r.Since, r.Check, r.Limits, r.Rank, r.Plan = ir.Internal, 1, nil, "", nil, plan
+		if i == 0 {
+			r.In = blockedConvIn
+		}
+		Register([]Row{r})
 	}
-	channels := Attr{Name: "channels", Kind: ir.AttrInt}
-	Register([]Row{
-		// Until a node's operand has its channels in blocks: op and rank are what the node wants.
-		{Name: "Block", Domain: ir.Internal, Since: 1, In: []In{x}, Out: yOut, Plan: planBlock,
-			Attrs: []Attr{channels, {Name: "rank", Kind: ir.AttrInt}, {Name: "op", Kind: ir.AttrString}}},
-		// With flat the result has no planes' dimensions, which are all 1.
-		{Name: "Unblock", Domain: ir.Internal, Since: 1, In: []In{x}, Out: yOut, Plan: planUnblock, Attrs: []Attr{{Name: "flat", Kind: ir.AttrInt}}},
-		row(&convRows[0], planBlockedConv, In{Name: "residual", Types: float32Only, Var: 'T', Opt: true}),
-		row(&poolRows[0], func(c *Call) error { return planBlockedPool(c, true, false) }),
-		row(&poolRows[1], func(c *Call) error { return planBlockedPool(c, false, c.Int("count_include_pad") != 0) }),
-		row(&poolRows[3], func(c *Call) error { return planBlockedGlobal(c, compute.GlobalAverageLanes) }),
-		row(&poolRows[4], func(c *Call) error { return planBlockedGlobal(c, compute.GlobalMaxLanes) }),
-		row(&resizeRows[0], planBlockedResize),
-		row(&resizeRows[1], planBlockedResize),
-		row(&batchNormRows[0], planBlockedBatchNorm),
-	})
 }
+
+var blockedRows = []Row{
+	// Until a node's operand has its channels in blocks: op and rank are what the node wants.
+	{Name: "Block", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Plan: planBlock,
+		Attrs: []Attr{{Name: "channels", Kind: ir.AttrInt}, {Name: "rank", Kind: ir.AttrInt}, {Name: "op", Kind: ir.AttrString}}},
+	{Name: "Unblock", Domain: ir.Internal, Since: 1, In: xFloat32, Out: yOut, Plan: planUnblock},
+}
+
+var blockedConvIn = []In{{Name: "X", Types: float32Only, Var: 'T'}, {Name: "W", Types: float32Only, Var: 'T'}, {Name: "B", Types: float32Only, Var: 'T', Opt: true},
+	{Name: "residual", Types: float32Only, Var: 'T', Opt: true}}
+
+func planBlockedMax(c *Call) error { return planBlockedPool(c, true, false) }
+func planBlockedAverage(c *Call) error {
+	return planBlockedPool(c, false, c.Int("count_include_pad") != 0)
+}
+func planBlockedGlobalAverage(c *Call) error { return planBlockedGlobal(c, compute.GlobalAverageLanes) }
+func planBlockedGlobalMax(c *Call) error     { return planBlockedGlobal(c, compute.GlobalMaxLanes) }
 
 // inModel shows the plan function input i, which is blocked, as the model has it.
 func (c *Call) inModel(i int) {
@@ -94,7 +97,11 @@ func outBlocked(c *Call, dims []int) {
 func planBlock(c *Call) error {
 	dims, channels := c.In(0).Dims, int(c.Int("channels"))
 	if len(dims) != int(c.Int("rank")) || dims[1] != channels {
-		return failFor(c, "x has dimensions ", dims, ", want ", c.Int("rank"), " of them, with ", channels, " channels")
+		node := c.Node
+		c.Node = &ir.Node{Name: node.Name, Op: c.Str("op")}
+		err := c.fail("x has dimensions @, want % of them, with % channels", dims, int(c.Int("rank")), channels)
+		c.Node = node
+		return err
 	}
 	outBlocked(c, dims)
 	pixels := ir.Elements(dims[2:])
@@ -104,15 +111,6 @@ func planBlock(c *Call) error {
 	}
 	*Into[block](c) = block{dims[0], channels, pixels}
 	return nil
-}
-
-// failFor is the error of the node that wants the operand of a Block.
-func failFor(c *Call, parts ...any) error {
-	n := *c.Node
-	n.Op = c.Str("op")
-	as := *c
-	as.Node = &n
-	return as.Fail(parts...)
 }
 
 type block struct{ images, channels, pixels int }
@@ -125,11 +123,7 @@ func planUnblock(c *Call) error {
 	c.inModel(0)
 	dims := c.In(0).Dims
 	channels, pixels := dims[1], ir.Elements(dims[2:])
-	out := dims
-	if c.Int("flat") != 0 {
-		out = dims[:2]
-	}
-	c.Out(0, ir.Float32, out...)
+	c.Out(0, ir.Float32, dims...)
 	if pixels == 1 && channels%compute.Lanes == 0 {
 		c.Alias(0, 0)
 		return nil
@@ -337,51 +331,4 @@ type blockedNearest struct {
 
 func (s *blockedNearest) Run(a *Args) {
 	compute.NearestLanes(a.Out[0].Float32s(), a.In[0].Float32s(), s.blocks, s.h, s.w, s.rows, s.cols)
-}
-
-// BlocksBatchNorm says whether a BatchNormalization with these parameters, which are
-// constants, can be run in the blocked layout: where float32 carries them safely.
-func BlocksBatchNorm(n *ir.Node, gamma, beta, mean, variance []float32) bool {
-	epsilon := float64(n.Float("epsilon", norm.DefaultEpsilon))
-	if norm.BatchNormScale(nil, nil, nil, epsilon) != nil || Trains(n) {
-		return false
-	}
-	f := newChannelFactors(mean, variance, gamma, beta, epsilon)
-	return f.err == nil && f.plain
-}
-
-func planBlockedBatchNorm(c *Call) error {
-	physical := c.In(0).Dims
-	c.inModel(0)
-	dims := c.In(0).Dims
-	act, err := normActivation(c)
-	if err != nil {
-		return err
-	}
-	c.Out(0, ir.Float32, physical...)
-	c.InPlace(0, 0)
-	f := Prepared(c, Key{1}, 1, 5, func(bool) *channelFactors {
-		f := newChannelFactors(c.In(3).Host.Float32s(), c.In(4).Host.Float32s(), c.In(1).Host.Float32s(), c.In(2).Host.Float32s(), float64(c.Float("epsilon")))
-		for _, list := range []*[]float32{&f.mean, &f.scale, &f.beta} {
-			*list = append(*list, make([]float32, physical[1]*compute.Lanes-len(*list))...)
-		}
-		return f
-	})
-	*Into[blockedBatchNorm](c) = blockedBatchNorm{f, dims[0], physical[1], ir.Elements(dims[2:]), act}
-	return nil
-}
-
-type blockedBatchNorm struct {
-	factors                *channelFactors
-	images, blocks, pixels int
-	activation             norm.Activation
-}
-
-func (s *blockedBatchNorm) Run(a *Args) {
-	y, x, f, n := a.Out[0].Float32s(), a.In[0].Float32s(), s.factors, s.pixels*compute.Lanes
-	for i := range s.images * s.blocks {
-		at := i % s.blocks * compute.Lanes
-		must(norm.BatchNormApply(y[i*n:(i+1)*n], x[i*n:(i+1)*n], f.mean[at:at+compute.Lanes], f.scale[at:at+compute.Lanes], f.beta[at:at+compute.Lanes],
-			s.pixels, compute.Lanes, 1, s.activation))
-	}
 }

@@ -2,6 +2,7 @@ package opt
 
 import (
 	"math"
+	"strings"
 
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -60,6 +61,7 @@ const maxPlanes = 4
 type fact struct {
 	channels, rank int // of the value in the model
 	plane          *plane
+	by             *choice // of the node that makes it; nil for what comes from outside
 }
 
 // whole says that no channel is missing in the blocks.
@@ -72,6 +74,8 @@ type plane struct {
 	batch  int     // that number where it is known, or -1
 	unit   bool    // there is one pixel
 	area   float64 // about how many pixels, for the choice of regions
+	// Of a value that comes into a region: that this was reckoned with.
+	counted bool
 }
 
 // planeKey says how a plane comes from another one.
@@ -91,9 +95,10 @@ const (
 
 // choice is how a node is put into the blocked layout.
 type choice struct {
-	gain   float64      // nanoseconds that it saves
-	blocks []*ir.Value  // the operands that it wants in blocks
-	write  func(w *way) // makes the node that of the blocked values
+	gain   float64     // nanoseconds that it saves, or its region if it stands for that
+	region *choice     // another one of the same region; nil for one that stands for it
+	blocks []*ir.Value // the operands that it wants in blocks
+	write  func()      // makes the node that of the blocked values, which it has by then; may be nil
 }
 
 type blocker struct {
@@ -105,6 +110,8 @@ type blocker struct {
 }
 
 // derived is the plane that comes from another in a way.
+//
+//go:noinline
 func (b *blocker) derived(from *plane, how byte, area float64, sizes ...int) *plane {
 	k := planeKey{from: from, how: how}
 	copy(k.sizes[:], sizes)
@@ -161,7 +168,7 @@ func (b *blocker) entering(v *ir.Value, rank int) *fact {
 	if v.Const != nil || v.Type != ir.Float32 || !v.Known || len(v.Dims) != rank || v.Dims[1].Size < 1 {
 		return nil
 	}
-	return &fact{v.Dims[1].Size, rank, b.root(v)}
+	return &fact{v.Dims[1].Size, rank, b.root(v), nil}
 }
 
 // consider decides whether a node may be in the blocked layout, and notes what its results are then.
@@ -182,49 +189,51 @@ func (b *blocker) consider(n *ir.Node, c *choice) bool {
 	if f == nil {
 		return false
 	}
-	x := n.Inputs[0]
-	first := x != nil && b.facts[x] == f
 	switch n.Op {
-	case "Relu", "LeakyRelu", "Tanh", "HardSwish", "Silu", "Gelu", "Elu", "Selu", "Celu", "Softsign", "Mish", "Abs", "Neg", "Erf", "Sigmoid", "HardSigmoid", "Softplus",
-		"Exp", "Log", "Sqrt", "Reciprocal", "Floor", "Ceil", "Round":
-		return first && (f.whole() || keepsFinite(n)) && b.same(n, c, f, x)
-	case "Clip":
-		lo, hi, ok := clipBounds(n)
-		return first && ok && lo <= hi && (f.whole() || lo <= 16 && hi >= -16) && b.same(n, c, f, x)
 	case "Add", "Sub", "Mul", "Div", "Max", "Min", "Sum", "Mean", "Pow", "PRelu":
 		return b.combine(n, c, f)
-	case "MaxPool", "AveragePool":
-		return first && b.pool(n, c, f)
-	case "GlobalAveragePool", "GlobalMaxPool":
-		p := b.derived(f.plane.images, byGlobal, 1)
-		return first && b.internal(n, c, &fact{f.channels, f.rank, p})
-	case "ReduceMean", "ReduceMax":
-		return first && b.reduce(n, c, f)
-	case "BatchNormalization":
-		return first && b.batchNorm(n, c, f)
 	case "Concat":
 		return b.concat(n, c, f)
-	case "Split":
-		return first && b.split(n, c, f)
-	case "Resize", "Upsample":
-		return first && b.resize(n, c, f)
-	case "Pad":
-		return first && b.pad(n, c, f)
 	}
-	return false
+	if b.facts[n.Inputs[0]] != f {
+		return false
+	}
+	switch n.Op {
+	case "Clip":
+		lo, hi, ok := clipBounds(n)
+		return ok && lo <= hi && (f.whole() || lo <= 16 && hi >= -16) && b.same(n, c, f)
+	case "MaxPool", "AveragePool":
+		return b.pool(n, c, f)
+	case "GlobalAveragePool", "GlobalMaxPool":
+		return b.internal(n, c, &fact{f.channels, f.rank, b.global(f), c})
+	case "ReduceMean":
+		return b.reduce(n, c, f)
+	case "BatchNormalization":
+		return b.batchNorm(n, c, f)
+	case "Split":
+		return b.split(n, c, f)
+	case "Resize", "Upsample":
+		return b.resize(n, c, f)
+	case "Pad":
+		return b.pad(n, c, f)
+	}
+	name := " " + n.Op + " "
+	return (strings.Contains(keepFinite, name) && keepsFinite(n) || f.whole() && strings.Contains(elementwise, name)) && b.same(n, c, f)
 }
 
-// keepsFinite says that a function gives numbers of about the same size, or bounded ones,
-// whatever finite number it is given.
+// Functions of one element: those that give numbers of about the same size, or bounded ones,
+// whatever finite number they are given, and others.
+const (
+	keepFinite  = " Relu LeakyRelu Tanh HardSwish Silu Gelu Elu Selu Celu Softsign Mish Abs Neg Erf Sigmoid HardSigmoid Softplus "
+	elementwise = " Exp Log Sqrt Reciprocal Floor Ceil Round "
+)
+
+// keepsFinite says that a function's parameters are usual ones.
 func keepsFinite(n *ir.Node) bool {
 	for _, a := range n.Attrs {
 		if a.Kind == ir.AttrFloat && !(math.Abs(float64(a.F)) <= 16) {
 			return false
 		}
-	}
-	switch n.Op {
-	case "Exp", "Log", "Sqrt", "Reciprocal":
-		return false
 	}
 	return true
 }
@@ -235,27 +244,36 @@ func (b *blocker) result(v *ir.Value, f *fact) bool {
 	return true
 }
 
-// same is for nodes of which the first operand alone is in blocks, and which need not know it.
-func (b *blocker) same(n *ir.Node, c *choice, f *fact, x *ir.Value) bool {
-	c.blocks = []*ir.Value{x}
-	c.write = func(w *way) { w.input(n, 0) }
-	return b.result(n.Outputs[0], f)
+// one is for nodes of which the first operand alone is in blocks, with what else is to be done
+// to a node then.
+//
+//go:noinline
+func (b *blocker) one(n *ir.Node, c *choice, f *fact, write func()) bool {
+	c.blocks = n.Inputs[:1:1]
+	c.write = write
+	b.facts[n.Outputs[0]] = f
+	return true
 }
 
-// internal is for nodes that become the optimizer's own, of one operand in blocks.
+// same is for nodes that need not know it.
+func (b *blocker) same(n *ir.Node, c *choice, f *fact) bool {
+	return b.one(n, c, &fact{f.channels, f.rank, f.plane, c}, nil)
+}
+
+// internal is for nodes that become the optimizer's own, with one result.
+//
+//go:noinline
 func (b *blocker) internal(n *ir.Node, c *choice, f *fact) bool {
 	for _, v := range n.Outputs[1:] {
 		if v != nil {
 			return false
 		}
 	}
-	c.blocks = n.Inputs[:1:1]
-	c.write = func(w *way) {
-		w.input(n, 0)
-		n.Domain = ir.Internal
-	}
-	return b.result(n.Outputs[0], f)
+	return b.one(n, c, f, func() { n.Domain = ir.Internal })
 }
+
+// global is the plane of one pixel.
+func (b *blocker) global(f *fact) *plane { return b.derived(f.plane.images, byGlobal, 1) }
 
 // window is the geometry that attributes give.
 type window struct {
@@ -318,17 +336,12 @@ func (b *blocker) conv(n *ir.Node, c *choice) bool {
 		if k := r0(b.rank(x)); k != 0 && k != rank || x.Known && len(x.Dims) == rank && x.Dims[1].Size >= 0 && x.Dims[1].Size != in {
 			return false
 		}
-		f = &fact{in, rank, b.root(x)}
+		f = &fact{in, rank, b.root(x), nil}
 	}
 	if !planes {
 		c.blocks = []*ir.Value{x}
 	}
-	c.write = func(w *way) {
-		n.Domain = ir.Internal
-		if !planes {
-			w.input(n, 0)
-		}
-	}
+	c.write = func() { n.Domain = ir.Internal }
 	p, taps := f.plane, 1
 	for _, k := range dims[2:] {
 		taps *= k
@@ -337,7 +350,7 @@ func (b *blocker) conv(n *ir.Node, c *choice) bool {
 		p = b.derived(f.plane, byWindow, f.plane.area/float64(win.stride[0]*win.stride[1]), by[:]...)
 	}
 	c.gain = convGain(in, out, groups, taps, planes) * p.area
-	return b.result(n.Outputs[0], &fact{out, rank, p})
+	return b.result(n.Outputs[0], &fact{out, rank, p, c})
 }
 
 // r0 is a rank, 0 where it is not known.
@@ -399,18 +412,19 @@ func (b *blocker) combine(n *ir.Node, c *choice, f *fact) bool {
 			fill = 1
 		}
 	}
-	c.write = func(w *way) {
+	c.write = func() {
 		for i := range n.Inputs {
 			if known[i] == nil {
-				w.input(n, i)
-			} else if len(known[i]) > 1 || !f.whole() {
+				continue
+			}
+			if len(known[i]) > 1 || !f.whole() {
 				n.Inputs[i] = laneConstant(n.Inputs[i].Name, known[i], f, fill)
 			} else {
 				n.Inputs[i] = constant(n.Inputs[i].Name, nil, known[i])
 			}
 		}
 	}
-	return b.result(n.Outputs[0], &fact{f.channels, f.rank, p})
+	return b.result(n.Outputs[0], &fact{f.channels, f.rank, p, c})
 }
 
 // laneConstant is a constant for each channel, in blocks.
@@ -446,60 +460,52 @@ func (b *blocker) pool(n *ir.Node, c *choice, f *fact) bool {
 	sizes = append(sizes, by[:]...)
 	sizes = append(sizes, win.before[0], win.before[1])
 	area := f.plane.area / float64(win.stride[0]*win.stride[1])
-	return b.internal(n, c, &fact{f.channels, f.rank, b.derived(f.plane, byPool, area, sizes...)})
+	return b.internal(n, c, &fact{f.channels, f.rank, b.derived(f.plane, byPool, area, sizes...), c})
 }
 
-// reduce is for means and maxima of whole planes.
+// reduce is for means of whole planes, which become global pools.
 func (b *blocker) reduce(n *ir.Node, c *choice, f *fact) bool {
 	axes, ok := n.Ints("axes")
 	if v := n.In(1); v != nil {
 		axes, ok = ints(v)
 	}
-	if !ok || len(axes) != f.rank-2 {
+	if !ok || len(axes) != f.rank-2 || n.Int("keepdims", 1) == 0 {
 		return false
 	}
-	seen := 0
-	for _, a := range axes {
-		if a < 0 {
-			a += int64(f.rank)
-		}
-		if a < 2 || a >= int64(f.rank) || seen>>a&1 != 0 {
+	for i, a := range axes {
+		if a != int64(2+i) && a != int64(2+i-f.rank) {
 			return false
 		}
-		seen |= 1 << a
 	}
-	name := map[string]string{"ReduceMean": "GlobalAveragePool", "ReduceMax": "GlobalMaxPool"}[n.Op]
-	c.blocks = n.Inputs[:1:1]
-	p := b.derived(f.plane.images, byGlobal, 1)
-	if n.Int("keepdims", 1) != 0 {
-		c.write = func(w *way) {
-			w.become(n, ir.Internal, name, nil)
-		}
-		return b.result(n.Outputs[0], &fact{f.channels, f.rank, p})
-	}
-	y := n.Outputs[0]
-	c.write = func(w *way) {
-		w.become(n, ir.Internal, name, nil)
-		in := &ir.Value{Name: y.Name, Type: ir.Float32, Channels: f.channels}
-		n.Outputs = []*ir.Value{in}
-		w.behind = &ir.Node{Name: n.Name, Op: "Unblock", Domain: ir.Internal, Version: 1, Inputs: []*ir.Value{in}, Outputs: []*ir.Value{y}, Attrs: map[string]*ir.Attr{"flat": intAttr(1)}}
-	}
-	return true
+	return b.one(n, c, &fact{f.channels, f.rank, b.global(f), c}, func() {
+		n.Domain, n.Op, n.Attrs, n.Inputs = ir.Internal, "GlobalAveragePool", nil, n.Inputs[:1]
+	})
 }
 
+// batchNorm makes a convolution of one tap and one channel each, as foldBatchNorm makes another
+// convolution's, but for means that are far from zero, whose difference to x rounding would take.
 func (b *blocker) batchNorm(n *ir.Node, c *choice, f *fact) bool {
-	if len(n.Inputs) != 5 || n.Int("spatial", 1) != 1 {
+	if len(n.Inputs) != 5 || op.Trains(n) {
 		return false
 	}
-	var p [4][]float32
-	for i := range p {
-		list, ok := floats(n.Inputs[1+i])
-		if !ok || len(n.Inputs[1+i].Const.Dims) != 1 || len(list) != f.channels {
+	scale, shift, ok := batchFactors(n, f.channels)
+	if !ok {
+		return false
+	}
+	weights, bias := make([]float32, f.channels), make([]float32, f.channels)
+	mean, _ := floats(n.Inputs[3])
+	for i := range weights {
+		if !(math.Abs(float64(mean[i])*scale[i]) < 256) {
 			return false
 		}
-		p[i] = list
+		weights[i], bias[i] = float32(scale[i]), float32(shift[i])
 	}
-	return op.BlocksBatchNorm(n, p[0], p[1], p[2], p[3]) && b.internal(n, c, f)
+	dims := []int{f.channels, 1, 1, 1}[:f.rank]
+	b.one(n, c, &fact{f.channels, f.rank, f.plane, c}, func() {
+		n.Domain, n.Op, n.Attrs = ir.Internal, "Conv", map[string]*ir.Attr{"group": intAttr(int64(f.channels))}
+		n.Inputs = []*ir.Value{n.Inputs[0], constant("scale", dims, weights), constant("shift", dims[:1], bias)}
+	})
+	return true
 }
 
 // concat is for whole blocks, of which the last alone may lack channels.
@@ -520,13 +526,10 @@ func (b *blocker) concat(n *ir.Node, c *choice, f *fact) bool {
 		channels += e.channels
 		c.blocks = append(c.blocks, v)
 	}
-	c.write = func(w *way) {
-		for i := range n.Inputs {
-			w.input(n, i)
-		}
+	c.write = func() {
 		n.Attrs = map[string]*ir.Attr{"axis": intAttr(1)}
 	}
-	return b.result(n.Outputs[0], &fact{channels, f.rank, f.plane})
+	return b.result(n.Outputs[0], &fact{channels, f.rank, f.plane, c})
 }
 
 func (b *blocker) split(n *ir.Node, c *choice, f *fact) bool {
@@ -561,8 +564,7 @@ func (b *blocker) split(n *ir.Node, c *choice, f *fact) bool {
 		return false
 	}
 	c.blocks = n.Inputs[:1:1]
-	c.write = func(w *way) {
-		w.input(n, 0)
+	c.write = func() {
 		n.Attrs = map[string]*ir.Attr{"axis": intAttr(1)}
 		n.Inputs = n.Inputs[:1:1]
 		if n.Version >= 13 {
@@ -573,7 +575,7 @@ func (b *blocker) split(n *ir.Node, c *choice, f *fact) bool {
 	}
 	for i, v := range n.Outputs {
 		if v != nil {
-			b.facts[v] = &fact{int(sizes[i]), f.rank, f.plane}
+			b.facts[v] = &fact{int(sizes[i]), f.rank, f.plane, c}
 		}
 	}
 	return true
@@ -637,68 +639,30 @@ func (b *blocker) resize(n *ir.Node, c *choice, f *fact) bool {
 	}
 	p := fresh(area)
 	p.images, p.batch = f.plane.images, f.plane.batch
-	return b.internal(n, c, &fact{f.channels, f.rank, p})
+	return b.internal(n, c, &fact{f.channels, f.rank, p, c})
 }
 
-// pad is for planes.
+// pad is for planes, by numbers of pixels that are known.
 func (b *blocker) pad(n *ir.Node, c *choice, f *fact) bool {
-	pads, ok := n.Ints("pads")
-	value, axes := n.Float("value", 0), []int64(nil)
-	if n.Version >= 11 {
-		pads, ok = ints(n.In(1))
-		value = 0
-		if v := n.In(2); v != nil {
-			if value, _ = scalar(v); len(v.Dims) > 1 || v.Const == nil {
-				return false
-			}
-		}
-		if v := n.In(3); v != nil {
-			if axes, ok = ints(v); !ok {
-				return false
-			}
-		}
+	pads, ok := ints(n.In(1))
+	if value := n.In(2); value != nil {
+		v, known := scalar(value)
+		ok = ok && known && (v == 0 || f.whole())
 	}
-	if axes == nil {
-		for i := range f.rank {
-			axes = append(axes, int64(i))
-		}
-	}
-	if !ok || len(pads) != 2*len(axes) || !f.whole() && value != 0 {
+	if !ok || n.Version < 11 || n.In(3) != nil || len(pads) != 2*f.rank {
 		return false
 	}
-	k := int64(f.rank + 1)
-	all := make([]int64, 2*k)
-	sizes := []int{}
-	for i, a := range axes {
-		if a < 0 {
-			a += int64(f.rank)
-		}
-		before, after := pads[i], pads[i+len(axes)]
-		if a < 0 || a >= int64(f.rank) || a < 2 && before|after != 0 || all[a]|all[a+k] != 0 {
+	all := make([]int64, 2*f.rank+2)
+	sizes := make([]int, f.rank)
+	for i := range f.rank {
+		before, after := pads[i], pads[f.rank+i]
+		if i < 2 && before|after != 0 {
 			return false
 		}
-		all[a], all[a+k] = before, after
+		all[i], all[f.rank+1+i], sizes[i] = before, after, int(before+after)
 	}
-	for i := 2; i < f.rank; i++ {
-		sizes = append(sizes, int(all[i]+all[int64(i)+k]))
-	}
-	c.blocks = n.Inputs[:1:1]
-	c.write = func(w *way) {
-		w.input(n, 0)
-		if n.Version < 11 {
-			attrs := map[string]*ir.Attr{"pads": {Kind: ir.AttrInts, Ints: all}}
-			for _, name := range []string{"mode", "value"} {
-				if a := n.Attrs[name]; a != nil {
-					attrs[name] = a
-				}
-			}
-			n.Attrs = attrs
-			return
-		}
-		n.Inputs[1] = intConstant("pads", all)
-		n.Inputs = n.Inputs[:min(len(n.Inputs), 3)]
-	}
-	return b.result(n.Outputs[0], &fact{f.channels, f.rank, b.derived(f.plane, byPad, f.plane.area, sizes...)})
+	p := b.derived(f.plane, byPad, f.plane.area, sizes...)
+	return b.one(n, c, &fact{f.channels, f.rank, p, c}, func() { n.Inputs[1] = intConstant("pads", all) })
 }
 
 // What the choice of regions reckons with, in nanoseconds: measured in one page on one core.
@@ -725,52 +689,55 @@ func convGain(in, out, groups, taps int, planes bool) float64 {
 	return ops * (float64(in*out)*nsPlain - inner*padded(out)*nsBlocked)
 }
 
+// wants says that a value is an operand that the node wants in blocks.
+func (c *choice) wants(v *ir.Value) bool {
+	for _, w := range c.blocks {
+		if w == v {
+			return true
+		}
+	}
+	return false
+}
+
+// whole is the choice that stands for a region.
+func (c *choice) whole() *choice {
+	for c.region != nil {
+		if c.region.region != nil {
+			c.region = c.region.region // shorter for the next one
+		}
+		c = c.region
+	}
+	return c
+}
+
 // weigh takes regions back that do not pay.
 func (b *blocker) weigh() {
-	region := map[*ir.Node]*ir.Node{}
-	var find func(n *ir.Node) *ir.Node
-	find = func(n *ir.Node) *ir.Node {
-		for region[n] != n {
-			region[n] = region[region[n]]
-			n = region[n]
-		}
-		return n
-	}
-	for n := range b.chosen {
-		region[n] = n
-	}
-	b.each(func(n *ir.Node) {
-		if c := b.chosen[n]; c != nil {
-			for _, v := range c.blocks {
-				if p := b.producer[v]; b.chosen[p] != nil {
-					region[find(n)] = find(p)
-				}
-			}
-		}
-	})
-	net := map[*ir.Node]float64{}
-	entered := map[*ir.Value]bool{}
 	b.each(func(n *ir.Node) {
 		c := b.chosen[n]
 		if c == nil {
 			return
 		}
-		at := find(n)
-		net[at] += c.gain
+		at := c.whole()
 		for _, v := range c.blocks {
-			if b.facts[v] == nil && !entered[v] {
-				entered[v] = true
-				net[at] -= b.root(v).area * float64(b.channelsOf(n, v)) * nsMove
+			f := b.facts[v]
+			if f == nil {
+				if p := b.root(v); !p.counted {
+					p.counted = true
+					at.gain -= p.area * float64(b.channelsOf(n, v)) * nsMove
+				}
+			} else if from := f.by.whole(); from != at {
+				from.region = at
+				at.gain += from.gain
 			}
 		}
 		for _, v := range n.Outputs {
-			if f := b.facts[v]; v != nil && f != nil && b.leaves(v) && !(f.plane.unit && f.whole()) {
-				net[at] -= f.plane.area * float64(f.channels) * nsMove
+			if f := b.facts[v]; f != nil && b.leaves(v) && !(f.plane.unit && f.whole()) {
+				at.gain -= f.plane.area * float64(f.channels) * nsMove
 			}
 		}
 	})
-	for n := range b.chosen {
-		if net[find(n)] < 0 {
+	for n, c := range b.chosen {
+		if c.whole().gain < 0 {
 			delete(b.chosen, n)
 			for _, v := range n.Outputs {
 				delete(b.facts, v)
@@ -797,11 +764,7 @@ func (b *blocker) leaves(v *ir.Value) bool {
 		if c == nil {
 			return true
 		}
-		wants := false
-		for _, w := range c.blocks {
-			wants = wants || w == v
-		}
-		if !wants {
+		if !c.wants(v) {
 			return true
 		}
 	}
@@ -814,7 +777,15 @@ type way struct {
 	nodes  []*ir.Node
 	blocks map[*ir.Value]*ir.Value // in the blocked layout, by what they are in the model
 	plain  map[*ir.Value]bool      // those of them that are there as the model has them too
-	behind *ir.Node                // comes after the node that is being rewritten
+}
+
+// value is what stands for v in the blocked layout.
+//
+//go:noinline
+func (w *way) value(v *ir.Value, channels int, p *plane) *ir.Value {
+	in := &ir.Value{Name: v.Name, Type: ir.Float32, Channels: channels}
+	w.blocks[v], w.b.planes[in] = in, p
+	return in
 }
 
 // input makes operand i of a node that in the blocked layout.
@@ -828,22 +799,17 @@ func (w *way) input(n *ir.Node, i int) {
 		} else {
 			channels = v.Dims[1].Size
 		}
-		in = &ir.Value{Name: v.Name, Type: ir.Float32, Channels: channels}
-		w.b.planes[in] = w.b.root(v)
-		w.blocks[v], w.plain[v] = in, true
+		in = w.value(v, channels, w.b.root(v))
+		w.plain[v] = true
 		w.nodes = append(w.nodes, &ir.Node{Name: n.Name, Op: "Block", Domain: ir.Internal, Version: 1, Inputs: []*ir.Value{v}, Outputs: []*ir.Value{in},
 			Attrs: map[string]*ir.Attr{"channels": intAttr(int64(channels)), "rank": intAttr(int64(rank)), "op": {Kind: ir.AttrString, S: n.Op}}})
 	}
 	n.Inputs[i] = in
 }
 
-// become makes the node another one of its first operand.
-func (w *way) become(n *ir.Node, domain, op string, attrs map[string]*ir.Attr) {
-	w.input(n, 0)
-	n.Domain, n.Op, n.Attrs, n.Inputs = domain, op, attrs, n.Inputs[:1:1]
-}
-
 // unblock lets v be there as the model has it.
+//
+//go:noinline
 func (w *way) unblock(v *ir.Value) {
 	if in := w.blocks[v]; in != nil && !w.plain[v] {
 		w.plain[v] = true
@@ -867,19 +833,20 @@ func (b *blocker) rewrite() {
 		}
 		outputs := n.Outputs
 		n.Inputs, n.Outputs = append([]*ir.Value(nil), n.Inputs...), append([]*ir.Value(nil), n.Outputs...)
-		w.behind = nil
-		c.write(w)
+		for i, v := range n.Inputs {
+			if c.wants(v) {
+				w.input(n, i)
+			}
+		}
+		if c.write != nil {
+			c.write()
+		}
 		for i, v := range n.Outputs {
 			if f := b.facts[v]; v != nil && f != nil {
-				in := &ir.Value{Name: v.Name, Type: ir.Float32, Channels: f.channels}
-				w.blocks[v], n.Outputs[i] = in, in
-				b.planes[in] = f.plane
+				n.Outputs[i] = w.value(v, f.channels, f.plane)
 			}
 		}
 		w.nodes = append(w.nodes, n)
-		if w.behind != nil {
-			w.nodes = append(w.nodes, w.behind)
-		}
 		for _, v := range outputs {
 			if b.pinned[v] {
 				w.unblock(v)

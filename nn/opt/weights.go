@@ -24,28 +24,37 @@ func foldBatchNorm(r *rewriter) {
 		if conv == nil {
 			return
 		}
-		channels := conv.Inputs[1].Const.Dims[0]
-		var p [4][]float32
-		for i := range p {
-			f, ok := floats(n.Inputs[1+i])
-			if !ok || len(f) != channels {
-				return
-			}
-			p[i] = f
-		}
-		gamma, beta, mean, variance := p[0], p[1], p[2], p[3]
-		epsilon := float64(n.Float("epsilon", norm.DefaultEpsilon))
-		scale, shift := make([]float64, channels), make([]float64, channels)
-		for c := range channels {
-			s := float64(variance[c]) + epsilon
-			if !(s > 0) {
-				return
-			}
-			scale[c] = float64(gamma[c]) / math.Sqrt(s)
-			shift[c] = float64(beta[c]) - float64(float64(mean[c])*scale[c])
+		scale, shift, ok := batchFactors(n, conv.Inputs[1].Const.Dims[0])
+		if !ok {
+			return
 		}
 		r.scaleConv(conv, n, scale, shift)
 	})
+}
+
+// batchFactors are what a BatchNormalization multiplies channels by, and adds; ok is false where
+// it is not known.
+func batchFactors(n *ir.Node, channels int) (scale, shift []float64, ok bool) {
+	var p [4][]float32
+	for i := range p {
+		f, ok := floats(n.Inputs[1+i])
+		if !ok || len(f) != channels {
+			return nil, nil, false
+		}
+		p[i] = f
+	}
+	gamma, beta, mean, variance := p[0], p[1], p[2], p[3]
+	epsilon := float64(n.Float("epsilon", norm.DefaultEpsilon))
+	scale, shift = make([]float64, channels), make([]float64, channels)
+	for c := range channels {
+		s := float64(variance[c]) + epsilon
+		if !(s > 0) {
+			return nil, nil, false
+		}
+		scale[c] = float64(gamma[c]) / math.Sqrt(s)
+		shift[c] = float64(beta[c]) - float64(float64(mean[c])*scale[c])
+	}
+	return scale, shift, true
 }
 
 // foldAffine multiplies a constant factor, and adds a constant summand, that a
