@@ -126,7 +126,7 @@ func (c *BlockedConv) pack(dst, src []float32) {
 func (c *BlockedConv) With(s ConvShape) (d BlockedConv, ok bool) {
 	d = *c
 	d.shape = s
-	return d, s.packsAs(c.shape) && (c.wino == nil || s.Winograd(winogradPixels))
+	return d, s.packsAs(c.shape) && (c.wino == nil || s.Winograd())
 }
 
 // blockedLattice is how padded planes of blocks lie in memory.

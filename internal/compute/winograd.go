@@ -19,16 +19,16 @@ const winogradStrip = 128 << 10 // elements of transformed tiles that stay in th
 // Fewer channels are not worth the transforms, and more than these not the memory: weights take
 // 16/9 of what they took, and are not laid out where they were.
 const (
-	winogradLeast  = 32
-	winogradMost   = 128 * 128 // of both together
-	winogradPixels = 36        // of a result, fewer of which fill their tiles too badly
+	winogradLeast = 32
+	winogradMost  = 128 * 128 // of both together
 )
 
-// Winograd says whether PackWinograd suits the shape and a result of so many pixels.
-func (s *ConvShape) Winograd(pixels int) bool {
+// Winograd says whether PackWinograd suits the shape. Planes do not count, so that a run's last
+// digits do not depend on those of the runs before: only of single pixels it computes more than it saves.
+func (s *ConvShape) Winograd() bool {
 	return s.KernelH == 3 && s.KernelW == 3 && s.StrideH == 1 && s.StrideW == 1 && s.DilationH == 1 && s.DilationW == 1 &&
 		s.Groups == 1 && s.InChannels >= winogradLeast && s.OutChannels >= winogradLeast && s.InChannels*s.OutChannels <= winogradMost &&
-		s.Deep == nil && pixels >= winogradPixels
+		s.Deep == nil
 }
 
 // PackWinograd is PackBlockedConv for a shape that is good for fewer products: an element of the

@@ -191,7 +191,7 @@ func planBlockedConv(c *Call) error {
 	s.images, s.h, s.w = x[0], win.h, win.w
 	packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.BlockedConv {
 		w, bias := weightsOf(c)
-		if !planes && kept && shape.Winograd(oh*ow) {
+		if !planes && kept && shape.Winograd() {
 			return compute.PackWinograd(shape, w.Float32s(), bias, clampOf(c.Node))
 		}
 		p := compute.PackBlockedConv(shape, w.Float32s(), bias, clampOf(c.Node), planes, kept && w.Sole)
