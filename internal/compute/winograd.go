@@ -32,35 +32,52 @@ func (s *ConvShape) Winograd() bool {
 }
 
 // PackWinograd is PackBlockedConv for a shape that is good for fewer products: an element of the
-// result is the sum of 16 such, of transformed weights and pixels, in place of 9. The roundings
-// of the transforms add to those of the sums, so that it is further from the exact result, by
-// two times or so.
+// result is made of sums over the channels alone, of transformed weights and pixels, 16 for 2×2
+// elements, where it was the sum over channels and taps.
 func PackWinograd(s ConvShape, weights, bias []float32, clamp Clamp) *BlockedConv {
 	c := &BlockedConv{shape: s, clamp: clamp, bias: make([]float32, (ChannelBlocks(s.OutChannels)+1)*Lanes), wino: packWinograd(s, weights)}
 	copy(c.bias, bias)
 	return c
 }
 
+// Matrices of the transform of weights and of its inverse.
+var (
+	winogradG = [12]float32{1, 0, 0, .5, .5, .5, .5, -.5, .5, 0, 0, 1}
+	winogradH = [12]float32{1, 0, 0, 0, 0, 1, -1, 0, 0, 0, 0, 1}
+)
+
+// twice is a right operand of one row of cols·cols elements, of a matrix of cols columns, that
+// makes a·x·aᵀ of it.
+type twice [2 * 16 * kernel.NR]float32
+
+func twiceOf(a *[12]float32, cols int) (m twice) {
+	rows := len(a) / cols
+	for i := range rows * rows {
+		for k := range cols * cols {
+			m[(i/kernel.NR*cols*cols+k)*kernel.NR+i%kernel.NR] = a[i/rows*cols+k/cols] * a[i%rows*cols+k%cols]
+		}
+	}
+	return m
+}
+
+func (m *twice) of(y *[16]float32, x []float32) {
+	kernel.GemmRow(&y[0], kernel.Ptr(x), 1, &m[0], len(x)*kernel.NR, len(x), 2, kernel.StartZero, nil, -inf, inf)
+}
+
 // packWinograd transforms weights.
 func packWinograd(s ConvShape, weights []float32) *winograd {
 	in, blocks := ChannelBlocks(s.InChannels)*Lanes, ChannelBlocks(s.OutChannels)
 	w := &winograd{u: slab.Float32s(16 * in * blocks * Lanes)}
+	m := twiceOf(&winogradG, 3)
+	var e [16]float32
 	most := 0.0
-	var sums [16]float64
 	for o := range s.OutChannels {
-		sums = [16]float64{}
+		var sums [16]float64
 		for i := range s.InChannels {
-			g := (*[9]float32)(weights[(o*s.InChannels+i)*9:])
-			var t [4][3]float64 // G·g
-			for c := range 3 {
-				a, b, d := float64(g[c]), float64(g[3+c]), float64(g[6+c])
-				t[0][c], t[1][c], t[2][c], t[3][c] = a, (a+b+d)/2, (a-b+d)/2, d
-			}
-			for r, v := range t {
-				for c, e := range [4]float64{v[0], (v[0] + v[1] + v[2]) / 2, (v[0] - v[1] + v[2]) / 2, v[2]} {
-					w.u[((o/Lanes*16+4*r+c)*in+i)*Lanes+o%Lanes] = float32(e)
-					sums[4*r+c] += math.Abs(e)
-				}
+			m.of(&e, weights[(o*s.InChannels+i)*9:][:9])
+			for t, v := range e {
+				w.u[((o/Lanes*16+t)*in+i)*Lanes+o%Lanes] = v
+				sums[t] += math.Abs(float64(v))
 			}
 		}
 		for _, s := range sums {
@@ -74,19 +91,15 @@ func packWinograd(s ConvShape, weights []float32) *winograd {
 
 // weights writes those of a block as pack lays them out, nearly as they were.
 func (w *winograd) weights(dst []float32, in int) {
-	for i := range in {
-		for l := range Lanes {
-			u := func(t int) float32 { return w.u[(t*in+i)*Lanes+l] }
-			// Columns of g from those of G·g: the middle one is the difference of the two sums.
-			for r, row := range [3][4]float32{
-				{u(0), u(1), u(2), u(3)},
-				{u(4) - u(8), u(5) - u(9), u(6) - u(10), u(7) - u(11)},
-				{u(12), u(13), u(14), u(15)},
-			} {
-				for c, g := range [3]float32{row[0], row[1] - row[2], row[3]} {
-					dst[(i/Lanes*9*Lanes+(3*r+c)*Lanes+i%Lanes)*Lanes+l] = g
-				}
-			}
+	m := twiceOf(&winogradH, 4)
+	var u, g [16]float32
+	for at := range in * Lanes {
+		for t := range u {
+			u[t] = w.u[t*in*Lanes+at]
+		}
+		m.of(&g, u[:])
+		for t := range 9 {
+			dst[(at/Lanes/Lanes*9+t)*Lanes*Lanes+at%(Lanes*Lanes)] = g[t]
 		}
 	}
 }

@@ -91,7 +91,7 @@ func TestWinogradOfInfinity(t *testing.T) {
 			if e := float64(want); math.IsNaN(e) || math.Abs(e) > 1e30 {
 				wild++
 				got := float64(b[i])
-				require.True(t, math.IsNaN(e) && math.IsNaN(got) || e == got || math.Abs(e-got) < 1e-5*math.Abs(e), "%v: element %d is %v, want %v", v, i, got, e)
+				require.True(t, math.IsNaN(e) && math.IsNaN(got) || e == got || math.Abs(e-got) < 1e-6*math.Abs(v), "%v: element %d is %v, want %v", v, i, got, e)
 			} else {
 				require.InDelta(t, want, b[i], 1e-3, "%v: element %d", v, i)
 			}

@@ -40214,16 +40214,17 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 	// s3 is V3
 	// bias is V4
 	// v is V5
-	// lo is V6
-	// hi is V7
-	// fix is V8
-	// sign is V9
+	// sign is V6
+	// lo is V7
+	// hi is V8
+	// fix is V9
+	// sign is V10
 	F32Load lo+56(FP)
 	F32x4Splat
-	Set V6
+	Set V7
 	F32Load hi+60(FP)
 	F32x4Splat
-	Set V7
+	Set V8
 	F32Load hi+60(FP)
 	F32Load lo+56(FP)
 	I32Const $-2147483648
@@ -40241,15 +40242,15 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 	F32Ne
 	Select
 	F32x4Splat
-	Set V8
-	Get V7
+	Set V9
+	Get V8
 	V128Const $-9223372034707292160, $-9223372034707292160
 	V128And
-	Get V7
+	Get V8
 	V128Const $0, $0
 	F32x4Eq
 	V128And
-	Set V9
+	Set V10
 	I64Load ms+16(FP)
 	I64Const $2
 	I64Shl
@@ -40262,6 +40263,19 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 	I64Const $3
 	I64Shl
 	Set R4
+	V128Const $0, $0
+	Set V6
+	I64Load odd+24(FP)
+	I64Eqz
+	I32Eqz
+	If
+		Get R9
+		Get R3
+		I64Add
+		Set R9
+		V128Const $-9223372034707292160, $-9223372034707292160
+		Set V6
+	End
 	I64Const $0
 	Set R5
 	Loop
@@ -40283,192 +40297,25 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 		Get R5
 		I64Add
 		Set R10
-		I64Load odd+24(FP)
-		I64Eqz
+		Get R10
+		Get R2
+		I64Add
+		Set R11
+		Get R11
+		Get R2
+		I64Add
+		Set R12
+		Get R12
+		Get R2
+		I64Add
+		Set R13
+		I64Load cols+32(FP)
+		Set R6
+		Get R6
+		I64Const $0
+		I64GtS
 		If
-			Get R10
-			Get R2
-			I64Add
-			Set R11
-			Get R11
-			Get R2
-			I64Add
-			Set R12
-			Get R12
-			Get R2
-			I64Add
-			Set R13
-			I64Load cols+32(FP)
-			Set R6
-			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					Get R10
-					I32WrapI64
-					V128Load $0
-					Get R10
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Get R10
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Set V0
-					Get R10
-					I64Const $32
-					I64Add
-					Set R10
-					Get R11
-					I32WrapI64
-					V128Load $0
-					Get R11
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Get R11
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Set V1
-					Get R11
-					I64Const $32
-					I64Add
-					Set R11
-					Get R12
-					I32WrapI64
-					V128Load $0
-					Get R12
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Get R12
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Set V2
-					Get R12
-					I64Const $32
-					I64Add
-					Set R12
-					Get R13
-					I32WrapI64
-					V128Load $0
-					Get R13
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Get R13
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Add
-					Set V3
-					Get R13
-					I64Const $32
-					I64Add
-					Set R13
-					Get V4
-					Set V5
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R8
-						I32WrapI64
-						V128Load $0
-						Get V4
-						F32x4Add
-						Set V5
-					End
-					Get R7
-					I32WrapI64
-					Get V5
-					Get V0
-					Get V1
-					F32x4Add
-					Get V2
-					F32x4Add
-					F32x4Add
-					Get V6
-					F32x4Pmax
-					Get V8
-					F32x4Add
-					Get V7
-					F32x4Pmin
-					Get V9
-					V128Or
-					V128Store $0, $0
-					Get V4
-					Set V5
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R8
-						I32WrapI64
-						V128Load $32
-						Get V4
-						F32x4Add
-						Set V5
-					End
-					Get R7
-					I32WrapI64
-					Get V5
-					Get V1
-					Get V2
-					F32x4Sub
-					Get V3
-					F32x4Sub
-					F32x4Add
-					Get V6
-					F32x4Pmax
-					Get V8
-					F32x4Add
-					Get V7
-					F32x4Pmin
-					Get V9
-					V128Or
-					V128Store $0, $32
-					Get R7
-					I64Const $64
-					I64Add
-					Set R7
-					Get R8
-					I64Const $64
-					I64Add
-					Set R8
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Eqz
-			I32Eqz
-			If
+			Loop
 				Get R10
 				I32WrapI64
 				V128Load $0
@@ -40477,12 +40324,16 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Get R10
 				Get R4
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Set V0
 				Get R10
@@ -40497,12 +40348,16 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Get R11
 				Get R4
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Set V1
 				Get R11
@@ -40517,18 +40372,46 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Get R12
 				Get R4
 				I64Add
 				I32WrapI64
 				V128Load $0
+				Get V6
+				V128Xor
 				F32x4Add
 				Set V2
 				Get R12
 				I64Const $32
 				I64Add
 				Set R12
+				Get R13
+				I32WrapI64
+				V128Load $0
+				Get R13
+				Get R3
+				I64Add
+				I32WrapI64
+				V128Load $0
+				Get V6
+				V128Xor
+				F32x4Add
+				Get R13
+				Get R4
+				I64Add
+				I32WrapI64
+				V128Load $0
+				Get V6
+				V128Xor
+				F32x4Add
+				Set V3
+				Get R13
+				I64Const $32
+				I64Add
+				Set R13
 				Get V4
 				Set V5
 				Get R1
@@ -40551,151 +40434,19 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 				Get V2
 				F32x4Add
 				F32x4Add
-				Get V6
-				F32x4Pmax
-				Get V8
-				F32x4Add
 				Get V7
-				F32x4Pmin
+				F32x4Pmax
 				Get V9
+				F32x4Add
+				Get V8
+				F32x4Pmin
+				Get V10
 				V128Or
 				V128Store $0, $0
-			End
-		Else
-			Get R10
-			Get R3
-			I64Add
-			Set R10
-			Get R10
-			Get R2
-			I64Add
-			Set R11
-			Get R11
-			Get R2
-			I64Add
-			Set R12
-			Get R12
-			Get R2
-			I64Add
-			Set R13
-			I64Load cols+32(FP)
-			Set R6
-			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					Get R10
-					I32WrapI64
-					V128Load $0
-					Get R10
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Get R10
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Set V0
-					Get R10
-					I64Const $32
-					I64Add
-					Set R10
-					Get R11
-					I32WrapI64
-					V128Load $0
-					Get R11
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Get R11
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Set V1
-					Get R11
-					I64Const $32
-					I64Add
-					Set R11
-					Get R12
-					I32WrapI64
-					V128Load $0
-					Get R12
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Get R12
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Set V2
-					Get R12
-					I64Const $32
-					I64Add
-					Set R12
-					Get R13
-					I32WrapI64
-					V128Load $0
-					Get R13
-					Get R3
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Get R13
-					Get R4
-					I64Add
-					I32WrapI64
-					V128Load $0
-					F32x4Sub
-					Set V3
-					Get R13
-					I64Const $32
-					I64Add
-					Set R13
-					Get V4
-					Set V5
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R8
-						I32WrapI64
-						V128Load $0
-						Get V4
-						F32x4Add
-						Set V5
-					End
-					Get R7
-					I32WrapI64
-					Get V5
-					Get V0
-					Get V1
-					F32x4Add
-					Get V2
-					F32x4Add
-					F32x4Add
-					Get V6
-					F32x4Pmax
-					Get V8
-					F32x4Add
-					Get V7
-					F32x4Pmin
-					Get V9
-					V128Or
-					V128Store $0, $0
+				Get R6
+				I64Const $1
+				I64GtS
+				If
 					Get V4
 					Set V5
 					Get R1
@@ -40718,128 +40469,32 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 					Get V3
 					F32x4Sub
 					F32x4Add
-					Get V6
-					F32x4Pmax
-					Get V8
-					F32x4Add
 					Get V7
-					F32x4Pmin
+					F32x4Pmax
 					Get V9
+					F32x4Add
+					Get V8
+					F32x4Pmin
+					Get V10
 					V128Or
 					V128Store $0, $32
-					Get R7
-					I64Const $64
-					I64Add
-					Set R7
-					Get R8
-					I64Const $64
-					I64Add
-					Set R8
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Eqz
-			I32Eqz
-			If
-				Get R10
-				I32WrapI64
-				V128Load $0
-				Get R10
-				Get R3
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Get R10
-				Get R4
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Set V0
-				Get R10
-				I64Const $32
-				I64Add
-				Set R10
-				Get R11
-				I32WrapI64
-				V128Load $0
-				Get R11
-				Get R3
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Get R11
-				Get R4
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Set V1
-				Get R11
-				I64Const $32
-				I64Add
-				Set R11
-				Get R12
-				I32WrapI64
-				V128Load $0
-				Get R12
-				Get R3
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Get R12
-				Get R4
-				I64Add
-				I32WrapI64
-				V128Load $0
-				F32x4Sub
-				Set V2
-				Get R12
-				I64Const $32
-				I64Add
-				Set R12
-				Get V4
-				Set V5
-				Get R1
-				I64Eqz
-				I32Eqz
-				If
-					Get R8
-					I32WrapI64
-					V128Load $0
-					Get V4
-					F32x4Add
-					Set V5
 				End
 				Get R7
-				I32WrapI64
-				Get V5
-				Get V0
-				Get V1
-				F32x4Add
-				Get V2
-				F32x4Add
-				F32x4Add
-				Get V6
-				F32x4Pmax
-				Get V8
-				F32x4Add
-				Get V7
-				F32x4Pmin
-				Get V9
-				V128Or
-				V128Store $0, $0
+				I64Const $64
+				I64Add
+				Set R7
+				Get R8
+				I64Const $64
+				I64Add
+				Set R8
+				Get R6
+				I64Const $-2
+				I64Add
+				Set R6
+				Get R6
+				I64Const $0
+				I64GtS
+				BrIf $0
 			End
 		End
 		Get R5

@@ -60,11 +60,16 @@ func winograd(file *asm.File) {
 			half, left, to, more := f.NewInt("half"), f.NewInt("left"), f.NewPtr("to"), f.NewPtr("more")
 			first := f.Ptr("products")
 			in := []asm.Ptr{f.NewPtr("in"), f.NewPtr("in"), f.NewPtr("in"), f.NewPtr("in")}
-			s, bias, v := f.NewVs("s", 4), f.NewV("bias"), f.NewV("v")
+			s, bias, v, sign := f.NewVs("s", 4), f.NewV("bias"), f.NewV("v"), f.NewV("sign")
 			bound := newBounds(f)
 			ms.Set(floats(f.ArgInt("ms")))
 			second.Set(ms.Shl(2))
 			third.Set(ms.Shl(3))
+			sign.Set(f.ZeroV())
+			f.If(f.ArgInt("odd").NotZero(), func() {
+				first.Set(first.Add(second))
+				sign.Set(f.ConstBits(1 << 31))
+			})
 			store := func(at int64, sum asm.V) {
 				v.Set(bias)
 				f.If(from.NotNil(), func() { v.Set(more.V(at).Add(bias)) })
@@ -76,34 +81,20 @@ func winograd(file *asm.File) {
 				to.Set(y.Add(half))
 				more.Set(from.Add(half))
 				in[0].Set(first.Add(half))
-				row := func(op func(v, w asm.V) asm.V) {
-					tile := func(single bool) {
-						for i, p := range in {
-							if single && i == 3 {
-								break
-							}
-							s[i].Set(op(op(p.V(0), p.Add(second).V(0)), p.Add(third).V(0)))
-							p.Advance(32)
-						}
-						store(0, s[0].Add(s[1]).Add(s[2]))
-						if !single {
-							store(32, s[1].Sub(s[2]).Sub(s[3]))
-							to.Advance(64)
-							more.Advance(64)
-						}
-					}
-					for i := 1; i < 4; i++ {
-						in[i].Set(in[i-1].Add(ms))
-					}
-					left.Set(f.ArgInt("cols"))
-					f.Take(left, 2, func() { tile(false) })
-					f.If(left.NotZero(), func() { tile(true) })
+				for i := 1; i < 4; i++ {
+					in[i].Set(in[i-1].Add(ms))
 				}
-				f.IfElse(f.ArgInt("odd").Zero(), func() {
-					row(asm.V.Add)
-				}, func() {
-					in[0].Set(in[0].Add(second))
-					row(asm.V.Sub)
+				left.Set(f.ArgInt("cols"))
+				f.While(func() asm.Bool { return left.GtConst(0) }, func() {
+					for i, p := range in {
+						s[i].Set(p.V(0).Add(p.Add(second).V(0).Xor(sign)).Add(p.Add(third).V(0).Xor(sign)))
+						p.Advance(32)
+					}
+					store(0, s[0].Add(s[1]).Add(s[2]))
+					f.If(left.GtConst(1), func() { store(32, s[1].Sub(s[2]).Sub(s[3])) })
+					to.Advance(64)
+					more.Advance(64)
+					left.Set(left.AddConst(-2))
 				})
 				half.Set(half.AddConst(16))
 			}, func() asm.Bool { return half.EqConst(16) })
