@@ -209,3 +209,12 @@ func (v V) TruncU32() V { return V{v.then("I32x4TruncSatF32x4U")} }
 func (v V) Sum4I32() Int {
 	return v.LaneI32(0).Add(v.LaneI32(1)).Add(v.LaneI32(2)).Add(v.LaneI32(3))
 }
+
+// Div is x / y, rounded towards zero; y is neither 0 nor, for the least x, -1.
+func (x Int) Div(y Int) Int { return Int{x.then("I64DivS", y.expr)} }
+
+// Rem is what Div leaves, with the sign of x; y is not 0.
+func (x Int) Rem(y Int) Int { return Int{x.then("I64RemS", y.expr)} }
+
+// Xor is x ^ y.
+func (x Int) Xor(y Int) Int { return Int{x.then("I64Xor", y.expr)} }

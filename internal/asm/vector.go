@@ -317,3 +317,21 @@ func (v V) MaxF64(w V) V { return V{v.then("F64x2Max", w.expr)} }
 
 // MinF64 is Go's min in two float64.
 func (v V) MinF64(w V) V { return V{v.then("F64x2Min", w.expr)} }
+
+// AbsF64 is v without its signs, in two float64.
+func (v V) AbsF64() V { return V{v.then("F64x2Abs")} }
+
+// TruncF64 is v rounded towards zero, in two float64.
+func (v V) TruncF64() V { return V{v.then("F64x2Trunc")} }
+
+// PMinF64 is w < v ? w : v in two float64.
+func (v V) PMinF64(w V) V { return V{v.then("F64x2Pmin", w.expr)} }
+
+// PMaxF64 is v < w ? w : v in two float64.
+func (v V) PMaxF64(w V) V { return V{v.then("F64x2Pmax", w.expr)} }
+
+// ShlI64 is v << n in two int64.
+func (v V) ShlI64(n int) V { return V{v.then(fmt.Sprintf("I32Const $%d", n)).then("I64x2Shl")} }
+
+// ShrI64 is v >> n in two int64, the sign kept.
+func (v V) ShrI64(n int) V { return V{v.then(fmt.Sprintf("I32Const $%d", n)).then("I64x2ShrS")} }

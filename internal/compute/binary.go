@@ -85,12 +85,26 @@ func Pow(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 	if !reach(y, a, as, ac, b, bs, bc, rows, cols) {
 		return
 	}
+	var left, right [columnBlock]float32
 	for r := range rows {
 		if bc == 0 && powRow(y[r*cols:][:cols], a[r*as:], ac, b[r*bs]) {
 			continue
 		}
-		for c := range cols {
-			y[r*cols+c] = PowOf(a[r*as+c*ac], b[r*bs+c*bc])
+		// The kernel takes operands that go along; one that stays is written out.
+		for c := 0; c < cols; c += columnBlock {
+			n := min(columnBlock, cols-c)
+			v, w := &left[0], &right[0]
+			if ac != 0 {
+				v = &a[r*as+c]
+			} else if c == 0 {
+				fillWith(left[:n], a[r*as])
+			}
+			if bc != 0 {
+				w = &b[r*bs+c]
+			} else if c == 0 {
+				fillWith(right[:n], b[r*bs])
+			}
+			kernel.PowN(&y[r*cols+c], v, w, n)
 		}
 	}
 }
@@ -111,7 +125,7 @@ func powRow(y, a []float32, ac int, e float32) bool {
 		}
 		if !(low > float32(math.Inf(-1))) {
 			for i := range y {
-				y[i] = PowOf(a[i*ac], e)
+				y[i] = kernel.PowOf(a[i*ac], e)
 			}
 			break
 		}
@@ -132,14 +146,6 @@ func powRow(y, a []float32, ac int, e float32) bool {
 	return true
 }
 
-// PowOf is a to the power b of one element.
-func PowOf(a, b float32) float32 {
-	if b == 0.5 && a >= 0 {
-		return float32(math.Sqrt(float64(a)))
-	}
-	return float32(math.Pow(float64(a), float64(b)))
-}
-
 // PRelu computes a for a ≥ 0, a·b below: a leaky ReLU with a slope for each
 // element.
 func PRelu(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
@@ -150,40 +156,6 @@ func PRelu(y, a []float32, as, ac int, b []float32, bs, bc, rows, cols int) {
 				v *= b[r*bs+c*bc]
 			}
 			y[r*cols+c] = v
-		}
-	}
-}
-
-// What Divide gives.
-const (
-	Quotient  = iota // rounded towards zero
-	Remainder        // with the dividend's sign
-	Modulo           // with the divisor's
-)
-
-// Divide divides integers; a division by zero gives 0. y may be an operand.
-func Divide(y, a, b []int64, what int) {
-	a, b = a[:len(y)], b[:len(y)]
-	switch what {
-	case Quotient:
-		for i, v := range a {
-			if w := b[i]; w != 0 {
-				v /= w
-			} else {
-				v = 0
-			}
-			y[i] = v
-		}
-	default:
-		for i, v := range a {
-			if w := b[i]; w != 0 {
-				if v %= w; what == Modulo && v != 0 && (v^w) < 0 {
-					v += w
-				}
-			} else {
-				v = 0
-			}
-			y[i] = v
 		}
 	}
 }

@@ -255,6 +255,69 @@ var pairCases = []kernelCase{
 		ArgRows(best.kernel(), elements4(k), Ptr(x), n, 77, low)
 		argRowsScalar(best.twin(), elements4(t), Ptr(x), n, 77, low)
 	}, elementTimes(func(y, x *float32) { ArgRows(y, elements4(bytesAt(slice(y, 1))), x, elementCount, 1, 0) })},
+	{"PowN", func(c *call) {
+		n := c.size(130)
+		special := []float32{0, 1, -1, 2, -2, 3, 0.5, -0.5, float32(math.Copysign(0, -1)), float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 1e-42, 1e38, 1 << 24, 1.5}
+		draw := func() []float32 {
+			x := append([]float32(nil), c.plain(n)...)
+			if c.round == 0 {
+				n = len(special) * len(special)
+				x = make([]float32, n)
+			}
+			return x
+		}
+		a, b := draw(), draw()
+		for i := range a {
+			switch {
+			case c.round == 0:
+				a[i], b[i] = special[i%len(special)], special[i/len(special)]
+			case c.round%2 == 0:
+				a[i] = AbsOf(a[i])
+			}
+		}
+		if c.round > 0 {
+			for i := range b {
+				b[i] *= 10
+				if i%3 == 0 {
+					b[i] = float32(math.RoundToEven(float64(b[i])))
+				}
+			}
+		}
+		y := c.over(a)
+		PowN(y.kernel(), y.kernel(), Ptr(b), n)
+		powNScalar(y.twin(), y.twin(), Ptr(b), n)
+		y.want = func(i int) (float64, float64) {
+			v := math.Pow(float64(a[i]), float64(b[i]))
+			if math.Abs(v) > math.MaxFloat32 {
+				v = math.Copysign(math.Inf(1), v)
+			}
+			return v, 0x1p-24*1.01*math.Abs(v) + 0x1p-150
+		}
+	}, elementTimes(func(y, x *float32) { PowN(y, x, x, elementCount) })},
+	{"DividePairs", func(c *call) {
+		n, how, kind, size := c.size(70), c.r.IntN(6), 2, 4
+		if how >= DivideInt64 {
+			kind, size = 3, 8
+		}
+		a, x := c.drawn(n, kind)
+		b, z := c.drawn(n, kind)
+		k, t := c.put(n, size, func(twin []byte, i int) bool {
+			v, w := int64(x(i)), int64(z(i))
+			want := int64(0)
+			switch {
+			case w == 0:
+			case how%3 == DivideQuotient:
+				want = int64(wrapped(math.Trunc(float64(v)/float64(w)), kind))
+			default:
+				if want = v % w; how%3 == DivideModulo && want != 0 && want < 0 != (w < 0) {
+					want += w
+				}
+			}
+			return valueOf(twin[i*size:], kind) == float64(want)
+		})
+		DividePairs(&k[0], &a[0], &b[0], n, how)
+		dividePairsScalar(&t[0], &a[0], &b[0], n, how)
+	}, pairTimes(4, func(y, a, b *uint8, n int) { DividePairs(y, a, b, n, DivideQuotient) })},
 	{"FindBeyond", func(c *call) {
 		n, how := c.size(530), c.r.IntN(3)
 		x := c.either(n)

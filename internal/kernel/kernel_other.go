@@ -409,6 +409,16 @@ func FindBeyond(src *float32, n int, limit float32, how int) (at int) {
 	return findBeyondScalar(src, n, limit, how)
 }
 
+// PowN is y = PowOf(left, right).
+func PowN(y, left, right *float32, n int) {
+	powNScalar(y, left, right, n)
+}
+
+// DividePairs divides integers; its twin has the loop.
+func DividePairs(dst, left, right *uint8, n, how int) {
+	dividePairsScalar(dst, left, right, n, how)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

@@ -409,6 +409,16 @@ func ArgRows(best *float32, index *int32, src *float32, n, row, low int)
 //go:noescape
 func FindBeyond(src *float32, n int, limit float32, how int) (at int)
 
+// PowN is y = PowOf(left, right).
+//
+//go:noescape
+func PowN(y, left, right *float32, n int)
+
+// DividePairs divides integers; its twin has the loop.
+//
+//go:noescape
+func DividePairs(dst, left, right *uint8, n, how int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

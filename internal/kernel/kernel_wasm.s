@@ -52347,6 +52347,1041 @@ TEXT ·FindBeyond(SB), NOSPLIT, $0-40
 	I64Store at+32(FP)
 	RET
 
+// func PowN(y, left, right *float32, n int)
+TEXT ·PowN(SB), NOSPLIT, $0-32
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// a is V0
+	// b is V1
+	// x is V2
+	// k is V3
+	// s is V4
+	// g is V5
+	// l is V6
+	Get R3
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V0
+			Get R2
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			F64x2Abs
+			Set V2
+			Get V2
+			V128Const $4604544271217802189, $4604544271217802189
+			I64x2Sub
+			I32Const $52
+			I64x2ShrS
+			Set V3
+			Get V2
+			Get V3
+			I32Const $52
+			I64x2Shl
+			I64x2Sub
+			Set V2
+			Get V2
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			Get V2
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			F64x2Div
+			Set V4
+			Get V4
+			Get V4
+			F64x2Mul
+			Set V2
+			V128Const $4593971859893063953, $4593971859893063953
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4594710912139606804, $4594710912139606804
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4595718710657619782, $4595718710657619782
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4597174419628082972, $4597174419628082972
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4598818590920615058, $4598818590920615058
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4600877379321698714, $4600877379321698714
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4604180019048437077, $4604180019048437077
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4611686018427387904, $4611686018427387904
+			F64x2Add
+			Set V5
+			Get V3
+			V128Const $4843621399236968448, $4843621399236968448
+			I64x2Add
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V3
+			Get V3
+			Get V5
+			Get V4
+			F64x2Mul
+			V128Const $4609176140021203710, $4609176140021203710
+			F64x2Mul
+			F64x2Add
+			Set V6
+			Get V0
+			F64x2Abs
+			Set V2
+			Get V6
+			Get V2
+			Get V2
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Lt
+			V128Bitselect
+			Set V6
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V6
+			Get V2
+			V128Const $0, $0
+			F64x2Eq
+			V128Bitselect
+			Set V6
+			Get V1
+			Get V6
+			F64x2Mul
+			V128Const $4641240890982006784, $4641240890982006784
+			F64x2Pmin
+			V128Const $-4582131145872769024, $-4582131145872769024
+			F64x2Pmax
+			Set V6
+			Get V6
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Add
+			Set V3
+			Get V6
+			Get V3
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Sub
+			F64x2Sub
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			Set V2
+			V128Const $4508805057796939612, $4508805057796939612
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4551452160554016794, $4551452160554016794
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4564047942368979991, $4564047942368979991
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4595172819793696085, $4595172819793696085
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4602678819172646912, $4602678819172646912
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			I32Const $52
+			I64x2Shl
+			F64x2Mul
+			Set V5
+			Get V1
+			F64x2Trunc
+			Get V1
+			F64x2Eq
+			Set V4
+			Get V1
+			V128Const $4602678819172646912, $4602678819172646912
+			F64x2Mul
+			Set V2
+			Get V5
+			Get V0
+			Get V4
+			Get V2
+			F64x2Trunc
+			Get V2
+			F64x2Eq
+			V128Andnot
+			V128And
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128And
+			V128Xor
+			Set V5
+			V128Const $9221120237041090560, $9221120237041090560
+			Get V5
+			Get V0
+			V128Const $0, $0
+			F64x2Lt
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V0
+			F64x2Lt
+			V128And
+			Get V4
+			V128Andnot
+			V128Bitselect
+			Set V5
+			Get R0
+			I32WrapI64
+			V128Const $4607182418800017408, $4607182418800017408
+			Get V5
+			Get V1
+			V128Const $0, $0
+			F64x2Eq
+			Get V0
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Eq
+			V128Or
+			Get V0
+			V128Const $-4616189618054758400, $-4616189618054758400
+			F64x2Eq
+			Get V1
+			F64x2Abs
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Eq
+			V128And
+			V128Or
+			V128Bitselect
+			F32x4DemoteF64x2Zero
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R0
+			I64Const $8
+			I64Add
+			Set R0
+			Get R3
+			I64Const $-2
+			I64Add
+			Set R3
+			Get R3
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V0
+			Get R2
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			F64x2Abs
+			Set V2
+			Get V2
+			V128Const $4604544271217802189, $4604544271217802189
+			I64x2Sub
+			I32Const $52
+			I64x2ShrS
+			Set V3
+			Get V2
+			Get V3
+			I32Const $52
+			I64x2Shl
+			I64x2Sub
+			Set V2
+			Get V2
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			Get V2
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			F64x2Div
+			Set V4
+			Get V4
+			Get V4
+			F64x2Mul
+			Set V2
+			V128Const $4593971859893063953, $4593971859893063953
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4594710912139606804, $4594710912139606804
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4595718710657619782, $4595718710657619782
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4597174419628082972, $4597174419628082972
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4598818590920615058, $4598818590920615058
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4600877379321698714, $4600877379321698714
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4604180019048437077, $4604180019048437077
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4611686018427387904, $4611686018427387904
+			F64x2Add
+			Set V5
+			Get V3
+			V128Const $4843621399236968448, $4843621399236968448
+			I64x2Add
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V3
+			Get V3
+			Get V5
+			Get V4
+			F64x2Mul
+			V128Const $4609176140021203710, $4609176140021203710
+			F64x2Mul
+			F64x2Add
+			Set V6
+			Get V0
+			F64x2Abs
+			Set V2
+			Get V6
+			Get V2
+			Get V2
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Lt
+			V128Bitselect
+			Set V6
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V6
+			Get V2
+			V128Const $0, $0
+			F64x2Eq
+			V128Bitselect
+			Set V6
+			Get V1
+			Get V6
+			F64x2Mul
+			V128Const $4641240890982006784, $4641240890982006784
+			F64x2Pmin
+			V128Const $-4582131145872769024, $-4582131145872769024
+			F64x2Pmax
+			Set V6
+			Get V6
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Add
+			Set V3
+			Get V6
+			Get V3
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Sub
+			F64x2Sub
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			Set V2
+			V128Const $4508805057796939612, $4508805057796939612
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4551452160554016794, $4551452160554016794
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4564047942368979991, $4564047942368979991
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4595172819793696085, $4595172819793696085
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4602678819172646912, $4602678819172646912
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V2
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			I32Const $52
+			I64x2Shl
+			F64x2Mul
+			Set V5
+			Get V1
+			F64x2Trunc
+			Get V1
+			F64x2Eq
+			Set V4
+			Get V1
+			V128Const $4602678819172646912, $4602678819172646912
+			F64x2Mul
+			Set V2
+			Get V5
+			Get V0
+			Get V4
+			Get V2
+			F64x2Trunc
+			Get V2
+			F64x2Eq
+			V128Andnot
+			V128And
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128And
+			V128Xor
+			Set V5
+			V128Const $9221120237041090560, $9221120237041090560
+			Get V5
+			Get V0
+			V128Const $0, $0
+			F64x2Lt
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V0
+			F64x2Lt
+			V128And
+			Get V4
+			V128Andnot
+			V128Bitselect
+			Set V5
+			Get R0
+			I32WrapI64
+			V128Const $4607182418800017408, $4607182418800017408
+			Get V5
+			Get V1
+			V128Const $0, $0
+			F64x2Eq
+			Get V0
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Eq
+			V128Or
+			Get V0
+			V128Const $-4616189618054758400, $-4616189618054758400
+			F64x2Eq
+			Get V1
+			F64x2Abs
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Eq
+			V128And
+			V128Or
+			V128Bitselect
+			F32x4DemoteF64x2Zero
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func DividePairs(dst, left, right *uint8, n, how int)
+TEXT ·DividePairs(SB), NOSPLIT, $0-40
+	// dst is R0
+	I64Load dst+0(FP)
+	Set R0
+	// left is R1
+	I64Load left+8(FP)
+	Set R1
+	// right is R2
+	I64Load right+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// how is R4
+	I64Load how+32(FP)
+	Set R4
+	// v is R5
+	// w is R6
+	// d is R7
+	// r is R8
+	// zero is R9
+	Get R4
+	I64Const $0
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load32S $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R9
+				Get R5
+				I64Sub
+				Get R5
+				Get R7
+				I64DivS
+				Get R6
+				I64Const $-1
+				I64Eq
+				Select
+				Set R8
+				Get R9
+				Get R8
+				Get R6
+				I64Eqz
+				Select
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store32 $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $1
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load32S $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R5
+				Get R7
+				I64RemS
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store32 $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $2
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load32S $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R5
+				Get R7
+				I64RemS
+				Set R8
+				Get R8
+				Get R6
+				I64Add
+				Get R8
+				Get R8
+				I64Eqz
+				I32Eqz
+				Get R8
+				Get R6
+				I64Xor
+				Get R9
+				I64LtS
+				I32And
+				Select
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store32 $0, $0
+				Get R1
+				I64Const $4
+				I64Add
+				Set R1
+				Get R2
+				I64Const $4
+				I64Add
+				Set R2
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $3
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R9
+				Get R5
+				I64Sub
+				Get R5
+				Get R7
+				I64DivS
+				Get R6
+				I64Const $-1
+				I64Eq
+				Select
+				Set R8
+				Get R9
+				Get R8
+				Get R6
+				I64Eqz
+				Select
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $4
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R5
+				Get R7
+				I64RemS
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R4
+	I64Const $5
+	I64Eq
+	If
+		Get R3
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load $0
+				Set R5
+				Get R2
+				I32WrapI64
+				I64Load $0
+				Set R6
+				I64Const $1
+				Get R6
+				Get R6
+				I64Eqz
+				Get R6
+				I64Const $-1
+				I64Eq
+				I32Or
+				Select
+				Set R7
+				Get R5
+				Get R7
+				I64RemS
+				Set R8
+				Get R8
+				Get R6
+				I64Add
+				Get R8
+				Get R8
+				I64Eqz
+				I32Eqz
+				Get R8
+				Get R6
+				I64Xor
+				Get R9
+				I64LtS
+				I32And
+				Select
+				Set R8
+				Get R0
+				I32WrapI64
+				Get R8
+				I64Store $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R2
+				I64Const $8
+				I64Add
+				Set R2
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R3
+				I64Const $-1
+				I64Add
+				Set R3
+				Get R3
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	// const is V0

@@ -108,14 +108,17 @@ func planPairs(c *Call, op string) error {
 		s.how = kernel.CombineInt64 + how
 	default:
 		s := stepBlocks(c, out, t, 2, divideBlock)
-		widen[int64](c, s, t)
 		switch op {
 		case "Div":
-			s.how = compute.Quotient
+			s.how = kernel.DivideQuotient
 		case "Modulo":
-			s.how = compute.Modulo
+			s.how = kernel.DivideModulo
 		default:
-			s.how = compute.Remainder
+			s.how = kernel.DivideRemainder
+		}
+		if t != ir.Int32 {
+			s.how += kernel.DivideInt64
+			widen[int64](c, s, t)
 		}
 	}
 	return nil
@@ -140,8 +143,8 @@ func combination(op string) int {
 	return -1
 }
 
-func divideBlock(s *blockwise, _ *Args, y, x0, x1, _ []byte, _ int) {
-	compute.Divide(slab.View[int64](y), slab.View[int64](x0), slab.View[int64](x1), s.how)
+func divideBlock(s *blockwise, _ *Args, y, x0, x1, _ []byte, n int) {
+	kernel.DividePairs(&y[0], &x0[0], &x1[0], n, s.how)
 }
 
 func remainderBlock(_ *blockwise, _ *Args, y, x0, x1, _ []byte, n int) {

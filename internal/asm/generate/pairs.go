@@ -11,6 +11,8 @@ func pairs(file *asm.File) {
 	convert(file)
 	argRows(file)
 	findBeyond(file)
+	powN(file)
+	dividePairs(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/asm"
+)
+
+// The constants of internal/kernel/power.go.
+const (
+	powerMagic   = 0x1.8p52
+	powerScale   = powerMagic + 1023
+	rootHalfBits = 0x3fe6a09e667f3bcd
+	log2OfE      = 1.44269504088896340736
+	lnOf2        = 0.69314718055994530942
+	powerMost    = 200
+)
+
+var (
+	powerLogs = []float64{2. / 15, 2. / 13, 2. / 11, 2. / 9, 2. / 7, 2. / 5, 2. / 3, 2}
+	powerExps = []float64{1. / 3628800, 1. / 362880, 1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 0.5, 1, 1}
+)
+
+// twice is 64 bits in both halves.
+func twice(f *asm.Func, bits uint64) asm.V {
+	lo, hi := uint32(bits), uint32(bits>>32)
+	return f.ConstLanes(lo, hi, lo, hi)
+}
+
+// polynomial leaves in g the polynomial in v whose first coefficient comes first.
+func polynomial(f *asm.Func, g, v asm.V, terms []float64) {
+	g.Set(twice(f, math.Float64bits(terms[0])))
+	for _, t := range terms[1:] {
+		g.Set(g.MulF64(v).AddF64(twice(f, math.Float64bits(t))))
+	}
+}
+
+func powN(file *asm.File) {
+	file.Func("func PowN(y, left, right *float32, n int)", "PowN is y = PowOf(left, right).",
+		func(f *asm.Func) {
+			y, pa, pb, n := f.Ptr("y"), f.Ptr("left"), f.Ptr("right"), f.Int("n")
+			a, b, x, k, s, g, l := f.NewV("a"), f.NewV("b"), f.NewV("x"), f.NewV("k"), f.NewV("s"), f.NewV("g"), f.NewV("l")
+			c := func(v float64) asm.V { return twice(f, math.Float64bits(v)) }
+			power := func() asm.V {
+				x.Set(a.AbsF64())
+				k.Set(x.SubI64(twice(f, rootHalfBits)).ShrI64(52))
+				x.Set(x.SubI64(k.ShlI64(52)))
+				s.Set(x.SubF64(c(1)).DivF64(x.AddF64(c(1))))
+				x.Set(s.MulF64(s))
+				polynomial(f, g, x, powerLogs)
+				k.Set(k.AddI64(c(powerMagic)).SubF64(c(powerMagic)))
+				l.Set(k.AddF64(g.MulF64(s).MulF64(c(log2OfE))))
+				x.Set(a.AbsF64())
+				l.Set(l.Select(x.LtF64(c(math.Inf(1))), x))
+				l.Set(c(math.Inf(-1)).Select(x.EqF64(c(0)), l))
+				l.Set(b.MulF64(l).PMinF64(c(powerMost)).PMaxF64(c(-powerMost)))
+				k.Set(l.AddF64(c(powerScale)))
+				x.Set(l.SubF64(k.SubF64(c(powerScale))).MulF64(c(lnOf2)))
+				polynomial(f, g, x, powerExps)
+				g.Set(g.MulF64(k.ShlI64(52)))
+				s.Set(b.TruncF64().EqF64(b)) // whole
+				x.Set(b.MulF64(c(0.5)))
+				g.Set(g.Xor(a.And(s.AndNot(x.TruncF64().EqF64(x))).And(twice(f, 1<<63))))
+				g.Set(twice(f, 0x7ff8<<48).Select(a.LtF64(c(0)).And(c(math.Inf(-1)).LtF64(a)).AndNot(s), g))
+				infinite := a.EqF64(c(-1)).And(b.AbsF64().EqF64(c(math.Inf(1))))
+				return c(1).Select(b.EqF64(c(0)).Or(a.EqF64(c(1))).Or(infinite), g)
+			}
+			f.Take(n, 2, func() {
+				a.Set(pa.Half(0).PromoteLow())
+				b.Set(pb.Half(0).PromoteLow())
+				y.StoreHalf(0, power().Demote())
+				pa.Advance(8)
+				pb.Advance(8)
+				y.Advance(8)
+			})
+			f.Take(n, 1, func() {
+				a.Set(pa.Splat(0).PromoteLow())
+				b.Set(pb.Splat(0).PromoteLow())
+				y.StoreF32(0, power().Demote().Lane(0))
+				pa.Advance(4)
+				pb.Advance(4)
+				y.Advance(4)
+			})
+		})
+}
+
+// dividePairs divides by 1 where WebAssembly cannot, or could not for all dividends.
+func dividePairs(file *asm.File) {
+	file.Func("func DividePairs(dst, left, right *uint8, n, how int)",
+		"DividePairs divides integers; its twin has the loop.",
+		func(f *asm.Func) {
+			y, a, b, n, how := f.Ptr("dst"), f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.Int("how")
+			v, w, d, r, zero := f.NewInt("v"), f.NewInt("w"), f.NewInt("d"), f.NewInt("r"), f.NewInt("zero")
+			for i := range 6 {
+				size := int64(4 + i/3*4)
+				f.If(how.EqConst(int64(i)), func() {
+					f.Take(n, 1, func() {
+						if size == 4 {
+							v.Set(a.Int32(0))
+							w.Set(b.Int32(0))
+						} else {
+							v.Set(a.Int(0))
+							w.Set(b.Int(0))
+						}
+						d.Set(f.ConstInt(1).If(w.Zero().Or(w.EqConst(-1)), w))
+						switch i % 3 {
+						case 0:
+							r.Set(zero.Sub(v).If(w.EqConst(-1), v.Div(d)))
+							r.Set(zero.If(w.Zero(), r))
+						case 1:
+							r.Set(v.Rem(d))
+						case 2:
+							r.Set(v.Rem(d))
+							r.Set(r.Add(w).If(r.NotZero().And(r.Xor(w).Lt(zero)), r))
+						}
+						if size == 4 {
+							y.StoreInt32(0, r)
+						} else {
+							y.StoreInt(0, r)
+						}
+						a.Advance(size)
+						b.Advance(size)
+						y.Advance(size)
+					})
+				})
+			}
+		})
+}

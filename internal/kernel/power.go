@@ -1,0 +1,122 @@
+package kernel
+
+import "math"
+
+const (
+	// powerMagic rounds to an integer, whose bits are then its lowest ones.
+	powerMagic = 0x1.8p52
+	// powerScale does so with 1023 more, the bias of exponents.
+	powerScale   = powerMagic + 1023
+	rootHalfBits = 0x3fe6a09e667f3bcd // of √½
+	log2OfE      = 1.44269504088896340736
+	lnOf2        = 0.69314718055994530942
+	powerMost    = 200
+)
+
+// powerLogs are those of log((1+s)/(1-s))/s in s², powerExps those of eʳ, the highest first.
+var (
+	powerLogs = [...]float64{2. / 15, 2. / 13, 2. / 11, 2. / 9, 2. / 7, 2. / 5, 2. / 3, 2}
+	powerExps = [...]float64{1. / 3628800, 1. / 362880, 1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 0.5, 1, 1}
+)
+
+// PowOf is a to the power b. All of it is in float64, and rounded once at the end:
+//
+//	x = |a|
+//	k = (bits of x - rootHalfBits) >> 52;  m = x·2^-k        // m from √½ to √2
+//	s = (m - 1) / (m + 1);  g = the polynomial of powerLogs in s*s
+//	l = k + (g*s)*log2OfE                                    // log₂ x
+//	l = x < Inf ? l : x;  l = x == 0 ? -Inf : l
+//	t = max(min(b*l, powerMost), -powerMost)
+//	z = t + powerScale;  r = (t - (z - powerScale)) * lnOf2
+//	y = the polynomial of powerExps in r, times 2^(z - powerScale)
+//
+// y gets the sign of an odd power, is NaN for a power that is no integer of a finite number
+// below 0, and 1 for b = 0, a = 1, and a = -1 with an infinite b.
+func PowOf(a, b float32) float32 {
+	v, e := float64(a), float64(b)
+	x := math.Abs(v)
+	bits := int64(math.Float64bits(x))
+	k := (bits - rootHalfBits) >> 52
+	m := math.Float64frombits(uint64(bits - k<<52))
+	s := (m - 1) / (m + 1)
+	z := float64(s * s)
+	g := powerLogs[0]
+	for _, c := range powerLogs[1:] {
+		g = float64(g*z) + c
+	}
+	l := float64(k) + float64(float64(g*s)*log2OfE)
+	if !(x < math.Inf(1)) {
+		l = x
+	}
+	if x == 0 {
+		l = math.Inf(-1)
+	}
+	t := float64(e * l)
+	if powerMost < t {
+		t = powerMost
+	}
+	if t < -powerMost {
+		t = -powerMost
+	}
+	z = t + powerScale
+	r := float64((t - (z - powerScale)) * lnOf2)
+	y := powerExps[0]
+	for _, c := range powerExps[1:] {
+		y = float64(y*r) + c
+	}
+	y *= math.Float64frombits(math.Float64bits(z) << 52)
+	whole := math.Trunc(e) == e
+	if half := float64(e * 0.5); whole && math.Trunc(half) != half && math.Signbit(v) {
+		y = -y
+	}
+	switch {
+	case e == 0, v == 1, v == -1 && math.Abs(e) == math.Inf(1):
+		return 1
+	case !whole && v < 0 && v > math.Inf(-1):
+		return float32(math.NaN())
+	}
+	return float32(y)
+}
+
+// PowN: y = PowOf(a, b); y may be an operand.
+func powNScalar(y, left, right *float32, n int) {
+	ys, b := slice(y, n), slice(right, n)
+	for i, v := range slice(left, n) {
+		ys[i] = PowOf(v, b[i])
+	}
+}
+
+// What DividePairs gives, with DivideInt64 added where the elements are not int32.
+const (
+	DivideQuotient  = iota // rounded towards zero
+	DivideRemainder        // with the dividend's sign
+	DivideModulo           // with the divisor's
+
+	DivideInt64 = 3
+)
+
+// DividePairs divides n pairs of integers; a division by 0 gives 0. dst may be an operand.
+func dividePairsScalar(dst, left, right *uint8, n, how int) {
+	if how >= DivideInt64 {
+		divideAll[int64](dst, left, right, n, how-DivideInt64)
+	} else {
+		divideAll[int32](dst, left, right, n, how)
+	}
+}
+
+func divideAll[T int32 | int64](dst, left, right *uint8, n, how int) {
+	y, b := elements[T](dst, n), elements[T](right, n)
+	for i, v := range elements[T](left, n) {
+		switch w := b[i]; {
+		case w == 0:
+			v = 0
+		case how == DivideQuotient:
+			v /= w
+		default:
+			if v %= w; how == DivideModulo && v != 0 && (v^w) < 0 {
+				v += w
+			}
+		}
+		y[i] = v
+	}
+}
