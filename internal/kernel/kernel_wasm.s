@@ -40510,9 +40510,15 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 
 // func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)
 TEXT ·MaxTaps(SB), NOSPLIT, $0-64
-	// low is V0
-	V128Const $-36028792732385280, $-36028792732385280
-	Set V0
+	// nan0 is V0
+	// nan1 is V1
+	// nan2 is V2
+	// nan3 is V3
+	// sign0 is V4
+	// sign1 is V5
+	// sign2 is V6
+	// sign3 is V7
+	// operand is V8
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -40550,338 +40556,38 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 			I64Load cols+56(FP)
 			Set R5
 			Get R5
-			I64Const $40
-			I64GeS
-			If
-				Loop
-					// acc0 is V1
-					// acc1 is V2
-					// acc2 is V3
-					// acc3 is V4
-					// acc4 is V5
-					// acc5 is V6
-					// acc6 is V7
-					// acc7 is V8
-					// acc8 is V9
-					// acc9 is V10
-					Get V0
-					Set V1
-					Get V0
-					Set V2
-					Get V0
-					Set V3
-					Get V0
-					Set V4
-					Get V0
-					Set V5
-					Get V0
-					Set V6
-					Get V0
-					Set V7
-					Get V0
-					Set V8
-					Get V0
-					Set V9
-					Get V0
-					Set V10
-					I64Load taps+32(FP)
-					Set R7
-					I64Load nt+40(FP)
-					Set R6
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R9
-							Get R7
-							I32WrapI64
-							I64Load32S $0
-							I64Const $2
-							I64Shl
-							I64Add
-							Set R10
-							Get V1
-							Get R10
-							I32WrapI64
-							V128Load $0
-							F32x4Max
-							Set V1
-							Get V2
-							Get R10
-							I32WrapI64
-							V128Load $16
-							F32x4Max
-							Set V2
-							Get V3
-							Get R10
-							I32WrapI64
-							V128Load $32
-							F32x4Max
-							Set V3
-							Get V4
-							Get R10
-							I32WrapI64
-							V128Load $48
-							F32x4Max
-							Set V4
-							Get V5
-							Get R10
-							I32WrapI64
-							V128Load $64
-							F32x4Max
-							Set V5
-							Get V6
-							Get R10
-							I32WrapI64
-							V128Load $80
-							F32x4Max
-							Set V6
-							Get V7
-							Get R10
-							I32WrapI64
-							V128Load $96
-							F32x4Max
-							Set V7
-							Get V8
-							Get R10
-							I32WrapI64
-							V128Load $112
-							F32x4Max
-							Set V8
-							Get V9
-							Get R10
-							I32WrapI64
-							V128Load $128
-							F32x4Max
-							Set V9
-							Get V10
-							Get R10
-							I32WrapI64
-							V128Load $144
-							F32x4Max
-							Set V10
-							Get R7
-							I64Const $4
-							I64Add
-							Set R7
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R8
-					I32WrapI64
-					Get V1
-					V128Store $0, $0
-					Get R8
-					I32WrapI64
-					Get V2
-					V128Store $0, $16
-					Get R8
-					I32WrapI64
-					Get V3
-					V128Store $0, $32
-					Get R8
-					I32WrapI64
-					Get V4
-					V128Store $0, $48
-					Get R8
-					I32WrapI64
-					Get V5
-					V128Store $0, $64
-					Get R8
-					I32WrapI64
-					Get V6
-					V128Store $0, $80
-					Get R8
-					I32WrapI64
-					Get V7
-					V128Store $0, $96
-					Get R8
-					I32WrapI64
-					Get V8
-					V128Store $0, $112
-					Get R8
-					I32WrapI64
-					Get V9
-					V128Store $0, $128
-					Get R8
-					I32WrapI64
-					Get V10
-					V128Store $0, $144
-					Get R8
-					I64Const $160
-					I64Add
-					Set R8
-					Get R9
-					I64Const $160
-					I64Add
-					Set R9
-					Get R5
-					I64Const $-40
-					I64Add
-					Set R5
-					Get R5
-					I64Const $40
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R5
-			I64Const $24
-			I64GeS
-			If
-				Loop
-					// acc0 is V1
-					// acc1 is V2
-					// acc2 is V3
-					// acc3 is V4
-					// acc4 is V5
-					// acc5 is V6
-					Get V0
-					Set V1
-					Get V0
-					Set V2
-					Get V0
-					Set V3
-					Get V0
-					Set V4
-					Get V0
-					Set V5
-					Get V0
-					Set V6
-					I64Load taps+32(FP)
-					Set R7
-					I64Load nt+40(FP)
-					Set R6
-					Get R6
-					I64Const $1
-					I64GeS
-					If
-						Loop
-							Get R9
-							Get R7
-							I32WrapI64
-							I64Load32S $0
-							I64Const $2
-							I64Shl
-							I64Add
-							Set R10
-							Get V1
-							Get R10
-							I32WrapI64
-							V128Load $0
-							F32x4Max
-							Set V1
-							Get V2
-							Get R10
-							I32WrapI64
-							V128Load $16
-							F32x4Max
-							Set V2
-							Get V3
-							Get R10
-							I32WrapI64
-							V128Load $32
-							F32x4Max
-							Set V3
-							Get V4
-							Get R10
-							I32WrapI64
-							V128Load $48
-							F32x4Max
-							Set V4
-							Get V5
-							Get R10
-							I32WrapI64
-							V128Load $64
-							F32x4Max
-							Set V5
-							Get V6
-							Get R10
-							I32WrapI64
-							V128Load $80
-							F32x4Max
-							Set V6
-							Get R7
-							I64Const $4
-							I64Add
-							Set R7
-							Get R6
-							I64Const $-1
-							I64Add
-							Set R6
-							Get R6
-							I64Const $1
-							I64GeS
-							BrIf $0
-						End
-					End
-					Get R8
-					I32WrapI64
-					Get V1
-					V128Store $0, $0
-					Get R8
-					I32WrapI64
-					Get V2
-					V128Store $0, $16
-					Get R8
-					I32WrapI64
-					Get V3
-					V128Store $0, $32
-					Get R8
-					I32WrapI64
-					Get V4
-					V128Store $0, $48
-					Get R8
-					I32WrapI64
-					Get V5
-					V128Store $0, $64
-					Get R8
-					I32WrapI64
-					Get V6
-					V128Store $0, $80
-					Get R8
-					I64Const $96
-					I64Add
-					Set R8
-					Get R9
-					I64Const $96
-					I64Add
-					Set R9
-					Get R5
-					I64Const $-24
-					I64Add
-					Set R5
-					Get R5
-					I64Const $24
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R5
 			I64Const $16
 			I64GeS
 			If
 				Loop
-					// acc0 is V1
-					// acc1 is V2
-					// acc2 is V3
-					// acc3 is V4
-					Get V0
-					Set V1
-					Get V0
-					Set V2
-					Get V0
-					Set V3
-					Get V0
+					// acc0 is V9
+					// acc1 is V10
+					// acc2 is V11
+					// acc3 is V12
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V9
+					V128Const $0, $0
+					Set V0
+					Get V9
 					Set V4
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V10
+					V128Const $0, $0
+					Set V1
+					Get V10
+					Set V5
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V11
+					V128Const $0, $0
+					Set V2
+					Get V11
+					Set V6
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V12
+					V128Const $0, $0
+					Set V3
+					Get V12
+					Set V7
 					I64Load taps+32(FP)
 					Set R7
 					I64Load nt+40(FP)
@@ -40899,30 +40605,78 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 							I64Shl
 							I64Add
 							Set R10
-							Get V1
 							Get R10
 							I32WrapI64
 							V128Load $0
-							F32x4Max
-							Set V1
-							Get V2
+							Set V8
+							Get V9
+							Get V8
+							F32x4Pmax
+							Set V9
+							Get V0
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V0
+							Get V4
+							Get V8
+							V128And
+							Set V4
 							Get R10
 							I32WrapI64
 							V128Load $16
-							F32x4Max
-							Set V2
-							Get V3
+							Set V8
+							Get V10
+							Get V8
+							F32x4Pmax
+							Set V10
+							Get V1
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V1
+							Get V5
+							Get V8
+							V128And
+							Set V5
 							Get R10
 							I32WrapI64
 							V128Load $32
-							F32x4Max
-							Set V3
-							Get V4
+							Set V8
+							Get V11
+							Get V8
+							F32x4Pmax
+							Set V11
+							Get V2
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V2
+							Get V6
+							Get V8
+							V128And
+							Set V6
 							Get R10
 							I32WrapI64
 							V128Load $48
-							F32x4Max
-							Set V4
+							Set V8
+							Get V12
+							Get V8
+							F32x4Pmax
+							Set V12
+							Get V3
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V3
+							Get V7
+							Get V8
+							V128And
+							Set V7
 							Get R7
 							I64Const $4
 							I64Add
@@ -40939,19 +40693,43 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 					End
 					Get R8
 					I32WrapI64
-					Get V1
+					Get V9
+					Get V4
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V0
+					V128Or
 					V128Store $0, $0
 					Get R8
 					I32WrapI64
-					Get V2
+					Get V10
+					Get V5
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V1
+					V128Or
 					V128Store $0, $16
 					Get R8
 					I32WrapI64
-					Get V3
+					Get V11
+					Get V6
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V2
+					V128Or
 					V128Store $0, $32
 					Get R8
 					I32WrapI64
-					Get V4
+					Get V12
+					Get V7
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V3
+					V128Or
 					V128Store $0, $48
 					Get R8
 					I64Const $64
@@ -40976,12 +40754,20 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 			I64GeS
 			If
 				Loop
-					// acc0 is V1
-					// acc1 is V2
-					Get V0
+					// acc0 is V9
+					// acc1 is V10
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V9
+					V128Const $0, $0
+					Set V0
+					Get V9
+					Set V4
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V10
+					V128Const $0, $0
 					Set V1
-					Get V0
-					Set V2
+					Get V10
+					Set V5
 					I64Load taps+32(FP)
 					Set R7
 					I64Load nt+40(FP)
@@ -40999,18 +40785,42 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 							I64Shl
 							I64Add
 							Set R10
-							Get V1
 							Get R10
 							I32WrapI64
 							V128Load $0
-							F32x4Max
-							Set V1
-							Get V2
+							Set V8
+							Get V9
+							Get V8
+							F32x4Pmax
+							Set V9
+							Get V0
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V0
+							Get V4
+							Get V8
+							V128And
+							Set V4
 							Get R10
 							I32WrapI64
 							V128Load $16
-							F32x4Max
-							Set V2
+							Set V8
+							Get V10
+							Get V8
+							F32x4Pmax
+							Set V10
+							Get V1
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V1
+							Get V5
+							Get V8
+							V128And
+							Set V5
 							Get R7
 							I64Const $4
 							I64Add
@@ -41027,11 +40837,23 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 					End
 					Get R8
 					I32WrapI64
-					Get V1
+					Get V9
+					Get V4
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V0
+					V128Or
 					V128Store $0, $0
 					Get R8
 					I32WrapI64
-					Get V2
+					Get V10
+					Get V5
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V1
+					V128Or
 					V128Store $0, $16
 					Get R8
 					I64Const $32
@@ -41056,9 +40878,13 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 			I64GeS
 			If
 				Loop
-					// acc0 is V1
-					Get V0
-					Set V1
+					// acc0 is V9
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V9
+					V128Const $0, $0
+					Set V0
+					Get V9
+					Set V4
 					I64Load taps+32(FP)
 					Set R7
 					I64Load nt+40(FP)
@@ -41076,12 +40902,24 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 							I64Shl
 							I64Add
 							Set R10
-							Get V1
 							Get R10
 							I32WrapI64
 							V128Load $0
-							F32x4Max
-							Set V1
+							Set V8
+							Get V9
+							Get V8
+							F32x4Pmax
+							Set V9
+							Get V0
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V0
+							Get V4
+							Get V8
+							V128And
+							Set V4
 							Get R7
 							I64Const $4
 							I64Add
@@ -41098,7 +40936,13 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 					End
 					Get R8
 					I32WrapI64
-					Get V1
+					Get V9
+					Get V4
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V0
+					V128Or
 					V128Store $0, $0
 					Get R8
 					I64Const $16
@@ -41123,9 +40967,13 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 			I64GeS
 			If
 				Loop
-					// acc0 is V1
-					Get V0
-					Set V1
+					// acc0 is V9
+					V128Const $-36028792732385280, $-36028792732385280
+					Set V9
+					V128Const $0, $0
+					Set V0
+					Get V9
+					Set V4
 					I64Load taps+32(FP)
 					Set R7
 					I64Load nt+40(FP)
@@ -41143,15 +40991,27 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 							I64Shl
 							I64Add
 							Set R10
-							Get V1
 							Get R10
 							I32WrapI64
 							V128Load32Splat
 							Unreachable
 							I64DivU
 							Unreachable
-							F32x4Max
-							Set V1
+							Set V8
+							Get V9
+							Get V8
+							F32x4Pmax
+							Set V9
+							Get V0
+							Get V8
+							Get V8
+							F32x4Ne
+							V128Or
+							Set V0
+							Get V4
+							Get V8
+							V128And
+							Set V4
 							Get R7
 							I64Const $4
 							I64Add
@@ -41168,7 +41028,13 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 					End
 					Get R8
 					I32WrapI64
-					Get V1
+					Get V9
+					Get V4
+					V128Const $9223372034707292159, $9223372034707292159
+					V128Or
+					V128And
+					Get V0
+					V128Or
 					F32x4ExtractLane $0, $0
 					F32Store $0, $0
 					Get R8
@@ -62480,9 +62346,15 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 
 // func MaxLanes(y, x *float32, step int, taps *int32, nt, n int)
 TEXT ·MaxLanes(SB), NOSPLIT, $0-48
-	// low is V0
-	V128Const $-36028792732385280, $-36028792732385280
-	Set V0
+	// nan0 is V0
+	// nan1 is V1
+	// nan2 is V2
+	// nan3 is V3
+	// sign0 is V4
+	// sign1 is V5
+	// sign2 is V6
+	// sign3 is V7
+	// operand is V8
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -62501,34 +62373,38 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	I64Shl
 	Set R2
 	Get R3
-	I64Const $4
+	I64Const $2
 	I64GeS
 	If
 		Loop
-			// acc0 is V1
-			// acc1 is V2
-			// acc2 is V3
-			// acc3 is V4
-			// acc4 is V5
-			// acc5 is V6
-			// acc6 is V7
-			// acc7 is V8
-			Get V0
-			Set V1
-			Get V0
-			Set V2
-			Get V0
-			Set V3
-			Get V0
+			// acc0 is V9
+			// acc1 is V10
+			// acc2 is V11
+			// acc3 is V12
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V9
+			V128Const $0, $0
+			Set V0
+			Get V9
 			Set V4
-			Get V0
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V10
+			V128Const $0, $0
+			Set V1
+			Get V10
 			Set V5
-			Get V0
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V11
+			V128Const $0, $0
+			Set V2
+			Get V11
 			Set V6
-			Get V0
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V12
+			V128Const $0, $0
+			Set V3
+			Get V12
 			Set V7
-			Get V0
-			Set V8
 			I64Load taps+24(FP)
 			Set R4
 			I64Load nt+32(FP)
@@ -62546,66 +62422,82 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 					I64Shl
 					I64Add
 					Set R6
-					Get V1
 					Get R6
 					I32WrapI64
 					V128Load $0
-					F32x4Max
-					Set V1
-					Get V2
-					Get R6
-					I32WrapI64
-					V128Load $16
-					F32x4Max
-					Set V2
-					Get R6
-					Get R2
-					I64Add
-					Set R6
-					Get V3
-					Get R6
-					I32WrapI64
-					V128Load $0
-					F32x4Max
-					Set V3
+					Set V8
+					Get V9
+					Get V8
+					F32x4Pmax
+					Set V9
+					Get V0
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V0
 					Get V4
-					Get R6
-					I32WrapI64
-					V128Load $16
-					F32x4Max
+					Get V8
+					V128And
 					Set V4
 					Get R6
+					I32WrapI64
+					V128Load $16
+					Set V8
+					Get V10
+					Get V8
+					F32x4Pmax
+					Set V10
+					Get V1
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V1
+					Get V5
+					Get V8
+					V128And
+					Set V5
+					Get R6
 					Get R2
 					I64Add
 					Set R6
-					Get V5
 					Get R6
 					I32WrapI64
 					V128Load $0
-					F32x4Max
-					Set V5
+					Set V8
+					Get V11
+					Get V8
+					F32x4Pmax
+					Set V11
+					Get V2
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V2
 					Get V6
-					Get R6
-					I32WrapI64
-					V128Load $16
-					F32x4Max
+					Get V8
+					V128And
 					Set V6
 					Get R6
-					Get R2
-					I64Add
-					Set R6
-					Get V7
-					Get R6
-					I32WrapI64
-					V128Load $0
-					F32x4Max
-					Set V7
-					Get V8
-					Get R6
 					I32WrapI64
 					V128Load $16
-					F32x4Max
 					Set V8
+					Get V12
+					Get V8
+					F32x4Pmax
+					Set V12
+					Get V3
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V3
+					Get V7
+					Get V8
+					V128And
+					Set V7
 					Get R4
 					I64Const $4
 					I64Add
@@ -62622,38 +62514,46 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 			End
 			Get R0
 			I32WrapI64
-			Get V1
+			Get V9
+			Get V4
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V0
+			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V2
+			Get V10
+			Get V5
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V1
+			V128Or
 			V128Store $0, $16
 			Get R0
 			I32WrapI64
-			Get V3
+			Get V11
+			Get V6
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V2
+			V128Or
 			V128Store $0, $32
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V12
+			Get V7
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V3
+			V128Or
 			V128Store $0, $48
 			Get R0
-			I32WrapI64
-			Get V5
-			V128Store $0, $64
-			Get R0
-			I32WrapI64
-			Get V6
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V7
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V8
-			V128Store $0, $112
-			Get R0
-			I64Const $128
+			I64Const $64
 			I64Add
 			Set R0
 			Get R1
@@ -62664,20 +62564,12 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 			Get R2
 			I64Add
 			Set R1
-			Get R1
-			Get R2
-			I64Add
-			Set R1
-			Get R1
-			Get R2
-			I64Add
-			Set R1
 			Get R3
-			I64Const $-4
+			I64Const $-2
 			I64Add
 			Set R3
 			Get R3
-			I64Const $4
+			I64Const $2
 			I64GeS
 			BrIf $0
 		End
@@ -62687,12 +62579,20 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	I64GeS
 	If
 		Loop
-			// acc0 is V1
-			// acc1 is V2
-			Get V0
+			// acc0 is V9
+			// acc1 is V10
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V9
+			V128Const $0, $0
+			Set V0
+			Get V9
+			Set V4
+			V128Const $-36028792732385280, $-36028792732385280
+			Set V10
+			V128Const $0, $0
 			Set V1
-			Get V0
-			Set V2
+			Get V10
+			Set V5
 			I64Load taps+24(FP)
 			Set R4
 			I64Load nt+32(FP)
@@ -62710,18 +62610,42 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 					I64Shl
 					I64Add
 					Set R6
-					Get V1
 					Get R6
 					I32WrapI64
 					V128Load $0
-					F32x4Max
-					Set V1
-					Get V2
+					Set V8
+					Get V9
+					Get V8
+					F32x4Pmax
+					Set V9
+					Get V0
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V0
+					Get V4
+					Get V8
+					V128And
+					Set V4
 					Get R6
 					I32WrapI64
 					V128Load $16
-					F32x4Max
-					Set V2
+					Set V8
+					Get V10
+					Get V8
+					F32x4Pmax
+					Set V10
+					Get V1
+					Get V8
+					Get V8
+					F32x4Ne
+					V128Or
+					Set V1
+					Get V5
+					Get V8
+					V128And
+					Set V5
 					Get R4
 					I64Const $4
 					I64Add
@@ -62738,11 +62662,23 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 			End
 			Get R0
 			I32WrapI64
-			Get V1
+			Get V9
+			Get V4
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V0
+			V128Or
 			V128Store $0, $0
 			Get R0
 			I32WrapI64
-			Get V2
+			Get V10
+			Get V5
+			V128Const $9223372034707292159, $9223372034707292159
+			V128Or
+			V128And
+			Get V1
+			V128Or
 			V128Store $0, $16
 			Get R0
 			I64Const $32

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"math"
-
-	"github.com/normwasm/normwasm/internal/asm"
-)
+import "github.com/normwasm/normwasm/internal/asm"
 
 // lanes writes what goes on around convolutions in the blocked layout, where a pixel is two
 // vectors.
@@ -12,34 +8,35 @@ func lanes(file *asm.File) {
 	file.Func("func MaxLanes(y, x *float32, step int, taps *int32, nt, n int)",
 		"MaxLanes is the maximum under places of a window; its twin has the loop.",
 		func(f *asm.Func) {
-			low := f.NewV("low")
-			low.Set(f.ConstBits(math.Float32bits(float32(math.Inf(-1)))))
-			underLanes(f, low, asm.V.Max, func(acc asm.V) asm.V { return acc })
+			m := newMaxima(f, 4)
+			underLanes(f, []int{2, 1}, m.begin, m.take, m.end)
 		})
 	file.Func("func MeanLanes(y, x *float32, step int, taps *int32, nt, n int, count float32)",
 		"MeanLanes is the mean under places of a window; its twin has the loop.",
 		func(f *asm.Func) {
 			zero, count := f.NewV("zero"), splatted(f, "count")
 			zero.Set(f.ZeroV())
-			underLanes(f, zero, asm.V.Add, func(acc asm.V) asm.V { return acc.Div(count) })
+			underLanes(f, []int{4, 1}, func(acc []asm.V) {
+				for _, v := range acc {
+					v.Set(zero)
+				}
+			}, func(_ int, acc, v asm.V) { acc.Set(acc.Add(v)) }, func(_ int, acc asm.V) asm.V { return acc.Div(count) })
 		})
 	laneMeans(file)
 	byLanes(file, "MulLanes", "multiplies pixels by one factor a lane", asm.V.Mul)
 	byLanes(file, "AddLanes", "adds to pixels one number a lane", asm.V.Add)
 }
 
-// underLanes goes through four places at once, and then one by one.
-func underLanes(f *asm.Func, start asm.V, op func(v, w asm.V) asm.V, end func(acc asm.V) asm.V) {
+// underLanes goes through several places at once, and then one by one.
+func underLanes(f *asm.Func, sizes []int, begin func(acc []asm.V), take func(i int, acc, v asm.V), end func(i int, acc asm.V) asm.V) {
 	y, x, step, n := f.Ptr("y"), f.Ptr("x"), f.NewInt("step"), f.Int("n")
 	tap, left, at := f.NewPtr("tap"), f.NewInt("left"), f.NewPtr("at")
 	step.Set(floats(f.ArgInt("step")))
-	for _, places := range []int{4, 1} {
+	for _, places := range sizes {
 		f.Take(n, int64(places), func() {
 			f.Scope(func() {
 				acc := f.NewVs("acc", 2*places)
-				for _, v := range acc {
-					v.Set(start)
-				}
+				begin(acc)
 				tap.Set(f.ArgPtr("taps"))
 				left.Set(f.ArgInt("nt"))
 				f.Take(left, 1, func() {
@@ -48,13 +45,13 @@ func underLanes(f *asm.Func, start asm.V, op func(v, w asm.V) asm.V, end func(ac
 						if i > 0 {
 							at.Set(at.Add(step))
 						}
-						acc[2*i].Set(op(acc[2*i], at.V(0)))
-						acc[2*i+1].Set(op(acc[2*i+1], at.V(16)))
+						take(2*i, acc[2*i], at.V(0))
+						take(2*i+1, acc[2*i+1], at.V(16))
 					}
 					tap.Advance(4)
 				})
 				for i, v := range acc {
-					y.StoreV(int64(16*i), end(v))
+					y.StoreV(int64(16*i), end(i, v))
 				}
 			})
 			y.Advance(int64(32 * places))

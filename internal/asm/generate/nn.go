@@ -91,3 +91,36 @@ const (
 	startCol = 2
 	startC   = 3
 )
+
+// maxima are accumulators of f32x4.max, which V8 makes eight instructions of that wait for each
+// other. Here an operand takes four, of which each waits for one: f32x4.pmax passes over NaNs
+// and keeps the first zero, so that `nan` holds where there was a NaN, and `sign` whether all
+// operands had their signs set: then the maximum has.
+type maxima struct {
+	f         *asm.Func
+	nan, sign []asm.V
+	v         asm.V
+}
+
+func newMaxima(f *asm.Func, n int) maxima {
+	return maxima{f, f.NewVs("nan", n), f.NewVs("sign", n), f.NewV("operand")}
+}
+
+func (m maxima) begin(acc []asm.V) {
+	for i, v := range acc {
+		v.Set(m.f.ConstBits(math.Float32bits(float32(math.Inf(-1)))))
+		m.nan[i].Set(m.f.ZeroV())
+		m.sign[i].Set(v)
+	}
+}
+
+func (m maxima) take(i int, acc, v asm.V) {
+	m.v.Set(v)
+	acc.Set(acc.PMax(m.v))
+	m.nan[i].Set(m.nan[i].Or(m.v.Ne(m.v)))
+	m.sign[i].Set(m.sign[i].And(m.v))
+}
+
+func (m maxima) end(i int, acc asm.V) asm.V {
+	return acc.And(m.sign[i].Or(m.f.ConstBits(1<<31 - 1))).Or(m.nan[i])
+}

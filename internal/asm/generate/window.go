@@ -1,18 +1,15 @@
 package main
 
-import (
-	"math"
-
-	"github.com/normwasm/normwasm/internal/asm"
-)
+import "github.com/normwasm/normwasm/internal/asm"
 
 // window is what depthwise and maxTaps share: for each row, blocks of columns
 // whose accumulators stay in registers while the taps go by.
 type window struct {
+	widths []int // vectors of a block, the widest first
 	begin  func(acc []asm.V)
 	tap    func(acc []asm.V, at asm.Ptr) // at is the block's first element under the tap
 	single func(acc asm.V, at asm.Ptr)   // the same for one column
-	end    func(acc asm.V) asm.V         // what is stored
+	end    func(i int, acc asm.V) asm.V  // what is stored of accumulator i
 	next   func()                        // to the next tap's weight
 	rewind func()                        // to the first tap's weight
 }
@@ -38,16 +35,14 @@ func (w window) write(f *asm.Func) {
 		y.Set(row)
 		x.Set(line)
 		cols.Set(f.ArgInt("cols"))
-		// Ten vectors, where there are that many, spread the work around a tap
-		// (its offset, its weight, the loop) thinner than six do, by a tenth.
-		for _, n := range []int{10, 6, 4, 2, 1} {
+		for _, n := range w.widths {
 			f.Take(cols, int64(4*n), func() {
 				f.Scope(func() {
 					acc := f.NewVs("acc", n)
 					w.begin(acc)
 					taps(func() { w.tap(acc, at) })
 					for i := range acc {
-						y.StoreV(int64(16*i), w.end(acc[i]))
+						y.StoreV(int64(16*i), w.end(i, acc[i]))
 					}
 				})
 				y.Advance(int64(16 * n))
@@ -59,7 +54,7 @@ func (w window) write(f *asm.Func) {
 				acc := f.NewVs("acc", 1)
 				w.begin(acc)
 				taps(func() { w.single(acc[0], at) })
-				y.StoreF32(0, w.end(acc[0]).Lane(0))
+				y.StoreF32(0, w.end(0, acc[0]).Lane(0))
 			})
 			y.Advance(4)
 			x.Advance(4)
@@ -77,6 +72,9 @@ func depthwise(file *asm.File) {
 			bound := newBounds(f)
 			bias.Set(f.ArgF32("bias").Splat())
 			window{
+				// Ten vectors, where there are that many, spread the work around a tap
+				// (its offset, its weight, the loop) thinner than six do, by a tenth.
+				widths: []int{10, 6, 4, 2, 1},
 				begin: func(acc []asm.V) {
 					for _, v := range acc {
 						v.Set(bias)
@@ -92,7 +90,7 @@ func depthwise(file *asm.File) {
 					s.Set(weight.Splat(0))
 					acc.Set(s.MulAdd(at.Splat(0), acc))
 				},
-				end:    bound.clamp,
+				end:    func(_ int, acc asm.V) asm.V { return bound.clamp(acc) },
 				next:   func() { weight.Advance(4) },
 				rewind: func() { weight.Set(f.ArgPtr("weights")) },
 			}.write(f)
@@ -103,21 +101,17 @@ func maxTaps(file *asm.File) {
 	file.Func("func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)",
 		"MaxTaps is Depthwise with the maximum for the sum; its twin has the loop.",
 		func(f *asm.Func) {
-			low := f.NewV("low")
-			low.Set(f.ConstBits(math.Float32bits(float32(math.Inf(-1)))))
+			m := newMaxima(f, 4)
 			window{
-				begin: func(acc []asm.V) {
-					for _, v := range acc {
-						v.Set(low)
-					}
-				},
+				widths: []int{4, 2, 1},
+				begin:  m.begin,
 				tap: func(acc []asm.V, at asm.Ptr) {
 					for i, v := range acc {
-						v.Set(v.Max(at.V(int64(16 * i))))
+						m.take(i, v, at.V(int64(16*i)))
 					}
 				},
-				single: func(acc asm.V, at asm.Ptr) { acc.Set(acc.Max(at.Splat(0))) },
-				end:    func(acc asm.V) asm.V { return acc },
+				single: func(acc asm.V, at asm.Ptr) { m.take(0, acc, at.Splat(0)) },
+				end:    m.end,
 				next:   func() {},
 				rewind: func() {},
 			}.write(f)
