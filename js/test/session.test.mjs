@@ -218,7 +218,13 @@ for (const name of ['crepe-tiny', 'magika-v3_3', 'nano-gpt-sort', 'stories260k',
     };
     for (const one of manifest.cases) {
       const session = await InferenceSession.create(join(cases, one.model ?? manifest.model));
-      const results = await session.run(Object.fromEntries(one.inputs.map((input) => [input.name, read(input)])));
+      const feeds = Object.fromEntries(one.inputs.map((input) => [input.name, read(input)]));
+      const results = await session.run(feeds);
+      if (name === 'ultraface-rfb-320') {
+        const { nodes } = await session.profile(feeds);
+        const layouts = (op) => [...new Set(nodes.filter((n) => n.op === op).map((n) => n.layout))];
+        assert.deepEqual([layouts('Conv'), layouts('Unblock'), layouts('Softmax')], [['blocked'], [undefined], [undefined]]);
+      }
       for (const output of one.outputs) {
         const want = read(output);
         const got = results[output.name];

@@ -495,7 +495,7 @@ func (b *blocker) batchNorm(n *ir.Node, c *choice, f *fact) bool {
 	weights, bias := make([]float32, f.channels), make([]float32, f.channels)
 	mean, _ := floats(n.Inputs[3])
 	for i := range weights {
-		if !(math.Abs(float64(mean[i])*scale[i]) < 256) {
+		if !(math.Abs(float64(mean[i])*scale[i]) < 16) {
 			return false
 		}
 		weights[i], bias[i] = float32(scale[i]), float32(shift[i])
