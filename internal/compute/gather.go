@@ -27,9 +27,20 @@ func placesOf[T int32 | int64](at []int64, indices []T, from, step, n, unit int)
 	return 0, false
 }
 
+// asNumber is size where elements of that size can be moved as one number: rows of smaller
+// elements may lie at any address.
+func asNumber(y, x []byte, size int) int {
+	if size == 2 && (!slab.Aligned[uint16](y) || !slab.Aligned[uint16](x)) ||
+		size == 4 && (!slab.Aligned[uint32](y) || !slab.Aligned[uint32](x)) ||
+		size == 8 && (!slab.Aligned[uint64](y) || !slab.Aligned[uint64](x)) {
+		return 0
+	}
+	return size
+}
+
 // Pick copies to y the elements of size bytes that begin at these bytes of x.
 func Pick(y, x []byte, at []int64, size int) {
-	switch size {
+	switch asNumber(y, x, size) {
 	case 1:
 		for i, p := range at {
 			y[i] = x[p]
@@ -57,7 +68,7 @@ func pickAll[T slab.Elem](y, x []T, at []int64, shift uint) {
 
 // Put copies the elements of x, of size bytes each, to where they begin in y.
 func Put(y, x []byte, at []int64, size int) {
-	switch size {
+	switch asNumber(y, x, size) {
 	case 4:
 		putAll(slab.View[uint32](y), slab.View[uint32](x), at, 2)
 	case 8:

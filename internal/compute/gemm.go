@@ -314,10 +314,10 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 	}
 	for m0, mc := 0, 0; m0 < p.m; m0 += mc {
 		mc = min(p.m-m0, blockRows)
-		high, tiles := kernel.MR, kernel.GemmTiles
+		high := kernel.MR
 		if m0 < p.tall {
 			mc = min(p.tall-m0, blockRows/kernel.TR*kernel.TR)
-			high, tiles = kernel.TR, kernel.GemmTall
+			high = kernel.TR
 		}
 		whole := mc - mc%high
 		if p.astep != kernel.MR {
@@ -329,8 +329,7 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 		if whole > 0 {
 			a := kernel.Ptr(p.a[min(m0*p.k+k0*high, len(p.a)):])
 			if full > 0 {
-				tiles(kernel.Ptr(c[m0*p.ldc+n0:]), p.ldc, a, p.k*high, kernel.Ptr(b), bs, kc, whole/high, full,
-					p.start, kernel.Ptr(bias), p.lo, p.hi)
+				p.tiles(high, c[m0*p.ldc+n0:], p.ldc, a, b, bs, kc, whole, full, bias)
 			}
 			if rest > 0 {
 				out := c[m0*p.ldc+n0+full*kernel.NR:]
@@ -341,14 +340,23 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 				if p.start == kernel.StartCol {
 					from = edgeBias
 				}
-				tiles(kernel.Ptr(tile), kernel.NR, a, p.k*high, kernel.Ptr(last), bs, kc, whole/high, 1,
-					p.start, kernel.Ptr(from), p.lo, p.hi)
+				p.tiles(high, tile, kernel.NR, a, last, bs, kc, whole, 1, from)
 				copyRows(out, p.ldc, tile, kernel.NR, whole, rest)
 			}
 		}
 		for r := whole; r < mc; r++ {
 			p.row(c[(m0+r)*p.ldc+n0:], m0+r, b, last, bs, k0, kc, full, rest, bias, r, tile, edgeBias)
 		}
+	}
+}
+
+// tiles computes rows in tiles of so many. (A variable for the kernel would have the compiler move
+// operands to the heap.)
+func (p *product) tiles(high int, c []float32, ldc int, a *float32, b []float32, bs, kc, rows, panels int, bias []float32) {
+	if high == kernel.TR {
+		kernel.GemmTall(kernel.Ptr(c), ldc, a, p.k*high, kernel.Ptr(b), bs, kc, rows/kernel.TR, panels, p.start, kernel.Ptr(bias), p.lo, p.hi)
+	} else {
+		kernel.GemmTiles(kernel.Ptr(c), ldc, a, p.k*high, kernel.Ptr(b), bs, kc, rows/kernel.MR, panels, p.start, kernel.Ptr(bias), p.lo, p.hi)
 	}
 }
 
