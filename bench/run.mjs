@@ -118,7 +118,7 @@ const results = {
     + 'tfjs-wasm: resident tensors; LayerNorm composed of moments, add, rsqrt, sub, mul, mul, add; batchNorm channels last. GB/s: x read once and y written once. '
     + 'One step of training: forward, backward and optimizer from the same weights on the same batch, with the loss read; the losses of the first steps agree within 1e-3. '
     + 'GFLOP/s count the products of the layers forward, of their weights\' gradients and, but for the first layer, of their inputs\' gradients; beside them the rate of a product of 512³ by a session. '
-    + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm and LiteRT.js channels last. '
+    + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, (22 − 12) / 10 where a short chain is run in another layout, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm and LiteRT.js channels last. '
     + 'Networks: arrays in and out, optimizers on. Create and first run: each time a page with a process of its own, in which the runtime has run something else; the memory is that of all its modules. '
     + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
     + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
@@ -288,7 +288,7 @@ function print(name, dims, measured) {
   for (const r of measured) {
     const speed = r.gbPerSecond ? `${r.gbPerSecond.toFixed(2).padStart(7)} GB/s` : ''.padStart(12);
     const rate = r.gflops ? `  ${r.gflops.toFixed(2)} GFLOP/s${r.productGflops ? `, ${(100 * r.gflops / r.productGflops).toFixed(0)} % of the 512³ product's ${r.productGflops.toFixed(1)}` : ''}` : '';
-    const extra = (r.memoryBytes ? `  = ${r.createMs.toFixed(1)} + ${r.runMs.toFixed(1)} ms, ${(r.memoryBytes / 2 ** 20).toFixed(1)} MiB` : '') + (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
+    const extra = (r.chain && r.single.nodes > 2 ? `, ${r.chain.nodes} less ${r.single.nodes}` : '') + (r.memoryBytes ? `  = ${r.createMs.toFixed(1)} + ${r.runMs.toFixed(1)} ms, ${(r.memoryBytes / 2 ** 20).toFixed(1)} MiB` : '') + (r.loadMs ? `  loads in ${r.loadMs.toFixed(0)} ms` : '') + (r.maxDifference === undefined ? '' : `, differs by ${r.maxDifference.toExponential(1)}`);
     // What else a busy machine does has less to say about the least times.
     const ratio = own && r !== own ? `  normwasm × ${(r.medianMs / own.medianMs).toFixed(2)} (by minima ${(r.minMs / own.minMs).toFixed(2)})` : '';
     console.log(`  ${r.name.padEnd(22)} ${(r.medianMs * 1000).toFixed(2).padStart(11)} µs  min ${(r.minMs * 1000).toFixed(2).padStart(11)}  cold ${(r.coldMs * 1000).toFixed(0).padStart(8)}${speed}${ratio}${extra}${rate}`);

@@ -7,8 +7,7 @@ import { measure, perNode } from './measure.js';
 import * as ort from './ort.js';
 import * as tfjs from './tfjs.js';
 
-const SHORT = 2;
-const longOf = (layer) => (folds(layer) ? 42 : 12);
+const lengthsOf = (layer) => [[2, folds(layer) ? 42 : 12], [12, 22], [22, 44]];
 
 /** Of the largest number of a result. */
 const TOLERANCE = 1e-4;
@@ -59,21 +58,20 @@ function asONNX(layer, length, all) {
 }
 
 /** TensorFlow.js's wasm backend, whose products and convolutions are XNNPACK's, on its own layout, channels last. */
-function eager(layer, x, dims) {
-  const long = longOf(layer);
+function eager(layer, [short, long], x, dims) {
   const nodes = chainOf(layer, long).map((node, i) => tfjs.node(node, parametersOf(node, i)));
   const input = tfjs.tensor(toLast(x, dims), lastDims(dims));
   const compute = (length) => tfjs.chain(nodes.slice(0, length).map((n) => n.call), input, layer.aside);
   const dispose = (all) => all.forEach((y) => y.dispose());
   return {
     name: 'tfjs-wasm',
-    got: [1, SHORT, long].map((length) => {
+    got: [1, short, long].map((length) => {
       const all = compute(length);
       const data = all.map((y) => y.dataSync());
       dispose(all);
       return asONNX(layer, length, data);
     }),
-    contenders: [SHORT, long].map((length) => ({
+    contenders: [short, long].map((length) => ({
       name: `tfjs-wasm, ${length}`,
       run: (times) => {
         for (let i = 0; i < times; i++) dispose(compute(length));
@@ -87,12 +85,12 @@ function eager(layer, x, dims) {
 }
 
 /** XNNPACK as LiteRT.js has it, behind TensorFlow Lite's interpreter. */
-async function interpreted(layer, x, dims) {
+async function interpreted(layer, lengths, x, dims) {
   const { loadAndCompile, Tensor, chainToTFLite } = await litert.library();
   const input = new Tensor(toLast(x, dims), lastDims(dims));
   const models = new Map();
   const got = [];
-  for (const length of [1, SHORT, longOf(layer)]) {
+  for (const length of [1, ...lengths]) {
     const model = await loadAndCompile(chainToTFLite(layer, length), { accelerator: 'wasm' });
     const all = await model.run(input);
     got.push(asONNX(layer, length, all.map((y) => Float32Array.from(y.toTypedArray()))));
@@ -121,6 +119,23 @@ function channelsFirst(x, [n, channels, ...inner]) {
 }
 
 /**
+ * Whether a chain is run by the same operators however long it is. The layout of a graph is chosen when it is prepared, and a short one
+ * may not be worth the way into another: then the difference of both would be nobody's time.
+ */
+async function alike(creators, chains) {
+  for (const create of creators) {
+    const kinds = [];
+    for (const [, model] of chains) {
+      const s = await create(model);
+      kinds.push(s.operators.map(({ op }) => op).sort().join());
+      await s.release();
+    }
+    if (kinds[0] !== kinds[1]) return false;
+  }
+  return true;
+}
+
+/**
  * @param {{ variant: string, api: any }[]} engines of normwasm @param {(e: any, i: number) => string} label @param {boolean} withLiteRT
  * @param {string} name of layerlist.js @param {object} plan
  */
@@ -129,16 +144,24 @@ export async function layerTimes(engines, label, withLiteRT, name, plan) {
   const { x: dims } = dimsOf(layer.nodes[0]);
   const x = fast(count(dims), 1.7, 7);
   const off = folds(layer);
-  const models = { whole: chainOfNodes(layer, 1, { whole: true }), chains: [SHORT, longOf(layer)].map((length) => [length, chainOfNodes(layer, length)]) };
-  const parts = [];
-  for (const [i, e] of engines.entries()) {
-    const create = (m) => e.api.InferenceSession.create(m, { graphOptimizationLevel: off ? 'none' : 'all' });
-    parts.push(await sessions(label(e, i), create, (data, d) => new e.api.Tensor('float32', data, d), models, x, dims));
+  const creators = engines.map((e) => (m) => e.api.InferenceSession.create(m, { graphOptimizationLevel: off ? 'none' : 'all' }));
+  let chains;
+  for (const lengths of lengthsOf(layer)) {
+    const made = lengths.map((length) => [length, chainOfNodes(layer, length)]);
+    if (await alike(creators, made)) {
+      chains = made;
+      break;
+    }
   }
+  if (!chains) throw new Error(`${name}: chains of every length are run by other operators`);
+  const lengths = chains.map(([length]) => length);
+  const models = { whole: chainOfNodes(layer, 1, { whole: true }), chains };
+  const parts = [];
+  for (const [i, e] of engines.entries()) parts.push(await sessions(label(e, i), creators[i], (data, d) => new e.api.Tensor('float32', data, d), models, x, dims));
   parts.push(await sessions('onnxruntime-web', (m) => ort.session(m, off ? 'disabled' : 'all'), ort.tensor, models, x, dims));
   if (tfjs.has(layer.nodes[0])) {
-    parts.push(eager(layer, x, dims));
-    if (withLiteRT && layer.nodes[0].op !== 'BatchNormalization') parts.push(await interpreted(layer, x, dims));
+    parts.push(eager(layer, lengths, x, dims));
+    if (withLiteRT && layer.nodes[0].op !== 'BatchNormalization') parts.push(await interpreted(layer, lengths, x, dims));
   }
   const wants = parts.find((p) => p.name === 'onnxruntime-web').got;
   const differences = parts.map(({ name: who, got }) => Math.max(...got.map((y, i) => {
@@ -150,10 +173,9 @@ export async function layerTimes(engines, label, withLiteRT, name, plan) {
   const measured = await measure(parts.flatMap((p) => p.contenders), plan);
   for (const p of parts) await p.release();
   const work = flops(layer);
-  const nodes = longOf(layer);
   return parts.map(({ name: who }, i) => {
-    const [short, long] = [SHORT, nodes].map((length) => measured.find((m) => m.name === `${who}, ${length}`));
-    const r = perNode(who, short, long, nodes, SHORT);
+    const [short, long] = lengths.map((length) => measured.find((m) => m.name === `${who}, ${length}`));
+    const r = perNode(who, short, long, lengths[1], lengths[0]);
     return { ...r, ...(work ? { gflops: work / (r.medianMs * 1e6) } : {}), maxDifference: differences[i] };
   });
 }

@@ -58,6 +58,7 @@ export class Graph {
   #values = [];
   #count = 0;
   #domains = new Map();
+  #results = new Map();
 
   #name() {
     return `v${this.#count++}`;
@@ -69,9 +70,9 @@ export class Graph {
     return name;
   }
 
-  /** A result of the model: `value` under another name. */
+  /** A result of the model: what a node gives is known by this name then. */
   output(value, dims, name, type = Float32Array) {
-    this.#nodes.push(message(1, string(1, value), string(2, name), string(4, 'Identity')));
+    this.#results.set(value, name);
     this.#values.push(valueInfo(12, name, dims, types.get(type)));
   }
 
@@ -94,8 +95,7 @@ export class Graph {
   /** A node and the name of its result, or of several the names. '' is an input that is left out. */
   node(op, inputs, attributes = {}, { outputs = 1, domain = '', version = 1 } = {}) {
     const names = Array.from({ length: outputs }, () => this.#name());
-    this.#nodes.push(message(1, ...inputs.map((s) => string(1, s)), ...names.map((s) => string(2, s)), string(3, names[0]), string(4, op),
-      ...Object.entries(attributes).map(([k, v]) => attribute(k, v)), ...(domain ? [string(7, domain)] : [])));
+    this.#nodes.push({ op, inputs, names, attributes, domain });
     if (domain) this.#domains.set(domain, version);
     return outputs === 1 ? names[0] : names;
   }
@@ -103,7 +103,10 @@ export class Graph {
   /** @returns {Uint8Array} the file */
   model({ opset = 17 } = {}) {
     const sets = [['', opset], ...this.#domains].map(([domain, version]) => message(8, string(1, domain), integer(2, version)));
-    return concat([integer(1, 8), ...sets, message(7, ...this.#nodes, string(2, 'graph'), ...this.#constants, ...this.#values)]);
+    const known = (value) => this.#results.get(value) ?? value;
+    const nodes = this.#nodes.map(({ op, inputs, names, attributes, domain }) => message(1, ...inputs.map((s) => string(1, known(s))), ...names.map((s) => string(2, known(s))),
+      string(3, names[0]), string(4, op), ...Object.entries(attributes).map(([k, v]) => attribute(k, v)), ...(domain ? [string(7, domain)] : [])));
+    return concat([integer(1, 8), ...sets, message(7, ...nodes, string(2, 'graph'), ...this.#constants, ...this.#values)]);
   }
 }
 

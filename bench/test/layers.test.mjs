@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { promisify } from 'node:util';
 import { chainOf, dimsOf, flops, layers, parametersOf } from '../page/layerlist.js';
+import { Graph } from '../page/onnx.js';
 import { details, ratios, standings, table } from '../report.mjs';
 
 test('layers: each result fits the next node, and parameters fit theirs', () => {
@@ -24,6 +25,17 @@ test('layers: each result fits the next node, and parameters fit theirs', () => 
   assert.equal(named('depthwise 3×3 /2 144@56²'), 2 * 28 * 28 * 144 * 9);
   assert.equal(named('product 1×768 · 768×3072 and back'), 2 * 768 * 3072);
   assert.equal(named('BatchNorm 512@7²'), 0);
+});
+
+test('a result has its name without a node of its own', () => {
+  const g = new Graph();
+  const x = g.input('x', [2]);
+  const a = g.node('Relu', [x]);
+  g.output(g.node('Neg', [a]), [2], 'y');
+  g.output(a, [2], 'a node that others read');
+  const text = Buffer.from(g.model()).toString('latin1');
+  assert.deepEqual(text.match(/Relu|Neg|Identity/g), ['Relu', 'Neg']);
+  assert.equal(text.match(/a node that others read/g)?.length, 3, 'as a result, an operand, and one of the graph');
 });
 
 test('how a group stands against its peers: geometric means and the worst', () => {
