@@ -2312,7 +2312,7 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 						I64Add
 						Set R7
 						Get R7
-						I64Const $16
+						I64Const $48
 						I64GeS
 						If
 							Loop
@@ -2380,20 +2380,148 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 								Get V4
 								F32x4Pmin
 								V128Store $0, $48
+								Get R0
+								I32WrapI64
 								Get R1
-								I64Const $64
+								I32WrapI64
+								V128Load $64
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $64
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $80
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $80
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $96
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $96
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $112
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $112
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $128
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $128
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $144
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $144
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $160
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $160
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $176
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								Get V4
+								F32x4Pmin
+								V128Store $0, $176
+								Get R1
+								I64Const $192
 								I64Add
 								Set R1
 								Get R0
-								I64Const $64
+								I64Const $192
 								I64Add
 								Set R0
 								Get R7
-								I64Const $-16
+								I64Const $-48
 								I64Add
 								Set R7
 								Get R7
-								I64Const $16
+								I64Const $48
 								I64GeS
 								BrIf $0
 							End
@@ -2541,7 +2669,7 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 						I64Add
 						Set R7
 						Get R7
-						I64Const $16
+						I64Const $48
 						I64GeS
 						If
 							Loop
@@ -2601,20 +2729,132 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 								Get V3
 								F32x4Pmax
 								V128Store $0, $48
+								Get R0
+								I32WrapI64
 								Get R1
-								I64Const $64
+								I32WrapI64
+								V128Load $64
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $64
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $80
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $80
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $96
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $96
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $112
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $112
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $128
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $128
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $144
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $144
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $160
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $160
+								Get R0
+								I32WrapI64
+								Get R1
+								I32WrapI64
+								V128Load $176
+								Get V0
+								F32x4Sub
+								Get V1
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Get V3
+								F32x4Pmax
+								V128Store $0, $176
+								Get R1
+								I64Const $192
 								I64Add
 								Set R1
 								Get R0
-								I64Const $64
+								I64Const $192
 								I64Add
 								Set R0
 								Get R7
-								I64Const $-16
+								I64Const $-48
 								I64Add
 								Set R7
 								Get R7
-								I64Const $16
+								I64Const $48
 								I64GeS
 								BrIf $0
 							End
@@ -2751,7 +2991,7 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 					I64Add
 					Set R7
 					Get R7
-					I64Const $16
+					I64Const $48
 					I64GeS
 					If
 						Loop
@@ -2803,20 +3043,116 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 							Get V2
 							F32x4Add
 							V128Store $0, $48
+							Get R0
+							I32WrapI64
 							Get R1
-							I64Const $64
+							I32WrapI64
+							V128Load $64
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $64
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $80
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $80
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $96
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $96
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $112
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $112
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $128
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $128
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $144
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $144
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $160
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $160
+							Get R0
+							I32WrapI64
+							Get R1
+							I32WrapI64
+							V128Load $176
+							Get V0
+							F32x4Sub
+							Get V1
+							F32x4Mul
+							Get V2
+							F32x4Add
+							V128Store $0, $176
+							Get R1
+							I64Const $192
 							I64Add
 							Set R1
 							Get R0
-							I64Const $64
+							I64Const $192
 							I64Add
 							Set R0
 							Get R7
-							I64Const $-16
+							I64Const $-48
 							I64Add
 							Set R7
 							Get R7
-							I64Const $16
+							I64Const $48
 							I64GeS
 							BrIf $0
 						End

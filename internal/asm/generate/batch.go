@@ -55,7 +55,7 @@ func batchNormPlanes(file *asm.File) {
 				}
 				left.Set(f.ArgInt("inner"))
 				clamps(f, f.ArgInt("clamp"), func(level int) {
-					f.Scope(func() { affinePlane(f, y, x, left, m, a, b, level) })
+					f.Scope(func() { affinePlane(f, y, x, left, m, a, b, level, 12) })
 				})
 			})
 		})

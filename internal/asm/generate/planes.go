@@ -230,13 +230,13 @@ func (p planes) beside(left asm.Int, trip func(beside func(u int))) {
 // apply is the loop over left elements of the first plane.
 func (p planes) apply(left asm.Int, level int) {
 	m, scale, shift := p.params()
-	affinePlane(p.f, p.y, p.x, left, m, scale, shift, level)
+	affinePlane(p.f, p.y, p.x, left, m, scale, shift, level, 4)
 }
 
 // affinePlane is the loop over left elements, of a plane or of what is left of one, which takes all three along. The
 // last four are computed first and stored last, some of them for the second time: planes of 7×7 would have one element
-// that takes as long as four.
-func affinePlane(f *asm.Func, y, x asm.Ptr, left asm.Int, m, scale, shift asm.V, level int) {
+// that takes as long as four. (unroll is how many vectors a trip has; 12 and the last are such a plane.)
+func affinePlane(f *asm.Func, y, x asm.Ptr, left asm.Int, m, scale, shift asm.V, level, unroll int) {
 	var c clamper
 	if level > 0 {
 		c = newClamper(f)
@@ -248,7 +248,7 @@ func affinePlane(f *asm.Func, y, x asm.Ptr, left asm.Int, m, scale, shift asm.V,
 		last.Set(element(x.Add(left.Shl(2)).V(0)))
 		left.Set(left.AddConst(3))
 		f.Sweep(asm.Sweep{
-			Left: left, Pointers: []asm.Ptr{x, y}, Unroll: 4,
+			Left: left, Pointers: []asm.Ptr{x, y}, Unroll: unroll,
 			Vector: func(u int) {
 				o := int64(16 * u)
 				y.StoreV(o, element(x.V(o)))
