@@ -152,10 +152,22 @@ func Ceil(y, x []float32) { mapN(y, x, kernel.MapCeil, 0, 0) }
 func Round(y, x []float32) { mapN(y, x, kernel.MapRound, 0, 0) }
 
 // Sin computes the sine.
-func Sin(y, x []float32) { wide(y, x, math.Sin) }
+func Sin(y, x []float32) { sines(y, x, 0, math.Sin) }
 
 // Cos computes the cosine.
-func Cos(y, x []float32) { wide(y, x, math.Cos) }
+func Cos(y, x []float32) { sines(y, x, 1, math.Cos) }
+
+// sines leaves what is far from 0, or no number, to package math.
+func sines(y, x []float32, quarters int, f func(float64) float64) {
+	y = y[:len(x)]
+	for len(x) > 0 {
+		done := kernel.SinN(&y[0], &x[0], len(x), quarters)
+		x, y = x[done:], y[done:]
+		n := min(2, len(x))
+		wide(y[:n], x[:n], f)
+		x, y = x[n:], y[n:]
+	}
+}
 
 // Reciprocal computes 1/x.
 func Reciprocal(y, x []float32) { mapN(y, x, kernel.MapInverse, 0, 0) }

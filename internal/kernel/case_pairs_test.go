@@ -318,6 +318,26 @@ var pairCases = []kernelCase{
 		DividePairs(&k[0], &a[0], &b[0], n, how)
 		dividePairsScalar(&t[0], &a[0], &b[0], n, how)
 	}, pairTimes(4, func(y, a, b *uint8, n int) { DividePairs(y, a, b, n, DivideQuotient) })},
+	{"SinN", func(c *call) {
+		n, quarters := c.size(130), c.r.IntN(2)
+		x := append([]float32(nil), c.either(n)...)
+		for i := range x {
+			x[i] *= []float32{1, 10, 1000, 100000}[i%4]
+		}
+		y := c.over(x)
+		done := sinNScalar(y.twin(), y.twin(), n, quarters)
+		c.same(SinN(y.kernel(), y.kernel(), n, quarters), done)
+		y.want = func(i int) (float64, float64) {
+			if i >= done {
+				return float64(x[i]), 0
+			}
+			v := math.Sin(float64(x[i]))
+			if quarters == 1 {
+				v = math.Cos(float64(x[i]))
+			}
+			return v, 0x1p-24*1.01*math.Abs(v) + 1e-12
+		}
+	}, elementTimes(func(y, x *float32) { SinN(y, x, elementCount, 0) })},
 	{"FindBeyond", func(c *call) {
 		n, how := c.size(530), c.r.IntN(3)
 		x := c.either(n)

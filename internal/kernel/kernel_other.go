@@ -419,6 +419,11 @@ func DividePairs(dst, left, right *uint8, n, how int) {
 	dividePairsScalar(dst, left, right, n, how)
 }
 
+// SinN is sines of x and so many quarters of a turn; its twin has the loop.
+func SinN(y, x *float32, n, quarters int) (done int) {
+	return sinNScalar(y, x, n, quarters)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

@@ -419,6 +419,11 @@ func PowN(y, left, right *float32, n int)
 //go:noescape
 func DividePairs(dst, left, right *uint8, n, how int)
 
+// SinN is sines of x and so many quarters of a turn; its twin has the loop.
+//
+//go:noescape
+func SinN(y, x *float32, n, quarters int) (done int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

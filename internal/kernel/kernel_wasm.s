@@ -53584,6 +53584,364 @@ TEXT ·DividePairs(SB), NOSPLIT, $0-40
 	End
 	RET
 
+// func SinN(y, x *float32, n, quarters int) (done int)
+TEXT ·SinN(SB), NOSPLIT, $0-40
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// quarters is V0
+	// v is V1
+	// z is V2
+	// w is V3
+	// s is V4
+	// g is V5
+	// limit is V6
+	I64Load quarters+24(FP)
+	I32WrapI64
+	I32x4Splat
+	I64x2ExtendLowI32x4S
+	Set V0
+	V128Const $4697254411347427328, $4697254411347427328
+	Set V6
+	Get R2
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load64Zero
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V1
+			F64x2Abs
+			Get V6
+			F64x2Lt
+			V128Not
+			V128AnyTrue
+			If
+				Get SP
+				I64Load n+16(FP)
+				Get R2
+				I64Sub
+				I64Store done+32(FP)
+				RET
+			End
+			Get V1
+			V128Const $4603909380684499075, $4603909380684499075
+			F64x2Mul
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Add
+			Set V2
+			Get V2
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V3
+			Get V1
+			Get V3
+			V128Const $4609753056924401664, $4609753056924401664
+			F64x2Mul
+			F64x2Sub
+			Get V3
+			V128Const $4454258360616903473, $4454258360616903473
+			F64x2Mul
+			F64x2Sub
+			Set V1
+			Get V2
+			Get V0
+			I64x2Add
+			Set V2
+			Get V1
+			Get V1
+			F64x2Mul
+			Set V3
+			V128Const $-4730215272828025628, $-4730215272828025628
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4671919876300759014, $-4671919876300759014
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4628199217061079723, $-4628199217061079723
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V1
+			F64x2Mul
+			Set V4
+			V128Const $-4714566979057836196, $-4714566979057836196
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4659324094485795817, $-4659324094485795817
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4620693217682128896, $-4620693217682128896
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V4
+			Get V2
+			I32Const $63
+			I64x2Shl
+			I32Const $63
+			I64x2ShrS
+			V128Bitselect
+			Set V5
+			Get V5
+			Get V2
+			I32Const $62
+			I64x2Shl
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128And
+			V128Xor
+			Set V4
+			Get R0
+			I32WrapI64
+			Get V4
+			F32x4DemoteF64x2Zero
+			F64x2ExtractLane $0, $0
+			F64Store $0, $0
+			Get R1
+			I64Const $8
+			I64Add
+			Set R1
+			Get R0
+			I64Const $8
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-2
+			I64Add
+			Set R2
+			Get R2
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load32Splat
+			Unreachable
+			I64DivU
+			Unreachable
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V1
+			F64x2Abs
+			Get V6
+			F64x2Lt
+			V128Not
+			V128AnyTrue
+			If
+				Get SP
+				I64Load n+16(FP)
+				Get R2
+				I64Sub
+				I64Store done+32(FP)
+				RET
+			End
+			Get V1
+			V128Const $4603909380684499075, $4603909380684499075
+			F64x2Mul
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Add
+			Set V2
+			Get V2
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V3
+			Get V1
+			Get V3
+			V128Const $4609753056924401664, $4609753056924401664
+			F64x2Mul
+			F64x2Sub
+			Get V3
+			V128Const $4454258360616903473, $4454258360616903473
+			F64x2Mul
+			F64x2Sub
+			Set V1
+			Get V2
+			Get V0
+			I64x2Add
+			Set V2
+			Get V1
+			Get V1
+			F64x2Mul
+			Set V3
+			V128Const $-4730215272828025628, $-4730215272828025628
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4671919876300759014, $-4671919876300759014
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4628199217061079723, $-4628199217061079723
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V1
+			F64x2Mul
+			Set V4
+			V128Const $-4714566979057836196, $-4714566979057836196
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4659324094485795817, $-4659324094485795817
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $-4620693217682128896, $-4620693217682128896
+			F64x2Add
+			Set V5
+			Get V5
+			Get V3
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V5
+			Get V5
+			Get V4
+			Get V2
+			I32Const $63
+			I64x2Shl
+			I32Const $63
+			I64x2ShrS
+			V128Bitselect
+			Set V5
+			Get V5
+			Get V2
+			I32Const $62
+			I64x2Shl
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128And
+			V128Xor
+			Set V4
+			Get R0
+			I32WrapI64
+			Get V4
+			F32x4DemoteF64x2Zero
+			F32x4ExtractLane $0, $0
+			F32Store $0, $0
+			Get R1
+			I64Const $4
+			I64Add
+			Set R1
+			Get R0
+			I64Const $4
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-1
+			I64Add
+			Set R2
+			Get R2
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get SP
+	I64Load n+16(FP)
+	I64Store done+32(FP)
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	// const is V0

@@ -120,3 +120,62 @@ func divideAll[T int32 | int64](dst, left, right *uint8, n, how int) {
 		y[i] = v
 	}
 }
+
+const (
+	sinMost  = 1 << 20 // from where on the quarters of a turn are not known well enough
+	turns    = 0.63661977236758134308
+	quarterA = 1.57079632673412561417 // 33 bits of π/2, so that its product is exact
+	quarterB = 6.07710050650619224932e-11
+)
+
+// The polynomials of sin r/r - 1 and of cos r - 1, over r², in r², the highest term first.
+var (
+	sinTerms = [...]float64{-1. / 39916800, 1. / 362880, -1. / 5040, 1. / 120, -1. / 6}
+	cosTerms = [...]float64{-1. / 3628800, 1. / 40320, -1. / 720, 1. / 24, -1. / 2}
+)
+
+// sinOf is the sine of x and so many quarters of a turn, for |x| < sinMost, in float64:
+//
+//	z = x*turns + powerMagic;  q = z - powerMagic;  r = (x - q*quarterA) - q*quarterB
+//	k = bits of z + quarters;  w = r*r
+//	sinOf = k odd: w*cosTerms(w) + 1, else (w*sinTerms(w) + 1)*r;  k&2: the same below 0
+func sinOf(x float32, quarters int) float32 {
+	v := float64(x)
+	z := float64(v*turns) + powerMagic
+	q := z - powerMagic
+	r := (v - float64(q*quarterA)) - float64(q*quarterB)
+	k := math.Float64bits(z) + uint64(quarters)
+	w := float64(r * r)
+	terms := &sinTerms
+	if k&1 != 0 {
+		terms = &cosTerms
+	}
+	g := terms[0]
+	for _, t := range terms[1:] {
+		g = float64(g*w) + t
+	}
+	g = float64(g*w) + 1
+	if k&1 == 0 {
+		g = float64(g * r)
+	}
+	return float32(math.Float64frombits(math.Float64bits(g) ^ k<<62&(1<<63)))
+}
+
+// SinN: y = sinOf(x, quarters) for all of n elements, or as many as there are before two, or
+// at the end one, of which one is not below sinMost. It returns how many.
+func sinNScalar(y, x *float32, n, quarters int) (done int) {
+	ys, xs := slice(y, n), slice(x, n)
+	for i := 0; i < n; {
+		group := min(2, n-i)
+		for _, v := range xs[i : i+group] {
+			if !(AbsOf(v) < sinMost) {
+				return i
+			}
+		}
+		for range group {
+			ys[i] = sinOf(xs[i], quarters)
+			i++
+		}
+	}
+	return n
+}

@@ -13,6 +13,7 @@ func pairs(file *asm.File) {
 	findBeyond(file)
 	powN(file)
 	dividePairs(file)
+	sinN(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.

@@ -126,3 +126,54 @@ func dividePairs(file *asm.File) {
 			}
 		})
 }
+
+const (
+	sinMost  = 1 << 20
+	turns    = 0.63661977236758134308
+	quarterA = 1.57079632673412561417
+	quarterB = 6.07710050650619224932e-11
+)
+
+var (
+	sinTerms = []float64{-1. / 39916800, 1. / 362880, -1. / 5040, 1. / 120, -1. / 6, 1}
+	cosTerms = []float64{-1. / 3628800, 1. / 40320, -1. / 720, 1. / 24, -1. / 2, 1}
+)
+
+func sinN(file *asm.File) {
+	file.Func("func SinN(y, x *float32, n, quarters int) (done int)", "SinN is sines of x and so many quarters of a turn; its twin has the loop.",
+		func(f *asm.Func) {
+			y, x, n, quarters := f.Ptr("y"), f.Ptr("x"), f.Int("n"), f.NewV("quarters")
+			v, z, w, s, g, limit := f.NewV("v"), f.NewV("z"), f.NewV("w"), f.NewV("s"), f.NewV("g"), f.NewV("limit")
+			quarters.Set(f.ArgInt("quarters").SplatI32().ExtendLowI32())
+			c := func(v float64) asm.V { return twice(f, math.Float64bits(v)) }
+			limit.Set(c(sinMost))
+			sine := func() asm.V {
+				f.If(v.AbsF64().LtF64(limit).Not().AnyTrue(), func() { f.Return(f.ArgInt("n").Sub(n)) })
+				z.Set(v.MulF64(c(turns)).AddF64(c(powerMagic)))
+				w.Set(z.SubF64(c(powerMagic)))
+				v.Set(v.SubF64(w.MulF64(c(quarterA))).SubF64(w.MulF64(c(quarterB))))
+				z.Set(z.AddI64(quarters))
+				w.Set(v.MulF64(v))
+				polynomial(f, g, w, sinTerms)
+				s.Set(g.MulF64(v))
+				polynomial(f, g, w, cosTerms)
+				g.Set(g.Select(z.ShlI64(63).ShrI64(63), s))
+				return g.Xor(z.ShlI64(62).And(twice(f, 1<<63)))
+			}
+			f.Take(n, 2, func() {
+				v.Set(x.Half(0).PromoteLow())
+				s.Set(sine())
+				y.StoreHalf(0, s.Demote())
+				x.Advance(8)
+				y.Advance(8)
+			})
+			f.Take(n, 1, func() {
+				v.Set(x.Splat(0).PromoteLow())
+				s.Set(sine())
+				y.StoreF32(0, s.Demote().Lane(0))
+				x.Advance(4)
+				y.Advance(4)
+			})
+			f.Return(f.ArgInt("n"))
+		})
+}
