@@ -671,7 +671,7 @@ const (
 	nsBlocked   = 1. / 34 // of one in blocks
 	nsDeep      = 1. / 10 // of a depthwise one as planes
 	nsDeepBlock = 1. / 18
-	nsMove      = 0.8 // of an element that is brought into blocks, or out of them
+	nsMove      = 0.5 // of an element that is brought into blocks, or out of them
 )
 
 // convGain is what a pixel of a convolution's result gains in blocks.
