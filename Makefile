@@ -81,10 +81,11 @@ build: $(WHOLE)
 # Small rather than fast where it does not count: what is inlined is there twice. The inner loops of compute, of
 # nn and of the kernels call small functions and keep their inlining; norm has none of its own. So do Go's runtime and what
 # it is made of: it takes 6 KB, and models are there up to a third sooner, for a browser also has fewer functions to compile.
+# Slices of a length that is not known get no second variant of their code, for the stack: those of the inner loops may.
 # The allocator's specialized variants and the newer garbage collector serve larger heaps.
 MODULE  := github.com/normwasm/normwasm
 INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel runtime internal/... sync/atomic unicode/utf8 math/bits slices
-COMPACT := -trimpath -ldflags='-s -w' -gcflags=all=-l $(INLINED:%=-gcflags=%=)
+COMPACT := -trimpath -ldflags='-s -w' -gcflags='all=-l -d=variablemakethreshold=0' $(INLINED:%=-gcflags=%=)
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need

@@ -2,7 +2,7 @@
 // download, and less to do.
 //
 // Go's compiler writes WebAssembly as it would write for a processor, and in one pass.
-// Five of its habits cost much and tell nothing:
+// Six of its habits cost much and tell nothing:
 //
 //   - An address in the stack's frame is computed (extend the stack pointer, add, wrap),
 //     also where the load or store could add the offset itself.
@@ -16,9 +16,11 @@
 //   - The return address that a call leaves in the stack begins with the function's number, so
 //     that calls in one function have few bytes in common with those in others. A local
 //     keeps that number.
+//   - Several numbers in a row lead to one block, others in each function, so that no two br_tables are
+//     alike. With a block for each number all of them count up, longer but the same bytes everywhere.
 //
 // What a function does is the same afterwards, instruction by instruction, and so is how
-// the runtime enters and unwinds it: return addresses, frames and the br_table stay. Only
+// the runtime enters and unwinds it: return addresses, frames and where each number leads stay. Only
 // functions that follow the calling convention of Go are touched; nothing is told by a
 // function's name.
 package shorten
@@ -152,7 +154,7 @@ func rewriteFunction(body []byte) ([]byte, error) {
 	if len(l) == 0 || l[0] != (group{1, i32}) || len(f) < 3 || !f[0].is(code.GlobalGet, stackPointer) || !f[1].is(code.LocalSet, localSP) {
 		return body, nil
 	}
-	f, l = f.jumps().returns().frame().calls(l)
+	f, l = f.jumps().returns().oneToOne().frame().calls(l)
 	out := l.bytes()
 	for _, in := range f {
 		out = append(out, in.bytes...)

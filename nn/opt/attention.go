@@ -93,7 +93,13 @@ func letters(n *ir.Node) (a, b, y string, ok bool) {
 	if equation == nil {
 		return
 	}
-	in, y, ok := strings.Cut(strings.ReplaceAll(equation.S, " ", ""), "->")
+	var spaceless []byte // not by strings.ReplaceAll, which is 5 KB of code
+	for i := range len(equation.S) {
+		if equation.S[i] != ' ' {
+			spaceless = append(spaceless, equation.S[i])
+		}
+	}
+	in, y, ok := strings.Cut(string(spaceless), "->")
 	a, b, ok2 := strings.Cut(in, ",")
 	if !ok || !ok2 || len(a) != 4 || len(b) != 4 || len(y) != 4 {
 		return "", "", "", false
