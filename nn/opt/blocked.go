@@ -30,7 +30,7 @@ const (
 // Channels that are missing in a last block are zeros, or at least finite: they are
 // multiplied by zeros.
 //
-// Left alone: operands whose channels or number of dimensions are not known before a run,
+// Left alone: nodes of more than 256 operands, which are looked through one by one for each; operands whose channels or number of dimensions are not known before a run,
 // operators that would give channels that are missing values without bounds, and regions
 // whose convolutions gain less than the way in and out costs.
 func blockConvs(r *rewriter) {
@@ -39,7 +39,7 @@ func blockConvs(r *rewriter) {
 	}
 	b := &blocker{rewriter: r, facts: map[*ir.Value]*fact{}, chosen: map[*ir.Node]*choice{}, interned: map[planeKey]*plane{}, roots: map[*ir.Value]*plane{}}
 	r.each(func(n *ir.Node) {
-		if len(n.Outputs) == 0 || n.Outputs[0] == nil || len(n.Inputs) == 0 {
+		if len(n.Outputs) == 0 || n.Outputs[0] == nil || len(n.Inputs) == 0 || len(n.Inputs) > 256 {
 			return
 		}
 		if c := new(choice); b.consider(n, c) {
