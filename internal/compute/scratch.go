@@ -5,6 +5,7 @@ import "github.com/normwasm/normwasm/internal/slab"
 // arena deals out parts of the caller's scratch.
 type arena []float32
 
+//go:noinline
 func (a *arena) take(n int) []float32 {
 	s := (*a)[:n:n]
 	*a = (*a)[n:]

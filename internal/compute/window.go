@@ -54,10 +54,17 @@ func (a *Axis) extent() int { return (a.Kernel-1)*a.Dilation + 1 }
 // span is how far the window reaches at all its places.
 func (a *Axis) span() int { return max(a.Places-1, 0)*a.Stride + a.extent() }
 
-// Elements, Places and Kernel are products over the axes.
+// Elements, Places and Kernel are products over the axes. They are not in inner loops: inlined, they would be
+// there a hundred times.
+//
+//go:noinline
 func (d Deep) Elements() int { return d.product(func(a *Axis) int { return a.Size }) }
-func (d Deep) Places() int   { return d.product(func(a *Axis) int { return a.Places }) }
-func (d Deep) Kernel() int   { return d.product(func(a *Axis) int { return a.Kernel }) }
+
+//go:noinline
+func (d Deep) Places() int { return d.product(func(a *Axis) int { return a.Places }) }
+
+//go:noinline
+func (d Deep) Kernel() int { return d.product(func(a *Axis) int { return a.Kernel }) }
 
 func (d Deep) product(f func(a *Axis) int) int {
 	n := 1
@@ -70,6 +77,7 @@ func (d Deep) product(f func(a *Axis) int) int {
 func (g Window) extentH() int { return (g.KernelH-1)*g.DilationH + 1 }
 func (g Window) extentW() int { return (g.KernelW-1)*g.DilationW + 1 }
 
+//go:noinline
 func places(n, extent, stride int) int {
 	if n < extent {
 		return 0
@@ -280,6 +288,7 @@ func (l *lattice) unzipRow(dst, in []float32) {
 	}
 }
 
+//go:noinline
 func fillWith(s []float32, v float32) {
 	for i := range s {
 		s[i] = v
