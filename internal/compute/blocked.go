@@ -170,12 +170,12 @@ func (l *blockedLattice) pixels(g Window, dst []int32, ow int) {
 	}
 }
 
-// runs writes by how much each tap of each plane lies behind the one before it.
-func (l *blockedLattice) runs(g Window, dst []int32) {
+// runs writes by how much each run of so many taps of each plane lies behind the one before it.
+func (l *blockedLattice) runs(g Window, dst []int32, wide int) {
 	before, plane := 0, 0
 	for len(dst) > 0 {
 		for ky := range g.KernelH {
-			for kx := range g.KernelW {
+			for kx := 0; kx < g.KernelW; kx += wide {
 				at := plane + (ky*g.DilationH*l.cols+kx*g.DilationW)*l.step
 				dst[0] = int32(at - before)
 				before, dst = at, dst[1:]
@@ -207,9 +207,17 @@ func (c *BlockedConv) sizes(rows, ow int) (planes, runs, pixels int) {
 	case c.depthwise:
 		return 1, s.taps(), rows * ow
 	case c.planes:
-		return s.InChannels, s.InChannels * s.taps(), rows * ow
+		return s.InChannels, s.InChannels * s.taps() / c.wide(), rows * ow
 	}
 	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), rows * ow
+}
+
+// wide is how many taps are in a run: of planes, a row of three is one.
+func (c *BlockedConv) wide() int {
+	if c.planes && c.shape.KernelW == 3 && c.shape.DilationW == 1 {
+		return 3
+	}
+	return 1
 }
 
 func (c *BlockedConv) step() int {
@@ -254,7 +262,7 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 	nplanes, nruns, npixels := c.sizes(rows, ow)
 	mem := arena(scratch)
 	runs, pix := mem.takeInts(nruns), mem.takeInts(npixels)
-	l.runs(s.Window, runs)
+	l.runs(s.Window, runs, c.wide())
 	l.pixels(s.Window, pix, ow)
 	var padded []float32
 	if !l.direct {
@@ -299,7 +307,11 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 	rows, most := Lanes, blockedRuns
 	conv := blockedPixels
 	if c.planes {
-		rows, most, conv = 1, blockedRuns*Lanes, blockedPlanes
+		rows, conv = c.wide(), blockedPlanes
+		if rows == 3 {
+			conv = blockedTriples
+		}
+		most = blockedRuns * Lanes / rows
 	}
 	for at := 0; at < len(pix); at += strip {
 		pixels := pix[at:min(at+strip, len(pix))]
@@ -353,6 +365,11 @@ func blockedPixels(y, x []float32, pix, runs []int32, weights, from, bias []floa
 // blockedPlanes is kernel.BlockedConvPlanes.
 func blockedPlanes(y, x []float32, pix, runs []int32, weights, from, bias []float32, lo, hi float32) {
 	kernel.BlockedConvPlanes(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), len(pix), kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
+}
+
+// blockedTriples is kernel.BlockedConvTriples.
+func blockedTriples(y, x []float32, pix, runs []int32, weights, from, bias []float32, lo, hi float32) {
+	kernel.BlockedConvTriples(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), len(pix), kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
 }
 
 // windows computes an image of a depthwise convolution, so many rows at a time.

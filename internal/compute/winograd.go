@@ -209,7 +209,7 @@ func (c *BlockedConv) inTiles(y, x, from []float32, l *blockedLattice, oh, ow in
 func (c *BlockedConv) inPixels(y, x, from []float32, l *blockedLattice, oh, ow int, mem arena) {
 	in, size := c.inBlocks(), oh*ow*Lanes
 	panels, runs, pix := mem.take(in*9*Lanes*Lanes), mem.takeInts(in*9), mem.takeInts(oh*ow)
-	l.runs(c.shape.Window, runs)
+	l.runs(c.shape.Window, runs, 1)
 	l.pixels(c.shape.Window, pix, ow)
 	bias := mem.take(2 * Lanes)
 	clear(bias)

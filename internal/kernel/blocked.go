@@ -55,6 +55,11 @@ func blockedConvPlanesScalar(y, x *float32, pix *int32, n int, runs *int32, nr i
 	blockedRuns(y, x, pix, n, runs, nr, 1, weights, from, bias, lo, hi)
 }
 
+// BlockedConvTriples is BlockedConv with runs of three elements, as rows of 3×3 taps are in planes.
+func blockedConvTriplesScalar(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedRuns(y, x, pix, n, runs, nr, 3, weights, from, bias, lo, hi)
+}
+
 func blockedRuns(y, x *float32, pix *int32, n int, runs *int32, nr, lanes int, weights, from, bias *float32, lo, hi float32) {
 	ys, fs, ws := slice(y, n*Lanes), slice(from, n*Lanes), slice(weights, nr*lanes*Lanes)
 	pixels, steps := slice(pix, n), slice(runs, nr)

@@ -93,6 +93,14 @@ var blockedCases = []kernelCase{
 	}, []timing{blockedTimes(64, 1, 56, func(y, x *float32, pix, runs []int32, w, bias *float32) {
 		BlockedConvPlanes(y, x, &pix[0], len(pix), &runs[0], len(runs), w, nil, bias, -inf, inf)
 	})}},
+	{"BlockedConvTriples", func(c *call) {
+		p := c.blocked(3, 3, 1)
+		p.keep(func(from, e, _ int) int { return from + e })
+		BlockedConvTriples(p.y.kernel(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
+		blockedConvTriplesScalar(p.y.twin(), Ptr(p.x), Ptr(p.pix), p.n, Ptr(p.runs), p.nr, Ptr(p.weights), Ptr(p.from), Ptr(p.bias), p.lo, p.hi)
+	}, []timing{blockedTimes(64, 3, 56, func(y, x *float32, pix, runs []int32, w, bias *float32) {
+		BlockedConvTriples(y, x, &pix[0], len(pix), &runs[0], len(runs), w, nil, bias, -inf, inf)
+	})}},
 	{"BlockedDepthwise", func(c *call) {
 		p := c.blocked(Lanes, 1, 1)
 		p.keep(func(from, _, l int) int { return from + l })

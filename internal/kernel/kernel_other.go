@@ -269,6 +269,11 @@ func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, we
 	blockedConvPlanesScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
 }
 
+// BlockedConvTriples computes 8 channels of a convolution from planes to the blocked layout, three taps at a time; its twin has the loop.
+func BlockedConvTriples(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32) {
+	blockedConvTriplesScalar(y, x, pix, n, runs, nr, weights, from, bias, lo, hi)
+}
+
 // BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.
 func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32) {
 	blockedDepthwiseScalar(y, x, pix, n, taps, nt, weights, from, bias, lo, hi)

@@ -269,6 +269,11 @@ func BlockedConvTall(y, x *float32, pix *int32, n int, runs *int32, nr int, weig
 //go:noescape
 func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 
+// BlockedConvTriples computes 8 channels of a convolution from planes to the blocked layout, three taps at a time; its twin has the loop.
+//
+//go:noescape
+func BlockedConvTriples(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+
 // BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.
 //
 //go:noescape

@@ -35271,6 +35271,1147 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	End
 	RET
 
+// func BlockedConvTriples(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
+TEXT ·BlockedConvTriples(SB), NOSPLIT, $0-80
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// pix is R2
+	I64Load pix+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// v0 is V0
+	// v1 is V1
+	// v2 is V2
+	// lo is V3
+	// hi is V4
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V3
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V4
+	Get R3
+	I64Const $4
+	I64GeS
+	If
+		Loop
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
+			// acc4 is V9
+			// acc5 is V10
+			// acc6 is V11
+			// acc7 is V12
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// pixel is R6
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $8
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R6
+			// pixel is R7
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $12
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R7
+			// bias is R8
+			I64Load bias+64(FP)
+			Set R8
+			Get R1
+			I64Eqz
+			If
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V5
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V7
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V8
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V9
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V10
+				Get R8
+				I32WrapI64
+				V128Load $0
+				Set V11
+				Get R8
+				I32WrapI64
+				V128Load $16
+				Set V12
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V8
+				Get R1
+				I32WrapI64
+				V128Load $64
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V9
+				Get R1
+				I32WrapI64
+				V128Load $80
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V10
+				Get R1
+				I32WrapI64
+				V128Load $96
+				Get R8
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V11
+				Get R1
+				I32WrapI64
+				V128Load $112
+				Get R8
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V12
+				Get R1
+				I64Const $128
+				I64Add
+				Set R1
+			End
+			// w is R9
+			// run is R10
+			// left is R11
+			// step is R12
+			I64Load weights+48(FP)
+			Set R9
+			I64Load runs+32(FP)
+			Set R10
+			I64Load nr+40(FP)
+			Set R11
+			Get R11
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R10
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R12
+					Get R4
+					Get R12
+					I64Add
+					Set R4
+					Get R5
+					Get R12
+					I64Add
+					Set R5
+					Get R6
+					Get R12
+					I64Add
+					Set R6
+					Get R7
+					Get R12
+					I64Add
+					Set R7
+					Block
+						Get R9
+						I32WrapI64
+						V128Load $0
+						Set V0
+						Get R9
+						I32WrapI64
+						V128Load $16
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R11
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $32
+						Set V0
+						Get R9
+						I32WrapI64
+						V128Load $48
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+						Get R11
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R9
+						I32WrapI64
+						V128Load $64
+						Set V0
+						Get R9
+						I32WrapI64
+						V128Load $80
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R6
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V9
+						F32x4Add
+						Set V9
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V10
+						F32x4Add
+						Set V10
+						Get R7
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V11
+						F32x4Add
+						Set V11
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V12
+						F32x4Add
+						Set V12
+					End
+					Get R9
+					I64Const $96
+					I64Add
+					Set R9
+					Get R10
+					I64Const $4
+					I64Add
+					Set R10
+					Get R11
+					I64Const $-1
+					I64Add
+					Set R11
+					Get R11
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $48
+			Get R0
+			I32WrapI64
+			Get V9
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $64
+			Get R0
+			I32WrapI64
+			Get V10
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $80
+			Get R0
+			I32WrapI64
+			Get V11
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $96
+			Get R0
+			I32WrapI64
+			Get V12
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $112
+			Get R0
+			I64Const $128
+			I64Add
+			Set R0
+			Get R2
+			I64Const $16
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-4
+			I64Add
+			Set R3
+			Get R3
+			I64Const $4
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $2
+	I64GeS
+	If
+		Loop
+			// acc0 is V5
+			// acc1 is V6
+			// acc2 is V7
+			// acc3 is V8
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// pixel is R5
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $4
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R5
+			// bias is R6
+			I64Load bias+64(FP)
+			Set R6
+			Get R1
+			I64Eqz
+			If
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V5
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V6
+				Get R6
+				I32WrapI64
+				V128Load $0
+				Set V7
+				Get R6
+				I32WrapI64
+				V128Load $16
+				Set V8
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V6
+				Get R1
+				I32WrapI64
+				V128Load $32
+				Get R6
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V7
+				Get R1
+				I32WrapI64
+				V128Load $48
+				Get R6
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V8
+				Get R1
+				I64Const $64
+				I64Add
+				Set R1
+			End
+			// w is R7
+			// run is R8
+			// left is R9
+			// step is R10
+			I64Load weights+48(FP)
+			Set R7
+			I64Load runs+32(FP)
+			Set R8
+			I64Load nr+40(FP)
+			Set R9
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R8
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R10
+					Get R4
+					Get R10
+					I64Add
+					Set R4
+					Get R5
+					Get R10
+					I64Add
+					Set R5
+					Block
+						Get R7
+						I32WrapI64
+						V128Load $0
+						Set V0
+						Get R7
+						I32WrapI64
+						V128Load $16
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R9
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $32
+						Set V0
+						Get R7
+						I32WrapI64
+						V128Load $48
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+						Get R9
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R7
+						I32WrapI64
+						V128Load $64
+						Set V0
+						Get R7
+						I32WrapI64
+						V128Load $80
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R5
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V7
+						F32x4Add
+						Set V7
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V8
+						F32x4Add
+						Set V8
+					End
+					Get R7
+					I64Const $96
+					I64Add
+					Set R7
+					Get R8
+					I64Const $4
+					I64Add
+					Set R8
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I32WrapI64
+			Get V7
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $32
+			Get R0
+			I32WrapI64
+			Get V8
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $48
+			Get R0
+			I64Const $64
+			I64Add
+			Set R0
+			Get R2
+			I64Const $8
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-2
+			I64Add
+			Set R3
+			Get R3
+			I64Const $2
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V5
+			// acc1 is V6
+			// pixel is R4
+			I64Load x+8(FP)
+			Get R2
+			I32WrapI64
+			I64Load32S $0
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R4
+			// bias is R5
+			I64Load bias+64(FP)
+			Set R5
+			Get R1
+			I64Eqz
+			If
+				Get R5
+				I32WrapI64
+				V128Load $0
+				Set V5
+				Get R5
+				I32WrapI64
+				V128Load $16
+				Set V6
+			Else
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Get R5
+				I32WrapI64
+				V128Load $0
+				F32x4Add
+				Set V5
+				Get R1
+				I32WrapI64
+				V128Load $16
+				Get R5
+				I32WrapI64
+				V128Load $16
+				F32x4Add
+				Set V6
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+			End
+			// w is R6
+			// run is R7
+			// left is R8
+			// step is R9
+			I64Load weights+48(FP)
+			Set R6
+			I64Load runs+32(FP)
+			Set R7
+			I64Load nr+40(FP)
+			Set R8
+			Get R8
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R7
+					I32WrapI64
+					I64Load32S $0
+					I64Const $2
+					I64Shl
+					Set R9
+					Get R4
+					Get R9
+					I64Add
+					Set R4
+					Block
+						Get R6
+						I32WrapI64
+						V128Load $0
+						Set V0
+						Get R6
+						I32WrapI64
+						V128Load $16
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64DivU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R8
+						I64Const $-1
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $32
+						Set V0
+						Get R6
+						I32WrapI64
+						V128Load $48
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64Or
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+						Get R8
+						I64Const $-2
+						I64GeS
+						I32Eqz
+						BrIf $0
+						Get R6
+						I32WrapI64
+						V128Load $64
+						Set V0
+						Get R6
+						I32WrapI64
+						V128Load $80
+						Set V1
+						Get R4
+						I32WrapI64
+						V128Load32Splat
+						Unreachable
+						I64ShrU
+						Unreachable
+						Set V2
+						Get V2
+						Get V0
+						F32x4Mul
+						Get V5
+						F32x4Add
+						Set V5
+						Get V2
+						Get V1
+						F32x4Mul
+						Get V6
+						F32x4Add
+						Set V6
+					End
+					Get R6
+					I64Const $96
+					I64Add
+					Set R6
+					Get R7
+					I64Const $4
+					I64Add
+					Set R7
+					Get R8
+					I64Const $-1
+					I64Add
+					Set R8
+					Get R8
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			I32WrapI64
+			Get V5
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $0
+			Get R0
+			I32WrapI64
+			Get V6
+			Get V3
+			F32x4Pmax
+			Get V4
+			F32x4Pmin
+			V128Store $0, $16
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R2
+			I64Const $4
+			I64Add
+			Set R2
+			Get R3
+			I64Const $-1
+			I64Add
+			Set R3
+			Get R3
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	// y is R0

@@ -89,6 +89,7 @@ func blockedConv(file *asm.File) {
 		{"BlockedConv", "a convolution in the blocked layout", 8, []int{4, 2, 1}},
 		{"BlockedConvTall", "a convolution in the blocked layout, six pixels at a time", 8, []int{6}},
 		{"BlockedConvPlanes", "a convolution from planes to the blocked layout", 1, []int{4, 2, 1}},
+		{"BlockedConvTriples", "a convolution from planes to the blocked layout, three taps at a time", 3, []int{4, 2, 1}},
 	} {
 		file.Func("func "+k.name+"(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)",
 			k.name+" computes 8 channels of "+k.doc+"; its twin has the loop.",
