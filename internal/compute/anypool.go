@@ -113,6 +113,8 @@ func (p *AnyPool) take(u *underPool, v float64, at [3]int) {
 }
 
 // count is how many kernel elements count at a place.
+//
+//go:noinline
 func (p *AnyPool) count(place int) int {
 	return Pool{Deep: p.Axes, CountPad: p.CountPad}.countDeep(place)
 }

@@ -11,6 +11,8 @@ import (
 const Lanes = kernel.Lanes
 
 // ChannelBlocks is how many blocks channels take.
+//
+//go:noinline
 func ChannelBlocks(channels int) int { return (channels + Lanes - 1) / Lanes }
 
 // BlockedConv is Conv with a result in the blocked layout. Its input has that layout too, or

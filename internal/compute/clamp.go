@@ -28,6 +28,8 @@ func (f Function) To(y []float32) {
 }
 
 // bounds returns the limits that the kernels take.
+//
+//go:noinline
 func (c Clamp) bounds() (lo, hi float32) {
 	if c.Lo == 0 && c.Hi == 0 { // NoClamp
 		return -inf, inf

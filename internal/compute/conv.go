@@ -16,6 +16,8 @@ type ConvShape struct {
 }
 
 // taps is how many elements a channel's kernel has.
+//
+//go:noinline
 func (s *ConvShape) taps() int { return s.Deep.Kernel() * s.KernelH * s.KernelW }
 
 // Conv is a convolution (as networks say: a correlation) with its weights laid

@@ -100,6 +100,7 @@ func (g *Gemm) right(b []float32) right {
 	return right{kind: rightRows, data: b, ld: orTight(g.LDB, g.N)}
 }
 
+//go:noinline
 func orTight(ld, tight int) int {
 	if ld == 0 {
 		return tight

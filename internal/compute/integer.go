@@ -28,6 +28,8 @@ var (
 )
 
 // steps is how many times deep elements k take; those that are added count nothing.
+//
+//go:noinline
 func (l layout) steps(k int) int { return (k + l.deep - 1) / l.deep }
 
 // What dots of bytes, of which relaxed SIMD leaves open what they are, are in this engine.
@@ -68,6 +70,8 @@ func probe() int {
 }
 
 // layoutOf is that of products: with dots of bytes, if they are good for it.
+//
+//go:noinline
 func layoutOf() layout {
 	if dots == noDots {
 		return inPairs
@@ -82,6 +86,8 @@ type Octets struct {
 }
 
 // flip is what an exclusive or makes int8 of the elements, and what it takes from them.
+//
+//go:noinline
 func (o Octets) flip() int {
 	if o.Signed {
 		return 0
@@ -201,6 +207,8 @@ func (l layout) scratch(m, n, k int) int {
 }
 
 // rowsOf is the bytes of rows of n elements of 4 bytes, or pairs of 2.
+//
+//go:noinline
 func rowsOf(rows, n int) int { return kernel.RoundUp(4*rows*n, slab.Align) }
 
 // Left is the left operand of a product: rows of bytes, Ld apart, less zero points, or rows

@@ -146,6 +146,8 @@ func (p Pool) divide(y []float32, deep, h, w, oh, ow int) {
 }
 
 // count is how many of a window's elements on one axis count at place o.
+//
+//go:noinline
 func (p Pool) count(o, stride, kernel, dilation, n, before, after int) int {
 	i := o*stride - before
 	low, high := 0, n

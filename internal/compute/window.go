@@ -15,6 +15,8 @@ type Window struct {
 
 // OutSize returns how many places the window has on a plane of h×w elements:
 // (h + pads − extent)/stride + 1, rounded down; 0 where it does not fit.
+//
+//go:noinline
 func (g Window) OutSize(h, w int) (oh, ow int) {
 	return places(h+g.PadTop+g.PadBottom, g.extentH(), g.StrideH),
 		places(w+g.PadLeft+g.PadRight, g.extentW(), g.StrideW)
@@ -49,9 +51,12 @@ func (a *Axis) Fit(ceil bool) {
 // Same sets the pads as Window.Same does.
 func (a *Axis) Same(upper bool) { a.Before, a.After = samePads(a.Size, a.extent(), a.Stride, upper) }
 
+//go:noinline
 func (a *Axis) extent() int { return (a.Kernel-1)*a.Dilation + 1 }
 
 // span is how far the window reaches at all its places.
+//
+//go:noinline
 func (a *Axis) span() int { return max(a.Places-1, 0)*a.Stride + a.extent() }
 
 // Elements, Places and Kernel are products over the axes. They are not in inner loops: inlined, they would be
@@ -74,7 +79,10 @@ func (d Deep) product(f func(a *Axis) int) int {
 	return n
 }
 
+//go:noinline
 func (g Window) extentH() int { return (g.KernelH-1)*g.DilationH + 1 }
+
+//go:noinline
 func (g Window) extentW() int { return (g.KernelW-1)*g.DilationW + 1 }
 
 //go:noinline
