@@ -32060,595 +32060,6 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 		End
 	End
 	Get R3
-	I64Const $2
-	I64GeS
-	If
-		Loop
-			// acc0 is V5
-			// acc1 is V6
-			// acc2 is V7
-			// acc3 is V8
-			// pixel is R4
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $0
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R4
-			// pixel is R5
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $4
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R5
-			// bias is R6
-			I64Load bias+64(FP)
-			Set R6
-			Get R1
-			I64Eqz
-			If
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V5
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V6
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V7
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V8
-			Else
-				Get R1
-				I32WrapI64
-				V128Load $0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V5
-				Get R1
-				I32WrapI64
-				V128Load $16
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V6
-				Get R1
-				I32WrapI64
-				V128Load $32
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V7
-				Get R1
-				I32WrapI64
-				V128Load $48
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V8
-				Get R1
-				I64Const $64
-				I64Add
-				Set R1
-			End
-			// w is R7
-			// run is R8
-			// left is R9
-			// step is R10
-			I64Load weights+48(FP)
-			Set R7
-			I64Load runs+32(FP)
-			Set R8
-			I64Load nr+40(FP)
-			Set R9
-			Get R9
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R8
-					I32WrapI64
-					I64Load32S $0
-					I64Const $2
-					I64Shl
-					Set R10
-					Get R4
-					Get R10
-					I64Add
-					Set R4
-					Get R5
-					Get R10
-					I64Add
-					Set R5
-					Block
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $16
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-1
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $32
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $48
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64Or
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64Or
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-2
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $64
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $80
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64ShrU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64ShrU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-3
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $96
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $112
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Neg
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Neg
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-4
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $128
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $144
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Nearest
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Nearest
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-5
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $160
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $176
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Mul
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Mul
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-6
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $192
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $208
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Copysign
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F32Copysign
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-7
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $224
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $240
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F64Floor
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						F64Floor
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-					End
-					Get R7
-					I64Const $256
-					I64Add
-					Set R7
-					Get R8
-					I64Const $4
-					I64Add
-					Set R8
-					Get R9
-					I64Const $-1
-					I64Add
-					Set R9
-					Get R9
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V5
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V6
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V7
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V8
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $48
-			Get R0
-			I64Const $64
-			I64Add
-			Set R0
-			Get R2
-			I64Const $8
-			I64Add
-			Set R2
-			Get R3
-			I64Const $-2
-			I64Add
-			Set R3
-			Get R3
-			I64Const $2
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
 	I64Const $1
 	I64GeS
 	If
@@ -34880,238 +34291,6 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 		End
 	End
 	Get R3
-	I64Const $2
-	I64GeS
-	If
-		Loop
-			// acc0 is V5
-			// acc1 is V6
-			// acc2 is V7
-			// acc3 is V8
-			// pixel is R4
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $0
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R4
-			// pixel is R5
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $4
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R5
-			// bias is R6
-			I64Load bias+64(FP)
-			Set R6
-			Get R1
-			I64Eqz
-			If
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V5
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V6
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V7
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V8
-			Else
-				Get R1
-				I32WrapI64
-				V128Load $0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V5
-				Get R1
-				I32WrapI64
-				V128Load $16
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V6
-				Get R1
-				I32WrapI64
-				V128Load $32
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V7
-				Get R1
-				I32WrapI64
-				V128Load $48
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V8
-				Get R1
-				I64Const $64
-				I64Add
-				Set R1
-			End
-			// w is R7
-			// run is R8
-			// left is R9
-			// step is R10
-			I64Load weights+48(FP)
-			Set R7
-			I64Load runs+32(FP)
-			Set R8
-			I64Load nr+40(FP)
-			Set R9
-			Get R9
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R8
-					I32WrapI64
-					I64Load32S $0
-					I64Const $2
-					I64Shl
-					Set R10
-					Get R4
-					Get R10
-					I64Add
-					Set R4
-					Get R5
-					Get R10
-					I64Add
-					Set R5
-					Block
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $16
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-					End
-					Get R7
-					I64Const $32
-					I64Add
-					Set R7
-					Get R8
-					I64Const $4
-					I64Add
-					Set R8
-					Get R9
-					I64Const $-1
-					I64Add
-					Set R9
-					Get R9
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V5
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V6
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V7
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V8
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $48
-			Get R0
-			I64Const $64
-			I64Add
-			Set R0
-			Get R2
-			I64Const $8
-			I64Add
-			Set R2
-			Get R3
-			I64Const $-2
-			I64Add
-			Set R3
-			Get R3
-			I64Const $2
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
 	I64Const $1
 	I64GeS
 	If
@@ -35855,340 +35034,6 @@ TEXT ·BlockedConvTriples(SB), NOSPLIT, $0-80
 		End
 	End
 	Get R3
-	I64Const $2
-	I64GeS
-	If
-		Loop
-			// acc0 is V5
-			// acc1 is V6
-			// acc2 is V7
-			// acc3 is V8
-			// pixel is R4
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $0
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R4
-			// pixel is R5
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $4
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R5
-			// bias is R6
-			I64Load bias+64(FP)
-			Set R6
-			Get R1
-			I64Eqz
-			If
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V5
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V6
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V7
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V8
-			Else
-				Get R1
-				I32WrapI64
-				V128Load $0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V5
-				Get R1
-				I32WrapI64
-				V128Load $16
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V6
-				Get R1
-				I32WrapI64
-				V128Load $32
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V7
-				Get R1
-				I32WrapI64
-				V128Load $48
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V8
-				Get R1
-				I64Const $64
-				I64Add
-				Set R1
-			End
-			// w is R7
-			// run is R8
-			// left is R9
-			// step is R10
-			I64Load weights+48(FP)
-			Set R7
-			I64Load runs+32(FP)
-			Set R8
-			I64Load nr+40(FP)
-			Set R9
-			Get R9
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R8
-					I32WrapI64
-					I64Load32S $0
-					I64Const $2
-					I64Shl
-					Set R10
-					Get R4
-					Get R10
-					I64Add
-					Set R4
-					Get R5
-					Get R10
-					I64Add
-					Set R5
-					Block
-						Get R7
-						I32WrapI64
-						V128Load $0
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $16
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64DivU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-1
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $32
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $48
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64Or
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64Or
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-						Get R9
-						I64Const $-2
-						I64GeS
-						I32Eqz
-						BrIf $0
-						Get R7
-						I32WrapI64
-						V128Load $64
-						Set V0
-						Get R7
-						I32WrapI64
-						V128Load $80
-						Set V1
-						Get R4
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64ShrU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V5
-						F32x4Add
-						Set V5
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V6
-						F32x4Add
-						Set V6
-						Get R5
-						I32WrapI64
-						V128Load32Splat
-						Unreachable
-						I64ShrU
-						Unreachable
-						Set V2
-						Get V2
-						Get V0
-						F32x4Mul
-						Get V7
-						F32x4Add
-						Set V7
-						Get V2
-						Get V1
-						F32x4Mul
-						Get V8
-						F32x4Add
-						Set V8
-					End
-					Get R7
-					I64Const $96
-					I64Add
-					Set R7
-					Get R8
-					I64Const $4
-					I64Add
-					Set R8
-					Get R9
-					I64Const $-1
-					I64Add
-					Set R9
-					Get R9
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V5
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V6
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V7
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V8
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $48
-			Get R0
-			I64Const $64
-			I64Add
-			Set R0
-			Get R2
-			I64Const $8
-			I64Add
-			Set R2
-			Get R3
-			I64Const $-2
-			I64Add
-			Set R3
-			Get R3
-			I64Const $2
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
 	I64Const $1
 	I64GeS
 	If
@@ -36799,230 +35644,6 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 			Set R3
 			Get R3
 			I64Const $4
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
-	I64Const $2
-	I64GeS
-	If
-		Loop
-			// acc0 is V5
-			// acc1 is V6
-			// acc2 is V7
-			// acc3 is V8
-			// pixel is R4
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $0
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R4
-			// pixel is R5
-			I64Load x+8(FP)
-			Get R2
-			I32WrapI64
-			I64Load32S $4
-			I64Const $2
-			I64Shl
-			I64Add
-			Set R5
-			// bias is R6
-			I64Load bias+64(FP)
-			Set R6
-			Get R1
-			I64Eqz
-			If
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V5
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V6
-				Get R6
-				I32WrapI64
-				V128Load $0
-				Set V7
-				Get R6
-				I32WrapI64
-				V128Load $16
-				Set V8
-			Else
-				Get R1
-				I32WrapI64
-				V128Load $0
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V5
-				Get R1
-				I32WrapI64
-				V128Load $16
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V6
-				Get R1
-				I32WrapI64
-				V128Load $32
-				Get R6
-				I32WrapI64
-				V128Load $0
-				F32x4Add
-				Set V7
-				Get R1
-				I32WrapI64
-				V128Load $48
-				Get R6
-				I32WrapI64
-				V128Load $16
-				F32x4Add
-				Set V8
-				Get R1
-				I64Const $64
-				I64Add
-				Set R1
-			End
-			// w is R7
-			// tap is R8
-			// left is R9
-			// step is R10
-			I64Load weights+48(FP)
-			Set R7
-			I64Load taps+32(FP)
-			Set R8
-			I64Load nt+40(FP)
-			Set R9
-			Get R9
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R8
-					I32WrapI64
-					I64Load32S $0
-					I64Const $2
-					I64Shl
-					Set R10
-					Get R7
-					I32WrapI64
-					V128Load $0
-					Set V0
-					Get R7
-					I32WrapI64
-					V128Load $16
-					Set V1
-					Get R4
-					Get R10
-					I64Add
-					Set R4
-					Get R4
-					I32WrapI64
-					V128Load $0
-					Get V0
-					F32x4Mul
-					Get V5
-					F32x4Add
-					Set V5
-					Get R4
-					I32WrapI64
-					V128Load $16
-					Get V1
-					F32x4Mul
-					Get V6
-					F32x4Add
-					Set V6
-					Get R5
-					Get R10
-					I64Add
-					Set R5
-					Get R5
-					I32WrapI64
-					V128Load $0
-					Get V0
-					F32x4Mul
-					Get V7
-					F32x4Add
-					Set V7
-					Get R5
-					I32WrapI64
-					V128Load $16
-					Get V1
-					F32x4Mul
-					Get V8
-					F32x4Add
-					Set V8
-					Get R7
-					I64Const $32
-					I64Add
-					Set R7
-					Get R8
-					I64Const $4
-					I64Add
-					Set R8
-					Get R9
-					I64Const $-1
-					I64Add
-					Set R9
-					Get R9
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V5
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V6
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V7
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V8
-			Get V3
-			F32x4Pmax
-			Get V4
-			F32x4Pmin
-			V128Store $0, $48
-			Get R0
-			I64Const $64
-			I64Add
-			Set R0
-			Get R2
-			I64Const $8
-			I64Add
-			Set R2
-			Get R3
-			I64Const $-2
-			I64Add
-			Set R3
-			Get R3
-			I64Const $2
 			I64GeS
 			BrIf $0
 		End
@@ -37889,204 +36510,6 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 					Set R6
 					Get R6
 					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// v is V4
-						// weight0 is V5
-						// weight1 is V6
-						// weight2 is V7
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V4
-						Get V4
-						Set V2
-						Get V4
-						Set V3
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V4
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $64
-					I64Add
-					Set R0
-					Get R3
-					I64Const $64
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
 					I64GeS
 					BrIf $0
 				End
@@ -39016,208 +37439,6 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 				End
 			End
 			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// v is V4
-						// weight0 is V5
-						// weight1 is V6
-						// weight2 is V7
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V4
-						Get V4
-						Set V2
-						Get V4
-						Set V3
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V4
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V4
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $64
-					I64Add
-					Set R0
-					Get R3
-					I64Const $128
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
 			I64Const $1
 			I64GeS
 			If
@@ -39436,6 +37657,501 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 			Set R3
 			I64Load cols+48(FP)
 			Set R6
+			Get R6
+			I64Const $7
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// acc4 is V6
+						// acc5 is V7
+						// acc6 is V8
+						// v is V9
+						// weight0 is V10
+						// weight1 is V11
+						// weight2 is V12
+						// weight3 is V13
+						// weight4 is V14
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V9
+						Get V9
+						Set V2
+						Get V9
+						Set V3
+						Get V9
+						Set V4
+						Get V9
+						Set V5
+						Get V9
+						Set V6
+						Get V9
+						Set V7
+						Get V9
+						Set V8
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $128
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $160
+							Get V7
+							F32x4Add
+							Set V7
+							Get R7
+							I32WrapI64
+							V128Load $192
+							Get V8
+							F32x4Add
+							Set V8
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V11
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V13
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V14
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V9
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $288
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $320
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $96
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $128
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $160
+						Get R7
+						I32WrapI64
+						Get V8
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $192
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $224
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $224
+					I64Add
+					Set R0
+					Get R3
+					I64Const $224
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-7
+					I64Add
+					Set R6
+					Get R6
+					I64Const $7
+					I64GeS
+					BrIf $0
+				End
+			End
 			Get R6
 			I64Const $4
 			I64GeS
@@ -39779,246 +38495,6 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 				End
 			End
 			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// v is V4
-						// weight0 is V5
-						// weight1 is V6
-						// weight2 is V7
-						// weight3 is V8
-						// weight4 is V9
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V4
-						Get V4
-						Set V2
-						Get V4
-						Set V3
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V4
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V4
-								Get V4
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V4
-								Get V4
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V4
-								Get V4
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $64
-					I64Add
-					Set R0
-					Get R3
-					I64Const $64
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
 			I64Const $1
 			I64GeS
 			If
@@ -40267,6 +38743,525 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 			Set R3
 			I64Load cols+48(FP)
 			Set R6
+			Get R6
+			I64Const $7
+			I64GeS
+			If
+				Loop
+					I64Const $0
+					Set R9
+					Loop
+						// acc0 is V2
+						// acc1 is V3
+						// acc2 is V4
+						// acc3 is V5
+						// acc4 is V6
+						// acc5 is V7
+						// acc6 is V8
+						// v is V9
+						// weight0 is V10
+						// weight1 is V11
+						// weight2 is V12
+						// weight3 is V13
+						// weight4 is V14
+						I64Load bias+64(FP)
+						Get R9
+						I64Add
+						I32WrapI64
+						V128Load $0
+						Set V9
+						Get V9
+						Set V2
+						Get V9
+						Set V3
+						Get V9
+						Set V4
+						Get V9
+						Set V5
+						Get V9
+						Set V6
+						Get V9
+						Set V7
+						Get V9
+						Set V8
+						Get R1
+						I64Eqz
+						I32Eqz
+						If
+							Get R1
+							Get R9
+							I64Add
+							Set R7
+							Get R7
+							I32WrapI64
+							V128Load $0
+							Get V2
+							F32x4Add
+							Set V2
+							Get R7
+							I32WrapI64
+							V128Load $32
+							Get V3
+							F32x4Add
+							Set V3
+							Get R7
+							I32WrapI64
+							V128Load $64
+							Get V4
+							F32x4Add
+							Set V4
+							Get R7
+							I32WrapI64
+							V128Load $96
+							Get V5
+							F32x4Add
+							Set V5
+							Get R7
+							I32WrapI64
+							V128Load $128
+							Get V6
+							F32x4Add
+							Set V6
+							Get R7
+							I32WrapI64
+							V128Load $160
+							Get V7
+							F32x4Add
+							Set V7
+							Get R7
+							I32WrapI64
+							V128Load $192
+							Get V8
+							F32x4Add
+							Set V8
+						End
+						Get R3
+						Get R9
+						I64Add
+						Set R7
+						I64Load weights+32(FP)
+						Get R9
+						I64Add
+						Set R8
+						I64Const $5
+						Set R10
+						Get R10
+						I64Const $1
+						I64GeS
+						If
+							Loop
+								Get R8
+								I32WrapI64
+								V128Load $0
+								Set V10
+								Get R8
+								I32WrapI64
+								V128Load $32
+								Set V11
+								Get R8
+								I32WrapI64
+								V128Load $64
+								Set V12
+								Get R8
+								I32WrapI64
+								V128Load $96
+								Set V13
+								Get R8
+								I32WrapI64
+								V128Load $128
+								Set V14
+								Get R7
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get R7
+								I32WrapI64
+								V128Load $32
+								Set V9
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get R7
+								I32WrapI64
+								V128Load $64
+								Set V9
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $96
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get R7
+								I32WrapI64
+								V128Load $128
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V2
+								F32x4Add
+								Set V2
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $160
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get R7
+								I32WrapI64
+								V128Load $192
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V3
+								F32x4Add
+								Set V3
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $224
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get R7
+								I32WrapI64
+								V128Load $256
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V4
+								F32x4Add
+								Set V4
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $288
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get R7
+								I32WrapI64
+								V128Load $320
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V5
+								F32x4Add
+								Set V5
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $352
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get R7
+								I32WrapI64
+								V128Load $384
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V6
+								F32x4Add
+								Set V6
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V10
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $416
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V11
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $448
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V7
+								F32x4Add
+								Set V7
+								Get V9
+								Get V12
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $480
+								Set V9
+								Get V9
+								Get V13
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								I32WrapI64
+								V128Load $512
+								Set V9
+								Get V9
+								Get V14
+								F32x4Mul
+								Get V8
+								F32x4Add
+								Set V8
+								Get R7
+								Get R4
+								I64Add
+								Set R7
+								Get R8
+								I64Const $160
+								I64Add
+								Set R8
+								Get R10
+								I64Const $-1
+								I64Add
+								Set R10
+								Get R10
+								I64Const $1
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R0
+						Get R9
+						I64Add
+						Set R7
+						Get R7
+						I32WrapI64
+						Get V2
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $0
+						Get R7
+						I32WrapI64
+						Get V3
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $32
+						Get R7
+						I32WrapI64
+						Get V4
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $64
+						Get R7
+						I32WrapI64
+						Get V5
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $96
+						Get R7
+						I32WrapI64
+						Get V6
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $128
+						Get R7
+						I32WrapI64
+						Get V7
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $160
+						Get R7
+						I32WrapI64
+						Get V8
+						Get V0
+						F32x4Pmax
+						Get V1
+						F32x4Pmin
+						V128Store $0, $192
+						Get R9
+						I64Const $16
+						I64Add
+						Set R9
+						Get R9
+						I64Const $16
+						I64Eq
+						BrIf $0
+					End
+					Get R1
+					I64Eqz
+					I32Eqz
+					If
+						Get R1
+						I64Const $224
+						I64Add
+						Set R1
+					End
+					Get R0
+					I64Const $224
+					I64Add
+					Set R0
+					Get R3
+					I64Const $448
+					I64Add
+					Set R3
+					Get R6
+					I64Const $-7
+					I64Add
+					Set R6
+					Get R6
+					I64Const $7
+					I64GeS
+					BrIf $0
+				End
+			End
 			Get R6
 			I64Const $4
 			I64GeS
@@ -40617,250 +39612,6 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 					Set R6
 					Get R6
 					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $2
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// v is V4
-						// weight0 is V5
-						// weight1 is V6
-						// weight2 is V7
-						// weight3 is V8
-						// weight4 is V9
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V4
-						Get V4
-						Set V2
-						Get V4
-						Set V3
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V4
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V4
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V5
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V4
-								Get V4
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V6
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V4
-								Get V4
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V4
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V4
-								Get V4
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V4
-								Get V4
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $64
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $64
-					I64Add
-					Set R0
-					Get R3
-					I64Const $128
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-2
-					I64Add
-					Set R6
-					Get R6
-					I64Const $2
 					I64GeS
 					BrIf $0
 				End

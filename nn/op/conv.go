@@ -36,29 +36,25 @@ func clampOf(n *ir.Node) compute.Clamp {
 	return compute.Clamp{Lo: n.Clamp.Lo, Hi: n.Clamp.Hi}
 }
 
+// applied are the functions that the optimizer may have a node apply to its result.
+var applied = [...]struct {
+	name string
+	f    func(y, x []float32, a, b float32)
+}{
+	{"HardSwish", compute.HardSwish}, {"HardSigmoid", compute.HardSigmoid}, {"LeakyRelu", leakyOf}, {"Sigmoid", sigmoidOf},
+	{"Tanh", tanhOf}, {"Silu", siluOf}, {"Gelu", geluOf}, {"GeluTanh", geluTanhOf},
+}
+
 // functionOf is what the optimizer lets the node apply to its result.
-func functionOf(n *ir.Node) compute.Function {
-	f := n.Apply
-	if f == nil {
-		return compute.Function{}
+func functionOf(n *ir.Node) (f compute.Function) {
+	if n.Apply != nil {
+		for i := range applied {
+			if applied[i].name == n.Apply.Op {
+				f = compute.Function{F: applied[i].f, A: n.Apply.A, B: n.Apply.B}
+			}
+		}
 	}
-	switch f.Op {
-	case "HardSwish":
-		return compute.Function{F: compute.HardSwish, A: f.A, B: f.B}
-	case "HardSigmoid":
-		return compute.Function{F: compute.HardSigmoid, A: f.A, B: f.B}
-	case "LeakyRelu":
-		return compute.Function{F: leakyOf, A: f.A}
-	case "Sigmoid":
-		return compute.Function{F: sigmoidOf}
-	case "Tanh":
-		return compute.Function{F: tanhOf}
-	case "Silu":
-		return compute.Function{F: siluOf}
-	case "Gelu":
-		return compute.Function{F: geluOf}
-	}
-	return compute.Function{F: geluTanhOf}
+	return f
 }
 
 func leakyOf(y, x []float32, a, _ float32)    { compute.LeakyRelu(y, x, a) }

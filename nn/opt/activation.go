@@ -213,23 +213,24 @@ func fuseFunction(r *rewriter) {
 
 // functionOf is what a node computes of each element of its only input, or nil.
 func functionOf(n *ir.Node) *ir.Function {
+	name, a, b := n.Op, float32(0), float32(0)
 	switch {
-	case n.Op == "Silu" && n.Domain == ir.Internal:
-		return &ir.Function{Op: n.Op}
+	case name == "Silu" && n.Domain == ir.Internal:
 	case n.Domain != "":
-	case n.Op == "Sigmoid", n.Op == "Tanh":
-		return &ir.Function{Op: n.Op}
-	case n.Op == "Gelu":
-		if a := n.Attrs["approximate"]; a != nil && a.S == "tanh" {
-			return &ir.Function{Op: "GeluTanh"}
+		return nil
+	case name == "Sigmoid", name == "Tanh":
+	case name == "Gelu":
+		if approximate := n.Attrs["approximate"]; approximate != nil && approximate.S == "tanh" {
+			name = "GeluTanh"
 		}
-		return &ir.Function{Op: n.Op}
-	case n.Op == "HardSwish":
-		return &ir.Function{Op: n.Op, A: 1.0 / 6, B: 0.5}
-	case n.Op == "HardSigmoid":
-		return &ir.Function{Op: n.Op, A: n.Float("alpha", 0.2), B: n.Float("beta", 0.5)}
-	case n.Op == "LeakyRelu":
-		return &ir.Function{Op: n.Op, A: n.Float("alpha", 0.01)}
+	case name == "HardSwish":
+		a, b = 1.0/6, 0.5
+	case name == "HardSigmoid":
+		a, b = n.Float("alpha", 0.2), n.Float("beta", 0.5)
+	case name == "LeakyRelu":
+		a = n.Float("alpha", 0.01)
+	default:
+		return nil
 	}
-	return nil
+	return &ir.Function{Op: name, A: a, B: b}
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
 )
 
 // fuseAttention recognises attention spelled in nodes,
@@ -78,6 +79,9 @@ func (r *rewriter) weighted(n *ir.Node, attrs map[string]*ir.Attr) (p, v *ir.Val
 	case "MatMul":
 		return n.Inputs[0], n.Inputs[1], true
 	case "Einsum":
+		if op.Lean { // which has no Einsum
+			return nil, nil, false
+		}
 		p, v, y, ok := letters(n)
 		if !ok || len(v) != 4 || v[3] == p[3] || !headed(v, p[0], p[1], p[3], v[3], attrs, "v_rows") || !headed(y, p[0], p[1], p[2], v[3], attrs, "y_rows") {
 			return nil, nil, false
@@ -214,7 +218,7 @@ func (r *rewriter) product(s *ir.Value, uses int, attrs map[string]*ir.Attr) (of
 	if n == nil || n.Clamp != nil || len(n.Inputs) != 2 || s != n.Outputs[0] {
 		return of, false
 	}
-	if n.Op == "Einsum" {
+	if !op.Lean && n.Op == "Einsum" {
 		a, b, y, ok := letters(n)
 		for i := 0; ok && i < 2; i++ {
 			found := map[string]*ir.Attr{}

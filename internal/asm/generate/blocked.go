@@ -86,10 +86,10 @@ func blockedConv(file *asm.File) {
 		lanes     int
 		tiles     []int
 	}{
-		{"BlockedConv", "a convolution in the blocked layout", 8, []int{4, 2, 1}},
+		{"BlockedConv", "a convolution in the blocked layout", 8, []int{4, 1}},
 		{"BlockedConvTall", "a convolution in the blocked layout, six pixels at a time", 8, []int{6}},
-		{"BlockedConvPlanes", "a convolution from planes to the blocked layout", 1, []int{4, 2, 1}},
-		{"BlockedConvTriples", "a convolution from planes to the blocked layout, three taps at a time", 3, []int{4, 2, 1}},
+		{"BlockedConvPlanes", "a convolution from planes to the blocked layout", 1, []int{4, 1}},
+		{"BlockedConvTriples", "a convolution from planes to the blocked layout, three taps at a time", 3, []int{4, 1}},
 	} {
 		file.Func("func "+k.name+"(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)",
 			k.name+" computes 8 channels of "+k.doc+"; its twin has the loop.",
@@ -135,7 +135,7 @@ func blockedDepthwise(file *asm.File) {
 	file.Func("func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)",
 		"BlockedDepthwise computes 8 channels of a depthwise convolution in the blocked layout; its twin has the loop.",
 		func(f *asm.Func) {
-			blockedTiles(f, []int{4, 2, 1}, func(t blockedTile) {
+			blockedTiles(f, []int{4, 1}, func(t blockedTile) {
 				w, tap, left, step := f.NewPtr("w"), f.NewPtr("tap"), f.NewInt("left"), f.NewInt("step")
 				b0, b1 := t.v[0], t.v[1]
 				w.Set(f.ArgPtr("weights"))
@@ -167,10 +167,10 @@ func blockedWindows(file *asm.File) {
 		size, stride int
 		tiles        []int // pixels; as many as registers allow, and planes are often multiples of 7
 	}{
-		{"BlockedDepthwise3", 3, 1, []int{7, 4, 2, 1}},
-		{"BlockedDepthwise3Stride2", 3, 2, []int{7, 4, 2, 1}},
-		{"BlockedDepthwise5", 5, 1, []int{4, 2, 1}},
-		{"BlockedDepthwise5Stride2", 5, 2, []int{4, 2, 1}},
+		{"BlockedDepthwise3", 3, 1, []int{7, 4, 1}},
+		{"BlockedDepthwise3Stride2", 3, 2, []int{7, 4, 1}},
+		{"BlockedDepthwise5", 5, 1, []int{7, 4, 1}},
+		{"BlockedDepthwise5Stride2", 5, 2, []int{7, 4, 1}},
 	} {
 		file.Func("func "+k.name+"(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)",
 			fmt.Sprintf("%s is BlockedDepthwise with a kernel of %[2]d×%[2]d at stride %[3]d; its twin has the loop.", k.name, k.size, k.stride),
