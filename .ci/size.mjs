@@ -19,7 +19,8 @@ const hold = (packed, budget) => {
 };
 
 const variants = process.argv.includes('--all') ? ['simd', 'relaxed', 'scalar'] : ['simd'];
-for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, 760 * 1024));
+// What engines without SIMD get has the kernels as loops in Go, which take more.
+for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, (file.name.includes('scalar') ? 780 : 760) * 1024));
 // The edition that trains, which only a page that trains loads.
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.train.${variant}.wasm`)))) print(file, hold(file.packed, 500 * 1024));
 
