@@ -25,6 +25,7 @@ type BlockedConv struct {
 	planes    bool
 	depthwise bool
 	panels    []float32 // by block of the result: [blocks of x][taps][8 of x][8]; [channels of x][taps][8] of planes; [taps][8] depthwise
+	rest      []float32 // the last block, where the others lie over their weights and it has channels that are missing
 	bias      []float32 // filled up to blocks, and then zeros for 8 more
 	over      bool
 	wino      *winograd // in place of the panels
@@ -62,11 +63,16 @@ func PackBlockedConv(s ConvShape, weights, bias []float32, clamp Clamp, planes, 
 		c.pack(dst, src)
 	}
 	from := len(weights) / max(s.OutChannels, 1) * Lanes // of a block
-	if c.over = over && s.OutChannels%Lanes == 0 && from == size; c.over {
-		overwrite(slab.Bytes(weights), 4*size, func(dst []byte, at int) {
+	if whole := s.OutChannels / Lanes; over && whole > 0 && from == size {
+		c.over = true
+		if whole < blocks { // it takes more than its weights do
+			c.rest = slab.Float32s(size)
+			lay(c.rest, weights[whole*size:])
+		}
+		c.panels = weights[:whole*size]
+		overwrite(slab.Bytes(c.panels), 4*size, func(dst []byte, at int) {
 			lay(slab.View[float32](dst), weights[at/4:][:size])
 		})
-		c.panels = weights
 		return c
 	}
 	c.panels = slab.Float32s(blocks * size)
@@ -88,7 +94,15 @@ func (c *BlockedConv) Bytes() int {
 	if !c.over {
 		n += 4 * len(c.panels)
 	}
-	return n
+	return n + 4*len(c.rest)
+}
+
+// panel is the weights of a block of the result.
+func (c *BlockedConv) panel(block int) []float32 {
+	if size := c.panelLen(); (block+1)*size <= len(c.panels) {
+		return c.panels[block*size:][:size]
+	}
+	return c.rest
 }
 
 // inBlocks is how many blocks of x a result is made of.
@@ -285,7 +299,11 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		case l.direct && oh*ow == 1 && len(runs) == len(xi)/Lanes && len(runs) == c.inBlocks() && from == nil && !c.planes:
 			// A pixel: the weights are a right operand, and there is no more to read of x.
 			lo, hi := c.clamp.bounds()
-			kernel.GemmRow(kernel.Ptr(yi), kernel.Ptr(xi), 1, kernel.Ptr(c.panels), c.panelLen(), len(xi), blocks, kernel.StartCol, kernel.Ptr(c.bias), lo, hi)
+			whole := len(c.panels) / c.panelLen()
+			kernel.GemmRow(kernel.Ptr(yi), kernel.Ptr(xi), 1, kernel.Ptr(c.panels), c.panelLen(), len(xi), whole, kernel.StartCol, kernel.Ptr(c.bias), lo, hi)
+			if whole < blocks {
+				kernel.GemmRow(kernel.Ptr(yi[whole*Lanes:]), kernel.Ptr(xi), 1, kernel.Ptr(c.rest), len(c.rest), len(xi), 1, kernel.StartCol, kernel.Ptr(c.bias[whole*Lanes:]), lo, hi)
+			}
 			c.Apply.To(yi)
 		default:
 			if !l.direct {
@@ -305,7 +323,7 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 	cg := s.InChannels / s.Groups
 	strip := max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))/12*12, 36)
 	lo, hi := c.clamp.bounds()
-	og, per, none := s.OutChannels/s.Groups, c.panelLen(), c.bias[len(c.bias)-Lanes:]
+	og, none := s.OutChannels/s.Groups, c.bias[len(c.bias)-Lanes:]
 	rows, most := Lanes, blockedRuns
 	conv := blockedPixels
 	if c.planes {
@@ -328,14 +346,14 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 			if from != nil {
 				start = from[to:][:len(out)]
 			}
-			bias := c.bias[b*Lanes:][:Lanes]
+			panel, bias := c.panel(b), c.bias[b*Lanes:][:Lanes]
 			for r, base := 0, 0; r < len(runs); r += most {
 				part := runs[r:min(r+most, len(runs))]
 				low, high := -inf, inf
 				if r+len(part) == len(runs) {
 					low, high = lo, hi
 				}
-				conv(out, xg[base:], pixels, part, c.panels[b*per+r*rows*Lanes:], start, bias, low, high)
+				conv(out, xg[base:], pixels, part, panel[r*rows*Lanes:], start, bias, low, high)
 				for _, step := range part {
 					base += int(step)
 				}
@@ -379,9 +397,8 @@ func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh,
 	s := &c.shape
 	lo, hi := c.clamp.bounds()
 	window := s.blockedWindow()
-	per := len(taps) * Lanes
 	for b := range ChannelBlocks(s.OutChannels) {
-		weights, bias := c.panels[b*per:][:per], c.bias[b*Lanes:][:Lanes]
+		weights, bias := c.panel(b), c.bias[b*Lanes:][:Lanes]
 		for first := 0; first < oh; first += rows {
 			n := min(rows, oh-first)
 			in := x[b*h*w*Lanes:][:h*w*Lanes]

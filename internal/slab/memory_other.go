@@ -11,3 +11,20 @@ func mapped() int {
 	}
 	return n
 }
+
+// settle lets a slab that had room in a hole only, and lies elsewhere, take the hole's place: here
+// the garbage collector puts it where it likes, which a module's memory would have to grow for.
+func (r *rooms) settle(b []byte) {
+	from, to, largest := Addr(b), Addr(b)+uintptr(len(b)), -1
+	for i, h := range r.holes {
+		if h.from < to && from < h.to {
+			return
+		}
+		if largest < 0 || h.to-h.from > r.holes[largest].to-r.holes[largest].from {
+			largest = i
+		}
+	}
+	if largest >= 0 && mapped()+len(b) > r.limit {
+		r.holes[largest].from += min(uintptr(len(b)), r.holes[largest].to-r.holes[largest].from)
+	}
+}

@@ -4,3 +4,6 @@ package slab
 func pages() int32
 
 func mapped() int { return int(uint32(pages())) << 16 }
+
+// settle has nothing to mend here: the memory says how large it is.
+func (r *rooms) settle([]byte) {}

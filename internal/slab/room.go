@@ -85,6 +85,7 @@ func Take(n int, zeros bool) ([]byte, error) {
 			return nil, err
 		}
 		b = make([]byte, size)
+		room.settle(b)
 		room.fill(b)
 		room.steady = max(room.steady, mapped())
 	} else if zeros {
