@@ -102,8 +102,9 @@ export async function serve(mounts = {}) {
     const file = join(root, fault ? rest : path);
     if (!file.startsWith(root) || (!existsSync(file) && first !== 'missing')) return response.writeHead(404).end();
     if (fault) return fault(response, existsSync(file) ? readFileSync(file) : Buffer.alloc(0));
-    // A worker has the policy of its own response.
-    return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', 'content-security-policy': policy, ...isolating }).end(readFileSync(file));
+    // A worker has the policies of its own response. (WebKit starts none that asks for more than its page does.)
+    const policies = { 'content-security-policy': policy, ...(request.headers.referer?.endsWith('/isolated.html') ? isolating : {}) };
+    return response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream', ...policies }).end(readFileSync(file));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
