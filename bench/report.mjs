@@ -151,18 +151,19 @@ export function table(results) {
 }
 
 /** When, where and of what versions. */
-function provenance({ date, machine, versions, variants, cases }) {
-  return `${date.slice(0, 10)}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
+function provenance({ date, later = {}, machine, versions, variants, cases }) {
+  const days = Object.entries(later).filter(([, day]) => day !== date.slice(0, 10)).map(([group, day]) => `${group} ${day}`);
+  return `${date.slice(0, 10)}${days.length > 0 ? ` (measured again: ${days.join(', ')})` : ''}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
     + `normwasm ${versions.normwasm} (variant ${variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}${versions['@litertjs/core'] ? `, LiteRT.js ${versions['@litertjs/core']}` : ''}. `
     + `Medians of up to ${Math.max(...cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`;
 }
 
-/** `all` with the measured groups of `part` in place of its own, in the order of `groups`. */
+/** `all` with the measured groups of `part` in place of its own, in the order of `groups`, and the day of each that is `later`. */
 export function merge(all, part, measured, groups) {
   if (all.machine.cpu !== part.machine.cpu) throw new Error(`results.json is of ${all.machine.cpu}, and this is ${part.machine.cpu}: measure all of it`);
   const cases = [...all.cases.filter((c) => !measured.includes(c.group)), ...part.cases];
   return {
-    ...all, method: part.method, versions: { ...all.versions, ...part.versions }, ...(part.sizes && { sizes: part.sizes }),
+    ...all, later: { ...all.later, ...Object.fromEntries(measured.map((group) => [group, part.date.slice(0, 10)])) }, method: part.method, versions: { ...all.versions, ...part.versions }, ...(part.sizes && { sizes: part.sizes }),
     cases: cases.toSorted((a, b) => groups.indexOf(a.group) - groups.indexOf(b.group)),
   };
 }

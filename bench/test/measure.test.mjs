@@ -79,7 +79,7 @@ test('steps of training have a table of their own, and a group can be measured a
   const mlp = { ...step, name: 'MLP', contenders: [step.contenders[0], { name: 'tfjs-wasm', medianMs: 160, rounds: 4 }] };
   const other = { group: 'call', name: 'LayerNorm', dims: [2], contenders: [{ name: 'normwasm', medianMs: 1, rounds: 4 }] };
   const before = { date: '2030-01-02T03:04:05.678Z', machine: { cpu: 'A' }, versions: { normwasm: '2' }, variants: ['simd'], method: 'old', cases: [{ ...step, name: 'old' }, other] };
-  const after = merge(before, { ...before, versions: { '@jax-js/jax': '3' }, method: 'new', cases: [step, mlp] }, ['steps'], ['steps', 'call']);
+  const after = merge(before, { ...before, date: '2030-02-03T04:05:06.789Z', versions: { '@jax-js/jax': '3' }, method: 'new', cases: [step, mlp] }, ['steps'], ['steps', 'call']);
   assert.deepEqual(after.cases.map((c) => c.name), ['CNN', 'MLP', 'LayerNorm']);
   assert.deepEqual([after.method, after.versions], ['new', { normwasm: '2', '@jax-js/jax': '3' }]);
   const text = table(after);
@@ -87,6 +87,7 @@ test('steps of training have a table of their own, and a group can be measured a
   assert.match(text, /\| MLP, 64×1 \| 20\.0 ms \|[^|]*\| 160 ms \| \*\*8\.0×\*\* \| – \| – \|/);
   assert.match(text, /\| LayerNorm, 2 \| 1\.00 ms \|/);
   assert.match(text, /jax-js 3/);
+  assert.match(text, /^2030-01-02 \(measured again: steps 2030-02-03\), A/m);
   assert.throws(() => merge(before, { ...before, machine: { cpu: 'B' } }, ['steps'], ['steps']), /results\.json is of A, and this is B/);
 });
 
