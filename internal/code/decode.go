@@ -9,7 +9,7 @@ import (
 // Instruction is one decoded instruction: its opcode, where its bytes are, and
 // those of its immediates that are numbers.
 type Instruction struct {
-	Prefix     byte   // 0, 0xfc or 0xfd
+	Prefix     byte   // 0, 0xfc, 0xfd or 0xfe
 	Op         uint32 // the opcode, after the prefix where there is one
 	Start, End int
 
@@ -23,6 +23,9 @@ func (in Instruction) Is(op uint32) bool { return in.Prefix == 0 && in.Op == op 
 
 // IsSIMD reports whether in has the opcode op behind the prefix of SIMD.
 func (in Instruction) IsSIMD(op uint32) bool { return in.Prefix == prefixSIMD && in.Op == op }
+
+// IsAtomic reports whether in has the opcode op behind the prefix of atomics.
+func (in Instruction) IsAtomic(op uint32) bool { return in.Prefix == prefixAtomic && in.Op == op }
 
 // Size is how many bytes in has.
 func (in Instruction) Size() int { return in.End - in.Start }
@@ -183,7 +186,7 @@ func (d *Decoder) Body(end int, visit func(Instruction)) error {
 
 func (d *Decoder) opcode() (prefix byte, op uint32) {
 	b := d.Byte()
-	if b == prefixMisc || b == prefixSIMD {
+	if b == prefixMisc || b == prefixSIMD || b == prefixAtomic {
 		return b, d.U32()
 	}
 	return 0, uint32(b)

@@ -31,8 +31,9 @@ const (
 
 	firstLoad, firstStore, lastStore = 0x28, 0x36, 0x3e
 
-	prefixMisc = 0xfc
-	prefixSIMD = 0xfd
+	prefixMisc   = 0xfc
+	prefixSIMD   = 0xfd
+	prefixAtomic = 0xfe
 )
 
 // immediates reads what follows the opcode of in.
@@ -42,6 +43,8 @@ func (d *Decoder) immediates(in *Instruction) {
 		d.misc(in)
 	case prefixSIMD:
 		d.simd(in)
+	case prefixAtomic:
+		d.atomic(in)
 	default:
 		d.plain(in)
 	}
@@ -127,6 +130,17 @@ func (d *Decoder) simd(in *Instruction) {
 	case reserved[op]:
 		d.unknown(in)
 	case op <= 0x113: // the rest of SIMD and, from 0x100 on, of relaxed SIMD
+	default:
+		d.unknown(in)
+	}
+}
+
+func (d *Decoder) atomic(in *Instruction) {
+	switch op := in.Op; {
+	case op <= 2, op >= 0x10 && op <= 0x4e: // notify and wait; loads, stores, read-modify-write
+		d.memarg(in)
+	case op == 3: // fence
+		d.Byte()
 	default:
 		d.unknown(in)
 	}

@@ -154,6 +154,10 @@ func TestImmediates(t *testing.T) {
 		{"f64x2.convert_low_i32x4_u", []byte{0xfd, 0xff, 0x01}},
 		{"i8x16.relaxed_swizzle", []byte{0xfd, 0x80, 0x02}},
 		{"i32x4.relaxed_dot", []byte{0xfd, 0x93, 0x02}},
+		{"memory.atomic.notify", []byte{0xfe, 0x00, 0x02, 0xfd, 0x01}},
+		{"atomic.fence", []byte{0xfe, 0x03, 0x00}},
+		{"i32.atomic.load", []byte{0xfe, 0x10, 0x02, 0xfd, 0x01}},
+		{"i64.atomic.rmw32.cmpxchg_u", []byte{0xfe, 0x4e, 0x02, 0xfd, 0x01}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -180,6 +184,8 @@ func TestContractErrors(t *testing.T) {
 		{"hole in SIMD", "unknown opcode 0xfd 0x9a", module([]byte{0xfd, 0x9a, 0x01})},
 		{"behind relaxed SIMD", "unknown opcode 0xfd 0x114", module([]byte{0xfd, 0x94, 0x02})},
 		{"unknown bulk opcode", "unknown opcode 0xfc 0x12", module([]byte{0xfc, 0x12})},
+		{"hole in atomics", "unknown opcode 0xfe 0x4", module([]byte{0xfe, 0x04})},
+		{"behind atomics", "unknown opcode 0xfe 0x4f", module([]byte{0xfe, 0x4f})},
 		{"missing end", "function has no end", module(block)},
 		{"early end", "function ends before its size says", module(seq(end, drop))},
 		{"endless number", "more than 32 bits", module([]byte{0x20, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01})},

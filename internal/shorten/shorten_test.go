@@ -97,6 +97,8 @@ func TestRewrites(t *testing.T) {
 		"address is what's stored": {seq(getSP, inFrame(8), []byte{0x36, 2, 0}), seq(getSP, getSP, number(8), []byte{0x6a, 0x36, 2, 0})},
 		"used behind a call":       {seq(inFrame(8), []byte{0x41, 0, 0x10, 7, 0xad}, store), seq(getSP, number(8), []byte{0x6a, 0x41, 0, 0x10, 7, 0xad}, store)},
 		"SIMD load":                {seq(inFrame(8), []byte{0xfd, 0, 4, 0, 0x1a}), seq(getSP, number(8), []byte{0x6a, 0xfd, 0, 4, 0, 0x1a})},
+		"atomic load":              {seq(inFrame(8), load, []byte{0xa7, 0xfe, 0x10, 2, 4, 0x1a}), seq(getSP, []byte{0x29, 3, 8, 0xa7, 0xfe, 0x10, 2, 4, 0x1a})},
+		"atomic in the frame":      {seq(inFrame(8), []byte{0xfe, 0x10, 2, 0, 0x1a}), seq(getSP, number(8), []byte{0x6a, 0xfe, 0x10, 2, 0, 0x1a})},
 		"below the frame":          {in: seq(inFrame(0x78), load, setX)},
 		"another local":            {in: seq(getX, []byte{0xa7, 0xad, 0x42, 8, 0x7c, 0xa7}, load, setX)},
 		"address not wrapped":      {in: seq(getSP, []byte{0xad, 0x42, 8, 0x7c}, setX)},
