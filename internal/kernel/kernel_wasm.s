@@ -8,6 +8,41 @@
 
 // func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)
 TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383680
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -1995,6 +2030,41 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 
 // func Peak(src *float32, count int) (bits int)
 TEXT ·Peak(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215105
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+0(FP)
 	Set R0
@@ -2187,6 +2257,41 @@ TEXT ·Peak(SB), NOSPLIT, $0-24
 
 // func BatchNormPlanes(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
 TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645314
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -3270,6 +3375,41 @@ TEXT ·BatchNormPlanes(SB), NOSPLIT, $0-72
 
 // func BatchNormRows(dst, src, mean, scale, beta *float32, count, period, clamp int)
 TEXT ·BatchNormRows(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877906947
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	I64Load period+48(FP)
 	I64Const $0
 	I64GtS
@@ -4568,6 +4708,41 @@ TEXT ·BatchNormRows(SB), NOSPLIT, $0-64
 
 // func RowMoments(moments *float64, src *float32, rows, cols int)
 TEXT ·RowMoments(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953476
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -5327,6 +5502,41 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 
 // func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
 TEXT ·NormPlanes(SB), NOSPLIT, $0-88
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $377957122053
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $88
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $96
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -10273,6 +10483,41 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 
 // func ColumnSums(sums *float64, src, shift *float32, count, period int)
 TEXT ·ColumnSums(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691846
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -11486,6 +11731,41 @@ TEXT ·ColumnSums(SB), NOSPLIT, $0-40
 
 // func RowPowers(sums *float64, src *float32, rows, cols, power int)
 TEXT ·RowPowers(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691847
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -12505,6 +12785,41 @@ TEXT ·RowPowers(SB), NOSPLIT, $0-40
 
 // func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
 TEXT ·RmsNormRows(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877906952
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -13756,6 +14071,41 @@ TEXT ·RmsNormRows(SB), NOSPLIT, $0-64
 
 // func RowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
 TEXT ·RowProducts(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877906953
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -14719,6 +15069,41 @@ TEXT ·RowProducts(SB), NOSPLIT, $0-64
 
 // func GradPlanes(dst, dy, src, gamma, params *float32, planes, inner int)
 TEXT ·GradPlanes(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168586
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -15317,6 +15702,41 @@ TEXT ·GradPlanes(SB), NOSPLIT, $0-56
 
 // func GradRows(dst, dy, src, params *float32, count, period int)
 TEXT ·GradRows(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430219
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// stride is R0
 	// left is R1
 	// height is R2
@@ -15928,6 +16348,41 @@ TEXT ·GradRows(SB), NOSPLIT, $0-48
 
 // func ColumnProducts(sums *float64, dy, src, params *float32, count, period int)
 TEXT ·ColumnProducts(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430220
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -16788,6 +17243,41 @@ TEXT ·ColumnProducts(SB), NOSPLIT, $0-48
 
 // func RowGradients(sums *float64, dy, src, params *float32, rows, cols int) (lost int)
 TEXT ·RowGradients(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168589
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// stride is R0
 	// left is R1
 	// height is R2
@@ -17787,6 +18277,41 @@ TEXT ·RowGradients(SB), NOSPLIT, $0-56
 
 // func RowProductsExact(sums *SlotSums, dy, src, gamma *float32, params *SlotParams, rows, cols int)
 TEXT ·RowProductsExact(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168590
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -18263,6 +18788,41 @@ TEXT ·RowProductsExact(SB), NOSPLIT, $0-56
 
 // func GradPlanesExact(dst, dy, src, gamma *float32, params *SlotParams, planes, inner int)
 TEXT ·GradPlanesExact(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168591
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -18729,6 +19289,41 @@ TEXT ·GradPlanesExact(SB), NOSPLIT, $0-56
 
 // func ColumnProductsExact(sums *SlotSums, dy, src *float32, params *SlotParams, rows, cols, stride int)
 TEXT ·ColumnProductsExact(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168592
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// stride is R0
 	// left is R1
 	// height is R2
@@ -19330,6 +19925,41 @@ TEXT ·ColumnProductsExact(SB), NOSPLIT, $0-56
 
 // func GradRowsExact(dst, dy, src *float32, params *SlotParams, rows, cols, stride int)
 TEXT ·GradRowsExact(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168593
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// stride is R0
 	// left is R1
 	// height is R2
@@ -19826,6 +20456,41 @@ TEXT ·GradRowsExact(SB), NOSPLIT, $0-56
 
 // func ResponseBlock(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 TEXT ·ResponseBlock(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383698
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// plane is R0
 	// channel is R1
 	// n is R2
@@ -20273,6 +20938,41 @@ TEXT ·ResponseBlock(SB), NOSPLIT, $0-80
 
 // func ResponseGradBlock(dst, dy, src *float32, scratch *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 TEXT ·ResponseGradBlock(SB), NOSPLIT, $0-88
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $377957122067
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $88
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $96
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// plane is R0
 	// channel is R1
 	// n is R2
@@ -21101,6 +21801,41 @@ TEXT ·ResponseGradBlock(SB), NOSPLIT, $0-88
 
 // func GemmTiles(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)
 TEXT ·GemmTiles(SB), NOSPLIT, $0-96
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $412316860436
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $96
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $104
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -21664,6 +22399,41 @@ TEXT ·GemmTiles(SB), NOSPLIT, $0-96
 
 // func GemmTall(dst *float32, ldd int, left *float32, as int, right *float32, bs int, depth, mp, np int, start int, bias *float32, lo, hi float32)
 TEXT ·GemmTall(SB), NOSPLIT, $0-96
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $412316860437
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $96
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $104
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -22415,6 +23185,41 @@ TEXT ·GemmTall(SB), NOSPLIT, $0-96
 
 // func GemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32)
 TEXT ·GemmRow(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383702
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -23065,6 +23870,41 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 
 // func GemmCol(dst, left *float32, as int, right *float32, bstep int, depth, mp int, start int, bias *float32, lo, hi float32)
 TEXT ·GemmCol(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383703
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -24175,6 +25015,41 @@ TEXT ·GemmCol(SB), NOSPLIT, $0-80
 
 // func PackCols(dst *float32, ds int, src *float32, lds int, depth, np int)
 TEXT ·PackCols(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430232
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -24348,6 +25223,41 @@ TEXT ·PackCols(SB), NOSPLIT, $0-48
 
 // func PackPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int)
 TEXT ·PackPixels(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430233
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -24813,6 +25723,41 @@ TEXT ·PackPixels(SB), NOSPLIT, $0-48
 
 // func WidenHalf(y *float32, x *uint8, n int)
 TEXT ·WidenHalf(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215130
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -24928,6 +25873,41 @@ TEXT ·WidenHalf(SB), NOSPLIT, $0-24
 
 // func WidenBrain(y *float32, x *uint8, n int)
 TEXT ·WidenBrain(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215131
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -24986,6 +25966,41 @@ TEXT ·WidenBrain(SB), NOSPLIT, $0-24
 
 // func WidenInt8(y *float32, x *uint8, n int)
 TEXT ·WidenInt8(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215132
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -25042,6 +26057,41 @@ TEXT ·WidenInt8(SB), NOSPLIT, $0-24
 
 // func DotTiles(dst *int32, ldd int, left *int16, right *int8, pairs, mp, np int, sums, zeros *int32)
 TEXT ·DotTiles(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645341
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -25367,6 +26417,41 @@ TEXT ·DotTiles(SB), NOSPLIT, $0-72
 
 // func DotRow(dst *int32, left *int16, right *int8, pairs, np, total int, zeros *int32)
 TEXT ·DotRow(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168606
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -25788,6 +26873,41 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 
 // func DotQuads(dst *int32, ldd int, left *uint8, right *int8, quads, mp, np int, sums, zeros, start *int32)
 TEXT ·DotQuads(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383711
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -26272,6 +27392,41 @@ TEXT ·DotQuads(SB), NOSPLIT, $0-80
 
 // func QuadRow(dst *int32, left *uint8, right *int8, quads, np, total int, zeros, start *int32)
 TEXT ·QuadRow(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877906976
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -26712,6 +27867,41 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 
 // func SumPairs(dst *int32, left *int16, pairs, mp int)
 TEXT ·SumPairs(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953505
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -26784,6 +27974,41 @@ TEXT ·SumPairs(SB), NOSPLIT, $0-32
 
 // func SumQuads(dst *int32, left *uint8, quads, mp int)
 TEXT ·SumQuads(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953506
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -26871,6 +28096,41 @@ TEXT ·SumQuads(SB), NOSPLIT, $0-32
 
 // func PackTaps(dst, src *int16, taps *int32, nt int, pixels *int32, mp int)
 TEXT ·PackTaps(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430243
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -27142,6 +28402,41 @@ TEXT ·PackTaps(SB), NOSPLIT, $0-48
 
 // func PackQuads(dst, src *uint8, taps *int32, nt int, pixels *int32, mp int)
 TEXT ·PackQuads(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430244
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -27673,6 +28968,41 @@ TEXT ·PackQuads(SB), NOSPLIT, $0-48
 
 // func WidenBytes(dst *int16, src *uint8, n, flip, zero int)
 TEXT ·WidenBytes(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691877
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -27782,6 +29112,41 @@ TEXT ·WidenBytes(SB), NOSPLIT, $0-40
 
 // func QuantizeShort(dst *int16, src *float32, n int, scale, lo, hi float32)
 TEXT ·QuantizeShort(SB), NOSPLIT, $0-36
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691878
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -27901,6 +29266,41 @@ TEXT ·QuantizeShort(SB), NOSPLIT, $0-36
 
 // func QuantizeBytes(dst *uint8, src *float32, n int, scale, lo, hi float32, zero int)
 TEXT ·QuantizeBytes(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430247
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -28043,6 +29443,41 @@ TEXT ·QuantizeBytes(SB), NOSPLIT, $0-48
 
 // func DequantizeBytes(dst *float32, src *uint8, n, flip, zero int, scale float32)
 TEXT ·DequantizeBytes(SB), NOSPLIT, $0-44
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430248
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -28175,6 +29610,41 @@ TEXT ·DequantizeBytes(SB), NOSPLIT, $0-44
 
 // func ScaleSums(dst *float32, ldd int, src *int32, lds int, rows, n int, scales, bias *float32, lo, hi float32)
 TEXT ·ScaleSums(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645353
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -28506,6 +29976,41 @@ TEXT ·ScaleSums(SB), NOSPLIT, $0-72
 
 // func QuantizeSums(dst *uint8, src *int32, n int, scales *float32, lo, hi float32, zero int)
 TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430250
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -28667,6 +30172,41 @@ TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
 
 // func QuantizePlane(dst *uint8, src *int32, n, bias int, scale, lo, hi float32, zero int)
 TEXT ·QuantizePlane(SB), NOSPLIT, $0-56
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168619
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+8(FP)
 	Set R0
@@ -28823,6 +30363,41 @@ TEXT ·QuantizePlane(SB), NOSPLIT, $0-56
 
 // func WholeNumbers(dst *int32, src *float32, n int)
 TEXT ·WholeNumbers(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215148
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -28903,6 +30478,41 @@ TEXT ·WholeNumbers(SB), NOSPLIT, $0-24
 
 // func Levels(dst *float32, src *uint8, n, bits int, scale, zero float32)
 TEXT ·Levels(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691885
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -29118,6 +30728,41 @@ TEXT ·Levels(SB), NOSPLIT, $0-40
 
 // func NibbleRow(dst *float32, src *uint8, x, sums, scales, zeros *float32, columns, blocks, units, step int)
 TEXT ·NibbleRow(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383726
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -29364,6 +31009,41 @@ TEXT ·NibbleRow(SB), NOSPLIT, $0-80
 
 // func Transpose(dst *float32, ldd int, src *float32, lds int, rows, cols int)
 TEXT ·Transpose(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430255
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -29843,6 +31523,41 @@ TEXT ·Transpose(SB), NOSPLIT, $0-48
 
 // func Unzip(even, odd, x *float32, n int)
 TEXT ·Unzip(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953520
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// even is R0
 	I64Load even+0(FP)
 	Set R0
@@ -29975,6 +31690,41 @@ TEXT ·Unzip(SB), NOSPLIT, $0-32
 
 // func Depthwise(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt int, rows, cols int, bias, lo, hi float32)
 TEXT ·Depthwise(SB), NOSPLIT, $0-84
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $377957122097
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $88
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $96
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// weight is R0
 	// s is V0
 	// bias is V1
@@ -31033,6 +32783,41 @@ TEXT ·Depthwise(SB), NOSPLIT, $0-84
 
 // func BlockedConv(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedConv(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383730
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -32445,6 +34230,41 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 
 // func BlockedConvTall(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedConvTall(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383731
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -33887,6 +35707,41 @@ TEXT ·BlockedConvTall(SB), NOSPLIT, $0-80
 
 // func BlockedConvPlanes(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383732
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -34452,6 +36307,41 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 
 // func BlockedConvTriples(y, x *float32, pix *int32, n int, runs *int32, nr int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedConvTriples(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383733
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -35259,6 +37149,41 @@ TEXT ·BlockedConvTriples(SB), NOSPLIT, $0-80
 
 // func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, weights, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383734
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -35805,6 +37730,41 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 
 // func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383735
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -36693,6 +38653,41 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 
 // func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383736
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -37617,6 +39612,41 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 
 // func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383737
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -38703,6 +40733,41 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 
 // func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
 TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383738
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -39825,6 +41890,41 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 
 // func WinogradIn(dst *float32, vs int, x *float32, pitch int, n int)
 TEXT ·WinogradIn(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691899
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// x is R0
 	I64Load x+16(FP)
 	Set R0
@@ -40416,6 +42516,41 @@ TEXT ·WinogradIn(SB), NOSPLIT, $0-40
 
 // func WinogradOut(y, products *float32, ms int, odd, cols int, from, bias *float32, lo, hi float32)
 TEXT ·WinogradOut(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877907004
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -40738,6 +42873,41 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 
 // func MaxTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, nt int, rows, cols int)
 TEXT ·MaxTaps(SB), NOSPLIT, $0-64
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $274877907005
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $64
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $72
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// nan0 is V0
 	// nan1 is V1
 	// nan2 is V2
@@ -41305,6 +43475,41 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 
 // func AddRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·AddRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645374
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -41910,6 +44115,41 @@ TEXT ·AddRows(SB), NOSPLIT, $0-72
 
 // func SubRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·SubRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645375
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -42515,6 +44755,41 @@ TEXT ·SubRows(SB), NOSPLIT, $0-72
 
 // func MulRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·MulRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645376
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -43120,6 +45395,41 @@ TEXT ·MulRows(SB), NOSPLIT, $0-72
 
 // func DivRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·DivRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645377
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -43725,6 +46035,41 @@ TEXT ·DivRows(SB), NOSPLIT, $0-72
 
 // func MaxRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·MaxRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645378
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -44330,6 +46675,41 @@ TEXT ·MaxRows(SB), NOSPLIT, $0-72
 
 // func MinRows(y, left *float32, as, ac int, right *float32, bs, bc int, rows, cols int)
 TEXT ·MinRows(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645379
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -44935,6 +47315,41 @@ TEXT ·MinRows(SB), NOSPLIT, $0-72
 
 // func ClipN(y, x *float32, n int, lo, hi float32)
 TEXT ·ClipN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953540
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// lo is V0
 	// hi is V1
 	// fix is V2
@@ -45154,6 +47569,41 @@ TEXT ·ClipN(SB), NOSPLIT, $0-32
 
 // func AbsN(y, x *float32, n int)
 TEXT ·AbsN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215173
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -45295,6 +47745,41 @@ TEXT ·AbsN(SB), NOSPLIT, $0-24
 
 // func NegN(y, x *float32, n int)
 TEXT ·NegN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215174
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -45436,6 +47921,41 @@ TEXT ·NegN(SB), NOSPLIT, $0-24
 
 // func SqrtN(y, x *float32, n int)
 TEXT ·SqrtN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215175
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -45559,6 +48079,41 @@ TEXT ·SqrtN(SB), NOSPLIT, $0-24
 
 // func LeakyN(y, x *float32, n int, alpha float32)
 TEXT ·LeakyN(SB), NOSPLIT, $0-28
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953544
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// alpha is V0
 	F32Load alpha+24(FP)
 	F32x4Splat
@@ -45743,6 +48298,41 @@ TEXT ·LeakyN(SB), NOSPLIT, $0-28
 
 // func HardSigmoidN(y, x *float32, n int, alpha, beta float32)
 TEXT ·HardSigmoidN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953545
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// alpha is V0
 	F32Load alpha+24(FP)
 	F32x4Splat
@@ -45952,6 +48542,41 @@ TEXT ·HardSigmoidN(SB), NOSPLIT, $0-32
 
 // func HardSwishN(y, x *float32, n int, alpha, beta float32)
 TEXT ·HardSwishN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953546
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// alpha is V0
 	F32Load alpha+24(FP)
 	F32x4Splat
@@ -46173,6 +48798,41 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 
 // func ComparePairs(dst, left, right *uint8, n, how int)
 TEXT ·ComparePairs(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691915
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -48265,6 +50925,41 @@ TEXT ·ComparePairs(SB), NOSPLIT, $0-40
 
 // func CombinePairs(dst, left, right *uint8, n, how int)
 TEXT ·CombinePairs(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691916
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -50192,6 +52887,41 @@ TEXT ·CombinePairs(SB), NOSPLIT, $0-40
 
 // func Choose(dst, condition, left, right *uint8, n, size int)
 TEXT ·Choose(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430285
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -50573,6 +53303,41 @@ TEXT ·Choose(SB), NOSPLIT, $0-48
 
 // func CopyGrid(dst, src *uint8, rows, cols, dr, dc, sr, sc, size int)
 TEXT ·CopyGrid(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645390
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -51134,6 +53899,41 @@ TEXT ·CopyGrid(SB), NOSPLIT, $0-72
 
 // func Convert(dst, src *uint8, n, how int) (done int)
 TEXT ·Convert(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691919
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -51861,6 +54661,41 @@ TEXT ·Convert(SB), NOSPLIT, $0-40
 
 // func ArgRows(best *float32, index *int32, src *float32, n, row, low int)
 TEXT ·ArgRows(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430288
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// best is R0
 	I64Load best+0(FP)
 	Set R0
@@ -52152,6 +54987,41 @@ TEXT ·ArgRows(SB), NOSPLIT, $0-48
 
 // func FindBeyond(src *float32, n int, limit float32, how int) (at int)
 TEXT ·FindBeyond(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691921
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// src is R0
 	I64Load src+0(FP)
 	Set R0
@@ -52443,6 +55313,41 @@ TEXT ·FindBeyond(SB), NOSPLIT, $0-40
 
 // func PowN(y, left, right *float32, n int)
 TEXT ·PowN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953554
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -53050,6 +55955,41 @@ TEXT ·PowN(SB), NOSPLIT, $0-32
 
 // func DividePairs(dst, left, right *uint8, n, how int)
 TEXT ·DividePairs(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691923
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -53478,6 +56418,41 @@ TEXT ·DividePairs(SB), NOSPLIT, $0-40
 
 // func SinN(y, x *float32, n, quarters int) (done int)
 TEXT ·SinN(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691924
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -53836,6 +56811,41 @@ TEXT ·SinN(SB), NOSPLIT, $0-40
 
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215189
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// const is V0
 	V128Const $4591606991553079867, $4591606991553079867
 	Set V0
@@ -54129,6 +57139,41 @@ TEXT ·ExpN(SB), NOSPLIT, $0-24
 
 // func SigmoidN(y, x *float32, n int)
 TEXT ·SigmoidN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215190
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// const is V0
 	V128Const $4591606991553079867, $4591606991553079867
 	Set V0
@@ -54444,6 +57489,41 @@ TEXT ·SigmoidN(SB), NOSPLIT, $0-24
 
 // func SiluN(y, x *float32, n int)
 TEXT ·SiluN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215191
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// const is V0
 	V128Const $4591606991553079867, $4591606991553079867
 	Set V0
@@ -54763,6 +57843,41 @@ TEXT ·SiluN(SB), NOSPLIT, $0-24
 
 // func TanhN(y, x *float32, n int)
 TEXT ·TanhN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215192
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// small is V0
 	// const is V1
 	V128Const $4591606991553079867, $4591606991553079867
@@ -55174,6 +58289,41 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 
 // func ErfN(y, x *float32, n int)
 TEXT ·ErfN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215193
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// small is V0
 	// q is V1
 	// t is V2
@@ -55707,6 +58857,41 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 
 // func GeluN(y, x *float32, n int)
 TEXT ·GeluN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215194
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// t is V0
 	// const is V1
 	V128Const $3861780833909591349, $3861780833909591349
@@ -56011,6 +59196,41 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 
 // func GeluTanhN(y, x *float32, n int)
 TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215195
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// u is V0
 	// const is V1
 	V128Const $4591606991553079867, $4591606991553079867
@@ -56348,6 +59568,41 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 
 // func LogN(y, x *float32, n int)
 TEXT ·LogN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215196
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// v is V0
 	// d is V1
 	// tiny is V2
@@ -56713,6 +59968,41 @@ TEXT ·LogN(SB), NOSPLIT, $0-24
 
 // func SoftplusN(y, x *float32, n int)
 TEXT ·SoftplusN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215197
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// e is V0
 	// u is V1
 	// const is V2
@@ -57216,6 +60506,41 @@ TEXT ·SoftplusN(SB), NOSPLIT, $0-24
 
 // func MishN(y, x *float32, n int)
 TEXT ·MishN(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215198
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// w is V0
 	// const is V1
 	V128Const $4591606991553079867, $4591606991553079867
@@ -57539,6 +60864,41 @@ TEXT ·MishN(SB), NOSPLIT, $0-24
 
 // func EluN(y, x *float32, n int, divisor, alpha, gamma float32)
 TEXT ·EluN(SB), NOSPLIT, $0-36
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691935
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// divisor is V0
 	F32Load divisor+24(FP)
 	F32x4Splat
@@ -57820,6 +61180,41 @@ TEXT ·EluN(SB), NOSPLIT, $0-36
 
 // func MapN(y, x *float32, n, how int, alpha, beta float32)
 TEXT ·MapN(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691936
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -59017,6 +62412,41 @@ TEXT ·MapN(SB), NOSPLIT, $0-40
 
 // func SumRows(y, x *float32, rows, cols int, factor float64)
 TEXT ·SumRows(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691937
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -59239,6 +62669,41 @@ TEXT ·SumRows(SB), NOSPLIT, $0-40
 
 // func SquareRows(y, x *float32, rows, cols int, factor float64)
 TEXT ·SquareRows(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691938
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -59493,6 +62958,41 @@ TEXT ·SquareRows(SB), NOSPLIT, $0-40
 
 // func RowMax(y, x *float32, rows, cols int)
 TEXT ·RowMax(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953571
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -59714,6 +63214,41 @@ TEXT ·RowMax(SB), NOSPLIT, $0-32
 
 // func RowMin(y, x *float32, rows, cols int)
 TEXT ·RowMin(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953572
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -59935,6 +63470,41 @@ TEXT ·RowMin(SB), NOSPLIT, $0-32
 
 // func SoftmaxRows(y, x *float32, rows, cols int)
 TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953573
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -60760,6 +64330,41 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 
 // func ExpRows(y, best, sums, x *float32, rows, cols int)
 TEXT ·ExpRows(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430310
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -61538,6 +65143,41 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 
 // func ExpPanel(x, best, sums *float32, n int)
 TEXT ·ExpPanel(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953575
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// at is R0
 	// best is R1
 	I64Load best+8(FP)
@@ -61890,6 +65530,41 @@ TEXT ·ExpPanel(SB), NOSPLIT, $0-32
 
 // func DotRows(y, x, matrix *float32, ld int, depth, rows int)
 TEXT ·DotRows(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430312
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -62307,6 +65982,41 @@ TEXT ·DotRows(SB), NOSPLIT, $0-48
 
 // func AddPixelRows(y *float32, x *int32, ldx int, weights *float32, n int)
 TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691945
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -62714,6 +66424,41 @@ TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 
 // func MixPixels(y, x, weights *float32, spans *int32, n int)
 TEXT ·MixPixels(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691946
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -62813,6 +66558,41 @@ TEXT ·MixPixels(SB), NOSPLIT, $0-40
 
 // func AndPixels(x *int32, n int) int
 TEXT ·AndPixels(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215211
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// x is R0
 	I64Load x+0(FP)
 	Set R0
@@ -62932,6 +66712,41 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 
 // func MaxLanes(y, x *float32, step int, taps *int32, nt, n int)
 TEXT ·MaxLanes(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430316
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// nan0 is V0
 	// nan1 is V1
 	// nan2 is V2
@@ -63288,6 +67103,41 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 
 // func MeanLanes(y, x *float32, step int, taps *int32, nt, n int, count float32)
 TEXT ·MeanLanes(SB), NOSPLIT, $0-52
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $240518168685
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $56
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $64
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// zero is V0
 	// count is V1
 	F32Load count+48(FP)
@@ -63598,6 +67448,41 @@ TEXT ·MeanLanes(SB), NOSPLIT, $0-52
 
 // func LaneMeans(y, x *float32, blocks, pixels int)
 TEXT ·LaneMeans(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953582
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -63875,6 +67760,41 @@ TEXT ·LaneMeans(SB), NOSPLIT, $0-32
 
 // func MulLanes(y, x, by *float32, n int)
 TEXT ·MulLanes(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953583
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -64024,6 +67944,41 @@ TEXT ·MulLanes(SB), NOSPLIT, $0-32
 
 // func AddLanes(y, x, by *float32, n int)
 TEXT ·AddLanes(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953584
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -64173,6 +68128,41 @@ TEXT ·AddLanes(SB), NOSPLIT, $0-32
 
 // func TileTaps(y *float32, ldy int, x *float32, ldx int, taps *int32, weights *float32, nt, filters int, rows, cols int, bias *float32)
 TEXT ·TileTaps(SB), NOSPLIT, $0-88
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $377957122161
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $88
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $96
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -64872,6 +68862,41 @@ TEXT ·TileTaps(SB), NOSPLIT, $0-88
 
 // func DotTaps(sums, dealt, x *float32, ldx int, taps *int32, nt, panels int, rows, cols int)
 TEXT ·DotTaps(SB), NOSPLIT, $0-72
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $309237645426
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $72
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $80
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// sums is R0
 	I64Load sums+0(FP)
 	Set R0
@@ -65229,6 +69254,41 @@ TEXT ·DotTaps(SB), NOSPLIT, $0-72
 
 // func DealPlanes(dst, src *float32, planes, rows, cols int)
 TEXT ·DealPlanes(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691955
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -65374,6 +69434,41 @@ TEXT ·DealPlanes(SB), NOSPLIT, $0-40
 
 // func CopyPlane(dst *float32, ldd int, src *float32, lds int, rows, cols int)
 TEXT ·CopyPlane(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430324
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dst is R0
 	I64Load dst+0(FP)
 	Set R0
@@ -65518,6 +69613,41 @@ TEXT ·CopyPlane(SB), NOSPLIT, $0-48
 
 // func MaxPairs(y, which, x *float32, ldx int, rows, cols int)
 TEXT ·MaxPairs(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430325
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -65864,6 +69994,41 @@ TEXT ·MaxPairs(SB), NOSPLIT, $0-48
 
 // func SpreadPairs(dx *float32, ldx int, dy, which *float32, rows, cols int)
 TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430326
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dy is R0
 	I64Load dy+16(FP)
 	Set R0
@@ -66121,6 +70286,41 @@ TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
 
 // func ReluGradN(dx, dy, of *float32, n int)
 TEXT ·ReluGradN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953591
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -66300,6 +70500,41 @@ TEXT ·ReluGradN(SB), NOSPLIT, $0-32
 
 // func TanhGradN(dx, dy, of *float32, n int)
 TEXT ·TanhGradN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953592
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -66472,6 +70707,41 @@ TEXT ·TanhGradN(SB), NOSPLIT, $0-32
 
 // func SigmoidGradN(dx, dy, of *float32, n int)
 TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953593
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -66644,6 +70914,41 @@ TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
 
 // func SiluGradN(dx, dy, of *float32, n int)
 TEXT ·SiluGradN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953594
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -66999,6 +71304,41 @@ TEXT ·SiluGradN(SB), NOSPLIT, $0-32
 
 // func GeluGradN(dx, dy, of *float32, n int)
 TEXT ·GeluGradN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953595
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -67600,6 +71940,41 @@ TEXT ·GeluGradN(SB), NOSPLIT, $0-32
 
 // func SoftmaxGradRows(dx, dy, y *float32, rows, cols int)
 TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $171798691964
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $40
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $48
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// dx is R0
 	I64Load dx+0(FP)
 	Set R0
@@ -67974,6 +72349,41 @@ TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
 
 // func DotWide(left, right *float32, n int) float64
 TEXT ·DotWide(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953597
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// left is R0
 	I64Load left+0(FP)
 	Set R0
@@ -68253,6 +72663,41 @@ TEXT ·DotWide(SB), NOSPLIT, $0-32
 
 // func MomentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, by float32)
 TEXT ·MomentumN(SB), NOSPLIT, $0-48
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $206158430334
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $48
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $56
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// weights is R0
 	I64Load weights+0(FP)
 	Set R0
@@ -68425,6 +72870,41 @@ TEXT ·MomentumN(SB), NOSPLIT, $0-48
 
 // func AdamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)
 TEXT ·AdamN(SB), NOSPLIT, $0-76
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383807
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
 	// weights is R0
 	I64Load weights+0(FP)
 	Set R0

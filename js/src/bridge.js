@@ -17,6 +17,7 @@
  * @property {(session: number) => number} sessionPrepare
  * @property {(session: number, how: number) => number} sessionExec
  * @property {(session: number, output: number) => number} sessionState
+ * @property {(count: number) => number} threadsControl
  */
 
 /** Of the package and of its modules, which must be the same. */

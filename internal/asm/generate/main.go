@@ -36,6 +36,7 @@ func files() map[string][]byte {
 func kernels() *asm.File {
 	file := asm.NewFile("kernel", "wasm && !purego", command,
 		"The kernels in SIMD128; the comments of their twins are their contract.")
+	file.Record("tape")
 	normalizations(file)
 	layers(file)
 	trainingKernels(file)

@@ -1,0 +1,214 @@
+//go:build wasm && !purego
+
+package threads
+
+import (
+	"unsafe"
+
+	"github.com/normwasm/normwasm/internal/kernel"
+)
+
+// add adds to a word and returns what it was.
+//
+//go:noescape
+func add(at *uint32, delta uint32) (old uint32)
+
+// swap gives a word another value if it has one, and returns what it was.
+//
+//go:noescape
+func swap(at *uint32, from, to uint32) (old uint32)
+
+// wake wakes whoever sleeps on a word.
+//
+//go:noescape
+func wake(at *uint32)
+
+const (
+	jobs    = 64 // that are on their way at most; more parts are run here
+	helpers = 64 // at most
+)
+
+// control is what all threads share. Words that different threads write lie 64 bytes apart. Jobs
+// are numbered as they come, from 0 on and over the end of a word. JavaScript's side of it is
+// js/src/helper.js.
+type controlBlock struct {
+	seq        uint32 // changes with each job: what helpers sleep on
+	_          [15]uint32
+	head       uint32 // the next job that nobody has begun
+	_          [15]uint32
+	tail       uint32 // the number of the next job that there will be
+	_          [15]uint32
+	done       uint32 // jobs that helpers have finished
+	_          [15]uint32
+	ready      uint32 // helpers that are there
+	quit       uint32 // not 0: helpers are to end
+	lost       uint32 // not 0: a helper disappeared in the midst of a job, and none is used any more
+	sleepers   uint32 // helpers that sleep, or are about to
+	patience   uint32 // milliseconds without a sign of life after which a helper is lost
+	_          [59]uint32
+	job        [jobs][2]uint32     // by number: where its calls are recorded, from and to
+	signOfLife [helpers][16]uint32 // by helper: the address of the call that it is at
+	part       [jobs]int32         // by number: whose record it is
+}
+
+var (
+	control *controlBlock
+	memory  []uint64 // the control block's, in words that are aligned
+	tape    []uint64
+	asked   = 1
+)
+
+const tapeBytes = 256 << 10
+
+// Start makes room for helpers, of whom there will be count−1 at most, and returns the address
+// of the control block. Called again it only changes the number.
+func Start(count int) uintptr {
+	asked = min(max(count, 1), helpers+1)
+	if control == nil && asked > 1 {
+		memory = make([]uint64, (unsafe.Sizeof(controlBlock{})+64)/8)
+		at := uintptr(unsafe.Pointer(unsafe.SliceData(memory)))
+		control = (*controlBlock)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(memory)), (64-at%64)%64))
+		control.patience = 10_000
+		tape = make([]uint64, tapeBytes/8)
+	}
+	return uintptr(unsafe.Pointer(control))
+}
+
+// Count is how many threads there are: this one and its helpers.
+func Count() int {
+	if control == nil || control.lost != 0 {
+		return 1
+	}
+	return min(1+int(add(&control.ready, 0)), asked)
+}
+
+func most() int { return asked }
+
+// For calls f with the parts 0 to parts−1, each computed once, here or by a helper.
+func For(parts int, f func(part int)) {
+	if parts == 1 || Count() == 1 || kernel.Recording() {
+		for part := range parts {
+			f(part)
+		}
+		return
+	}
+	r := run{first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
+	defer r.end()
+	r.share(parts, f)
+}
+
+// run is a For that is under way.
+type run struct {
+	first     uint32 // job
+	finished  uint32 // what done was before
+	published uint32
+	taken     uint32 // back, of these
+	at        uintptr
+	ended     bool
+}
+
+// share records ahead what helpers can begin, and runs parts here meanwhile; in the end those
+// too that no helper has begun.
+func (r *run) share(parts int, f func(part int)) {
+	ahead := uint32(Count() - 1)
+	for part := range parts {
+		if waiting := control.tail - add(&control.head, 0); waiting < ahead && r.published < jobs && part+1 < parts {
+			if r.record(part, f) {
+				continue
+			}
+		}
+		f(part)
+	}
+	for {
+		job, ok := r.take()
+		if !ok {
+			break
+		}
+		f(int(control.part[job%jobs]))
+	}
+	r.ended = true
+}
+
+// record records a part and publishes it as a job, unless there is no room.
+func (r *run) record(part int, f func(part int)) bool {
+	end := uintptr(unsafe.Pointer(unsafe.SliceData(tape))) + tapeBytes
+	if r.at+2*kernel.RecordMost > end {
+		return false
+	}
+	kernel.Record(r.at, end)
+	f(part)
+	to, ok := kernel.Recorded()
+	if !ok {
+		return false
+	}
+	job := r.first + r.published
+	control.job[job%jobs] = [2]uint32{uint32(r.at), uint32(to)}
+	control.part[job%jobs] = int32(part)
+	r.at = to
+	r.published++
+	add(&control.tail, 1)
+	add(&control.seq, 1)
+	if add(&control.sleepers, 0) > 0 {
+		wake(&control.seq)
+	}
+	return true
+}
+
+// take takes the next job that nobody has begun.
+func (r *run) take() (job uint32, ok bool) {
+	for {
+		job := add(&control.head, 0)
+		if job == control.tail {
+			return 0, false
+		}
+		if swap(&control.head, job, job+1) == job {
+			r.taken++
+			return job, true
+		}
+	}
+}
+
+// end waits for the helpers, after a panic too.
+func (r *run) end() {
+	if !r.ended { // f panicked, perhaps while it was recorded
+		kernel.Recorded()
+		for ok := true; ok; {
+			_, ok = r.take()
+		}
+	}
+	var w watch
+	for spins := 0; add(&control.done, 0)-r.finished != r.published-r.taken; spins++ {
+		if spins&0xfff == 0xfff && w.hopeless() {
+			control.lost = 1
+			panic(&LostError{})
+		}
+	}
+}
+
+// watch says when a helper that is at work has shown no sign of life for too long. The time
+// that counts is what this thread itself has been waiting: a computer may have slept meanwhile.
+type watch struct {
+	before int64
+	waited int64
+	signs  uint32
+}
+
+const step = 50_000_000 // nanoseconds, as which a longer pause counts
+
+func (w *watch) hopeless() bool {
+	signs := uint32(0)
+	for i := range control.signOfLife {
+		signs = signs*31 + add(&control.signOfLife[i][0], 0)
+	}
+	now := nanotime()
+	if w.before == 0 || signs != w.signs {
+		w.waited = 0
+	} else {
+		w.waited += min(now-w.before, step)
+	}
+	w.before, w.signs = now, signs
+	return w.waited > int64(control.patience)*1_000_000
+}
+
+//go:linkname nanotime runtime.nanotime
+func nanotime() int64
