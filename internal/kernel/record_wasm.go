@@ -22,4 +22,3 @@ func Recorded() (to uintptr, ok bool) {
 
 // Recording says whether calls of kernels are recorded.
 func Recording() bool { return tape[0] != 0 }
-
