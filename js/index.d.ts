@@ -594,9 +594,10 @@ export class InferenceSession {
    *  @throws {UnsupportedError} when the session was created with the option worker, and what run's promise would fail with */
   runSync<Result = Tensor>(feeds: Feeds, fetches?: readonly string[]): Record<string, Result>;
   /** Nodes as executed (after optimization) with the time each took in the latest profiled run. Those with the layout 'blocked' give results with 8
-   *  channels of a pixel together, as convolutions do; Block and Unblock lead into that layout and out of it. Of models whose inputs and outputs are tensors.
+   *  channels of a pixel together, as convolutions do; Block and Unblock lead into that layout and out of it. `threads` is how many a step was divided
+   *  among, where it was. Of models whose inputs and outputs are tensors.
    *  Of several workers one runs and measures it. */
-  profile(feeds: Feeds): Promise<{ nodes: { name: string; op: string; ms: number; layout?: 'blocked' }[]; totalMs: number }>;
+  profile(feeds: Feeds): Promise<{ nodes: { name: string; op: string; ms: number; layout?: 'blocked'; threads?: number }[]; totalMs: number }>;
   /** Lets the next run start as the first did, with the option `state`; without it nothing changes. In a worker too it comes after the runs before
    *  and before those after it.
    *  @throws {DisposedError} after release */

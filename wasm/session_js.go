@@ -234,6 +234,9 @@ func profile(args []js.Value) (any, error) {
 		if t.Blocked {
 			v.Set("layout", "blocked")
 		}
+		if t.Threads > 1 {
+			v.Set("threads", t.Threads)
+		}
 		return v
 	}))
 	o.Set("totalMs", total)

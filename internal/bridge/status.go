@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/internal/threads"
 	"github.com/normwasm/normwasm/nn"
 	"github.com/normwasm/normwasm/norm"
 )
@@ -115,6 +116,8 @@ func Caught(p any) error {
 	case nil:
 		return nil
 	case *slab.NoMemoryError:
+		return p
+	case *threads.LostError:
 		return p
 	case error:
 		return &Error{Internal, text.Join("bridge: internal error: ", p)}

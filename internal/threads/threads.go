@@ -48,6 +48,16 @@ func MostParts(n int) int {
 	return max(min(n, most()*perThread), 1)
 }
 
+// used is how many threads a For was divided among since Used was called, at most.
+var used = 1
+
+// Used is how many threads the calls of For since the latest Used were divided among at most.
+func Used() int {
+	n := used
+	used = 1
+	return n
+}
+
 // LostError says that a helper disappeared in the midst of its work.
 type LostError struct{}
 

@@ -30,6 +30,7 @@ func For(parts int, f func(part int)) {
 		}
 		return
 	}
+	used = max(used, min(parts, tested))
 	apart(parts, f)
 }
 

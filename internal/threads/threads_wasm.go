@@ -92,6 +92,7 @@ func For(parts int, f func(part int)) {
 		}
 		return
 	}
+	used = max(used, min(parts, Count()))
 	r := run{first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
 	defer r.end()
 	r.share(parts, f)

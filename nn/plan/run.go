@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/internal/threads"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
 )
@@ -181,6 +182,7 @@ func (p *Plan) done(err error) {
 type StepTime struct {
 	Name, Op string
 	Blocked  bool // its results have their channels in blocks
+	Threads  int  // that its work was divided among
 	Ms       float64
 }
 
@@ -253,9 +255,10 @@ func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 		} else {
 			for _, n := range s.steps {
 				p.running = n
+				threads.Used() // of the step before
 				start := now()
 				n.step.Run(&n.args)
-				times = append(times, StepTime{n.node.Name, n.node.Op, n.blocked(), now() - start})
+				times = append(times, StepTime{n.node.Name, n.node.Op, n.blocked(), threads.Used(), now() - start})
 			}
 		}
 		if s.last {
@@ -317,6 +320,8 @@ func stopped(n *ir.Node, r any) error {
 	}
 	switch r := r.(type) {
 	case *slab.NoMemoryError:
+		return r
+	case *threads.LostError:
 		return r
 	case *bodyError:
 		return r.under(name)
