@@ -157,6 +157,60 @@ func Sin(y, x []float32) { sines(y, x, 0, math.Sin) }
 // Cos computes the cosine.
 func Cos(y, x []float32) { sines(y, x, 1, math.Cos) }
 
+// Tan computes the tangent.
+func Tan(y, x []float32) {
+	y = y[:len(x)]
+	for len(x) > 0 {
+		done := kernel.TanN(&y[0], &x[0], len(x))
+		x, y = x[done:], y[done:]
+		n := min(4, len(x))
+		wide(y[:n], x[:n], math.Tan)
+		x, y = x[n:], y[n:]
+	}
+}
+
+// Asin computes the inverse of the sine: NaN beyond 1.
+func Asin(y, x []float32) { arcs(y, x, kernel.OfSine) }
+
+// Acos computes the inverse of the cosine: NaN beyond 1.
+func Acos(y, x []float32) { arcs(y, x, kernel.OfCosine) }
+
+// Atan computes the inverse of the tangent.
+func Atan(y, x []float32) { arcs(y, x, kernel.OfTangent) }
+
+func arcs(y, x []float32, how int) {
+	if len(x) > 0 {
+		kernel.ArcN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), how)
+	}
+}
+
+// Sinh computes the hyperbolic sine.
+func Sinh(y, x []float32) { hyperbolic(y, x, kernel.OfSine) }
+
+// Cosh computes the hyperbolic cosine.
+func Cosh(y, x []float32) { hyperbolic(y, x, kernel.OfCosine) }
+
+func hyperbolic(y, x []float32, how int) {
+	if len(x) > 0 {
+		kernel.HyperbolicN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), how)
+	}
+}
+
+// Asinh computes the inverse of the hyperbolic sine.
+func Asinh(y, x []float32) { areas(y, x, kernel.OfSine) }
+
+// Acosh computes the inverse of the hyperbolic cosine: NaN below 1.
+func Acosh(y, x []float32) { areas(y, x, kernel.OfCosine) }
+
+// Atanh computes the inverse of the hyperbolic tangent: NaN beyond 1.
+func Atanh(y, x []float32) { areas(y, x, kernel.OfTangent) }
+
+func areas(y, x []float32, how int) {
+	if len(x) > 0 {
+		kernel.AreaN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), how)
+	}
+}
+
 // sines leaves what is far from 0, or no number, to package math.
 func sines(y, x []float32, quarters int, f func(float64) float64) {
 	y = y[:len(x)]

@@ -338,6 +338,29 @@ var pairCases = []kernelCase{
 			return v, 0x1p-24*1.01*math.Abs(v) + 1e-12
 		}
 	}, elementTimes(func(y, x *float32) { SinN(y, x, elementCount, 0) })},
+	inverseCase("AreaN", AreaN, areaNScalar, []func(float64) float64{math.Asinh, math.Acosh, math.Atanh}),
+	inverseCase("HyperbolicN", HyperbolicN, hyperbolicNScalar, []func(float64) float64{math.Sinh, math.Cosh}),
+	inverseCase("ArcN", ArcN, arcNScalar, []func(float64) float64{math.Asin, math.Acos, math.Atan}),
+	{"TanN", func(c *call) {
+		n := c.size(130)
+		x := append([]float32(nil), c.either(n)...)
+		for i := range x {
+			x[i] *= []float32{1, 10, 1000, 100000}[i%4]
+			if i%5 == 0 { // next to a multiple of half a turn
+				x[i] = float32(math.RoundToEven(float64(x[i])) * (math.Pi / 4))
+			}
+		}
+		y := c.over(x)
+		done := tanNScalar(y.twin(), y.twin(), n)
+		c.same(TanN(y.kernel(), y.kernel(), n), done)
+		y.want = func(i int) (float64, float64) {
+			if i >= done {
+				return float64(x[i]), 0
+			}
+			v := math.Tan(float64(x[i]))
+			return v, 0x1p-24*1.01*math.Abs(v) + 0x1p-150
+		}
+	}, elementTimes(func(y, x *float32) { TanN(y, x, elementCount) })},
 	{"FindBeyond", func(c *call) {
 		n, how := c.size(530), c.r.IntN(3)
 		x := c.either(n)
@@ -364,3 +387,42 @@ var pairCases = []kernelCase{
 }
 
 func elements4(b []byte) *int32 { return &elements[int32](&b[0], 1)[0] }
+
+// inverseCase is a kernel of functions that are right but for their one rounding.
+func inverseCase(name string, kernel, twin func(y, x *float32, n, how int), list []func(float64) float64) kernelCase {
+	k := unary(name, nil, nil, nil, 0, 0)
+	k.call = func(c *call) {
+		how := c.r.IntN(len(list))
+		k, t := func(y, x *float32, n int) { kernel(y, x, n, how) }, func(y, x *float32, n int) { twin(y, x, n, how) }
+		if c.round%3 != 2 {
+			unary(name, k, t, list[how], 0.505, 0).call(c)
+			return
+		}
+		// From 0 to 2, and as close to 0 and to 1 as numbers are.
+		x := c.over(c.plain(c.size(130)))
+		for i := range x.t.S {
+			v := c.r.Float64() * 2
+			switch i % 4 {
+			case 0:
+				v = math.Exp2(-30 * v)
+			case 1:
+				v = 1 - math.Exp2(-15*v)
+			case 2:
+				v = 1 + math.Exp2(-15*v)
+			}
+			if c.r.IntN(2) == 0 {
+				v = -v
+			}
+			x.t.S[i], x.k.S[i] = float32(v), float32(v)
+		}
+		before := append([]float32(nil), x.t.S...)
+		kernel(x.kernel(), x.kernel(), len(before), how)
+		twin(x.twin(), x.twin(), len(before), how)
+		x.want = func(i int) (float64, float64) {
+			v := list[how](float64(before[i]))
+			return v, 0.505 * 0x1p-23 * math.Abs(v)
+		}
+	}
+	k.time = elementTimes(func(y, x *float32) { kernel(y, x, elementCount, 0) })
+	return k
+}

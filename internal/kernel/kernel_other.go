@@ -429,6 +429,26 @@ func SinN(y, x *float32, n, quarters int) (done int) {
 	return sinNScalar(y, x, n, quarters)
 }
 
+// AreaN is inverse hyperbolic functions; its twin has the loop.
+func AreaN(y, x *float32, n, how int) {
+	areaNScalar(y, x, n, how)
+}
+
+// HyperbolicN is hyperbolic functions; its twin has the loop.
+func HyperbolicN(y, x *float32, n, how int) {
+	hyperbolicNScalar(y, x, n, how)
+}
+
+// ArcN is inverse functions of angles; its twin has the loop.
+func ArcN(y, x *float32, n, how int) {
+	arcNScalar(y, x, n, how)
+}
+
+// TanN is tangents; its twin has the loop.
+func TanN(y, x *float32, n int) (done int) {
+	return tanNScalar(y, x, n)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

@@ -429,6 +429,26 @@ func DividePairs(dst, left, right *uint8, n, how int)
 //go:noescape
 func SinN(y, x *float32, n, quarters int) (done int)
 
+// AreaN is inverse hyperbolic functions; its twin has the loop.
+//
+//go:noescape
+func AreaN(y, x *float32, n, how int)
+
+// HyperbolicN is hyperbolic functions; its twin has the loop.
+//
+//go:noescape
+func HyperbolicN(y, x *float32, n, how int)
+
+// ArcN is inverse functions of angles; its twin has the loop.
+//
+//go:noescape
+func ArcN(y, x *float32, n, how int)
+
+// TanN is tangents; its twin has the loop.
+//
+//go:noescape
+func TanN(y, x *float32, n int) (done int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

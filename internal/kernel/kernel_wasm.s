@@ -55360,594 +55360,625 @@ TEXT ·PowN(SB), NOSPLIT, $0-32
 	// n is R3
 	I64Load n+24(FP)
 	Set R3
-	// a is V0
-	// b is V1
-	// x is V2
-	// k is V3
-	// s is V4
-	// g is V5
-	// l is V6
+	// in is V0
+	// exponents is V1
+	// a is V2
+	// a is V3
+	// x is V4
+	// x is V5
+	// k is V6
+	// k is V7
+	// s is V8
+	// s is V9
+	// g is V10
+	// g is V11
+	// b is V12
+	// b is V13
 	Get R3
-	I64Const $2
-	I64GeS
+	I64Const $0
+	I64GtS
 	If
 		Loop
-			Get R1
-			I32WrapI64
-			V128Load64Zero
-			Unreachable
-			I64DivU
-			Unreachable
-			F64x2PromoteLowF32x4
-			Set V0
-			Get R2
-			I32WrapI64
-			V128Load64Zero
-			Unreachable
-			I64DivU
-			Unreachable
-			F64x2PromoteLowF32x4
-			Set V1
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+				Get R2
+				I32WrapI64
+				V128Load $0
+				Set V1
+			Else
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R3
+				I64Const $1
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V0
+				End
+				Get R3
+				I64Const $2
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V0
+				End
+				Get R2
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V1
+				Get R3
+				I64Const $1
+				I64GtS
+				If
+					Get V1
+					Get R2
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V1
+				End
+				Get R3
+				I64Const $2
+				I64GtS
+				If
+					Get V1
+					Get R2
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V1
+				End
+			End
 			Get V0
-			F64x2Abs
+			F64x2PromoteLowF32x4
 			Set V2
+			Get V0
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V3
+			Get V1
+			F64x2PromoteLowF32x4
+			Set V12
+			Get V1
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V13
 			Get V2
+			F64x2Abs
+			Set V4
+			Get V3
+			F64x2Abs
+			Set V5
+			Get V4
 			V128Const $4604544271217802189, $4604544271217802189
 			I64x2Sub
 			I32Const $52
 			I64x2ShrS
-			Set V3
-			Get V2
-			Get V3
+			Set V6
+			Get V5
+			V128Const $4604544271217802189, $4604544271217802189
+			I64x2Sub
+			I32Const $52
+			I64x2ShrS
+			Set V7
+			Get V4
+			Get V6
 			I32Const $52
 			I64x2Shl
 			I64x2Sub
-			Set V2
-			Get V2
+			Set V4
+			Get V5
+			Get V7
+			I32Const $52
+			I64x2Shl
+			I64x2Sub
+			Set V5
+			Get V4
 			V128Const $4607182418800017408, $4607182418800017408
 			F64x2Sub
-			Get V2
+			Get V4
 			V128Const $4607182418800017408, $4607182418800017408
 			F64x2Add
 			F64x2Div
+			Set V8
+			Get V5
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			Get V5
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			F64x2Div
+			Set V9
+			Get V8
+			Get V8
+			F64x2Mul
 			Set V4
+			Get V9
+			Get V9
+			F64x2Mul
+			Set V5
+			V128Const $4596232581267866376, $4596232581267866376
+			Set V10
+			V128Const $4596232581267866376, $4596232581267866376
+			Set V11
+			Get V10
 			Get V4
+			F64x2Mul
+			V128Const $4597157135781115043, $4597157135781115043
+			F64x2Add
+			Set V10
+			Get V11
+			Get V5
+			F64x2Mul
+			V128Const $4597157135781115043, $4597157135781115043
+			F64x2Add
+			Set V11
+			Get V10
 			Get V4
 			F64x2Mul
-			Set V2
-			V128Const $4593971859893063953, $4593971859893063953
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4594710912139606804, $4594710912139606804
+			V128Const $4598818723790215273, $4598818723790215273
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4595718710657619782, $4595718710657619782
+			V128Const $4598818723790215273, $4598818723790215273
 			F64x2Add
-			Set V5
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4600877378401493042, $4600877378401493042
+			F64x2Add
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4597174419628082972, $4597174419628082972
+			V128Const $4600877378401493042, $4600877378401493042
 			F64x2Add
-			Set V5
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4604180019049600140, $4604180019049600140
+			F64x2Add
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4598818590920615058, $4598818590920615058
+			V128Const $4604180019049600140, $4604180019049600140
 			F64x2Add
-			Set V5
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4611686018427387666, $4611686018427387666
+			F64x2Add
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4600877379321698714, $4600877379321698714
+			V128Const $4611686018427387666, $4611686018427387666
 			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4604180019048437077, $4604180019048437077
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4611686018427387904, $4611686018427387904
-			F64x2Add
-			Set V5
-			Get V3
+			Set V11
+			Get V6
 			V128Const $4843621399236968448, $4843621399236968448
 			I64x2Add
 			V128Const $4843621399236968448, $4843621399236968448
 			F64x2Sub
-			Set V3
-			Get V3
-			Get V5
-			Get V4
+			Set V6
+			Get V7
+			V128Const $4843621399236968448, $4843621399236968448
+			I64x2Add
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V7
+			Get V6
+			Get V10
+			Get V8
 			F64x2Mul
 			V128Const $4609176140021203710, $4609176140021203710
 			F64x2Mul
 			F64x2Add
-			Set V6
-			Get V0
+			Set V10
+			Get V7
+			Get V11
+			Get V9
+			F64x2Mul
+			V128Const $4609176140021203710, $4609176140021203710
+			F64x2Mul
+			F64x2Add
+			Set V11
+			Get V2
 			F64x2Abs
-			Set V2
-			Get V6
-			Get V2
-			Get V2
+			Set V4
+			Get V3
+			F64x2Abs
+			Set V5
+			Get V10
+			Get V4
+			Get V4
 			V128Const $9218868437227405312, $9218868437227405312
 			F64x2Lt
 			V128Bitselect
-			Set V6
+			Set V10
+			Get V11
+			Get V5
+			Get V5
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Lt
+			V128Bitselect
+			Set V11
 			V128Const $-4503599627370496, $-4503599627370496
-			Get V6
-			Get V2
+			Get V10
+			Get V4
 			V128Const $0, $0
 			F64x2Eq
 			V128Bitselect
-			Set V6
-			Get V1
-			Get V6
+			Set V10
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V11
+			Get V5
+			V128Const $0, $0
+			F64x2Eq
+			V128Bitselect
+			Set V11
+			Get V12
+			Get V10
 			F64x2Mul
 			V128Const $4641240890982006784, $4641240890982006784
 			F64x2Pmin
 			V128Const $-4582131145872769024, $-4582131145872769024
 			F64x2Pmax
-			Set V6
-			Get V6
+			Set V8
+			Get V13
+			Get V11
+			F64x2Mul
+			V128Const $4641240890982006784, $4641240890982006784
+			F64x2Pmin
+			V128Const $-4582131145872769024, $-4582131145872769024
+			F64x2Pmax
+			Set V9
+			Get V8
 			V128Const $4843621399236969471, $4843621399236969471
 			F64x2Add
-			Set V3
+			Set V6
+			Get V9
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Add
+			Set V7
+			Get V8
 			Get V6
-			Get V3
 			V128Const $4843621399236969471, $4843621399236969471
 			F64x2Sub
 			F64x2Sub
 			V128Const $4604418534313441775, $4604418534313441775
 			F64x2Mul
-			Set V2
-			V128Const $4508805057796939612, $4508805057796939612
-			Set V5
-			Get V5
-			Get V2
+			Set V4
+			Get V9
+			Get V7
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Sub
+			F64x2Sub
+			V128Const $4604418534313441775, $4604418534313441775
 			F64x2Mul
-			V128Const $4523617214285662004, $4523617214285662004
-			F64x2Add
 			Set V5
-			Get V5
-			Get V2
+			V128Const $4523633219042412479, $4523633219042412479
+			Set V10
+			V128Const $4523633219042412479, $4523633219042412479
+			Set V11
+			Get V10
+			Get V4
 			F64x2Mul
-			V128Const $4537941361671905306, $4537941361671905306
+			V128Const $4537963372834895013, $4537963372834895013
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4551452160554016794, $4551452160554016794
+			V128Const $4537963372834895013, $4537963372834895013
 			F64x2Add
-			Set V5
-			Get V5
-			Get V2
+			Set V11
+			Get V10
+			Get V4
 			F64x2Mul
-			V128Const $4564047942368979991, $4564047942368979991
+			V128Const $4551452138017896107, $4551452138017896107
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4575957461383581969, $4575957461383581969
+			V128Const $4551452138017896107, $4551452138017896107
 			F64x2Add
-			Set V5
-			Get V5
-			Get V2
+			Set V11
+			Get V10
+			Get V4
 			F64x2Mul
-			V128Const $4586165620538955093, $4586165620538955093
+			V128Const $4564047911373257868, $4564047911373257868
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
-			V128Const $4595172819793696085, $4595172819793696085
+			V128Const $4564047911373257868, $4564047911373257868
 			F64x2Add
-			Set V5
-			Get V5
-			Get V2
+			Set V11
+			Get V10
+			Get V4
 			F64x2Mul
-			V128Const $4602678819172646912, $4602678819172646912
+			V128Const $4575957461395332443, $4575957461395332443
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
+			F64x2Mul
+			V128Const $4575957461395332443, $4575957461395332443
+			F64x2Add
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4586165620571278737, $4586165620571278737
+			F64x2Add
+			Set V10
+			Get V11
+			Get V5
+			F64x2Mul
+			V128Const $4586165620571278737, $4586165620571278737
+			F64x2Add
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4595172819793689469, $4595172819793689469
+			F64x2Add
+			Set V10
+			Get V11
+			Get V5
+			F64x2Mul
+			V128Const $4595172819793689469, $4595172819793689469
+			F64x2Add
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4602678819172610511, $4602678819172610511
+			F64x2Add
+			Set V10
+			Get V11
+			Get V5
+			F64x2Mul
+			V128Const $4602678819172610511, $4602678819172610511
+			F64x2Add
+			Set V11
+			Get V10
+			Get V4
 			F64x2Mul
 			V128Const $4607182418800017408, $4607182418800017408
 			F64x2Add
-			Set V5
+			Set V10
+			Get V11
 			Get V5
-			Get V2
 			F64x2Mul
 			V128Const $4607182418800017408, $4607182418800017408
 			F64x2Add
-			Set V5
-			Get V5
-			Get V3
+			Set V11
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Get V6
 			I32Const $52
 			I64x2Shl
 			F64x2Mul
-			Set V5
-			Get V1
+			Set V10
+			Get V11
+			Get V5
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Get V7
+			I32Const $52
+			I64x2Shl
+			F64x2Mul
+			Set V11
+			Get V12
 			F64x2Trunc
-			Get V1
+			Get V12
 			F64x2Eq
-			Set V4
-			Get V1
+			Set V8
+			Get V13
+			F64x2Trunc
+			Get V13
+			F64x2Eq
+			Set V9
+			Get V12
 			V128Const $4602678819172646912, $4602678819172646912
 			F64x2Mul
-			Set V2
-			Get V5
-			Get V0
+			Set V4
+			Get V13
+			V128Const $4602678819172646912, $4602678819172646912
+			F64x2Mul
+			Set V5
+			Get V10
+			Get V2
+			Get V8
 			Get V4
-			Get V2
 			F64x2Trunc
-			Get V2
+			Get V4
 			F64x2Eq
 			V128Andnot
 			V128And
 			V128Const $-9223372036854775808, $-9223372036854775808
 			V128And
 			V128Xor
-			Set V5
-			V128Const $9221120237041090560, $9221120237041090560
-			Get V5
-			Get V0
-			V128Const $0, $0
-			F64x2Lt
-			V128Const $-4503599627370496, $-4503599627370496
-			Get V0
-			F64x2Lt
-			V128And
-			Get V4
-			V128Andnot
-			V128Bitselect
-			Set V5
-			Get R0
-			I32WrapI64
-			V128Const $4607182418800017408, $4607182418800017408
-			Get V5
-			Get V1
-			V128Const $0, $0
-			F64x2Eq
-			Get V0
-			V128Const $4607182418800017408, $4607182418800017408
-			F64x2Eq
-			V128Or
-			Get V0
-			V128Const $-4616189618054758400, $-4616189618054758400
-			F64x2Eq
-			Get V1
-			F64x2Abs
-			V128Const $9218868437227405312, $9218868437227405312
-			F64x2Eq
-			V128And
-			V128Or
-			V128Bitselect
-			F32x4DemoteF64x2Zero
-			F64x2ExtractLane $0, $0
-			F64Store $0, $0
-			Get R1
-			I64Const $8
-			I64Add
-			Set R1
-			Get R2
-			I64Const $8
-			I64Add
-			Set R2
-			Get R0
-			I64Const $8
-			I64Add
-			Set R0
-			Get R3
-			I64Const $-2
-			I64Add
-			Set R3
-			Get R3
-			I64Const $2
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
-	I64Const $1
-	I64GeS
-	If
-		Loop
-			Get R1
-			I32WrapI64
-			V128Load32Splat
-			Unreachable
-			I64DivU
-			Unreachable
-			F64x2PromoteLowF32x4
-			Set V0
-			Get R2
-			I32WrapI64
-			V128Load32Splat
-			Unreachable
-			I64DivU
-			Unreachable
-			F64x2PromoteLowF32x4
-			Set V1
-			Get V0
-			F64x2Abs
-			Set V2
-			Get V2
-			V128Const $4604544271217802189, $4604544271217802189
-			I64x2Sub
-			I32Const $52
-			I64x2ShrS
-			Set V3
-			Get V2
+			Set V10
+			Get V11
 			Get V3
-			I32Const $52
-			I64x2Shl
-			I64x2Sub
-			Set V2
-			Get V2
-			V128Const $4607182418800017408, $4607182418800017408
-			F64x2Sub
-			Get V2
-			V128Const $4607182418800017408, $4607182418800017408
-			F64x2Add
-			F64x2Div
-			Set V4
-			Get V4
-			Get V4
-			F64x2Mul
-			Set V2
-			V128Const $4593971859893063953, $4593971859893063953
-			Set V5
+			Get V9
 			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4594710912139606804, $4594710912139606804
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4595718710657619782, $4595718710657619782
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4597174419628082972, $4597174419628082972
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4598818590920615058, $4598818590920615058
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4600877379321698714, $4600877379321698714
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4604180019048437077, $4604180019048437077
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4611686018427387904, $4611686018427387904
-			F64x2Add
-			Set V5
-			Get V3
-			V128Const $4843621399236968448, $4843621399236968448
-			I64x2Add
-			V128Const $4843621399236968448, $4843621399236968448
-			F64x2Sub
-			Set V3
-			Get V3
-			Get V5
-			Get V4
-			F64x2Mul
-			V128Const $4609176140021203710, $4609176140021203710
-			F64x2Mul
-			F64x2Add
-			Set V6
-			Get V0
-			F64x2Abs
-			Set V2
-			Get V6
-			Get V2
-			Get V2
-			V128Const $9218868437227405312, $9218868437227405312
-			F64x2Lt
-			V128Bitselect
-			Set V6
-			V128Const $-4503599627370496, $-4503599627370496
-			Get V6
-			Get V2
-			V128Const $0, $0
-			F64x2Eq
-			V128Bitselect
-			Set V6
-			Get V1
-			Get V6
-			F64x2Mul
-			V128Const $4641240890982006784, $4641240890982006784
-			F64x2Pmin
-			V128Const $-4582131145872769024, $-4582131145872769024
-			F64x2Pmax
-			Set V6
-			Get V6
-			V128Const $4843621399236969471, $4843621399236969471
-			F64x2Add
-			Set V3
-			Get V6
-			Get V3
-			V128Const $4843621399236969471, $4843621399236969471
-			F64x2Sub
-			F64x2Sub
-			V128Const $4604418534313441775, $4604418534313441775
-			F64x2Mul
-			Set V2
-			V128Const $4508805057796939612, $4508805057796939612
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4523617214285662004, $4523617214285662004
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4537941361671905306, $4537941361671905306
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4551452160554016794, $4551452160554016794
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4564047942368979991, $4564047942368979991
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4575957461383581969, $4575957461383581969
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4586165620538955093, $4586165620538955093
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4595172819793696085, $4595172819793696085
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4602678819172646912, $4602678819172646912
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4607182418800017408, $4607182418800017408
-			F64x2Add
-			Set V5
-			Get V5
-			Get V2
-			F64x2Mul
-			V128Const $4607182418800017408, $4607182418800017408
-			F64x2Add
-			Set V5
-			Get V5
-			Get V3
-			I32Const $52
-			I64x2Shl
-			F64x2Mul
-			Set V5
-			Get V1
 			F64x2Trunc
-			Get V1
-			F64x2Eq
-			Set V4
-			Get V1
-			V128Const $4602678819172646912, $4602678819172646912
-			F64x2Mul
-			Set V2
 			Get V5
-			Get V0
-			Get V4
-			Get V2
-			F64x2Trunc
-			Get V2
 			F64x2Eq
 			V128Andnot
 			V128And
 			V128Const $-9223372036854775808, $-9223372036854775808
 			V128And
 			V128Xor
-			Set V5
+			Set V11
 			V128Const $9221120237041090560, $9221120237041090560
-			Get V5
-			Get V0
+			Get V10
+			Get V2
 			V128Const $0, $0
 			F64x2Lt
 			V128Const $-4503599627370496, $-4503599627370496
-			Get V0
+			Get V2
 			F64x2Lt
 			V128And
-			Get V4
+			Get V8
 			V128Andnot
 			V128Bitselect
-			Set V5
-			Get R0
-			I32WrapI64
+			Set V10
+			V128Const $9221120237041090560, $9221120237041090560
+			Get V11
+			Get V3
+			V128Const $0, $0
+			F64x2Lt
+			V128Const $-4503599627370496, $-4503599627370496
+			Get V3
+			F64x2Lt
+			V128And
+			Get V9
+			V128Andnot
+			V128Bitselect
+			Set V11
 			V128Const $4607182418800017408, $4607182418800017408
-			Get V5
-			Get V1
+			Get V10
+			Get V12
 			V128Const $0, $0
 			F64x2Eq
-			Get V0
+			Get V2
 			V128Const $4607182418800017408, $4607182418800017408
 			F64x2Eq
 			V128Or
-			Get V0
+			Get V2
 			V128Const $-4616189618054758400, $-4616189618054758400
 			F64x2Eq
-			Get V1
+			Get V12
 			F64x2Abs
 			V128Const $9218868437227405312, $9218868437227405312
 			F64x2Eq
 			V128And
 			V128Or
 			V128Bitselect
+			Set V10
+			V128Const $4607182418800017408, $4607182418800017408
+			Get V11
+			Get V13
+			V128Const $0, $0
+			F64x2Eq
+			Get V3
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Eq
+			V128Or
+			Get V3
+			V128Const $-4616189618054758400, $-4616189618054758400
+			F64x2Eq
+			Get V13
+			F64x2Abs
+			V128Const $9218868437227405312, $9218868437227405312
+			F64x2Eq
+			V128And
+			V128Or
+			V128Bitselect
+			Set V11
+			Get V11
 			F32x4DemoteF64x2Zero
-			F32x4ExtractLane $0, $0
-			F32Store $0, $0
-			Get R1
+			V128Const $-9187201950435737472, $506097522914230528
+			I8x16Swizzle
+			Get V10
+			F32x4DemoteF64x2Zero
+			V128Or
+			Set V0
+			Get R3
 			I64Const $4
+			I64GeS
+			If
+				Get R0
+				I32WrapI64
+				Get V0
+				V128Store $0, $0
+			Else
+				Get R0
+				I32WrapI64
+				Get V0
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R3
+				I64Const $1
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $1
+					F32Store $0, $4
+				End
+				Get R3
+				I64Const $2
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $2
+					F32Store $0, $8
+				End
+			End
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
 			I64Add
 			Set R1
 			Get R2
-			I64Const $4
+			I64Const $16
 			I64Add
 			Set R2
-			Get R0
-			I64Const $4
-			I64Add
-			Set R0
 			Get R3
-			I64Const $-1
+			I64Const $-4
 			I64Add
 			Set R3
 			Get R3
-			I64Const $1
-			I64GeS
+			I64Const $0
+			I64GtS
 			BrIf $0
 		End
 	End
@@ -56809,6 +56840,1837 @@ TEXT ·SinN(SB), NOSPLIT, $0-40
 	I64Store done+32(FP)
 	RET
 
+// func AreaN(y, x *float32, n, how int)
+TEXT ·AreaN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953557
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// how is R3
+	I64Load how+24(FP)
+	Set R3
+	// in is V0
+	// v is V1
+	// v is V2
+	// u is V3
+	// u is V4
+	// k is V5
+	// k is V6
+	// s is V7
+	// s is V8
+	// g is V9
+	// g is V10
+	Get R2
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+			Else
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V0
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V0
+				End
+			End
+			Get V0
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V2
+			Get R3
+			I64Const $0
+			I64Eq
+			If
+				Get V1
+				Get V1
+				F64x2Mul
+				Set V3
+				Get V2
+				Get V2
+				F64x2Mul
+				Set V4
+				Get V3
+				Get V3
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Sqrt
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Div
+				Get V1
+				F64x2Abs
+				F64x2Add
+				Set V3
+				Get V4
+				Get V4
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Sqrt
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Div
+				Get V2
+				F64x2Abs
+				F64x2Add
+				Set V4
+			End
+			Get R3
+			I64Const $1
+			I64Eq
+			If
+				Get V1
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Sub
+				Set V3
+				Get V2
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Sub
+				Set V4
+				Get V3
+				Get V1
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Mul
+				F64x2Sqrt
+				Get V3
+				F64x2Add
+				Set V3
+				Get V4
+				Get V2
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Mul
+				F64x2Sqrt
+				Get V4
+				F64x2Add
+				Set V4
+			End
+			Get R3
+			I64Const $2
+			I64Eq
+			If
+				Get V1
+				F64x2Abs
+				Set V3
+				Get V2
+				F64x2Abs
+				Set V4
+				Get V3
+				Get V3
+				F64x2Add
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V3
+				F64x2Sub
+				F64x2Div
+				Set V3
+				Get V4
+				Get V4
+				F64x2Add
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V4
+				F64x2Sub
+				F64x2Div
+				Set V4
+			End
+			Get V3
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V7
+			Get V4
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V8
+			Get V7
+			V128Const $4604544271217802189, $4604544271217802189
+			I64x2Sub
+			I32Const $52
+			I64x2ShrS
+			Set V5
+			Get V8
+			V128Const $4604544271217802189, $4604544271217802189
+			I64x2Sub
+			I32Const $52
+			I64x2ShrS
+			Set V6
+			Get V7
+			Get V5
+			I32Const $52
+			I64x2Shl
+			I64x2Sub
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			Set V7
+			Get V8
+			Get V6
+			I32Const $52
+			I64x2Shl
+			I64x2Sub
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			Set V8
+			Get V3
+			Get V7
+			Get V5
+			V128Const $0, $0
+			I64x2Eq
+			V128Bitselect
+			Set V7
+			Get V4
+			Get V8
+			Get V6
+			V128Const $0, $0
+			I64x2Eq
+			V128Bitselect
+			Set V8
+			Get V7
+			Get V7
+			V128Const $4611686018427387904, $4611686018427387904
+			F64x2Add
+			F64x2Div
+			Set V7
+			Get V8
+			Get V8
+			V128Const $4611686018427387904, $4611686018427387904
+			F64x2Add
+			F64x2Div
+			Set V8
+			Get V7
+			Get V7
+			F64x2Mul
+			Set V3
+			Get V8
+			Get V8
+			F64x2Mul
+			Set V4
+			V128Const $4596232581267866376, $4596232581267866376
+			Set V9
+			V128Const $4596232581267866376, $4596232581267866376
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4597157135781115043, $4597157135781115043
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4597157135781115043, $4597157135781115043
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4598818723790215273, $4598818723790215273
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4598818723790215273, $4598818723790215273
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4600877378401493042, $4600877378401493042
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4600877378401493042, $4600877378401493042
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4604180019049600140, $4604180019049600140
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4604180019049600140, $4604180019049600140
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4611686018427387666, $4611686018427387666
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4611686018427387666, $4611686018427387666
+			F64x2Add
+			Set V10
+			Get V5
+			V128Const $4843621399236968448, $4843621399236968448
+			I64x2Add
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V5
+			Get V6
+			V128Const $4843621399236968448, $4843621399236968448
+			I64x2Add
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V6
+			Get V9
+			Get V7
+			F64x2Mul
+			Get V5
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			F64x2Add
+			Set V9
+			Get V10
+			Get V8
+			F64x2Mul
+			Get V6
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			F64x2Add
+			Set V10
+			Get R3
+			I64Const $0
+			I64Eq
+			If
+				Get V9
+				Get V1
+				F64x2Abs
+				Get V1
+				F64x2Abs
+				V128Const $9218868437227405312, $9218868437227405312
+				F64x2Lt
+				V128Bitselect
+				Set V9
+				Get V10
+				Get V2
+				F64x2Abs
+				Get V2
+				F64x2Abs
+				V128Const $9218868437227405312, $9218868437227405312
+				F64x2Lt
+				V128Bitselect
+				Set V10
+			End
+			Get R3
+			I64Const $1
+			I64Eq
+			If
+				Get V9
+				Get V1
+				Get V1
+				V128Const $9218868437227405312, $9218868437227405312
+				F64x2Lt
+				V128Bitselect
+				V128Const $9221120237041090560, $9221120237041090560
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V1
+				F64x2Le
+				V128Bitselect
+				Set V9
+				Get V10
+				Get V2
+				Get V2
+				V128Const $9218868437227405312, $9218868437227405312
+				F64x2Lt
+				V128Bitselect
+				V128Const $9221120237041090560, $9221120237041090560
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V2
+				F64x2Le
+				V128Bitselect
+				Set V10
+			End
+			Get R3
+			I64Const $2
+			I64Eq
+			If
+				Get V9
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				Set V9
+				Get V10
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				Set V10
+				Get V9
+				V128Const $9218868437227405312, $9218868437227405312
+				V128Const $9221120237041090560, $9221120237041090560
+				Get V1
+				F64x2Abs
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Eq
+				V128Bitselect
+				Get V1
+				F64x2Abs
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Lt
+				V128Bitselect
+				Set V9
+				Get V10
+				V128Const $9218868437227405312, $9218868437227405312
+				V128Const $9221120237041090560, $9221120237041090560
+				Get V2
+				F64x2Abs
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Eq
+				V128Bitselect
+				Get V2
+				F64x2Abs
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Lt
+				V128Bitselect
+				Set V10
+			End
+			Get R3
+			I64Const $1
+			I64Eq
+			I32Eqz
+			If
+				Get V9
+				Get V1
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V9
+				Get V10
+				Get V2
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V10
+			End
+			Get V10
+			F32x4DemoteF64x2Zero
+			V128Const $-9187201950435737472, $506097522914230528
+			I8x16Swizzle
+			Get V9
+			F32x4DemoteF64x2Zero
+			V128Or
+			Set V0
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R0
+				I32WrapI64
+				Get V0
+				V128Store $0, $0
+			Else
+				Get R0
+				I32WrapI64
+				Get V0
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $1
+					F32Store $0, $4
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $2
+					F32Store $0, $8
+				End
+			End
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func HyperbolicN(y, x *float32, n, how int)
+TEXT ·HyperbolicN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953558
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// how is R3
+	I64Load how+24(FP)
+	Set R3
+	// in is V0
+	// v is V1
+	// v is V2
+	// k is V3
+	// k is V4
+	// r is V5
+	// r is V6
+	// g is V7
+	// g is V8
+	Get R2
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+			Else
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V0
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V0
+				End
+			End
+			Get V0
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V2
+			Get V1
+			F64x2Abs
+			V128Const $4636737291354636288, $4636737291354636288
+			F64x2Pmin
+			V128Const $4609176140021203710, $4609176140021203710
+			F64x2Mul
+			Set V5
+			Get V2
+			F64x2Abs
+			V128Const $4636737291354636288, $4636737291354636288
+			F64x2Pmin
+			V128Const $4609176140021203710, $4609176140021203710
+			F64x2Mul
+			Set V6
+			Get V5
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Add
+			Set V3
+			Get V6
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Add
+			Set V4
+			Get V5
+			Get V3
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Sub
+			F64x2Sub
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			Set V5
+			Get V6
+			Get V4
+			V128Const $4843621399236969471, $4843621399236969471
+			F64x2Sub
+			F64x2Sub
+			V128Const $4604418534313441775, $4604418534313441775
+			F64x2Mul
+			Set V6
+			V128Const $4523633219042412479, $4523633219042412479
+			Set V7
+			V128Const $4523633219042412479, $4523633219042412479
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4537963372834895013, $4537963372834895013
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4537963372834895013, $4537963372834895013
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4551452138017896107, $4551452138017896107
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4551452138017896107, $4551452138017896107
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4564047911373257868, $4564047911373257868
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4564047911373257868, $4564047911373257868
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4575957461395332443, $4575957461395332443
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4575957461395332443, $4575957461395332443
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4586165620571278737, $4586165620571278737
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4586165620571278737, $4586165620571278737
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4595172819793689469, $4595172819793689469
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4595172819793689469, $4595172819793689469
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4602678819172610511, $4602678819172610511
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4602678819172610511, $4602678819172610511
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V8
+			Get V3
+			I32Const $52
+			I64x2Shl
+			Set V3
+			Get V4
+			I32Const $52
+			I64x2Shl
+			Set V4
+			Get V7
+			Get V5
+			F64x2Mul
+			Get V3
+			F64x2Mul
+			Get V3
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			Get V4
+			F64x2Mul
+			Get V4
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Sub
+			F64x2Add
+			Set V8
+			Get V7
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V3
+			Get V8
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V4
+			Get R3
+			I64Const $0
+			I64Eq
+			If
+				Get V7
+				Get V3
+				F64x2Div
+				Get V7
+				F64x2Add
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				Set V7
+				Get V8
+				Get V4
+				F64x2Div
+				Get V8
+				F64x2Add
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				Set V8
+				Get V7
+				Get V1
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V7
+				Get V8
+				Get V2
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V8
+			Else
+				Get V7
+				Get V7
+				F64x2Mul
+				Get V3
+				F64x2Div
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				Set V7
+				Get V8
+				Get V8
+				F64x2Mul
+				Get V4
+				F64x2Div
+				V128Const $4602678819172646912, $4602678819172646912
+				F64x2Mul
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				Set V8
+			End
+			Get V8
+			F32x4DemoteF64x2Zero
+			V128Const $-9187201950435737472, $506097522914230528
+			I8x16Swizzle
+			Get V7
+			F32x4DemoteF64x2Zero
+			V128Or
+			Set V0
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R0
+				I32WrapI64
+				Get V0
+				V128Store $0, $0
+			Else
+				Get R0
+				I32WrapI64
+				Get V0
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $1
+					F32Store $0, $4
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $2
+					F32Store $0, $8
+				End
+			End
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func ArcN(y, x *float32, n, how int)
+TEXT ·ArcN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953559
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// how is R3
+	I64Load how+24(FP)
+	Set R3
+	// in is V0
+	// v is V1
+	// v is V2
+	// p is V3
+	// p is V4
+	// q is V5
+	// q is V6
+	// t is V7
+	// t is V8
+	// g is V9
+	// g is V10
+	// mid is V11
+	// steep is V12
+	Get R2
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+			Else
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V0
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V0
+				End
+			End
+			Get V0
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V2
+			Get V1
+			F64x2Abs
+			Set V3
+			Get V2
+			F64x2Abs
+			Set V4
+			Get R3
+			I64Const $2
+			I64Eq
+			If
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V5
+				V128Const $4607182418800017408, $4607182418800017408
+				Set V6
+			Else
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V3
+				F64x2Sub
+				Get V3
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Mul
+				F64x2Sqrt
+				Set V5
+				V128Const $4607182418800017408, $4607182418800017408
+				Get V4
+				F64x2Sub
+				Get V4
+				V128Const $4607182418800017408, $4607182418800017408
+				F64x2Add
+				F64x2Mul
+				F64x2Sqrt
+				Set V6
+				Get R3
+				I64Const $1
+				I64Eq
+				If
+					Get V3
+					Set V9
+					Get V4
+					Set V10
+					Get V5
+					Set V3
+					Get V6
+					Set V4
+					Get V9
+					Set V5
+					Get V10
+					Set V6
+				End
+			End
+			Get V5
+			V128Const $4601133428098527026, $4601133428098527026
+			F64x2Mul
+			Get V3
+			F64x2Lt
+			Set V11
+			Get V5
+			V128Const $4612618744449965542, $4612618744449965542
+			F64x2Mul
+			Get V3
+			F64x2Lt
+			Set V12
+			V128Const $4609753056924675352, $4609753056924675352
+			V128Const $4605249457297304856, $4605249457297304856
+			Get V12
+			V128Bitselect
+			Get V11
+			V128And
+			Set V9
+			Get V5
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128Xor
+			Get V3
+			Get V5
+			F64x2Sub
+			Get V3
+			Get V11
+			V128Bitselect
+			Get V12
+			V128Bitselect
+			Set V7
+			Get V3
+			Get V3
+			Get V5
+			F64x2Add
+			Get V5
+			Get V11
+			V128Bitselect
+			Get V12
+			V128Bitselect
+			Set V5
+			Get V7
+			Get V5
+			F64x2Div
+			Set V7
+			Get V9
+			Set V5
+			Get V6
+			V128Const $4601133428098527026, $4601133428098527026
+			F64x2Mul
+			Get V4
+			F64x2Lt
+			Set V11
+			Get V6
+			V128Const $4612618744449965542, $4612618744449965542
+			F64x2Mul
+			Get V4
+			F64x2Lt
+			Set V12
+			V128Const $4609753056924675352, $4609753056924675352
+			V128Const $4605249457297304856, $4605249457297304856
+			Get V12
+			V128Bitselect
+			Get V11
+			V128And
+			Set V10
+			Get V6
+			V128Const $-9223372036854775808, $-9223372036854775808
+			V128Xor
+			Get V4
+			Get V6
+			F64x2Sub
+			Get V4
+			Get V11
+			V128Bitselect
+			Get V12
+			V128Bitselect
+			Set V8
+			Get V4
+			Get V4
+			Get V6
+			F64x2Add
+			Get V6
+			Get V11
+			V128Bitselect
+			Get V12
+			V128Bitselect
+			Set V6
+			Get V8
+			Get V6
+			F64x2Div
+			Set V8
+			Get V10
+			Set V6
+			Get V7
+			Get V7
+			F64x2Mul
+			Set V3
+			Get V8
+			Get V8
+			F64x2Mul
+			Set V4
+			V128Const $-4637784543133913981, $-4637784543133913981
+			Set V9
+			V128Const $-4637784543133913981, $-4637784543133913981
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4589689859719574306, $4589689859719574306
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4589689859719574306, $4589689859719574306
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $-4632227798924850765, $-4632227798924850765
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $-4632227798924850765, $-4632227798924850765
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4592665304566790553, $4592665304566790553
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4592665304566790553, $4592665304566790553
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $-4629057163639414654, $-4629057163639414654
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $-4629057163639414654, $-4629057163639414654
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4596373777191607942, $4596373777191607942
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4596373777191607942, $4596373777191607942
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $-4623695617443871300, $-4623695617443871300
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $-4623695617443871300, $-4623695617443871300
+			F64x2Add
+			Set V10
+			Get V9
+			Get V3
+			F64x2Mul
+			V128Const $4607182418800010605, $4607182418800010605
+			F64x2Add
+			Set V9
+			Get V10
+			Get V4
+			F64x2Mul
+			V128Const $4607182418800010605, $4607182418800010605
+			F64x2Add
+			Set V10
+			Get V9
+			Get V7
+			F64x2Mul
+			Get V5
+			F64x2Add
+			Set V9
+			Get V10
+			Get V8
+			F64x2Mul
+			Get V6
+			F64x2Add
+			Set V10
+			Get R3
+			I64Const $1
+			I64Eq
+			If
+				V128Const $4614256656552045848, $4614256656552045848
+				Get V9
+				F64x2Sub
+				Get V9
+				Get V1
+				V128Const $0, $0
+				F64x2Lt
+				V128Bitselect
+				Set V9
+				V128Const $4614256656552045848, $4614256656552045848
+				Get V10
+				F64x2Sub
+				Get V10
+				Get V2
+				V128Const $0, $0
+				F64x2Lt
+				V128Bitselect
+				Set V10
+			Else
+				Get V9
+				Get V1
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V9
+				Get V10
+				Get V2
+				V128Const $-9223372036854775808, $-9223372036854775808
+				V128And
+				V128Or
+				Set V10
+			End
+			Get V10
+			F32x4DemoteF64x2Zero
+			V128Const $-9187201950435737472, $506097522914230528
+			I8x16Swizzle
+			Get V9
+			F32x4DemoteF64x2Zero
+			V128Or
+			Set V0
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R0
+				I32WrapI64
+				Get V0
+				V128Store $0, $0
+			Else
+				Get R0
+				I32WrapI64
+				Get V0
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $1
+					F32Store $0, $4
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $2
+					F32Store $0, $8
+				End
+			End
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	RET
+
+// func TanN(y, x *float32, n int) (done int)
+TEXT ·TanN(SB), NOSPLIT, $0-32
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $137438953560
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $32
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $40
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// in is V0
+	// v is V1
+	// v is V2
+	// z is V3
+	// z is V4
+	// w is V5
+	// w is V6
+	// s is V7
+	// s is V8
+	// g is V9
+	// g is V10
+	Get R2
+	I64Const $0
+	I64GtS
+	If
+		Loop
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R1
+				I32WrapI64
+				V128Load $0
+				Set V0
+			Else
+				Get R1
+				I32WrapI64
+				V128Load32Splat
+				Unreachable
+				I64DivU
+				Unreachable
+				Set V0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $4
+					F32x4ReplaceLane $0, $1
+					Set V0
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get V0
+					Get R1
+					I32WrapI64
+					F32Load $8
+					F32x4ReplaceLane $0, $2
+					Set V0
+				End
+			End
+			Get V0
+			F32x4Abs
+			V128Const $5296233163020828672, $5296233163020828672
+			F32x4Lt
+			V128Not
+			V128AnyTrue
+			If
+				Get SP
+				I64Load n+16(FP)
+				Get R2
+				I64Sub
+				I64Store done+24(FP)
+				RET
+			End
+			Get V0
+			F64x2PromoteLowF32x4
+			Set V1
+			Get V0
+			V128Const $1084818905618843912, $1084818905618843912
+			I8x16Swizzle
+			F64x2PromoteLowF32x4
+			Set V2
+			Get V1
+			V128Const $4603909380684499075, $4603909380684499075
+			F64x2Mul
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Add
+			Set V3
+			Get V2
+			V128Const $4603909380684499075, $4603909380684499075
+			F64x2Mul
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Add
+			Set V4
+			Get V3
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V5
+			Get V4
+			V128Const $4843621399236968448, $4843621399236968448
+			F64x2Sub
+			Set V6
+			Get V1
+			Get V5
+			V128Const $4609753056924401664, $4609753056924401664
+			F64x2Mul
+			F64x2Sub
+			Get V5
+			V128Const $4454258360616903473, $4454258360616903473
+			F64x2Mul
+			F64x2Sub
+			Set V1
+			Get V2
+			Get V6
+			V128Const $4609753056924401664, $4609753056924401664
+			F64x2Mul
+			F64x2Sub
+			Get V6
+			V128Const $4454258360616903473, $4454258360616903473
+			F64x2Mul
+			F64x2Sub
+			Set V2
+			Get V1
+			Get V1
+			F64x2Mul
+			Set V5
+			Get V2
+			Get V2
+			F64x2Mul
+			Set V6
+			V128Const $-4730215272828025628, $-4730215272828025628
+			Set V7
+			V128Const $-4730215272828025628, $-4730215272828025628
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4523617214285662004, $4523617214285662004
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $-4671919876300759014, $-4671919876300759014
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $-4671919876300759014, $-4671919876300759014
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4575957461383581969, $4575957461383581969
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $-4628199217061079723, $-4628199217061079723
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $-4628199217061079723, $-4628199217061079723
+			F64x2Add
+			Set V8
+			Get V7
+			Get V5
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V7
+			Get V8
+			Get V6
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V8
+			Get V7
+			Get V1
+			F64x2Mul
+			Set V7
+			Get V8
+			Get V2
+			F64x2Mul
+			Set V8
+			V128Const $-4714566979057836196, $-4714566979057836196
+			Set V9
+			V128Const $-4714566979057836196, $-4714566979057836196
+			Set V10
+			Get V9
+			Get V5
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V9
+			Get V10
+			Get V6
+			F64x2Mul
+			V128Const $4537941361671905306, $4537941361671905306
+			F64x2Add
+			Set V10
+			Get V9
+			Get V5
+			F64x2Mul
+			V128Const $-4659324094485795817, $-4659324094485795817
+			F64x2Add
+			Set V9
+			Get V10
+			Get V6
+			F64x2Mul
+			V128Const $-4659324094485795817, $-4659324094485795817
+			F64x2Add
+			Set V10
+			Get V9
+			Get V5
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V9
+			Get V10
+			Get V6
+			F64x2Mul
+			V128Const $4586165620538955093, $4586165620538955093
+			F64x2Add
+			Set V10
+			Get V9
+			Get V5
+			F64x2Mul
+			V128Const $-4620693217682128896, $-4620693217682128896
+			F64x2Add
+			Set V9
+			Get V10
+			Get V6
+			F64x2Mul
+			V128Const $-4620693217682128896, $-4620693217682128896
+			F64x2Add
+			Set V10
+			Get V9
+			Get V5
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V9
+			Get V10
+			Get V6
+			F64x2Mul
+			V128Const $4607182418800017408, $4607182418800017408
+			F64x2Add
+			Set V10
+			Get V3
+			I32Const $63
+			I64x2Shl
+			Set V3
+			Get V4
+			I32Const $63
+			I64x2Shl
+			Set V4
+			Get V3
+			I32Const $63
+			I64x2ShrS
+			Set V5
+			Get V4
+			I32Const $63
+			I64x2ShrS
+			Set V6
+			Get V9
+			Get V7
+			Get V5
+			V128Bitselect
+			Set V1
+			Get V10
+			Get V8
+			Get V6
+			V128Bitselect
+			Set V2
+			Get V7
+			Get V9
+			Get V5
+			V128Bitselect
+			Get V3
+			V128Xor
+			Set V7
+			Get V8
+			Get V10
+			Get V6
+			V128Bitselect
+			Get V4
+			V128Xor
+			Set V8
+			Get V1
+			Get V7
+			F64x2Div
+			Set V1
+			Get V2
+			Get V8
+			F64x2Div
+			Set V2
+			Get V2
+			F32x4DemoteF64x2Zero
+			V128Const $-9187201950435737472, $506097522914230528
+			I8x16Swizzle
+			Get V1
+			F32x4DemoteF64x2Zero
+			V128Or
+			Set V0
+			Get R2
+			I64Const $4
+			I64GeS
+			If
+				Get R0
+				I32WrapI64
+				Get V0
+				V128Store $0, $0
+			Else
+				Get R0
+				I32WrapI64
+				Get V0
+				F32x4ExtractLane $0, $0
+				F32Store $0, $0
+				Get R2
+				I64Const $1
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $1
+					F32Store $0, $4
+				End
+				Get R2
+				I64Const $2
+				I64GtS
+				If
+					Get R0
+					I32WrapI64
+					Get V0
+					F32x4ExtractLane $0, $2
+					F32Store $0, $8
+				End
+			End
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R1
+			I64Const $16
+			I64Add
+			Set R1
+			Get R2
+			I64Const $-4
+			I64Add
+			Set R2
+			Get R2
+			I64Const $0
+			I64GtS
+			BrIf $0
+		End
+	End
+	Get SP
+	I64Load n+16(FP)
+	I64Store done+24(FP)
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	I32Const $·tape(SB)
@@ -56819,7 +58681,7 @@ TEXT ·ExpN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215189
+	I64Const $103079215193
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57147,7 +59009,7 @@ TEXT ·SigmoidN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215190
+	I64Const $103079215194
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57497,7 +59359,7 @@ TEXT ·SiluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215191
+	I64Const $103079215195
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57851,7 +59713,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215192
+	I64Const $103079215196
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58297,7 +60159,7 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215193
+	I64Const $103079215197
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58865,7 +60727,7 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215194
+	I64Const $103079215198
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59204,7 +61066,7 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215195
+	I64Const $103079215199
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59576,7 +61438,7 @@ TEXT ·LogN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215196
+	I64Const $103079215200
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59976,7 +61838,7 @@ TEXT ·SoftplusN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215197
+	I64Const $103079215201
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60514,7 +62376,7 @@ TEXT ·MishN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215198
+	I64Const $103079215202
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60872,7 +62734,7 @@ TEXT ·EluN(SB), NOSPLIT, $0-36
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691935
+	I64Const $171798691939
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61188,7 +63050,7 @@ TEXT ·MapN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691936
+	I64Const $171798691940
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62420,7 +64282,7 @@ TEXT ·SumRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691937
+	I64Const $171798691941
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62677,7 +64539,7 @@ TEXT ·SquareRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691938
+	I64Const $171798691942
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62966,7 +64828,7 @@ TEXT ·RowMax(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953571
+	I64Const $137438953575
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63222,7 +65084,7 @@ TEXT ·RowMin(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953572
+	I64Const $137438953576
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63478,7 +65340,7 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953573
+	I64Const $137438953577
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64338,7 +66200,7 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430310
+	I64Const $206158430314
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65151,7 +67013,7 @@ TEXT ·ExpPanel(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953575
+	I64Const $137438953579
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65538,7 +67400,7 @@ TEXT ·DotRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430312
+	I64Const $206158430316
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65990,7 +67852,7 @@ TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691945
+	I64Const $171798691949
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66432,7 +68294,7 @@ TEXT ·MixPixels(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691946
+	I64Const $171798691950
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66566,7 +68428,7 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215211
+	I64Const $103079215215
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66720,7 +68582,7 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430316
+	I64Const $206158430320
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67111,7 +68973,7 @@ TEXT ·MeanLanes(SB), NOSPLIT, $0-52
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168685
+	I64Const $240518168689
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67456,7 +69318,7 @@ TEXT ·LaneMeans(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953582
+	I64Const $137438953586
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67768,7 +69630,7 @@ TEXT ·MulLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953583
+	I64Const $137438953587
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67952,7 +69814,7 @@ TEXT ·AddLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953584
+	I64Const $137438953588
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68136,7 +69998,7 @@ TEXT ·TileTaps(SB), NOSPLIT, $0-88
 	If
 	Get R0
 	I32WrapI64
-	I64Const $377957122161
+	I64Const $377957122165
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68870,7 +70732,7 @@ TEXT ·DotTaps(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645426
+	I64Const $309237645430
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69262,7 +71124,7 @@ TEXT ·DealPlanes(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691955
+	I64Const $171798691959
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69442,7 +71304,7 @@ TEXT ·CopyPlane(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430324
+	I64Const $206158430328
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69621,7 +71483,7 @@ TEXT ·MaxPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430325
+	I64Const $206158430329
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70002,7 +71864,7 @@ TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430326
+	I64Const $206158430330
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70294,7 +72156,7 @@ TEXT ·ReluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953591
+	I64Const $137438953595
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70508,7 +72370,7 @@ TEXT ·TanhGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953592
+	I64Const $137438953596
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70715,7 +72577,7 @@ TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953593
+	I64Const $137438953597
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70922,7 +72784,7 @@ TEXT ·SiluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953594
+	I64Const $137438953598
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71312,7 +73174,7 @@ TEXT ·GeluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953595
+	I64Const $137438953599
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71948,7 +73810,7 @@ TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691964
+	I64Const $171798691968
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72357,7 +74219,7 @@ TEXT ·DotWide(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953597
+	I64Const $137438953601
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72671,7 +74533,7 @@ TEXT ·MomentumN(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430334
+	I64Const $206158430338
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72878,7 +74740,7 @@ TEXT ·AdamN(SB), NOSPLIT, $0-76
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383807
+	I64Const $343597383811
 	I64Store $0
 	Get R0
 	I32WrapI64

@@ -13,10 +13,12 @@ const (
 	powerMost    = 200
 )
 
-// powerLogs are those of log((1+s)/(1-s))/s in s², powerExps those of eʳ, the highest first.
+// powerLogs are those of log((1+s)/(1-s))/s in s², for |s| ≤ 0.1716, powerExps those of
+// (eʳ-1)/r, for |r| ≤ ln2/2, the highest first: interpolated at Chebyshev nodes, 2^-45 and
+// 2^-43 off at most.
 var (
-	powerLogs = [...]float64{2. / 15, 2. / 13, 2. / 11, 2. / 9, 2. / 7, 2. / 5, 2. / 3, 2}
-	powerExps = [...]float64{1. / 3628800, 1. / 362880, 1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 0.5, 1, 1}
+	powerLogs = [...]float64{0.19608095639753054, 0.2217424991007749, 0.28572166145875727, 0.3999999489183238, 0.6666666667957926, 1.9999999999999472}
+	powerExps = [...]float64{2.7625102005388108e-06, 2.4876164022625967e-05, 0.0001984120875699232, 0.0013888821677630362, 0.008333333353717156, 0.041666666890957, 0.16666666666648303, 0.49999999999797934, 1.0}
 )
 
 // PowOf is a to the power b. All of it is in float64, and rounded once at the end:
@@ -28,7 +30,7 @@ var (
 //	l = x < Inf ? l : x;  l = x == 0 ? -Inf : l
 //	t = max(min(b*l, powerMost), -powerMost)
 //	z = t + powerScale;  r = (t - (z - powerScale)) * lnOf2
-//	y = the polynomial of powerExps in r, times 2^(z - powerScale)
+//	y = (the polynomial of powerExps in r * r + 1) * 2^(z - powerScale)
 //
 // y gets the sign of an odd power, is NaN for a power that is no integer of a finite number
 // below 0, and 1 for b = 0, a = 1, and a = -1 with an infinite b.
@@ -64,7 +66,7 @@ func PowOf(a, b float32) float32 {
 	for _, c := range powerExps[1:] {
 		y = float64(y*r) + c
 	}
-	y *= math.Float64frombits(math.Float64bits(z) << 52)
+	y = (float64(y*r) + 1) * math.Float64frombits(math.Float64bits(z)<<52)
 	whole := math.Trunc(e) == e
 	if half := float64(e * 0.5); whole && math.Trunc(half) != half && math.Signbit(v) {
 		y = -y

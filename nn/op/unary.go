@@ -12,16 +12,22 @@ import (
 // Functions of one element.
 
 func init() {
-	list := unaryRows
-	for i := range functions {
-		f := &functions[i]
-		list = append(list, unary(f.op, f.in, f.since, f.changes, nil, func(c *Call) error { return planFunction(c, f) }))
-	}
+	list := append(unaryRows, functionRows(functions)...)
 	for i := range activations {
 		f := &activations[i]
 		list = append(list, unary(f.op, f.in, f.since, f.changes, f.attrs, func(c *Call) error { return planActivation(c, f) }))
 	}
 	Register(list)
+}
+
+// functionRows are the rows of functions without parameters.
+func functionRows(functions []function) []Row {
+	list := make([]Row, len(functions))
+	for i := range functions {
+		f := &functions[i]
+		list[i] = unary(f.op, f.in, f.since, f.changes, nil, func(c *Call) error { return planFunction(c, f) })
+	}
+	return list
 }
 
 // unary is the row of a function of one operand, whose name ONNX has as X or input.
@@ -81,8 +87,8 @@ var unaryRows = []Row{
 	},
 }
 
-// function is a function without parameters: the loop over float32, or that of a
-// float64, which serves both types where it is the only one.
+// function is a function without parameters: the loop over float32, and the function of a
+// float64.
 type function struct {
 	op      string
 	in      []In
@@ -109,15 +115,6 @@ var functions = []function{
 	{"Round", xFloats, 11, []int{22}, compute.Round, math.RoundToEven},
 	{"Sin", inputFloats, 7, []int{22}, compute.Sin, math.Sin},
 	{"Cos", inputFloats, 7, []int{22}, compute.Cos, math.Cos},
-	{"Tan", inputFloats, 7, []int{22}, nil, math.Tan},
-	{"Asin", inputFloats, 7, []int{22}, nil, math.Asin},
-	{"Acos", inputFloats, 7, []int{22}, nil, math.Acos},
-	{"Atan", inputFloats, 7, []int{22}, nil, math.Atan},
-	{"Sinh", inputFloats, 9, []int{22}, nil, math.Sinh},
-	{"Cosh", inputFloats, 9, []int{22}, nil, math.Cosh},
-	{"Asinh", inputFloats, 9, []int{22}, nil, math.Asinh},
-	{"Acosh", inputFloats, 9, []int{22}, nil, math.Acosh},
-	{"Atanh", inputFloats, 9, []int{22}, nil, math.Atanh},
 }
 
 // activation is a function with one or two parameters, attributes of the node.
@@ -202,7 +199,7 @@ func stepFunction(c *Call, f func(y, x []float32)) error {
 }
 
 func planFunction(c *Call, f *function) error {
-	if c.In(0).Type == ir.Float32 && f.f32 != nil {
+	if c.In(0).Type == ir.Float32 {
 		return stepFunction(c, f.f32)
 	}
 	sameOut(c)

@@ -14,6 +14,7 @@ func pairs(file *asm.File) {
 	powN(file)
 	dividePairs(file)
 	sinN(file)
+	inverses(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.

@@ -17,8 +17,8 @@ const (
 )
 
 var (
-	powerLogs = []float64{2. / 15, 2. / 13, 2. / 11, 2. / 9, 2. / 7, 2. / 5, 2. / 3, 2}
-	powerExps = []float64{1. / 3628800, 1. / 362880, 1. / 40320, 1. / 5040, 1. / 720, 1. / 120, 1. / 24, 1. / 6, 0.5, 1, 1}
+	powerLogs = []float64{0.19608095639753054, 0.2217424991007749, 0.28572166145875727, 0.3999999489183238, 0.6666666667957926, 1.9999999999999472}
+	powerExps = []float64{2.7625102005388108e-06, 2.4876164022625967e-05, 0.0001984120875699232, 0.0013888821677630362, 0.008333333353717156, 0.041666666890957, 0.16666666666648303, 0.49999999999797934, 1.0}
 )
 
 // twice is 64 bits in both halves.
@@ -39,47 +39,41 @@ func powN(file *asm.File) {
 	file.Func("func PowN(y, left, right *float32, n int)", "PowN is y = PowOf(left, right).",
 		func(f *asm.Func) {
 			y, pa, pb, n := f.Ptr("y"), f.Ptr("left"), f.Ptr("right"), f.Int("n")
-			a, b, x, k, s, g, l := f.NewV("a"), f.NewV("b"), f.NewV("x"), f.NewV("k"), f.NewV("s"), f.NewV("g"), f.NewV("l")
+			in, exponents := f.NewV("in"), f.NewV("exponents")
+			a, x, k, s, g, b := newDoubles(f, "a"), newDoubles(f, "x"), newDoubles(f, "k"), newDoubles(f, "s"), newDoubles(f, "g"), newDoubles(f, "b")
 			c := func(v float64) asm.V { return twice(f, math.Float64bits(v)) }
-			power := func() asm.V {
-				x.Set(a.AbsF64())
-				k.Set(x.SubI64(twice(f, rootHalfBits)).ShrI64(52))
-				x.Set(x.SubI64(k.ShlI64(52)))
-				s.Set(x.SubF64(c(1)).DivF64(x.AddF64(c(1))))
-				x.Set(s.MulF64(s))
-				polynomial(f, g, x, powerLogs)
-				k.Set(k.AddI64(c(powerMagic)).SubF64(c(powerMagic)))
-				l.Set(k.AddF64(g.MulF64(s).MulF64(c(log2OfE))))
-				x.Set(a.AbsF64())
-				l.Set(l.Select(x.LtF64(c(math.Inf(1))), x))
-				l.Set(c(math.Inf(-1)).Select(x.EqF64(c(0)), l))
-				l.Set(b.MulF64(l).PMinF64(c(powerMost)).PMaxF64(c(-powerMost)))
-				k.Set(l.AddF64(c(powerScale)))
-				x.Set(l.SubF64(k.SubF64(c(powerScale))).MulF64(c(lnOf2)))
-				polynomial(f, g, x, powerExps)
-				g.Set(g.MulF64(k.ShlI64(52)))
-				s.Set(b.TruncF64().EqF64(b)) // whole
-				x.Set(b.MulF64(c(0.5)))
-				g.Set(g.Xor(a.And(s.AndNot(x.TruncF64().EqF64(x))).And(twice(f, 1<<63))))
-				g.Set(twice(f, 0x7ff8<<48).Select(a.LtF64(c(0)).And(c(math.Inf(-1)).LtF64(a)).AndNot(s), g))
-				infinite := a.EqF64(c(-1)).And(b.AbsF64().EqF64(c(math.Inf(1))))
-				return c(1).Select(b.EqF64(c(0)).Or(a.EqF64(c(1))).Or(infinite), g)
-			}
-			f.Take(n, 2, func() {
-				a.Set(pa.Half(0).PromoteLow())
-				b.Set(pb.Half(0).PromoteLow())
-				y.StoreHalf(0, power().Demote())
-				pa.Advance(8)
-				pb.Advance(8)
-				y.Advance(8)
-			})
-			f.Take(n, 1, func() {
-				a.Set(pa.Splat(0).PromoteLow())
-				b.Set(pb.Splat(0).PromoteLow())
-				y.StoreF32(0, power().Demote().Lane(0))
-				pa.Advance(4)
-				pb.Advance(4)
-				y.Advance(4)
+			fours(f, y, n, []asm.Ptr{pa, pb}, []asm.V{in, exponents}, in, func() {
+				a.widened(in)
+				b.widened(exponents)
+				x.set(func(i int) asm.V { return a[i].AbsF64() })
+				k.set(func(i int) asm.V { return x[i].SubI64(twice(f, rootHalfBits)).ShrI64(52) })
+				x.set(func(i int) asm.V { return x[i].SubI64(k[i].ShlI64(52)) })
+				s.set(func(i int) asm.V { return x[i].SubF64(c(1)).DivF64(x[i].AddF64(c(1))) })
+				x.set(func(i int) asm.V { return s[i].MulF64(s[i]) })
+				g.polynomial(f, x, powerLogs)
+				k.set(func(i int) asm.V { return k[i].AddI64(c(powerMagic)).SubF64(c(powerMagic)) })
+				g.set(func(i int) asm.V { return k[i].AddF64(g[i].MulF64(s[i]).MulF64(c(log2OfE))) })
+				x.set(func(i int) asm.V { return a[i].AbsF64() })
+				g.set(func(i int) asm.V { return g[i].Select(x[i].LtF64(c(math.Inf(1))), x[i]) })
+				g.set(func(i int) asm.V { return c(math.Inf(-1)).Select(x[i].EqF64(f.ZeroV()), g[i]) })
+				s.set(func(i int) asm.V { return b[i].MulF64(g[i]).PMinF64(c(powerMost)).PMaxF64(c(-powerMost)) })
+				k.set(func(i int) asm.V { return s[i].AddF64(c(powerScale)) })
+				x.set(func(i int) asm.V { return s[i].SubF64(k[i].SubF64(c(powerScale))).MulF64(c(lnOf2)) })
+				g.polynomial(f, x, powerExps)
+				g.set(func(i int) asm.V { return g[i].MulF64(x[i]).AddF64(c(1)).MulF64(k[i].ShlI64(52)) })
+				s.set(func(i int) asm.V { return b[i].TruncF64().EqF64(b[i]) }) // whole
+				x.set(func(i int) asm.V { return b[i].MulF64(c(0.5)) })
+				g.set(func(i int) asm.V {
+					return g[i].Xor(a[i].And(s[i].AndNot(x[i].TruncF64().EqF64(x[i]))).And(twice(f, 1<<63)))
+				})
+				g.set(func(i int) asm.V {
+					return twice(f, 0x7ff8<<48).Select(a[i].LtF64(f.ZeroV()).And(c(math.Inf(-1)).LtF64(a[i])).AndNot(s[i]), g[i])
+				})
+				g.set(func(i int) asm.V {
+					infinite := a[i].EqF64(c(-1)).And(b[i].AbsF64().EqF64(c(math.Inf(1))))
+					return c(1).Select(b[i].EqF64(f.ZeroV()).Or(a[i].EqF64(c(1))).Or(infinite), g[i])
+				})
+				in.Set(g.narrowed(f))
 			})
 		})
 }
