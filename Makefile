@@ -88,13 +88,14 @@ INLINED := $(MODULE)/nn $(MODULE)/internal/compute $(MODULE)/internal/kernel run
 COMPACT := -trimpath -ldflags='-s -w' -gcflags='all=-l -d=variablemakethreshold=0' $(INLINED:%=-gcflags=%=)
 
 # The go command does not replace files of its module cache, where the release of GOTOOLCHAIN is: so it is called by
-# its path, and with another cache, which stays empty, for the module is built of no others.
-TRIMMED := GOTOOLCHAIN=local GOMODCACHE=$(BIN)/modules $$(go env GOROOT)/bin/go build -overlay $(BIN)/runtime/overlay.json
+# its path, and with another cache, which stays empty, for the module is built of no others. ./... leaves out folders
+# that begin with a dot.
+TRIMMED := GOTOOLCHAIN=local GOMODCACHE=$(BIN)/modules $$(go env GOROOT)/bin/go build -overlay $(BIN)/.runtime/overlay.json
 
 # strip writes a new file, so that an interrupted build leaves nothing that looks finished.
 $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
-	$(STEP) build-$* bash -c "go run ./internal/trim/cmd/trim $(BIN)/runtime && $(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
+	$(STEP) build-$* bash -c "go run ./internal/trim/cmd/trim $(BIN)/.runtime && $(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
 	  $(TRIMMED) $(COMPACT) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
 	  go run ./internal/shorten/cmd/shorten $(BIN)/$*.wasm $(BIN)/$*.wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
