@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { squeeze } from '../.ci/brotli.mjs';
 import { writeAPI } from './api.mjs';
 import { dataFiles, readData } from './data.mjs';
+import { headersFile } from './headers.mjs';
 import { finishPages } from './pages.mjs';
 import { writeExperiments } from './report.mjs';
 import { fontFiles, packages } from './src/fonts.js';
@@ -69,6 +70,7 @@ await writeFile(join(out, 'ort', 'LICENSE.txt'), (await readFile(join(here, '..'
 const mb = (n) => `${(n / 1e6).toFixed(1)} MB`;
 await writeFile(join(out, 'bench.html'), (await readFile(join(out, 'bench.html'), 'utf8')).replace('<!-- ort size -->', `${mb(packed)} where the server compresses it, else ${mb(whole)}`));
 
+await writeFile(join(out, '_headers'), headersFile);
 await writeAPI({ engine, out });
 await writeExperiments(out);
 await finishPages(out);

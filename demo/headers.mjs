@@ -12,6 +12,15 @@ export const policy = [
   "form-action 'none'",
 ].join('; ');
 
+/** Lets pages share memory with workers, so that the package computes in several threads. Without them the site works too, in one. */
+export const isolation = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+};
+
+/** The same for the hosts that read a file `_headers`, such as Netlify and Cloudflare Pages. */
+export const headersFile = `/*\n${Object.entries(isolation).map(([name, value]) => `  ${name}: ${value}\n`).join('')}`;
+
 export const types = {
   '.html': 'text/html; charset=utf-8',
   '.css': 'text/css; charset=utf-8',

@@ -8,10 +8,13 @@ import { createServer } from 'node:http';
 import { dirname, extname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { policy, types } from './headers.mjs';
+import { isolation, policy, types } from './headers.mjs';
 
-/** @param {{ root: string, port?: number }} options @returns {Promise<{ url: string, close(): void }>} */
-export function serve({ root, port = 0 }) {
+/**
+ * @param {{ root: string, port?: number, isolated?: boolean }} options isolated: false serves as a host does that cannot be told to send headers
+ * @returns {Promise<{ url: string, close(): void }>}
+ */
+export function serve({ root, port = 0, isolated = true }) {
   const base = resolve(root);
   const server = createServer(async (request, response) => {
     const fail = (status, text) => {
@@ -35,7 +38,9 @@ export function serve({ root, port = 0 }) {
     const packed = accepts ? await isFile(`${file}.br`) : undefined;
     const chosen = packed ?? plain;
     const tag = `"${chosen.size.toString(36)}-${Math.round(chosen.mtimeMs).toString(36)}"`;
+    // Scripts of workers need the headers of isolation as much as pages do, and on other responses they mean nothing.
     const headers = {
+      ...(isolated ? isolation : {}),
       'content-type': types[extname(file)] ?? 'application/octet-stream',
       'content-security-policy': `${policy}; frame-ancestors 'none'`,
       'x-content-type-options': 'nosniff',

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { brotliCompressSync, brotliDecompressSync } from 'node:zlib';
+import { headersFile } from '../headers.mjs';
 import { freePort, serve } from '../serve.mjs';
 
 let root, site;
@@ -40,6 +41,22 @@ test('the page comes with its policy and type', async () => {
   assert.equal(headers['content-type'], 'text/html; charset=utf-8');
   assert.match(headers['content-security-policy'], /default-src 'self'; script-src 'self' 'wasm-unsafe-eval'/);
   assert.doesNotMatch(headers['content-security-policy'], /unsafe-inline|'unsafe-eval'|https?:|data:|\*/);
+});
+
+test('every response asks for isolation, so that pages and workers may share memory; a plain host asks for none', async (t) => {
+  const wanted = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
+  for (const path of ['/', '/a.wasm']) {
+    const { headers } = await get(path);
+    for (const [name, value] of Object.entries(wanted)) assert.equal(headers[name], value, `${path}: ${name}`);
+  }
+  const plain = await serve({ root: join(root, 'site'), isolated: false });
+  t.after(() => plain.close());
+  const { headers } = await fetch(plain.url);
+  for (const name of Object.keys(wanted)) assert.equal(headers.get(name), null, name);
+});
+
+test('the file that static hosts read asks for the same', () => {
+  assert.equal(headersFile, '/*\n  Cross-Origin-Opener-Policy: same-origin\n  Cross-Origin-Embedder-Policy: require-corp\n');
 });
 
 test('the brotli twin goes to those who accept it, under the original type', async () => {
