@@ -194,6 +194,9 @@ func (x Int) Min(y Int) Int { return Int{x.then("Select", y.expr, x.expr.then("I
 // If is x where cond holds and y where it does not; both are evaluated.
 func (x Int) If(cond Bool, y Int) Int { return Int{x.then("Select", y.expr, cond.expr)} }
 
+// F32 is x as a float32.
+func (x Int) F32() F32 { return F32{x.then("F32ConvertI64S")} }
+
 // F64 is x as a float64.
 func (x Int) F64() F64 { return F64{x.then("F64ConvertI64S")} }
 

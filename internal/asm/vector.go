@@ -324,6 +324,12 @@ func (v V) AbsF64() V { return V{v.then("F64x2Abs")} }
 // TruncF64 is v rounded towards zero, in two float64.
 func (v V) TruncF64() V { return V{v.then("F64x2Trunc")} }
 
+// ConvertLowI32 is the lower two int32 as float64.
+func (v V) ConvertLowI32() V { return V{v.then("F64x2ConvertLowI32x4S")} }
+
+// TruncLowI32 is two float64 as int32, rounded towards zero and saturated, and zeros above.
+func (v V) TruncLowI32() V { return V{v.then("I32x4TruncSatF64x2SZero")} }
+
 // PMinF64 is w < v ? w : v in two float64.
 func (v V) PMinF64(w V) V { return V{v.then("F64x2Pmin", w.expr)} }
 

@@ -2,31 +2,6 @@ package compute
 
 import "github.com/normwasm/normwasm/internal/slab"
 
-// Places reads len(at) indices, int32 or int64, of which one comes every step from number
-// from on. Those below 0 count from the end of n. It adds unit times each to at, and returns
-// the first that is out of range, and true; at is undefined then.
-func Places(at []int64, indices []byte, short bool, from, step, n, unit int) (bad int64, found bool) {
-	if short {
-		return placesOf(at, slab.View[int32](indices), from, step, n, unit)
-	}
-	return placesOf(at, slab.View[int64](indices), from, step, n, unit)
-}
-
-func placesOf[T int32 | int64](at []int64, indices []T, from, step, n, unit int) (bad int64, found bool) {
-	for i := range at {
-		p := int(indices[from])
-		from += step
-		if p < 0 {
-			p += n
-		}
-		if uint(p) >= uint(n) {
-			return int64(indices[from-step]), true
-		}
-		at[i] += int64(p * unit)
-	}
-	return 0, false
-}
-
 // asNumber is size where elements of that size can be moved as one number: rows of smaller
 // elements may lie at any address.
 func asNumber(y, x []byte, size int) int {

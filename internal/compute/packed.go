@@ -155,6 +155,18 @@ func widen(elem Elem, dst []float32, src []byte) {
 	}
 }
 
+// Narrow writes float32 as Float16.
+func Narrow(y []byte, x []float32) {
+	n := len(x) &^ 7
+	if n > 0 {
+		kernel.NarrowHalf(kernel.Ptr(y[:2*n]), kernel.Ptr(x), n)
+	}
+	for i, v := range x[n:] {
+		h := kernel.HalfOf(v)
+		y[2*(n+i)], y[2*(n+i)+1] = byte(h), byte(h>>8)
+	}
+}
+
 // Widen writes elements of Float16 or BFloat16 as float32.
 func Widen(y []float32, x []byte, elem Elem) {
 	n := len(y)

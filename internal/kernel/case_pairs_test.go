@@ -210,8 +210,8 @@ var pairCases = []kernelCase{
 		copyGridScalar(&t[0], &a[0], rows, cols, cols*size, size, sr*size, sc*size, size)
 	}, pairTimes(4, func(y, a, _ *uint8, n int) { CopyGrid(y, a, n/128, 128, 512, 4, 4, n/32, 4) })},
 	{"Convert", func(c *call) {
-		n, how := c.size(530), c.r.IntN(ConvertSingle+1)
-		k := [][3]int{{0, 4, 2}, {2, 4, 0}, {2, 8, 3}, {3, 4, 2}, {4, 4, 2}, {4, 4, 2}, {2, 1, 4}, {0, 8, 1}, {1, 4, 0}}[how]
+		n, how := c.size(530), c.r.IntN(ConvertWhole+1)
+		k := [][3]int{{0, 4, 2}, {2, 4, 0}, {2, 8, 3}, {3, 4, 2}, {4, 4, 2}, {4, 4, 2}, {2, 1, 4}, {0, 8, 1}, {1, 4, 0}, {3, 4, 0}}[how]
 		a, x := c.drawn(n, k[0])
 		done := n
 		kernel, twin := c.put(n, k[1], func(twin []byte, i int) bool {
@@ -229,7 +229,7 @@ var pairCases = []kernelCase{
 				want = float64(int8(want))
 			case how == ConvertByte:
 				want = float64(uint8(int64(want)))
-			case how == ConvertFloat || how == ConvertSingle:
+			case how == ConvertFloat || how == ConvertSingle || how == ConvertWhole:
 				want = float64(float32(want))
 			}
 			v := valueOf(twin[i*k[1]:], k[2])
@@ -238,6 +238,28 @@ var pairCases = []kernelCase{
 		done = convertScalar(&twin[0], &a[0], n, how)
 		c.same(Convert(&kernel[0], &a[0], n, how), done)
 	}, pairTimes(4, func(y, a, _ *uint8, n int) { Convert(y, a, n, ConvertTrunc) })},
+	{"NarrowHalf", func(c *call) {
+		n := c.size(530) / 8 * 8
+		x := append([]float32(nil), c.either(n)...)
+		for i := range x {
+			x[i] = float32(math.Ldexp(float64(x[i]), c.r.IntN(50)-30))
+			if i%7 == 0 { // halfway between two
+				x[i] = math.Float32frombits(math.Float32bits(x[i])&^0xfff | 0x1000)
+			}
+		}
+		k, t := c.put(n, 2, func(twin []byte, i int) bool {
+			v := float64(x[i])
+			_, exponent := math.Frexp(v)
+			step := math.Ldexp(1, max(exponent-11, -24))
+			want := math.RoundToEven(v/step) * step
+			if math.Abs(want) > 65504 {
+				want = math.Inf(int(want))
+			}
+			return float64(half(uint16(twin[2*i])|uint16(twin[2*i+1])<<8)) == want
+		})
+		NarrowHalf(&k[0], Ptr(x), n)
+		narrowHalfScalar(&t[0], Ptr(x), n)
+	}, elementTimes(func(y, x *float32) { NarrowHalf(&bytesAt(slice(y, elementCount))[0], x, elementCount) })},
 	{"ArgRows", func(c *call) {
 		n, low := c.size(130), c.r.IntN(2)
 		x, best := c.either(n), c.out(n)
@@ -338,6 +360,48 @@ var pairCases = []kernelCase{
 			return v, 0x1p-24*1.01*math.Abs(v) + 1e-12
 		}
 	}, elementTimes(func(y, x *float32) { SinN(y, x, elementCount, 0) })},
+	{"Places", func(c *call) {
+		n, size, stride, limit := c.some(70), 4*(1+c.r.IntN(2)), 1+c.r.IntN(3), 1+c.r.IntN(9)
+		unit, first, step := c.r.IntN(50), c.r.IntN(50), c.r.IntN(9)
+		data := make([]byte, ((n-1)*stride+1)*size)
+		far := -1
+		if c.r.IntN(2) == 0 {
+			far = c.r.IntN(n)
+		}
+		value := func(i int) int { return int(valueOf(data[i*stride*size:], 1+size/4)) }
+		for i := range n {
+			v := c.r.IntN(2*limit) - limit
+			if i == far {
+				v = []int{limit, -limit - 1, math.MaxInt32, math.MinInt32}[c.r.IntN(4)]
+			}
+			if at := data[i*stride*size:]; size == 4 {
+				binary.LittleEndian.PutUint32(at, uint32(v))
+			} else {
+				binary.LittleEndian.PutUint64(at, uint64(v))
+			}
+		}
+		done := n
+		if far >= 0 {
+			done = far
+		}
+		k, t := c.put(n, 8, func(twin []byte, i int) bool {
+			want := i
+			if i < done {
+				want += (value(i)+limit)%limit*unit + first + i*step
+			}
+			return valueOf(twin[8*i:], 3) == float64(want)
+		})
+		kernel, twin := elements[int64](&k[0], n), elements[int64](&t[0], n)
+		for i := range n {
+			kernel[i], twin[i] = int64(i), int64(i)
+		}
+		c.same(Places(&kernel[0], &data[0], n, size, stride, limit, unit, first, step), done)
+		c.same(placesScalar(&twin[0], &data[0], n, size, stride, limit, unit, first, step), done)
+	}, elementTimes(func(y, x *float32) {
+		list := elements[int64]((*uint8)(unsafe.Pointer(x)), elementCount/2)
+		clear(list)
+		Places(&elements[int64]((*uint8)(unsafe.Pointer(y)), 1)[0], (*uint8)(unsafe.Pointer(x)), elementCount/2, 8, 1, 9, 4, 0, 0)
+	})},
 	inverseCase("AreaN", AreaN, areaNScalar, []func(float64) float64{math.Asinh, math.Acosh, math.Atanh}),
 	inverseCase("HyperbolicN", HyperbolicN, hyperbolicNScalar, []func(float64) float64{math.Sinh, math.Cosh}),
 	inverseCase("ArcN", ArcN, arcNScalar, []func(float64) float64{math.Asin, math.Acos, math.Atan}),

@@ -139,6 +139,11 @@ func WidenHalf(y *float32, x *uint8, n int) {
 	widenHalfScalar(y, x, n)
 }
 
+// NarrowHalf writes float32 as float16; its twin has the loop.
+func NarrowHalf(y *uint8, x *float32, n int) {
+	narrowHalfScalar(y, x, n)
+}
+
 // WidenBrain writes bfloat16 as float32; its twin has the loop.
 func WidenBrain(y *float32, x *uint8, n int) {
 	widenBrainScalar(y, x, n)
@@ -447,6 +452,11 @@ func ArcN(y, x *float32, n, how int) {
 // TanN is tangents; its twin has the loop.
 func TanN(y, x *float32, n int) (done int) {
 	return tanNScalar(y, x, n)
+}
+
+// Places adds up where indices point; its twin has the loop.
+func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int) {
+	return placesScalar(at, indices, n, size, stride, limit, unit, first, step)
 }
 
 // ExpN is y = ExpOf(x).

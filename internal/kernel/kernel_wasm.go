@@ -139,6 +139,11 @@ func PackPixels(dst, src *float32, taps *int32, nt int, pixels *int32, np int)
 //go:noescape
 func WidenHalf(y *float32, x *uint8, n int)
 
+// NarrowHalf writes float32 as float16; its twin has the loop.
+//
+//go:noescape
+func NarrowHalf(y *uint8, x *float32, n int)
+
 // WidenBrain writes bfloat16 as float32; its twin has the loop.
 //
 //go:noescape
@@ -448,6 +453,11 @@ func ArcN(y, x *float32, n, how int)
 //
 //go:noescape
 func TanN(y, x *float32, n int) (done int)
+
+// Places adds up where indices point; its twin has the loop.
+//
+//go:noescape
+func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int)
 
 // ExpN is y = ExpOf(x).
 //

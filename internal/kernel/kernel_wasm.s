@@ -25871,6 +25871,209 @@ TEXT ·WidenHalf(SB), NOSPLIT, $0-24
 	End
 	RET
 
+// func NarrowHalf(y *uint8, x *float32, n int)
+TEXT ·NarrowHalf(SB), NOSPLIT, $0-24
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $103079215131
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $24
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $32
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// x is R1
+	I64Load x+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// v is V0
+	// low is V1
+	// r0 is V2
+	// r1 is V3
+	// half is V4
+	// down is V5
+	// round is V6
+	// one is V7
+	V128Const $4539628425446424576, $4539628425446424576
+	Set V4
+	V128Const $4035207679172407297, $4035207679172407297
+	Set V5
+	V128Const $4294967297, $4294967297
+	Set V6
+	V128Const $9223372034707292159, $9223372034707292159
+	Set V7
+	Get R2
+	I64Const $8
+	I64GeS
+	If
+		Loop
+			Get R1
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get V0
+			Get V7
+			V128And
+			Set V1
+			Get V1
+			Get V5
+			I32x4Sub
+			Get V1
+			I32Const $13
+			I32x4ShrS
+			Get V6
+			V128And
+			I32x4Add
+			I32Const $13
+			I32x4ShrS
+			Set V2
+			Get V1
+			Get V4
+			F32x4Add
+			Get V2
+			V128Const $4071254064090841088, $4071254064090841088
+			Get V1
+			I32x4GtS
+			V128Bitselect
+			Set V2
+			Get V2
+			V128Const $136339441875968, $136339441875968
+			V128Const $5152100382725369856, $5152100382725369856
+			Get V1
+			I32x4GtS
+			V128Bitselect
+			Set V2
+			V128Const $138538465132032, $138538465132032
+			Get V2
+			Get V1
+			V128Const $9187343241974906880, $9187343241974906880
+			I32x4GtS
+			V128Bitselect
+			Set V2
+			Get V2
+			Get V0
+			I32Const $31
+			I32x4ShrU
+			I32Const $15
+			I32x4Shl
+			V128Or
+			I32Const $16
+			I32x4Shl
+			I32Const $16
+			I32x4ShrS
+			Set V2
+			Get R1
+			I32WrapI64
+			V128Load $16
+			Set V0
+			Get V0
+			Get V7
+			V128And
+			Set V1
+			Get V1
+			Get V5
+			I32x4Sub
+			Get V1
+			I32Const $13
+			I32x4ShrS
+			Get V6
+			V128And
+			I32x4Add
+			I32Const $13
+			I32x4ShrS
+			Set V3
+			Get V1
+			Get V4
+			F32x4Add
+			Get V3
+			V128Const $4071254064090841088, $4071254064090841088
+			Get V1
+			I32x4GtS
+			V128Bitselect
+			Set V3
+			Get V3
+			V128Const $136339441875968, $136339441875968
+			V128Const $5152100382725369856, $5152100382725369856
+			Get V1
+			I32x4GtS
+			V128Bitselect
+			Set V3
+			V128Const $138538465132032, $138538465132032
+			Get V3
+			Get V1
+			V128Const $9187343241974906880, $9187343241974906880
+			I32x4GtS
+			V128Bitselect
+			Set V3
+			Get V3
+			Get V0
+			I32Const $31
+			I32x4ShrU
+			I32Const $15
+			I32x4Shl
+			V128Or
+			I32Const $16
+			I32x4Shl
+			I32Const $16
+			I32x4ShrS
+			Set V3
+			Get R0
+			I32WrapI64
+			Get V2
+			Get V3
+			I16x8NarrowI32x4S
+			V128Store $0, $0
+			Get R1
+			I64Const $32
+			I64Add
+			Set R1
+			Get R0
+			I64Const $16
+			I64Add
+			Set R0
+			Get R2
+			I64Const $-8
+			I64Add
+			Set R2
+			Get R2
+			I64Const $8
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
 // func WidenBrain(y *float32, x *uint8, n int)
 TEXT ·WidenBrain(SB), NOSPLIT, $0-24
 	I32Const $·tape(SB)
@@ -25881,7 +26084,7 @@ TEXT ·WidenBrain(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215131
+	I64Const $103079215132
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -25974,7 +26177,7 @@ TEXT ·WidenInt8(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215132
+	I64Const $103079215133
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -26065,7 +26268,7 @@ TEXT ·DotTiles(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645341
+	I64Const $309237645342
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -26425,7 +26628,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168606
+	I64Const $240518168607
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -26881,7 +27084,7 @@ TEXT ·DotQuads(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383711
+	I64Const $343597383712
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -27400,7 +27603,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 	If
 	Get R0
 	I32WrapI64
-	I64Const $274877906976
+	I64Const $274877906977
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -27875,7 +28078,7 @@ TEXT ·SumPairs(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953505
+	I64Const $137438953506
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -27982,7 +28185,7 @@ TEXT ·SumQuads(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953506
+	I64Const $137438953507
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -28104,7 +28307,7 @@ TEXT ·PackTaps(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430243
+	I64Const $206158430244
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -28410,7 +28613,7 @@ TEXT ·PackQuads(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430244
+	I64Const $206158430245
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -28976,7 +29179,7 @@ TEXT ·WidenBytes(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691877
+	I64Const $171798691878
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -29120,7 +29323,7 @@ TEXT ·QuantizeShort(SB), NOSPLIT, $0-36
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691878
+	I64Const $171798691879
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -29274,7 +29477,7 @@ TEXT ·QuantizeBytes(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430247
+	I64Const $206158430248
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -29451,7 +29654,7 @@ TEXT ·DequantizeBytes(SB), NOSPLIT, $0-44
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430248
+	I64Const $206158430249
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -29618,7 +29821,7 @@ TEXT ·ScaleSums(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645353
+	I64Const $309237645354
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -29984,7 +30187,7 @@ TEXT ·QuantizeSums(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430250
+	I64Const $206158430251
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -30180,7 +30383,7 @@ TEXT ·QuantizePlane(SB), NOSPLIT, $0-56
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168619
+	I64Const $240518168620
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -30371,7 +30574,7 @@ TEXT ·WholeNumbers(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215148
+	I64Const $103079215149
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -30486,7 +30689,7 @@ TEXT ·Levels(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691885
+	I64Const $171798691886
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -30736,7 +30939,7 @@ TEXT ·NibbleRow(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383726
+	I64Const $343597383727
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -31017,7 +31220,7 @@ TEXT ·Transpose(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430255
+	I64Const $206158430256
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -31531,7 +31734,7 @@ TEXT ·Unzip(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953520
+	I64Const $137438953521
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -31698,7 +31901,7 @@ TEXT ·Depthwise(SB), NOSPLIT, $0-84
 	If
 	Get R0
 	I32WrapI64
-	I64Const $377957122097
+	I64Const $377957122098
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -32791,7 +32994,7 @@ TEXT ·BlockedConv(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383730
+	I64Const $343597383731
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -34238,7 +34441,7 @@ TEXT ·BlockedConvTall(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383731
+	I64Const $343597383732
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -35715,7 +35918,7 @@ TEXT ·BlockedConvPlanes(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383732
+	I64Const $343597383733
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -36315,7 +36518,7 @@ TEXT ·BlockedConvTriples(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383733
+	I64Const $343597383734
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -37157,7 +37360,7 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383734
+	I64Const $343597383735
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -37738,7 +37941,7 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383735
+	I64Const $343597383736
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -38661,7 +38864,7 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383736
+	I64Const $343597383737
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -39620,7 +39823,7 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383737
+	I64Const $343597383738
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -40741,7 +40944,7 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383738
+	I64Const $343597383739
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -41898,7 +42101,7 @@ TEXT ·WinogradIn(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691899
+	I64Const $171798691900
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -42524,7 +42727,7 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 	If
 	Get R0
 	I32WrapI64
-	I64Const $274877907004
+	I64Const $274877907005
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -42881,7 +43084,7 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 	If
 	Get R0
 	I32WrapI64
-	I64Const $274877907005
+	I64Const $274877907006
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -43483,7 +43686,7 @@ TEXT ·AddRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645374
+	I64Const $309237645375
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -44123,7 +44326,7 @@ TEXT ·SubRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645375
+	I64Const $309237645376
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -44763,7 +44966,7 @@ TEXT ·MulRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645376
+	I64Const $309237645377
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -45403,7 +45606,7 @@ TEXT ·DivRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645377
+	I64Const $309237645378
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -46043,7 +46246,7 @@ TEXT ·MaxRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645378
+	I64Const $309237645379
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -46683,7 +46886,7 @@ TEXT ·MinRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645379
+	I64Const $309237645380
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47323,7 +47526,7 @@ TEXT ·ClipN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953540
+	I64Const $137438953541
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47577,7 +47780,7 @@ TEXT ·AbsN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215173
+	I64Const $103079215174
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47753,7 +47956,7 @@ TEXT ·NegN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215174
+	I64Const $103079215175
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47929,7 +48132,7 @@ TEXT ·SqrtN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215175
+	I64Const $103079215176
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48087,7 +48290,7 @@ TEXT ·LeakyN(SB), NOSPLIT, $0-28
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953544
+	I64Const $137438953545
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48306,7 +48509,7 @@ TEXT ·HardSigmoidN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953545
+	I64Const $137438953546
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48550,7 +48753,7 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953546
+	I64Const $137438953547
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48806,7 +49009,7 @@ TEXT ·ComparePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691915
+	I64Const $171798691916
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -50933,7 +51136,7 @@ TEXT ·CombinePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691916
+	I64Const $171798691917
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -52895,7 +53098,7 @@ TEXT ·Choose(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430285
+	I64Const $206158430286
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -53311,7 +53514,7 @@ TEXT ·CopyGrid(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645390
+	I64Const $309237645391
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -53907,7 +54110,7 @@ TEXT ·Convert(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691919
+	I64Const $171798691920
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -54654,6 +54857,92 @@ TEXT ·Convert(SB), NOSPLIT, $0-40
 			End
 		End
 	End
+	Get R3
+	I64Const $9
+	I64Eq
+	If
+		Get R2
+		I64Const $4
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load $0
+				F32ConvertI64S
+				F32Store $0, $0
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load $8
+				F32ConvertI64S
+				F32Store $0, $4
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load $16
+				F32ConvertI64S
+				F32Store $0, $8
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load $24
+				F32ConvertI64S
+				F32Store $0, $12
+				Get R1
+				I64Const $32
+				I64Add
+				Set R1
+				Get R0
+				I64Const $16
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-4
+				I64Add
+				Set R2
+				Get R2
+				I64Const $4
+				I64GeS
+				BrIf $0
+			End
+		End
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R0
+				I32WrapI64
+				Get R1
+				I32WrapI64
+				I64Load $0
+				F32ConvertI64S
+				F32Store $0, $0
+				Get R1
+				I64Const $8
+				I64Add
+				Set R1
+				Get R0
+				I64Const $4
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
 	Get SP
 	Get R4
 	I64Store done+32(FP)
@@ -54669,7 +54958,7 @@ TEXT ·ArgRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430288
+	I64Const $206158430289
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -54995,7 +55284,7 @@ TEXT ·FindBeyond(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691921
+	I64Const $171798691922
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -55321,7 +55610,7 @@ TEXT ·PowN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953554
+	I64Const $137438953555
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -55994,7 +56283,7 @@ TEXT ·DividePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691923
+	I64Const $171798691924
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -56036,411 +56325,426 @@ TEXT ·DividePairs(SB), NOSPLIT, $0-40
 	// how is R4
 	I64Load how+32(FP)
 	Set R4
-	// v is R5
-	// w is R6
-	// d is R7
-	// r is R8
-	// zero is R9
-	Get R4
-	I64Const $0
-	I64Eq
-	If
-		Get R3
-		I64Const $1
-		I64GeS
-		If
-			Loop
-				Get R1
-				I32WrapI64
-				I64Load32S $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load32S $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
-				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R9
-				Get R5
-				I64Sub
-				Get R5
-				Get R7
-				I64DivS
-				Get R6
-				I64Const $-1
-				I64Eq
-				Select
-				Set R8
-				Get R9
-				Get R8
-				Get R6
-				I64Eqz
-				Select
-				Set R8
-				Get R0
-				I32WrapI64
-				Get R8
-				I64Store32 $0, $0
-				Get R1
-				I64Const $4
-				I64Add
-				Set R1
-				Get R2
-				I64Const $4
-				I64Add
-				Set R2
-				Get R0
-				I64Const $4
-				I64Add
-				Set R0
-				Get R3
-				I64Const $-1
-				I64Add
-				Set R3
-				Get R3
-				I64Const $1
-				I64GeS
-				BrIf $0
-			End
-		End
-	End
-	Get R4
-	I64Const $1
-	I64Eq
-	If
-		Get R3
-		I64Const $1
-		I64GeS
-		If
-			Loop
-				Get R1
-				I32WrapI64
-				I64Load32S $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load32S $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
-				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R5
-				Get R7
-				I64RemS
-				Set R8
-				Get R0
-				I32WrapI64
-				Get R8
-				I64Store32 $0, $0
-				Get R1
-				I64Const $4
-				I64Add
-				Set R1
-				Get R2
-				I64Const $4
-				I64Add
-				Set R2
-				Get R0
-				I64Const $4
-				I64Add
-				Set R0
-				Get R3
-				I64Const $-1
-				I64Add
-				Set R3
-				Get R3
-				I64Const $1
-				I64GeS
-				BrIf $0
-			End
-		End
-	End
-	Get R4
-	I64Const $2
-	I64Eq
-	If
-		Get R3
-		I64Const $1
-		I64GeS
-		If
-			Loop
-				Get R1
-				I32WrapI64
-				I64Load32S $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load32S $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
-				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R5
-				Get R7
-				I64RemS
-				Set R8
-				Get R8
-				Get R6
-				I64Add
-				Get R8
-				Get R8
-				I64Eqz
-				I32Eqz
-				Get R8
-				Get R6
-				I64Xor
-				Get R9
-				I64LtS
-				I32And
-				Select
-				Set R8
-				Get R0
-				I32WrapI64
-				Get R8
-				I64Store32 $0, $0
-				Get R1
-				I64Const $4
-				I64Add
-				Set R1
-				Get R2
-				I64Const $4
-				I64Add
-				Set R2
-				Get R0
-				I64Const $4
-				I64Add
-				Set R0
-				Get R3
-				I64Const $-1
-				I64Add
-				Set R3
-				Get R3
-				I64Const $1
-				I64GeS
-				BrIf $0
-			End
-		End
-	End
 	Get R4
 	I64Const $3
-	I64Eq
+	I64GeS
 	If
-		Get R3
-		I64Const $1
-		I64GeS
+		// v is R5
+		// w is R6
+		// d is R7
+		// r is R8
+		// zero is R9
+		Get R4
+		I64Const $3
+		I64Eq
 		If
-			Loop
-				Get R1
-				I32WrapI64
-				I64Load $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
-				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R9
-				Get R5
-				I64Sub
-				Get R5
-				Get R7
-				I64DivS
-				Get R6
-				I64Const $-1
-				I64Eq
-				Select
-				Set R8
-				Get R9
-				Get R8
-				Get R6
-				I64Eqz
-				Select
-				Set R8
-				Get R0
-				I32WrapI64
-				Get R8
-				I64Store $0, $0
-				Get R1
-				I64Const $8
-				I64Add
-				Set R1
-				Get R2
-				I64Const $8
-				I64Add
-				Set R2
-				Get R0
-				I64Const $8
-				I64Add
-				Set R0
-				Get R3
-				I64Const $-1
-				I64Add
-				Set R3
-				Get R3
-				I64Const $1
-				I64GeS
-				BrIf $0
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					I64Load $0
+					Set R5
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R6
+					I64Const $1
+					Get R6
+					Get R6
+					I64Eqz
+					Get R6
+					I64Const $-1
+					I64Eq
+					I32Or
+					Select
+					Set R7
+					Get R9
+					Get R5
+					I64Sub
+					Get R5
+					Get R7
+					I64DivS
+					Get R6
+					I64Const $-1
+					I64Eq
+					Select
+					Set R8
+					Get R9
+					Get R8
+					Get R6
+					I64Eqz
+					Select
+					Set R8
+					Get R0
+					I32WrapI64
+					Get R8
+					I64Store $0, $0
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R0
+					I64Const $8
+					I64Add
+					Set R0
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
 			End
 		End
-	End
-	Get R4
-	I64Const $4
-	I64Eq
-	If
-		Get R3
-		I64Const $1
-		I64GeS
+		Get R4
+		I64Const $4
+		I64Eq
 		If
-			Loop
-				Get R1
-				I32WrapI64
-				I64Load $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
-				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R5
-				Get R7
-				I64RemS
-				Set R8
-				Get R0
-				I32WrapI64
-				Get R8
-				I64Store $0, $0
-				Get R1
-				I64Const $8
-				I64Add
-				Set R1
-				Get R2
-				I64Const $8
-				I64Add
-				Set R2
-				Get R0
-				I64Const $8
-				I64Add
-				Set R0
-				Get R3
-				I64Const $-1
-				I64Add
-				Set R3
-				Get R3
-				I64Const $1
-				I64GeS
-				BrIf $0
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					I64Load $0
+					Set R5
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R6
+					I64Const $1
+					Get R6
+					Get R6
+					I64Eqz
+					Get R6
+					I64Const $-1
+					I64Eq
+					I32Or
+					Select
+					Set R7
+					Get R5
+					Get R7
+					I64RemS
+					Set R8
+					Get R0
+					I32WrapI64
+					Get R8
+					I64Store $0, $0
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R0
+					I64Const $8
+					I64Add
+					Set R0
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
 			End
 		End
-	End
-	Get R4
-	I64Const $5
-	I64Eq
-	If
+		Get R4
+		I64Const $5
+		I64Eq
+		If
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					I64Load $0
+					Set R5
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R6
+					I64Const $1
+					Get R6
+					Get R6
+					I64Eqz
+					Get R6
+					I64Const $-1
+					I64Eq
+					I32Or
+					Select
+					Set R7
+					Get R5
+					Get R7
+					I64RemS
+					Set R8
+					Get R8
+					Get R6
+					I64Add
+					Get R8
+					Get R8
+					I64Eqz
+					I32Eqz
+					Get R8
+					Get R6
+					I64Xor
+					Get R9
+					I64LtS
+					I32And
+					Select
+					Set R8
+					Get R0
+					I32WrapI64
+					Get R8
+					I64Store $0, $0
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R0
+					I64Const $8
+					I64Add
+					Set R0
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+	Else
+		// v is V0
+		// w is V1
+		// q is V2
+		// none is V3
+		// zero is V4
+		V128Const $0, $0
+		Set V4
 		Get R3
-		I64Const $1
-		I64GeS
+		I64Const $0
+		I64GtS
 		If
 			Loop
-				Get R1
-				I32WrapI64
-				I64Load $0
-				Set R5
-				Get R2
-				I32WrapI64
-				I64Load $0
-				Set R6
-				I64Const $1
-				Get R6
-				Get R6
-				I64Eqz
-				Get R6
-				I64Const $-1
+				Get R3
+				I64Const $4
+				I64GeS
+				If
+					Get R1
+					I32WrapI64
+					V128Load $0
+					Set V0
+					Get R2
+					I32WrapI64
+					V128Load $0
+					Set V1
+				Else
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V0
+					Get R3
+					I64Const $1
+					I64GtS
+					If
+						Get V0
+						Get R1
+						I32WrapI64
+						F32Load $4
+						F32x4ReplaceLane $0, $1
+						Set V0
+					End
+					Get R3
+					I64Const $2
+					I64GtS
+					If
+						Get V0
+						Get R1
+						I32WrapI64
+						F32Load $8
+						F32x4ReplaceLane $0, $2
+						Set V0
+					End
+					Get R2
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V1
+					Get R3
+					I64Const $1
+					I64GtS
+					If
+						Get V1
+						Get R2
+						I32WrapI64
+						F32Load $4
+						F32x4ReplaceLane $0, $1
+						Set V1
+					End
+					Get R3
+					I64Const $2
+					I64GtS
+					If
+						Get V1
+						Get R2
+						I32WrapI64
+						F32Load $8
+						F32x4ReplaceLane $0, $2
+						Set V1
+					End
+				End
+				Get V1
+				Get V4
+				I32x4Eq
+				Set V3
+				Get V0
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2ConvertLowI32x4S
+				Get V1
+				V128Const $1084818905618843912, $1084818905618843912
+				I8x16Swizzle
+				F64x2ConvertLowI32x4S
+				F64x2Div
+				I32x4TruncSatF64x2SZero
+				V128Const $-9187201950435737472, $506097522914230528
+				I8x16Swizzle
+				Set V2
+				Get V0
+				F64x2ConvertLowI32x4S
+				Get V1
+				F64x2ConvertLowI32x4S
+				F64x2Div
+				I32x4TruncSatF64x2SZero
+				Get V2
+				V128Or
+				Get V3
+				V128Andnot
+				Set V2
+				Get V2
+				Get V0
+				V128Const $-9223372034707292160, $-9223372034707292160
+				I32x4Eq
+				Get V1
+				V128Const $-1, $-1
+				I32x4Eq
+				V128And
+				I32x4Sub
+				Set V2
+				Get R4
+				I64Const $0
+				I64GtS
+				If
+					Get V0
+					Get V2
+					Get V1
+					I32x4Mul
+					I32x4Sub
+					Get V3
+					V128Andnot
+					Set V2
+				End
+				Get R4
+				I64Const $2
 				I64Eq
-				I32Or
-				Select
-				Set R7
-				Get R5
-				Get R7
-				I64RemS
-				Set R8
-				Get R8
-				Get R6
-				I64Add
-				Get R8
-				Get R8
-				I64Eqz
-				I32Eqz
-				Get R8
-				Get R6
-				I64Xor
-				Get R9
-				I64LtS
-				I32And
-				Select
-				Set R8
+				If
+					Get V2
+					Get V1
+					Get V2
+					Get V1
+					V128Xor
+					I32Const $31
+					I32x4ShrS
+					V128And
+					Get V2
+					Get V4
+					I32x4Eq
+					V128Andnot
+					I32x4Add
+					Set V2
+				End
+				Get R3
+				I64Const $4
+				I64GeS
+				If
+					Get R0
+					I32WrapI64
+					Get V2
+					V128Store $0, $0
+				Else
+					Get R0
+					I32WrapI64
+					Get V2
+					F32x4ExtractLane $0, $0
+					F32Store $0, $0
+					Get R3
+					I64Const $1
+					I64GtS
+					If
+						Get R0
+						I32WrapI64
+						Get V2
+						F32x4ExtractLane $0, $1
+						F32Store $0, $4
+					End
+					Get R3
+					I64Const $2
+					I64GtS
+					If
+						Get R0
+						I32WrapI64
+						Get V2
+						F32x4ExtractLane $0, $2
+						F32Store $0, $8
+					End
+				End
 				Get R0
-				I32WrapI64
-				Get R8
-				I64Store $0, $0
+				I64Const $16
+				I64Add
+				Set R0
 				Get R1
-				I64Const $8
+				I64Const $16
 				I64Add
 				Set R1
 				Get R2
-				I64Const $8
+				I64Const $16
 				I64Add
 				Set R2
-				Get R0
-				I64Const $8
-				I64Add
-				Set R0
 				Get R3
-				I64Const $-1
+				I64Const $-4
 				I64Add
 				Set R3
 				Get R3
-				I64Const $1
-				I64GeS
+				I64Const $0
+				I64GtS
 				BrIf $0
 			End
 		End
@@ -56457,7 +56761,7 @@ TEXT ·SinN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691924
+	I64Const $171798691925
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -56850,7 +57154,7 @@ TEXT ·AreaN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953557
+	I64Const $137438953558
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57393,7 +57697,7 @@ TEXT ·HyperbolicN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953558
+	I64Const $137438953559
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57794,7 +58098,7 @@ TEXT ·ArcN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953559
+	I64Const $137438953560
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58260,7 +58564,7 @@ TEXT ·TanN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953560
+	I64Const $137438953561
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58671,6 +58975,223 @@ TEXT ·TanN(SB), NOSPLIT, $0-32
 	I64Store done+24(FP)
 	RET
 
+// func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int)
+TEXT ·Places(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383770
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $80
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $88
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// at is R0
+	I64Load at+0(FP)
+	Set R0
+	// indices is R1
+	I64Load indices+8(FP)
+	Set R1
+	// n is R2
+	I64Load n+16(FP)
+	Set R2
+	// size is R3
+	I64Load size+24(FP)
+	Set R3
+	// limit is R4
+	I64Load limit+40(FP)
+	Set R4
+	// stride is R5
+	// unit is R6
+	I64Load unit+48(FP)
+	Set R6
+	// first is R7
+	I64Load first+56(FP)
+	Set R7
+	// step is R8
+	I64Load step+64(FP)
+	Set R8
+	// p is R9
+	// zero is R10
+	I64Load stride+32(FP)
+	Get R3
+	I64Mul
+	Set R5
+	Get R3
+	I64Const $4
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load32S $0
+				Set R9
+				Get R9
+				Get R4
+				I64Add
+				Get R9
+				Get R9
+				Get R10
+				I64LtS
+				Select
+				Set R9
+				Get R9
+				Get R10
+				I64LtS
+				Get R9
+				Get R4
+				I64GeS
+				I32Or
+				If
+					Get SP
+					I64Load n+16(FP)
+					Get R2
+					I64Sub
+					I64Store done+72(FP)
+					RET
+				End
+				Get R0
+				I32WrapI64
+				Get R0
+				I32WrapI64
+				I64Load $0
+				Get R9
+				Get R6
+				I64Mul
+				I64Add
+				Get R7
+				I64Add
+				I64Store $0, $0
+				Get R7
+				Get R8
+				I64Add
+				Set R7
+				Get R1
+				Get R5
+				I64Add
+				Set R1
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get R3
+	I64Const $8
+	I64Eq
+	If
+		Get R2
+		I64Const $1
+		I64GeS
+		If
+			Loop
+				Get R1
+				I32WrapI64
+				I64Load $0
+				Set R9
+				Get R9
+				Get R4
+				I64Add
+				Get R9
+				Get R9
+				Get R10
+				I64LtS
+				Select
+				Set R9
+				Get R9
+				Get R10
+				I64LtS
+				Get R9
+				Get R4
+				I64GeS
+				I32Or
+				If
+					Get SP
+					I64Load n+16(FP)
+					Get R2
+					I64Sub
+					I64Store done+72(FP)
+					RET
+				End
+				Get R0
+				I32WrapI64
+				Get R0
+				I32WrapI64
+				I64Load $0
+				Get R9
+				Get R6
+				I64Mul
+				I64Add
+				Get R7
+				I64Add
+				I64Store $0, $0
+				Get R7
+				Get R8
+				I64Add
+				Set R7
+				Get R1
+				Get R5
+				I64Add
+				Set R1
+				Get R0
+				I64Const $8
+				I64Add
+				Set R0
+				Get R2
+				I64Const $-1
+				I64Add
+				Set R2
+				Get R2
+				I64Const $1
+				I64GeS
+				BrIf $0
+			End
+		End
+	End
+	Get SP
+	I64Load n+16(FP)
+	I64Store done+72(FP)
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	I32Const $·tape(SB)
@@ -58681,7 +59202,7 @@ TEXT ·ExpN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215193
+	I64Const $103079215195
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59009,7 +59530,7 @@ TEXT ·SigmoidN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215194
+	I64Const $103079215196
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59359,7 +59880,7 @@ TEXT ·SiluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215195
+	I64Const $103079215197
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59713,7 +60234,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215196
+	I64Const $103079215198
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59839,9 +60360,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			Get V14
 			F32x4Add
 			F32x4Neg
-			V128Const $4805903753476702208, $4805903753476702208
-			F32x4Pmin
-			V128Const $-4408461081973751808, $-4408461081973751808
+			V128Const $-4494592424867266560, $-4494592424867266560
 			F32x4Pmax
 			Set V11
 			Get V11
@@ -59867,6 +60386,10 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			Get V12
 			Get V2
 			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
 			Set V14
 			Get V5
 			Set V13
@@ -59903,27 +60426,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			F32x4Add
 			Get V10
 			F32x4Add
-			Set V13
 			Get V14
-			I32Const $1
-			I32x4ShrS
-			Set V12
-			Get V13
-			Get V12
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			Get V13
-			Get V14
-			Get V12
-			I32x4Sub
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
 			F32x4Mul
 			Set V13
 			Get R0
@@ -60021,9 +60524,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			Get V14
 			F32x4Add
 			F32x4Neg
-			V128Const $4805903753476702208, $4805903753476702208
-			F32x4Pmin
-			V128Const $-4408461081973751808, $-4408461081973751808
+			V128Const $-4494592424867266560, $-4494592424867266560
 			F32x4Pmax
 			Set V11
 			Get V11
@@ -60049,6 +60550,10 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			Get V12
 			Get V2
 			I32x4Sub
+			V128Const $545460846719, $545460846719
+			I32x4Add
+			I32Const $23
+			I32x4Shl
 			Set V14
 			Get V5
 			Set V13
@@ -60085,27 +60590,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 			F32x4Add
 			Get V10
 			F32x4Add
-			Set V13
 			Get V14
-			I32Const $1
-			I32x4ShrS
-			Set V12
-			Get V13
-			Get V12
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
-			F32x4Mul
-			Set V13
-			Get V13
-			Get V14
-			Get V12
-			I32x4Sub
-			V128Const $545460846719, $545460846719
-			I32x4Add
-			I32Const $23
-			I32x4Shl
 			F32x4Mul
 			Set V13
 			Get R0
@@ -60159,7 +60644,7 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215197
+	I64Const $103079215199
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60727,7 +61212,7 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215198
+	I64Const $103079215200
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61066,7 +61551,7 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215199
+	I64Const $103079215201
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61438,7 +61923,7 @@ TEXT ·LogN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215200
+	I64Const $103079215202
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61838,7 +62323,7 @@ TEXT ·SoftplusN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215201
+	I64Const $103079215203
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62376,7 +62861,7 @@ TEXT ·MishN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215202
+	I64Const $103079215204
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62734,7 +63219,7 @@ TEXT ·EluN(SB), NOSPLIT, $0-36
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691939
+	I64Const $171798691941
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63050,7 +63535,7 @@ TEXT ·MapN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691940
+	I64Const $171798691942
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64282,7 +64767,7 @@ TEXT ·SumRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691941
+	I64Const $171798691943
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64539,7 +65024,7 @@ TEXT ·SquareRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691942
+	I64Const $171798691944
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64828,7 +65313,7 @@ TEXT ·RowMax(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953575
+	I64Const $137438953577
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65084,7 +65569,7 @@ TEXT ·RowMin(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953576
+	I64Const $137438953578
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65340,7 +65825,7 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953577
+	I64Const $137438953579
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66200,7 +66685,7 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430314
+	I64Const $206158430316
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67013,7 +67498,7 @@ TEXT ·ExpPanel(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953579
+	I64Const $137438953581
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67400,7 +67885,7 @@ TEXT ·DotRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430316
+	I64Const $206158430318
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67852,7 +68337,7 @@ TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691949
+	I64Const $171798691951
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68294,7 +68779,7 @@ TEXT ·MixPixels(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691950
+	I64Const $171798691952
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68428,7 +68913,7 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215215
+	I64Const $103079215217
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68582,7 +69067,7 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430320
+	I64Const $206158430322
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68973,7 +69458,7 @@ TEXT ·MeanLanes(SB), NOSPLIT, $0-52
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168689
+	I64Const $240518168691
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69318,7 +69803,7 @@ TEXT ·LaneMeans(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953586
+	I64Const $137438953588
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69630,7 +70115,7 @@ TEXT ·MulLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953587
+	I64Const $137438953589
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69814,7 +70299,7 @@ TEXT ·AddLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953588
+	I64Const $137438953590
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69998,7 +70483,7 @@ TEXT ·TileTaps(SB), NOSPLIT, $0-88
 	If
 	Get R0
 	I32WrapI64
-	I64Const $377957122165
+	I64Const $377957122167
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70732,7 +71217,7 @@ TEXT ·DotTaps(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645430
+	I64Const $309237645432
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71124,7 +71609,7 @@ TEXT ·DealPlanes(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691959
+	I64Const $171798691961
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71304,7 +71789,7 @@ TEXT ·CopyPlane(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430328
+	I64Const $206158430330
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71483,7 +71968,7 @@ TEXT ·MaxPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430329
+	I64Const $206158430331
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71864,7 +72349,7 @@ TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430330
+	I64Const $206158430332
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72156,7 +72641,7 @@ TEXT ·ReluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953595
+	I64Const $137438953597
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72370,7 +72855,7 @@ TEXT ·TanhGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953596
+	I64Const $137438953598
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72577,7 +73062,7 @@ TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953597
+	I64Const $137438953599
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72784,7 +73269,7 @@ TEXT ·SiluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953598
+	I64Const $137438953600
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73174,7 +73659,7 @@ TEXT ·GeluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953599
+	I64Const $137438953601
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73810,7 +74295,7 @@ TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691968
+	I64Const $171798691970
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74219,7 +74704,7 @@ TEXT ·DotWide(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953601
+	I64Const $137438953603
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74533,7 +75018,7 @@ TEXT ·MomentumN(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430338
+	I64Const $206158430340
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74740,7 +75225,7 @@ TEXT ·AdamN(SB), NOSPLIT, $0-76
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383811
+	I64Const $343597383813
 	I64Store $0
 	Get R0
 	I32WrapI64

@@ -229,6 +229,7 @@ const (
 	ConvertByte          // int32 to 8 bits, the lower ones
 	ConvertDouble        // float32 to float64
 	ConvertSingle        // float64 to float32
+	ConvertWhole         // int64 to float32
 )
 
 // Convert converts n elements and returns how many it has done: all, but that ConvertTrunc
@@ -270,8 +271,10 @@ func convertScalar(dst, src *uint8, n, how int) (done int) {
 		convertAll[uint8, int32](dst, src, n)
 	case ConvertDouble:
 		convertAll[float64, float32](dst, src, n)
-	default:
+	case ConvertSingle:
 		convertAll[float32, float64](dst, src, n)
+	default:
+		convertAll[float32, int64](dst, src, n)
 	}
 	return n
 }
@@ -303,6 +306,32 @@ func argRowsScalar(best *float32, index *int32, src *float32, n, row, low int) {
 			b[i], at[i] = v, int32(row)
 		}
 	}
+}
+
+// Places adds to n places where indices of size 4 or 8 bytes point, of which one comes every
+// stride: those below 0 count from the end of limit. It returns how many it has done: all, or
+// as many as are before one that is out of range.
+//
+//	at[i] += (indices[i*stride] < 0 ? indices[i*stride] + limit : indices[i*stride]) * unit + first + i*step
+func placesScalar(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int) {
+	if size == 4 {
+		return placesOf(slice(at, n), elements[int32](indices, (n-1)*stride+1), stride, limit, unit, first, step)
+	}
+	return placesOf(slice(at, n), elements[int64](indices, (n-1)*stride+1), stride, limit, unit, first, step)
+}
+
+func placesOf[T int32 | int64](at []int64, indices []T, stride, limit, unit, first, step int) (done int) {
+	for i := range at {
+		p := int64(indices[i*stride])
+		if p < 0 {
+			p += int64(limit)
+		}
+		if p < 0 || p >= int64(limit) {
+			return i
+		}
+		at[i] += p*int64(unit) + int64(first+i*step)
+	}
+	return len(at)
 }
 
 // What FindBeyond looks for.

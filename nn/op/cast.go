@@ -95,8 +95,6 @@ func castTo(c *Call, to ir.DType) error {
 		s.first, s.second = first, second
 		s.load, s.store, s.from, s.to, s.n = loadFloats(from), storeFloats(to), from, to, in.Len()
 		c.Scratch((8 + 4) * castBlock)
-	case to == ir.Float32 && from == ir.Int64:
-		c.Step = intsToFloats{} // by way of float64 it would round twice
 	case to == ir.Float32 && halfTypes.Has(from):
 		*Into[widenHalves](c) = widenHalves{from, in.Len()}
 	case from == ir.Float32 && to == ir.Float16:
@@ -184,6 +182,8 @@ func conversion(from, to ir.DType) (first, second int) {
 			first = kernel.ConvertShort
 		case bytes:
 			first, second = kernel.ConvertShort, kernel.ConvertByte
+		case to == ir.Float32: // by way of float64 it would round twice
+			first = kernel.ConvertWhole
 		}
 	}
 	return first, second
@@ -247,16 +247,6 @@ func (s *cast[T]) Run(a *Args) {
 	}
 }
 
-// intsToFloats converts int64 to float32.
-type intsToFloats struct{}
-
-func (intsToFloats) Run(a *Args) {
-	y := a.Out[0].Float32s()
-	for i, v := range a.In[0].Int64s() {
-		y[i] = float32(v)
-	}
-}
-
 // widenHalves converts float16 or bfloat16 to float32.
 type widenHalves struct {
 	from ir.DType
@@ -288,26 +278,7 @@ func (s *narrowFloats) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 
 func (s *narrowFloats) RunRows(a *Args, from, to int) {
 	lo, hi := chunk(s.n, from, to)
-	y, x := slab.View[uint16](a.Out[0].Data)[lo:hi], a.In[0].Float32s()[lo:hi]
-	for i, v := range x {
-		y[i] = narrowed(v)
-	}
-}
-
-// narrowed is floatToHalf of a float32.
-func narrowed(v float32) uint16 {
-	bits := math.Float32bits(v)
-	sign, low := uint16(bits>>16&0x8000), bits&^(1<<31)
-	switch {
-	case low > 0xff<<23: // NaN
-		return sign | 0x7e00
-	case low >= 0x477ff000: // half a step above the largest, 65504
-		return sign | 0x7c00
-	case low < 0x38800000: // denormal: the sum has it in its last bits, rounded
-		return sign | uint16(math.Float32bits(math.Float32frombits(low)+0.5))
-	}
-	// What is cut off is rounded to even; a carry moves the exponent up by itself.
-	return sign | uint16((low-112<<23+0xfff+low>>13&1)>>13)
+	compute.Narrow(a.Out[0].Data[2*lo:2*hi], a.In[0].Float32s()[lo:hi])
 }
 
 func floatLike(t ir.DType) bool { return (floatTypes | halfTypes | smallFloats).Has(t) }

@@ -185,6 +185,11 @@ func nanBlock(_ *blockwise, _ *Args, y, x0, _, _ []byte, n int) {
 
 func planIsInf(c *Call) error {
 	neg, pos := c.Int("detect_negative") != 0, c.Int("detect_positive") != 0
+	if in := c.In(0); in.Type == ir.Float32 {
+		c.Out(0, ir.Bool, in.Dims...)
+		*Into[infinities](c) = infinities{neg, pos}
+		return nil
+	}
 	switch {
 	case neg && pos:
 		return planTest(c, func(v float64) bool { return math.Abs(v) > math.MaxFloat64 })
@@ -194,6 +199,23 @@ func planIsInf(c *Call) error {
 		return planTest(c, func(v float64) bool { return v > math.MaxFloat64 })
 	}
 	return planTest(c, func(float64) bool { return false })
+}
+
+// infinities finds infinite numbers of float32, of which there are hardly any.
+type infinities struct{ neg, pos bool }
+
+func (s *infinities) Run(a *Args) {
+	y, x := a.Out[0].Data, a.In[0].Float32s()
+	clear(y)
+	for len(x) > 0 {
+		n := min(blockLen, len(x))
+		if kernel.FindBeyond(&x[0], n, math.MaxFloat32, kernel.FindAbove) < n || kernel.FindBeyond(&x[0], n, -math.MaxFloat32, kernel.FindBelow) < n {
+			for i, v := range x[:n] {
+				y[i] = truth[uint8](v > math.MaxFloat32 && s.pos || v < -math.MaxFloat32 && s.neg)
+			}
+		}
+		x, y = x[n:], y[n:]
+	}
 }
 
 func planTest(c *Call, f func(v float64) bool) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
 	"github.com/normwasm/normwasm/nn/ir"
@@ -83,10 +84,17 @@ func (short indexType) at(data []byte, k int) int64 {
 	return slab.View[int64](data)[k]
 }
 
-// places is compute.Places, which adds unit times each index to at.
-func (short indexType) places(at []int64, data []byte, from, step, n, unit int) {
-	if bad, found := compute.Places(at, data, bool(short), from, step, n, unit); found {
-		placeOf(bad, n)
+// places is kernel.Places of indices from number from on, of which one comes every stride.
+func (short indexType) places(at []int64, data []byte, from, stride, n, unit, first, step int) {
+	if len(at) == 0 {
+		return
+	}
+	size := 8
+	if short {
+		size = 4
+	}
+	if done := kernel.Places(&at[0], &data[from*size], len(at), size, stride, n, unit, first, step); done < len(at) {
+		placeOf(short.at(data, from+done*stride), n)
 	}
 }
 
@@ -185,7 +193,7 @@ func (s *gather) RunRows(a *Args, from, to int) {
 	for at := placesOf(a); from < to; from += len(at) {
 		at = at[:min(len(at), to-from)]
 		clear(at)
-		s.index.places(at, a.In[1].Data, from, 1, s.n, s.inner)
+		s.index.places(at, a.In[1].Data, from, 1, s.n, s.inner, 0, 0)
 		for o := range s.outer {
 			compute.Pick(y[(o*s.count+from)*s.inner:][:len(at)*s.inner], x[o*s.n*s.inner:], at, s.inner)
 		}
@@ -217,12 +225,8 @@ func (w *alongAxis) each(a *Args, f func(at []int64, from int)) {
 	for from := 0; from < w.count; {
 		at := placesOf(a)
 		at = at[:min(len(at), cols-from%cols)]
-		off := offsetOf(from, w.idx, w.steps) * w.size
-		for i := range at {
-			at[i] = int64(off)
-			off += step
-		}
-		w.index.places(at, a.In[1].Data, from, 1, w.n, w.step*w.size)
+		clear(at)
+		w.index.places(at, a.In[1].Data, from, 1, w.n, w.step*w.size, offsetOf(from, w.idx, w.steps)*w.size, step)
 		f(at, from)
 		from += len(at)
 	}
@@ -319,7 +323,7 @@ func (tu *tuples) each(a *Args, from, to int, f func(at []int64, from int)) {
 			}
 		}
 		for j, n := range tu.extents {
-			tu.index.places(at, a.In[1].Data, from*q+j, q, n, tu.steps[j])
+			tu.index.places(at, a.In[1].Data, from*q+j, q, n, tu.steps[j], 0, 0)
 		}
 		f(at, from)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
@@ -91,15 +92,15 @@ func TestNarrowedAndWidened(t *testing.T) {
 	}
 	for i, v := range Widened(all).Float32s() {
 		if v != v {
-			require.Equal(t, i&0x8000|0x7e00, int(narrowed(v)), i)
+			require.Equal(t, i&0x8000|0x7e00, int(kernel.HalfOf(v)), i)
 			continue
 		}
 		require.Equal(t, halfToFloat(uint16(i)), v)
-		require.Equal(t, i, int(narrowed(v)))
+		require.Equal(t, i, int(kernel.HalfOf(v)))
 		for _, d := range []int32{-4097, -4096, -4095, -1, 1, 4095, 4096, 4097} {
 			w := math.Float32frombits(uint32(int32(math.Float32bits(v)) + d))
 			if w == w {
-				require.Equal(t, floatToHalf(float64(w)), narrowed(w), "%x", math.Float32bits(w))
+				require.Equal(t, floatToHalf(float64(w)), kernel.HalfOf(w), "%x", math.Float32bits(w))
 			}
 		}
 	}

@@ -315,6 +315,17 @@ func absoluteBlock(s *blockwise, a *Args, y, x0, _, _ []byte, n int) {
 	kernel.CombinePairs(&y[0], &x0[0], &t[0], n, s.how+kernel.CombineMax)
 }
 
+// signBlock bounds by −1 and 1.
+func signBlock(s *blockwise, a *Args, y, x0, _, _ []byte, n int) {
+	size, least, most := len(x0)/n, s.part(a, 1), s.part(a, 2)
+	fillTensor(least[:n*size], signs[1][:size])
+	fillTensor(most[:n*size], signs[0][:size])
+	clipBlock(s, a, y, x0, least, most, n)
+}
+
+// signs are 1 and −1 of any type of integers.
+var signs = [2][8]byte{{1}, {255, 255, 255, 255, 255, 255, 255, 255}}
+
 // clipBlock bounds by two more operands.
 func clipBlock(s *blockwise, _ *Args, y, x0, x1, x2 []byte, n int) {
 	kernel.CombinePairs(&y[0], &x0[0], &x1[0], n, s.how+kernel.CombineMax)
@@ -324,7 +335,7 @@ func clipBlock(s *blockwise, _ *Args, y, x0, x1, x2 []byte, n int) {
 // planSigned is Abs, Neg and Sign.
 func planSigned(c *Call) error {
 	in := sameOut(c)
-	f32, f64, block := compute.Sign, sign[float64], blockFunc(nil)
+	f32, f64, block := compute.Sign, sign, blockFunc(signBlock)
 	switch c.Node.Op {
 	case "Abs":
 		f32, f64, block = compute.Abs, math.Abs, absoluteBlock
@@ -342,8 +353,6 @@ func planSigned(c *Call) error {
 			stepEach(c, func(v int64) int64 { return v })
 		case unsigned && c.Node.Op == "Sign":
 			stepEach(c, func(v int64) int64 { return truth[int64](v != 0) })
-		case c.Node.Op == "Sign":
-			stepEach(c, sign[int64])
 		default:
 			stepInts(c, block)
 		}
@@ -353,7 +362,7 @@ func planSigned(c *Call) error {
 
 func negative(v float64) float64 { return -v }
 
-func sign[T wideElem](v T) T {
+func sign(v float64) float64 {
 	switch {
 	case v > 0:
 		return 1

@@ -117,13 +117,26 @@ func (k function) sigmoid(v asm.V) asm.V {
 	return top.Div(k.c(1).Add(e))
 }
 
-// tanh is tanhOf(v); v must be a register.
+// expNegative is exp(v) for v ≤ 0, but above 2^-29 only: below there is something as small.
+func (k function) expNegative(v asm.V) asm.V {
+	x, r, g, n := k.x, k.r, k.g, k.n
+	x.Set(v.PMax(k.c(expm1Min)))
+	r.Set(k.mulAdd(x, k.c(log2e), expMagic))
+	n.Set(r.Sub(k.c(expMagic)))
+	x.Set(x.Sub(n.Mul(k.c(ln2Hi))).Sub(n.Mul(k.c(ln2Lo))))
+	n.Set(r.SubI32(k.bits(expMagicBits)).AddI32(k.bits(127)).ShlI32(23))
+	k.horner(x, expTerms)
+	g.Set(x.Mul(x).Mul(g).Add(x).Add(k.c(1)).Mul(n))
+	return g
+}
+
+// tanh is tanhOf(v); v must be a register. It is 1 where the exponential is not exact.
 func (k function) tanh(v, small asm.V) asm.V {
 	k.x.Set(v.Mul(v))
 	k.horner(k.x, tanhTerms)
 	small.Set(v.Mul(k.x).Mul(k.g).Add(v))
 	k.n.Set(v.Abs())
-	e := k.exp(k.n.Add(k.n).Neg())
+	e := k.expNegative(k.n.Add(k.n).Neg())
 	large := k.c(1).Sub(e).Div(k.c(1).Add(e))
 	return small.Select(v.Abs().Lt(k.c(tanhSplit)), large).Or(v.And(k.bits(signBit)))
 }

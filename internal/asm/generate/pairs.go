@@ -15,6 +15,7 @@ func pairs(file *asm.File) {
 	dividePairs(file)
 	sinN(file)
 	inverses(file)
+	places(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.
@@ -299,6 +300,11 @@ func convert(file *asm.File) {
 				y.StoreHalf(0, x.V(0).Demote())
 				y.StoreHalf(8, x.V(16).Demote())
 			}, func() { y.StoreF32(0, x.F64(0).F32()) })
+			kind(9, 8, 4, 4, func() {
+				for i := range int64(4) {
+					y.StoreF32(4*i, x.Int(8*i).F32())
+				}
+			}, func() { y.StoreF32(0, x.Int(0).F32()) })
 			f.Return(done)
 		})
 }
@@ -363,6 +369,36 @@ func findBeyond(file *asm.File) {
 					f.Take(n, 1, func() {
 						f.If(fits(x.Splat(0)).AnyTrue(), func() { f.Return(f.ArgInt("n").Sub(n)) })
 						x.Advance(4)
+					})
+				})
+			}
+			f.Return(f.ArgInt("n"))
+		})
+}
+
+// places has a loop for each of two types of indices.
+func places(file *asm.File) {
+	file.Func("func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int)",
+		"Places adds up where indices point; its twin has the loop.",
+		func(f *asm.Func) {
+			at, x, n, size, limit := f.Ptr("at"), f.Ptr("indices"), f.Int("n"), f.Int("size"), f.Int("limit")
+			stride, unit, first, step := f.NewInt("stride"), f.Int("unit"), f.Int("first"), f.Int("step")
+			p, zero := f.NewInt("p"), f.NewInt("zero")
+			stride.Set(f.ArgInt("stride").Mul(size))
+			for _, bytes := range []int64{4, 8} {
+				f.If(size.EqConst(bytes), func() {
+					f.Take(n, 1, func() {
+						if bytes == 4 {
+							p.Set(x.Int32(0))
+						} else {
+							p.Set(x.Int(0))
+						}
+						p.Set(p.Add(limit).If(p.Lt(zero), p))
+						f.If(p.Lt(zero).Or(p.Ge(limit)), func() { f.Return(f.ArgInt("n").Sub(n)) })
+						at.StoreInt(0, at.Int(0).Add(p.Mul(unit)).Add(first))
+						first.Set(first.Add(step))
+						x.Set(x.Add(stride))
+						at.Advance(8)
 					})
 				})
 			}

@@ -78,46 +78,53 @@ func powN(file *asm.File) {
 		})
 }
 
-// dividePairs divides by 1 where WebAssembly cannot, or could not for all dividends.
+// dividePairs divides int32 as float64, which have as many digits as it takes. int64 are
+// divided by 1 where WebAssembly cannot, or could not for all dividends.
 func dividePairs(file *asm.File) {
 	file.Func("func DividePairs(dst, left, right *uint8, n, how int)",
 		"DividePairs divides integers; its twin has the loop.",
 		func(f *asm.Func) {
 			y, a, b, n, how := f.Ptr("dst"), f.Ptr("left"), f.Ptr("right"), f.Int("n"), f.Int("how")
-			v, w, d, r, zero := f.NewInt("v"), f.NewInt("w"), f.NewInt("d"), f.NewInt("r"), f.NewInt("zero")
-			for i := range 6 {
-				size := int64(4 + i/3*4)
-				f.If(how.EqConst(int64(i)), func() {
-					f.Take(n, 1, func() {
-						if size == 4 {
-							v.Set(a.Int32(0))
-							w.Set(b.Int32(0))
-						} else {
+			f.IfElse(how.GeConst(3), func() {
+				v, w, d, r, zero := f.NewInt("v"), f.NewInt("w"), f.NewInt("d"), f.NewInt("r"), f.NewInt("zero")
+				for i := range 3 {
+					f.If(how.EqConst(int64(3+i)), func() {
+						f.Take(n, 1, func() {
 							v.Set(a.Int(0))
 							w.Set(b.Int(0))
-						}
-						d.Set(f.ConstInt(1).If(w.Zero().Or(w.EqConst(-1)), w))
-						switch i % 3 {
-						case 0:
-							r.Set(zero.Sub(v).If(w.EqConst(-1), v.Div(d)))
-							r.Set(zero.If(w.Zero(), r))
-						case 1:
-							r.Set(v.Rem(d))
-						case 2:
-							r.Set(v.Rem(d))
-							r.Set(r.Add(w).If(r.NotZero().And(r.Xor(w).Lt(zero)), r))
-						}
-						if size == 4 {
-							y.StoreInt32(0, r)
-						} else {
+							d.Set(f.ConstInt(1).If(w.Zero().Or(w.EqConst(-1)), w))
+							switch i {
+							case 0:
+								r.Set(zero.Sub(v).If(w.EqConst(-1), v.Div(d)))
+								r.Set(zero.If(w.Zero(), r))
+							case 1:
+								r.Set(v.Rem(d))
+							case 2:
+								r.Set(v.Rem(d))
+								r.Set(r.Add(w).If(r.NotZero().And(r.Xor(w).Lt(zero)), r))
+							}
 							y.StoreInt(0, r)
-						}
-						a.Advance(size)
-						b.Advance(size)
-						y.Advance(size)
+							a.Advance(8)
+							b.Advance(8)
+							y.Advance(8)
+						})
 					})
+				}
+			}, func() {
+				v, w, q, none, zero := f.NewV("v"), f.NewV("w"), f.NewV("q"), f.NewV("none"), f.NewV("zero")
+				zero.Set(f.ZeroV())
+				high := func(v asm.V) asm.V { return v.Permute(2, 3, 2, 3).ConvertLowI32() }
+				const no = 0x80808080
+				fours(f, y, n, []asm.Ptr{a, b}, []asm.V{v, w}, q, func() {
+					none.Set(w.EqI32(zero))
+					q.Set(high(v).DivF64(high(w)).TruncLowI32().Swizzle(f.ConstLanes(no, no, 0x03020100, 0x07060504)))
+					q.Set(v.ConvertLowI32().DivF64(w.ConvertLowI32()).TruncLowI32().Or(q).AndNot(none))
+					// The one quotient that is no int32 wraps around.
+					q.Set(q.SubI32(v.EqI32(f.ConstBits(1 << 31)).And(w.EqI32(f.ConstBits(1<<32 - 1)))))
+					f.If(how.GtConst(0), func() { q.Set(v.SubI32(q.MulI32(w)).AndNot(none)) })
+					f.If(how.EqConst(2), func() { q.Set(q.AddI32(w.And(q.Xor(w).ShrI32(31)).AndNot(q.EqI32(zero)))) })
 				})
-			}
+			})
 		})
 }
 
