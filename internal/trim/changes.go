@@ -38,6 +38,7 @@ var changes = []change{
 	{"runtime/runtime1.go", "reparsedebugvars", "7c0c1e0476e4", nothing},
 	{"runtime/runtime1.go", "parsegodebug", "a9bf5b76d8ee", nothing},
 	{"runtime/runtime1.go", "var dbgvars", "883275c9928f", "[]*dbgVar(nil)"},
+	{"internal/cpu/cpu.go", "processOptions", "dcbdaaee4fd9", nothing},
 
 	// The tracer, which nothing that is linked starts.
 	{"runtime/traceruntime.go", "traceEnabled", "396410eac0ec", "{ return false }"},
@@ -52,6 +53,7 @@ var changes = []change{
 	{"runtime/trace.go", "traceReader", "1103c4b9a2e9", "{ return nil }"},
 	{"runtime/trace.go", "traceReaderAvailable", "e7c145395c0c", "{ return nil }"},
 	{"runtime/trace.go", "traceAdvance", "13a1cecfad58", nothing},
+	{"runtime/traceallocfree.go", "traceLocker.SpanFree", "056962ba53d1", nothing},
 	{"runtime/trace.go", "StartTrace", "33c928bf666c", `{ return errorString("no tracer") }`},
 
 	// Profiles, which nothing that is linked reads.
@@ -69,6 +71,9 @@ var changes = []change{
 	{"runtime/proc.go", "mProfStackInit", "0067272805a3", nothing},
 	{"runtime/mgc.go", "findGoroutineLeaks", "7036c1d026d7", "{ return true }"},
 	{"runtime/mgc.go", "gcRestoreSyncObjects", "c7171e82f225", nothing},
+	{"runtime/mgc.go", "setSyncObjectsUntraceable", "a865e4fda50c", nothing},
+	{"runtime/mgcmark.go", "allGsSnapshotSortedForGC", "7176e1519b39", `{ throw("no profile of leaked goroutines"); return nil, 0 }`},
+	{"runtime/mcheckmark.go", "setCheckmark", "25e5f7fa91bb", "{ return false }"},
 
 	// Plugins and shared libraries.
 	{"runtime/symtab.go", "moduledataverify1", "13fcaee71e6f", nothing},
@@ -77,6 +82,12 @@ var changes = []change{
 	// Threads: newosproc fails.
 	{"runtime/proc.go", "stealWork", "adc68915faee", "{ return nil, false, now, 0, false }"},
 	{"runtime/proc.go", "newm", "008900203d9b", `{ throw("newosproc: not implemented") }`},
+	{"runtime/proc.go", "startm", "7d813b00ffba", `{ throw("newosproc: not implemented") }`},
+	{"runtime/proc.go", "handoffp", "a5cf61326445", `{ throw("newosproc: not implemented") }`},
+	{"runtime/proc.go", "stoplockedm", "d1084b3ddf75", `{ throw("newosproc: not implemented") }`},
+	{"runtime/proc.go", "startlockedm", "95317796b83b", `{ throw("newosproc: not implemented") }`},
+	{"runtime/proc.go", "mexit", "efa0dd4bcbe0", `{ throw("the only thread ends") }`},
+	{"runtime/proc.go", "newextram", "32f193fd0116", nothing},
 	{"runtime/cgocall.go", "cgocall", "5fbd2da17a48", `{ throw("cgocall unavailable"); return 0 }`},
 	{"runtime/traceback.go", "cgoContextPCs", "24a0052ba2e5", nothing},
 	{"runtime/traceback.go", "(*unwinder).cgoCallers", "3f80e10db57e", "{ return 0 }"},
@@ -88,6 +99,11 @@ var changes = []change{
 	{"runtime/mgcscavenge.go", "bgscavenge", "8bcc4cbeea61", "{ c <- 1 }"},
 	{"runtime/mgcscavenge.go", "(*pageAlloc).scavenge", "9b71abf225b4", "{ return 0 }"},
 	{"runtime/mgcscavenge.go", "(*scavengerState).wake", "3740831d4764", nothing},
+	{"runtime/mgcscavenge.go", "(*scavengeIndex).alloc", "2475f5df717b", nothing},
+	{"runtime/mgcscavenge.go", "(*scavengeIndex).free", "7356de8c8c01", nothing},
+	{"runtime/mgcscavenge.go", "(*scavengeIndex).nextGen", "b20aae03edbb", nothing},
+	{"runtime/mgcscavenge.go", "gcPaceScavenger", "8902ed6d5345", nothing},
+	{"runtime/malloc.go", "(*mheap).enableMetadataHugePages", "a2cb2856ddf7", nothing},
 
 	// What is printed when the runtime fails: the reason is enough, for tracebacks name nothing.
 	{"runtime/traceback.go", "traceback1", "488fe507ca5e", nothing},
@@ -100,7 +116,70 @@ var changes = []change{
 	{"runtime/mgcmark.go", "gcDumpObject", "bbe6e8468b32", nothing},
 	{"runtime/mgcsweep.go", "(*mspan).reportZombies", "206e52008a27", `{ throw("found pointer to free object") }`},
 	{"runtime/error.go", "printanycustomtype", "ebb66cbdcc31", `{ print("(", toRType(efaceOf(&i)._type).string(), ") ", efaceOf(&i).data) }`},
+	{"runtime/mbitmap.go", "badPointer", "d23ad7f00fc2", `{ throw("found bad pointer in Go heap (incorrect use of unsafe or cgo?)") }`},
+	{"runtime/proc.go", "dumpgstatus", "2d0dba6b661a", nothing},
 
 	// The runtime's check of its compiler.
 	{"runtime/runtime1.go", "check", "52fcc29da7ec", nothing},
+
+	// Tests of goroutines in bubbles, which only testing/synctest makes.
+	{"runtime/synctest.go", "(*synctestBubble).changegstatus", "08cdf8cc33b8", nothing},
+	{"runtime/synctest.go", "(*synctestBubble).incActive", "f55950603edf", nothing},
+	{"runtime/synctest.go", "(*synctestBubble).decActive", "f05b5d56b384", nothing},
+
+	// There is one module, and no reflection makes types: what a type refers to lies beside it.
+	{"runtime/type.go", "resolveNameOff", "ae0a176ff763", `{
+	if off == 0 {
+		return name{}
+	}
+	if md := &firstmoduledata; uintptr(ptrInModule) >= md.types && uintptr(ptrInModule) < md.etypes {
+		return name{Bytes: (*byte)(unsafe.Pointer(md.types + uintptr(off)))}
+	}
+	throw("runtime: name offset base pointer out of range")
+	return name{}
+}`},
+	{"runtime/type.go", "resolveTypeOff", "87e7ac4b4dd7", `{
+	if off == 0 || off == -1 {
+		return nil
+	}
+	if md := &firstmoduledata; uintptr(ptrInModule) >= md.types && uintptr(ptrInModule) < md.etypes {
+		return (*_type)(unsafe.Pointer(md.types + uintptr(off)))
+	}
+	throw("runtime: type offset base pointer out of range")
+	return nil
+}`},
+	{"runtime/type.go", "rtype.textOff", "2a6409e22b1c", `{
+	if off == -1 {
+		return unsafe.Pointer(abi.FuncPCABIInternal(unreachableMethod))
+	}
+	if md := &firstmoduledata; uintptr(unsafe.Pointer(t.Type)) >= md.types && uintptr(unsafe.Pointer(t.Type)) < md.etypes {
+		return unsafe.Pointer(md.textAddr(uint32(off)))
+	}
+	throw("runtime: text offset base pointer out of range")
+	return nil
+}`},
+
+	// Start-up as it is without prints.
+	{"runtime/proc.go", "doInit1", "f59831fec45d", `{
+	switch t.state {
+	case 2:
+		return
+	case 1:
+		throw("recursive call during initialization - linker skew")
+	}
+	t.state = 1
+	if t.nfns == 0 {
+		throw("inittask with no functions")
+	}
+	for i := uint32(0); i < t.nfns; i++ {
+		p := add(add(unsafe.Pointer(t), 8), uintptr(i)*goarch.PtrSize)
+		f := *(*func())(unsafe.Pointer(&p))
+		f()
+	}
+	t.state = 2
+}`},
+
+	// Formats of numbers that are not printed.
+	{"internal/strconv/ftoa.go", "fmtB", "d8b236a86914", `{ panic("strconv: format b is left out") }`},
+	{"internal/strconv/ftoa.go", "fmtX", "06322cfdcd99", `{ panic("strconv: format x is left out") }`},
 }
