@@ -72,7 +72,8 @@ test-all: | need
 # Three variants of three editions: the one that runs models, the one that trains, which only Trainer fetches, and the full
 # one, which runs models too and is fetched when one needs a rarer operator. Nothing that make test runs takes the full one
 # without SIMD.
-BUILT := $(filter-out %.full.scalar.wasm,$(foreach e,normwasm normwasm.train normwasm.full,$(foreach v,scalar simd relaxed,$(DIST)/$e.$v.wasm))) $(DIST)/normwasm.js
+BUILT := $(filter-out %.full.scalar.wasm,$(foreach e,normwasm normwasm.train normwasm.full,$(foreach v,scalar simd relaxed,$(DIST)/$e.$v.wasm))) \
+  $(DIST)/normwasm.kernels.simd.wasm $(DIST)/normwasm.kernels.relaxed.wasm $(DIST)/normwasm.js
 
 WHOLE := $(BUILT) $(DIST)/normwasm.full.scalar.wasm
 
@@ -107,7 +108,11 @@ $(DIST)/normwasm.train.scalar.wasm: | $(DIST)/normwasm.scalar.wasm
 $(DIST)/normwasm.full.simd.wasm: | $(DIST)/normwasm.simd.wasm
 $(DIST)/normwasm.full.scalar.wasm: | $(DIST)/normwasm.scalar.wasm
 
-$(foreach e,normwasm normwasm.train normwasm.full,$(DIST)/$e.relaxed.wasm): %.relaxed.wasm: %.simd.wasm
+# The kernels alone, which threads run: those of all editions.
+$(DIST)/normwasm.kernels.simd.wasm: $(foreach e,normwasm normwasm.full normwasm.train,$(DIST)/$e.simd.wasm)
+	$(STEP) build-kernels go run ./internal/lift/cmd/lift $@ $^
+
+$(foreach e,normwasm normwasm.train normwasm.full normwasm.kernels,$(DIST)/$e.relaxed.wasm): %.relaxed.wasm: %.simd.wasm
 	$(STEP) build-$(@F:normwasm.%.wasm=%) go run ./internal/relax/cmd/relax $< $@
 
 # The JavaScript of the package: one ES module, the same for require(), the script of workers.

@@ -23,6 +23,8 @@ const variants = process.argv.includes('--all') ? ['simd', 'relaxed', 'scalar'] 
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.${variant}.wasm`)))) print(file, hold(file.packed, (file.name.includes('scalar') ? 780 : 760) * 1024));
 // The edition that trains, which only a page that trains loads.
 for (const file of await read(variants.map((variant) => join(dist, `normwasm.train.${variant}.wasm`)))) print(file, hold(file.packed, 500 * 1024));
+// The kernels alone, which only a page with threads loads.
+for (const file of await read(variants.filter((variant) => variant !== 'scalar').map((variant) => join(dist, `normwasm.kernels.${variant}.wasm`)))) print(file, hold(file.packed, 25 * 1024));
 
 // The one with the rarer operators, which only a page loads whose model needs one: it has no budget, and to compress it takes long.
 if (variants.length > 1) for (const file of await read(variants.map((variant) => join(dist, `normwasm.full.${variant}.wasm`)))) print(file);

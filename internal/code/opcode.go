@@ -63,14 +63,14 @@ func (d *Decoder) plain(in *Instruction) {
 	case op == Block, op == Loop, op == If:
 		in.Value = d.sleb(33) // 0x40, a value type or a type index
 	case op <= Nop, op == 0x05, op == End, op == Return: // and unreachable, nop, else, end
-	case op == Br, op == BrIf, op == Call:
+	case op == Br, op == BrIf, op == Call, op == 0x12: // and return_call
 		in.Value = int64(d.U32())
 	case op == BrTable:
 		for n := d.U32(); n > 0 && d.Err == nil; n-- {
 			in.Labels = append(in.Labels, d.U32())
 		}
 		in.Labels = append(in.Labels, d.U32())
-	case op == CallIndirect: // type, table
+	case op == CallIndirect, op == 0x13: // type, table; and the call in place of a return
 		d.U32()
 		d.U32()
 	case op == 0x1a, op == 0x1b: // drop, select
