@@ -187,6 +187,30 @@ func TestConvRandom(t *testing.T) {
 	}
 }
 
+// scatterOracle is a transposed convolution by its definition.
+func scatterOracle(s ConvShape, x, weights, bias []float32, n, h, w, oh, ow int) []sum {
+	cg, og := s.InChannels/s.Groups, s.OutChannels/s.Groups
+	want := make([]sum, n*s.OutChannels*oh*ow)
+	for j := range want {
+		want[j].add(float64(bias[j/(oh*ow)%s.OutChannels]))
+	}
+	for j, v := range x {
+		ix, iy, c, b := j%w, j/w%h, j/(w*h)%s.InChannels, j/(w*h)/s.InChannels
+		for o := range og {
+			for ky := range s.KernelH {
+				for kx := range s.KernelW {
+					oy, ox := iy*s.StrideH+ky*s.DilationH-s.PadTop, ix*s.StrideW+kx*s.DilationW-s.PadLeft
+					if oy >= 0 && oy < oh && ox >= 0 && ox < ow {
+						weight := weights[((c*og+o)*s.KernelH+ky)*s.KernelW+kx]
+						want[((b*s.OutChannels+c/cg*og+o)*oh+oy)*ow+ox].add(float64(v) * float64(weight))
+					}
+				}
+			}
+		}
+	}
+	return want
+}
+
 func TestConvTranspose(t *testing.T) {
 	inPlace := 0
 	r := testkit.Rand(12)
@@ -198,11 +222,7 @@ func TestConvTranspose(t *testing.T) {
 			s = ConvShape{Window{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, 6, 5, 1, nil}
 		}
 		clamp := []Clamp{NoClamp, ReLU}[r.IntN(2)]
-		cg, og := s.InChannels/groups, s.OutChannels/groups
-		if i == 0 {
-			cg, og = 6, 5
-		}
-		weights := testkit.Normal(r, s.InChannels*og*s.KernelH*s.KernelW, 0, 1)
+		weights := testkit.Normal(r, s.InChannels*s.OutChannels/s.Groups*s.KernelH*s.KernelW, 0, 1)
 		bias := testkit.Normal(r, s.OutChannels, 0, 1)
 		conv := PackConvTranspose(s, weights, bias, clamp, false)
 		oh, ow := conv.OutSize(h, w)
@@ -210,25 +230,8 @@ func TestConvTranspose(t *testing.T) {
 		if oh <= 0 || ow <= 0 {
 			continue
 		}
-		want := make([]sum, n*s.OutChannels*oh*ow)
-		for j := range want {
-			want[j].add(float64(bias[j/(oh*ow)%s.OutChannels]))
-		}
 		x := testkit.Input("x", testkit.Normal(r, n*s.InChannels*h*w, 0, 1), 3)
-		for j, v := range x.S {
-			ix, iy, c, b := j%w, j/w%h, j/(w*h)%s.InChannels, j/(w*h)/s.InChannels
-			for o := range og {
-				for ky := range s.KernelH {
-					for kx := range s.KernelW {
-						oy, ox := iy*s.StrideH+ky*s.DilationH-s.PadTop, ix*s.StrideW+kx*s.DilationW-s.PadLeft
-						if oy >= 0 && oy < oh && ox >= 0 && ox < ow {
-							weight := weights[((c*og+o)*s.KernelH+ky)*s.KernelW+kx]
-							want[((b*s.OutChannels+c/cg*og+o)*oh+oy)*ow+ox].add(float64(v) * float64(weight))
-						}
-					}
-				}
-			}
-		}
+		want := scatterOracle(s, x.S, weights, bias, n, h, w, oh, ow)
 		name := fmt.Sprintf("%+v on %d of %d×%d", s, n, h, w)
 		y, scratch := testkit.Output("y", len(want), 1), testkit.Output("scratch", conv.ScratchLen(h, w), 0)
 		conv.Run(y.S, x.S, n, h, w, oh, ow, scratch.S)

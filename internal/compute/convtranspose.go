@@ -18,7 +18,8 @@ type ConvTranspose struct {
 	clamp  Clamp
 	panels []float32
 	bias   []float32
-	over   bool // panels are where the weights were
+	over   bool     // panels are where the weights were
+	Apply  Function // to what is clamped
 }
 
 // PackConvTranspose is as PackConv. With over it takes memory for the weights of a group
@@ -114,6 +115,7 @@ func (c *ConvTranspose) Run(y, x []float32, n, h, w, oh, ow int, scratch []float
 		if c.clamp != NoClamp && len(out) > 0 {
 			kernel.ClipN(kernel.Ptr(out), kernel.Ptr(out), len(out), lo, hi)
 		}
+		c.Apply.To(out)
 	}
 }
 

@@ -19,7 +19,7 @@ const winogradStrip = 128 << 10 // elements of transformed tiles that stay in th
 // Fewer channels are not worth the transforms, and more than these not the memory: weights take
 // 16/9 of what they took, and are not laid out where they were.
 const (
-	winogradLeast = 32
+	winogradLeast = 24
 	winogradMost  = 128 * 128 // of both together
 )
 

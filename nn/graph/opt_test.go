@@ -387,6 +387,20 @@ func TestFolds(t *testing.T) {
 		{"norm after grouped conv", func(s *sketch) *ir.Value {
 			return norm(s, s.node("Conv", map[string]*ir.Attr{"group": intAttr(3)}, s.input(1, 3, 5, 5), s.weights(3, 1, 3, 3)))
 		}, "Conv"},
+		{"norm after transposed conv", func(s *sketch) *ir.Value {
+			return norm(s, s.node("ConvTranspose", map[string]*ir.Attr{"strides": intsAttr(2, 2), "dilations": intsAttr(1, 2)}, s.input(1, 2, 5, 5), s.weights(2, 3, 2, 3), s.weights(3)))
+		}, "ConvTranspose"},
+		{"norm after sum after conv", func(s *sketch) *ir.Value {
+			return s.node("Relu", nil, norm(s, s.node("Add", nil, conv(s), s.weights(1, 3, 1, 1))))
+		}, "Conv"},
+		{"sum after grouped transposed conv", func(s *sketch) *ir.Value {
+			y := s.node("ConvTranspose", map[string]*ir.Attr{"group": intAttr(2), "dilations": intsAttr(2, 1)}, s.input(1, 4, 5, 5), s.weights(4, 3, 3, 3))
+			return s.node("Mul", nil, s.node("Add", nil, y, s.weights(6, 1, 1)), s.weights(1, 6, 1, 1))
+		}, "ConvTranspose"},
+		{"function after transposed conv", func(s *sketch) *ir.Value {
+			y := s.node("ConvTranspose", map[string]*ir.Attr{"dilations": intsAttr(2, 1)}, s.input(1, 4, 5, 5), s.weights(4, 3, 3, 3))
+			return s.node("Sigmoid", nil, y)
+		}, "ConvTranspose"},
 		{"norm, relu after conv", func(s *sketch) *ir.Value { return s.node("Relu", nil, norm(s, conv(s))) }, "Conv"},
 		{"norm after norm after conv", func(s *sketch) *ir.Value { return norm(s, norm(s, conv(s))) }, "Conv"},
 		{"norm after relu", func(s *sketch) *ir.Value {

@@ -23,7 +23,6 @@ var passes = []pass{
 	{"fuse HardSwish", fuseHardSwish},
 	{"fuse Silu", fuseSilu},
 	{"fuse attention", fuseAttention},
-	{"fold BatchNormalization", foldBatchNorm},
 	{"fold affine", foldAffine},
 	{"fuse bias", fuseBias},
 	{"fuse activation", fuseActivation},

@@ -8,30 +8,6 @@ import (
 	"github.com/normwasm/normwasm/norm"
 )
 
-// foldBatchNorm multiplies an inference BatchNormalization into the Conv before
-// it: W′ = W·a, b′ = (b − μ)·a + β with a = γ/√(σ² + ε) for each output channel,
-// computed in float64 and rounded once. The result is a Conv.
-//
-// Left alone: a BatchNormalization behind anything else (norm runs it), one in
-// training mode, convolutions whose result something else uses, weights or
-// statistics that are computed, σ² + ε that is not above zero.
-func foldBatchNorm(r *rewriter) {
-	r.each(func(n *ir.Node) {
-		if n.Domain != "" || n.Op != "BatchNormalization" || len(n.Inputs) != 5 || op.Trains(n) || n.Int("spatial", 1) != 1 {
-			return
-		}
-		conv := r.foldable(n.Inputs[0])
-		if conv == nil {
-			return
-		}
-		scale, shift, ok := batchFactors(n, conv.Inputs[1].Const.Dims[0])
-		if !ok {
-			return
-		}
-		r.scaleConv(conv, n, scale, shift)
-	})
-}
-
 // batchFactors are what a BatchNormalization multiplies channels by, and adds; ok is false where
 // it is not known.
 func batchFactors(n *ir.Node, channels int) (scale, shift []float64, ok bool) {
@@ -58,28 +34,45 @@ func batchFactors(n *ir.Node, channels int) (scale, shift []float64, ok bool) {
 }
 
 // foldAffine multiplies a constant factor, and adds a constant summand, that a
-// Mul, Div, Add or Sub applies to a Conv's result, into its weights and bias.
-// The constant is one number or one for each output channel.
+// Mul, Div, Add, Sub or inference BatchNormalization applies to the result of a Conv
+// or ConvTranspose, into its weights and bias: W′ = W·a, b′ = b·a + c, computed in
+// float64 and rounded once. The constants are one number or one for each output
+// channel. One after the other of such nodes is folded.
 //
 // Left alone: constants that vary along other axes or add dimensions,
 // quotients with the convolution below the line, zero divisors, results that
-// something else uses.
+// something else uses, weights or statistics that are computed, a BatchNormalization
+// in training mode (norm runs it), σ² + ε that is not above zero.
 func foldAffine(r *rewriter) {
 	r.each(func(n *ir.Node) {
-		if n.Domain != "" || len(n.Inputs) != 2 {
+		if n.Domain != "" {
 			return
 		}
+		operands := 2
 		switch n.Op {
 		case "Mul", "Add", "Div", "Sub":
+			if len(n.Inputs) != 2 {
+				return
+			}
+		case "BatchNormalization":
+			if len(n.Inputs) != 5 || op.Trains(n) || n.Int("spatial", 1) != 1 {
+				return
+			}
+			operands = 1
 		default:
 			return
 		}
-		for i := range 2 {
-			conv := r.foldable(n.Inputs[i])
+		for i := range operands {
+			conv, channels := r.foldable(n.Inputs[i])
 			if conv == nil {
 				continue
 			}
-			channels := conv.Inputs[1].Const.Dims[0]
+			if operands == 1 {
+				if scale, shift, ok := batchFactors(n, channels); ok {
+					r.scaleConv(conv, n, scale, shift)
+				}
+				return
+			}
 			c, ok := perChannel(n.Inputs[1-i], channels, len(conv.Inputs[1].Const.Dims))
 			if !ok || i == 1 && n.Op == "Div" {
 				continue
@@ -111,22 +104,33 @@ func foldAffine(r *rewriter) {
 	})
 }
 
-// foldable is the Conv that makes v, when its weights are constants, v is
-// private and nothing is fused behind it yet.
-func (r *rewriter) foldable(v *ir.Value) *ir.Node {
-	conv := r.by(v, "Conv")
+// foldable is the Conv or ConvTranspose that makes v, with its number of output
+// channels, when its weights are constants, v is private and nothing is fused
+// behind it yet.
+func (r *rewriter) foldable(v *ir.Value) (conv *ir.Node, channels int) {
+	conv = r.by(v, "Conv", "ConvTranspose")
 	if conv == nil || !r.private(v, 1) || conv.Clamp != nil {
-		return nil
+		return nil, 0
 	}
-	if w, ok := floats(conv.In(1)); !ok || len(w) == 0 || len(conv.Inputs[1].Const.Dims) < 3 {
-		return nil
+	w, ok := floats(conv.In(1))
+	if !ok || len(w) == 0 || len(conv.Inputs[1].Const.Dims) < 3 {
+		return nil, 0
+	}
+	dims := conv.Inputs[1].Const.Dims
+	channels = dims[0]
+	if conv.Op == "ConvTranspose" {
+		groups := conv.Int("group", 1)
+		if groups < 1 || int64(channels)%groups != 0 {
+			return nil, 0
+		}
+		channels = dims[1] * int(groups)
 	}
 	if b := conv.In(2); b != nil {
-		if f, ok := floats(b); !ok || len(f) != conv.Inputs[1].Const.Dims[0] {
-			return nil
+		if f, ok := floats(b); !ok || len(f) != channels {
+			return nil, 0
 		}
 	}
-	return conv
+	return conv, channels
 }
 
 // perChannel returns v's elements when it is a constant that broadcasts to
@@ -150,17 +154,23 @@ func perChannel(v *ir.Value, channels, rank int) ([]float32, bool) {
 func (r *rewriter) scaleConv(conv, n *ir.Node, scale, shift []float64) {
 	w := conv.Inputs[1].Const
 	old := w.Float32s()
-	channels := w.Dims[0]
-	per := len(old) / channels
+	channels := len(scale)
+	// Elements of a channel that lie together, channels of a group where these come first, and
+	// inputs of one.
+	per, out, in := len(old)/channels, channels, 1
+	if conv.Op == "ConvTranspose" {
+		out = w.Dims[1]
+		per, in = len(old)/(w.Dims[0]*out), w.Dims[0]*out/channels
+	}
 	weights, bias := conv.Inputs[1], make([]float32, channels)
 	if !w.Sole || !r.private(weights, 1) {
 		weights = constant("", w.Dims, nil)
 	}
 	scaled := weights.Const.Float32s()
+	for i, v := range old {
+		scaled[i] = float32(float64(v) * scale[i/(per*out*in)*out+i/per%out])
+	}
 	for c := range channels {
-		for i := c * per; i < (c+1)*per; i++ {
-			scaled[i] = float32(float64(old[i]) * scale[c])
-		}
 		b := shift[c]
 		if v := conv.In(2); v != nil {
 			b += float64(float64(v.Const.Float32s()[c]) * scale[c])
