@@ -151,3 +151,103 @@ func TestBlockedConvApplies(t *testing.T) {
 		testkit.SameBits(t, y, applied, "%+v", c)
 	}
 }
+
+func TestBlockedTransposed(t *testing.T) {
+	r := testkit.Rand(13)
+	planar, inPlace := 0, 0
+	for i := range 400 {
+		s := ConvShape{Window: randomWindow(r), InChannels: 1 + r.IntN(20), OutChannels: 1 + r.IntN(20), Groups: 1}
+		s.DilationH, s.DilationW = 1, 1
+		s.StrideH, s.StrideW = min(s.StrideH, s.KernelH), min(s.StrideW, s.KernelW)
+		h, w, n := 1+r.IntN(6), 1+r.IntN(9), 1+r.IntN(2)
+		switch {
+		case i < 8: // the usual doubling
+			s.Window = []Window{{2, 2, 2, 2, 1, 1, 0, 0, 0, 0}, {4, 4, 2, 2, 1, 1, 1, 1, 1, 1}, {3, 3, 2, 2, 1, 1, 1, 1, 1, 1}, {1, 4, 1, 2, 1, 1, 0, 1, 0, 1}}[i%4]
+			s.OutChannels = []int{16, 1, 24, 3}[i/2]
+		case i < 60:
+			s.Groups = 1 + r.IntN(2)
+			s.InChannels, s.OutChannels = s.Groups*8*(1+r.IntN(2)), s.Groups*8*(1+r.IntN(2))
+		case i == 60: // longer than a strip
+			s = ConvShape{Window: Window{5, 4, 2, 3, 1, 1, 2, 0, 0, 1}, InChannels: 8, OutChannels: 40, Groups: 1}
+			h, w = 70, 50
+		case i == 61:
+			s = ConvShape{Window: Window{4, 6, 2, 3, 1, 1, 1, 2, 1, 0}, InChannels: 11, OutChannels: 7, Groups: 1}
+			h, w = 70, 50
+		}
+		planes, ok := s.TransposedBlocks()
+		require.True(t, ok, "%+v", s)
+		clamp := []Clamp{NoClamp, ReLU6}[r.IntN(2)]
+		oh, ow := (&ConvTranspose{shape: s}).OutSize(h, w)
+		oh, ow = oh+r.IntN(s.StrideH+2), ow+r.IntN(s.StrideW+2)
+		if oh <= 0 || ow <= 0 {
+			continue
+		}
+		name := fmt.Sprintf("%+v on %d of %d×%d to %d×%d", s, n, h, w, oh, ow)
+		weights := testkit.Normal(r, s.InChannels*s.OutChannels/s.Groups*s.KernelH*s.KernelW, 0, 1)
+		bias, plain := testkit.Normal(r, s.OutChannels, 0, 1), testkit.Normal(r, n*s.InChannels*h*w, 0, 1)
+		want := scatterOracle(s, plain, weights, bias, n, h, w, oh, ow)
+		x := testkit.Input("x", blocked(plain, n, s.InChannels, h*w, 7), 1)
+		conv := PackBlockedTransposed(s, weights, bias, clamp, false)
+		blocks := ChannelBlocks(s.OutChannels)
+		size := n * blocks * oh * ow * Lanes
+		if planes {
+			size = len(want)
+			planar++
+		}
+		y, scratch := testkit.Output("y", size, 2), testkit.Output("scratch", conv.ScratchLen(h, w, oh, ow), 0)
+		conv.Run(y.S, x.S, n, h, w, oh, ow, scratch.S)
+		for j, got := range y.S {
+			if planes {
+				requireSum(t, got, want[j], clamp, name, j)
+				continue
+			}
+			image, o, p := j/(blocks*oh*ow*Lanes), j/(oh*ow*Lanes)%blocks*Lanes+j%Lanes, j/Lanes%(oh*ow)
+			if o >= s.OutChannels {
+				require.Zero(t, got, "%s: no channel", name)
+				continue
+			}
+			requireSum(t, got, want[(image*s.OutChannels+o)*oh*ow+p], clamp, name, j)
+		}
+		applied := make([]float32, size)
+		conv.Apply = Function{F: HardSwish, A: 0.25, B: 0.5}
+		conv.Run(applied, x.S, n, h, w, oh, ow, scratch.S)
+		expected := append([]float32(nil), y.S...)
+		HardSwish(expected, expected, 0.25, 0.5)
+		testkit.SameBits(t, expected, applied, "%s: a function", name)
+		own := testkit.InOut("weights", weights, 3)
+		if over := PackBlockedTransposed(s, own.S, bias, clamp, true); over.Over() {
+			again := make([]float32, size)
+			over.Run(again, x.S, n, h, w, oh, ow, scratch.S)
+			testkit.SameBits(t, y.S, again, "%s: in place", name)
+			assert.Equal(t, 4*(blocks+1)*Lanes*s.StrideH*s.StrideW, over.Bytes(), "%s: the biases", name)
+			inPlace++
+		} else {
+			testkit.SameBits(t, weights, own.S, "%s: and are left alone", name)
+		}
+		for _, op := range []*testkit.Operand{x, y, scratch, own} {
+			op.Check(t, "%s", name)
+		}
+	}
+	assert.Positive(t, planar)
+	assert.Positive(t, inPlace)
+}
+
+func TestTransposedBlocks(t *testing.T) {
+	two := Window{KernelH: 2, KernelW: 2, StrideH: 2, StrideW: 2, DilationH: 1, DilationW: 1}
+	with := func(change func(*Window)) Window { g := two; change(&g); return g }
+	for _, c := range []struct {
+		window          Window
+		in, out, groups int
+		planes, ok      bool
+	}{
+		{two, 24, 24, 1, false, true}, {two, 24, 1, 1, true, true}, {two, 3, 7, 1, true, true}, {two, 32, 32, 2, false, true},
+		{two, 32, 32, 32, false, false}, {two, 24, 16, 2, false, false},
+		{with(func(g *Window) { g.DilationW = 2 }), 8, 8, 1, false, false},
+		{with(func(g *Window) { g.StrideH = 3 }), 8, 8, 1, false, false},
+		{with(func(g *Window) { g.KernelW = 3 }), 8, 1, 1, false, true},
+	} {
+		s := ConvShape{Window: c.window, InChannels: c.in, OutChannels: c.out, Groups: c.groups}
+		planes, ok := s.TransposedBlocks()
+		assert.Equal(t, [2]bool{c.planes, c.ok}, [2]bool{planes, ok}, "%+v", s)
+	}
+}

@@ -92,6 +92,29 @@ func (g *region) conv(x *ir.Value, out, groups, kernel, stride, dilation int, pa
 	return g.then("Conv", out, attrs, operands...)
 }
 
+// transposed adds a transposed convolution of x.
+func (g *region) transposed(x *ir.Value, out, kernel, stride int) *ir.Value {
+	in, k := g.of[x], g.rank-2
+	dims := []int{in, out}
+	for range k {
+		dims = append(dims, kernel)
+	}
+	attrs := map[string]*ir.Attr{"strides": intsAttr(repeat(int64(stride), k)...)}
+	switch g.r.IntN(3) {
+	case 0:
+		attrs["pads"] = intsAttr(repeat(int64(g.r.IntN(2)), 2*k)...)
+	case 1:
+		attrs["auto_pad"] = &ir.Attr{Kind: ir.AttrString, S: "SAME_UPPER"}
+	case 2:
+		attrs["output_padding"] = intsAttr(repeat(int64(g.r.IntN(stride)), k)...)
+	}
+	operands := []*ir.Value{x, g.floats(1/math.Sqrt(float64(in*kernel)), dims...)}
+	if g.r.IntN(3) > 0 {
+		operands = append(operands, g.floats(1, out))
+	}
+	return g.then("ConvTranspose", out, attrs, operands...)
+}
+
 // perChannel are the dimensions of a constant with one number a channel.
 func (g *region) perChannel(channels int) []int {
 	dims := []int{channels}
@@ -243,11 +266,13 @@ func (g *region) grow(kind int) (op string) {
 		g.output(g.node("ReduceMean", map[string]*ir.Attr{"axes": intsAttr(axes...), "keepdims": intAttr(0)}, x))
 	case 19:
 		g.then("Sum", c, nil, x, g.again(x), x)
+	case 20:
+		g.transposed(x, pick(1, 3, 8, 20), pick(2, 3, 4), pick(1, 2))
 	}
 	return g.g.Nodes[len(g.g.Nodes)-1].Op
 }
 
-const growths = 20
+const growths = 21
 
 // ran is what a session gives for shapes, one after the other, and the error of each.
 func ran(t *testing.T, g *ir.Graph, shapes [][]int) (outs [][]*ir.Tensor, errs []error, ops []OpCount) {
@@ -421,6 +446,16 @@ func TestBlockedRegions(t *testing.T) {
 			soft := map[string]*ir.Attr{"axis": intAttr(1)}
 			return g.then("Mul", 16, nil, g.then("Softmax", 16, soft, y), g.then("Add", 16, nil, g.then("Softmax", 16, soft, y), g.conv(y, 16, 1, 3, 1, 1)))
 		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 2, "normwasm.Unblock": 2, "Softmax": 2, "Add": 1, "Mul": 1}},
+		"transposed convolutions, the last one to planes": {16, func(g *region) *ir.Value {
+			y := g.conv(g.x, 24, 1, 3, 1, 1)
+			z := g.then("Relu", 24, nil, g.transposed(y, 24, 2, 2))
+			return g.then("Sigmoid", 1, nil, g.transposed(z, 1, 4, 2))
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 1, "normwasm.ConvTranspose": 2}},
+		"what is put together in a U-Net": {16, func(g *region) *ir.Value {
+			y := g.then("Relu", 16, nil, g.conv(g.x, 16, 1, 3, 1, 1))
+			z := g.then("HardSwish", 8, nil, g.transposed(g.then("Relu", 8, nil, g.conv(y, 8, 1, 3, 2, 1)), 8, 3, 1))
+			return g.conv(g.then("Concat", 16, map[string]*ir.Attr{"axis": intAttr(1)}, z, z), 8, 1, 3, 1, 1)
+		}, map[string]int{"normwasm.Block": 1, "normwasm.Conv": 3, "normwasm.ConvTranspose": 1, "Concat": 1, "normwasm.Unblock": 1}},
 		"parts of blocks": {16, func(g *region) *ir.Value {
 			y := g.conv(g.x, 12, 1, 3, 1, 1)
 			return g.conv(g.then("Concat", 24, map[string]*ir.Attr{"axis": intAttr(1)}, y, y), 8, 1, 3, 1, 1)
@@ -449,6 +484,9 @@ func TestBlockedErrors(t *testing.T) {
 		"a window": {func(g *region) *ir.Value {
 			return g.conv(g.conv(g.x, 16, 1, 1, 1, 1), 16, 1, 5, 1, 1, 0, 0, 0, 0)
 		}, []int{1, 8, 3, 8}, `graph: Conv "Conv": x [1 16 3 8] has planes of 3×8 with their pads, smaller than the window of 5×5`},
+		"a transposed convolution": {func(g *region) *ir.Value {
+			return g.then("ConvTranspose", 8, map[string]*ir.Attr{"pads": intsAttr(4, 0, 4, 0)}, g.conv(g.x, 12, 1, 1, 1, 1), g.floats(1, 12, 8, 2, 2))
+		}, []int{1, 8, 3, 8}, `graph: ConvTranspose "ConvTranspose": x [1 12 3 8] is too small for the pads`},
 		"a pool": {func(g *region) *ir.Value {
 			return g.then("MaxPool", 12, map[string]*ir.Attr{"kernel_shape": intsAttr(4, 4)}, g.conv(g.x, 12, 1, 1, 1, 1))
 		}, []int{1, 8, 3, 8}, `graph: MaxPool "MaxPool": x [1 12 3 8] has planes of 3×8 with their pads, smaller than the window of 4×4`},

@@ -101,8 +101,14 @@ var weighty = []struct {
 		return s.output(s.node("Mul", nil, y, number(0.5)))
 	}, 1000},
 	{"ConvTranspose", func(s *sketch) *ir.Graph {
-		return s.output(s.node("ConvTranspose", map[string]*ir.Attr{"strides": intsAttr(2, 2)}, images(s, 6), s.weights(6, 4, 2, 2), s.weights(4)))
+		return s.output(s.node("ConvTranspose", map[string]*ir.Attr{"dilations": intsAttr(2, 2)}, images(s, 6), s.weights(6, 4, 2, 2), s.weights(4)))
 	}, 4 * 4},
+	{"ConvTranspose in the blocked layout", func(s *sketch) *ir.Graph {
+		return s.output(s.node("ConvTranspose", map[string]*ir.Attr{"strides": intsAttr(2, 2)}, images(s, 8), s.weights(8, 16, 2, 2), s.weights(16)))
+	}, 4 * 4 * (16 + 8)}, // a bias of each phase
+	{"ConvTranspose to planes", func(s *sketch) *ir.Graph {
+		return s.output(s.node("ConvTranspose", map[string]*ir.Attr{"strides": intsAttr(2, 2)}, images(s, 6), s.weights(6, 4, 2, 2), s.weights(4)))
+	}, 4 * (8*16 + 16 + 8)}, // blocks of inputs are filled up
 	{"ConvTranspose in groups, with padding", func(s *sketch) *ir.Graph {
 		return s.output(s.node("ConvTranspose", map[string]*ir.Attr{"group": intAttr(2)}, images(s, 6), s.weights(6, 1, 3, 3)))
 	}, 4 * (2*12*3 + 2)},

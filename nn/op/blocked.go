@@ -12,8 +12,8 @@ import (
 
 func init() {
 	Register(blockedRows)
-	for i, plan := range []func(c *Call) error{planBlockedConv, planBlockedMax, planBlockedAverage, planBlockedGlobalAverage, planBlockedGlobalMax, planBlockedResize, planBlockedResize} {
-		r := *[]*Row{&convRows[0], &poolRows[0], &poolRows[1], &poolRows[3], &poolRows[4], &resizeRows[0], &resizeRows[1]}[i]
+	for i, plan := range []func(c *Call) error{planBlockedConv, planBlockedMax, planBlockedAverage, planBlockedGlobalAverage, planBlockedGlobalMax, planBlockedResize, planBlockedResize, planBlockedTransposed} {
+		r := *[]*Row{&convRows[0], &poolRows[0], &poolRows[1], &poolRows[3], &poolRows[4], &resizeRows[0], &resizeRows[1], &convRows[1]}[i]
 		r.Domain, r.Since, r.Check, r.Limits, r.Rank, r.Plan = ir.Internal, 1, nil, "", nil, plan
 		if i == 0 {
 			r.In = blockedConvIn
@@ -138,18 +138,23 @@ func (s *unblock) Run(a *Args) {
 	compute.Unblock(a.Out[0].Float32s(), a.In[0].Float32s(), s.images, s.channels, s.pixels)
 }
 
-// BlocksConv says whether a Conv with these weights can be run in the blocked layout.
-func BlocksConv(n *ir.Node, weights []int) bool {
+// BlocksConv says whether a Conv or ConvTranspose with these weights, strides and dilations can
+// be run in the blocked layout, and whether its result is planes all the same.
+func BlocksConv(n *ir.Node, weights []int, stride, dilation [2]int) (planes, ok bool) {
 	groups := n.Int("group", 1)
 	if len(weights) != 3 && len(weights) != 4 || groups < 1 || groups > dimLimit || ir.Elements(weights) == 0 {
-		return false
+		return false, false
 	}
 	s := compute.ConvShape{InChannels: weights[1] * int(groups), OutChannels: weights[0], Groups: int(groups)}
-	s.Window = compute.Window{KernelH: 1, KernelW: weights[len(weights)-1], StrideH: 1, StrideW: 1, DilationH: 1, DilationW: 1}
+	s.Window = compute.Window{KernelH: 1, KernelW: weights[len(weights)-1], StrideH: stride[0], StrideW: stride[1], DilationH: dilation[0], DilationW: dilation[1]}
 	if len(weights) == 4 {
 		s.KernelH = weights[2]
 	}
-	return s.Blockable()
+	if n.Op == "ConvTranspose" {
+		s.InChannels, s.OutChannels = s.OutChannels, s.InChannels
+		return s.TransposedBlocks()
+	}
+	return false, s.Blockable()
 }
 
 // planBlockedConv: the input is plain where it has no channels in blocks; input 3 is added
@@ -213,6 +218,52 @@ type blockedConv struct {
 
 func (s *blockedConv) Run(a *Args) {
 	s.conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), optional(a, 3), s.images, s.h, s.w, slab.View[float32](a.Scratch))
+}
+
+func planBlockedTransposed(c *Call) error {
+	c.inModel(0)
+	shape, win, oh, ow, err := transposedOf(c)
+	if err != nil {
+		return err
+	}
+	if err := win.check(c, compute.ChannelBlocks(shape.InChannels)*compute.Lanes); err != nil {
+		return err
+	}
+	x := c.In(0).Dims
+	planes, _ := shape.TransposedBlocks()
+	if dims := win.dims(c, x[0], shape.OutChannels, oh, ow); planes {
+		c.Out(0, ir.Float32, dims...)
+	} else {
+		outBlocked(c, dims)
+	}
+	if c.Err != nil || x[0]*oh*ow == 0 {
+		c.Step = nothing{}
+		return nil
+	}
+	s := Into[blockedTransposed](c)
+	s.images, s.h, s.w, s.oh, s.ow = x[0], win.h, win.w, oh, ow
+	packed := Prepared(c, Key{1}, 1, 3, func(kept bool) *compute.BlockedTransposed {
+		w, bias := weightsOf(c)
+		p := compute.PackBlockedTransposed(shape, w.Float32s(), bias, clampOf(c.Node), kept && w.Sole)
+		if p.Over() {
+			w.Take()
+		}
+		return p
+	})
+	s.conv = *packed
+	s.conv.Shape, s.conv.Apply = shape, functionOf(c.Node)
+	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w, oh, ow))
+	return nil
+}
+
+type blockedTransposed struct {
+	conv         compute.BlockedTransposed
+	images, h, w int
+	oh, ow       int
+}
+
+func (s *blockedTransposed) Run(a *Args) {
+	s.conv.Run(a.Out[0].Float32s(), a.In[0].Float32s(), s.images, s.h, s.w, s.oh, s.ow, slab.View[float32](a.Scratch))
 }
 
 func planBlockedPool(c *Call, largest, countPad bool) error {

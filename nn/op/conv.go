@@ -24,7 +24,7 @@ var convRows = []Row{{
 	In: convIn, Out: convOut,
 	Attrs: []Attr{autoPad, dilations, group, kernelShape, {Name: "output_padding", Kind: ir.AttrInts},
 		{Name: "output_shape", Kind: ir.AttrInts}, windowPads, strides},
-	Rank: secondRank, Fuses: FusesClamp,
+	Rank: secondRank, Fuses: FusesFunction,
 	Plan: planConvTranspose,
 }}
 
@@ -232,33 +232,39 @@ func (s *bias) Run(a *Args) {
 	s.apply.To(y)
 }
 
-// planConvTranspose: y has (size−1)·stride + (kernel−1)·dilation + 1 +
-// output_padding − pads places, or output_shape, from which pads then follow.
-func planConvTranspose(c *Call) error {
-	shape, err := convOperands(c)
-	if err != nil {
-		return err
+// transposedOf reads the geometry of a transposed convolution: y has (size−1)·stride +
+// (kernel−1)·dilation + 1 + output_padding − pads places, or output_shape, from which pads then
+// follow.
+func transposedOf(c *Call) (shape compute.ConvShape, win sliding, oh, ow int, err error) {
+	if shape, err = convOperands(c); err != nil {
+		return
 	}
 	x, w := c.In(0).Dims, c.In(1).Dims
 	shape.OutChannels = w[1] * shape.Groups
 	if w[0] != x[1] || x[1]%shape.Groups != 0 {
-		return c.Fail("weights ", w, " with group ", shape.Groups, " do not fit x ", x)
+		err = c.Fail("weights ", w, " with group ", shape.Groups, " do not fit x ", x)
+		return
 	}
-	if err := checkBias(c, shape.OutChannels); err != nil {
-		return err
+	if err = checkBias(c, shape.OutChannels); err != nil {
+		return
 	}
-	win, err := windowOf(c, x, w[2:])
-	if err != nil {
-		return err
+	if win, err = windowOf(c, x, w[2:]); err != nil {
+		return
 	}
-	oh, ow, err := win.transposed(c)
-	if err != nil {
-		return err
-	}
-	if err := win.check(c, x[1]); err != nil {
-		return err
+	if oh, ow, err = win.transposed(c); err != nil {
+		return
 	}
 	shape.Window, shape.Deep = win.Window, win.deep
+	err = win.check(c, x[1])
+	return
+}
+
+func planConvTranspose(c *Call) error {
+	shape, win, oh, ow, err := transposedOf(c)
+	if err != nil {
+		return err
+	}
+	x := c.In(0).Dims
 	c.Out(0, ir.Float32, win.dims(c, x[0], shape.OutChannels, oh, ow)...)
 	if c.Err != nil || x[0]*shape.OutChannels*win.deep.Places()*oh*ow == 0 {
 		c.Step = nothing{}
@@ -288,6 +294,7 @@ func planConvTranspose(c *Call) error {
 		}
 		s.conv, s.repack = own, true
 	}
+	s.conv.Apply = functionOf(c.Node)
 	c.Scratch(4 * s.conv.ScratchLen(s.h, s.w))
 	return nil
 }

@@ -20,8 +20,8 @@ const (
 )
 
 // blockConvs puts regions around convolutions into the blocked layout, [n, blocks, …, 8] with
-// 8 channels of a pixel together: those of float32 with constant weights, and between them
-// what works element by element, pools, sums of planes, resizes, pads of planes,
+// 8 channels of a pixel together: those of float32 with constant weights, transposed ones too,
+// and between them what works element by element, pools, sums of planes, resizes, pads of planes,
 // concatenations and splits of whole blocks, inference BatchNormalization. They become nodes
 // of other values, with normwasm.Block where a value comes into a region and normwasm.Unblock
 // where one is wanted outside: of each value once. A first convolution of up to 4 channels
@@ -176,7 +176,7 @@ func (b *blocker) consider(n *ir.Node, c *choice) bool {
 	if n.Domain != "" && (n.Domain != ir.Internal || n.Op != "Silu") {
 		return false
 	}
-	if n.Op == "Conv" {
+	if n.Op == "Conv" || n.Op == "ConvTranspose" {
 		return b.conv(n, c)
 	}
 	var f *fact // of the first operand that is in blocks already
@@ -310,10 +310,11 @@ func windowAttrs(n *ir.Node, spatial int) (w window, ok bool) {
 	return w, ok && w.stride[0] > 0 && w.stride[1] > 0
 }
 
-// conv is for convolutions, whose weights say how many channels there are.
+// conv is for convolutions, whose weights say how many channels there are, and for transposed
+// ones of an input whose channels are known.
 func (b *blocker) conv(n *ir.Node, c *choice) bool {
 	x, weights := n.Inputs[0], n.In(1)
-	if _, ok := floats(weights); !ok || x == nil || x.Const != nil || x.Type != ir.Float32 || !op.BlocksConv(n, weights.Const.Dims) {
+	if _, ok := floats(weights); !ok || x == nil || x.Const != nil || x.Type != ir.Float32 {
 		return false
 	}
 	if bias := n.In(2); bias != nil {
@@ -322,13 +323,42 @@ func (b *blocker) conv(n *ir.Node, c *choice) bool {
 		}
 	}
 	dims, groups := weights.Const.Dims, int(n.Int("group", 1))
-	rank, in, out := len(dims), dims[1]*groups, dims[0]
-	f := b.facts[x]
-	if f != nil && (f.rank != rank || f.channels != in) {
+	rank := len(dims)
+	if rank != 3 && rank != 4 {
 		return false
 	}
 	win, ok := windowAttrs(n, rank-2)
 	if !ok {
+		return false
+	}
+	toPlanes, ok := op.BlocksConv(n, dims, win.stride, win.dilation)
+	if !ok {
+		return false
+	}
+	taps := 1
+	for _, k := range dims[2:] {
+		taps *= k
+	}
+	c.write = func() { n.Domain = ir.Internal }
+	f := b.facts[x]
+	if n.Op != "Conv" {
+		in, out, phases := dims[0], dims[1]*groups, win.stride[0]*win.stride[1]
+		if f = b.entering(x, rank); f == nil || f.channels != in {
+			return false
+		}
+		c.blocks = n.Inputs[:1:1]
+		c.gain = f.plane.area * nsScatter * float64(out*taps)
+		if toPlanes {
+			c.gain += f.plane.area * convGain(in, out*phases, groups, taps/phases, false)
+			return true
+		}
+		c.gain += f.plane.area * convGain(in, out, groups, taps, false)
+		p := fresh(f.plane.area * float64(phases))
+		p.images, p.batch = f.plane.images, f.plane.batch
+		return b.result(n.Outputs[0], &fact{out, rank, p, c})
+	}
+	in, out := dims[1]*groups, dims[0]
+	if f != nil && (f.rank != rank || f.channels != in) {
 		return false
 	}
 	planes := f == nil && groups == 1 && in <= maxPlanes
@@ -341,11 +371,7 @@ func (b *blocker) conv(n *ir.Node, c *choice) bool {
 	if !planes {
 		c.blocks = []*ir.Value{x}
 	}
-	c.write = func() { n.Domain = ir.Internal }
-	p, taps := f.plane, 1
-	for _, k := range dims[2:] {
-		taps *= k
-	}
+	p := f.plane
 	if by := win.moves(dims[2:]); by != [4]int{-1, 1, -1, 1} {
 		p = b.derived(f.plane, byWindow, f.plane.area/float64(win.stride[0]*win.stride[1]), by[:]...)
 	}
@@ -482,7 +508,7 @@ func (b *blocker) reduce(n *ir.Node, c *choice, f *fact) bool {
 	})
 }
 
-// batchNorm makes a convolution of one tap and one channel each, as foldBatchNorm makes another
+// batchNorm makes a convolution of one tap and one channel each, as foldAffine makes another
 // convolution's, but for means that are far from zero, whose difference to x rounding would take.
 func (b *blocker) batchNorm(n *ir.Node, c *choice, f *fact) bool {
 	if len(n.Inputs) != 5 || op.Trains(n) {
@@ -671,6 +697,7 @@ const (
 	nsBlocked   = 1. / 34 // of one in blocks
 	nsDeep      = 1. / 10 // of a depthwise one as planes
 	nsDeepBlock = 1. / 18
+	nsScatter   = 2   // of an element of a transposed convolution as planes that is added to where it belongs
 	nsMove      = 0.5 // of an element that is brought into blocks, or out of them
 )
 
