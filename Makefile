@@ -48,7 +48,7 @@ SIDE_BY_SIDE = $(MAKE) --no-print-directory --keep-going $(if $(filter -j%,$(MAK
 # The steps of make test, and what make test-all adds to them. Those that take long come first.
 TEST_STEPS := test-js test-demo test-browser test-lab check-quick test-go test-norm test-types test-ci size
 # Who is not root is not asked to install two more browsers.
-LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-purego test-norm-long test-mutants test-rows test-conformance test-bench test-js-long fuzz size-long check-long
+LONG_STEPS := $(if $(filter 0,$(shell id -u)),test-browsers) test-fixtures test-browser-long test-lab-long test-wasm test-replay test-purego test-norm-long test-mutants test-rows test-conformance test-bench test-js-long fuzz size-long check-long
 
 .PHONY: help need check demo site experiment weights test test-all test-browsers bench build generate clean browser testdata $(TEST_STEPS) $(LONG_STEPS)
 
@@ -176,6 +176,10 @@ test-browser-long: browser $(BIN)/wasmbrowsertest
 
 test-wasm: testdata
 	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS) && $(WASM) go test -tags train $(IN_NODE) ./wasm'
+
+# What is divided among threads: recorded and repeated in a random order, and with the race detector.
+test-replay: testdata
+	$(STEP) test-replay bash -c '$(WASM) go test -tags replay $(IN_NODE) ./internal/threads ./internal/compute ./norm ./nn/graph && go test -race -run Threads ./internal/threads ./internal/compute ./nn/graph'
 
 test-purego: testdata
 	$(STEP) test-purego bash -c '$(WASM) go test -tags purego $(IN_NODE) ./internal/kernel ./internal/compute ./norm ./nn ./nn/graph ./nn/train'

@@ -1,4 +1,4 @@
-//go:build wasm && !purego
+//go:build wasm && !purego && !replay
 
 // Go's assembler has no atomic instructions for wasm. Each of these functions has one shape of
 // plain instructions, good for one thread, which internal/lift finds in the linked module and

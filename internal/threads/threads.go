@@ -26,9 +26,6 @@ func Range(n, parts, part int) (from, to int) {
 // perThread is how many parts a thread gets, so that one which is slower, or begins later, does fewer.
 const perThread = 4
 
-// least is how many nanoseconds a part should take: handing it over takes one or two thousand.
-const least = 8000
-
 // Parts is into how many parts to divide n units of work that take so many nanoseconds
 // together; 1 where there are no helpers or it does not pay. Units are not divided further.
 func Parts(n, ns int) int {

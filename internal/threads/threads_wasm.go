@@ -1,4 +1,4 @@
-//go:build wasm && !purego
+//go:build wasm && !purego && !replay
 
 package threads
 
@@ -59,6 +59,12 @@ var (
 )
 
 const tapeBytes = 256 << 10
+
+// least is how many nanoseconds a part should take: handing it over takes one or two thousand.
+const least = 8000
+
+// Test does nothing here: see the other builds.
+func Test(int) {}
 
 // Start makes room for helpers, of whom there will be count−1 at most, and returns the address
 // of the control block. Called again it only changes the number.

@@ -1,6 +1,7 @@
 // Command generate writes the kernels of internal/kernel: kernel_wasm.s with the code,
-// kernel_wasm.go with its declarations and kernel_other.go, which forwards to the twins, the
-// kernels' names for internal/lift, and the pair that tests the assembler package itself. With -check it writes nothing and
+// kernel_wasm.go with its declarations, kernel_other.go, which forwards to the twins,
+// kernel_replay.go, their list for tests that repeat recorded calls, the kernels' names for
+// internal/lift, and the pair that tests the assembler package itself. With -check it writes nothing and
 // fails, naming the files that differ.
 package main
 
@@ -28,14 +29,17 @@ func files() map[string][]byte {
 		"internal/kernel/kernel_wasm.go":      kernels.Stubs(),
 		"internal/kernel/kernel_other.go":     kernels.Forwards(),
 		"internal/lift/names.go":              names(kernels),
+		"internal/kernel/kernel_replay.go":    kernels.Table(kernelBuild+" && replay", "byIndex", "byIndex are the kernels by the index that is in a record of a call."),
 		"internal/asm/asmtest/kernel_wasm.s":  tests.Assembly(),
 		"internal/asm/asmtest/kernel_wasm.go": tests.Stubs(),
 	}
 }
 
+const kernelBuild = "wasm && !purego"
+
 // kernels is the assembly of internal/kernel, where each has a twin with its contract.
 func kernels() *asm.File {
-	file := asm.NewFile("kernel", "wasm && !purego", command,
+	file := asm.NewFile("kernel", kernelBuild, command,
 		"The kernels in SIMD128; the comments of their twins are their contract.")
 	file.Record("tape")
 	normalizations(file)

@@ -31,7 +31,7 @@ func emptyRoot(t *testing.T) string {
 
 func TestCheckFindsWhatDiffers(t *testing.T) {
 	root := emptyRoot(t)
-	assert.ErrorContains(t, run(root, true), "6 files are stale")
+	assert.ErrorContains(t, run(root, true), "7 files are stale")
 	_, err := os.Stat(filepath.Join(root, "internal", "kernel", "kernel_wasm.s"))
 	assert.ErrorIs(t, err, os.ErrNotExist, "-check writes nothing")
 
