@@ -13,7 +13,8 @@ const (
 	moduleBuckets = 152 // findfunctab
 	moduleFirst   = 160 // minpc
 	moduleLast    = 168 // maxpc
-	moduleSize    = 176
+	moduleData    = 344 // gofunc
+	moduleSize    = 352
 )
 
 const (
@@ -22,9 +23,12 @@ const (
 	maxPCs      = 64 << 32 // a function has 65536, however few it needs
 )
 
-// findBuckets returns where the table is by which the runtime finds the function of a
-// pc, and how many pcs it is for.
-func findBuckets(memory []byte, header, funcs int) (table, pcs int, err error) {
+// module is what runtime.moduledata says of tables: where that is by which the runtime finds the function of a pc, how many pcs
+// it is for, and where the data are that functions refer to.
+type module struct{ buckets, pcs, data int }
+
+// findModule reads the runtime.moduledata of the runtime.pcHeader at header, of so many functions.
+func findModule(memory []byte, header, funcs int) (module, error) {
 	word := func(at int) uint64 { return binary.LittleEndian.Uint64(memory[at:]) }
 	pcln := uint64(header) + word(header+headerPcln)
 	for at := 0; at+moduleSize <= len(memory); at += 8 {
@@ -32,11 +36,14 @@ func findBuckets(memory []byte, header, funcs int) (table, pcs int, err error) {
 			word(at+moduleFuncs) != pcln || word(at+moduleFuncs+8) != uint64(funcs)+1 {
 			continue
 		}
-		table, pcs := word(at+moduleBuckets), word(at+moduleLast)-word(at+moduleFirst)
-		if table <= pcln || table >= uint64(len(memory)) || pcs > maxPCs || pcs/bucketPCs > (uint64(len(memory))-table)/bucketBytes {
-			return 0, 0, errors.New("strip: the table of function indices is not where Go 1.27 has it")
+		table, data, pcs := word(at+moduleBuckets), word(at+moduleData), word(at+moduleLast)-word(at+moduleFirst)
+		switch {
+		case table <= pcln || table >= uint64(len(memory)) || pcs > maxPCs || pcs/bucketPCs > (uint64(len(memory))-table)/bucketBytes:
+			return module{}, errors.New("strip: the table of function indices is not where Go 1.27 has it")
+		case data <= pcln || data > table:
+			return module{}, errors.New("strip: the functions' data are not where Go 1.27 has them")
 		}
-		return int(table), int(pcs), nil
+		return module{int(table), int(pcs), int(data)}, nil
 	}
-	return 0, 0, errors.New("strip: the module has no runtime.moduledata as Go 1.27 lays it out")
+	return module{}, errors.New("strip: the module has no runtime.moduledata as Go 1.27 lays it out")
 }

@@ -28,12 +28,12 @@ const (
 // garbage collector and the unwinder read stays: stack depths, pointer maps,
 // open-coded defers.
 //
-// What stays is written anew in its place, so that it compresses: the tables
-// without gaps, the functions at equal distances.
-func packFunctions(memory []byte) (header int, err error) {
+// What stays is written anew in its place, so that it compresses: the tables and data without gaps, the functions at equal
+// distances.
+func packFunctions(memory []byte) (header int, m module, err error) {
 	at, err := findHeader(memory)
 	if err != nil {
-		return 0, err
+		return 0, m, err
 	}
 	field := func(off int) int { return int(binary.LittleEndian.Uint64(memory[at+off:])) }
 	names := memory[at+field(headerNames) : at+field(headerUnits)]
@@ -41,19 +41,22 @@ func packFunctions(memory []byte) (header int, err error) {
 	pcln := memory[at+field(headerPcln):]
 	list, end, err := readFunctions(pcln, field(headerFuncs))
 	if err != nil {
-		return 0, err
+		return 0, m, err
+	}
+	if m, err = findModule(memory, at, len(list)); err != nil {
+		return 0, m, err
 	}
 	if err := dropNames(list, names); err != nil {
-		return 0, err
+		return 0, m, err
 	}
 	if err := packTables(list, pctab); err != nil {
-		return 0, err
+		return 0, m, err
+	}
+	if err := packData(list, memory[m.data:m.buckets]); err != nil {
+		return 0, m, err
 	}
 	clear(memory[at+field(headerUnits) : at+field(headerPctab)]) // units of compilation, then files
-	if err := writeFunctions(list, pcln, end); err != nil {
-		return 0, err
-	}
-	return at, nil
+	return at, m, writeFunctions(list, pcln, end)
 }
 
 // findHeader returns where the one runtime.pcHeader is.
@@ -133,6 +136,7 @@ func packTables(list []function, pctab []byte) error {
 		if err != nil || len(table) == 0 {
 			return err
 		}
+		table = toTheEnd(table)
 		at, ok := offsets[string(table)]
 		if !ok {
 			at = len(packed)
@@ -185,3 +189,24 @@ func tableAt(pctab []byte, offset uint32) ([]byte, error) {
 		at += n
 	}
 }
+
+// toTheEnd is table with a length of its last run that does not tell how long the function is, which nothing reads: so that many
+// tables are the same.
+func toTheEnd(table []byte) []byte {
+	last, rest := 0, table[:len(table)-1] // without the end
+	var pcs uint64
+	for at := 0; at < len(rest); {
+		_, n := binary.Uvarint(rest[at:])
+		at += n
+		last = at
+		pcs, n = binary.Uvarint(rest[at:])
+		at += n
+	}
+	long := uint64(lastRun)
+	for long < pcs {
+		long = long<<7 | lastRun
+	}
+	return append(binary.AppendUvarint(append([]byte(nil), rest[:last]...), long), 0)
+}
+
+const lastRun = 1<<7 - 1 // the longest that takes a byte

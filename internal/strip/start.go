@@ -32,16 +32,12 @@ type series struct {
 }
 
 // clearSeries clears the tables in memory, of which header is the runtime.pcHeader.
-func clearSeries(memory []byte, header int) (series, error) {
+func clearSeries(memory []byte, header int, m module) (series, error) {
 	word := func(at int) int { return int(binary.LittleEndian.Uint64(memory[at:])) }
 	half := func(at int) int { return int(binary.LittleEndian.Uint32(memory[at:])) }
 	s := series{table: header + word(header+headerPcln), count: word(header + headerFuncs)}
 	s.first, s.at = half(s.table), (functabEntry*s.count+4+stride-1)/stride*stride
-	buckets, pcs, err := findBuckets(memory, header, s.count)
-	if err != nil {
-		return s, err
-	}
-	s.buckets = buckets
+	s.buckets = m.buckets
 	for i := range s.count {
 		entry := s.table + functabEntry*i
 		at := half(entry + 4)
@@ -52,7 +48,7 @@ func clearSeries(memory []byte, header int) (series, error) {
 			s.apart = append(s.apart, [2]int{entry + 4, at})
 		}
 	}
-	s.indices = pcs / bucketPCs // the last one, which is cut off, stays
+	s.indices = m.pcs / bucketPCs // the last one, which is cut off, stays
 	for i := range s.indices {
 		b := s.buckets + bucketBytes*i
 		if half(b) != i/functionBuckets || word(b+4) != 0 || word(b+12) != 0 {

@@ -51,11 +51,11 @@ func Module(module []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	header, err := packFunctions(memory)
+	header, m, err := packFunctions(memory)
 	if err != nil {
 		return nil, err
 	}
-	tables, err := clearSeries(memory, header)
+	tables, err := clearSeries(memory, header, m)
 	if err != nil {
 		return nil, err
 	}

@@ -96,11 +96,11 @@ func assertCodeIsSame(t *testing.T, module, stripped []byte) {
 		pcln := header + word(header+headerPcln)
 		_, end, err := readFunctions(was[pcln:], word(header+headerFuncs))
 		require.NoError(t, err)
-		buckets, pcs, err := findBuckets(was, header, word(header+headerFuncs))
+		m, err := findModule(was, header, word(header+headerFuncs))
 		require.NoError(t, err)
 		for i := pcln + end; i < len(was); i++ {
-			if i == buckets {
-				i += pcs / bucketPCs * bucketBytes
+			if i == m.data {
+				i = m.buckets + m.pcs/bucketPCs*bucketBytes
 			}
 			if was[i] != is[i] {
 				require.Failf(t, "changed", "at %d", i)
