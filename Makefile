@@ -98,6 +98,7 @@ $(DIST)/normwasm.%.wasm: $(GO_SRC) Makefile | need
 	@mkdir -p $(DIST) $(BIN)
 	$(STEP) build-$* bash -c "go run ./internal/trim/cmd/trim $(BIN)/.runtime && $(WASM) GOEXPERIMENT=nosizespecializedmalloc,nogreenteagc \
 	  $(TRIMMED) $(COMPACT) -tags '$(if $(filter train.%,$*),train,$(if $(filter full.%,$*),,lean)) $(if $(filter %scalar,$*),purego)' -o $(BIN)/$*.wasm ./wasm && \
+	  $(if $(filter %scalar,$*),,go run ./internal/lift/cmd/atomics $(BIN)/$*.wasm $(BIN)/$*.wasm &&) \
 	  go run ./internal/shorten/cmd/shorten $(BIN)/$*.wasm $(BIN)/$*.wasm && \
 	  go run ./internal/strip/cmd/strip $(BIN)/$*.wasm $@ && rm $(BIN)/$*.wasm"
 

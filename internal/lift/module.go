@@ -22,7 +22,7 @@ const (
 	sectionCode     = 10
 )
 
-const i32 = 0x7f
+const i32, i64 = 0x7f, 0x7e
 
 // goFunction is the type of functions that follow Go's calling convention: from the number
 // of the block to begin with to whether the stack is being unwound.
