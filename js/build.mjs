@@ -136,7 +136,14 @@ import { clearTimer, scope, timer } from '../src/scope.js';
 /** Makes a fresh Go instance and the object that its program sees as global. */
 export function createGo() {
   const globalThis = scope();
-  const { TextDecoder, TextEncoder, crypto, performance } = globalThis;
+  const { TextEncoder, performance } = globalThis;
+  // Neither takes a view of memory that threads share.
+  const crypto = { getRandomValues: (bytes) => bytes.set(globalThis.crypto.getRandomValues(new Uint8Array(bytes.length))) };
+  const TextDecoder = class extends globalThis.TextDecoder {
+    decode({ buffer, byteOffset, byteLength }) {
+      return super.decode(new Uint8Array(buffer, byteOffset, byteLength).slice());
+    }
+  };
   const setTimeout = (callback, ms) => timer(() => go.exited || callback(), ms);
   const clearTimeout = clearTimer;
   let fs;

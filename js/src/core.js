@@ -24,11 +24,12 @@ export class Core {
   /**
    * @param {WebAssembly.Module} module
    * @param {Exports} exports
+   * @param {Memory} memory
    * @param {any} api
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
    */
-  constructor(module, exports, api, variant, onEnd) {
+  constructor(module, exports, memory, api, variant, onEnd) {
     this.#onEnd = onEnd;
     /** What this is an instance of. */
     this.module = module;
@@ -36,7 +37,7 @@ export class Core {
     this.#norm = exports.norm;
     /** The API object, which calls by syscall/js: every operation, with its documentation. */
     this.api = api;
-    this.memory = new Memory(exports.mem);
+    this.memory = memory;
     /** Where the frame starts, as an index of int32. */
     this.frame = exports.frameAddress() >>> 2;
     this.variant = variant ?? this.#probe();
@@ -55,6 +56,8 @@ export class Core {
     let api;
     /** @type {Core | undefined} */
     let core;
+    /** @type {Memory | undefined} */
+    let memory;
     let code = 0;
     global.normwasm = (/** @type {any} */ object) => {
       api = object;
@@ -66,6 +69,12 @@ export class Core {
     go.exit = (/** @type {number} */ status) => {
       code = status;
       core?.end(status === 0 ? 'the runtime was disposed' : `the runtime died (exit ${status}); the console has Go's message`);
+    };
+    const { gojs } = go.importObject;
+    const grown = gojs['runtime.resetMemoryDataView'];
+    gojs['runtime.resetMemoryDataView'] = (/** @type {number} */ sp) => {
+      grown(sp);
+      memory?.renew();
     };
     /** @type {WebAssembly.Instance} */
     let instance;
@@ -99,7 +108,8 @@ export class Core {
       api.exit();
       throw wrong;
     }
-    core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), api, variant, onEnd);
+    memory = new Memory(/** @type {WebAssembly.Memory} */ (instance.exports.mem));
+    core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), memory, api, variant, onEnd);
     return core;
   }
 

@@ -1,5 +1,5 @@
-// The module's memory. Nothing else touches its buffer: growth detaches every view,
-// so views are checked, and made anew, right before each use.
+// The module's memory. Nothing else touches its buffer: growth replaces it, and what is a view of the one before is detached or,
+// where threads share the memory, too short. So views are made anew when Go's runtime says that the memory has grown.
 import { scope } from './scope.js';
 
 const { TextDecoder, TextEncoder } = scope();
@@ -9,32 +9,31 @@ const encoder = new TextEncoder();
 
 export class Memory {
   /** @type {WebAssembly.Memory} */ #memory;
-  #f32 = new Float32Array(0);
-  #i32 = new Int32Array(0);
-  #u8 = new Uint8Array(0);
+  /** @type {ArrayBuffer} */ #buffer;
+  /** All that there were: views of a shared one go on being views of this memory. @type {WeakSet<ArrayBufferLike>} */ #buffers = new WeakSet();
+  /** @type {Float32Array} */ f32;
+  /** @type {Int32Array} */ i32;
+  /** @type {Uint8Array} */ u8;
 
   /** @param {WebAssembly.Memory} mem */
   constructor(mem) {
     this.#memory = mem;
+    this.renew();
   }
 
-  // A detached view has length 0, the memory never has.
-
-  get f32() {
-    return this.#f32.length === 0 ? (this.#f32 = new Float32Array(this.#buffer)) : this.#f32;
-  }
-
-  get i32() {
-    return this.#i32.length === 0 ? (this.#i32 = new Int32Array(this.#buffer)) : this.#i32;
-  }
-
-  get u8() {
-    return this.#u8.length === 0 ? (this.#u8 = new Uint8Array(this.#buffer)) : this.#u8;
-  }
-
-  get #buffer() {
+  /** The memory has grown. */
+  renew() {
     const mem = this.#memory;
-    return mem.buffer;
+    this.#buffer = mem.buffer;
+    this.#buffers.add(this.#buffer);
+    this.f32 = new Float32Array(this.#buffer);
+    this.i32 = new Int32Array(this.#buffer);
+    this.u8 = new Uint8Array(this.#buffer);
+  }
+
+  /** Whether threads share it. */
+  get isShared() {
+    return !(this.#buffer instanceof ArrayBuffer);
   }
 
   /** Bytes. */
@@ -76,8 +75,7 @@ export class Memory {
   }
 
   /**
-   * The array itself; a copy of one that is a view of this memory, which growth
-   * would detach.
+   * The array itself; a copy of one that is a view of this memory, which growth would detach.
    * @template {{ buffer: ArrayBufferLike, slice(): T }} T
    * @param {T} array
    * @returns {T}
@@ -88,7 +86,7 @@ export class Memory {
 
   /** @param {{ buffer: ArrayBufferLike }} array */
   owns(array) {
-    return array.buffer === this.#buffer;
+    return this.#buffers.has(array.buffer);
   }
 
   /**
@@ -97,7 +95,7 @@ export class Memory {
    * @param {number} length
    */
   text(address, length) {
-    return decoder.decode(this.u8.subarray(address, address + length));
+    return decoder.decode(this.u8.slice(address, address + length)); // which takes no view of shared memory
   }
 
   /**
