@@ -3,6 +3,7 @@
 //   normwasm.cjs        the same for require() in Node
 //   normwasm.worker.js  the script of sessions in workers, which runs as a classic and as a module worker
 //   normwasm.text.js    the script of tokenizers and text generators, which the package fetches when one is wanted
+//   normwasm.threads.js what there is to do where the module computes in several threads, fetched then
 //   onnxruntime, tfjs   adapters (.js and .cjs), which import the package beside them
 // and, for the sources as they stand, go-runtime.js.
 import { build } from 'esbuild';
@@ -84,7 +85,7 @@ const shared = (extension) => ({
 const spared = {
   name: 'spared',
   setup({ onLoad }) {
-    onLoad({ filter: /[\\/]src[\\/](loader|model|nested|node|options|remote|runtime|sniff)\.js$/ }, ({ path }) => {
+    onLoad({ filter: /[\\/]src[\\/](loader|model|nested|node|options|remote|runtime|sniff|threads)\.js$/ }, ({ path }) => {
       const names = [...readFileSync(path, 'utf8').matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map(([, name]) => name);
       return { contents: names.map((name) => `export function ${name}() { throw new Error('${name} is not in this script'); }`).join('\n') };
     });
@@ -103,7 +104,7 @@ await Promise.all([
     build({ ...common, ...format, entryPoints: [join(here, 'src/index.js')], outfile: join(here, `dist/normwasm.${extension}`), plugins: [beside, uncommented], write: false }),
     ...adapters.map((name) => build({ ...common, ...format, entryPoints: [join(here, `src/${name}.js`)], outfile: join(here, `dist/${name}.${extension}`), plugins: [shared(extension)] })),
   ]),
-  build({ ...common, format: 'iife', platform: 'neutral', entryPoints: [join(here, 'src/text/main.js')], outfile: join(here, 'dist/normwasm.text.js') }),
+  ...['text', 'threads'].map((name) => build({ ...common, format: 'iife', platform: 'neutral', entryPoints: [join(here, `src/${name}/main.js`)], outfile: join(here, `dist/normwasm.${name}.js`) })),
   build({
     ...common, format: 'iife', platform: 'neutral', banner: { js: notice }, entryPoints: [join(here, 'src/worker.js')],
     // A script has no import.meta; it is given the module, and finds a file beside itself.

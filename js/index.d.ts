@@ -47,7 +47,19 @@ export interface InitOptions {
   /** 'auto' (default) takes the fastest variant that this engine validates. One that it does not
    *  validate is an {@link UnsupportedError}. */
   variant?: 'auto' | Variant;
-  /** This version computes in one thread: 'auto' and 1 are the same, more are an {@link UnsupportedError}. */
+  /** In how many threads the module computes, the calling one among them: 1 to 64. The others are workers of the script `workerURL`
+   *  that share the module's memory; each step that is large enough is divided among all, and the results are the same bits however
+   *  many there are. 'auto' (default) is the number of cores, 4 at most, in Node and in a page that is cross-origin isolated, elsewhere
+   *  1. Such a page is served with the headers `Cross-Origin-Opener-Policy: same-origin` and
+   *  `Cross-Origin-Embedder-Policy: require-corp`; elsewhere more than 1 is a {@link NormError} of code `NOT_ISOLATED`, and with the
+   *  variant 'scalar', which computes in one thread, one of code `CONTRADICTION`.
+   *
+   *  The start does not wait for them: they take part as soon as they are there. Where some do not start, for the script or the file
+   *  `normwasm.kernels.*.wasm` is missing or a policy forbids workers, or are lost later, the others go on, and a warning on the console
+   *  says so once; {@link Runtime.threads} tells how many there are. With more than one, views of the module's memory (the `data` of
+   *  tensors that are resident) are views of a SharedArrayBuffer, which some of the web's interfaces refuse: pass a copy, `data.slice()`.
+   *  A `wasmModule` has the memory that it was compiled for: only one of a runtime with several threads computes in several.
+   *  Sessions in workers have threads of their own, of which there are never more than cores. */
   threads?: 'auto' | number;
   /** Where the script of sessions in workers is; the default finds the packaged `normwasm.worker.js`, from another origin too
    *  (by way of a blob: URL, which a Content-Security-Policy must allow then: `worker-src blob:`). */
@@ -67,8 +79,8 @@ export interface InitOptions {
  *  All who call this, by way of {@link InferenceSession.create} too, wait for one start, which takes its options from the first of
  *  them. Aborting the signal of one makes that one's promise fail and no other's; the download ends when all have given up. Each one's
  *  `onProgress` is called from then on (bytes are counted only where the first has one). Where the module comes from makes no
- *  difference to those who come later; a `variant` other than that of the module they would get is a {@link NormError} of code
- *  `CONTRADICTION`.
+ *  difference to those who come later; a `variant`, or a number of `threads`, other than that of the module they would get is a
+ *  {@link NormError} of code `CONTRADICTION`.
  *
  *  Fails with a {@link LoadError} that says what came instead of the module: a status other than 2xx, an HTML page, JSON, a Git LFS
  *  pointer, a gzip file, a truncated or empty file, something that does not compile. Where the page's Content-Security-Policy forbids
@@ -83,9 +95,11 @@ export interface Runtime {
   /** The package's and the module's version. */
   readonly version: string;
   readonly variant: Variant;
+  /** In how many threads it computes: those that were asked for, less those that did not start or were lost. */
+  readonly threads: number;
   /** The compiled module, to hand on to a worker or an AudioWorklet by `postMessage`, whose own `init` takes it. */
   readonly wasmModule: WebAssembly.Module;
-  /** Bytes and counts. `total` is the wasm memory's size (it never shrinks, and has at most 4 GiB). `inUse` is what live tensors,
+  /** Bytes and counts. `total` is the wasm memory's size (it never shrinks, and has at most 4 GiB; where threads share it, less on devices that have no room for so much). `inUse` is what live tensors,
    *  layers and sessions hold; of a session that is its file, the weights that are kept elsewhere (computed, or packed for the
    *  kernels where that could not be done in place), and the memory of its plans for the shapes it ran with. `scratch` is kept for copying plain arrays in and for the
    *  next tensor of a size that was freed; it is given up when something else needs the room. The rest is the module itself.
@@ -739,7 +753,7 @@ export type LayerSpec =
   | { type: 'residual'; body: LayerSpec[] };
 
 /** What a network in training is, and how it learns. */
-export interface TrainerOptions extends Omit<InitOptions, 'threads'> {
+export interface TrainerOptions extends InitOptions {
   /** The shape of one example: [C, H, W], [T, D], [D], or [T] tokens. */
   input: readonly number[];
   model: readonly LayerSpec[];

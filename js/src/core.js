@@ -4,6 +4,7 @@ import { createGo } from '../dist/go-runtime.js';
 import { forbidden, policyError, reason } from './cause.js';
 import { outOfMemory, version } from './bridge.js';
 import { DisposedError, LoadError, NormError, fromStatus } from './errors.js';
+import { pagesSection } from './control.js';
 import { Memory } from './memory.js';
 
 /** @typedef {import('./bridge.js').Exports} Exports */
@@ -20,6 +21,8 @@ export class Core {
   #scratchHandle = 0;
   #scratchAddress = 0;
   #scratchBytes = 0;
+  /** @type {import('./threads/helpers.js').Helpers | undefined} */ helpers;
+  /** The most bytes of the memory, where that is less than one can have. */ #most = 0;
 
   /**
    * @param {WebAssembly.Module} module
@@ -28,8 +31,9 @@ export class Core {
    * @param {any} api
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
+   * @param {number} threads
    */
-  constructor(module, exports, memory, api, variant, onEnd) {
+  constructor(module, exports, memory, api, variant, onEnd, threads) {
     this.#onEnd = onEnd;
     /** What this is an instance of. */
     this.module = module;
@@ -41,6 +45,14 @@ export class Core {
     /** Where the frame starts, as an index of int32. */
     this.frame = exports.frameAddress() >>> 2;
     this.variant = variant ?? this.#probe();
+    const control = threads > 1 && memory.isShared ? exports.threadsControl(threads) >>> 0 : 0;
+    /** What helpers need; undefined where there are to be none. @type {import('./threads/helpers.js').Shared | undefined} */
+    this.shared = control ? { memory: exports.mem, control, variant: this.variant } : undefined;
+    const [pages] = WebAssembly.Module.customSections(module, pagesSection);
+    if (pages) {
+      this.#most = new DataView(pages).getUint32(0, true) * 65536;
+      this.invoke('limit', this.#most * 31 / 32); // Go's heap keeps its books beside what is allocated
+    }
   }
 
   /**
@@ -49,8 +61,9 @@ export class Core {
    * @param {import('../index.js').Variant | undefined} variant
    * @param {(why: string) => void} onEnd
    * @param {'model' | 'full' | 'train'} [edition] that the module must be of; the full one will do for models
+   * @param {number} [threads] that it is to have, if its memory is shared
    */
-  static async start(module, variant, onEnd, edition = 'model') {
+  static async start(module, variant, onEnd, edition = 'model', threads = 1) {
     const { go, global } = createGo();
     /** @type {any} */
     let api;
@@ -82,7 +95,7 @@ export class Core {
       instance = await WebAssembly.instantiate(module, go.importObject);
     } catch (cause) {
       if (forbidden(cause)) throw policyError('the module', cause);
-      throw new LoadError(`the module does not start: ${reason(cause)}`, 'START_FAILED', { cause });
+      throw new LoadError(`the module does not start: ${reason(cause)}`, cause instanceof RangeError ? 'OUT_OF_MEMORY' : 'START_FAILED', { cause });
     }
     if (typeof instance.exports.run !== 'function' || typeof instance.exports.frameAddress !== 'function') {
       throw new LoadError(`the module is not normwasm's: it exports ${Object.keys(instance.exports).slice(0, 8).join(', ') || 'nothing'}`, 'NOT_A_MODULE');
@@ -109,7 +122,7 @@ export class Core {
       throw wrong;
     }
     memory = new Memory(/** @type {WebAssembly.Memory} */ (instance.exports.mem));
-    core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), memory, api, variant, onEnd);
+    core = new Core(module, /** @type {Exports} */ (/** @type {unknown} */ (instance.exports)), memory, api, variant, onEnd, threads);
     return core;
   }
 
@@ -121,6 +134,7 @@ export class Core {
   end(why) {
     if (this.#ended !== undefined) return;
     this.#ended = why;
+    this.helpers?.end();
     this.#onEnd(why);
   }
 
@@ -269,7 +283,7 @@ export class Core {
       this.#crashed(cause);
     }
     this.check();
-    if (handle === 0) throw fromStatus(outOfMemory, this.#text());
+    if (handle === 0) throw this.#failure(outOfMemory);
     return handle;
   }
 
@@ -287,7 +301,7 @@ export class Core {
       this.#crashed(cause);
     }
     if (this.#ended !== undefined && name !== 'exit') this.#gone();
-    if (result instanceof Error) throw fromStatus(/** @type {any} */ (result).status, result.message);
+    if (result instanceof Error) throw this.#failure(/** @type {any} */ (result).status, result.message);
     return result;
   }
 
@@ -301,13 +315,13 @@ export class Core {
     throw new DisposedError(`normwasm: ${this.#ended}; init() starts a new one`, 'DISPOSED', { cause });
   }
 
-  #text() {
-    return this.memory.text(this.exports.failureAddress() >>> 0, this.exports.failureLength());
-  }
-
-  /** @param {number} status */
-  #failure(status) {
-    return fromStatus(status, this.#text());
+  /**
+   * @param {number} status
+   * @param {string} [text] instead of what the module left
+   */
+  #failure(status, text = this.memory.text(this.exports.failureAddress() >>> 0, this.exports.failureLength())) {
+    this.helpers?.check();
+    return fromStatus(status, status === outOfMemory && this.#most ? `${text}. Threads share the memory, which can have ${this.#most} bytes on this device; with threads: 1 it can have 4 GiB` : text);
   }
 
   /**

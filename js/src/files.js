@@ -1,7 +1,7 @@
-// Where the files lie that the package fetches: the wasm modules and the worker's script.
+// Where the files lie that the package fetches: the wasm modules and the scripts.
 
 /** @typedef {import('../index.js').Variant} Variant */
-/** A module: of the edition that runs models, of the one that runs all models, or of the one that trains. @typedef {Variant | `full.${Variant}` | `train.${Variant}`} Module */
+/** A module: of the edition that runs models, of the one that runs all models, of the one that trains, or the kernels of all of them. @typedef {Variant | `full.${Variant}` | `train.${Variant}` | 'kernels.relaxed' | 'kernels.simd'} Module */
 
 // Written out, each in the one form that bundlers look for, so that they take the files along.
 /** @type {Record<Module | Script, () => URL>} */
@@ -15,14 +15,17 @@ const beside = {
   'train.relaxed': () => new URL('../dist/normwasm.train.relaxed.wasm', import.meta.url),
   'train.simd': () => new URL('../dist/normwasm.train.simd.wasm', import.meta.url),
   'train.scalar': () => new URL('../dist/normwasm.train.scalar.wasm', import.meta.url),
+  'kernels.relaxed': () => new URL('../dist/normwasm.kernels.relaxed.wasm', import.meta.url),
+  'kernels.simd': () => new URL('../dist/normwasm.kernels.simd.wasm', import.meta.url),
   worker: () => new URL('../dist/normwasm.worker.js', import.meta.url),
   text: () => new URL('../dist/normwasm.text.js', import.meta.url),
+  threads: () => new URL('../dist/normwasm.threads.js', import.meta.url),
 };
 
-/** The script of workers, and that of tokenizers and text generators. @typedef {'worker' | 'text'} Script */
+/** The script of workers, that of tokenizers and text generators, that of several threads. @typedef {'worker' | 'text' | 'threads'} Script */
 
 /** @param {Module | Script} file */
-const nameOf = (file) => (file === 'worker' || file === 'text' ? `normwasm.${file}.js` : `normwasm.${file}.wasm`);
+const nameOf = (file) => `normwasm.${file}.${/^(worker|text|threads)$/.test(file) ? 'js' : 'wasm'}`;
 
 // Of the classic script that is running now; later it cannot be told.
 const script = /** @type {any} */ (globalThis.document?.currentScript)?.src || undefined;

@@ -4,10 +4,12 @@ import { LoadError, UnsupportedError, aborted } from './errors.js';
 import { packaged } from './files.js';
 import { isNodeFile, node, readFile } from './node.js';
 import { beginning, guess, headLength, identify } from './sniff.js';
+import { threading, trial } from './threads.js';
 
 /** @typedef {import('../index.js').Variant} Variant */
 /** @typedef {import('../index.js').InitOptions} InitOptions */
 /** @typedef {import('./files.js').Module} Module */
+/** @typedef {import('./threads.js').Threading} Threading */
 /** @typedef {(loaded: number, total?: number) => void} Progress */
 
 /** From the fastest to the one that runs everywhere. @type {readonly Variant[]} */
@@ -37,7 +39,7 @@ export function chooseVariant(wanted) {
 }
 
 /**
- * What was compiled, by URL, as long as somebody has it: pages and workers run the same module.
+ * What was compiled, by URL and by which try at a memory that threads share, as long as somebody has it: pages and workers run the same module.
  * @type {Map<string, { deref(): WebAssembly.Module | undefined }>}
  */
 const compiled = new Map();
@@ -52,16 +54,18 @@ const loading = new Map();
  */
 export async function loadModule(file, options) {
   const url = moduleURL(file, options);
-  if (options.signal?.aborted) throw aborted(options.signal, `loading ${url}`);
+  const { signal } = options;
+  if (signal?.aborted) throw aborted(signal, `loading ${url}`);
+  const key = keyOf(url, options);
   const pending = fetchModule(url, options);
-  loading.set(url.href, pending);
+  loading.set(key, pending);
   let module;
   try {
     module = await pending;
   } finally {
-    if (loading.get(url.href) === pending) loading.delete(url.href);
+    if (loading.get(key) === pending) loading.delete(key);
   }
-  compiled.set(url.href, typeof WeakRef === 'function' ? new WeakRef(module) : { deref: () => module });
+  compiled.set(key, typeof WeakRef === 'function' ? new WeakRef(module) : { deref: () => module });
   return module;
 }
 
@@ -71,10 +75,17 @@ export async function loadModule(file, options) {
  * @param {InitOptions} options
  */
 export async function sharedModule(file, options) {
-  const { href } = moduleURL(file, options);
+  const url = moduleURL(file, options);
+  const key = keyOf(url, options);
   // Who began the download may give it up, or be unlucky: then this is a try of its own.
-  return compiled.get(href)?.deref() ?? await unlessAborted(loading.get(href)?.catch(() => undefined), options.signal, href) ?? loadModule(file, options);
+  return compiled.get(key)?.deref() ?? await unlessAborted(loading.get(key)?.catch(() => undefined), options.signal, url.href) ?? loadModule(file, options);
 }
+
+/**
+ * @param {URL} url
+ * @param {InitOptions} options
+ */
+const keyOf = ({ href }, { threads }) => `${/** @type {number} */ (threads) > 1 ? trial : ''} ${href}`;
 
 /**
  * What somebody else began, for as long as this caller has not given up.
@@ -133,22 +144,23 @@ export function tell(listener, progress) {
  * @param {InitOptions} options
  */
 async function fetchModule(url, options) {
-  const { signal, onProgress } = options;
+  const { signal, onProgress, threads } = options;
+  const shared = threading(threads); // at the same time
   /** @type {Progress | undefined} */
   const progress = onProgress && ((loaded, total) => tell(onProgress, { phase: 'download', loaded, total }));
   if (isNodeFile(url)) {
     const bytes = await readNodeFile(url);
     progress?.(bytes.length, bytes.length);
     if (onProgress) tell(onProgress, { phase: 'compile', loaded: bytes.length, total: bytes.length });
-    return compile(bytes, new Meter(String(url), bytes.length).count(bytes));
+    return compile(bytes, new Meter(String(url), bytes.length).count(bytes), await shared);
   }
 
   const response = await request(url, signal);
   const direct = !progress && /^application\/wasm\b/i.test(response.headers.get('content-type') ?? '');
   if (direct && WebAssembly.compileStreaming) {
-    // The response itself, so that the engine can take compiled code from its cache.
+    // The response itself, if it can be, so that the engine can take compiled code from its cache.
     try {
-      return await WebAssembly.compileStreaming(response);
+      return await WebAssembly.compileStreaming((await shared)?.response(response) ?? response);
     } catch (cause) {
       if (signal?.aborted) throw aborted(signal, `loading ${url}`);
       if (forbidden(cause)) throw policyError(String(url), cause);
@@ -166,7 +178,7 @@ async function fetchModule(url, options) {
  * @param {InitOptions} options
  * @param {Progress} [progress]
  */
-async function compileResponse(response, url, { signal, onProgress }, progress) {
+async function compileResponse(response, url, { signal, onProgress, threads }, progress) {
   const meter = new Meter(String(url), expectedLength(response), response, progress);
   /** @type {Uint8Array<ArrayBuffer>} */
   let bytes;
@@ -177,17 +189,18 @@ async function compileResponse(response, url, { signal, onProgress }, progress) 
     throw meter.explain(cause);
   }
   if (onProgress) tell(onProgress, { phase: 'compile', loaded: bytes.length, total: bytes.length });
-  return compile(bytes, meter);
+  return compile(bytes, meter, await threading(threads));
 }
 
 /**
  * @param {Uint8Array<ArrayBuffer>} bytes
  * @param {Meter} meter
+ * @param {Threading} [shared] if its memory is to be
  */
-async function compile(bytes, meter) {
+async function compile(bytes, meter, shared) {
   if (meter.isTruncated || !meter.isModule) throw meter.explain();
   try {
-    return await WebAssembly.compile(bytes);
+    return await WebAssembly.compile(shared?.bytes(bytes) ?? bytes);
   } catch (cause) {
     throw meter.explain(cause);
   }
@@ -382,8 +395,11 @@ export class Meter {
  */
 export function resolve(where, file) {
   const url = where instanceof URL ? where : parse(where);
-  return file && url.pathname.endsWith('/') ? new URL(`normwasm.${file}.wasm`, url) : url;
+  return file && isFolder(url.pathname) ? new URL(`normwasm.${file}.wasm`, url) : url;
 }
+
+/** Whether a base URL holds the packaged files. @param {string | URL} [url] */
+export const isFolder = (url) => url !== undefined && String(url).endsWith('/');
 
 /** @param {string} text */
 function parse(text) {

@@ -9,11 +9,11 @@ const encoder = new TextEncoder();
 
 export class Memory {
   /** @type {WebAssembly.Memory} */ #memory;
-  /** @type {ArrayBuffer} */ #buffer;
+  #buffer = new ArrayBuffer(0);
   /** All that there were: views of a shared one go on being views of this memory. @type {WeakSet<ArrayBufferLike>} */ #buffers = new WeakSet();
-  /** @type {Float32Array} */ f32;
-  /** @type {Int32Array} */ i32;
-  /** @type {Uint8Array} */ u8;
+  f32 = new Float32Array(0);
+  i32 = new Int32Array(0);
+  u8 = new Uint8Array(0);
 
   /** @param {WebAssembly.Memory} mem */
   constructor(mem) {

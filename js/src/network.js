@@ -20,10 +20,13 @@ export class LocalNetwork {
    * @param {WebAssembly.Module} module of the edition that trains
    * @param {import('../index.js').Variant | undefined} variant undefined: to be found out
    * @param {any} options of the network alone
+   * @param {number | undefined} threads
+   * @param {(core: Core) => void} help starts the module's helpers
    */
-  static async start(module, variant, options) {
-    const core = await Core.start(module, variant, () => {}, 'train');
+  static async start(module, variant, options, threads, help) {
+    const core = await Core.start(module, variant, () => {}, 'train', threads);
     try {
+      help(core);
       return new LocalNetwork(core, options);
     } catch (error) {
       if (core.ended === undefined) core.invoke('exit');

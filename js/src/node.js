@@ -7,6 +7,11 @@ export function node() {
   return typeof process?.versions?.node === 'string' ? process : undefined;
 }
 
+/** How many threads can compute at the same time. */
+export function cores() {
+  return node()?.getBuiltinModule?.('os').availableParallelism() ?? globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
 /** @param {URL} url */
 export function isNodeFile(url) {
   return url.protocol === 'file:' && node() !== undefined;

@@ -1,8 +1,9 @@
 // What options there are, and what to say to one that does not exist: a name that is spelt
 // wrong, or comes from another library, would otherwise be ignored in silence.
 import { functionOptions, layerOptions, optimizerOptions, scheduleOptions } from './bridge.js';
-import { LoadError, NormError, UnsupportedError } from './errors.js';
+import { LoadError, NormError } from './errors.js';
 import { Tensor, describe, quote } from './tensor.js';
+import { checkThreads } from './threads.js';
 
 const start = 'wasmURL wasmModule workerURL variant threads signal onProgress';
 
@@ -52,7 +53,7 @@ const table = {
   'SpectralNorm.forward': 'out steps',
   'SpectralNorm.converge': 'tolerance limit',
 
-  'Trainer.create': 'input model loss seed worker optimizer schedule clip wasmURL wasmModule workerURL variant signal onProgress',
+  'Trainer.create': 'input model loss seed worker optimizer schedule clip wasmURL wasmModule workerURL variant threads signal onProgress',
   'Trainer.evaluate': 'statistics',
   'Trainer.exportONNX': 'intermediates',
 
@@ -229,12 +230,11 @@ function checkNames(where, names, object) {
  * @param {string} where
  * @param {any} options
  */
-export function checkStart(where, { wasmURL, wasmModule, threads, signal, onProgress }) {
+export function checkStart(where, { wasmURL, wasmModule, variant, threads, signal, onProgress }) {
   if (wasmModule !== undefined && tag(wasmModule) !== 'WebAssembly.Module') throw new LoadError(`${where}: wasmModule is ${describe(wasmModule)}, not a WebAssembly.Module`, 'NOT_A_MODULE');
   if (wasmURL !== undefined && typeof wasmURL !== 'string' && tag(wasmURL) !== 'URL') throw new NormError(`${where}: wasmURL is ${describe(wasmURL)}, want a string or a URL`);
   if (wasmURL !== undefined && wasmModule !== undefined) throw new NormError(`${where}: wasmURL and wasmModule are given, and each says which module to take: give one of the two`, 'CONTRADICTION');
-  if (threads !== undefined && threads !== 'auto' && !(Number.isInteger(threads) && threads > 0)) throw new NormError(`${where}: threads is ${quote(threads)}, want 'auto' or a number of at least 1`);
-  if (threads > 1) throw new UnsupportedError(`${where}: threads is ${threads}, and this version computes in one; for sessions at the same time there is worker`);
+  checkThreads(where, threads, variant);
   checkSignal(signal, where);
   if (onProgress !== undefined && typeof onProgress !== 'function') throw new NormError(`${where}: onProgress is ${describe(onProgress)}, want a function`);
 }

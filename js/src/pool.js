@@ -2,6 +2,9 @@
 import { reason } from './cause.js';
 import { DisposedError, LoadError, NormError, aborted, fromName } from './errors.js';
 import { startThread } from './thread.js';
+import { help } from './threads.js';
+
+/** @typedef {import('../index.js').InitOptions} InitOptions */
 
 /**
  * A request to a worker, waiting for one to be idle.
@@ -15,6 +18,7 @@ import { startThread } from './thread.js';
 export class Pool {
   /** Those that live. @type {Set<Worker>} */ #workers = new Set();
   /** @type {Worker[]} */ #idle = [];
+  /** Of the modules in them. @type {Map<Worker, import('./threads/helpers.js').Helpers | undefined>} */ #helpers = new Map();
   /** Waiting, the eldest first. @type {Job[]} */ #queue = [];
   /** What each busy worker is at. @type {Map<Worker, Job>} */ #jobs = new Map();
   /** Why no more is to be expected. @type {string | undefined} */ #ended;
@@ -112,7 +116,7 @@ export class Pool {
   #lose(worker, why) {
     if (!this.#workers.delete(worker)) return;
     const left = this.#workers.size;
-    worker.terminate();
+    this.#terminate(worker);
     if (!this.#created || left === 0) return this.end(`its worker failed: ${why}`);
     this.#idle = this.#idle.filter((other) => other !== worker);
     const job = this.#jobs.get(worker);
@@ -140,30 +144,40 @@ export class Pool {
     }
   }
 
-  /** @param {string | URL} [script] */
-  async start(script) {
-    const worker = await startThread(script);
+  /** @param {InitOptions} source of the worker's script, and of what its helpers need */
+  async start(source) {
+    /** @type {Worker} */
+    const worker = await startThread(source.workerURL, ({ value, error, ended, shared }) => {
+      if (shared) return this.#help(worker, shared, source);
+      const job = this.#jobs.get(worker);
+      if (!job) return;
+      if (error) this.#helpers.get(worker)?.check();
+      if (ended) return this.#lose(worker, ended);
+      this.#settle(worker, () => (error ? job.reject(fromName(error.name, error.code, error.message)) : job.resolve(value)));
+    }, (why) => this.#lose(worker, why));
     if (this.#ended !== undefined) worker.terminate(); // meanwhile
     this.check();
     this.#workers.add(worker);
-    const receive = (/** @type {any} */ { value, error, ended }) => {
-      const job = this.#jobs.get(worker);
-      if (!job) return;
-      if (ended) return this.#lose(worker, ended);
-      this.#settle(worker, () => (error ? job.reject(fromName(error.name, error.code, error.message)) : job.resolve(value)));
-    };
-    const fail = (/** @type {any} */ event) => {
-      event?.preventDefault?.();
-      this.#lose(worker, event?.message || unloaded(script));
-    };
-    if (typeof (/** @type {any} */ (worker).on) === 'function') {
-      /** @type {any} */ (worker).on('message', receive).on('error', fail).on('exit', (/** @type {number} */ code) => this.#lose(worker, `it exited with code ${code}`));
-    } else {
-      worker.onmessage = ({ data }) => receive(data);
-      worker.onerror = fail;
-      worker.onmessageerror = fail;
-    }
     return worker;
+  }
+
+  /**
+   * Starts the helpers of the module in a worker: from here, for not every engine lets workers start workers.
+   * @param {Worker} worker
+   * @param {import('./threads.js').Shared} shared
+   * @param {InitOptions} source
+   */
+  async #help(worker, shared, source) {
+    const helpers = await help(shared, source);
+    if (this.#workers.has(worker)) this.#helpers.set(worker, helpers);
+    else helpers?.end();
+  }
+
+  /** @param {Worker} worker */
+  #terminate(worker) {
+    worker.terminate();
+    this.#helpers.get(worker)?.end();
+    this.#helpers.delete(worker);
   }
 
   /** Nobody holds the owner any more: its workers end when they have done what they were asked. */
@@ -176,7 +190,7 @@ export class Pool {
   end(why) {
     if (this.#ended !== undefined) return;
     this.#ended = why;
-    for (const worker of this.#workers) worker.terminate();
+    for (const worker of this.#workers) this.#terminate(worker);
     const error = this.#created ? new DisposedError(`${this.owner}: ${why}`) : new LoadError(`${this.owner}.create: ${why}`, 'START_FAILED');
     for (const job of [...this.#jobs.values(), ...this.#queue]) job.reject(error);
     this.#workers.clear();
@@ -184,10 +198,4 @@ export class Pool {
     this.#queue = [];
     this.#idle = [];
   }
-}
-
-/** @param {string | URL} [script] */
-function unloaded(script) {
-  return `${script === undefined ? 'the script normwasm.worker.js' : script} could not be loaded. Is it there, is it JavaScript, `
-    + "and does the page's Content-Security-Policy allow it (worker-src 'self'; worker-src blob: for a script of another origin)?";
 }

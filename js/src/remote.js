@@ -6,6 +6,7 @@ import { ArrayTarget, beginModel, readModel } from './model.js';
 import { Pool } from './pool.js';
 import { fullModule, inherited } from './runtime.js';
 import { attached, revived } from './tensor.js';
+import { shareOf, threadsOf, withRoom } from './threads.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 /** @typedef {import('./tensor.js').Tensor} Tensor */
@@ -26,16 +27,21 @@ export class Remote {
    */
   static async create(model, options) {
     const { signal, graphOptimizationLevel, freeDimensionOverrides, state } = options;
-    const source = inherited(options);
-    const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
+    const inherits = inherited(options);
+    const { variant: wanted = 'auto', wasmModule, wasmURL } = inherits;
     const variant = chooseVariant(wanted);
     const target = makeTarget();
-    const [module, meter] = await Promise.all([wasmModule ?? sharedModule(variant, source), readModel(beginModel(model, signal), target, options)]);
+    const opened = beginModel(model, signal);
+    const threads = threadsOf({ ...inherits, variant });
+    const source = { ...inherits, threads: shareOf(threads, Number(options.worker)) };
+    const load = async () => wasmModule ?? sharedModule(variant, { ...inherits, threads });
+    /** @type {[WebAssembly.Module | undefined, import('./loader.js').Meter]} */
+    let [module, meter] = await Promise.all([load(), readModel(opened, target, options)]);
     if (signal?.aborted) throw aborted(signal, 'InferenceSession.create');
     const known = wanted !== 'auto' || (wasmModule === undefined && wasmURL === undefined);
     const start = (/** @type {WebAssembly.Module} */ own, /** @type {string} */ variantOrAuto) => {
-      const choices = { wasmModule: own, variant: variantOrAuto, graphOptimizationLevel, freeDimensionOverrides, state };
-      return Remote.#start(target.bytes.subarray(0, meter.received), choices, workerURL, options, fetchFiles);
+      const choices = { wasmModule: own, variant: variantOrAuto, threads: source.threads, graphOptimizationLevel, freeDimensionOverrides, state };
+      return Remote.#start(target.bytes.subarray(0, meter.received), choices, source, options, fetchFiles);
     };
     /** Once for all workers. @type {Promise<{ path: string, bytes: Uint8Array }[]> | undefined} */
     let files;
@@ -44,7 +50,11 @@ export class Remote {
       return files;
     };
     try {
-      return await start(module, known ? variant : 'auto').catch(async (error) => {
+      return await withRoom(threads, async () => {
+        const own = module ?? await load();
+        module = undefined; // the next one is another
+        return start(own, known ? variant : 'auto');
+      }).catch(async (error) => {
         if (!needsFull(error)) throw error;
         const full = await fullModule(options);
         return start(full.module, full.variant);
@@ -58,15 +68,15 @@ export class Remote {
    * Starts the workers. They compile nothing: all have the same module.
    * @param {Uint8Array} model
    * @param {object} choices
-   * @param {string | URL | undefined} script
+   * @param {import('../index.js').InitOptions} source
    * @param {SessionOptions} options
    * @param {(needed?: import('./external.js').Needed[]) => Promise<{ path: string, bytes: Uint8Array }[]> | undefined} fetchFiles that the model refers to
    */
-  static async #start(model, choices, script, { worker: count, signal }, fetchFiles) {
+  static async #start(model, choices, source, { worker: count, signal }, fetchFiles) {
     const remote = new Remote();
     const pool = remote.#pool;
     [remote.description] = await pool.create(signal, () => Promise.all(Array.from({ length: Number(count) }, async () => {
-      const worker = await pool.start(script);
+      const worker = await pool.start(source);
       const create = (/** @type {{ path: string, bytes: Uint8Array }[] | undefined} */ list) => {
         /** @type {Transferable[]} */
         const transfer = [];

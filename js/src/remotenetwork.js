@@ -10,13 +10,13 @@ export class RemoteNetwork {
    * @param {WebAssembly.Module} module of the edition that trains
    * @param {import('../index.js').Variant | undefined} variant undefined: to be found out
    * @param {any} options of the network alone
-   * @param {string | URL} [script]
+   * @param {import('../index.js').InitOptions} source
    * @param {AbortSignal} [signal]
    */
-  static async start(module, variant, options, script, signal) {
+  static async start(module, variant, options, source, signal) {
     const network = new RemoteNetwork();
     const pool = network.#pool;
-    ({ output: network.output, variant: network.variant } = await pool.create(signal, async () => pool.send(await pool.start(script), { call: 'train', module, variant, options }, [])));
+    ({ output: network.output, variant: network.variant } = await pool.create(signal, async () => pool.send(await pool.start(source), { call: 'train', module, variant, options, threads: source.threads }, [])));
     return network;
   }
 

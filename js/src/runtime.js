@@ -2,8 +2,10 @@
 import { version } from './bridge.js';
 import { Core } from './core.js';
 import { DisposedError, NormError, aborted } from './errors.js';
-import { chooseVariant, loadModule, sharedModule, tell } from './loader.js';
+import { chooseVariant, isFolder, loadModule, sharedModule, tell } from './loader.js';
 import { checkOptions, checkStart } from './options.js';
+import { quote } from './tensor.js';
+import { attach, threadsOf, withRoom } from './threads.js';
 
 /** @typedef {import('../index.js').InitOptions} InitOptions */
 
@@ -58,7 +60,6 @@ function join(options) {
 class Start {
   /** An AudioWorklet has none, and fetches nothing. */
   #controller = typeof AbortController === 'function' ? new AbortController() : undefined;
-  /** @type {'auto' | import('../index.js').Variant} */ #variant;
   /** How many wait. */
   #waiting = 0;
   #done = false;
@@ -70,10 +71,9 @@ class Start {
     const all = (progress) => {
       for (const listener of this.#listeners) tell(listener.call, progress);
     };
-    this.#variant = options.variant ?? 'auto';
-    const { wasmURL, wasmModule, workerURL, variant } = options;
+    const { wasmURL, wasmModule, workerURL, variant, threads } = options;
     /** Where things come from, which sessions in workers keep to. */
-    this.source = { wasmURL, wasmModule, workerURL, variant };
+    this.source = { wasmURL, wasmModule, workerURL, variant, threads };
     /** @type {Promise<Runtime>} */
     this.promise = start({ ...options, signal: this.#controller?.signal, onProgress: options.onProgress && all }, all);
     this.promise.then(() => {
@@ -88,10 +88,14 @@ class Start {
    * @param {InitOptions} options
    * @returns {Promise<Runtime>}
    */
-  join({ variant = 'auto', signal, onProgress }) {
-    const promise = variant === 'auto' || variant === this.#variant ? this.promise : this.promise.then((runtime) => {
-      if (runtime.variant === variant) return runtime;
-      throw new NormError(`init: variant is '${variant}', and the module that is running is '${runtime.variant}': dispose() of it first, or leave the option out`, 'CONTRADICTION');
+  join({ variant = 'auto', threads = 'auto', signal, onProgress }) {
+    const asked = /** @type {const} */ (['variant', 'threads']).filter((name, i) => ![this.source[name], 'auto'].includes([variant, threads][i]));
+    const promise = asked.length === 0 ? this.promise : this.promise.then((runtime) => {
+      for (const name of asked) {
+        const wanted = { variant, threads }[name];
+        if (wanted !== runtime[name]) throw new NormError(`init: ${name} is ${quote(wanted)}, and the module that is running ${name === 'threads' ? 'has' : 'is'} ${quote(runtime[name])}: dispose() of it first, or leave the option out`, 'CONTRADICTION');
+      }
+      return runtime;
     });
     if (this.#done) {
       if (onProgress) tell(onProgress, { phase: 'start', loaded: 1, total: 1 });
@@ -123,12 +127,12 @@ class Start {
  */
 export function inherited(options, edition = 'model') {
   const own = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const { workerURL, ...source } = starting ? starting.source : /** @type {InitOptions} */ ({});
+  const { workerURL, threads, ...source } = starting ? starting.source : /** @type {InitOptions} */ ({});
   // A file is of one variant, a folder has all of them.
-  const folder = source.wasmURL !== undefined && String(source.wasmURL).endsWith('/');
+  const folder = isFolder(source.wasmURL);
   const follows = own.wasmURL === undefined && own.wasmModule === undefined
     && (edition === 'model' ? own.variant === undefined || own.variant === source.variant || folder : folder);
-  return { workerURL, ...(follows ? source : edition === 'train' && { variant: source.variant }), ...own };
+  return { workerURL, threads, ...(follows ? source : edition === 'train' && { variant: source.variant }), ...own };
 }
 
 /**
@@ -138,20 +142,24 @@ export function inherited(options, edition = 'model') {
 async function start(options, tell) {
   const { wasmModule, wasmURL, variant: wanted = 'auto', signal, full } = options;
   const variant = chooseVariant(wanted);
-  const module = wasmModule ?? await loadModule(full ? `full.${variant}` : variant, options);
-  if (signal?.aborted) throw aborted(signal, 'init');
-  tell({ phase: 'start', loaded: 0 });
-
+  const threads = threadsOf({ ...options, variant });
+  const source = { ...options, threads };
   // A file of the caller's choice says itself what it is.
-  const own = wasmModule === undefined && (wasmURL === undefined || String(wasmURL).endsWith('/'));
+  const own = wasmModule === undefined && (wasmURL === undefined || isFolder(wasmURL));
   /** @type {Core} */
-  const core = await Core.start(module, own || wanted !== 'auto' ? variant : undefined, (why) => {
-    if (current === undefined || current !== core) return;
-    past = why;
-    current = undefined;
-    starting = undefined;
-    if (fullCore?.ended === undefined) fullCore?.invoke('exit');
+  const core = await withRoom(threads, async () => {
+    const module = wasmModule ?? await loadModule(full ? `full.${variant}` : variant, source);
+    if (signal?.aborted) throw aborted(signal, 'init');
+    tell({ phase: 'start', loaded: 0 });
+    return Core.start(module, own || wanted !== 'auto' ? variant : undefined, (why) => {
+      if (current === undefined || current !== core) return;
+      past = why;
+      current = undefined;
+      starting = undefined;
+      if (fullCore?.ended === undefined) fullCore?.invoke('exit');
+    }, 'model', threads);
   });
+  await attach(core, source);
   if (signal?.aborted) {
     core.invoke('exit');
     throw aborted(signal, 'init');
@@ -162,17 +170,16 @@ async function start(options, tell) {
 }
 
 /**
- * The full edition's module, and its variant where that is known.
+ * The full edition's module, its variant where that is known, and of how many threads instances of it are.
  * @param {InitOptions} options of a session
- * @returns {Promise<{ module: WebAssembly.Module, variant: import('../index.js').Variant }>}
  */
 export async function fullModule(options) {
-  const { variant: wanted = 'auto', wasmURL } = inherited(options);
+  const { variant: wanted = 'auto', wasmURL, threads: asked } = inherited(options);
   const variant = current?.variant ?? chooseVariant(wanted);
   const { signal, onProgress } = options;
+  const threads = threadsOf({ threads: asked, variant });
   // A file of the caller's choice is of the other edition; a folder has all of them.
-  const folder = wasmURL !== undefined && String(wasmURL).endsWith('/');
-  return { module: await sharedModule(`full.${variant}`, { ...(folder && { wasmURL }), signal, onProgress }), variant };
+  return { module: await sharedModule(`full.${variant}`, { ...(isFolder(wasmURL) && { wasmURL }), threads, signal, onProgress }), variant, threads };
 }
 
 /**
@@ -183,11 +190,14 @@ export async function fullModule(options) {
 export async function fullRuntime(options, what) {
   const core = live(what);
   if (core.api.edition === 'full') return core;
-  const { module, variant } = await fullModule(options);
+  const { module, variant, threads } = await fullModule(options);
   live(what);
   full ??= Core.start(module, variant, () => {
     full = fullCore = undefined;
-  }, 'full').then((started) => (fullCore = started));
+  }, 'full', threads).then((started) => {
+    attach(started, { ...inherited(options), threads });
+    return (fullCore = started);
+  });
   full.catch(() => (full = undefined));
   await full;
   live(what); // it may have ended meanwhile, and not known of this one
@@ -226,6 +236,10 @@ export class Runtime {
 
   get variant() {
     return this.#core.variant;
+  }
+
+  get threads() {
+    return this.#core.helpers?.threads ?? 1;
   }
 
   get wasmModule() {

@@ -5,10 +5,37 @@ import { ownFile, resolve } from './loader.js';
 import { isNodeFile, startThread as startInNode } from './node.js';
 
 /**
- * @param {string | URL} [script] another one than the package's own
+ * @param {string | URL | undefined} script another one than the package's own
+ * @param {(data: any) => void} receive gets what it posts
+ * @param {(why: string) => void} fail is told when it cannot go on
+ */
+export async function startThread(script, receive, fail) {
+  const worker = await begin(script);
+  const failed = (/** @type {any} */ event) => {
+    event?.preventDefault?.();
+    fail(event?.message || unloaded(script));
+  };
+  if (typeof (/** @type {any} */ (worker).on) === 'function') {
+    /** @type {any} */ (worker).on('message', receive).on('error', failed).on('exit', (/** @type {number} */ code) => fail(`it exited with code ${code}`));
+  } else {
+    worker.onmessage = ({ data }) => receive(data);
+    worker.onerror = failed;
+    worker.onmessageerror = failed;
+  }
+  return worker;
+}
+
+/** @param {string | URL} [script] */
+function unloaded(script) {
+  return `${script === undefined ? 'the script normwasm.worker.js' : script} could not be loaded. Is it there, is it JavaScript, `
+    + "and does the page's Content-Security-Policy allow it (worker-src 'self'; worker-src blob: for a script of another origin)?";
+}
+
+/**
+ * @param {string | URL} [script]
  * @returns {Promise<Worker>}
  */
-export async function startThread(script) {
+async function begin(script) {
   const url = script === undefined ? ownFile('worker') : resolve(script);
   // In Node other packages may have put a Worker of their making on the global object.
   if (typeof Worker === 'function' && !isNodeFile(url)) {

@@ -1,6 +1,6 @@
 // Trainer: a network in training, in this thread or in a worker.
 import { DisposedError, LoadError, NormError, ShapeError, aborted } from './errors.js';
-import { chooseVariant, sharedModule } from './loader.js';
+import { chooseVariant, isFolder, sharedModule } from './loader.js';
 import { unwatch, watch } from './lost.js';
 import { LocalNetwork } from './network.js';
 import { checkOptions, checkTrainer } from './options.js';
@@ -8,6 +8,7 @@ import { RemoteNetwork } from './remotenetwork.js';
 import { inherited } from './runtime.js';
 import { readSafetensors, writeSafetensors } from './safetensors.js';
 import { Tensor, attached, describe } from './tensor.js';
+import { attach, shareOf, threadsOf, withRoom } from './threads.js';
 
 /** @typedef {import('../index.js').TrainerOptions} TrainerOptions */
 /** @typedef {import('../index.js').Batch} Batch */
@@ -45,13 +46,17 @@ export class Trainer {
     const { input, model, loss, seed, optimizer, schedule, clip, worker, signal, ...start } = options;
     const network = { input, model, loss, seed, optimizer, schedule, clip };
     const source = inherited(start, 'train');
-    const { variant: wanted = 'auto', wasmModule, wasmURL, workerURL } = source;
+    const { variant: wanted = 'auto', wasmModule, wasmURL } = source;
     const variant = chooseVariant(wanted);
-    const module = wasmModule ?? await sharedModule(`train.${variant}`, { ...source, signal });
-    if (signal?.aborted) throw aborted(signal, 'Trainer.create');
-    // A file of the caller's choice says itself what it is.
-    const known = wanted !== 'auto' || (wasmModule === undefined && (wasmURL === undefined || String(wasmURL).endsWith('/'))) ? variant : undefined;
-    const running = await (worker ? RemoteNetwork.start(module, known, network, workerURL, signal) : LocalNetwork.start(module, known, network));
+    const threads = threadsOf({ ...source, variant });
+    const from = { ...source, threads: worker ? shareOf(threads, 1) : threads };
+    const running = await withRoom(threads, async () => {
+      const module = wasmModule ?? await sharedModule(`train.${variant}`, { ...source, threads, signal });
+      if (signal?.aborted) throw aborted(signal, 'Trainer.create');
+      // A file of the caller's choice says itself what it is.
+      const known = wanted !== 'auto' || (wasmModule === undefined && (wasmURL === undefined || isFolder(wasmURL))) ? variant : undefined;
+      return worker ? RemoteNetwork.start(module, known, network, from, signal) : LocalNetwork.start(module, known, network, threads, (core) => attach(core, from));
+    });
     return new Trainer(secret, running, options);
   }
 

@@ -391,7 +391,9 @@ describe('onnxruntime’s options', () => {
 describe('what start and session options may be', () => {
   for (const [options, message] of [
     [{ wasmURL: 5 }, /wasmURL is a number, want a string or a URL/],
-    [{ threads: 0 }, /threads is 0/], [{ threads: 'many' }, /threads is "many"/], [{ threads: 4 }, /threads is 4, and this version computes in one/],
+    [{ threads: 0 }, /threads is 0/], [{ threads: 'many' }, /threads is "many"/], [{ threads: 2.5 }, /threads is 2.5/], [{ threads: NaN }, /threads is NaN|threads is null/],
+    [{ threads: 1e9 }, /threads is 1000000000, want 'auto' or a whole number from 1 to 64/], [{ threads: '2' }, /threads is "2"/], [{ threads: -1 }, /threads is -1/], [{ threads: 65 }, /threads is 65/],
+    [{ threads: 2, variant: 'scalar' }, /threads is 2, and the variant 'scalar' computes in one/],
     [{ signal: true }, /signal is a boolean, want an AbortSignal/], [{ onProgress: 'yes' }, /onProgress is a string, want a function/],
   ]) {
     test(String(message), async () => {
@@ -399,7 +401,13 @@ describe('what start and session options may be', () => {
       await assert.rejects(InferenceSession.create(twoOutputs(), options), message);
     });
   }
-  test('one thread', async () => assert.equal(await init({ threads: 'auto' }), await init({ threads: 1, signal: undefined })));
+  test('other threads than those of the runtime', async () => {
+    const runtime = await init({ threads: 'auto' });
+    assert.equal(await init({ threads: runtime.threads, signal: undefined }), runtime);
+    const contradiction = { code: 'CONTRADICTION', message: new RegExp(`init: threads is 7, and the module that is running has ${runtime.threads}: dispose`) };
+    await assert.rejects(init({ threads: 7 }), contradiction);
+    await assert.rejects(InferenceSession.create(twoOutputs(), { threads: 7 }), contradiction);
+  });
   test('freeDimensionOverrides', async () => {
     for (const [overrides, message] of [[[1], /is a plain array/], [null, /is null/], [{ N: 1.5 }, /"N"\[0\] is 1.5/], [{ N: '1' }, /a string/]]) {
       await assert.rejects(InferenceSession.create(twoOutputs(), { freeDimensionOverrides: overrides }), message);

@@ -252,7 +252,7 @@ test('a listener that throws disturbs no one', async () => {
 test('another variant than the running one', async () => {
   const first = init({ variant: 'scalar' });
   assert.equal(init({ variant: 'scalar' }), first, 'the same one');
-  const contradiction = { name: 'NormError', code: 'CONTRADICTION', message: /variant is 'simd', and the module that is running is 'scalar'/ };
+  const contradiction = { name: 'NormError', code: 'CONTRADICTION', message: /variant is "simd", and the module that is running is "scalar"/ };
   await assert.rejects(init({ variant: 'simd' }), contradiction);
   runtime = await first;
   await assert.rejects(init({ variant: 'simd' }), contradiction);

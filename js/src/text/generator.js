@@ -52,18 +52,19 @@ class RemoteWriter {
    */
   static async open(model, choices, options) {
     const { signal } = options;
-    const { workerURL } = parts.inherited(options);
+    const { wasmURL, workerURL } = parts.inherited(options);
     const target = new parts.ArrayTarget();
-    const [{ module, variant }, meter] = await Promise.all([
-      options.wasmModule ? { module: options.wasmModule, variant: 'auto' } : parts.fullModule(options),
+    const [{ module, variant, threads: most }, meter] = await Promise.all([
+      options.wasmModule ? { module: options.wasmModule, variant: 'auto', threads: 1 } : parts.fullModule(options),
       parts.readModel(parts.beginModel(model, signal), target, options, 'model'),
     ]);
     if (signal?.aborted) throw parts.aborted(signal, where);
+    const threads = parts.shareOf(most, 1);
     const writer = new RemoteWriter();
     const pool = writer.#pool;
     const bytes = target.bytes.slice(0, meter.received);
     try {
-      writer.info = await pool.create(signal, async () => pool.send(await pool.start(workerURL), { call: 'writer', bytes, options: { wasmModule: module, variant, ...choices } }, [bytes.buffer]));
+      writer.info = await pool.create(signal, async () => pool.send(await pool.start({ wasmURL, workerURL, threads }), { call: 'writer', bytes, options: { wasmModule: module, variant, threads, ...choices } }, [bytes.buffer]));
       return writer;
     } catch (error) {
       throw signal?.aborted ? parts.aborted(signal, where) : error;

@@ -25,10 +25,11 @@
  * @property {typeof import('../runtime.js').inherited} inherited
  * @property {typeof import('../tensor.js').describe} describe
  * @property {Record<string, Set<string>>} known
+ * @property {typeof import('../threads.js').shareOf} shareOf
  */
 
 /** In the order of src/text.js. */
-const names = 'DisposedError LoadError NormError ShapeError UnsupportedError aborted fullModule watch unwatch ArrayTarget SlabTarget beginModel readModel checkOptions checkSignal checkSession Pool ensure fullRuntime inherited describe known'.split(' ');
+const names = 'DisposedError LoadError NormError ShapeError UnsupportedError aborted fullModule watch unwatch ArrayTarget SlabTarget beginModel readModel checkOptions checkSignal checkSession Pool ensure fullRuntime inherited describe known shareOf'.split(' ');
 
 /**
  * Adds the options that there are here to those that the rest of the package knows.

@@ -1,0 +1,43 @@
+// What threads share with the module: words of int32 in its memory, of which internal/threads has the other side.
+
+/** The custom section of a module whose memory can have fewer pages than others, for threads share it: how many, a uint32. */
+export const pagesSection = 'normwasm.pages';
+
+/** Changes with each job: what helpers sleep on. */
+export const seq = 0;
+/** The next job that nobody has begun. */
+export const head = 16;
+/** How many jobs there were. */
+export const tail = 32;
+/** How many of them helpers have finished. */
+export const done = 48;
+/** Helpers that are there. */
+export const ready = 64;
+/** Not 0: helpers are to end. */
+export const quit = 65;
+/** Not 0: the module uses no helpers any more, since one disappeared in the midst of a job. */
+export const lost = 66;
+/** Helpers that sleep. */
+export const sleepers = 67;
+/** Milliseconds without a sign of life after which a helper that is at work is lost. */
+export const patience = 68;
+/** From where to where the calls of each job are recorded, two words each. */
+export const jobs = 128;
+/** How many jobs these are. */
+export const jobCount = 64;
+/** By helper, 16 words each: the address of the call that it is at, and what has become of it. */
+export const signs = 256;
+/** The most helpers. */
+export const mostHelpers = 64;
+
+/** What has become of a helper. */
+export const serving = 1;
+export const gone = 2;
+
+/**
+ * @param {WebAssembly.Memory} memory
+ * @param {number} address
+ */
+export function wordsAt({ buffer }, address) {
+  return new Int32Array(buffer, address, signs + 16 * mostHelpers);
+}

@@ -1,0 +1,36 @@
+// The package's script of workers, but that a helper fails in the way that the search part of this script's URL says: ?start throws before
+// it serves; ?throw, ?hang and ?exit (in Node) do so in the midst of its third job. It runs as a classic worker in browsers, and as a
+// module in Node; what both have of the script's URL is the stack of an error.
+const [, how] = /failing-helper\.js\?(\w+)/.exec(new Error().stack) ?? [];
+const { Instance } = WebAssembly;
+let jobs = 0;
+WebAssembly.Instance = function (module, imports) {
+  if (how === 'start') throw new Error('thrown on purpose');
+  const { run } = new Instance(module, imports).exports;
+  return {
+    exports: {
+      run(...given) {
+        if (++jobs < 3) return run(...given);
+        if (how === 'throw') throw new Error('thrown on purpose');
+        if (how === 'exit') globalThis.process.exit(3);
+        if (how === 'hang') for (;;);
+        return run(...given);
+      },
+    },
+  };
+};
+
+// (Go's runtime wants an instance of this class.)
+Object.defineProperty(WebAssembly.Instance, Symbol.hasInstance, { value: (value) => value instanceof Instance });
+
+/** Where messages go once the script is there. */
+let answer;
+const receive = async (event) => {
+  await loaded;
+  answer(event);
+};
+globalThis.onmessage = receive;
+const loaded = (typeof importScripts === 'function' ? Promise.resolve(importScripts('/dist/normwasm.worker.js')) : import('../dist/normwasm.worker.js')).then(() => {
+  answer = globalThis.onmessage;
+  globalThis.onmessage = receive;
+});
