@@ -3,6 +3,7 @@ package lift
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/normwasm/normwasm/internal/code"
 )
@@ -102,6 +103,14 @@ func Atomics(module []byte) (missing []string, err error) {
 	for k, s := range shapes {
 		if places[k] == nil {
 			missing = append(missing, s.name)
+		}
+	}
+	// What only counts threads adds; to divide a step takes all.
+	if some := len(shapes) - len(missing); len(missing) > 0 && some > 0 && !(some == 1 && missing[0] != shapes[0].name) {
+		return nil, fmt.Errorf("lift: the module has %d functions of internal/threads that are to be atomic, and none like %s: is its assembly what internal/lift knows?", some, strings.Join(missing, ", "))
+	}
+	for k, s := range shapes {
+		if places[k] == nil {
 			continue
 		}
 		rest := bytes.Repeat([]byte{code.Nop}, len(s.plain)-len(s.atomic))
