@@ -3,6 +3,7 @@ package compute
 import (
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // Lanes is how many channels of a pixel lie together in the blocked layout: [n, blocks, h, w,
@@ -162,16 +163,55 @@ func (g Window) blockedLattice(h, w, oh, ow, step int) blockedLattice {
 // plane is how many elements a padded plane has.
 func (l *blockedLattice) plane() int { return l.rows * l.cols * l.step }
 
-// spread copies planes of h×w pixels into the middle of those at dst, of which the borders
-// are filled already.
+// spread copies planes of h×w pixels into the middle of those at dst. Their borders become zeros.
 func (l *blockedLattice) spread(g Window, dst, x []float32, n, h, w int) {
-	rows, cols := min(h, l.rows-g.PadTop), min(w, l.cols-g.PadLeft)
-	if rows <= 0 || cols <= 0 {
+	parts := threads.Parts(n, n*l.plane()/2)
+	threads.For(parts, func(part int) {
+		for i, to := threads.Range(n, parts, part); i < to; i++ {
+			plane := dst[i*l.plane():][:l.plane()]
+			l.sides(g, plane, w)
+			l.strip(g, plane, x[i*h*w*l.step:][:h*w*l.step], -g.PadTop, h, w)
+		}
+	})
+}
+
+// sides sets the left and right borders of a plane to zero.
+func (l *blockedLattice) sides(g Window, dst []float32, w int) {
+	right := min(g.PadLeft+w, l.cols)
+	blank(dst, l.cols*l.step, l.rows, min(g.PadLeft, l.cols)*l.step)
+	blank(dst[right*l.step:], l.cols*l.step, l.rows, (l.cols-right)*l.step)
+}
+
+// strip copies the rows of a plane from row top on into dst, a plane of the lattice of which the
+// left and right borders are zeros. Rows that the plane does not have are zeros too.
+func (l *blockedLattice) strip(g Window, dst, x []float32, top, h, w int) {
+	row := l.cols * l.step
+	from := min(max(top, 0), top+l.rows)
+	to := max(min(top+l.rows, h), from)
+	blank(dst, row, 1, (from-top)*row)
+	blank(dst[(to-top)*row:], row, 1, (top+l.rows-to)*row)
+	if cols := min(w, l.cols-g.PadLeft); to > from && cols > 0 {
+		kernel.CopyPlane(kernel.Ptr(dst[(from-top)*row+g.PadLeft*l.step:]), row, kernel.Ptr(x[from*w*l.step:]), w*l.step, to-from, cols*l.step)
+	}
+}
+
+var zeros [Lanes]float32
+
+// blank sets so many elements of each of some rows to zero. Kernels do it, so that it is done when
+// other kernels of a part of a step are.
+func blank(dst []float32, pitch, rows, width int) {
+	if rows > 1 {
+		for at := 0; at < width; at += Lanes {
+			kernel.CopyPlane(kernel.Ptr(dst[at:]), pitch, &zeros[0], 0, rows, min(Lanes, width-at))
+		}
 		return
 	}
-	for i := range n {
-		to, from := dst[i*l.plane():][:l.plane()], x[i*h*w*l.step:][:h*w*l.step]
-		kernel.CopyPlane(kernel.Ptr(to[(g.PadTop*l.cols+g.PadLeft)*l.step:]), l.cols*l.step, kernel.Ptr(from), w*l.step, rows, cols*l.step)
+	whole := width / Lanes * Lanes
+	if whole > 0 {
+		kernel.CopyPlane(kernel.Ptr(dst), Lanes, &zeros[0], 0, whole/Lanes, Lanes)
+	}
+	if whole < width {
+		kernel.CopyPlane(kernel.Ptr(dst[whole:]), 0, &zeros[0], 0, 1, width-whole)
 	}
 }
 
@@ -257,8 +297,16 @@ func (c *BlockedConv) ScratchLen(h, w int) int {
 	n := runs + pixels
 	if !l.direct {
 		n += planes * l.plane()
+		if c.depthwise { // each part has its own
+			n += (threads.MostParts(c.windowUnits(oh, rows)) - 1) * l.plane()
+		}
 	}
 	return n
+}
+
+// windowUnits is of how many strips of rows the blocks of a depthwise convolution are.
+func (c *BlockedConv) windowUnits(oh, rows int) int {
+	return ChannelBlocks(c.shape.OutChannels) * ((oh + rows - 1) / rows)
 }
 
 // Run computes y [n, blocks, oh, ow, Lanes] from x [n, blocks, h, w, Lanes], or [n, channels,
@@ -280,11 +328,6 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 	runs, pix := mem.takeInts(nruns), mem.takeInts(npixels)
 	l.runs(s.Window, runs, c.wide())
 	l.pixels(s.Window, pix, ow)
-	var padded []float32
-	if !l.direct {
-		padded = mem.take(nplanes * l.plane())
-		clear(padded)
-	}
 	blocks, size := ChannelBlocks(s.OutChannels), oh*ow*Lanes
 	in := len(x) / max(n, 1)
 	for i := range n {
@@ -295,33 +338,81 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		}
 		switch {
 		case c.depthwise:
-			c.windows(yi, xi, from, &l, h, w, oh, ow, rows, padded, pix, runs)
+			c.windows(yi, xi, from, &l, h, w, oh, ow, rows, mem, pix, runs)
 		case l.direct && oh*ow == 1 && len(runs) == len(xi)/Lanes && len(runs) == c.inBlocks() && from == nil && !c.planes:
 			// A pixel: the weights are a right operand, and there is no more to read of x.
-			lo, hi := c.clamp.bounds()
-			whole := len(c.panels) / c.panelLen()
-			kernel.GemmRow(kernel.Ptr(yi), kernel.Ptr(xi), 1, kernel.Ptr(c.panels), c.panelLen(), len(xi), whole, kernel.StartCol, kernel.Ptr(c.bias), lo, hi)
-			if whole < blocks {
-				kernel.GemmRow(kernel.Ptr(yi[whole*Lanes:]), kernel.Ptr(xi), 1, kernel.Ptr(c.rest), len(c.rest), len(xi), 1, kernel.StartCol, kernel.Ptr(c.bias[whole*Lanes:]), lo, hi)
-			}
-			c.Apply.To(yi)
+			c.pixel(yi, xi)
 		default:
 			if !l.direct {
+				padded := mem[:nplanes*l.plane()]
 				l.spread(s.Window, padded, xi, nplanes, h, w)
 				xi = padded
 			}
 			c.tiles(yi, xi, from, &l, pix, runs)
 		}
-		c.vacate(yi, oh*ow)
 	}
 }
 
-// tiles computes an image. Blocks of weights that stay in a cache are met by all pixels of a
-// strip; sums that are not done wait in y.
+// multiplyAdds is about how many a nanosecond has time for.
+const multiplyAdds = 20
+
+// pixel computes a single pixel from one.
+func (c *BlockedConv) pixel(y, x []float32) {
+	lo, hi := c.clamp.bounds()
+	size, blocks := c.panelLen(), ChannelBlocks(c.shape.OutChannels)
+	whole := len(c.panels) / size
+	parts := threads.Parts(blocks, blocks*size/3) // it is the weights that take time
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(blocks, parts, part)
+		if n := min(to, whole) - from; n > 0 {
+			kernel.GemmRow(kernel.Ptr(y[from*Lanes:]), kernel.Ptr(x), 1, kernel.Ptr(c.panels[from*size:]), size, len(x), n, kernel.StartCol, kernel.Ptr(c.bias[from*Lanes:]), lo, hi)
+		}
+		if whole < to {
+			kernel.GemmRow(kernel.Ptr(y[whole*Lanes:]), kernel.Ptr(x), 1, kernel.Ptr(c.rest), len(c.rest), len(x), 1, kernel.StartCol, kernel.Ptr(c.bias[whole*Lanes:]), lo, hi)
+		}
+		for b := from; b < to; b++ {
+			c.finish(y[b*Lanes:][:Lanes], b)
+		}
+	})
+}
+
+// tiles computes an image, divided by pixels or, where there are few of these, by blocks of the result.
 func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs []int32) {
+	blocks, strip := ChannelBlocks(c.shape.OutChannels), c.strip()
+	elements := Lanes
+	if c.planes {
+		elements = c.wide()
+	}
+	units := (len(pix) + tileStrip - 1) / tileStrip
+	parts := threads.Parts(max(units, blocks), len(pix)*blocks*len(runs)*elements*Lanes/multiplyAdds)
+	if byPixels := units >= parts && (blocks < parts || len(pix) >= parts*strip); !byPixels {
+		parts = min(parts, blocks)
+		threads.For(parts, func(part int) {
+			b, end := threads.Range(blocks, parts, part)
+			c.tilesOf(y, x, from, l, pix, runs, 0, len(pix), b, end)
+		})
+		return
+	}
+	threads.For(parts, func(part int) {
+		at, end := threads.Range(units, parts, part)
+		c.tilesOf(y, x, from, l, pix, runs, at*tileStrip, min(end*tileStrip, len(pix)), 0, blocks)
+	})
+}
+
+// tileStrip is of how many pixels the strips of parts of a step are multiples: whole tiles of the kernels.
+const tileStrip = 12
+
+// strip is how many pixels meet a block of weights.
+func (c *BlockedConv) strip() int {
+	cg := c.shape.InChannels / c.shape.Groups
+	return max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))/tileStrip*tileStrip, 36)
+}
+
+// tilesOf computes some pixels of some blocks. Blocks of weights that stay in a cache are met by all
+// pixels of a strip; sums that are not done wait in y.
+func (c *BlockedConv) tilesOf(y, x, from []float32, l *blockedLattice, pix, runs []int32, first, last, block, end int) {
 	s := &c.shape
-	cg := s.InChannels / s.Groups
-	strip := max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))/12*12, 36)
+	cg, strip := s.InChannels/s.Groups, c.strip()
 	lo, hi := c.clamp.bounds()
 	og, none := s.OutChannels/s.Groups, c.bias[len(c.bias)-Lanes:]
 	rows, most := Lanes, blockedRuns
@@ -333,9 +424,9 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 		}
 		most = blockedRuns * Lanes / rows
 	}
-	for at := 0; at < len(pix); at += strip {
-		pixels := pix[at:min(at+strip, len(pix))]
-		for b := range ChannelBlocks(s.OutChannels) {
+	for at := first; at < last; at += strip {
+		pixels := pix[at:min(at+strip, last)]
+		for b := block; b < end; b++ {
 			to := (b*len(pix) + at) * Lanes
 			out := y[to:][:len(pixels)*Lanes]
 			xg := x
@@ -359,8 +450,22 @@ func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs [
 				}
 				start, bias = out, none
 			}
-			c.Apply.To(out)
+			c.finish(out, b)
 		}
+	}
+}
+
+// finish applies the function to pixels of a block, and vacates them.
+func (c *BlockedConv) finish(y []float32, block int) {
+	c.Apply.To(y)
+	c.vacate(y, block)
+}
+
+// vacate sets to zero what there is no channel for: of an infinite x it would be NaN, which the
+// next convolution would give to all its channels.
+func (c *BlockedConv) vacate(y []float32, block int) {
+	if used := c.shape.OutChannels - block*Lanes; used < Lanes {
+		kernel.CopyPlane(kernel.Ptr(y[used:]), Lanes, &zeros[0], 0, len(y)/Lanes, Lanes-used)
 	}
 }
 
@@ -393,13 +498,22 @@ func blockedTriples(y, x []float32, pix, runs []int32, weights, from, bias []flo
 }
 
 // windows computes an image of a depthwise convolution, so many rows at a time.
-func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow, rows int, padded []float32, pix, taps []int32) {
+func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow, rows int, room []float32, pix, taps []int32) {
 	s := &c.shape
 	lo, hi := c.clamp.bounds()
 	window := s.blockedWindow()
-	for b := range ChannelBlocks(s.OutChannels) {
-		weights, bias := c.panel(b), c.bias[b*Lanes:][:Lanes]
-		for first := 0; first < oh; first += rows {
+	units := c.windowUnits(oh, rows)
+	strips := units / ChannelBlocks(s.OutChannels)
+	parts := threads.Parts(units, len(y)*len(taps)/6+len(x)/2)
+	threads.For(parts, func(part int) {
+		var padded []float32
+		if !l.direct {
+			padded = room[part*l.plane():][:l.plane()]
+			l.sides(s.Window, padded, w)
+		}
+		for i, end := threads.Range(units, parts, part); i < end; i++ {
+			b, first := i/strips, i%strips*rows
+			weights, bias := c.panel(b), c.bias[b*Lanes:][:Lanes]
 			n := min(rows, oh-first)
 			in := x[b*h*w*Lanes:][:h*w*Lanes]
 			if !l.direct {
@@ -418,22 +532,9 @@ func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh,
 				kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), n*ow, kernel.Ptr(taps), len(taps),
 					kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
 			}
-			c.Apply.To(out)
+			c.finish(out, b)
 		}
-	}
-}
-
-// strip copies the rows of a plane from row top on into dst, a plane of the lattice of which the
-// left and right borders are zeros. Rows that the plane does not have are zeros too.
-func (l *blockedLattice) strip(g Window, dst, x []float32, top, h, w int) {
-	row := l.cols * l.step
-	from := min(max(top, 0), top+l.rows)
-	to := max(min(top+l.rows, h), from)
-	clear(dst[:(from-top)*row])
-	clear(dst[(to-top)*row:])
-	if cols := min(w, l.cols-g.PadLeft); to > from && cols > 0 {
-		kernel.CopyPlane(kernel.Ptr(dst[(from-top)*row+g.PadLeft*l.step:]), row, kernel.Ptr(x[from*w*l.step:]), w*l.step, to-from, cols*l.step)
-	}
+	})
 }
 
 // blockedWindow is the kernel for a usual window, or nil.
@@ -452,17 +553,4 @@ func (g Window) blockedWindow() func(y, x *float32, pitch, down int, weights *fl
 		return kernel.BlockedDepthwise5Stride2
 	}
 	return nil
-}
-
-// vacate sets to zero what there is no channel for: of an infinite x it would be NaN, which
-// the next convolution would give to all its channels.
-func (c *BlockedConv) vacate(y []float32, pixels int) {
-	used := c.shape.OutChannels % Lanes
-	if used == 0 {
-		return
-	}
-	last := y[len(y)-pixels*Lanes:]
-	for i := 0; i < len(last); i += Lanes {
-		clear(last[i+used:][:Lanes-used])
-	}
 }

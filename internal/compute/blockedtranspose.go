@@ -3,6 +3,7 @@ package compute
 import (
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // BlockedTransposed is ConvTranspose with an input in the blocked layout. Pixels of the result
@@ -101,6 +102,7 @@ type transposing struct {
 	top, left          int // the first place of any phase
 	high, wide         int
 	rows               int // of places at a time
+	strips             int // of so many rows
 	runs, pixels, size int // elements of the tables, and of a phase of these rows
 }
 
@@ -114,14 +116,18 @@ func (c *BlockedTransposed) transposing(h, w, oh, ow int) (r transposing) {
 	r.lattice.direct = r.lattice.rows == h && r.lattice.cols == w
 	line := r.wide * Lanes * ChannelBlocks(f.shape.OutChannels)
 	r.rows = min(max(transposedStrip/(4*line), 1), r.high)
-	r.runs, r.pixels, r.size = f.inBlocks()*f.shape.taps(), r.rows*r.wide, r.rows*line
+	r.pixels, r.size = r.rows*r.wide, r.rows*line
+	for i := range c.phases {
+		r.runs += f.inBlocks() * c.phases[i].shape.taps()
+	}
+	r.strips = (r.high + r.rows - 1) / r.rows
 	return r
 }
 
 // ScratchLen returns how many float32 of scratch Run wants for planes of h×w that become oh×ow.
 func (c *BlockedTransposed) ScratchLen(h, w, oh, ow int) int {
 	r := c.transposing(h, w, oh, ow)
-	n := r.runs + r.pixels + r.size
+	n := r.runs + r.pixels + threads.MostParts(r.strips*len(c.phases))*r.size
 	if !r.lattice.direct {
 		n += ChannelBlocks(c.Shape.InChannels) * r.lattice.plane()
 	}
@@ -134,42 +140,54 @@ func (c *BlockedTransposed) ScratchLen(h, w, oh, ow int) int {
 func (c *BlockedTransposed) Run(y, x []float32, n, h, w, oh, ow int, scratch []float32) {
 	r := c.transposing(h, w, oh, ow)
 	l, mem, planes := &r.lattice, arena(scratch), ChannelBlocks(c.Shape.InChannels)
-	runs, pix, strip := mem.takeInts(r.runs), mem.takeInts(r.pixels), mem.take(r.size)
+	runs, pix := mem.takeInts(r.runs), mem.takeInts(r.pixels)
 	l.pixels(r.window, pix, r.wide)
+	taps := runs
+	for p := range c.phases {
+		k := c.phases[p].inBlocks() * c.phases[p].shape.taps()
+		l.runs(c.phases[p].shape.Window, taps[:k], 1)
+		taps = taps[k:]
+	}
 	var padded []float32
 	if !l.direct {
 		padded = mem.take(planes * l.plane())
-		clear(padded)
 	}
 	in, out := len(x)/max(n, 1), len(y)/max(n, 1)
+	units := r.strips * len(c.phases)
+	parts := threads.Parts(units, r.high*r.wide*len(runs)*Lanes*r.size/r.pixels/multiplyAdds)
 	for i := range n {
 		xi, yi := x[i*in:][:in], y[i*out:][:out]
 		if !l.direct {
 			l.spread(r.window, padded, xi, planes, h, w)
 			xi = padded
 		}
-		for p := range c.phases {
-			f := &c.phases[p]
-			g := f.shape.Window
-			taps := runs[:f.inBlocks()*g.KernelH*g.KernelW]
-			l.runs(g, taps, 1)
-			// Shorter kernels begin that much later.
-			from := (r.top+r.window.KernelH-g.KernelH)*l.cols + r.left + r.window.KernelW - g.KernelW
-			for first := 0; first < r.high; first += r.rows {
-				k := min(r.rows, r.high-first) * r.wide
-				part := strip[:r.size/r.pixels*k]
-				f.tiles(part, xi[(from+first*l.cols)*Lanes:], nil, l, pix[:k], taps)
-				f.vacate(part, k)
-				if !c.planes {
-					c.Apply.To(part)
-				}
-				c.move(yi, part, p, first+r.top, k, &r, oh, ow)
+		threads.For(parts, func(part int) {
+			for u, end := threads.Range(units, parts, part); u < end; u++ {
+				c.strip(yi, xi, u/r.strips, u%r.strips*r.rows, runs, pix, mem[part*r.size:][:r.size], &r, oh, ow)
 			}
-		}
+		})
 		if c.planes {
-			c.Apply.To(yi)
+			c.Apply.ToAll(yi)
 		}
 	}
+}
+
+// strip computes some rows of places of a phase, from one on.
+func (c *BlockedTransposed) strip(y, x []float32, p, first int, runs, pix []int32, room []float32, r *transposing, oh, ow int) {
+	l, f := &r.lattice, &c.phases[p]
+	g := f.shape.Window
+	for q := range p {
+		runs = runs[f.inBlocks()*c.phases[q].shape.taps():]
+	}
+	// Shorter kernels begin that much later.
+	from := (r.top+r.window.KernelH-g.KernelH)*l.cols + r.left + r.window.KernelW - g.KernelW
+	k := min(r.rows, r.high-first) * r.wide
+	strip := room[:r.size/r.pixels*k]
+	f.tilesOf(strip, x[(from+first*l.cols)*Lanes:], nil, l, pix[:k], runs[:f.inBlocks()*f.shape.taps()], 0, k, 0, ChannelBlocks(f.shape.OutChannels))
+	if !c.planes {
+		c.Apply.To(strip)
+	}
+	c.move(y, strip, p, first+r.top, k, r, oh, ow)
 }
 
 // move puts k places of a phase, or of all, from a row on to where they belong.

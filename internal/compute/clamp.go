@@ -1,6 +1,10 @@
 package compute
 
-import "math"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/threads"
+)
 
 // Clamp limits a result to [Lo, Hi] in the pass that computes it. The zero value
 // leaves the result as it is.
@@ -25,6 +29,15 @@ func (f Function) To(y []float32) {
 	if f.F != nil {
 		f.F(y, y, f.A, f.B)
 	}
+}
+
+// ToAll is To, divided among threads.
+func (f Function) ToAll(y []float32) {
+	parts := threads.Parts(len(y)/64, len(y))
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(len(y), parts, part)
+		f.To(y[from:to])
+	})
 }
 
 // bounds returns the limits that the kernels take.

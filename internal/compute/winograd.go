@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // winograd is what a convolution of 3×3 at stride 1 has in place of its weights to do with 16
@@ -125,21 +126,23 @@ func (c *BlockedConv) winogradScratch(h, w, oh, ow int) int {
 	_, tw, rows := winogradSizes(c.shape.InChannels, oh, ow)
 	in := c.inBlocks()
 	l := c.shape.winogradLattice(h, w, oh, ow)
-	n := max(16*(in+1)*rows*tw*Lanes+rows*tw+in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
+	products := threads.MostParts(ChannelBlocks(c.shape.OutChannels)) // each part has its own
+	n := max(16*(in+products)*rows*tw*Lanes+rows*tw+in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
 	if !l.direct {
 		n += in * l.plane()
 	}
-	return n
+	return n + 2*in
 }
 
 // runWinograd is Run.
 func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int, scratch []float32) {
 	mem := arena(scratch)
 	l := c.shape.winogradLattice(h, w, oh, ow)
+	blocks := c.inBlocks()
+	sizes := slab.View[float64](slab.Bytes(mem.take(2 * blocks)))
 	var padded []float32
 	if !l.direct {
-		padded = mem.take(c.inBlocks() * l.plane())
-		clear(padded)
+		padded = mem.take(blocks * l.plane())
 	}
 	in, out := len(x)/max(n, 1), ChannelBlocks(c.shape.OutChannels)*oh*ow*Lanes
 	for i := range n {
@@ -148,10 +151,17 @@ func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int,
 		if residual != nil {
 			from = residual[i*out:][:out]
 		}
+		parts := threads.Parts(blocks, in/4)
+		threads.For(parts, func(part int) {
+			from, to := threads.Range(blocks, parts, part)
+			kernel.RowPowers(kernel.Ptr(sizes[from:]), kernel.Ptr(xi[from*h*w*Lanes:]), to-from, h*w*Lanes, 1)
+		})
 		var size float64
-		kernel.RowPowers(&size, kernel.Ptr(xi), 1, in, 1)
+		for _, s := range sizes {
+			size += s
+		}
 		if !l.direct {
-			l.spread(c.shape.Window, padded, xi, c.inBlocks(), h, w)
+			l.spread(c.shape.Window, padded, xi, blocks, h, w)
 			xi = padded
 		}
 		if size <= c.wino.limit {
@@ -159,7 +169,6 @@ func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int,
 		} else {
 			c.inPixels(yi, xi, from, &l, oh, ow, mem)
 		}
-		c.vacate(yi, oh*ow)
 	}
 }
 
@@ -169,38 +178,45 @@ func (c *BlockedConv) inTiles(y, x, from []float32, l *blockedLattice, oh, ow in
 	in, none := c.inBlocks(), c.bias[len(c.bias)-Lanes:]
 	lo, hi := c.clamp.bounds()
 	th, tw, rows := winogradSizes(s.InChannels, oh, ow)
-	tiles := rows * tw
-	v, m := mem.take(16*in*tiles*Lanes), mem.take(16*tiles*Lanes)
-	pix, runs := mem.takeInts(tiles), mem.takeInts(in)
+	v := mem.take(16 * in * rows * tw * Lanes)
+	pix, runs := mem.takeInts(rows*tw), mem.takeInts(in)
 	for i := range pix {
 		pix[i] = int32(i * Lanes)
 	}
+	blocks := ChannelBlocks(s.OutChannels)
 	for r := 0; r < th; r += rows {
 		high := min(rows, th-r)
 		tiles := high * tw
 		for i := range runs {
 			runs[i] = int32(min(i, 1) * tiles * Lanes)
 		}
-		for b := range in {
-			for i := range high {
-				kernel.WinogradIn(kernel.Ptr(v[(b*tiles+i*tw)*Lanes:]), in*tiles*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
-			}
-		}
-		for b := range ChannelBlocks(s.OutChannels) {
-			for t := range 16 {
-				blockedPixels(m[t*tiles*Lanes:], v[t*in*tiles*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
-			}
-			first, end := b*oh+2*r, b*oh+min(2*(r+high), oh)
-			for row := 2 * r; row < min(2*(r+high), oh); row++ {
-				at := (b*oh + row) * ow * Lanes
-				var start []float32
-				if from != nil {
-					start = from[at:]
+		parts := threads.Parts(in, in*tiles*16)
+		threads.For(parts, func(part int) {
+			for b, end := threads.Range(in, parts, part); b < end; b++ {
+				for i := range high {
+					kernel.WinogradIn(kernel.Ptr(v[(b*tiles+i*tw)*Lanes:]), in*tiles*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
 				}
-				kernel.WinogradOut(kernel.Ptr(y[at:]), kernel.Ptr(m[(row/2-r)*tw*Lanes:]), tiles*Lanes, row%2, ow, kernel.Ptr(start), kernel.Ptr(c.bias[b*Lanes:]), lo, hi)
 			}
-			c.Apply.To(y[first*ow*Lanes : end*ow*Lanes])
-		}
+		})
+		parts = threads.Parts(blocks, blocks*tiles*16*in*Lanes*Lanes/multiplyAdds)
+		threads.For(parts, func(part int) {
+			m := mem[16*part*rows*tw*Lanes:]
+			for b, end := threads.Range(blocks, parts, part); b < end; b++ {
+				for t := range 16 {
+					blockedPixels(m[t*tiles*Lanes:], v[t*in*tiles*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
+				}
+				first, end := b*oh+2*r, b*oh+min(2*(r+high), oh)
+				for row := 2 * r; row < min(2*(r+high), oh); row++ {
+					at := (b*oh + row) * ow * Lanes
+					var start []float32
+					if from != nil {
+						start = from[at:]
+					}
+					kernel.WinogradOut(kernel.Ptr(y[at:]), kernel.Ptr(m[(row/2-r)*tw*Lanes:]), tiles*Lanes, row%2, ow, kernel.Ptr(start), kernel.Ptr(c.bias[b*Lanes:]), lo, hi)
+				}
+				c.finish(y[first*ow*Lanes:end*ow*Lanes], b)
+			}
+		})
 	}
 }
 
@@ -224,5 +240,6 @@ func (c *BlockedConv) inPixels(y, x, from []float32, l *blockedLattice, oh, ow i
 			start = from[b*size:][:size]
 		}
 		d.tiles(y[b*size:][:size], x, start, l, pix, runs)
+		c.vacate(y[b*size:][:size], b)
 	}
 }
