@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // What goes on in the blocked layout beside convolutions: planes of pixels of Lanes channels.
@@ -11,52 +12,61 @@ import (
 // Block writes planes x [n, channels, pixels] as blocks y [n, ChannelBlocks(channels), pixels, Lanes].
 // Channels that are missing become zeros.
 func Block(y, x []float32, n, channels, pixels int) {
-	size := pixels * Lanes
-	for range n {
-		for from := 0; from < channels && pixels > 0; from += Lanes {
-			k := min(Lanes, channels-from)
-			if k < Lanes {
-				clear(y[:size])
-			}
-			kernel.Transpose(kernel.Ptr(y), Lanes, kernel.Ptr(x), pixels, k, pixels)
-			y, x = y[size:], x[k*pixels:]
-		}
-	}
+	eachBlock(n, channels, pixels, func(block, plane, k int) {
+		to := y[block*pixels*Lanes:][:pixels*Lanes]
+		kernel.Transpose(kernel.Ptr(to), Lanes, kernel.Ptr(x[plane*pixels:]), pixels, k, pixels)
+		blank(to[k%Lanes:], Lanes, pixels, (Lanes-k)%Lanes)
+	})
 }
 
 // Unblock writes blocks x [n, ChannelBlocks(channels), pixels, Lanes] as planes y [n, channels, pixels].
 func Unblock(y, x []float32, n, channels, pixels int) {
-	size := pixels * Lanes
-	for range n {
-		for from := 0; from < channels && pixels > 0; from += Lanes {
-			k := min(Lanes, channels-from)
-			kernel.Transpose(kernel.Ptr(y), pixels, kernel.Ptr(x), Lanes, pixels, k)
-			y, x = y[k*pixels:], x[size:]
-		}
-	}
+	eachBlock(n, channels, pixels, func(block, plane, k int) {
+		kernel.Transpose(kernel.Ptr(y[plane*pixels:]), pixels, kernel.Ptr(x[block*pixels*Lanes:]), Lanes, pixels, k)
+	})
 }
 
-// taps are the elements of a window that lie on a plane of h×w pixels when it is at one
-// place: offsets of pixels from the plane's first one, in dst.
-func (p *Pool) laneTaps(dst []int32, oy, ox, h, w int) []int32 {
-	dst = dst[:0]
-	for ky := range p.KernelH {
-		y := oy*p.StrideH - p.PadTop + ky*p.DilationH
-		if y < 0 || y >= h {
-			continue
-		}
-		for kx := range p.KernelW {
-			x := ox*p.StrideW - p.PadLeft + kx*p.DilationW
-			if x >= 0 && x < w {
-				dst = append(dst, int32((y*w+x)*Lanes))
-			}
-		}
+// eachBlock calls f with all blocks of n images, their first planes and how many of these they have.
+func eachBlock(n, channels, pixels int, f func(block, plane, k int)) {
+	if pixels == 0 {
+		return
 	}
-	return dst
+	blocks := ChannelBlocks(channels)
+	parts := threads.Parts(n*blocks, n*blocks*pixels*Lanes)
+	threads.For(parts, func(part int) {
+		for i, to := threads.Range(n*blocks, parts, part); i < to; i++ {
+			from := i % blocks * Lanes
+			f(i, i/blocks*channels+from, min(Lanes, channels-from))
+		}
+	})
+}
+
+// seen are the elements of a window that lie on a line of n when it is at place o: so many, from
+// one on, the first of which is at.
+func seen(o, stride, before, kernel, dilation, n int) (count, at int) {
+	at = o*stride - before
+	first := 0
+	if at < 0 {
+		first = (dilation - 1 - at) / dilation
+	}
+	at += first * dilation
+	if at >= n {
+		return 0, 0
+	}
+	return max(min(kernel-first, (n-1-at)/dilation+1), 0), at
 }
 
 // LaneScratch returns how many float32 of scratch MaxLanes and AverageLanes want.
-func (p *Pool) LaneScratch() int { return p.KernelH * p.KernelW }
+func (p *Pool) LaneScratch() int { return p.laneTable(p.KernelW + 1) }
+
+// laneTable is where the taps of windows of so many columns begin, behind those of fewer; of a
+// single row these are the beginning of all of them.
+func (p *Pool) laneTable(cols int) int {
+	if p.KernelH == 1 {
+		return cols / (p.KernelW + 1) * p.KernelW
+	}
+	return p.KernelH * cols * max(cols-1, 0) / 2
+}
 
 // MaxLanes is Max of blocks: y [blocks, oh, ow, Lanes] from x [blocks, h, w, Lanes].
 func (p *Pool) MaxLanes(y, x []float32, blocks, h, w int, scratch []float32) {
@@ -74,49 +84,72 @@ func (p *Pool) lanes(y, x []float32, blocks, h, w int, scratch []float32, larges
 		return
 	}
 	mem := arena(scratch)
-	room := mem.takeInts(p.KernelH * p.KernelW)
+	room := mem.takeInts(p.LaneScratch())
+	// Tables of taps for windows of which 1, 2, … columns are on the plane, for all rows: fewer of
+	// these take a table's beginning.
+	for cols := 1; cols <= p.KernelW; cols++ {
+		t := p.laneTable(cols)
+		for ky := range p.KernelH {
+			for kx := range cols {
+				room[t] = int32((ky*p.DilationH*w + kx*p.DilationW) * Lanes)
+				t++
+			}
+		}
+	}
 	// The places from left on, up to right, have whole windows in their rows.
 	left := min((p.PadLeft+p.StrideW-1)/p.StrideW, ow)
 	right := min(max((w+p.PadLeft-p.extentW()+p.StrideW)/p.StrideW, left), ow)
-	for oy := range oh {
-		for ox := 0; ox < ow; {
-			n := 1
-			if ox == left && right > left {
-				n = right - left
-			}
-			taps := p.laneTaps(room, oy, ox, h, w)
-			count := float32(1)
-			if !largest {
-				count = float32(max(p.count(oy, p.StrideH, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)*
-					p.count(ox, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight), 1))
-			}
-			for b := range blocks {
-				to, from := y[((b*oh+oy)*ow+ox)*Lanes:][:n*Lanes], x[b*h*w*Lanes:][:h*w*Lanes]
-				if largest {
-					kernel.MaxLanes(kernel.Ptr(to), kernel.Ptr(from), p.StrideW*Lanes, kernel.Ptr(taps), len(taps), n)
-				} else {
-					kernel.MeanLanes(kernel.Ptr(to), kernel.Ptr(from), p.StrideW*Lanes, kernel.Ptr(taps), len(taps), n, count)
+	parts := threads.Parts(blocks*oh, len(y)*p.KernelH*p.KernelW/8)
+	threads.For(parts, func(part int) {
+		for i, end := threads.Range(blocks*oh, parts, part); i < end; i++ {
+			from, oy := x[i/oh*h*w*Lanes:][:h*w*Lanes], i%oh
+			high, top := seen(oy, p.StrideH, p.PadTop, p.KernelH, p.DilationH, h)
+			countH := p.count(oy, p.StrideH, p.KernelH, p.DilationH, h, p.PadTop, p.PadBottom)
+			for ox := 0; ox < ow; {
+				n := 1
+				if ox == left && right > left {
+					n = right - left
 				}
+				wide, at := seen(ox, p.StrideW, p.PadLeft, p.KernelW, p.DilationW, w)
+				at = (top*w + at) * Lanes
+				if high*wide == 0 {
+					at = 0
+				}
+				taps := room[p.laneTable(wide):][:high*wide]
+				to := y[(i*ow+ox)*Lanes:][:n*Lanes]
+				if largest {
+					kernel.MaxLanes(kernel.Ptr(to), kernel.Ptr(from[at:]), p.StrideW*Lanes, kernel.Ptr(taps), len(taps), n)
+				} else {
+					count := max(countH*p.count(ox, p.StrideW, p.KernelW, p.DilationW, w, p.PadLeft, p.PadRight), 1)
+					kernel.MeanLanes(kernel.Ptr(to), kernel.Ptr(from[at:]), p.StrideW*Lanes, kernel.Ptr(taps), len(taps), n, float32(count))
+				}
+				ox += n
 			}
-			ox += n
 		}
-	}
+	})
 }
 
 // GlobalAverageLanes is the mean of each channel: y [blocks, Lanes] from x [blocks, pixels, Lanes].
 func GlobalAverageLanes(y, x []float32, blocks, pixels int) {
-	kernel.LaneMeans(kernel.Ptr(y), kernel.Ptr(x), blocks, pixels)
+	parts := threads.Parts(blocks, len(x)/4)
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(blocks, parts, part)
+		kernel.LaneMeans(kernel.Ptr(y[from*Lanes:]), kernel.Ptr(x[from*pixels*Lanes:]), to-from, pixels)
+	})
 }
 
 // GlobalMaxLanes is the maximum of each channel.
 func GlobalMaxLanes(y, x []float32, blocks, pixels int) {
-	for b := range blocks {
-		to, from := y[b*Lanes:][:Lanes], x[b*pixels*Lanes:][:pixels*Lanes]
-		fillWith(to, float32(math.Inf(-1)))
-		for ; len(from) > 0; from = from[Lanes:] {
-			kernel.MaxRows(kernel.Ptr(to), kernel.Ptr(to), 0, 1, kernel.Ptr(from), 0, 1, 1, Lanes)
+	parts := threads.Parts(blocks, len(x))
+	fillWith(y[:blocks*Lanes], float32(math.Inf(-1)))
+	threads.For(parts, func(part int) {
+		for b, end := threads.Range(blocks, parts, part); b < end; b++ {
+			to, from := y[b*Lanes:][:Lanes], x[b*pixels*Lanes:][:pixels*Lanes]
+			for ; len(from) > 0; from = from[Lanes:] {
+				kernel.MaxRows(kernel.Ptr(to), kernel.Ptr(to), 0, 1, kernel.Ptr(from), 0, 1, 1, Lanes)
+			}
 		}
-	}
+	})
 }
 
 // ClearLanes sets the channels that are missing in the last of each image's blocks to zero:
@@ -127,10 +160,7 @@ func ClearLanes(y []float32, n, channels, pixels int) {
 		return
 	}
 	for i := range n {
-		last := y[(i+1)*size-pixels*Lanes : (i+1)*size]
-		for ; len(last) > 0; last = last[Lanes:] {
-			clear(last[first:Lanes])
-		}
+		blank(y[(i+1)*size-pixels*Lanes+first:], Lanes, pixels, Lanes-first)
 	}
 }
 
