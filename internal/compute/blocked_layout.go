@@ -168,6 +168,42 @@ func ClearLanes(y []float32, n, channels, pixels int) {
 // rows and cols say from where.
 func NearestLanes(y, x []float32, blocks, h, w int, rows, cols []int32) {
 	row := len(cols) * Lanes
+	high, wide := repeats(rows, h), repeats(cols, w)
+	if high*wide == 0 {
+		nearestLanes(y, x, blocks, h, w, rows, cols)
+		return
+	}
+	parts := threads.Parts(blocks*h, len(y)/2)
+	threads.For(parts, func(part int) {
+		for i, end := threads.Range(blocks*h, parts, part); i < end; i++ {
+			to := y[i*high*row:]
+			for j := range wide {
+				kernel.CopyPlane(kernel.Ptr(to[j*Lanes:]), wide*Lanes, kernel.Ptr(x[i*w*Lanes:]), Lanes, w, Lanes)
+			}
+			if high > 1 {
+				kernel.CopyPlane(kernel.Ptr(to[row:]), row, kernel.Ptr(to), 0, high-1, row)
+			}
+		}
+	})
+}
+
+// repeats is how many times each of n places is there, one after the other, or 0 where they are
+// not.
+func repeats(list []int32, n int) int {
+	times := len(list) / max(n, 1)
+	if times*n != len(list) {
+		return 0
+	}
+	for i, at := range list {
+		if int(at) != i/times {
+			return 0
+		}
+	}
+	return times
+}
+
+func nearestLanes(y, x []float32, blocks, h, w int, rows, cols []int32) {
+	row := len(cols) * Lanes
 	for b := range blocks {
 		for r, iy := range rows {
 			to := y[(b*len(rows)+r)*row:][:row]

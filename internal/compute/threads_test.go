@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/threads"
 )
 
@@ -164,5 +165,39 @@ func TestThreadsBlockedPool(t *testing.T) {
 		planes := plainNumbers(2*channels*h*w, 3)
 		sameByThreads(t, name, 2*blocks*h*w*Lanes, func(y []float32) { Block(y, planes, 2, channels, h*w) })
 		sameByThreads(t, name, channels*h*w, func(y []float32) { Unblock(y, x, 1, channels, h*w) })
+	}
+}
+
+func TestThreadsCopyRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 7))
+	for range 60 {
+		n, rows := 4*r.IntN(300), 1+r.IntN(20)
+		d, s := 4*r.IntN(10), 4*r.IntN(10)
+		ds, ss := n+4*r.IntN(9), n+4*r.IntN(9)
+		x := slab.Bytes(plainNumbers((s+rows*ss)/4+1, 3))
+		sameByThreads(t, "CopyRows", (d+rows*ds)/4+1, func(y []float32) {
+			clear(y) // which it does not all write
+			CopyRows(slab.Bytes(y), d, ds, x, s, ss, n, rows)
+		})
+	}
+}
+
+func TestThreadsNearest(t *testing.T) {
+	for _, times := range [][2]int{{1, 2}, {2, 2}, {3, 1}} {
+		var rows, cols []int32
+		h, w := 7, 11
+		for i := range h * times[0] {
+			rows = append(rows, int32(i/times[0]))
+		}
+		for i := range w * times[1] {
+			cols = append(cols, int32(i/times[1]))
+		}
+		x := plainNumbers(3*h*w*Lanes, 1)
+		want := make([]float32, 3*len(rows)*len(cols)*Lanes)
+		nearestLanes(want, x, 3, h, w, rows, cols)
+		sameByThreads(t, "nearest", len(want), func(y []float32) {
+			NearestLanes(y, x, 3, h, w, rows, cols)
+			require.Equal(t, want, y)
+		})
 	}
 }

@@ -1,6 +1,9 @@
 package op
 
-import "github.com/normwasm/normwasm/nn/ir"
+import (
+	"github.com/normwasm/normwasm/internal/compute"
+	"github.com/normwasm/normwasm/nn/ir"
+)
 
 func init() { Register(concatRows) }
 
@@ -74,21 +77,9 @@ func (s *concat) Run(a *Args) {
 	}
 	for i, n := range s.parts {
 		if i > 0 || !s.append {
-			copyRows(a.Out[0].Data, at, row, a.In[i].Data, 0, n, n, s.outer)
+			compute.CopyRows(a.Out[0].Data, at, row, a.In[i].Data, 0, n, n, s.outer)
 		}
 		at += n
-	}
-}
-
-// copyRows copies rows of n bytes between arrays of which rows start ds and ss
-// bytes apart.
-func copyRows(dst []byte, d, ds int, src []byte, s, ss, n, rows int) {
-	if n == 0 {
-		return
-	}
-	for range rows {
-		copy(dst[d:d+n], src[s:s+n])
-		d, s = d+ds, s+ss
 	}
 }
 
@@ -160,7 +151,7 @@ func (s *split) Run(a *Args) {
 	for i, o := range a.Out {
 		n := s.parts[i]
 		if o != nil {
-			copyRows(o.Data, 0, n, a.In[0].Data, at, s.row, n, s.outer)
+			compute.CopyRows(o.Data, 0, n, a.In[0].Data, at, s.row, n, s.outer)
 		}
 		at += n
 	}

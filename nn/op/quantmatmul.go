@@ -411,3 +411,12 @@ func addBias(sums []int32, ld, rows, n int, bias []int32) {
 		}
 	}
 }
+
+// copyRows copies rows of n bytes between arrays of which rows start ds and ss
+// bytes apart.
+func copyRows(dst []byte, d, ds int, src []byte, s, ss, n, rows int) {
+	for range rows {
+		copy(dst[d:d+n], src[s:s+n])
+		d, s = d+ds, s+ss
+	}
+}
