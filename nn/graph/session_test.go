@@ -677,7 +677,7 @@ func TestProfile(t *testing.T) {
 	clock := 0.0
 	times, err := exec(t, s, 1, 2).ExecProfiled(func() float64 { clock += 1.5; return clock })
 	require.NoError(t, err)
-	assert.Equal(t, []StepTime{{Name: "n_Inc", Op: "Inc", Ms: 1.5}}, times)
+	assert.Equal(t, []StepTime{{Name: "n_Inc", Op: "Inc", Threads: 1, Ms: 1.5}}, times)
 	assert.Equal(t, []OpCount{{Op: "Inc", N: 1}}, s.run.Ops())
 	assert.Equal(t, []OpCount{{Op: "Flat", N: 1}, {Op: "Inc", N: 1}}, s.Ops())
 }
