@@ -59,6 +59,9 @@ func (p Ptr) StoreInt32(offset int64, v Int) { p.store("I64Store32", offset, v.e
 // StoreInt stores the eight bytes of v at p + offset.
 func (p Ptr) StoreInt(offset int64, v Int) { p.store("I64Store", offset, v.expr) }
 
+// SplatI64 is x in both halves.
+func (x Int) SplatI64() V { return V{x.then("I64x2Splat")} }
+
 // SplatI32 is the lowest 32 bits of x in all four lanes.
 func (x Int) SplatI32() V { return V{x.then("I32WrapI64").then("I32x4Splat")} }
 

@@ -223,11 +223,16 @@ func (k Reduce) strided(x []float32, n, step int) float32 {
 			sum += math.Abs(float64(x[i*step]))
 		}
 	case ReduceProd:
-		p := float32(1)
-		for i := range n {
-			p *= x[i*step]
+		p, q, r, s := 1.0, 1.0, 1.0, 1.0 // none waits for another
+		for n >= 4 {
+			p, q = p*float64(x[0]), q*float64(x[step])
+			r, s = r*float64(x[2*step]), s*float64(x[3*step])
+			x, n = x[min(4*step, len(x)):], n-4
 		}
-		return p
+		for i := range n {
+			p *= float64(x[i*step])
+		}
+		return float32((p * q) * (r * s))
 	case ReduceLogSumExp:
 		top := math.Inf(-1)
 		for i := range n {

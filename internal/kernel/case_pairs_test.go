@@ -360,6 +360,33 @@ var pairCases = []kernelCase{
 			return v, 0x1p-24*1.01*math.Abs(v) + 1e-12
 		}
 	}, elementTimes(func(y, x *float32) { SinN(y, x, elementCount, 0) })},
+	{"FindLarger", func(c *call) {
+		n := c.size(70)
+		a, x := c.drawn(n, 3)
+		list, limit := &elements[int64](&a[0], 1)[0], 2
+		if c.r.IntN(2) == 0 {
+			limit = math.MinInt64
+			for i := range n {
+				limit = max(limit, int(x(i)))
+			}
+			limit--
+		}
+		c.same(FindLarger(list, n, limit), findLargerScalar(list, n, limit))
+		o := c.out64(1)
+		*o.kernel() = float64(FindLarger(list, n, limit))
+		*o.twin() = float64(findLargerScalar(list, n, limit))
+		o.want = func(int) (float64, float64) {
+			for i := range n {
+				if x(i) > float64(limit) {
+					return float64(i), 0
+				}
+			}
+			return float64(n), 0
+		}
+	}, elementTimes(func(_, x *float32) {
+		list := elements[int64]((*uint8)(unsafe.Pointer(x)), elementCount/2)
+		FindLarger(&list[0], len(list), math.MaxInt64)
+	})},
 	{"Places", func(c *call) {
 		n, size, stride, limit := c.some(70), 4*(1+c.r.IntN(2)), 1+c.r.IntN(3), 1+c.r.IntN(9)
 		unit, first, step := c.r.IntN(50), c.r.IntN(50), c.r.IntN(9)

@@ -419,6 +419,11 @@ func FindBeyond(src *float32, n int, limit float32, how int) (at int) {
 	return findBeyondScalar(src, n, limit, how)
 }
 
+// FindLarger is the first element above a limit; its twin has the loop.
+func FindLarger(src *int64, n, limit int) (at int) {
+	return findLargerScalar(src, n, limit)
+}
+
 // PowN is y = PowOf(left, right).
 func PowN(y, left, right *float32, n int) {
 	powNScalar(y, left, right, n)

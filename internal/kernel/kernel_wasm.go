@@ -419,6 +419,11 @@ func ArgRows(best *float32, index *int32, src *float32, n, row, low int)
 //go:noescape
 func FindBeyond(src *float32, n int, limit float32, how int) (at int)
 
+// FindLarger is the first element above a limit; its twin has the loop.
+//
+//go:noescape
+func FindLarger(src *int64, n, limit int) (at int)
+
 // PowN is y = PowOf(left, right).
 //
 //go:noescape

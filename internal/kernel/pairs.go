@@ -362,3 +362,13 @@ func findBeyondScalar(src *float32, n int, limit float32, how int) (at int) {
 	}
 	return n
 }
+
+// FindLarger is the first i of n for which src[i] > limit; n for none.
+func findLargerScalar(src *int64, n, limit int) (at int) {
+	for i, v := range slice(src, n) {
+		if v > int64(limit) {
+			return i
+		}
+	}
+	return n
+}

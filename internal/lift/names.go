@@ -87,6 +87,7 @@ var names = []string{
 	"Convert",
 	"ArgRows",
 	"FindBeyond",
+	"FindLarger",
 	"PowN",
 	"DividePairs",
 	"SinN",

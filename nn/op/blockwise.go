@@ -120,8 +120,10 @@ func (s *blockwise) level(a *Args, level, done int, at [3]int) int {
 					}
 				default:
 					x[k] = s.part(a, k)[:m*size]
-					src := a.In[k].Data[(at[k]+r*rs)*size:][:((take-1)*rs+(cols-1)*cs+1)*size]
-					kernel.CopyGrid(&x[k][0], &src[0], take, cols, cols*size, size, rs*size, cs*size, size)
+					if rs != 0 || r == 0 { // else it is there from the rows before
+						src := a.In[k].Data[(at[k]+r*rs)*size:][:((take-1)*rs+(cols-1)*cs+1)*size]
+						kernel.CopyGrid(&x[k][0], &src[0], take, cols, cols*size, size, rs*size, cs*size, size)
+					}
 				}
 			}
 			s.block(a, done, m, &x)

@@ -68,33 +68,114 @@ func planArg(c *Call) error {
 		return nil
 	}
 	s := Into[arg](c)
-	s.last = c.Int("select_last_index") != 0
-	s.n, s.inner = in.Dims[axis], ir.Elements(in.Dims[axis+1:])
-	s.keys.set(in, c.Node.Op == "ArgMin")
-	c.Scratch(8 * s.keys.n)
+	*s = arg{n: in.Dims[axis], inner: ir.Elements(in.Dims[axis+1:]), size: 8, how: kernel.CompareInt64, low: c.Node.Op == "ArgMin", last: c.Int("select_last_index") != 0}
+	switch in.Type {
+	case ir.Int32, ir.Uint8, ir.Int8:
+		if s.size, s.how = 4, kernel.CompareInt32; in.Type != ir.Int32 {
+			s.convert, s.at = kernel.ConvertUint8, 4*in.Len()
+			if in.Type == ir.Int8 {
+				s.convert = kernel.ConvertInt8
+			}
+		}
+	case ir.Int64:
+	default:
+		s.keys.set(in, s.low)
+		s.low, s.at = false, 8*in.Len()
+	}
+	s.at = (s.at + 7) &^ 7
+	c.Scratch(s.at + max(partCount*partBytes, s.n*s.size))
 	return nil
 }
 
-// arg finds the first, or last, of the largest of n keys that lie inner apart.
+// arg finds the first, or last, of the largest of n integers that lie inner apart.
 type arg struct {
-	keys     keys
-	n, inner int
-	last     bool
+	keys      keys // where the elements are neither int32 nor int64, nor
+	convert   int  // what makes int32 of them, 0 for nothing
+	n, inner  int
+	size, how int // of the integers, and how they are compared
+	low, last bool
+	at        int // of scratch memory, after the integers that are made
 }
 
 func (s *arg) Run(a *Args) {
-	keys, out := s.keys.of(a), a.Out[0].Int64s()
-	n, inner := s.n, s.inner
+	x, out := a.In[0].Data, a.Out[0].Int64s()
+	switch {
+	case s.keys.n > 0:
+		x = slab.Bytes(s.keys.of(a))
+	case s.convert != 0:
+		kernel.Convert(&a.Scratch[0], &x[0], len(x), s.convert)
+		x = a.Scratch[:4*len(x)]
+	}
+	room, how := a.Scratch[s.at:], kernel.CombineInt64+kernel.CombineMax
+	if s.size == 4 {
+		how = kernel.CombineInt32 + kernel.CombineMax
+	}
+	if s.low {
+		how += kernel.CombineMin - kernel.CombineMax
+	}
+	if s.inner > 1 {
+		s.columns(out, x, room, how)
+		return
+	}
 	for i := range out {
-		at, best := i/inner*n*inner+i%inner, 0
-		top := keys[at]
-		for j := 1; j < n; j++ {
-			at += inner
-			if v := keys[at]; v > top || s.last && v == top {
-				best, top = j, v
-			}
+		row := x[i*s.n*s.size:][:s.n*s.size]
+		if top := halved(room, row, s.n, s.size, how); s.size == 4 {
+			out[i] = placeIn(slab.View[int32](row), slab.View[int32](top)[0], s.last)
+		} else {
+			out[i] = placeIn(slab.View[int64](row), slab.View[int64](top)[0], s.last)
 		}
-		out[i] = int64(best)
+	}
+}
+
+func placeIn[T int32 | int64](list []T, v T, last bool) int64 {
+	i, step := 0, 1
+	if last {
+		i, step = len(list)-1, -1
+	}
+	for list[i] != v {
+		i += step
+	}
+	return int64(i)
+}
+
+// columns keeps the best of a block of columns, row by row: from the end where the last of
+// equals counts.
+func (s *arg) columns(out []int64, x, room []byte, how int) {
+	part := func(i int) []byte { return room[i*partBytes:][:partBytes] }
+	best, index, row, one, mask := part(0), part(1), part(2), part(3), part(4)
+	fillTensor(one, signs[0][:4])
+	first, step := 0, kernel.CombineInt32+kernel.CombineAdd
+	if s.last {
+		first, step = s.n-1, kernel.CombineInt32+kernel.CombineSub
+	}
+	for at := 0; at < len(out); {
+		o, i := at/s.inner, at%s.inner
+		m := min(blockLen, s.inner-i)
+		next := func(j int) []byte { return x[((o*s.n+j)*s.inner+i)*s.size:][:m*s.size] }
+		copy(best, next(first))
+		numbers := slab.View[int32](row)[:m]
+		for k := range numbers {
+			numbers[k] = int32(first)
+		}
+		copy(index, row)
+		for j := 1; j < s.n; j++ {
+			v := next(j)
+			if s.last {
+				v = next(first - j)
+			}
+			l, r := &best[0], &v[0]
+			if s.low {
+				l, r = r, l
+			}
+			kernel.CombinePairs(&row[0], &row[0], &one[0], m, step)
+			kernel.ComparePairs(&mask[0], l, r, m, s.how+kernel.CompareLess)
+			kernel.CombinePairs(&best[0], &best[0], &v[0], m, how)
+			kernel.Choose(&index[0], &mask[0], &row[0], &index[0], m, 4)
+		}
+		for k, v := range slab.View[int32](index)[:m] {
+			out[at+k] = int64(v)
+		}
+		at += m
 	}
 }
 
@@ -234,21 +315,29 @@ func planTopK(c *Call) error {
 	s.outer, s.n, s.inner, s.k = ir.Elements(dims[:axis]), dims[axis], ir.Elements(dims[axis+1:]), int(k)
 	s.size = c.In(0).Type.Size()
 	s.keys.set(c.In(0), c.Int("largest") == 0)
+	columns := 0
+	if s.inner > 1 {
+		columns = min(columnGroup, s.inner) * s.n
+	}
 	if s.short = c.In(0).Type == ir.Float32; s.short {
-		c.Scratch(8*s.k + 16*s.n)
+		c.Scratch(8*s.k + 4*columns)
 		return nil
 	}
-	c.Scratch(8 * (s.keys.n + s.k))
+	if s.direct = c.In(0).Type == ir.Int64 && !s.keys.reverse; s.direct {
+		s.keys.n = 0
+	}
+	c.Scratch(8 * (s.keys.n + s.k + columns))
 	return nil
 }
 
 // topK takes the k largest of n keys that lie inner apart. The indices of the best so
-// far are in the scratch memory, after the keys.
+// far are in the scratch memory, after the keys, and lists that are laid out after those.
 type topK struct {
 	keys               keys
 	outer, n, inner, k int
 	size               int  // of an element
-	short              bool // of float32: keys are made of one list at a time
+	short              bool // of float32: keys are made of what may be among the best
+	direct             bool // the elements are their own keys
 }
 
 func (s *topK) Run(a *Args) {
@@ -256,14 +345,34 @@ func (s *topK) Run(a *Args) {
 		s.floats(a)
 		return
 	}
-	keys, best := s.keys.of(a), slab.View[int64](a.Scratch[8*s.keys.n:][:8*s.k])
+	keys := a.In[0].Data
+	if !s.direct {
+		keys = slab.Bytes(s.keys.of(a))
+	}
+	h := heap{list: slab.View[int64](a.Scratch[8*s.keys.n:][:8*s.k])}
+	columns := a.Scratch[8*(s.keys.n+s.k):]
 	for o := range s.outer {
 		for i := range s.inner {
-			h := heap{keys[o*s.n*s.inner+i:], s.inner, best}
-			h.choose(s.n)
-			s.give(a, o, i, best)
+			h.keys = slab.View[int64](s.list(columns, keys, o, i, 8))
+			h.choose()
+			s.give(a, o, i, h.list)
 		}
 	}
+}
+
+// list is list i of block o of elements of so many bytes: where lists do not lie in one piece,
+// some are laid out together.
+func (s *topK) list(columns, x []byte, o, i, size int) []byte {
+	n := s.n * size
+	x = x[o*n*s.inner:][:n*s.inner]
+	if s.inner == 1 {
+		return x
+	}
+	group := i % columnGroup
+	if group == 0 {
+		kernel.CopyGrid(&columns[0], &x[i*size], s.n, min(columnGroup, s.inner-i), size, n, s.inner*size, size, size)
+	}
+	return columns[group*n:][:n]
 }
 
 // give writes the elements of a list that are best, and their indices.
@@ -283,79 +392,107 @@ func (s *topK) give(a *Args, o, i int, best []int64) {
 	}
 }
 
+// columnGroup is how many lists that do not lie in one piece are laid out together.
+const columnGroup = 8
+
 // floats looks for elements that are beyond the worst of the best so far, which a kernel
-// does; only those are compared by their keys.
+// does. The best are numbers that order them: keys in the upper halves, and below them indices,
+// of which the smaller one counts more.
 func (s *topK) floats(a *Args) {
-	best, keys := slab.View[int64](a.Scratch[:8*s.k]), slab.View[int64](a.Scratch[8*s.k:][:8*s.n])
-	column := slab.View[float32](a.Scratch[8*(s.k+s.n):][:4*s.n])
+	best, columns := slab.View[int64](a.Scratch[:8*s.k]), a.Scratch[8*s.k:]
 	how := kernel.FindAbove
 	if s.keys.reverse {
 		how = kernel.FindBelow
 	}
-	h := heap{keys, 1, best}
 	for o := range s.outer {
 		for i := range s.inner {
-			x := a.In[0].Float32s()[o*s.n*s.inner+i:]
-			if s.inner > 1 {
-				for j := range column {
-					column[j] = x[j*s.inner]
-				}
-				x = column
-			}
-			x = x[:s.n]
+			x := slab.Floats(s.list(columns, a.In[0].Data, o, i, 4))
 			for j, v := range x[:s.k] {
-				best[j], keys[j] = int64(j), floatKey(float64(v), s.keys.reverse)
+				best[j] = s.place(v, j)
 			}
 			for r := s.k/2 - 1; r >= 0; r-- {
-				h.sink(r, s.k)
+				sink(best, r)
 			}
 			for j := s.k; j < s.n; j++ {
-				worst := x[best[0]]
+				worst := x[^uint32(best[0])]
 				if worst != worst {
 					break // all are NaN, which nothing is before
 				}
 				if j += kernel.FindBeyond(&x[j], s.n-j, worst, how); j == s.n {
 					break
 				}
-				keys[j], best[0] = floatKey(float64(x[j]), s.keys.reverse), int64(j)
-				h.sink(0, s.k)
+				best[0] = s.place(x[j], j)
+				sink(best, 0)
 			}
-			h.sort()
+			for m := s.k - 1; m > 0; m-- {
+				best[0], best[m] = best[m], best[0]
+				sink(best[:m], 0)
+			}
+			for j, v := range best {
+				best[j] = int64(^uint32(v))
+			}
 			s.give(a, o, i, best)
 		}
 	}
 }
 
-// heap has the indices of the largest of keys that lie inner apart.
-type heap struct {
-	keys  []int64
-	inner int
-	list  []int64 // the worst of them first
-}
-
-// choose leaves in the list the indices of the best of n keys, best first.
-func (h *heap) choose(n int) {
-	list := h.list
-	for j := range n {
-		switch {
-		case j < len(list):
-			list[j] = int64(j)
-			if j == len(list)-1 {
-				for r := len(list)/2 - 1; r >= 0; r-- {
-					h.sink(r, len(list))
-				}
-			}
-		case h.keys[j*h.inner] > h.keys[int(list[0])*h.inner]: // of equals the earlier stays
-			list[0] = int64(j)
-			h.sink(0, len(list))
-		}
+// place is a number that is the larger, the earlier element j belongs among the best.
+func (s *topK) place(v float32, j int) int64 {
+	key := int32(math.Float32bits(v + 0)) // + 0 makes -0 the same as 0
+	if key < 0 {
+		key ^= math.MaxInt32
 	}
-	h.sort()
+	if s.keys.reverse {
+		key = ^key
+	}
+	if v != v {
+		key = math.MaxInt32
+	}
+	return int64(key)<<32 | int64(^uint32(j))
 }
 
-// sort puts the best first.
-func (h *heap) sort() {
-	list := h.list
+// sink restores the heap, whose root is the smallest, below r.
+func sink(list []int64, r int) {
+	v := list[r]
+	for {
+		child := 2*r + 1
+		if child >= len(list) {
+			break
+		}
+		if child+1 < len(list) && list[child+1] < list[child] {
+			child++
+		}
+		if v <= list[child] {
+			break
+		}
+		list[r] = list[child]
+		r = child
+	}
+	list[r] = v
+}
+
+// heap has the indices of the largest of keys.
+type heap struct {
+	keys []int64
+	list []int64 // the worst of them first
+}
+
+// choose leaves in the list the indices of the best keys, best first.
+func (h *heap) choose() {
+	list, n := h.list, len(h.keys)
+	for j := range list {
+		list[j] = int64(j)
+	}
+	for r := len(list)/2 - 1; r >= 0; r-- {
+		h.sink(r, len(list))
+	}
+	for j := len(list); j < n; j++ { // of equals the earlier stays
+		if j += kernel.FindLarger(&h.keys[j], n-j, int(h.keys[list[0]])); j == n {
+			break
+		}
+		list[0] = int64(j)
+		h.sink(0, len(list))
+	}
 	for m := len(list) - 1; m > 0; m-- {
 		list[0], list[m] = list[m], list[0]
 		h.sink(0, m)
@@ -364,7 +501,7 @@ func (h *heap) sort() {
 
 // better says that element i goes before j.
 func (h *heap) better(i, j int64) bool {
-	a, b := h.keys[int(i)*h.inner], h.keys[int(j)*h.inner]
+	a, b := h.keys[i], h.keys[j]
 	return a > b || a == b && i < j
 }
 

@@ -298,17 +298,21 @@ func (s *intReduction) Run(a *Args) {
 	}
 	t := a.Scratch[s.at:][:s.n*size]
 	for r := range s.rows {
-		in, n := x[r*s.n*size:][:s.n*size], s.n
-		for n > 1 { // halves onto each other; the middle one of an odd number waits
-			half := n / 2
-			kernel.CombinePairs(&t[0], &in[0], &in[(n-half)*size], half, s.how)
-			if n%2 != 0 {
-				copy(t[half*size:][:size], in[half*size:])
-			}
-			in, n = t, n-half
-		}
-		copy(y[r*size:][:size], in)
+		copy(y[r*size:][:size], halved(t, x[r*s.n*size:][:s.n*size], s.n, size, s.how))
 	}
+}
+
+// halved combines n integers of so many bytes to one; t has room for half of them.
+func halved(t, in []byte, n, size, how int) []byte {
+	for n > 1 { // halves onto each other; the middle one of an odd number waits
+		half := n / 2
+		kernel.CombinePairs(&t[0], &in[0], &in[(n-half)*size], half, how)
+		if n%2 != 0 {
+			copy(t[half*size:][:size], in[half*size:])
+		}
+		in, n = t, n-half
+	}
+	return in
 }
 
 func (s *wideReduction[T]) Run(a *Args) {

@@ -1,6 +1,9 @@
 package op
 
-import "github.com/normwasm/normwasm/internal/kernel"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+)
 
 // strided copies an array whose source and destination are walked by strides:
 // the one loop behind Transpose, Slice, Expand, Tile, Pad, DepthToSpace and
@@ -131,11 +134,21 @@ func copyTiles(dst, src []byte, d, s int, dims, ds, ss [2]int, unit int) {
 	if dims[0] > dims[1] && dims[1] < tile {
 		o, i = 1, 0
 	}
+	words := unit == 4 && (d|s|ds[0]|ds[1]|ss[0]|ss[1])&3 == 0 && min(ds[0], ds[1], ss[0], ss[1]) > 0 &&
+		slab.Aligned[float32](dst) && slab.Aligned[float32](src)
 	for i0 := 0; i0 < dims[i]; i0 += tile {
 		cols := min(tile, dims[i]-i0)
 		for o0 := 0; o0 < dims[o]; o0 += tile {
 			rows := min(tile, dims[o]-o0)
-			kernel.CopyGrid(&dst[d+o0*ds[o]+i0*ds[i]], &src[s+o0*ss[o]+i0*ss[i]], rows, cols, ds[o], ds[i], ss[o], ss[i], unit)
+			y, x := dst[d+o0*ds[o]+i0*ds[i]:], src[s+o0*ss[o]+i0*ss[i]:]
+			switch {
+			case words && ds[o] == 4 && ss[i] == 4:
+				kernel.Transpose(&slab.View[float32](y[:4])[0], ds[i]/4, &slab.View[float32](x[:4])[0], ss[o]/4, rows, cols)
+			case words && ds[i] == 4 && ss[o] == 4:
+				kernel.Transpose(&slab.View[float32](y[:4])[0], ds[o]/4, &slab.View[float32](x[:4])[0], ss[i]/4, cols, rows)
+			default:
+				kernel.CopyGrid(&y[0], &x[0], rows, cols, ds[o], ds[i], ss[o], ss[i], unit)
+			}
 		}
 	}
 }

@@ -11,6 +11,7 @@ func pairs(file *asm.File) {
 	convert(file)
 	argRows(file)
 	findBeyond(file)
+	findLarger(file)
 	powN(file)
 	dividePairs(file)
 	sinN(file)
@@ -402,6 +403,27 @@ func places(file *asm.File) {
 					})
 				})
 			}
+			f.Return(f.ArgInt("n"))
+		})
+}
+
+// findLarger is findBeyond of int64.
+func findLarger(file *asm.File) {
+	file.Func("func FindLarger(src *int64, n, limit int) (at int)",
+		"FindLarger is the first element above a limit; its twin has the loop.",
+		func(f *asm.Func) {
+			x, n, limit := f.Ptr("src"), f.Int("n"), f.NewV("limit")
+			limit.Set(f.ArgInt("limit").SplatI64())
+			f.Block(func(found asm.Exit) {
+				f.Take(n, 8, func() {
+					found.If(limit.LtI64(x.V(0)).Or(limit.LtI64(x.V(16))).Or(limit.LtI64(x.V(32)).Or(limit.LtI64(x.V(48)))).AnyTrue())
+					x.Advance(64)
+				})
+			})
+			f.Take(n, 1, func() {
+				f.If(f.ArgInt("limit").Lt(x.Int(0)), func() { f.Return(f.ArgInt("n").Sub(n)) })
+				x.Advance(8)
+			})
 			f.Return(f.ArgInt("n"))
 		})
 }

@@ -39,10 +39,13 @@ func powN(file *asm.File) {
 	file.Func("func PowN(y, left, right *float32, n int)", "PowN is y = PowOf(left, right).",
 		func(f *asm.Func) {
 			y, pa, pb, n := f.Ptr("y"), f.Ptr("left"), f.Ptr("right"), f.Int("n")
-			in, exponents := f.NewV("in"), f.NewV("exponents")
+			in, exponents, special := f.NewV("in"), f.NewV("exponents"), f.NewV("special")
 			a, x, k, s, g, b := newDoubles(f, "a"), newDoubles(f, "x"), newDoubles(f, "k"), newDoubles(f, "s"), newDoubles(f, "g"), newDoubles(f, "b")
 			c := func(v float64) asm.V { return twice(f, math.Float64bits(v)) }
 			fours(f, y, n, []asm.Ptr{pa, pb}, []asm.V{in, exponents}, in, func() {
+				// A third of the code is for what is seldom there.
+				inf := f.ConstBits(infBits)
+				special.Set(in.Gt(f.ZeroV()).And(in.Lt(inf)).And(exponents.Abs().Lt(inf)).Not())
 				a.widened(in)
 				b.widened(exponents)
 				x.set(func(i int) asm.V { return a[i].AbsF64() })
@@ -53,25 +56,29 @@ func powN(file *asm.File) {
 				g.polynomial(f, x, powerLogs)
 				k.set(func(i int) asm.V { return k[i].AddI64(c(powerMagic)).SubF64(c(powerMagic)) })
 				g.set(func(i int) asm.V { return k[i].AddF64(g[i].MulF64(s[i]).MulF64(c(log2OfE))) })
-				x.set(func(i int) asm.V { return a[i].AbsF64() })
-				g.set(func(i int) asm.V { return g[i].Select(x[i].LtF64(c(math.Inf(1))), x[i]) })
-				g.set(func(i int) asm.V { return c(math.Inf(-1)).Select(x[i].EqF64(f.ZeroV()), g[i]) })
+				f.If(special.AnyTrue(), func() {
+					x.set(func(i int) asm.V { return a[i].AbsF64() })
+					g.set(func(i int) asm.V { return g[i].Select(x[i].LtF64(c(math.Inf(1))), x[i]) })
+					g.set(func(i int) asm.V { return c(math.Inf(-1)).Select(x[i].EqF64(f.ZeroV()), g[i]) })
+				})
 				s.set(func(i int) asm.V { return b[i].MulF64(g[i]).PMinF64(c(powerMost)).PMaxF64(c(-powerMost)) })
 				k.set(func(i int) asm.V { return s[i].AddF64(c(powerScale)) })
 				x.set(func(i int) asm.V { return s[i].SubF64(k[i].SubF64(c(powerScale))).MulF64(c(lnOf2)) })
 				g.polynomial(f, x, powerExps)
 				g.set(func(i int) asm.V { return g[i].MulF64(x[i]).AddF64(c(1)).MulF64(k[i].ShlI64(52)) })
-				s.set(func(i int) asm.V { return b[i].TruncF64().EqF64(b[i]) }) // whole
-				x.set(func(i int) asm.V { return b[i].MulF64(c(0.5)) })
-				g.set(func(i int) asm.V {
-					return g[i].Xor(a[i].And(s[i].AndNot(x[i].TruncF64().EqF64(x[i]))).And(twice(f, 1<<63)))
-				})
-				g.set(func(i int) asm.V {
-					return twice(f, 0x7ff8<<48).Select(a[i].LtF64(f.ZeroV()).And(c(math.Inf(-1)).LtF64(a[i])).AndNot(s[i]), g[i])
-				})
-				g.set(func(i int) asm.V {
-					infinite := a[i].EqF64(c(-1)).And(b[i].AbsF64().EqF64(c(math.Inf(1))))
-					return c(1).Select(b[i].EqF64(f.ZeroV()).Or(a[i].EqF64(c(1))).Or(infinite), g[i])
+				f.If(special.AnyTrue(), func() {
+					s.set(func(i int) asm.V { return b[i].TruncF64().EqF64(b[i]) }) // whole
+					x.set(func(i int) asm.V { return b[i].MulF64(c(0.5)) })
+					g.set(func(i int) asm.V {
+						return g[i].Xor(a[i].And(s[i].AndNot(x[i].TruncF64().EqF64(x[i]))).And(twice(f, 1<<63)))
+					})
+					g.set(func(i int) asm.V {
+						return twice(f, 0x7ff8<<48).Select(a[i].LtF64(f.ZeroV()).And(c(math.Inf(-1)).LtF64(a[i])).AndNot(s[i]), g[i])
+					})
+					g.set(func(i int) asm.V {
+						infinite := a[i].EqF64(c(-1)).And(b[i].AbsF64().EqF64(c(math.Inf(1))))
+						return c(1).Select(b[i].EqF64(f.ZeroV()).Or(a[i].EqF64(c(1))).Or(infinite), g[i])
+					})
 				})
 				in.Set(g.narrowed(f))
 			})
