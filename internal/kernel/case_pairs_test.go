@@ -387,6 +387,64 @@ var pairCases = []kernelCase{
 		list := elements[int64]((*uint8)(unsafe.Pointer(x)), elementCount/2)
 		FindLarger(&list[0], len(list), math.MaxInt64)
 	})},
+	{"PickAlong", func(c *call) {
+		n, width, size, limit, put := c.some(70), 4*(1+c.r.IntN(2)), 4*(1+c.r.IntN(2)), 1+c.r.IntN(9), c.r.IntN(2)
+		unit, first, step := size*(1+c.r.IntN(3)), size*c.r.IntN(3), size*c.r.IntN(2)
+		indices := make([]byte, n*width)
+		done := n
+		if c.r.IntN(2) == 0 {
+			done = c.r.IntN(n)
+		}
+		place := func(i int) int {
+			return (int(valueOf(indices[i*width:], 1+width/4))+limit)%limit*unit + first + i*step
+		}
+		for i := range n {
+			v := c.r.IntN(2*limit) - limit
+			if i == done {
+				v = []int{limit, -limit - 1, math.MaxInt32, math.MinInt32}[c.r.IntN(4)]
+			}
+			if at := indices[i*width:]; width == 4 {
+				binary.LittleEndian.PutUint32(at, uint32(v))
+			} else {
+				binary.LittleEndian.PutUint64(at, uint64(v))
+			}
+		}
+		count := (limit*unit+first+n*step)/size + 1 // of elements in the rows
+		kind := 1 + size/4
+		if put == 0 {
+			rows, x := c.drawn(count, kind)
+			var before []byte
+			k, t := c.put(n, size, func(twin []byte, i int) bool {
+				if i >= done {
+					return valueOf(twin[i*size:], kind) == valueOf(before[i*size:], kind)
+				}
+				return valueOf(twin[i*size:], kind) == x(place(i)/size)
+			})
+			before = append(before, t...)
+			c.same(PickAlong(&rows[0], &k[0], &indices[0], n, width, size, limit, unit, first, step, put), done)
+			c.same(pickAlongScalar(&rows[0], &t[0], &indices[0], n, width, size, limit, unit, first, step, put), done)
+			return
+		}
+		list, x := c.drawn(n, kind)
+		latest := map[int]int{}
+		for i := range done {
+			latest[place(i)] = i
+		}
+		var before []byte
+		k, t := c.put(count, size, func(twin []byte, i int) bool {
+			if j, ok := latest[i*size]; ok {
+				return valueOf(twin[i*size:], kind) == x(j)
+			}
+			return valueOf(twin[i*size:], kind) == valueOf(before[i*size:], kind)
+		})
+		before = append(before, t...)
+		c.same(PickAlong(&k[0], &list[0], &indices[0], n, width, size, limit, unit, first, step, put), done)
+		c.same(pickAlongScalar(&t[0], &list[0], &indices[0], n, width, size, limit, unit, first, step, put), done)
+	}, elementTimes(func(y, x *float32) {
+		list := elements[int64]((*uint8)(unsafe.Pointer(x)), elementCount/2)
+		clear(list)
+		PickAlong((*uint8)(unsafe.Pointer(x)), (*uint8)(unsafe.Pointer(y)), (*uint8)(unsafe.Pointer(x)), elementCount/2, 8, 4, 9, 4, 0, 4, 0)
+	})},
 	{"Places", func(c *call) {
 		n, size, stride, limit := c.some(70), 4*(1+c.r.IntN(2)), 1+c.r.IntN(3), 1+c.r.IntN(9)
 		unit, first, step := c.r.IntN(50), c.r.IntN(50), c.r.IntN(9)

@@ -464,6 +464,11 @@ func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step
 	return placesScalar(at, indices, n, size, stride, limit, unit, first, step)
 }
 
+// PickAlong moves elements where indices point; its twin has the loop.
+func PickAlong(rows, list, indices *uint8, n, width, size, limit, unit, first, step, put int) (done int) {
+	return pickAlongScalar(rows, list, indices, n, width, size, limit, unit, first, step, put)
+}
+
 // ExpN is y = ExpOf(x).
 func ExpN(y, x *float32, n int) {
 	expNScalar(y, x, n)

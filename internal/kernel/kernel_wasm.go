@@ -464,6 +464,11 @@ func TanN(y, x *float32, n int) (done int)
 //go:noescape
 func Places(at *int64, indices *uint8, n, size, stride, limit, unit, first, step int) (done int)
 
+// PickAlong moves elements where indices point; its twin has the loop.
+//
+//go:noescape
+func PickAlong(rows, list, indices *uint8, n, width, size, limit, unit, first, step, put int) (done int)
+
 // ExpN is y = ExpOf(x).
 //
 //go:noescape

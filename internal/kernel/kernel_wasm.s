@@ -59345,6 +59345,2342 @@ TEXT ·Places(SB), NOSPLIT, $0-80
 	I64Store done+72(FP)
 	RET
 
+// func PickAlong(rows, list, indices *uint8, n, width, size, limit, unit, first, step, put int) (done int)
+TEXT ·PickAlong(SB), NOSPLIT, $0-96
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $412316860508
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $96
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $104
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// rows is R0
+	I64Load rows+0(FP)
+	Set R0
+	// list is R1
+	I64Load list+8(FP)
+	Set R1
+	// indices is R2
+	I64Load indices+16(FP)
+	Set R2
+	// n is R3
+	I64Load n+24(FP)
+	Set R3
+	// limit is R4
+	I64Load limit+48(FP)
+	Set R4
+	// unit is R5
+	I64Load unit+56(FP)
+	Set R5
+	// step is R6
+	I64Load step+72(FP)
+	Set R6
+	// p is R7
+	// zero is R8
+	// at is R9
+	// how is R10
+	// width is R11
+	I64Load width+32(FP)
+	Set R11
+	Get R0
+	I64Load first+64(FP)
+	I64Add
+	Set R0
+	I64Load size+40(FP)
+	I64Load put+80(FP)
+	I64Add
+	Set R10
+	Get R11
+	I64Const $4
+	I64Eq
+	If
+		Get R10
+		I64Const $4
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $4
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $4
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $8
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $12
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $12
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $16
+					I64Add
+					Set R2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $8
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $4
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $8
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $16
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $12
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $24
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $16
+					I64Add
+					Set R2
+					Get R1
+					I64Const $32
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $5
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $4
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $4
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $8
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $12
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $12
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $16
+					I64Add
+					Set R2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $9
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $4
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $8
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $16
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load32S $12
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $24
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $16
+					I64Add
+					Set R2
+					Get R1
+					I64Const $32
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load32S $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $4
+					I64Add
+					Set R2
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+	End
+	Get R11
+	I64Const $8
+	I64Eq
+	If
+		Get R10
+		I64Const $4
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $4
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $16
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $8
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $24
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $12
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $8
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $8
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $16
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $16
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $24
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $24
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get R1
+					I64Const $32
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R1
+					I32WrapI64
+					Get R9
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $5
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $4
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $16
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $8
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $24
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $12
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get R1
+					I64Const $16
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load32S $0
+					I64Store32 $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+		Get R10
+		I64Const $9
+		I64Eq
+		If
+			Get R3
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $8
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $1
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $8
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $16
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $2
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $16
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I32WrapI64
+					I64Load $24
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $3
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $24
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $32
+					I64Add
+					Set R2
+					Get R1
+					I64Const $32
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-4
+					I64Add
+					Set R3
+					Get R3
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R3
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R2
+					I32WrapI64
+					I64Load $0
+					Set R7
+					Get R7
+					Get R4
+					I64Add
+					Get R7
+					Get R7
+					Get R8
+					I64LtS
+					Select
+					Set R7
+					Get R7
+					Get R8
+					I64LtS
+					Get R7
+					Get R4
+					I64GeS
+					I32Or
+					If
+						Get SP
+						I64Load n+24(FP)
+						Get R3
+						I64Sub
+						I64Const $0
+						I64Add
+						I64Store done+88(FP)
+						RET
+					End
+					Get R0
+					Get R7
+					Get R5
+					I64Mul
+					I64Add
+					Set R9
+					Get R9
+					I32WrapI64
+					Get R1
+					I32WrapI64
+					I64Load $0
+					I64Store $0, $0
+					Get R0
+					Get R6
+					I64Add
+					Set R0
+					Get R2
+					I64Const $8
+					I64Add
+					Set R2
+					Get R1
+					I64Const $8
+					I64Add
+					Set R1
+					Get R3
+					I64Const $-1
+					I64Add
+					Set R3
+					Get R3
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+		End
+	End
+	Get SP
+	I64Load n+24(FP)
+	I64Store done+88(FP)
+	RET
+
 // func ExpN(y, x *float32, n int)
 TEXT ·ExpN(SB), NOSPLIT, $0-24
 	I32Const $·tape(SB)
@@ -59355,7 +61691,7 @@ TEXT ·ExpN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215196
+	I64Const $103079215197
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59683,7 +62019,7 @@ TEXT ·SigmoidN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215197
+	I64Const $103079215198
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60033,7 +62369,7 @@ TEXT ·SiluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215198
+	I64Const $103079215199
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60387,7 +62723,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215199
+	I64Const $103079215200
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -60797,7 +63133,7 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215200
+	I64Const $103079215201
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61365,7 +63701,7 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215201
+	I64Const $103079215202
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61704,7 +64040,7 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215202
+	I64Const $103079215203
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62076,7 +64412,7 @@ TEXT ·LogN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215203
+	I64Const $103079215204
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62476,7 +64812,7 @@ TEXT ·SoftplusN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215204
+	I64Const $103079215205
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63014,7 +65350,7 @@ TEXT ·MishN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215205
+	I64Const $103079215206
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63372,7 +65708,7 @@ TEXT ·EluN(SB), NOSPLIT, $0-36
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691942
+	I64Const $171798691943
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63688,7 +66024,7 @@ TEXT ·MapN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691943
+	I64Const $171798691944
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64920,7 +67256,7 @@ TEXT ·SumRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691944
+	I64Const $171798691945
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65177,7 +67513,7 @@ TEXT ·SquareRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691945
+	I64Const $171798691946
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65466,7 +67802,7 @@ TEXT ·RowMax(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953578
+	I64Const $137438953579
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65722,7 +68058,7 @@ TEXT ·RowMin(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953579
+	I64Const $137438953580
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65978,7 +68314,7 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953580
+	I64Const $137438953581
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66838,7 +69174,7 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430317
+	I64Const $206158430318
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67651,7 +69987,7 @@ TEXT ·ExpPanel(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953582
+	I64Const $137438953583
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68038,7 +70374,7 @@ TEXT ·DotRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430319
+	I64Const $206158430320
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68490,7 +70826,7 @@ TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691952
+	I64Const $171798691953
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68932,7 +71268,7 @@ TEXT ·MixPixels(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691953
+	I64Const $171798691954
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69066,7 +71402,7 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215218
+	I64Const $103079215219
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69220,7 +71556,7 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430323
+	I64Const $206158430324
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69611,7 +71947,7 @@ TEXT ·MeanLanes(SB), NOSPLIT, $0-52
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168692
+	I64Const $240518168693
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69956,7 +72292,7 @@ TEXT ·LaneMeans(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953589
+	I64Const $137438953590
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70268,7 +72604,7 @@ TEXT ·MulLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953590
+	I64Const $137438953591
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70452,7 +72788,7 @@ TEXT ·AddLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953591
+	I64Const $137438953592
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70636,7 +72972,7 @@ TEXT ·TileTaps(SB), NOSPLIT, $0-88
 	If
 	Get R0
 	I32WrapI64
-	I64Const $377957122168
+	I64Const $377957122169
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71370,7 +73706,7 @@ TEXT ·DotTaps(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645433
+	I64Const $309237645434
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71762,7 +74098,7 @@ TEXT ·DealPlanes(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691962
+	I64Const $171798691963
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71942,7 +74278,7 @@ TEXT ·CopyPlane(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430331
+	I64Const $206158430332
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72121,7 +74457,7 @@ TEXT ·MaxPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430332
+	I64Const $206158430333
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72502,7 +74838,7 @@ TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430333
+	I64Const $206158430334
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72794,7 +75130,7 @@ TEXT ·ReluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953598
+	I64Const $137438953599
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73008,7 +75344,7 @@ TEXT ·TanhGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953599
+	I64Const $137438953600
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73215,7 +75551,7 @@ TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953600
+	I64Const $137438953601
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73422,7 +75758,7 @@ TEXT ·SiluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953601
+	I64Const $137438953602
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73812,7 +76148,7 @@ TEXT ·GeluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953602
+	I64Const $137438953603
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74448,7 +76784,7 @@ TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691971
+	I64Const $171798691972
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74857,7 +77193,7 @@ TEXT ·DotWide(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953604
+	I64Const $137438953605
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75171,7 +77507,7 @@ TEXT ·MomentumN(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430341
+	I64Const $206158430342
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75378,7 +77714,7 @@ TEXT ·AdamN(SB), NOSPLIT, $0-76
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383814
+	I64Const $343597383815
 	I64Store $0
 	Get R0
 	I32WrapI64

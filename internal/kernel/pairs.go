@@ -372,3 +372,33 @@ func findLargerScalar(src *int64, n, limit int) (at int) {
 	}
 	return n
 }
+
+// PickAlong moves n elements of size 4 or 8 bytes from where indices of width 4 or 8 bytes point
+// in rows to a list, or with put from the list to there. Indices below 0 count from the end of
+// limit. It returns how many it has done: all, or as many as are before an index that is out of
+// range.
+//
+//	p = indices[i] < 0 ? indices[i] + limit : indices[i]
+//	put: the element at rows + first + i*step + p*unit = list[i], else the other way round
+func pickAlongScalar(rows, list, indices *uint8, n, width, size, limit, unit, first, step, put int) (done int) {
+	for i := range n {
+		p := 0
+		if width == 4 {
+			p = int(elements[int32](indices, n)[i])
+		} else {
+			p = int(elements[int64](indices, n)[i])
+		}
+		if p < 0 {
+			p += limit
+		}
+		if p < 0 || p >= limit {
+			return i
+		}
+		to, from := slice(list, n*size)[i*size:], slice(rows, first+i*step+p*unit+size)[first+i*step+p*unit:]
+		if put != 0 {
+			to, from = from, to
+		}
+		copy(to[:size], from)
+	}
+	return n
+}

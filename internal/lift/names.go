@@ -96,6 +96,7 @@ var names = []string{
 	"ArcN",
 	"TanN",
 	"Places",
+	"PickAlong",
 	"ExpN",
 	"SigmoidN",
 	"SiluN",

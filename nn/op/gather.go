@@ -232,6 +232,25 @@ func (w *alongAxis) each(a *Args, f func(at []int64, from int)) {
 	}
 }
 
+// words says whether there are elements, of a size that move knows.
+func (w *alongAxis) words() bool { return w.n > 0 && (w.size == 4 || w.size == 8) }
+
+// move is kernel.PickAlong of each row of indices.
+func (w *alongAxis) move(rows, list, indices []byte, put int) {
+	last, width := len(w.idx)-1, 8
+	if w.index {
+		width = 4
+	}
+	cols := w.idx[last]
+	for from := 0; from < w.count; from += cols {
+		done := kernel.PickAlong(&rows[0], &list[from*w.size], &indices[from*width], cols, width, w.size, w.n,
+			w.step*w.size, offsetOf(from, w.idx, w.steps)*w.size, w.steps[last]*w.size, put)
+		if done < cols {
+			placeOf(w.index.at(indices, from+done), w.n)
+		}
+	}
+}
+
 // elementOperands checks data and indices of one rank, indices within data
 // beside the axis.
 func elementOperands(c *Call) (axis int, err error) {
@@ -263,6 +282,10 @@ type gatherElements struct{ w alongAxis }
 
 func (s *gatherElements) Run(a *Args) {
 	size := s.w.size
+	if s.w.words() {
+		s.w.move(a.In[0].Data, a.Out[0].Data, a.In[1].Data, 0)
+		return
+	}
 	s.w.each(a, func(at []int64, from int) {
 		compute.Pick(a.Out[0].Data[from*size:][:len(at)*size], a.In[0].Data, at, size)
 	})
@@ -459,6 +482,10 @@ type scatterElements struct {
 func (s *scatterElements) Run(a *Args) {
 	y, src, size := a.Out[0].Data, a.In[2].Data, s.w.size
 	copy(y, a.In[0].Data)
+	if s.w.words() && s.scatter.how == setTo {
+		s.w.move(y, src, a.In[1].Data, 1)
+		return
+	}
 	s.w.each(a, func(at []int64, from int) { s.scatter.all(y, src[from*size:], at, size) })
 }
 

@@ -380,8 +380,15 @@ func (s *topK) give(a *Args, o, i int, best []int64) {
 	at := o*s.k*s.inner + i
 	if a.Out[0] != nil {
 		y, x := a.Out[0].Data[at*s.size:], a.In[0].Data[(o*s.n*s.inner+i)*s.size:]
-		for q, j := range best {
-			copy(y[q*s.inner*s.size:][:s.size], x[int(j)*s.inner*s.size:])
+		if s.size == 4 {
+			y, x := slab.View[uint32](y), slab.View[uint32](x)
+			for q, j := range best {
+				y[q*s.inner] = x[int(j)*s.inner]
+			}
+		} else {
+			for q, j := range best {
+				copy(y[q*s.inner*s.size:][:s.size], x[int(j)*s.inner*s.size:])
+			}
 		}
 	}
 	if len(a.Out) > 1 && a.Out[1] != nil {

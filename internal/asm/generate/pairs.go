@@ -17,6 +17,7 @@ func pairs(file *asm.File) {
 	sinN(file)
 	inverses(file)
 	places(file)
+	pickAlong(file)
 }
 
 // splatElement is one element of size bytes at p, in all lanes.
@@ -424,6 +425,59 @@ func findLarger(file *asm.File) {
 				f.If(f.ArgInt("limit").Lt(x.Int(0)), func() { f.Return(f.ArgInt("n").Sub(n)) })
 				x.Advance(8)
 			})
+			f.Return(f.ArgInt("n"))
+		})
+}
+
+// pickAlong has a loop for each type of indices, each size and each direction. The bytes of an
+// element are those of an integer.
+func pickAlong(file *asm.File) {
+	file.Func("func PickAlong(rows, list, indices *uint8, n, width, size, limit, unit, first, step, put int) (done int)",
+		"PickAlong moves elements where indices point; its twin has the loop.",
+		func(f *asm.Func) {
+			x, y, index, n, limit := f.Ptr("rows"), f.Ptr("list"), f.Ptr("indices"), f.Int("n"), f.Int("limit")
+			unit, step, p, zero, at := f.Int("unit"), f.Int("step"), f.NewInt("p"), f.NewInt("zero"), f.NewPtr("at")
+			how, width := f.NewInt("how"), f.Int("width")
+			x.Set(x.Add(f.ArgInt("first")))
+			how.Set(f.ArgInt("size").Add(f.ArgInt("put")))
+			for _, bytes := range []int64{4, 8} {
+				f.If(width.EqConst(bytes), func() {
+					for _, size := range []int64{4, 8, 5, 9} {
+						f.If(how.EqConst(size), func() {
+							one := func(i int64) {
+								if bytes == 4 {
+									p.Set(index.Int32(4 * i))
+								} else {
+									p.Set(index.Int(8 * i))
+								}
+								p.Set(p.Add(limit).If(p.Lt(zero), p))
+								f.If(p.Lt(zero).Or(p.Ge(limit)), func() { f.Return(f.ArgInt("n").Sub(n).AddConst(i)) })
+								at.Set(x.Add(p.Mul(unit)))
+								switch size {
+								case 4:
+									y.StoreInt32(4*i, at.Int32(0))
+								case 8:
+									y.StoreInt(8*i, at.Int(0))
+								case 5:
+									at.StoreInt32(0, y.Int32(4*i))
+								case 9:
+									at.StoreInt(0, y.Int(8*i))
+								}
+								x.Set(x.Add(step))
+							}
+							for _, group := range []int64{4, 1} {
+								f.Take(n, group, func() {
+									for i := range group {
+										one(i)
+									}
+									index.Advance(bytes * group)
+									y.Advance(size &^ 1 * group)
+								})
+							}
+						})
+					}
+				})
+			}
 			f.Return(f.ArgInt("n"))
 		})
 }
