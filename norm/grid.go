@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // grid is what BatchNorm in training, GroupNorm and InstanceNorm have in common, in
@@ -186,12 +187,35 @@ func (g *grid) forward(y, x, gamma, beta []float32) {
 // but for the hard groups.
 func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 	run, most, clamp := g.share*g.inner, g.groups, int(g.activation)
+	parts, part := threads.Parts(g.groups, g.size/2), 0
 	if g.activation == SiLU {
-		most, clamp = max(1, residualBlock/run), kernel.ClampNone
+		clamp = kernel.ClampNone
+		if parts == 1 {
+			most = max(1, residualBlock/run)
+		}
+	}
+	planes := func(k, n int, done *int) {
+		e, c := k*run, k*g.share
+		kernel.NormPlanes(&y[e], &x[e], pointer(tail(gamma, c)), pointer(tail(beta, c)), &g.moments[2*k], n, g.share, g.inner, clamp, g.epsilon, done)
+	}
+	if parts > 1 {
+		threads.For(parts, func(part int) {
+			from, to := threads.Range(g.groups, parts, part)
+			planes(from, to-from, threads.Result(part))
+		})
 	}
 	for k := 0; k < g.groups; {
-		e, c, n := k*run, k*g.share, min(most, g.groups-k)
-		done := kernel.NormPlanes(&y[e], &x[e], pointer(tail(gamma, c)), pointer(tail(beta, c)), &g.moments[2*k], n, g.share, g.inner, clamp, g.epsilon)
+		e, c, n, done := k*run, k*g.share, min(most, g.groups-k), 0
+		if from, to := threads.Range(g.groups, parts, part); parts > 1 && k == from {
+			n, done = to-from, *threads.Result(part)
+			part++
+		} else {
+			if parts > 1 { // behind a hard group
+				_, to = threads.Range(g.groups, parts, part-1)
+				n = to - k
+			}
+			planes(k, n, &done)
+		}
 		if g.activation == SiLU {
 			activate(y[e:e+done*run], SiLU)
 		}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 const layerOp = "LayerNorm"
@@ -75,6 +76,9 @@ func (c *rowCall) run() {
 		return
 	}
 	c.hard = c.beta != nil && kernel.IsLarge(math.Float32frombits(uint32(kernel.Peak(&c.beta[0], c.cols))))
+	if c.divided() {
+		return
+	}
 	if c.residual == nil && c.activation == Linear {
 		c.normalize(c.y, c.x, 0, c.rows)
 		return
@@ -97,6 +101,54 @@ func (c *rowCall) run() {
 	}
 }
 
+// divided normalizes the rows on several threads, if there are some and it pays. Of each
+// part's rows the first hard one and those behind it are left for this thread.
+func (c *rowCall) divided() bool {
+	size := c.rows * c.cols
+	parts := threads.Parts(c.rows, size/3)
+	if parts == 1 || c.hard || c.standard {
+		return false
+	}
+	x := c.x
+	if c.residual != nil {
+		if x = c.y; c.sum != nil {
+			x = c.sum
+		}
+		threads.For(parts, func(part int) {
+			from, to := threads.Range(size, parts, part)
+			kernel.AddRows(&x[from], &c.x[from], 0, 1, &c.residual[from], 0, 1, 1, to-from)
+		})
+	}
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(c.rows, parts, part)
+		c.rowsOf(c.y[from*c.cols:], x[from*c.cols:], from, to-from, threads.Result(part))
+	})
+	for part := range parts {
+		from, to := threads.Range(c.rows, parts, part)
+		if from += *threads.Result(part); from < to {
+			c.normalize(c.y[from*c.cols:to*c.cols], x[from*c.cols:to*c.cols], from, to-from)
+		}
+	}
+	if c.activation != Linear {
+		threads.For(parts, func(part int) {
+			from, to := threads.Range(size, parts, part)
+			activate(c.y[from:to], c.activation)
+		})
+	}
+	return true
+}
+
+// rowsOf runs the kernel on n rows, whose statistics go to first and the following ones, and
+// has it say how many came before the first hard one.
+func (c *rowCall) rowsOf(y, x []float32, first, n int, done *int) {
+	mean, rstd := pointer(section(c.mean, first, n)), pointer(section(c.rstd, first, n))
+	if c.rms {
+		kernel.RmsNormRows(&y[0], &x[0], pointer(c.gamma), rstd, n, c.cols, c.epsilon, done)
+	} else {
+		kernel.LayerNormRows(&y[0], &x[0], pointer(c.gamma), pointer(c.beta), mean, rstd, n, c.cols, c.epsilon, done)
+	}
+}
+
 // normalize runs the kernel on n rows, whose statistics go to first and the following
 // ones, and takes the rows that it stops at in float64.
 func (c *rowCall) normalize(y, x []float32, first, n int) {
@@ -106,15 +158,10 @@ func (c *rowCall) normalize(y, x []float32, first, n int) {
 		return
 	}
 	for row := 0; row < n; row++ {
-		rest := n - row
-		at := row * cols
-		mean, rstd := pointer(section(c.mean, first+row, rest)), pointer(section(c.rstd, first+row, rest))
-		switch {
-		case c.hard:
-		case c.rms:
-			row += kernel.RmsNormRows(&y[at], &x[at], pointer(c.gamma), rstd, rest, cols, c.epsilon)
-		default:
-			row += kernel.LayerNormRows(&y[at], &x[at], pointer(c.gamma), pointer(c.beta), mean, rstd, rest, cols, c.epsilon)
+		if !c.hard {
+			done := 0
+			c.rowsOf(y[row*cols:], x[row*cols:], first+row, n-row, &done)
+			row += done
 		}
 		if row == n {
 			return

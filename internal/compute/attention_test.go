@@ -229,7 +229,7 @@ func TestAttentionInPanels(t *testing.T) {
 		laid := a.LayOut(h.K, h.V, h.Keys, make([]float32, a.PanelLen(h.Keys)))
 		scratch := make([]float32, a.PanelScratch())
 		fill(scratch, float32(math.NaN()))
-		a.RunPanels(&h, laid, ends, scratch)
+		a.RunPanels(&h, laid, ends, scratch, nil)
 		y, _ := attended(&a, &h)
 		at := fmt.Sprintf("round %d: %+v, %d queries, %d of %d keys, causal %v past %d, ends %v", round, a, h.Queries, h.Keys, keys, h.Causal, h.Past, ends)
 		for i, got := range h.Y {

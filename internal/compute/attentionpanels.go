@@ -1,6 +1,10 @@
 package compute
 
-import "github.com/normwasm/normwasm/internal/kernel"
+import (
+	"math"
+
+	"github.com/normwasm/normwasm/internal/kernel"
+)
 
 // panelKeys is how many keys a panel of queries meets at a time: 16 KB of scores.
 const panelKeys = 512
@@ -28,8 +32,8 @@ func (a *Attention) PanelLen(keys int) int {
 func (a *Attention) LayOut(k, v []float32, n int, room []float32) KeyPanels {
 	mem := arena(room)
 	p := KeyPanels{mem.take(kernel.RoundUp(n, kernel.MR) * a.Depth), mem.take(kernel.RoundUp(a.Width, kernel.MR) * n), n}
-	packA(p.keys, k, a.LDK, n, a.Depth, 0, false, 1)
-	packA(p.values, v, a.LDV, a.Width, n, 0, true, 1)
+	packA(p.keys, k, a.LDK, n, a.Depth, 0, false, nil)
+	packA(p.values, v, a.LDV, a.Width, n, 0, true, nil)
 	return p
 }
 
@@ -40,7 +44,12 @@ func (a *Attention) InPanels() bool {
 
 // PanelScratch returns how many float32 of scratch RunPanels wants.
 func (a *Attention) PanelScratch() int {
-	return kernel.NR*(a.Depth+2*panelKeys+kernel.RoundUp(a.Width, kernel.MR)+4) + panelKeys
+	return kernel.NR*(a.Depth+2*panelKeys+kernel.RoundUp(a.Width, kernel.MR)+7) + panelKeys
+}
+
+// PanelTime is about how many nanoseconds RunPanels and LayOut take.
+func (a *Attention) PanelTime(queries, keys int) int {
+	return productTime(queries+kernel.NR, keys, a.Depth+a.Width+kernel.NR)
 }
 
 // RunPanels is Run with keys and values that LayOut has laid out, for heads without a Window
@@ -50,28 +59,40 @@ func (a *Attention) PanelScratch() int {
 // Ends has, for each eight queries, the key behind the last that one of them may see; it may
 // be nil. That is only as good as what the queries do see: a panel in which one saw next to
 // nothing is computed again with all keys.
-func (a *Attention) RunPanels(h *Head, keys KeyPanels, ends []int32, scratch []float32) {
+//
+// With seen, which has an element for each query, and without a Mask it is as threads.For wants
+// the parts of a step. What would be computed again is left: see Saw.
+func (a *Attention) RunPanels(h *Head, keys KeyPanels, ends []int32, scratch, seen []float32) {
 	mem := arena(scratch)
 	width := kernel.RoundUp(a.Width, kernel.MR)
 	r := panelRun{a: a, h: h, keys: keys, q: mem.take(kernel.NR * a.Depth), y: mem.take(kernel.NR * width),
 		scores: mem.take(kernel.NR * panelKeys), more: mem.take(kernel.NR * panelKeys),
-		column: mem.take(panelKeys), best: mem.take(kernel.NR), sum: mem.take(kernel.NR), part: mem.take(kernel.NR), factor: mem.take(kernel.NR)}
+		column: mem.take(panelKeys), best: mem.take(kernel.NR), sum: mem.take(kernel.NR), part: mem.take(kernel.NR), factor: mem.take(kernel.NR),
+		spread: mem.take(kernel.NR), finite: mem.take(kernel.NR), numbers: mem.take(kernel.NR)}
+	r.numbers[0], r.numbers[1], r.numbers[2] = a.Scale, -math.MaxFloat32, 1e-30
+	if h.Queries < kernel.NR {
+		clear(r.q) // of the queries that there are not; later it has those of another panel there
+	}
 	for i := 0; i < h.Queries; i += kernel.NR {
 		r.first, r.rows = i, min(kernel.NR, h.Queries-i)
-		if r.rows < kernel.NR {
-			clear(r.q)
-		}
 		kernel.Transpose(kernel.Ptr(r.q), kernel.NR, kernel.Ptr(h.Q[i*a.LDQ:]), a.LDQ, r.rows, a.Depth)
 		if a.Scale != 1 {
-			r.factor[0] = a.Scale
-			kernel.MulRows(kernel.Ptr(r.q), kernel.Ptr(r.q), 0, 1, kernel.Ptr(r.factor), 0, 0, 1, len(r.q))
+			kernel.MulRows(kernel.Ptr(r.q), kernel.Ptr(r.q), 0, 1, &r.numbers[0], 0, 0, 1, len(r.q))
 		}
 		all := min(h.until(i+r.rows-1), keys.n)
 		n := all
 		if ends != nil {
 			n = min(n, int(ends[i/kernel.NR]))
 		}
-		if r.panel(n); n < all && !r.saw() {
+		r.panel(n)
+		switch {
+		case n == all:
+			if seen != nil {
+				clear(seen[i:][:r.rows])
+			}
+		case seen != nil:
+			copyRows(seen[i:], 0, r.best, 0, 1, r.rows)
+		case !Saw(r.best[:r.rows]):
 			r.panel(all)
 		}
 		r.finish(all)
@@ -89,12 +110,15 @@ type panelRun struct {
 	best, sum   []float32 // of the keys so far
 	part        []float32 // the sum of these
 	factor      []float32
+	spread      []float32 // a bias that all keys share
+	finite      []float32 // best, but no -Inf
+	numbers     []float32 // scale, the lowest number, and less than a sum of exponentials is
 	first, rows int
 }
 
-// saw says that each query has a score with which hidden ones count for nothing.
-func (r *panelRun) saw() bool {
-	for _, m := range r.best[:r.rows] {
+// Saw says that each query has a score with which hidden ones count for nothing.
+func Saw(best []float32) bool {
+	for _, m := range best {
 		if !(m > Hides/16) {
 			return false
 		}
@@ -105,8 +129,7 @@ func (r *panelRun) saw() bool {
 // panel computes y for the first n keys, before the division.
 func (r *panelRun) panel(n int) {
 	a, h := r.a, r.h
-	fill(r.best, -inf)
-	clear(r.sum)
+	fillBy(r.best, &least)
 	width := kernel.RoundUp(a.Width, kernel.MR)
 	for k := 0; k < n; k += panelKeys {
 		kc := min(panelKeys, n-k)
@@ -119,23 +142,21 @@ func (r *panelRun) panel(n int) {
 			r.add(&h.Bias2, s, k, kc)
 		}
 		r.hide(s, k, kc)
-		copy(r.factor, r.best)
-		kernel.ExpPanel(kernel.Ptr(s), kernel.Ptr(r.best), kernel.Ptr(r.part), kc)
 		start = FromZero
-		if k > 0 {
-			for l, old := range r.factor {
-				f := float32(0)
-				if old != -inf {
-					f = kernel.ExpOf(old - r.best[l])
-				}
-				r.sum[l] *= f
-				r.factor[l] = f
-			}
+		if k == 0 {
+			kernel.ExpPanel(kernel.Ptr(s), kernel.Ptr(r.best), kernel.Ptr(r.sum), kc)
+		} else {
+			f, y := kernel.Ptr(r.factor), kernel.Ptr(r.y)
+			copyRows(r.factor, 0, r.best, 0, 1, kernel.NR)
+			kernel.ExpPanel(kernel.Ptr(s), kernel.Ptr(r.best), kernel.Ptr(r.part), kc)
+			// What there was counts by e to what it was less what it is, and for nothing if it was -Inf.
+			kernel.MaxRows(kernel.Ptr(r.finite), kernel.Ptr(r.best), 0, 1, &r.numbers[1], 0, 0, 1, kernel.NR)
+			kernel.SubRows(f, f, 0, 1, kernel.Ptr(r.finite), 0, 1, 1, kernel.NR)
+			kernel.ExpN(f, f, kernel.NR)
+			kernel.MulRows(kernel.Ptr(r.sum), kernel.Ptr(r.sum), 0, 1, f, 0, 1, 1, kernel.NR)
+			kernel.AddRows(kernel.Ptr(r.sum), kernel.Ptr(r.sum), 0, 1, kernel.Ptr(r.part), 0, 1, 1, kernel.NR)
+			kernel.MulRows(y, y, kernel.NR, 1, f, 0, 1, width, kernel.NR)
 			start = FromY
-			kernel.MulRows(kernel.Ptr(r.y), kernel.Ptr(r.y), kernel.NR, 1, kernel.Ptr(r.factor), 0, 1, width, kernel.NR)
-		}
-		for l, v := range r.part {
-			r.sum[l] += v
 		}
 		kernel.GemmTiles(kernel.Ptr(r.y), kernel.NR, kernel.Ptr(r.keys.values[k*kernel.MR:]), kernel.MR*r.keys.n, kernel.Ptr(s), 0, kc, width/kernel.MR, 1,
 			int(start), nil, -inf, inf)
@@ -149,10 +170,8 @@ func (r *panelRun) bias(p *Plane[float32], s []float32, k, n int) (Start, []floa
 	case p.Data == nil:
 		return FromZero, nil
 	case p.Spread:
-		for l := range kernel.NR {
-			r.factor[l] = p.Data[min(r.first+l, r.first+r.rows-1)*p.Row]
-		}
-		return FromColumn, r.factor
+		kernel.Transpose(kernel.Ptr(r.spread), kernel.NR, kernel.Ptr(p.Data[r.first*p.Row:]), p.Row, r.rows, 1)
+		return FromColumn, r.spread
 	case p.Row != 0:
 		r.rowsOf(p, s, k, n)
 		return FromY, nil
@@ -162,21 +181,18 @@ func (r *panelRun) bias(p *Plane[float32], s []float32, k, n int) (Start, []floa
 		return FromRow, p.Data[k:]
 	}
 	have := min(n, max(0, p.Cols-k))
-	copy(r.column, p.Data[min(k, len(p.Data)):][:have])
-	fill(r.column[have:padded], -inf)
+	copyRows(r.column, 0, p.Data[min(k, len(p.Data)):], 0, 1, have)
+	fillBy(r.column[have:padded], &least)
 	return FromRow, r.column
 }
 
 // rowsOf lays out a bias as the scores are.
 func (r *panelRun) rowsOf(p *Plane[float32], s []float32, k, n int) {
 	have := min(n, max(0, p.Cols-k))
-	if r.rows < kernel.NR {
-		clear(s[:kernel.NR*have])
-	}
 	if have > 0 {
 		kernel.Transpose(kernel.Ptr(s), kernel.NR, kernel.Ptr(p.Data[r.first*p.Row+k:]), p.Row, r.rows, have)
 	}
-	fill(s[kernel.NR*have:], -inf)
+	fillBy(s[kernel.NR*have:], &least)
 }
 
 // add adds a second bias.
@@ -197,8 +213,7 @@ func (r *panelRun) hide(s []float32, k, n int) {
 	h := r.h
 	if h.Causal {
 		for j := max(0, h.Past+r.first+1-k); j < n; j++ {
-			row := (*[kernel.NR]float32)(s[j*kernel.NR:])
-			fill(row[:min(kernel.NR, k+j-h.Past-r.first)], -inf)
+			fillBy(s[j*kernel.NR:][:min(kernel.NR, k+j-h.Past-r.first)], &least)
 		}
 	}
 	p := &h.Mask
@@ -225,12 +240,12 @@ func (r *panelRun) finish(keys int) {
 		}
 		return
 	}
-	for l, sum := range r.sum {
-		if r.factor[l] = 1 / sum; sum == 0 && !a.Strict {
-			r.factor[l] = 0
-		}
+	sum, f := kernel.Ptr(r.sum), kernel.Ptr(r.factor)
+	if !a.Strict { // of a query that saw nothing y is 0 then, and stays so
+		kernel.MaxRows(sum, sum, 0, 1, &r.numbers[2], 0, 0, 1, kernel.NR)
 	}
-	kernel.MulRows(kernel.Ptr(r.y), kernel.Ptr(r.y), kernel.NR, 1, kernel.Ptr(r.factor), 0, 1, a.Width, kernel.NR)
+	kernel.DivRows(f, &one[0], 0, 0, sum, 0, 1, 1, kernel.NR)
+	kernel.MulRows(kernel.Ptr(r.y), kernel.Ptr(r.y), kernel.NR, 1, f, 0, 1, a.Width, kernel.NR)
 	kernel.Transpose(kernel.Ptr(r.h.Y[r.first*a.LDY:]), a.LDY, kernel.Ptr(r.y), kernel.NR, a.Width, r.rows)
 }
 

@@ -137,7 +137,7 @@ func (g *Gemm) RunBlocks(y, a []float32, b *Blocks, scratch []float32) {
 	}
 	depth, _ := productBlocks(b.N, b.K)
 	src := right{kind: rightBlocks, blocks: b, room: scratch[:depth*kernel.NR]}
-	g.run(y, a, &src, scratch[kernel.RoundUp(depth*kernel.NR, slab.Align/4):])
+	g.run(y, a, &src, scratch[kernel.RoundUp(depth*kernel.NR, slab.Align/4):], false)
 }
 
 // pack lays out rows k0 … k0+kc−1 of columns n0 … n0+nc−1, by way of room.

@@ -64,7 +64,7 @@ func PackConv(s ConvShape, weights, bias []float32, clamp Clamp, over bool) *Con
 		}
 	case !depthwise:
 		overwrite(slab.Bytes(weights), 4*kernel.MR*k, func(dst []byte, at int) {
-			packA(slab.View[float32](dst), weights[at/4:], k, kernel.MR, k, 0, false, 1)
+			packA(slab.View[float32](dst), weights[at/4:], k, kernel.MR, k, 0, false, nil)
 		})
 		fallthrough
 	default:
@@ -132,7 +132,7 @@ func (c *Conv) Repack(weights, bias []float32) {
 	k := cg * s.taps()
 	size := kernel.RoundUp(og, kernel.MR) * k
 	for g := range s.Groups {
-		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, 0, false, 1)
+		packA(c.panels[g*size:][:size], weights[g*og*k:], k, og, k, 0, false, nil)
 	}
 }
 

@@ -48,7 +48,7 @@ func (c *ConvTraining) Pack(weights, bias []float32) {
 	cg, og := c.group()
 	k, m := cg*c.shape.KernelH*c.shape.KernelW, kernel.RoundUp(og, 4)
 	for g := range c.shape.Groups {
-		packA(c.panels[g*m*k:][:m*k], weights[g*og*k:], k, og, k, 0, false, 1)
+		packA(c.panels[g*m*k:][:m*k], weights[g*og*k:], k, og, k, 0, false, nil)
 		if bias != nil {
 			copy(c.bias[g*m:], bias[g*og:][:og])
 		}

@@ -29,7 +29,7 @@ func PackConvTranspose(s ConvShape, weights, bias []float32, clamp Clamp, over b
 	copy(c.bias, bias)
 	cg, m := s.InChannels/s.Groups, c.rows()
 	if c.over = over && m%kernel.MR == 0 && m*cg <= 2*placeBlock; c.over {
-		overwrite(slab.Bytes(weights), 4*m*cg, func(dst []byte, at int) { packA(slab.View[float32](dst), weights[at/4:], m, m, cg, 0, true, 1) })
+		overwrite(slab.Bytes(weights), 4*m*cg, func(dst []byte, at int) { packA(slab.View[float32](dst), weights[at/4:], m, m, cg, 0, true, nil) })
 		c.panels = weights
 		return c
 	}
@@ -61,7 +61,7 @@ func (c *ConvTranspose) Repack(weights, bias []float32) {
 	cg, m := s.InChannels/s.Groups, c.rows()
 	size := kernel.RoundUp(m, kernel.MR) * cg
 	for g := range s.Groups {
-		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, 0, true, 1)
+		packA(c.panels[g*size:][:size], weights[g*cg*m:], m, m, cg, 0, true, nil)
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // The blocks of a product: a block of the right operand stays in the second-level cache
@@ -13,6 +15,7 @@ const (
 	blockDepth = 512       // of the sum
 	blockRight = 48 * 1024 // elements of the right operand's block
 	blockRows  = 128       // rows of the left operand's block
+	partRight  = 16 * 1024 // elements of the right operand's block where each part of a product has its own
 )
 
 // Start says what a product is added to.
@@ -40,10 +43,15 @@ type Gemm struct {
 
 // ScratchLen returns how many float32 of scratch Run and RunPacked want.
 func (g *Gemm) ScratchLen() int {
+	return g.scratchLen(max(productScratch(g.M, g.N, g.K), threads.MostParts(max(g.M, g.N)/kernel.NR)*partScratch(g.M, g.N, g.K)))
+}
+
+// scratchLen is the scratch of a product that takes so much of it behind the left operand.
+func (g *Gemm) scratchLen(n int) int {
 	if g.M == 0 || g.N == 0 {
 		return 0
 	}
-	return g.panelRows()*g.K + productScratch(g.M, g.N, g.K)
+	return slab.Align/4 + g.panelRows()*g.K + n
 }
 
 // panelRows is how many rows the panels of the left operand have.
@@ -79,7 +87,38 @@ func (g *Gemm) tallRows() int {
 // Run computes y from a and b; y may not overlap them.
 func (g *Gemm) Run(y, a, b, scratch []float32) {
 	src := g.right(b)
-	g.run(y, a, &src, scratch)
+	g.run(y, a, &src, scratch, false)
+}
+
+// ManyScratch returns how many float32 of scratch RunMany wants.
+func (g *Gemm) ManyScratch(count int) int {
+	return max(g.ScratchLen(), threads.MostParts(count)*g.wholeScratch())
+}
+
+// wholeScratch is the scratch of a product that is not divided.
+func (g *Gemm) wholeScratch() int {
+	return kernel.RoundUp(g.scratchLen(productScratch(g.M, g.N, g.K)), slab.Align/4)
+}
+
+// RunMany computes so many dense products, one after the other in y, of operands that begin
+// where at says in a and b.
+func (g *Gemm) RunMany(y, a, b []float32, count int, at func(i int) (ai, bi int), scratch []float32) {
+	each, parts := g.wholeScratch(), 1
+	if count >= 2*threads.Count() && each > 0 {
+		parts = max(1, min(threads.Parts(count, count*productTime(g.M, g.N, g.K)), len(scratch)/each))
+	}
+	threads.For(parts, func(part int) {
+		own := scratch
+		if parts > 1 {
+			own = scratch[part*each:][:each]
+		}
+		from, to := threads.Range(count, parts, part)
+		for i := from; i < to; i++ {
+			ai, bi := at(i)
+			src := g.right(b[bi:])
+			g.run(y[i*g.M*g.N:][:g.M*g.N], a[ai:], &src, own, parts > 1)
+		}
+	})
 }
 
 // RunPacked computes y from a and a packed right operand; TransB and LDB of g
@@ -90,7 +129,7 @@ func (g *Gemm) RunPacked(y, a []float32, b *PackedB, scratch []float32) {
 		return
 	}
 	src := right{kind: rightPacked, packed: b}
-	g.run(y, a, &src, scratch)
+	g.run(y, a, &src, scratch, false)
 }
 
 func (g *Gemm) right(b []float32) right {
@@ -108,19 +147,24 @@ func orTight(ld, tight int) int {
 	return ld
 }
 
-func (g *Gemm) run(y, a []float32, b *right, scratch []float32) {
+// run is not divided among threads if whole: what calls it is.
+func (g *Gemm) run(y, a []float32, b *right, scratch []float32, whole bool) {
 	if g.M == 0 || g.N == 0 {
 		return
 	}
 	s := arena(scratch)
-	p := product{m: g.M, n: g.N, k: g.K, ldc: orTight(g.LDY, g.N), start: int(g.Start), bias: g.Bias}
+	alpha := s.take(slab.Align / 4)[:1]
+	alpha[0] = g.Alpha
+	p := product{m: g.M, n: g.N, k: g.K, ldc: orTight(g.LDY, g.N), start: int(g.Start), bias: g.Bias, whole: whole}
 	p.lo, p.hi = g.Clamp.bounds()
-	scaled := g.Alpha != 0 && g.Alpha != 1
+	if g.Alpha == 0 || g.Alpha == 1 {
+		alpha = nil
+	}
 	lda := orTight(g.LDA, g.K)
 	if g.TransA {
 		lda = orTight(g.LDA, g.M)
 	}
-	if g.M == 1 && !scaled {
+	if g.M == 1 && alpha == nil {
 		// One row is its own panel.
 		p.a, p.astep = a, 1
 		if g.TransA {
@@ -128,18 +172,54 @@ func (g *Gemm) run(y, a []float32, b *right, scratch []float32) {
 		}
 	} else {
 		p.a, p.astep, p.tall = s.take(g.panelRows()*g.K), kernel.MR, g.tallRows()
-		alpha := float32(1)
-		if scaled {
-			alpha = g.Alpha
-		}
-		packA(p.a, a, lda, g.M, g.K, p.tall, g.TransA, alpha)
+		p.lay(a, lda, g.TransA, alpha)
 	}
 	p.run(y, b, &s)
 }
 
-// packA lays out a left operand of m rows, times alpha, in panels: the first tall rows in
-// those [k][6], the others in those [k][4], the last padded with 0.
-func packA(dst, a []float32, lda, m, k, tall int, trans bool, alpha float32) {
+// lay lays out the left operand, times alpha.
+func (p *product) lay(a []float32, lda int, trans bool, alpha []float32) {
+	parts := 1
+	if !p.whole {
+		parts = threads.Parts(p.m/kernel.TR, p.m*p.k)
+	}
+	threads.For(parts, func(part int) {
+		from, to := p.rows(parts, part)
+		first := from * lda
+		if trans {
+			first = from
+		}
+		packA(p.a[from*p.k:], a[min(first, len(a)):], lda, to-from, p.k, max(0, p.tall-from), trans, alpha)
+	})
+}
+
+// rows are the rows of a part: whole panels.
+func (p *product) rows(parts, part int) (from, to int) {
+	high := kernel.MR
+	if p.tall > 0 {
+		high = kernel.TR
+	}
+	from, to = threads.Range(p.m/high, parts, part)
+	if to *= high; part == parts-1 {
+		to = p.m
+	}
+	return from * high, to
+}
+
+// one, zero and least are for kernels, which may be called when no function has a variable
+// for them any more.
+var one, zero, least = [1]float32{1}, [1]float32{}, [1]float32{-inf}
+
+// fillBy is fill with one of these, by a kernel.
+func fillBy(y []float32, v *[1]float32) {
+	if len(y) > 0 {
+		kernel.AddRows(&y[0], &v[0], 0, 0, &zero[0], 0, 0, 1, len(y))
+	}
+}
+
+// packA lays out a left operand of m rows, times alpha where there is one, in panels: the first
+// tall rows in those [k][6], the others in those [k][4], the last padded with 0.
+func packA(dst, a []float32, lda, m, k, tall int, trans bool, alpha []float32) {
 	if k == 0 {
 		return
 	}
@@ -150,20 +230,15 @@ func packA(dst, a []float32, lda, m, k, tall int, trans bool, alpha float32) {
 		panel := dst[i*k:][:high*k]
 		rows := min(m-i, high)
 		if rows < high {
-			clear(panel)
+			fillBy(panel, &zero)
 		}
-		switch {
-		case !trans:
-			kernel.Transpose(kernel.Ptr(panel), high, kernel.Ptr(a[i*lda:]), lda, rows, k)
-		case rows == high:
-			// The product by a scalar is the copy of a column as well.
-			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(a[i:]), lda, 1, &alpha, 0, 0, k, high)
-			continue
-		default:
+		if trans {
 			copyRows(panel, high, a[i:], lda, k, rows)
+		} else {
+			kernel.Transpose(kernel.Ptr(panel), high, kernel.Ptr(a[i*lda:]), lda, rows, k)
 		}
-		if alpha != 1 {
-			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(panel), 0, 1, &alpha, 0, 0, 1, len(panel))
+		if alpha != nil {
+			kernel.MulRows(kernel.Ptr(panel), kernel.Ptr(panel), 0, 1, &alpha[0], 0, 0, 1, len(panel))
 		}
 	}
 }
@@ -204,7 +279,7 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 		}
 		if rest > 0 {
 			last := dst[full*kc*kernel.NR:][:kc*kernel.NR]
-			clear(last)
+			fillBy(last, &zero)
 			copyRows(last, kernel.NR, src[full*kernel.NR:], b.ld, kc, rest)
 		}
 	case rightTransposed:
@@ -212,7 +287,7 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 			panel := dst[j*kc:][:kc*kernel.NR]
 			cols := min(nc-j, kernel.NR)
 			if cols < kernel.NR {
-				clear(panel)
+				fillBy(panel, &zero)
 			}
 			kernel.Transpose(kernel.Ptr(panel), kernel.NR, kernel.Ptr(b.data[(n0+j)*b.ld+k0:]), b.ld, cols, kc)
 		}
@@ -232,11 +307,19 @@ type product struct {
 	start        int
 	bias         []float32
 	lo, hi       float32
+	whole        bool // not to be divided
+	byRows       bool // parts have rows, not columns
 }
 
 // productScratch is the room that product.run takes from its arena.
 func productScratch(m, n, k int) int {
 	depth, cols := productBlocks(n, k)
+	return depth*cols + edgeScratch(m)
+}
+
+// partScratch is that of a part, of which each has its own.
+func partScratch(m, n, k int) int {
+	depth, cols := blocksOf(n, k, partRight)
 	return depth*cols + edgeScratch(m)
 }
 
@@ -246,13 +329,18 @@ func edgeScratch(m int) int {
 }
 
 // productBlocks returns the depth and the columns of a right operand's block.
-func productBlocks(n, k int) (depth, cols int) {
+func productBlocks(n, k int) (depth, cols int) { return blocksOf(n, k, blockRight) }
+
+// blocksOf is productBlocks for blocks of at most so many elements.
+//
+//go:noinline
+func blocksOf(n, k, most int) (depth, cols int) {
 	depth = k
 	if k > blockDepth {
 		parts := (k + blockDepth - 1) / blockDepth
 		depth = (k + parts - 1) / parts
 	}
-	cols = max(blockRight/max(depth, 1)/kernel.NR*kernel.NR, kernel.NR)
+	cols = max(most/max(depth, 1)/kernel.NR*kernel.NR, kernel.NR)
 	return depth, min(cols, kernel.RoundUp(n, kernel.NR))
 }
 
@@ -260,19 +348,65 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	if p.n == 1 && p.ldc == 1 && p.astep == kernel.MR && p.column(c, b, s) {
 		return
 	}
-	depth, cols := productBlocks(p.n, p.k)
+	parts, each := p.parts(b, len(*s))
+	if parts == 1 {
+		p.area(c, b, *s, 0, p.m, 0, p.n, blockRight)
+		return
+	}
+	room := *s
+	threads.For(parts, func(part int) {
+		own := room[part*each:][:each]
+		if p.byRows {
+			from, to := p.rows(parts, part)
+			p.area(c, b, own, from, to, 0, p.n, partRight)
+			return
+		}
+		from, to := threads.Range(kernel.RoundUp(p.n, kernel.NR)/kernel.NR, parts, part)
+		p.area(c, b, own, 0, p.m, from*kernel.NR, min(to*kernel.NR, p.n), partRight)
+	})
+}
+
+// parts is into how many parts to divide the product where there is so much room, and how
+// much of it each has. Columns are divided if there are some for each thread.
+func (p *product) parts(b *right, room int) (parts, each int) {
+	if p.whole || b.kind == rightPixels || b.kind == rightBlocks {
+		return 1, 0
+	}
+	units := kernel.RoundUp(p.n, kernel.NR) / kernel.NR
+	if p.byRows = units < 2*threads.Count(); p.byRows {
+		units = p.m / kernel.TR
+	}
+	each = partScratch(p.m, p.n, p.k)
+	if b.kind == rightPacked && b.packed.elem == Float32 {
+		each = edgeScratch(p.m)
+	}
+	return max(1, min(threads.Parts(units, productTime(p.m, p.n, p.k)), room/each)), each
+}
+
+// productTime is about how many nanoseconds a product takes.
+func productTime(m, n, k int) int {
+	if m < kernel.MR {
+		return m * n * k / 3
+	}
+	return m * n * k / 20
+}
+
+// area computes rows m0 … m1−1 of columns n0 … n1−1. The right operand's blocks have at most
+// so many elements.
+func (p *product) area(c []float32, b *right, s arena, m0, m1, n0, n1, most int) {
+	depth, cols := blocksOf(n1-n0, p.k, most)
 	var block []float32
 	if b.kind == rightPacked {
 		depth = min(depth, b.packed.depth)
 	}
 	if b.kind == rightPacked && b.packed.elem == Float32 {
-		cols = kernel.RoundUp(p.n, kernel.NR)
+		cols = kernel.RoundUp(n1-n0, kernel.NR)
 	} else {
 		block = s.take(depth * cols)
 	}
 	edge := s.take(edgeScratch(p.m))
-	for n0 := 0; n0 < p.n; n0 += cols {
-		nc := min(p.n-n0, cols)
+	for ; n0 < n1; n0 += cols {
+		nc := min(n1-n0, cols)
 		if b.kind == rightPixels {
 			b.planes.pixels(b.pix[:kernel.RoundUp(nc, kernel.NR)], n0, nc, b.ow)
 		}
@@ -292,7 +426,7 @@ func (p *product) run(c []float32, b *right, s *arena) {
 			if k0+kc < p.k {
 				q.lo, q.hi = NoClamp.bounds()
 			}
-			q.block(c, panels, last, bs, k0, kc, n0, nc, edge)
+			q.block(c, panels, last, bs, k0, kc, m0, m1, n0, nc, edge)
 			if kc == 0 {
 				break
 			}
@@ -300,9 +434,9 @@ func (p *product) run(c []float32, b *right, s *arena) {
 	}
 }
 
-// block multiplies all rows of the left operand by one block of the right one: its full
+// block multiplies rows m0 … m1−1 of the left operand by one block of the right one: its full
 // panels, which lie bs apart, and what is left of its columns.
-func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []float32) {
+func (p *product) block(c, b, last []float32, bs, k0, kc, m0, m1, n0, nc int, edge []float32) {
 	full, rest := nc/kernel.NR, nc%kernel.NR
 	bias := p.bias
 	if p.start == kernel.StartCol {
@@ -310,14 +444,14 @@ func (p *product) block(c, b, last []float32, bs, k0, kc, n0, nc int, edge []flo
 	}
 	tile, edgeBias := edge[:len(edge)-kernel.NR], edge[len(edge)-kernel.NR:]
 	if p.start == kernel.StartCol && rest > 0 {
-		clear(edgeBias)
-		copy(edgeBias, bias[full*kernel.NR:])
+		fillBy(edgeBias, &zero)
+		copyRows(edgeBias, 0, bias[full*kernel.NR:], 0, 1, rest)
 	}
-	for m0, mc := 0, 0; m0 < p.m; m0 += mc {
-		mc = min(p.m-m0, blockRows)
+	for mc := 0; m0 < m1; m0 += mc {
+		mc = min(m1-m0, blockRows)
 		high := kernel.MR
 		if m0 < p.tall {
-			mc = min(p.tall-m0, blockRows/kernel.TR*kernel.TR)
+			mc = min(p.tall-m0, m1-m0, blockRows/kernel.TR*kernel.TR)
 			high = kernel.TR
 		}
 		whole := mc - mc%high
@@ -378,12 +512,12 @@ func (p *product) row(c []float32, i int, b, last []float32, bs, k0, kc, full, r
 		kernel.GemmRow(kernel.Ptr(c), a, p.astep, kernel.Ptr(b), bs, kc, full, p.start, kernel.Ptr(bias), p.lo, p.hi)
 	}
 	if rest > 0 {
-		out := c[full*kernel.NR:][:rest]
+		out := c[full*kernel.NR:]
 		if p.start == kernel.StartC {
-			copy(tile, out)
+			copyRows(tile, 0, out, 0, 1, rest)
 		}
 		kernel.GemmRow(kernel.Ptr(tile), a, p.astep, kernel.Ptr(last), bs, kc, 1, p.start, kernel.Ptr(edgeBias), p.lo, p.hi)
-		copy(out, tile)
+		copyRows(out, 0, tile, 0, 1, rest)
 	}
 }
 
@@ -401,37 +535,42 @@ func (p *product) column(c []float32, b *right, s *arena) bool {
 		return false
 	}
 	full, rest := p.m/kernel.MR, p.m%kernel.MR
-	if full > 0 {
-		kernel.GemmCol(kernel.Ptr(c), kernel.Ptr(p.a), p.k*kernel.MR, kernel.Ptr(data), step, p.k, full, p.start, kernel.Ptr(p.bias), p.lo, p.hi)
+	parts := 1
+	if !p.whole {
+		parts = threads.Parts(full, p.m*p.k/3)
 	}
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(full, parts, part)
+		bias := p.bias
+		if p.start == kernel.StartRow {
+			bias = bias[from*kernel.MR:]
+		}
+		if from < to {
+			kernel.GemmCol(kernel.Ptr(c[from*kernel.MR:]), kernel.Ptr(p.a[min(from*p.k*kernel.MR, len(p.a)):]), p.k*kernel.MR, kernel.Ptr(data), step, p.k, to-from, p.start, kernel.Ptr(bias), p.lo, p.hi)
+		}
+	})
 	if rest > 0 {
 		tile := s.take(2 * kernel.MR)
 		tile, bias := tile[:kernel.MR], tile[kernel.MR:]
 		at := full * kernel.MR
 		switch p.start {
 		case kernel.StartRow:
-			clear(bias)
-			copy(bias, p.bias[at:])
+			fillBy(bias, &zero)
+			copyRows(bias, 0, p.bias[at:], 0, 1, rest)
 		case kernel.StartCol:
-			bias[0] = p.bias[0]
+			bias = p.bias
 		case kernel.StartC:
-			clear(tile)
-			copy(tile, c[at:p.m])
+			fillBy(tile, &zero)
+			copyRows(tile, 0, c[at:], 0, 1, rest)
 		}
 		kernel.GemmCol(kernel.Ptr(tile), kernel.Ptr(p.a[min(at*p.k, len(p.a)):]), p.k*kernel.MR, kernel.Ptr(data), step, p.k, 1,
 			p.start, kernel.Ptr(bias), p.lo, p.hi)
-		copy(c[at:p.m], tile)
+		copyRows(c[at:], 0, tile, 0, 1, rest)
 	}
 	return true
 }
 
-// copyRows copies a few columns.
+// copyRows copies a matrix.
 func copyRows(dst []float32, ldd int, src []float32, lds, rows, cols int) {
-	for r := range rows {
-		d, s := dst[r*ldd:][:cols], src[r*lds:][:cols]
-		//lint:ignore S1001 the built-in copy is a call in wasm, longer than a few elements take
-		for c, v := range s {
-			d[c] = v
-		}
-	}
+	kernel.CopyPlane(kernel.Ptr(dst), ldd, kernel.Ptr(src), lds, rows, cols)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // What is laid out for the kernels either lies where the weights were, which are then no
@@ -233,29 +234,48 @@ func (b *PackedB) AddRow(y, x, scratch []float32) { b.row(y, x, FromY, nil, NoCl
 // laid out. It wants 8 elements of scratch, and 8 more for a bias.
 func (b *PackedB) row(y, x []float32, start Start, bias []float32, clamp Clamp, scratch []float32) {
 	full, rest := b.n/kernel.NR, b.n%kernel.NR
+	parts := threads.Parts(full, productTime(1, b.n, b.k))
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(full, parts, part)
+		if from < to {
+			b.rowOf(y, x, from*kernel.NR, to-from, start, bias, clamp)
+		}
+	})
+	if rest == 0 {
+		return
+	}
+	at := full * kernel.NR
+	tile, part := scratch[:kernel.NR], bias
+	switch start {
+	case FromY:
+		copyRows(tile, 0, y[at:], 0, 1, rest)
+	case FromColumn:
+		part = scratch[kernel.NR : 2*kernel.NR]
+		fillBy(part, &zero)
+		copyRows(part, 0, bias[at:], 0, 1, rest)
+	}
+	b.rowOf(tile, x, at, 0, start, part, clamp)
+	copyRows(y[at:], 0, tile, 0, 1, rest)
+}
+
+// rowOf computes columns n0 … of a row, so many panels of them, or with 0 what is behind the
+// last full one; then y and bias are of that alone.
+func (b *PackedB) rowOf(y, x []float32, n0, panels int, start Start, bias []float32, clamp Clamp) {
+	if panels > 0 {
+		if y = y[n0:]; start == FromColumn {
+			bias = bias[n0:]
+		}
+	}
 	for k := 0; k < b.k; k += b.depth {
 		kc, lo, hi := min(b.depth, b.k-k), -inf, inf
 		if k+kc == b.k {
 			lo, hi = clamp.bounds()
 		}
-		panels, bs, tail := b.block(k, kc, 0, b.n, nil)
-		row := kernel.Ptr(x[k:b.k])
-		if full > 0 {
-			kernel.GemmRow(kernel.Ptr(y[:full*kernel.NR]), row, 1, kernel.Ptr(panels), bs, kc, full, int(start), kernel.Ptr(bias), lo, hi)
+		right, bs, tail := b.block(k, kc, n0, 0, nil)
+		if panels == 0 {
+			right, bs = tail, kc*kernel.NR
 		}
-		if rest > 0 {
-			out, tile, part := y[full*kernel.NR:b.n], scratch[:kernel.NR], bias
-			switch start {
-			case FromY:
-				copy(tile, out)
-			case FromColumn:
-				part = scratch[kernel.NR : 2*kernel.NR]
-				clear(part)
-				copy(part, bias[full*kernel.NR:])
-			}
-			kernel.GemmRow(kernel.Ptr(tile), row, 1, kernel.Ptr(tail), kc*kernel.NR, kc, 1, int(start), kernel.Ptr(part), lo, hi)
-			copy(out, tile)
-		}
+		kernel.GemmRow(kernel.Ptr(y), kernel.Ptr(x[k:b.k]), 1, kernel.Ptr(right), bs, kc, max(panels, 1), int(start), kernel.Ptr(bias), lo, hi)
 		start = FromY
 	}
 }

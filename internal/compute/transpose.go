@@ -1,6 +1,9 @@
 package compute
 
-import "github.com/normwasm/normwasm/internal/kernel"
+import (
+	"github.com/normwasm/normwasm/internal/kernel"
+	"github.com/normwasm/normwasm/internal/threads"
+)
 
 // maxRank is the rank up to which Transpose works without allocating.
 const maxRank = 16
@@ -75,55 +78,64 @@ func (t *permutation) next(at *[maxRank]int, r, off int) int {
 	return off
 }
 
-// float32s moves contiguous runs as they are, and 4×4 blocks where x's last axis
-// is not y's.
+// float32s copies or, where x's last axis is not y's, turns one matrix after the other: that of
+// y's last axis and the one before, or the one along which x is contiguous.
 func (t *permutation) float32s(y, x []float32) {
 	last := t.rank - 1
-	if t.step[last] == 1 || t.rank == 1 {
+	if t.rank == 1 {
 		permute(t, y, x)
 		return
 	}
-	// The axis of y along which x is contiguous; it and the last one are the
-	// matrix that the kernel turns.
-	k := 0
-	for t.step[k] != 1 {
-		k++
+	copies := t.step[last] == 1
+	k := last - 1
+	if !copies {
+		for k = 0; t.step[k] != 1; {
+			k++
+		}
 	}
 	ldy := 1
 	for i := k + 1; i < t.rank; i++ {
 		ldy *= t.n[i]
 	}
-	var rest permutation
-	var yStep [maxRank]int
-	ys := 1
+	// The other axes, innermost first.
+	var n, xStep, yStep [maxRank]int
+	outer, count, ys := 0, 1, 1
 	for i := last; i >= 0; i-- {
-		yStep[i] = ys
-		ys *= t.n[i]
-	}
-	outer := 0
-	var ySteps [maxRank]int
-	for i := range t.rank {
 		if i != k && i != last {
-			rest.n[outer], rest.step[outer], ySteps[outer] = t.n[i], t.step[i], yStep[i]
+			n[outer], xStep[outer], yStep[outer] = t.n[i], t.step[i], ys
+			count *= t.n[i]
 			outer++
 		}
+		ys *= t.n[i]
 	}
-	count := 1
-	for _, n := range rest.n[:outer] {
-		count *= n
+	// Parts have some matrices, or some rows of all.
+	const rows = 16
+	units, few := count, count < 2*threads.Count()
+	if few {
+		units = (t.n[k] + rows - 1) / rows
 	}
-	var at [maxRank]int
-	off, yOff := 0, 0
-	for range count {
-		kernel.Transpose(kernel.Ptr(y[yOff:]), ldy, kernel.Ptr(x[off:]), t.step[last], t.n[last], t.n[k])
-		for i := outer - 1; i >= 0; i-- {
-			off, yOff = off+rest.step[i], yOff+ySteps[i]
-			if at[i]++; at[i] < rest.n[i] {
-				break
-			}
-			off, yOff, at[i] = off-rest.step[i]*rest.n[i], yOff-ySteps[i]*rest.n[i], 0
+	parts := threads.Parts(units, ys/2)
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(units, parts, part)
+		first, end := 0, t.n[k]
+		if few {
+			first, end = from*rows, min(to*rows, end)
+			from, to = 0, count
 		}
-	}
+		for i := from; i < to; i++ {
+			off, yOff := first*t.step[k], first*ldy
+			for d, at := 0, i; d < outer; d++ {
+				off += at % n[d] * xStep[d]
+				yOff += at % n[d] * yStep[d]
+				at /= n[d]
+			}
+			if copies {
+				copyRows(y[yOff:], ldy, x[off:], t.step[k], end-first, t.n[last])
+			} else {
+				kernel.Transpose(kernel.Ptr(y[yOff:]), ldy, kernel.Ptr(x[off:]), t.step[last], t.n[last], end-first)
+			}
+		}
+	})
 }
 
 // permute moves runs of y's last axis.

@@ -30,7 +30,7 @@ func AffineRows(dst, src, params *float32, count, period, clamp int) {
 //		A = f32(a);  B = f32(f64(beta[k*share+s]) - ml*a)    // 0 without beta
 //		for i < inner { y = (x - mh) * A + B; clamp as above }               // f32
 //	}
-func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int) {
+func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int) {
 	run := share * inner
 	xs, ys, out := slice(src, groups*run), slice(dst, groups*run), slice(moments, 2*groups)
 	scales, shifts := slice(gamma, groups*share), slice(beta, groups*share)
@@ -39,7 +39,8 @@ func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, 
 		mu, variance := rowMoment(x)
 		if !isCarried(variance+epsilon) || !(math.Abs(mu) < MeanMax) ||
 			gamma != nil && !carriedScales(scales[k*share:(k+1)*share]) || beta != nil && !carriedShifts(shifts[k*share:(k+1)*share]) {
-			return k
+			*done = k
+			return
 		}
 		out[2*k], out[2*k+1] = mu, variance
 		high, r := float32(mu), 1/math.Sqrt(variance+epsilon)
@@ -61,7 +62,7 @@ func normPlanesScalar(dst, src, gamma, beta *float32, moments *float64, groups, 
 			clampRow(y, clamp)
 		}
 	}
-	return groups
+	*done = groups
 }
 
 // carriedScales says whether float32 carries the product of any of a group's gammas

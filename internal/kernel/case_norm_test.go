@@ -192,8 +192,9 @@ var normCases = []kernelCase{
 		if c.r.IntN(3) == 0 {
 			km, tm = nil, nil
 		}
-		n := LayerNormRows(y.kernel(), k, optional(gamma), optional(beta), km, rstd.kernel(), rows, cols, epsilon)
-		m := layerNormRowsScalar(y.twin(), t, optional(gamma), optional(beta), tm, rstd.twin(), rows, cols, epsilon)
+		var n, m int
+		LayerNormRows(y.kernel(), k, optional(gamma), optional(beta), km, rstd.kernel(), rows, cols, epsilon, &n)
+		layerNormRowsScalar(y.twin(), t, optional(gamma), optional(beta), tm, rstd.twin(), rows, cols, epsilon, &m)
 		c.same(n, m)
 		if m < rows || c.wild {
 			return
@@ -207,7 +208,8 @@ var normCases = []kernelCase{
 		rstd.want = func(r int) (float64, float64) { return want[r].Rstd[0], 1e-6 * want[r].Rstd[0] }
 	}, rowTimes(layerSizes, 8, func(data func(n int) *float32, rows, cols int) func() {
 		x, y, gamma, beta := data(rows*cols), data(rows*cols), data(cols), data(cols)
-		return func() { LayerNormRows(y, x, gamma, beta, nil, nil, rows, cols, 1e-5) }
+		var done int
+		return func() { LayerNormRows(y, x, gamma, beta, nil, nil, rows, cols, 1e-5, &done) }
 	})},
 	{"Peak", func(c *call) {
 		x := c.either(c.some(1040))
@@ -279,8 +281,9 @@ var normCases = []kernelCase{
 		x, gamma, beta := c.rows(groups, cols), c.maybe(c.plain(groups*share)), c.maybe(c.plain(groups*share))
 		y, k, t := c.into(x)
 		moments := c.out64(2 * groups)
-		n := NormPlanes(y.kernel(), k, optional(gamma), optional(beta), moments.kernel(), groups, share, inner, clamp, epsilon)
-		m := normPlanesScalar(y.twin(), t, optional(gamma), optional(beta), moments.twin(), groups, share, inner, clamp, epsilon)
+		var n, m int
+		NormPlanes(y.kernel(), k, optional(gamma), optional(beta), moments.kernel(), groups, share, inner, clamp, epsilon, &n)
+		normPlanesScalar(y.twin(), t, optional(gamma), optional(beta), moments.twin(), groups, share, inner, clamp, epsilon, &m)
 		c.same(n, m)
 		if m < groups || c.wild {
 			return
@@ -306,7 +309,8 @@ var normCases = []kernelCase{
 		}
 	}, rowTimes(planeSizes, 8, func(data func(n int) *float32, planes, inner int) func() {
 		x, y, p, moments := data(planes*inner), data(planes*inner), data(planes), numbers64(2*planes)
-		return func() { NormPlanes(y, x, p, p, moments, planes, 1, inner, ClampNone, 1e-5) }
+		var done int
+		return func() { NormPlanes(y, x, p, p, moments, planes, 1, inner, ClampNone, 1e-5, &done) }
 	})},
 	{"ColumnSums", func(c *call) {
 		period := c.some(260)
@@ -352,8 +356,9 @@ var normCases = []kernelCase{
 		x, gamma := c.rows(rows, cols), c.maybe(c.plain(cols))
 		y, k, t := c.into(x)
 		rstd := c.out(rows)
-		n := RmsNormRows(y.kernel(), k, optional(gamma), rstd.kernel(), rows, cols, epsilon)
-		m := rmsNormRowsScalar(y.twin(), t, optional(gamma), rstd.twin(), rows, cols, epsilon)
+		var n, m int
+		RmsNormRows(y.kernel(), k, optional(gamma), rstd.kernel(), rows, cols, epsilon, &n)
+		rmsNormRowsScalar(y.twin(), t, optional(gamma), rstd.twin(), rows, cols, epsilon, &m)
 		c.same(n, m)
 		if m < rows {
 			return
@@ -368,7 +373,8 @@ var normCases = []kernelCase{
 		}
 	}, rowTimes(layerSizes, 8, func(data func(n int) *float32, rows, cols int) func() {
 		x, y, gamma := data(rows*cols), data(rows*cols), data(cols)
-		return func() { RmsNormRows(y, x, gamma, nil, rows, cols, 1e-5) }
+		var done int
+		return func() { RmsNormRows(y, x, gamma, nil, rows, cols, 1e-5, &done) }
 	})},
 	{"RowProducts", func(c *call) {
 		rows, cols := 1+c.r.IntN(4), c.some(530)

@@ -15,7 +15,7 @@ var trainingPaths = []struct {
 	rowMoments     func(moments *float64, src *float32, rows, cols int)
 	columnSums     func(sums *float64, src, shift *float32, count, period int)
 	rowPowers      func(sums *float64, src *float32, rows, cols, p int)
-	rmsNormRows    func(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) int
+	rmsNormRows    func(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int)
 	responseBlock  func(dst, src *float32, squares *float64, channels, inner, positions, size int, alpha, beta, bias float64)
 	rowProducts    func(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)
 	gradPlanes     func(dst, dy, src, gamma, params *float32, planes, inner int)
@@ -134,7 +134,8 @@ func TestRowPowersAndRMSNormRowsAreTheirContract(t *testing.T) {
 			want, y, s := testkit.Output("y", n, 0), testkit.Output("y", n, i%3), testkit.Output("rstd", 1, 1)
 			v := modelPower(row.X, 2)/float64(n) + 1e-12
 			ok := v >= 1e-30 && v <= 1e36
-			done := path.rmsNormRows(&y.S[0], &x.S[0], optional(gamma), &s.S[0], 1, n, 1e-12)
+			var done int
+			path.rmsNormRows(&y.S[0], &x.S[0], optional(gamma), &s.S[0], 1, n, 1e-12, &done)
 			if ok {
 				require.Equal(t, 1, done)
 				r := float32(1 / math.Sqrt(v))

@@ -15,7 +15,7 @@ import (
 // scalar twin; the contract's model below keeps the comparison from being empty.
 var paths = []struct {
 	name            string
-	layerNormRows   func(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) int
+	layerNormRows   func(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int)
 	batchNormPlanes func(dst, src, mean, scale, beta *float32, planes, channels, inner, clamp int)
 	batchNormRows   func(dst, src, mean, scale, beta *float32, count, period, clamp int)
 	peak            func(src *float32, count int) int
@@ -147,7 +147,8 @@ func TestLayerNormRowsIsItsContract(t *testing.T) {
 					offset := i % 4
 					x, y := testkit.Input("x", row.X, offset), testkit.Output("y", n, (i/4)%4)
 					stats := testkit.Output("mean and rstd", 2, 0)
-					done := path.layerNormRows(&y.S[0], &x.S[0], optional(gamma), optional(beta), &stats.S[0], &stats.S[1], 1, n, epsilon)
+					var done int
+					path.layerNormRows(&y.S[0], &x.S[0], optional(gamma), optional(beta), &stats.S[0], &stats.S[1], 1, n, epsilon, &done)
 					if ok {
 						require.Equal(t, 1, done, "%s, %d × %s", path.name, n, row.Name)
 						testkit.SameBits(t, []float32{mean, rstd}, stats.S, "%s: statistics of %d × %s", path.name, n, row.Name)
@@ -174,7 +175,8 @@ func TestLayerNormRowsStopsBeforeHardRow(t *testing.T) {
 			x[hard*cols+33] = float32(math.Inf(-1))
 			y, mean := testkit.Output("y", rows*cols, 1), testkit.Output("mean", rows, 0)
 			untouched := testkit.Output("y", rows*cols, 1)
-			done := path.layerNormRows(&y.S[0], &x[0], nil, nil, &mean.S[0], nil, rows, cols, 1e-5)
+			var done int
+			path.layerNormRows(&y.S[0], &x[0], nil, nil, &mean.S[0], nil, rows, cols, 1e-5, &done)
 			require.Equal(t, hard, done, path.name)
 			testkit.SameBits(t, untouched.S[hard*cols:], y.S[hard*cols:], "%s: rows from the hard one on", path.name)
 			testkit.SameBits(t, untouched.S[hard:rows], mean.S[hard:], "%s: means from the hard row on", path.name)

@@ -11,7 +11,7 @@ import (
 
 var planePaths = []struct {
 	name       string
-	normPlanes func(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) int
+	normPlanes func(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int)
 }{{"scalar", normPlanesScalar}, {"kernel", NormPlanes}}
 
 // planeCase is a call of normPlanes.
@@ -78,7 +78,8 @@ func (c planeCase) check(t *testing.T, i int) (done int) {
 			for k := range got {
 				got[k] = 7
 			}
-			n := path.normPlanes(&y.S[0], src, optional(gamma.S), optional(beta.S), &got[0], c.groups, c.share, c.inner, c.clamp, c.epsilon)
+			var n int
+			path.normPlanes(&y.S[0], src, optional(gamma.S), optional(beta.S), &got[0], c.groups, c.share, c.inner, c.clamp, c.epsilon, &n)
 			require.Equal(t, done, n, where)
 			testkit.SameBits(t, want, y.S, "%s", where)
 			sameBits64(t, moments, got[:2*done], "%s", where)

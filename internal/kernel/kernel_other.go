@@ -5,8 +5,8 @@
 package kernel
 
 // LayerNormRows normalizes rows until the first hard one; its twin has the loop.
-func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int) {
-	return layerNormRowsScalar(dst, src, gamma, beta, mean, rstd, rows, cols, epsilon)
+func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int) {
+	layerNormRowsScalar(dst, src, gamma, beta, mean, rstd, rows, cols, epsilon, done)
 }
 
 // Peak is the bits of the largest |x|; its twin has the loop.
@@ -30,8 +30,8 @@ func RowMoments(moments *float64, src *float32, rows, cols int) {
 }
 
 // NormPlanes normalizes groups of planes until the first hard one; its twin has the loop.
-func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int) {
-	return normPlanesScalar(dst, src, gamma, beta, moments, groups, share, inner, clamp, epsilon)
+func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int) {
+	normPlanesScalar(dst, src, gamma, beta, moments, groups, share, inner, clamp, epsilon, done)
 }
 
 // ColumnSums is Σx and Σx² of each column; its twin has the loop.
@@ -45,8 +45,8 @@ func RowPowers(sums *float64, src *float32, rows, cols, power int) {
 }
 
 // RmsNormRows normalizes rows until the first hard one; its twin has the loop.
-func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
-	return rmsNormRowsScalar(dst, src, gamma, rstd, rows, cols, epsilon)
+func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int) {
+	rmsNormRowsScalar(dst, src, gamma, rstd, rows, cols, epsilon, done)
 }
 
 // RowProducts is Σg, Σg·h and Σh of each row; its twin has the loop.

@@ -7,7 +7,7 @@ package kernel
 // LayerNormRows normalizes rows until the first hard one; its twin has the loop.
 //
 //go:noescape
-func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)
+func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int)
 
 // Peak is the bits of the largest |x|; its twin has the loop.
 //
@@ -32,7 +32,7 @@ func RowMoments(moments *float64, src *float32, rows, cols int)
 // NormPlanes normalizes groups of planes until the first hard one; its twin has the loop.
 //
 //go:noescape
-func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
+func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int)
 
 // ColumnSums is Σx and Σx² of each column; its twin has the loop.
 //
@@ -47,7 +47,7 @@ func RowPowers(sums *float64, src *float32, rows, cols, power int)
 // RmsNormRows normalizes rows until the first hard one; its twin has the loop.
 //
 //go:noescape
-func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
+func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int)
 
 // RowProducts is Σg, Σg·h and Σh of each row; its twin has the loop.
 //

@@ -6,7 +6,7 @@
 
 #include "textflag.h"
 
-// func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)
+// func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int)
 TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 	I32Const $·tape(SB)
 	I64Load $0
@@ -75,9 +75,10 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 	I64GtS
 	I32Eqz
 	If
-		Get SP
+		I64Load done+72(FP)
+		I32WrapI64
 		I64Load rows+48(FP)
-		I64Store done+72(FP)
+		I64Store $0, $0
 		RET
 	End
 	// n is F16
@@ -2023,9 +2024,10 @@ TEXT ·LayerNormRows(SB), NOSPLIT, $0-80
 		I32Eqz
 		BrIf $0
 	End
-	Get SP
+	I64Load done+72(FP)
+	I32WrapI64
 	Get R2
-	I64Store done+72(FP)
+	I64Store $0, $0
 	RET
 
 // func Peak(src *float32, count int) (bits int)
@@ -5500,7 +5502,7 @@ TEXT ·RowMoments(SB), NOSPLIT, $0-32
 	End
 	RET
 
-// func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)
+// func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int)
 TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 	I32Const $·tape(SB)
 	I64Load $0
@@ -10476,9 +10478,10 @@ TEXT ·NormPlanes(SB), NOSPLIT, $0-88
 			BrIf $0
 		End
 	End
-	Get SP
+	I64Load done+80(FP)
+	I32WrapI64
 	Get R8
-	I64Store done+80(FP)
+	I64Store $0, $0
 	RET
 
 // func ColumnSums(sums *float64, src, shift *float32, count, period int)
@@ -12783,7 +12786,7 @@ TEXT ·RowPowers(SB), NOSPLIT, $0-40
 	End
 	RET
 
-// func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)
+// func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int)
 TEXT ·RmsNormRows(SB), NOSPLIT, $0-64
 	I32Const $·tape(SB)
 	I64Load $0
@@ -12843,9 +12846,10 @@ TEXT ·RmsNormRows(SB), NOSPLIT, $0-64
 	I64GtS
 	I32Eqz
 	If
-		Get SP
+		I64Load done+56(FP)
+		I32WrapI64
 		I64Load rows+32(FP)
-		I64Store done+56(FP)
+		I64Store $0, $0
 		RET
 	End
 	Loop
@@ -14064,9 +14068,10 @@ TEXT ·RmsNormRows(SB), NOSPLIT, $0-64
 		I32Eqz
 		BrIf $0
 	End
-	Get SP
+	I64Load done+56(FP)
+	I32WrapI64
 	Get R4
-	I64Store done+56(FP)
+	I64Store $0, $0
 	RET
 
 // func RowProducts(sums *float64, dy, src, gamma, mean, rstd *float32, rows, cols int)

@@ -72,9 +72,10 @@ func IsLarge(beta float32) bool { return !(AbsOf(beta) < MeanMax) }
 // y is good to a relative error of a few roundings even where it is near zero.
 // v outside of its range are rows whose x − μ float32 would not carry, and NaN and
 // Inf, which all end in no number: a comparison with NaN is false.
-func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int) {
+func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int) {
 	if rows <= 0 || cols <= 0 {
-		return rows
+		*done = rows
+		return
 	}
 	size := rows * cols
 	xs, ys := slice(src, size), slice(dst, size)
@@ -84,7 +85,8 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 		mu, variance := rowMoment(x)
 		v := variance + epsilon
 		if !isCarried(v) {
-			return row
+			*done = row
+			return
 		}
 		exact := 1 / math.Sqrt(v)
 		r, high := float32(exact), float32(mu)
@@ -97,7 +99,7 @@ func layerNormRowsScalar(dst, src, gamma, beta, mean, rstd *float32, rows, cols 
 		}
 		applyRow(ys[row*cols:(row+1)*cols:(row+1)*cols], x, g, b, high, r, shift)
 	}
-	return rows
+	*done = rows
 }
 
 // rowMoment is steps 1 and 2 of LayerNormRows.

@@ -146,14 +146,15 @@ func magnitudes(abs *[8]float32, v []float32) []float32 {
 //	if !(v ≥ 1e-30 && v ≤ 1e+36) { HARD: as in LayerNormRows }
 //	r = f32(1 / sqrt(v));  if rstd ≠ nil { rstd[row] = r }
 //	y = (x * r) * gamma                                      // gamma may be nil: left out
-func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int) {
+func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int) {
 	xs, ys := slice(src, rows*cols), slice(dst, rows*cols)
 	g, rstds := slice(gamma, cols), slice(rstd, rows)
 	for row := range rows {
 		x, y := xs[row*cols:(row+1)*cols:(row+1)*cols], ys[row*cols:(row+1)*cols:(row+1)*cols]
 		v := rowPower(x, 2)/float64(cols) + epsilon
 		if !(v >= VarianceMin && v <= VarianceMax) {
-			return row
+			*done = row
+			return
 		}
 		r := float32(1 / math.Sqrt(v))
 		if rstds != nil {
@@ -171,5 +172,5 @@ func rmsNormRowsScalar(dst, src, gamma, rstd *float32, rows, cols int, epsilon f
 			y[i] = float32(e*r) * g[i]
 		}
 	}
-	return rows
+	*done = rows
 }

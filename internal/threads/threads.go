@@ -61,3 +61,8 @@ type LostError struct{}
 func (*LostError) Error() string {
 	return "a thread that computed a part of this run has disappeared; what the run has computed is incomplete, and later ones go on with the threads that are left"
 }
+
+var results [(64 + 1) * perThread]int
+
+// Result is memory for a number that a part's kernel gives, until the next For.
+func Result(part int) *int { return &results[part] }

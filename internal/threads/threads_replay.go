@@ -64,14 +64,14 @@ type waiting struct {
 
 // For calls f with the parts 0 to parts−1.
 func For(parts int, f func(part int)) {
-	if parted {
-		panic("threads: For in a part of another")
-	}
 	if tested == 1 || parts == 1 {
 		for part := range parts {
 			f(part)
 		}
 		return
+	}
+	if parted {
+		panic("threads: For in a part of another")
 	}
 	used = max(used, min(parts, tested))
 	parted = true

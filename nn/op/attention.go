@@ -7,6 +7,7 @@ import (
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/internal/threads"
 	"github.com/normwasm/normwasm/nn/ir"
 )
 
@@ -152,6 +153,8 @@ type attention struct {
 	few              bool   // so few queries that all heads are computed together
 	panels           bool   // keys and values are laid out once for all queries
 	laidAt, endsAt   int    // in scratch memory: those, and the ends of what a mask shows
+	each             int    // elements of scratch memory from laidAt on that each part has; 0 where there is one part
+	seenAt           int    // what panels saw, of all queries
 	perMask          [2]int // elements of the masks from one of their rows to the next
 	project          projection
 	projects         bool
@@ -202,11 +205,24 @@ func (s *attention) end(c *Call, at int) error {
 		at = s.endsAt + s.panelGroups()
 		work = s.core.PanelScratch()
 	default:
-		work = s.core.ScratchLen(s.rows, s.total)
+		s.laidAt, s.endsAt, work = at, at, s.core.ScratchLen(s.rows, s.total)
 	}
-	s.workAt = at
-	c.Scratch(4 * (at + work))
+	s.workAt, s.each = at, 0
+	if at += work; s.divides() {
+		s.each = (at - s.laidAt + 15) &^ 15
+		s.seenAt = s.laidAt + s.each*threads.MostParts(s.Rows())
+		at = s.seenAt + s.batch*s.heads*s.queries
+	}
+	c.Scratch(4 * at)
 	return nil
+}
+
+// divides says whether parts have heads of their own: not where one thread has more to do than
+// to call kernels.
+func (s *attention) divides() bool {
+	kept := func(k *cache) bool { return k.present != none && !k.turned && k.bias == none }
+	return s.panels && threads.MostParts(s.Rows()) > 1 && !s.rotates && s.bias == none && s.hides.input == none && s.lengths == none &&
+		(!s.kept || kept(&s.keys) && kept(&s.values)) && (s.padding.input == none || s.batch == 1) && s.masks[0].head == 0 && (s.masks[0].batch == 0 || s.batch == 1)
 }
 
 // panelGroups is how many panels of queries there are.
@@ -393,28 +409,54 @@ func (s *attention) tiles() int {
 	return (s.queries + max(s.rows, 1) - 1) / max(s.rows, 1)
 }
 
-func (s *attention) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
-
-// RunRows needs scratch memory of its own.
-func (s *attention) RunRows(a *Args, from, to int) {
-	parts, kvHeads := s.parts(), s.heads/s.group
+func (s *attention) Run(a *Args) {
 	scratch := slab.View[float32](a.Scratch)
 	if s.few {
-		for kvHeads > 0 && from < to {
-			b, g := from/kvHeads, from%kvHeads
-			n := min(to-from, kvHeads-g)
-			s.runFew(a, scratch, b, g, g+n)
-			from += n
+		for b := range s.batch {
+			s.runFew(a, scratch, b, 0, s.heads/s.group)
 		}
 		return
 	}
 	if s.projects {
 		s.project.run(a, scratch)
 	}
+	rows, parts := s.Rows(), 1
+	if s.each > 0 {
+		parts = min(threads.Parts(rows, rows*s.group*s.core.PanelTime(s.queries, s.total)), (s.seenAt-s.laidAt)/s.each)
+	}
+	if parts <= 1 {
+		s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, 0, rows)
+		return
+	}
+	if s.padding.input != none {
+		s.padding.fill(a, scratch[s.padding.at:][:s.padding.rows*s.total], 0, s.total)
+	}
+	var ends []int32
+	if p := &s.masks[0]; p.input != none { // all heads have the same
+		ends = slab.View[int32](slab.Bytes(scratch[s.endsAt+s.seenAt-s.laidAt-s.each:][:s.panelGroups()]))
+		plane := planeOf(p, a.In[p.input].Float32s(), 0, 0, 0)
+		compute.MaskEnds(ends, &plane, s.queries, s.total)
+	}
+	seen := scratch[s.seenAt:][:s.batch*s.heads*s.queries]
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(rows, parts, part)
+		s.runRows(a, scratch, scratch[s.laidAt+part*s.each:], ends, seen, from, to)
+	})
+	for row := range rows {
+		if n := s.group * s.queries; ends != nil && !compute.Saw(seen[row*n:][:n]) {
+			s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, row, row+1)
+		}
+	}
+}
+
+// runRows needs scratch memory of its own, laid on. With seen these are the rows of a part; ends
+// is known then.
+func (s *attention) runRows(a *Args, scratch, own []float32, ends []int32, seen []float32, from, to int) {
+	parts, kvHeads := s.parts(), s.heads/s.group
 	masked, shown := -1, -1
 	for row := from; row < to; row++ {
 		b, g := row/parts/kvHeads, row/parts%kvHeads
-		if s.padding.input != none && masked != b {
+		if s.padding.input != none && masked != b && seen == nil {
 			s.padding.fill(a, scratch[s.padding.at:][:s.padding.rows*s.total], b, s.total)
 			masked = b
 		}
@@ -433,12 +475,11 @@ func (s *attention) RunRows(a *Args, from, to int) {
 		if s.panels {
 			core := s.core
 			core.LDK, core.LDV = ldk, ldv
-			laid = core.LayOut(k, v, keys, scratch[s.laidAt:])
+			laid = core.LayOut(k, v, keys, own)
 		}
 		for h := g * s.group; h < (g+1)*s.group; h++ {
-			var ends []int32
-			if p := &s.masks[0]; s.panels && p.input != none {
-				ends = slab.View[int32](slab.Bytes(scratch[s.endsAt:][:s.panelGroups()]))
+			if p := &s.masks[0]; s.panels && p.input != none && seen == nil {
+				ends = slab.View[int32](slab.Bytes(own[s.endsAt-s.laidAt:][:s.panelGroups()]))
 				if p.head != 0 || shown != b {
 					plane := planeOf(p, a.In[p.input].Float32s(), b, h, 0)
 					compute.MaskEnds(ends, &plane, s.queries, keys)
@@ -446,7 +487,7 @@ func (s *attention) RunRows(a *Args, from, to int) {
 				}
 			}
 			for t := first; t < last; t++ {
-				s.tile(a, scratch, b, h, t*s.rows, past, keys, k, v, ldk, ldv, laid, ends)
+				s.tile(a, scratch, own[s.workAt-s.laidAt:], b, h, t*s.rows, past, keys, k, v, ldk, ldv, laid, ends, seen)
 			}
 		}
 	}
@@ -593,7 +634,7 @@ func (s *attention) join(a *Args, scratch []float32, k *cache, b, g, past int) [
 }
 
 // tile computes some queries of a head, from query i on.
-func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int, k, v []float32, ldk, ldv int, laid compute.KeyPanels, ends []int32) {
+func (s *attention) tile(a *Args, scratch, work []float32, b, head, i, past, keys int, k, v []float32, ldk, ldv int, laid compute.KeyPanels, ends []int32, seen []float32) {
 	n := min(s.queries-i, s.rows)
 	core, depth := s.core, s.core.Depth
 	core.LDQ, core.LDK, core.LDV = s.q.row, ldk, ldv
@@ -633,13 +674,16 @@ func (s *attention) tile(a *Args, scratch []float32, b, head, i, past, keys int,
 		h.Sink = a.In[s.sinks].Float32s()[head]
 	}
 	if !s.panels {
-		core.Run(&h, scratch[s.workAt:])
+		core.Run(&h, work)
 		return
 	}
 	if ends != nil {
 		ends = ends[i/compute.PanelRows:]
 	}
-	core.RunPanels(&h, laid, ends, scratch[s.workAt:])
+	if seen != nil {
+		seen = seen[(b*s.heads+head)*s.queries+i:][:n]
+	}
+	core.RunPanels(&h, laid, ends, work, seen)
 }
 
 // padding is an operand of integers that says which keys count, as numbers to be added to

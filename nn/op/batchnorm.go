@@ -192,6 +192,8 @@ func (s *batchNormPlanes) Run(a *Args) { s.RunRows(a, 0, s.planes) }
 
 func (s *batchNormPlanes) Rows() int { return s.planes }
 
+func (s *batchNormPlanes) Time() int { return s.planes * s.inner / 4 }
+
 func (s *batchNormPlanes) RunRows(a *Args, from, to int) {
 	y, x := a.Out[0].Float32s(), a.In[0].Float32s()
 	for from < to {

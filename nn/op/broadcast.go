@@ -148,6 +148,17 @@ func (b *broadcast) rows() int {
 	return b.dims[0]
 }
 
+// at is where the operands are for element i of the result.
+func (b *broadcast) at(i int) (x, y int) {
+	for level := len(b.dims) - 1; level >= 0; level-- {
+		k := i % b.dims[level]
+		i /= b.dims[level]
+		x += k * b.steps[0][level]
+		y += k * b.steps[1][level]
+	}
+	return x, y
+}
+
 // rowKernel combines two operands elementwise:
 //
 //	y[r*cols+c] = f(a[r*as+c*ac], b[r*bs+c*bc])
@@ -175,9 +186,11 @@ func walkRows[T slab.Elem](w *broadcast, f rowKernel[T], y, a, b []T, level int)
 type floatPairs struct {
 	walk broadcast
 	f    rowKernel[float32]
+	time int // as Timed has it
 }
 
 func (s *floatPairs) Rows() int { return s.walk.rows() }
+func (s *floatPairs) Time() int { return s.time }
 
 func (s *floatPairs) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 
@@ -208,7 +221,7 @@ func stepFloats(c *Call, out []int, f rowKernel[float32]) {
 		return
 	}
 	s := Into[floatPairs](c)
-	s.f = f
+	s.f, s.time = f, ir.Elements(out)/4
 	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
 }
 

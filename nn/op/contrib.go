@@ -31,6 +31,9 @@ var contribRows = []Row{{
 // planSwish: y = x/(1 + e^(−alpha·x)).
 func planSwish(c *Call) error {
 	stepActivation(c, compute.Swish, c.Float("alpha"), 0)
+	if s := c.Step.(*each); s.a != 1 { // it is computed by way of the stack
+		s.time = 0
+	}
 	return nil
 }
 
@@ -56,6 +59,7 @@ type biased struct {
 }
 
 func (s *biased) Rows() int { return s.rows }
+func (s *biased) Time() int { return s.rows * s.cols }
 
 func (s *biased) Run(a *Args) { s.RunRows(a, 0, s.rows) }
 

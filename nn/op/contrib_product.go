@@ -157,7 +157,7 @@ func planFusedMatMul(c *Call) error {
 	if c.In(1).Host != nil && s.count == 1 && s.gemm.K > 0 && s.b.ld == c.In(1).Dims[len(c.In(1).Dims)-1] && len(c.In(1).Dims) == 2 {
 		s.packed = packB(c, &s.gemm)
 	}
-	c.Scratch(4 * s.gemm.ScratchLen())
+	c.Scratch(4 * s.gemm.ManyScratch(s.count))
 	return nil
 }
 
@@ -177,31 +177,17 @@ type fusedMatMul struct {
 	zero   bool
 }
 
-func (s *fusedMatMul) Rows() int { return s.count }
-
-func (s *fusedMatMul) Run(a *Args) { s.RunRows(a, 0, s.count) }
-
-func (s *fusedMatMul) RunRows(a *Args, from, to int) {
+func (s *fusedMatMul) Run(a *Args) {
 	x, y, scratch := a.In[0].Float32s(), a.Out[0].Float32s(), slab.View[float32](a.Scratch)
-	size := s.gemm.M * s.gemm.N
-	for k := from; k < to; k++ {
-		out := y[k*size:][:size]
-		if s.zero {
-			clear(out)
-			continue
-		}
-		if s.packed != nil {
-			s.gemm.RunPacked(out, x, s.packed, scratch)
-			continue
-		}
-		i, j := 0, 0
-		rest := k
-		for level := len(s.walk.dims) - 1; level >= 0; level-- {
-			at := rest % s.walk.dims[level]
-			rest /= s.walk.dims[level]
-			i += at * s.walk.steps[0][level]
-			j += at * s.walk.steps[1][level]
-		}
-		s.gemm.Run(out, x[i*s.a.gap:], a.In[1].Float32s()[j*s.b.gap:], scratch)
+	switch {
+	case s.zero:
+		clear(y)
+	case s.packed != nil:
+		s.gemm.RunPacked(y, x, s.packed, scratch)
+	default:
+		s.gemm.RunMany(y, x, a.In[1].Float32s(), s.count, func(i int) (int, int) {
+			x, y := s.walk.at(i)
+			return x * s.a.gap, y * s.b.gap
+		}, scratch)
 	}
 }

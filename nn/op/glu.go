@@ -48,6 +48,7 @@ type glu struct {
 }
 
 func (s *glu) Rows() int { return s.rows }
+func (s *glu) Time() int { return s.rows * s.n }
 
 func (s *glu) Run(a *Args) { s.RunRows(a, 0, s.rows) }
 

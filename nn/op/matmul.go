@@ -95,13 +95,14 @@ func planMatMul(c *Call) error {
 		}
 		g.Start = compute.FromColumn
 	}
-	c.Scratch(4 * g.ScratchLen())
+	count := ir.Elements(lead)
+	c.Scratch(4 * g.ManyScratch(count))
 	if c.In(1).Host != nil && len(lead) == 0 && k > 0 {
 		*Into[packedProduct](c) = packedProduct{gemm: g, b: packB(c, &g)}
 		return nil
 	}
 	s := Into[products](c)
-	s.gemm, s.aSize, s.bSize = g, max(aGap, g.M*k), max(bGap, k*n)
+	s.gemm, s.count, s.aSize, s.bSize = g, count, max(aGap, g.M*k), max(bGap, k*n)
 	s.walk.set(lead, aLead, bLead)
 	return nil
 }
@@ -202,6 +203,7 @@ func (s *packedProduct) Run(a *Args) {
 // products multiplies the matrices of one operand by those of another.
 type products struct {
 	gemm         compute.Gemm
+	count        int
 	walk         broadcast // over the leading dimensions: its steps count matrices
 	aSize, bSize int       // elements from one matrix of an operand to the next
 }
@@ -209,7 +211,10 @@ type products struct {
 func (s *products) Run(a *Args) {
 	g := s.gemm
 	g.Bias = optional(a, 2)
-	s.matrices(&g, a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), slab.View[float32](a.Scratch), 0)
+	g.RunMany(a.Out[0].Float32s(), a.In[0].Float32s(), a.In[1].Float32s(), s.count, func(i int) (x, y int) {
+		x, y = s.walk.at(i)
+		return x * s.aSize, y * s.bSize
+	}, slab.View[float32](a.Scratch))
 }
 
 // broadcastTwo broadcasts two lists of leading dimensions. The result lasts as long as
@@ -228,22 +233,6 @@ func broadcastTwo(c *Call, a, b []int) ([]int, error) {
 		}
 	}
 	return out, checkDims(c, out)
-}
-
-// matrices walks the leading dimensions.
-func (s *products) matrices(g *compute.Gemm, y, a, b, scratch []float32, level int) int {
-	w := &s.walk
-	n, as, bs := w.dims[level], w.steps[0][level]*s.aSize, w.steps[1][level]*s.bSize
-	done := 0
-	for i := range n {
-		if level < len(w.dims)-1 {
-			done += s.matrices(g, y[done:], a[i*as:], b[i*bs:], scratch, level+1)
-			continue
-		}
-		g.Run(y[done:done+g.M*g.N], a[i*as:], b[i*bs:], scratch)
-		done += g.M * g.N
-	}
-	return done
 }
 
 // planGemm: y = alpha·op(a)·op(b) + beta·c.

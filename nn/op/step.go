@@ -1,6 +1,9 @@
 package op
 
-import "github.com/normwasm/normwasm/nn/ir"
+import (
+	"github.com/normwasm/normwasm/internal/threads"
+	"github.com/normwasm/normwasm/nn/ir"
+)
 
 // A Step computes an operator's outputs. It is data: what kernel to call, with which
 // numbers, and the packed weights that it reads. It keeps nothing from one run to the
@@ -18,6 +21,28 @@ type Split interface {
 	Step
 	Rows() int
 	RunRows(a *Args, from, to int)
+}
+
+// A Timed step is a Split whose rows may be divided among threads, as threads.For has it:
+// they are nothing but kernels, with scratch memory of none.
+type Timed interface {
+	Split
+	Time() int // about how many nanoseconds all of it takes; 0 where it is not to be divided
+}
+
+// Run computes a step, on several threads where that pays.
+func Run(s Step, a *Args) {
+	if t, ok := s.(Timed); ok && threads.Count() > 1 {
+		rows := t.Rows()
+		if parts := threads.Parts(rows, t.Time()); parts > 1 {
+			threads.For(parts, func(part int) {
+				from, to := threads.Range(rows, parts, part)
+				t.RunRows(a, from, to)
+			})
+			return
+		}
+	}
+	s.Run(a)
 }
 
 // Args are a step's operands, bound to memory. In and Out have the node's arity; an

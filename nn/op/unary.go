@@ -96,25 +96,26 @@ type function struct {
 	changes []int
 	f32     func(y, x []float32)
 	f64     func(v float64) float64
+	unsure  bool // the kernel leaves some elements for Go
 }
 
 var functions = []function{
-	{"Sigmoid", xFloats, 1, []int{6, 13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }},
-	{"Tanh", inputFloats, 1, []int{6, 13}, compute.Tanh, math.Tanh},
-	{"Softplus", xFloats, 1, []int{22}, compute.Softplus, func(v float64) float64 { return softplus(v, 0, 0) }},
-	{"Softsign", inputFloats, 1, []int{22}, compute.Softsign, func(v float64) float64 { return v / (1 + math.Abs(v)) }},
-	{"Mish", xFloats, 18, []int{22}, compute.Mish, func(v float64) float64 { return v * math.Tanh(softplus(v, 0, 0)) }},
-	{"HardSwish", xFloats, 14, []int{22}, hardSwish, func(v float64) float64 { return v * hardSigmoid(v, 1.0/6, 0.5) }},
-	{"Erf", inputFloats, 9, []int{13}, compute.Erf, math.Erf},
-	{"Exp", inputFloats, 1, []int{6, 13}, compute.Exp, math.Exp},
-	{"Log", inputFloats, 1, []int{6, 13}, compute.Log, math.Log},
-	{"Sqrt", xFloats, 1, []int{6, 13}, compute.Sqrt, math.Sqrt},
-	{"Reciprocal", xFloats, 1, []int{6, 13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }},
-	{"Floor", xFloats, 1, []int{6, 13}, compute.Floor, math.Floor},
-	{"Ceil", xFloats, 1, []int{6, 13}, compute.Ceil, math.Ceil},
-	{"Round", xFloats, 11, []int{22}, compute.Round, math.RoundToEven},
-	{"Sin", inputFloats, 7, []int{22}, compute.Sin, math.Sin},
-	{"Cos", inputFloats, 7, []int{22}, compute.Cos, math.Cos},
+	{"Sigmoid", xFloats, 1, []int{6, 13}, compute.Sigmoid, func(v float64) float64 { return 1 / (1 + math.Exp(-v)) }, false},
+	{"Tanh", inputFloats, 1, []int{6, 13}, compute.Tanh, math.Tanh, false},
+	{"Softplus", xFloats, 1, []int{22}, compute.Softplus, func(v float64) float64 { return softplus(v, 0, 0) }, false},
+	{"Softsign", inputFloats, 1, []int{22}, compute.Softsign, func(v float64) float64 { return v / (1 + math.Abs(v)) }, false},
+	{"Mish", xFloats, 18, []int{22}, compute.Mish, func(v float64) float64 { return v * math.Tanh(softplus(v, 0, 0)) }, false},
+	{"HardSwish", xFloats, 14, []int{22}, hardSwish, func(v float64) float64 { return v * hardSigmoid(v, 1.0/6, 0.5) }, false},
+	{"Erf", inputFloats, 9, []int{13}, compute.Erf, math.Erf, false},
+	{"Exp", inputFloats, 1, []int{6, 13}, compute.Exp, math.Exp, false},
+	{"Log", inputFloats, 1, []int{6, 13}, compute.Log, math.Log, false},
+	{"Sqrt", xFloats, 1, []int{6, 13}, compute.Sqrt, math.Sqrt, false},
+	{"Reciprocal", xFloats, 1, []int{6, 13}, compute.Reciprocal, func(v float64) float64 { return 1 / v }, false},
+	{"Floor", xFloats, 1, []int{6, 13}, compute.Floor, math.Floor, false},
+	{"Ceil", xFloats, 1, []int{6, 13}, compute.Ceil, math.Ceil, false},
+	{"Round", xFloats, 11, []int{22}, compute.Round, math.RoundToEven, false},
+	{"Sin", inputFloats, 7, []int{22}, compute.Sin, math.Sin, true},
+	{"Cos", inputFloats, 7, []int{22}, compute.Cos, math.Cos, true},
 }
 
 // activation is a function with one or two parameters, attributes of the node.
@@ -145,9 +146,11 @@ type each struct {
 	f    func(y, x []float32, a, b float32)
 	a, b float32
 	n    int
+	time int // as Timed has it
 }
 
 func (s *each) Rows() int { return chunks(s.n) }
+func (s *each) Time() int { return s.time }
 
 func (s *each) Run(a *Args) { s.f(a.Out[0].Float32s(), a.In[0].Float32s(), s.a, s.b) }
 
@@ -158,7 +161,7 @@ func (s *each) RunRows(a *Args, from, to int) {
 
 func stepActivation(c *Call, f func(y, x []float32, a, b float32), a, b float32) {
 	n := sameOut(c).Len()
-	*Into[each](c) = each{f, a, b, n}
+	*Into[each](c) = each{f, a, b, n, n}
 }
 
 // planActivation reads the parameters.
@@ -179,11 +182,13 @@ func planActivation(c *Call, f *activation) error {
 
 // eachPlain is each without parameters.
 type eachPlain struct {
-	f func(y, x []float32)
-	n int
+	f    func(y, x []float32)
+	n    int
+	time int // as Timed has it
 }
 
 func (s *eachPlain) Rows() int { return chunks(s.n) }
+func (s *eachPlain) Time() int { return s.time }
 
 func (s *eachPlain) Run(a *Args) { s.f(a.Out[0].Float32s(), a.In[0].Float32s()) }
 
@@ -194,13 +199,17 @@ func (s *eachPlain) RunRows(a *Args, from, to int) {
 
 func stepFunction(c *Call, f func(y, x []float32)) error {
 	n := sameOut(c).Len()
-	*Into[eachPlain](c) = eachPlain{f, n}
+	*Into[eachPlain](c) = eachPlain{f, n, n}
 	return nil
 }
 
 func planFunction(c *Call, f *function) error {
 	if c.In(0).Type == ir.Float32 {
-		return stepFunction(c, f.f32)
+		stepFunction(c, f.f32)
+		if f.unsure {
+			c.Step.(*eachPlain).time = 0
+		}
+		return nil
 	}
 	sameOut(c)
 	stepEach(c, f.f64)
@@ -220,7 +229,6 @@ func planSiluMul(c *Call) error {
 	s.n, s.alike = ir.Elements(out), ir.SameDims(c.In(0).Dims, c.In(1).Dims)
 	if s.alike {
 		c.InPlace(0, 0)
-		c.InPlace(0, 1)
 		return nil
 	}
 	s.walk.set(out, c.In(0).Dims, c.In(1).Dims)
@@ -241,6 +249,14 @@ func (s *siluMul) Rows() int {
 	return chunks(s.n)
 }
 
+// Time: what broadcasts takes the scratch memory.
+func (s *siluMul) Time() int {
+	if !s.alike {
+		return 0
+	}
+	return s.n
+}
+
 func (s *siluMul) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 
 func (s *siluMul) RunRows(a *Args, from, to int) {
@@ -249,11 +265,10 @@ func (s *siluMul) RunRows(a *Args, from, to int) {
 	case s.n == 0:
 	case s.alike:
 		lo, hi := chunk(s.n, from, to)
-		var part [256]float32 // y may be either operand
-		for ; lo < hi; lo += len(part) {
-			t := part[:min(len(part), hi-lo)]
-			compute.Silu(t, x[lo:lo+len(t)])
-			compute.Mul(y[lo:lo+len(t)], t, 0, 1, g[lo:], 0, 1, 1, len(t))
+		for ; lo < hi; lo += sumBlock {
+			n := min(sumBlock, hi-lo)
+			compute.Silu(y[lo:lo+n], x[lo:lo+n])
+			compute.Mul(y[lo:lo+n], y[lo:], 0, 1, g[lo:], 0, 1, 1, n)
 		}
 	default:
 		t := slab.View[float32](a.Scratch)[:len(x)]
@@ -420,6 +435,7 @@ func planClip(c *Call) error {
 type clip struct{ n int }
 
 func (s *clip) Rows() int { return chunks(s.n) }
+func (s *clip) Time() int { return s.n / 4 }
 
 func (s *clip) Run(a *Args) { s.RunRows(a, 0, s.Rows()) }
 

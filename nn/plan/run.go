@@ -250,14 +250,14 @@ func (p *Plan) exec(now func() float64) (times []StepTime, err error) {
 		if now == nil {
 			for _, n := range s.steps {
 				p.running = n
-				n.step.Run(&n.args)
+				op.Run(n.step, &n.args)
 			}
 		} else {
 			for _, n := range s.steps {
 				p.running = n
 				threads.Used() // of the step before
 				start := now()
-				n.step.Run(&n.args)
+				op.Run(n.step, &n.args)
 				times = append(times, StepTime{n.node.Name, n.node.Op, n.blocked(), threads.Used(), now() - start})
 			}
 		}

@@ -12,7 +12,7 @@ import (
 // of the next one, in one loop where both parameters are there: the sweep waits for
 // the adders and multipliers, the application for loads and stores.
 func layerNormRows(file *asm.File) {
-	file.Func("func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64) (done int)",
+	file.Func("func LayerNormRows(dst, src, gamma, beta, mean, rstd *float32, rows, cols int, epsilon float64, done *int)",
 		"LayerNormRows normalizes rows until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			k := layerNorm{
@@ -21,7 +21,10 @@ func layerNormRows(file *asm.File) {
 			}
 			late := lateRow{f: f, x: f.Ptr("src"), y: f.Ptr("dst"), gamma: f.Ptr("gamma"), beta: f.Ptr("beta"), left: f.NewInt("rowLeft"), numbers: k.numbers.like(f, "Late")}
 			k.beside = late.beside
-			f.If(k.cols.GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+			f.If(k.cols.GtConst(0).Not(), func() {
+				f.ArgPtr("done").StoreInt(0, f.ArgInt("rows"))
+				f.Leave()
+			})
 			k.count()
 			f.Do(func() {
 				k.ok.Set(f.ConstInt(0))
@@ -35,7 +38,7 @@ func layerNormRows(file *asm.File) {
 				})
 				k.row.Set(k.row.Add(k.ok))
 			}, func() asm.Bool { return k.ok.NotZero() })
-			f.Return(k.row)
+			f.ArgPtr("done").StoreInt(0, k.row)
 		})
 }
 

@@ -7,7 +7,7 @@ import "github.com/normwasm/normwasm/internal/asm"
 // group's two divisions and root are long there. Groups that two of would not stay in
 // the second-level cache are applied at once.
 func normPlanes(file *asm.File) {
-	file.Func("func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64) (done int)",
+	file.Func("func NormPlanes(dst, src, gamma, beta *float32, moments *float64, groups, share, inner, clamp int, epsilon float64, done *int)",
 		"NormPlanes normalizes groups of planes until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			p := planes{
@@ -87,7 +87,7 @@ func normPlanes(file *asm.File) {
 					})
 				}, func() asm.Bool { return k.ok.NotZero() })
 			})
-			f.Return(k.row)
+			f.ArgPtr("done").StoreInt(0, k.row)
 		})
 }
 

@@ -97,7 +97,7 @@ func rowPowers(file *asm.File) {
 // rmsNormRows applies rows late, as layerNormRows does, but in pairs that load gamma
 // once: with so little to sum there is nothing to gain from both in one loop.
 func rmsNormRows(file *asm.File) {
-	file.Func("func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64) (done int)",
+	file.Func("func RmsNormRows(dst, src, gamma, rstd *float32, rows, cols int, epsilon float64, done *int)",
 		"RmsNormRows normalizes rows until the first hard one; its twin has the loop.",
 		func(f *asm.Func) {
 			src, behind, dst, cols := f.Ptr("src"), f.Ptr("src"), f.Ptr("dst"), f.Int("cols")
@@ -191,7 +191,10 @@ func (p latePairs) write() {
 	f := p.f
 	first, second := p.found.like(f, "First"), p.found.like(f, "Second")
 	waiting := f.NewInt("waiting")
-	f.If(f.ArgInt("cols").GtConst(0).Not(), func() { f.Return(f.ArgInt("rows")) })
+	f.If(f.ArgInt("cols").GtConst(0).Not(), func() {
+		f.ArgPtr("done").StoreInt(0, f.ArgInt("rows"))
+		f.Leave()
+	})
 	f.Do(func() {
 		p.ok.Set(f.ConstInt(0))
 		f.If(p.row.Lt(f.ArgInt("rows")), func() { f.Scope(p.measure) })
@@ -210,5 +213,5 @@ func (p latePairs) write() {
 		waiting.Set(waiting.Add(p.ok))
 		p.row.Set(p.row.Add(p.ok))
 	}, func() asm.Bool { return p.ok.NotZero() })
-	f.Return(p.row)
+	f.ArgPtr("done").StoreInt(0, p.row)
 }
