@@ -5,6 +5,7 @@ import { measure } from './bench/measure.js';
 import { asJSON, asText, differing, duration, overall, ratio, times, verdicts } from './bench/results.js';
 import { $, bytes, make, wireCopy } from './dom.js';
 import { fetchFile } from './lab/data.js';
+import { offerThreads } from './threads.js';
 
 const kinds = { norms: 'Norms', layers: 'Layers', models: 'Models' };
 const plans = {
@@ -55,8 +56,11 @@ class Program {
     });
   }
 
-  start() {
-    return this.#ask('start', this.id === 'ort' ? { runtime: 'ort' } : { runtime: 'normwasm', variant: this.id });
+  /** @param {number} threads */
+  start(threads) {
+    if (this.id === 'ort') return this.#ask('start', { runtime: 'ort', threads });
+    const alone = this.id === 'one' || this.id === 'scalar';
+    return this.#ask('start', { runtime: 'normwasm', variant: this.id === 'one' ? 'auto' : this.id, threads: alone ? 1 : threads });
   }
 
   async prepare(item) {
@@ -102,6 +106,8 @@ function buttons() {
   $('go').disabled = Boolean(control);
   $('stop').disabled = !control;
   for (const input of document.querySelectorAll('#setup input, #setup select')) input.disabled = Boolean(control);
+  if ($('threads').options.length < 2) $('threads').disabled = true;
+  offerOne();
   if (focused === $('go') && control) $('stop').focus();
   if (focused === $('stop') && !control) $('go').focus();
 }
@@ -125,8 +131,8 @@ function showTable(planned) {
   const { contenders } = /** @type {any} */ (results);
   const table = $('head').parentElement;
   $('head').replaceChildren(make('tr', null, make('th', { scope: 'col' }, 'What'), ...contenders.map(({ name }) => {
-    const [program, variant] = name.split(' ');
-    return make('th', { scope: 'col' }, program, ...(variant ? [make('small', null, variant)] : []));
+    const [program, ...which] = name.split(' ');
+    return make('th', { scope: 'col' }, program, ...(which.length ? [make('small', null, which.join(' '))] : []));
   })));
   for (const body of [...table.tBodies]) body.remove();
   for (const [group, title] of Object.entries(kinds)) {
@@ -184,19 +190,22 @@ function tell(share, text) {
 async function start(signal, problems) {
   const programs = [];
   const contenders = [];
-  const names = { auto: 'normwasm', simd: 'normwasm (simd)', scalar: 'normwasm (scalar)', ort: 'onnxruntime-web' };
+  const names = { auto: 'normwasm', simd: 'normwasm (simd)', scalar: 'normwasm (scalar)', one: 'normwasm in one thread', ort: 'onnxruntime-web' };
+  const wanted = Number($('threads').value);
   for (const id of ['auto', ...chosen('also')]) {
+    if (id === 'one' && wanted === 1) continue; // the first is this
     tell(0, `Starting ${names[id]} …`);
     const program = new Program(id, (loaded) => tell(0, `Fetching ${names[id]}: ${bytes(loaded)}`));
     const stop = () => program.end();
     signal.addEventListener('abort', stop);
     try {
-      const { version, variant } = await program.start();
-      if (id === 'ort') contenders.push({ id, name: names.ort, version });
-      else if (contenders.some((c) => c.name === `normwasm (${variant})`)) { // where there is no better one, the fastest is this
+      const { version, variant, threads } = await program.start(wanted);
+      const name = id === 'ort' ? names.ort : `normwasm (${variant}${id === 'one' ? ', 1 thread' : ''})`;
+      if (contenders.some((c) => c.name === name)) { // where there is no better one, the fastest is this
         program.end();
         continue;
-      } else contenders.push({ id, name: `normwasm (${variant})`, version });
+      }
+      contenders.push({ id, name, version, threads });
       programs.push(program);
     } catch (error) {
       program.end();
@@ -273,6 +282,16 @@ wireCopy($('copy-text'), () => $('text').textContent, $('text'));
 $('copy-json').addEventListener('click', () => ($('json-whole').open = true)); // where it cannot be copied it is selected
 wireCopy($('copy-json'), () => $('json').textContent, $('json'));
 
+/** What one thread takes is worth asking where there are more. */
+function offerOne() {
+  const alone = Number($('threads').value) < 2;
+  const box = /** @type {HTMLInputElement} */ (document.querySelector('input[value=one]'));
+  box.disabled = alone || Boolean(control);
+  if (alone) box.checked = false;
+}
+
+offerThreads($('threads'), $('threads-why'));
+$('threads').addEventListener('change', offerOne);
 showDevice();
 buttons();
 document.documentElement.dataset.started = 'true';

@@ -5,6 +5,7 @@ import { $, bytes, make, wireCopy } from './dom.js';
 import { prepared } from './pictures.js';
 import { showDone, showLine, showPicture, wholeText, wireText } from './reading.js';
 import { showDownloads, showEngine, showNetworks, showTimes } from './report.js';
+import { offerThreads } from './threads.js';
 
 /** @type {Worker | undefined} */
 let worker;
@@ -33,6 +34,10 @@ const NAMES = [
 /** @type {Map<string, { bar: HTMLProgressElement, figure: HTMLElement }>} */
 const bars = new Map();
 
+/** The build that takes one number at a time has one thread only. */
+const threads = () => ($('variant').value === 'scalar' ? 1 : Number($('threads').value));
+
+/** The worker takes the engine and its threads with it when it ends. */
 function start() {
   worker?.terminate();
   busy = false;
@@ -53,7 +58,7 @@ function start() {
     event.preventDefault();
     hears.failed({ message: event.message || 'The worker script or a part of it could not be loaded.' });
   };
-  worker.postMessage({ type: 'start', variant: $('variant').value });
+  worker.postMessage({ type: 'start', variant: $('variant').value, threads: threads() });
 }
 
 const hears = {
@@ -72,7 +77,7 @@ const hears = {
     loadMs = performance.now() - began;
     alphabet = new Set(message.letters);
     $('loading').hidden = true;
-    showEngine(ready, message.memory, loadMs);
+    showEngine({ ...ready, threads: message.threads }, message.memory, loadMs);
     showDownloads(message.files);
     unknown();
     if (!next && !current) typed();
@@ -116,7 +121,7 @@ const hears = {
     $('echo').hidden = !message.legible;
     $('echo').lastChild.textContent = wholeText();
     showTimes(message.times, { lines: message.lines, columns: widest, steps });
-    showEngine(ready, message.memory, loadMs);
+    showEngine({ ...ready, threads: message.threads }, message.memory, loadMs);
     document.documentElement.dataset.read = document.documentElement.dataset.started = String(id);
     if (next) return pump();
     clearTimeout(inspection);
@@ -306,7 +311,8 @@ $('retry').addEventListener('click', () => {
   $('variant').value = 'auto';
   start();
 });
-$('variant').addEventListener('change', start);
+offerThreads($('threads'), $('threads-why'));
+for (const name of ['variant', 'threads']) $(name).addEventListener('change', start);
 wireText();
 
 // Room for everything: what is folded away on a phone is open from the start.

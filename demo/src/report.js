@@ -1,6 +1,6 @@
 // What ran: phases, the engine, the two networks before and after optimization, and what was downloaded.
 
-import { $, bytes, make, ms, plural } from './dom.js';
+import { $, bytes, make, ms, percent, plural } from './dom.js';
 
 const PHASES = [
   ['open', 'Take the picture in'],
@@ -31,10 +31,11 @@ export function showTimes(times, { lines, columns, steps }) {
   );
 }
 
-/** @param {{ variant: string, version: string }} ready */
+/** @param {{ variant: string, version: string, threads: number }} ready */
 export function showEngine(ready, memory, loadMs) {
   $('engine').replaceChildren(
     row('Running', ready.variant),
+    row('Threads', String(ready.threads)),
     row('Version', ready.version),
     row('Memory', make('span', null, bytes(memory.total), make('small', null, `${bytes(memory.inUse)} in use`))),
     row('Ready after', ms(loadMs)),
@@ -83,8 +84,11 @@ function normMs(nodes) {
   return sum;
 }
 
+/** The time of the nodes that were divided among threads. @param {Profile} run */
+const divided = ({ nodes }) => nodes.reduce((sum, n) => sum + ((n.threads ?? 1) > 1 ? n.ms : 0), 0);
+
 /**
- * @typedef {{ nodes: { op: string, ms: number }[], totalMs: number }} Profile
+ * @typedef {{ nodes: { op: string, ms: number, threads?: number }[], totalMs: number }} Profile
  * @param {Record<string, { run: Profile, written?: Profile, dims: number[] }>} networks by name, those that ran;
  *   written: the same with nothing folded or fused
  */
@@ -113,6 +117,7 @@ export function showNetworks(networks) {
     row('Input', ...cells(({ dims }) => `${dims[3]} × ${dims[2]}`)),
     row('Nodes as written', ...cells(({ written }) => (written ? String(written.length) : wait))),
     row('Nodes that ran', ...cells(({ ops }) => String(ops.length))),
+    ...(each.some((e) => divided(e.run) > 0) ? [row('Of their time, on several threads', ...cells(({ run }) => percent(divided(run) / run.totalMs)))] : []),
     batch,
     layer,
     row('Normalization, as it ran', ...cells(({ run }) => `${tick(normMs(run.nodes))} of ${tick(run.totalMs)}`)),

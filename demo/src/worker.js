@@ -1,7 +1,7 @@
 // All the work of the page: loading, reading pictures, running the networks. The page only shows.
 //
 // To the worker                                     From the worker
-//   start   { variant }                               progress { file, loaded, total } · ready {…} · failed { message }
+//   start   { variant, threads }                              progress { file, loaded, total } · ready {…} · failed { message }
 //   read    { id, image: Blob | ImageBitmap }         step · picture · line (one each) · done (each with the id),
 //                                                     or problem { id, message }
 //   stop    { id }: the reading is no longer wanted   stopped { id }
@@ -36,7 +36,7 @@ let fed = {};
 /** The reading that is to end at its next step. */
 let stopped = -1;
 
-async function start({ variant }) {
+async function start({ variant, threads }) {
   // Without the sizes the bars only count up.
   const sizes = await fetch(new URL('./files.json', import.meta.url)).then((r) => r.json()).catch(() => ({}));
   const follow = (path) => (loaded) => say('progress', { file: path, loaded, total: sizes[path] });
@@ -45,6 +45,7 @@ async function start({ variant }) {
   for (const f of fetched) f.catch(() => {});
   const runtime = await init({
     variant,
+    threads,
     onProgress: ({ phase, loaded, total }) => {
       // A compressed response tells the compressed length: the build's own figure is the one to measure against.
       const whole = sizes[ENGINE] ?? total;
@@ -76,6 +77,7 @@ async function start({ variant }) {
     variant: runtime.variant,
     version: runtime.version,
     memory: runtime.memory(),
+    threads: runtime.threads,
     letters: letters.slice(1),
     files: transfers([wasm, ...Object.values(FILES)]),
   });
@@ -186,6 +188,7 @@ async function read({ id, image }) {
       legible,
       reason: legible ? undefined : REASONS[whyNot(picture, rects)],
       memory: engine.runtime.memory(),
+      threads: engine.runtime.threads,
     });
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;

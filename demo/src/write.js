@@ -3,10 +3,13 @@
 import { $, bytes, make, ms, wireCopy } from './dom.js';
 import { TextGenerator, Tokenizer, readSafetensors } from './engine.js';
 import { fetchFile } from './lab/data.js';
+import { offerThreads } from './threads.js';
 import { Story, known, normalizations } from './write-model.js';
 
 const READING = 16; // tokens a second that a reader follows
 
+/** The configuration, the vocabulary, the weights. @type {[any, Uint8Array, Uint8Array]} */
+let files;
 /** @type {any} */
 let tokenizer;
 /** @type {any} */
@@ -142,6 +145,8 @@ $('settings').addEventListener('submit', (event) => {
 });
 $('stop').addEventListener('click', stop);
 $('more').addEventListener('click', goOn);
+offerThreads($('threads'), $('threads-why'));
+$('threads').addEventListener('change', () => writer && restart());
 $('begin').addEventListener('input', () => tokenizer && checked());
 for (const [name, digits] of /** @type {const} */ ([['temperature', 1], ['topP', 2]])) {
   const tell = () => ($(`${name}-value`).textContent = Number($(name).value).toFixed(digits));
@@ -156,17 +161,41 @@ addEventListener('keydown', (event) => {
 });
 wireCopy($('copy'), () => $('code').textContent, $('code'));
 
+/** All devices write the same with these two variants, in any number of threads; the third variant rounds otherwise. */
+function create() {
+  const [config, , weights] = files;
+  const options = { tokenizer, config, worker: true };
+  return TextGenerator.create(weights, { ...options, variant: 'simd', threads: Number($('threads').value) })
+    .catch((error) => (error?.code === 'UNSUPPORTED' ? TextGenerator.create(weights, { ...options, variant: 'scalar', threads: 1 }) : Promise.reject(error)));
+}
+
+/** Ends what writes, and starts it anew in as many threads as were chosen. A story that was there begins again: it becomes the same. */
+async function restart() {
+  const before = writer;
+  const again = story !== undefined;
+  stop();
+  story = writer = undefined;
+  $('threads').disabled = true;
+  buttons();
+  try {
+    await before?.release();
+    writer = await create();
+    if (again) begin();
+  } catch (error) {
+    say(error);
+  }
+  $('threads').disabled = false;
+  buttons();
+}
+
 async function start() {
-  const [config, vocabulary, weights] = await Promise.all([
+  const [config, vocabulary, weights] = files = await Promise.all([
     fetchFile('models/writer.config.json').then((file) => JSON.parse(new TextDecoder().decode(file))),
     fetchFile('models/writer.tokenizer.json'),
     fetchFile('models/writer.safetensors'),
   ]);
   tokenizer = await Tokenizer.fromFile(vocabulary);
-  const options = { tokenizer, config, worker: true };
-  // All devices write the same with these two variants; the third rounds otherwise.
-  writer = await TextGenerator.create(weights, { ...options, variant: 'simd' })
-    .catch((error) => (error?.code === 'UNSUPPORTED' ? TextGenerator.create(weights, { ...options, variant: 'scalar' }) : Promise.reject(error)));
+  writer = await create();
   const { total, name, kinds } = normalizations(writer.operators);
   $('norms').textContent = `${total} ${name}`;
   $('kinds').textContent = kinds.map(({ count, sums }) => `${count} ${sums ? 'in one pass with the residual sum' : 'alone'}`).join(', ');

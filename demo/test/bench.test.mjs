@@ -96,7 +96,7 @@ test('medians, means and differences', () => {
 
 const results = {
   date: '2026-01-02T03:04:05.678Z', device: { userAgent: 'Browser/1', cores: 4, hidden: false }, plan,
-  contenders: [{ id: 'auto', name: 'normwasm (relaxed)', version: '0.1.0' }, { id: 'ort', name: 'onnxruntime-web', version: '1' }],
+  contenders: [{ id: 'auto', name: 'normwasm (relaxed)', version: '0.1.0', threads: 2 }, { id: 'ort', name: 'onnxruntime-web', version: '1', threads: 1 }],
   cases: [
     { id: 'a', group: 'norms', name: 'LayerNorm', detail: '1 × 2', cells: { auto: { medianMs: 0.1 }, ort: { medianMs: 0.2, apart: 1e-6 } } },
     { id: 'b', group: 'norms', name: 'RMSNorm', detail: '3', cells: { auto: { medianMs: 1 }, ort: { medianMs: 8, apart: 0.5 } } },
@@ -115,7 +115,7 @@ test('what is said of the results', () => {
   assert.deepEqual(verdicts(results), ['Beside normwasm (relaxed), onnxruntime-web takes 4.00 times as long for norms (2.00 to 8.00, 2 measured), 0.50 times as long for layers (1 measured).']);
   assert.deepEqual(differing(results), ['RMSNorm: onnxruntime-web gives another result than normwasm (relaxed)']);
   const text = asText(results);
-  assert.match(text, /^normwasm, bench of 2026-01-02T03:04:05\.678Z: medians of 5 rounds, one thread each\nBrowser\/1; 4 cores\n/);
+  assert.match(text, /^normwasm, bench of 2026-01-02T03:04:05\.678Z: medians of 5 rounds\nBrowser\/1; 4 cores\nnormwasm \(relaxed\): version 0\.1\.0, 2 threads\nonnxruntime-web: version 1, one thread\n/);
   assert.match(text, /\nLayerNorm, 1 × 2 +0\.100 +0\.200 \(2\.00x\)\n/);
   assert.match(text, /\nNet, +123 +fails\n/);
   assert.deepEqual(JSON.parse(asJSON(results)), results);

@@ -34,9 +34,10 @@ async function ready() {
 
 /**
  * Serves the site for a test file, built where that is needed.
+ * @param {{ isolated?: boolean }} [options] of serve.mjs
  * @returns {Promise<{ url: string, root: string, close(): Promise<void> }>}
  */
-export async function serveSite() {
+export async function serveSite(options) {
   let root = await ready();
   /** @type {string | undefined} */
   let own;
@@ -44,7 +45,7 @@ export async function serveSite() {
     root = own = await mkdtemp(join(tmpdir(), 'demo-lab-'));
     await promisify(execFile)(process.execPath, [join(demo, 'build.mjs'), '--quick', '--out', root]);
   }
-  const { url, close } = await serve({ root });
+  const { url, close } = await serve({ root, ...options });
   return {
     url,
     root,
@@ -57,12 +58,13 @@ export async function serveSite() {
 
 /**
  * The site for a test file, and pages of it.
+ * @param {{ isolated?: boolean }} [served] of serve.mjs
  * @returns {{ read: (path: string) => Promise<Buffer>, visit: (t: import('node:test').TestContext, file: string, options?: { options?: object, before?: (page: any) => Promise<void>, quiet?: boolean, wait?: boolean }) => Promise<import('playwright-core').Page> }}
  */
-export function lab() {
+export function lab(served) {
   let browser, site;
   before(async () => {
-    site = await serveSite();
+    site = await serveSite(served);
     await mkdir(screens, { recursive: true });
     browser = await launch();
   });

@@ -9,21 +9,21 @@ let session;
 let time;
 
 const starts = {
-  async normwasm({ variant }) {
+  async normwasm({ variant, threads }) {
     const { InferenceSession, Tensor, init } = await import('../engine.js');
-    const { variant: found, version } = await init({ variant });
+    const own = await init({ variant, threads });
     runtime = { session: (model) => InferenceSession.create(model), tensor: (data, dims) => new Tensor(data instanceof BigInt64Array ? 'int64' : 'float32', data, dims) };
-    return { version, variant: found };
+    return { version: own.version, variant: own.variant, threads: own.threads };
   },
-  async ort() {
+  async ort({ threads }) {
     const ort = await import('../ort/ort.wasm.min.mjs');
-    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.numThreads = threads;
     const folder = new URL('../ort/', import.meta.url).href;
     ort.env.wasm.wasmPaths = folder;
     ort.env.wasm.wasmBinary = await fetched(`${folder}ort-wasm-simd-threaded.wasm`);
     const options = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', logSeverityLevel: 3 };
     runtime = { session: (model) => ort.InferenceSession.create(model, options), tensor: (data, dims) => new ort.Tensor(data instanceof BigInt64Array ? 'int64' : 'float32', data, dims) };
-    return { version: ort.env.versions.web, variant: 'simd' };
+    return { version: ort.env.versions.web, variant: 'simd', threads };
   },
 };
 

@@ -7,7 +7,7 @@ import { geometricMean } from './measure.js';
  * @property {string} date
  * @property {{ userAgent: string, cores: number | undefined, hidden: boolean }} device hidden: whether the page was out of sight meanwhile
  * @property {import('./measure.js').Plan} plan
- * @property {{ id: string, name: string, version: string }[]} contenders the first is what the others are compared with
+ * @property {{ id: string, name: string, version: string, threads: number }[]} contenders the first is what the others are compared with
  * @property {{ id: string, group: string, name: string, detail: string, cells: Record<string, import('./measure.js').Cell> }[]} cases
  */
 
@@ -59,9 +59,9 @@ export function asText(results) {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   const lines = rows.map((row) => row.map((text, i) => (i ? text.padStart(widths[i]) : text.padEnd(widths[i]))).join('  ').trimEnd());
   return [
-    `normwasm, bench of ${date}: medians of ${plan.rounds} rounds, one thread each`,
+    `normwasm, bench of ${date}: medians of ${plan.rounds} rounds`,
     `${device.userAgent}; ${device.cores ?? 'unknown number of'} cores${device.hidden ? '; the page was out of sight meanwhile' : ''}`,
-    ...contenders.map(({ name, version }) => `${name}: version ${version}`),
+    ...contenders.map(({ name, version, threads }) => `${name}: version ${version}, ${threads === 1 ? 'one thread' : `${threads} threads`}`),
     '', ...lines, '', ...verdicts(results), ...differing(results),
   ].join('\n').trimEnd();
 }

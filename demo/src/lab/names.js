@@ -2,6 +2,7 @@
 
 import { $, make, percent } from '../dom.js';
 import { InferenceSession, Tensor } from '../engine.js';
+import { offerThreads } from '../threads.js';
 import { Names, alphabet, fetchFile } from './data.js';
 import { feed, layersOf, lettersOf, moments, write } from './names-model.js';
 import { row, softmax } from './softmax.js';
@@ -44,8 +45,7 @@ async function ask() {
     showNorms();
     await suggest(mine, text);
   } catch (error) {
-    $('failed').hidden = false;
-    $('failed').textContent = error instanceof Error ? error.message : String(error);
+    if (mine === asked) failed(error);
   }
 }
 
@@ -170,20 +170,40 @@ $('more').addEventListener('click', () => {
   ask();
 });
 
+/** @param {unknown} error */
+function failed(error) {
+  $('failed').hidden = false;
+  $('failed').textContent = error instanceof Error ? error.message : String(error);
+}
+
 async function start() {
   const bytes = await fetchFile('models/names.onnx');
-  const created = await InferenceSession.create(bytes, { worker: true });
+  const create = () => InferenceSession.create(bytes, { worker: true, threads: Number($('threads').value) });
+  const created = await create();
   length = Number(created.inputMetadata[0].shape[1]);
   layers = layersOf(created.outputNames);
   $('layer-each').replaceChildren(...layers.attentions.map((name, k) => make('label', null, make('input', { type: 'radio', name: 'layer', value: String(k), checked: k === layer }), `${k + 1}`)));
   session = created;
+  // The session takes its worker, and the threads of that, with it.
+  $('threads').addEventListener('change', async () => {
+    const before = session;
+    session = undefined;
+    asked++; // what is under way belongs to the one that ends
+    $('threads').disabled = true;
+    try {
+      await before?.release();
+      session = await create();
+      await ask();
+    } catch (error) {
+      failed(error);
+    }
+    $('threads').disabled = false;
+  });
   await ask();
   // To say which names are new, which can wait.
   const data = await new Names({ Tensor, length: Infinity }).load();
   known = new Set(data.names);
   ask();
 }
-start().catch((error) => {
-  $('failed').hidden = false;
-  $('failed').textContent = error instanceof Error ? error.message : String(error);
-});
+offerThreads($('threads'), $('threads-why'));
+start().catch(failed);

@@ -1,0 +1,34 @@
+// The choice of threads that pages offer: where memory can be shared with workers, and why there is none elsewhere.
+
+/** What the package takes of itself. @param {number} cores */
+export const usual = (cores) => Math.min(4, cores);
+
+/** The numbers to choose from: those that double, and all cores. @param {number} cores @returns {number[]} */
+export function counts(cores) {
+  const most = Math.min(64, cores);
+  const list = [];
+  for (let n = 1; n < most; n *= 2) list.push(n);
+  return [...list, most];
+}
+
+/**
+ * What there is to choose, and what to say of it.
+ * @param {{ isolated: boolean, cores: number }} here
+ * @returns {{ choices: number[], chosen: number, says: string }}
+ */
+export function offer({ isolated, cores }) {
+  if (!isolated) return { choices: [1], chosen: 1, says: 'More than one takes two headers from the server: Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy.' };
+  if (cores < 2) return { choices: [1], chosen: 1, says: 'This device has one core.' };
+  return { choices: counts(cores), chosen: usual(cores), says: `This device has ${cores} cores.` };
+}
+
+/**
+ * Fills a select element and the hint below it.
+ * @param {HTMLSelectElement} select @param {HTMLElement} hint
+ */
+export function offerThreads(select, hint) {
+  const { choices, chosen, says } = offer({ isolated: globalThis.crossOriginIsolated === true, cores: navigator.hardwareConcurrency || 1 });
+  select.replaceChildren(...choices.map((n) => new Option(String(n), String(n), n === chosen, n === chosen)));
+  select.disabled = choices.length < 2;
+  hint.textContent = says;
+}
