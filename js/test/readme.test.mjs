@@ -7,8 +7,10 @@
 //   html         is opened in Chromium
 //   go           is formatted, compiled and run in a module of its own
 //   sh           its make targets, scripts and npm packages exist
+//   text, json, nginx, apache  what a host is told to send
 //   go norm/a.go (any language, any path) an excerpt: its lines are in that file, in this order; … stands for lines left out
 //
+// A block that names the headers of cross-origin isolation has to isolate a page that is sent what it says.
 // What follows `// prints ` in a sample has to be what it prints, line by line.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -78,6 +80,27 @@ after(async () => {
   server?.close();
   if (project) await rm(project, { recursive: true, force: true });
 });
+
+/** The headers that a block tells a host to send: what stands behind each name, whatever the notation. @param {string} code */
+function isolating(code) {
+  const found = code.matchAll(/(Cross-Origin-(?:Opener|Embedder)-Policy)["']?[\s:,]*(?:"value":)?\s*["']?([a-z][a-z-]*)/g);
+  return Object.fromEntries(Array.from(found, ([, name, value]) => [name, value]));
+}
+
+/** @param {Record<string, string>} headers */
+async function checkIsolation(headers) {
+  const host = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html', ...headers }).end('<!doctype html>'));
+  await new Promise((resolve) => host.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const page = await browser.newPage();
+  try {
+    await page.goto(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (host.address()).port}/`);
+    assert.equal(await page.evaluate(() => crossOriginIsolated), true, JSON.stringify(headers));
+  } finally {
+    await page.close();
+    host.closeAllConnections();
+    host.close();
+  }
+}
 
 /** What a browser is to take for each import of the package: the first condition of its exports that a browser has. */
 function addresses() {
@@ -197,6 +220,11 @@ blocks.forEach(({ name, language, mark, code }, i) => {
   const file = `sample-${i}`;
   const skip = stories.some((other) => code.includes(other)) && !existsSync(storiesFolder) && 'there is no ../shared/data';
   test(name, { skip }, async () => {
+    if (/Cross-Origin-\w+-Policy/.test(code)) await checkIsolation(isolating(code));
+    if (['text', 'json', 'nginx', 'apache'].includes(language)) {
+      if (language === 'json') JSON.parse(code);
+      return assert.deepEqual(Object.keys(isolating(code)).length, 2, 'both headers');
+    }
     if (/[./]/.test(mark)) return checkExcerpt(code, mark);
     assert.ok(['', 'node', 'browser', 'config'].includes(mark), `${mark} is no mark of a sample; see the head of this test`);
     if (language === 'sh') return code.split('\n').forEach(checkCommand);
