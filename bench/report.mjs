@@ -79,8 +79,10 @@ export function standings(cases) {
 }
 
 /** The same for a terminal. */
-export const ratios = (cases) => standings(cases).map(({ text, own, peer, count, mean, least, at }) => (
-  `${text}: ${peer} takes ${mean.toFixed(2)} times what ${own} takes by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`));
+export const ratios = (cases) => [...standings(cases).map(({ text, own, peer, count, mean, least, at }) => (
+  `${text}: ${peer} takes ${mean.toFixed(2)} times what ${own} takes by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`)),
+...threadStandings(cases).map(({ browser, kind, threads, text, count, mean, least, at }) => (
+  `${threads} threads in ${browser}, ${kind}s: ${text} ${mean.toFixed(2)} times as long by the geometric mean of ${count}, and ${least.toFixed(2)} times at least (${at})`))];
 
 /** The same for the README: a line for each group and variant. */
 function summaries(results) {
@@ -93,6 +95,49 @@ function summaries(results) {
       const row = theirs.map((peer) => all.find((s) => s.text === text && s.own === own && s.peer === peer));
       if (row.some(Boolean)) lines.push(`| ${text}${own === 'normwasm' ? '' : `, variant ${own.split(' ')[1]}`} | ${row.map(cell).join(' | ')} |`);
     }
+  }
+  return lines;
+}
+
+/** What was measured in several threads: in which browser, and what is compared there. */
+const isThreads = (c) => inThreads.some(({ group }) => group === c.group);
+const inThreads = [{ group: 'threads', browser: 'Chromium' }, { group: 'threads-firefox', browser: 'Firefox' }];
+/** Of a run of `threads` threads, how much of the time in one would be left with endless threads, by the times of both (Amdahl). */
+export const serialByTimes = (one, several, threads) => Math.min(1, Math.max(0, ((threads * several) / one - 1) / (threads - 1)));
+
+const geometric = (list) => Math.exp(list.reduce((sum, r) => sum + Math.log(r), 0) / list.length);
+const compared = [['normwasm, 1 thread', 'one thread of normwasm takes'], ['onnxruntime-web', 'onnxruntime-web takes'], ['jax-js', 'jax-js takes'], ['onnxruntime-web, 1 thread', 'onnxruntime-web in one thread takes']];
+
+/**
+ * How layers and networks in several threads stand against one thread and against other runtimes.
+ * @param {any[]} cases
+ * @returns {{ group: string, browser: string, kind: string, peer: string, text: string, threads: number, count: number, mean: number, least: number, at: string }[]}
+ */
+export function threadStandings(cases) {
+  return inThreads.flatMap(({ group, browser }) => ['layer', 'model'].flatMap((kind) => compared.flatMap(([peer, text]) => {
+    const found = cases.filter((c) => c.group === group && c.kind === kind).map((c) => ({ name: c.name, threads: c.threads, r: ratio(c, 'normwasm', peer, 'medianMs') })).filter(({ r }) => r !== undefined);
+    if (found.length === 0) return [];
+    const worst = found.reduce((a, b) => (b.r < a.r ? b : a));
+    return [{ group, browser, kind, peer, text, threads: found[0].threads, count: found.length, mean: geometric(found.map(({ r }) => r)), least: worst.r, at: worst.name }];
+  })));
+}
+
+/** The README's table of threads: what is together, and the first result. */
+function threadSummary(results) {
+  const all = threadStandings(results.cases);
+  if (all.length === 0) return [];
+  const peers = compared.slice(0, 3);
+  const lines = ['', `| in ${all[0].threads} threads, in an isolated page: what others take, in multiples of what normwasm takes | one thread of normwasm | onnxruntime-web, ${all[0].threads} threads | jax-js, ${all[0].threads} threads |`, '|---|--:|--:|--:|'];
+  const cell = (s) => (s === undefined ? '–' : s.count === 1 ? `**${s.mean.toFixed(1)}×**` : `**${s.mean.toFixed(1)}×** (${s.count}), at least ${s.least.toFixed(1)}× (${s.at})`);
+  for (const { group, browser } of inThreads) {
+    for (const [kind, text] of [['layer', 'products and 3×3 convolutions'], ['model', 'whole networks']]) {
+      const row = peers.map(([peer]) => all.find((s) => s.group === group && s.kind === kind && s.peer === peer));
+      if (row.some(Boolean)) lines.push(`| ${text}, ${browser} | ${row.map(cell).join(' | ')} |`);
+    }
+  }
+  for (const c of results.cases.filter((c) => isThreads(c) && c.kind === 'start')) {
+    const [several, one] = ['normwasm', 'normwasm, 1 thread'].map((name) => c.contenders.find((r) => r.name === name));
+    lines.push('', `${c.name}: ${duration(several.medianMs)} with helpers, ${duration(one.medianMs)} without.`);
   }
   return lines;
 }
@@ -119,6 +164,15 @@ export function details(results) {
     const both = (r) => `${duration(r.createMs)} + ${duration(r.runMs)}`;
     return [c.name, both(own), both(peer), times(ratio(c, 'normwasm', 'onnxruntime-web', 'medianMs')), megabytes(own), megabytes(peer), times(ratio(c, 'normwasm', 'onnxruntime-web', 'memoryBytes'))];
   });
+  for (const { group, browser } of inThreads) {
+    const threads = results.cases.find((c) => c.group === group)?.threads;
+    const share = (v) => (v === undefined ? '–' : `${Math.round(100 * v)} %`);
+    section(group, [`in ${threads} threads, ${browser}`, 'normwasm', 'serial share by profile', 'by times', ...compared.map(([, text]) => text)], (c, by) => {
+      const [several, one] = [by('normwasm'), by('normwasm, 1 thread')];
+      return [[c.name, c.dims.join('×')].filter(Boolean).join(', '), duration(several.medianMs), share(several.serialShare), share(c.kind === 'start' ? undefined : serialByTimes(one.medianMs, several.medianMs, c.threads)),
+        ...compared.map(([peer]) => times(ratio(c, 'normwasm', peer, 'medianMs')))];
+    });
+  }
   return [...lines, '', provenance(results)].join('\n');
 }
 
@@ -127,7 +181,7 @@ export function table(results) {
     '| | normwasm | onnxruntime-web | | tfjs-wasm | |',
     '|---|--:|--:|--:|--:|--:|',
   ];
-  for (const c of results.cases.filter((c) => c.group !== 'steps' && !many.some((m) => m.group === c.group))) {
+  for (const c of results.cases.filter((c) => c.group !== 'steps' && !isThreads(c) && !many.some((m) => m.group === c.group))) {
     const by = Object.fromEntries(c.contenders.map((r) => [r.name, r]));
     const dims = c.dims.join('×');
     const nhwc = by['normwasm nhwc'];
@@ -146,14 +200,14 @@ export function table(results) {
     const ratio = (s) => (s && by.normwasm ? times(s.brotli / by.normwasm.brotli) : '–');
     lines.push(`| download, wasm + JS, brotli | ${kb(by.normwasm)} | ${kb(by['onnxruntime-web'])} | ${ratio(by['onnxruntime-web'])} | ${kb(by['tfjs-wasm, core only'])} | ${ratio(by['tfjs-wasm, core only'])} |`);
   }
-  lines.push(...steps(results), ...summaries(results), '', provenance(results));
+  lines.push(...steps(results), ...summaries(results), ...threadSummary(results), '', provenance(results));
   return lines.join('\n');
 }
 
 /** When, where and of what versions. */
 function provenance({ date, later = {}, machine, versions, variants, cases }) {
   const days = Object.entries(later).filter(([, day]) => day !== date.slice(0, 10)).map(([group, day]) => `${group} ${day}`);
-  return `${date.slice(0, 10)}${days.length > 0 ? ` (measured again: ${days.join(', ')})` : ''}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}, one thread; `
+  return `${date.slice(0, 10)}${days.length > 0 ? ` (measured again: ${days.join(', ')})` : ''}, ${machine.cpu} (${machine.cores} cores), ${machine.os}, Chromium ${versions.chromium}${versions.firefox ? ` and Firefox ${versions.firefox}` : ''}, one thread where nothing else is said; `
     + `normwasm ${versions.normwasm} (variant ${variants?.[0]}), onnxruntime-web ${versions['onnxruntime-web']}, tfjs ${versions['@tensorflow/tfjs']}${versions['@jax-js/jax'] ? `, jax-js ${versions['@jax-js/jax']}` : ''}${versions['@litertjs/core'] ? `, LiteRT.js ${versions['@litertjs/core']}` : ''}. `
     + `Medians of up to ${Math.max(...cases.flatMap((c) => c.contenders.map((r) => r.rounds)))} interleaved rounds in one page.`;
 }

@@ -15,9 +15,11 @@ import { details, fill, merge, ratios, table } from './report.mjs';
 import { serve } from './server.mjs';
 import { downloadSizes } from './sizes.mjs';
 import { measureStart } from './start.mjs';
+import { measureThreads, threadCases } from './threads.mjs';
 
 const usage = `node bench/run.mjs [options]
-  --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, first, start, sizes (default: all)
+  --only NAME[,NAME]  layers, layernorm, batchnorm, family, training, steps, call, models, threads, threads-firefox, first, start, sizes
+                      (default: all)
   --filter TEXT       only cases whose name has this in it, in either case; x may stand for ×, - for ↔, and squares be left out
   --rounds N          samples of each contender (default 30)
   --starts N          fresh browsers of each contender (default a quarter of the rounds, 8); half as many pages of each network
@@ -58,7 +60,7 @@ const plan = { rounds: positive('rounds'), sampleMs: positive('sample'), warmMs:
 const layerPlan = { ...plan, sampleMs: 0.75 * plan.sampleMs, warmMs: 100, budgetMs: 1500 };
 const modelPlan = { ...plan, budgetMs: 2500 };
 const starts = flags.starts === undefined ? Math.ceil(plan.rounds / 4) : positive('starts');
-const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'first', 'start', 'sizes'];
+const groups = ['layers', 'layernorm', 'batchnorm', 'family', 'training', 'steps', 'call', 'models', 'threads', 'threads-firefox', 'first', 'start', 'sizes'];
 /** Groups that leave the variant scalar out. */
 const quick = ['layers', 'models'];
 const only = flags.only?.split(',') ?? groups;
@@ -100,7 +102,8 @@ const cases = [
   ...models.map(({ name, inputs }) => ({ group: 'models', name, dims: inputs[0].dims, run: 'model', args: [name, modelPlan] })),
 ].filter((c) => only.includes(c.group) && !missing.some((m) => m.name === c.name) && matches(`${c.name} ${c.dims.join('×')}`));
 const firsts = only.includes('first') ? models.filter((m) => !missing.includes(m) && matches(m.name)) : [];
-if (flags.filter && cases.length + firsts.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
+const threaded = only.filter((group) => group.startsWith('threads')).flatMap((group) => threadCases(group, { layerPlan, modelPlan, missing }).filter((c) => matches(`${c.name} ${c.dims.join('×')}`)));
+if (flags.filter && cases.length + firsts.length + threaded.length === 0) throw new Error(`--filter: no case of ${only.join(', ')} has ${flags.filter} in its name`);
 
 const results = {
   date: new Date().toISOString(),
@@ -119,6 +122,8 @@ const results = {
     + 'One step of training: forward, backward and optimizer from the same weights on the same batch, with the loss read; the losses of the first steps agree within 1e-3. '
     + 'GFLOP/s count the products of the layers forward, of their weights\' gradients and, but for the first layer, of their inputs\' gradients; beside them the rate of a product of 512³ by a session. '
     + 'Layers: (a chain of 12 nodes − one of 2) / 10, of norms (42 − 2) / 40, (22 − 12) / 10 where a short chain is run in another layout, each with weights of its own; sessions with their optimizers on, off where norms follow norms; tfjs-wasm and LiteRT.js channels last. '
+    + 'Threads: an isolated page, as many threads as cores and one, otherwise as layers and models; normwasm gives the same bits in both. '
+    + 'Serial share: the time of the steps that are not divided, of that of all steps in one thread, by profiles. '
     + 'Networks: arrays in and out, optimizers on. Create and first run: each time a page with a process of its own, in which the runtime has run something else; the memory is that of all its modules. '
     + 'From navigation to the first result: each start in a browser of its own with an empty profile, contenders in turn; the page imports the library, '
     + 'opens a session of the URL and runs it once; files from a server on the same computer, so that no network slows either; scripts and modules in brotli, then uncompressed.',
@@ -177,6 +182,23 @@ if (cases.length > 0) {
     await context?.close();
     await server.close();
     await rm(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+if (threaded.length > 0 && !flags.baselines) {
+  const entry = await packageEntry();
+  for (const group of ['threads', 'threads-firefox']) {
+    const wantedCases = threaded.filter((c) => c.group === group);
+    if (wantedCases.length === 0) continue;
+    const found = await measureThreads({ cases: wantedCases, entry, packageRoot, modules, here, data, starts: flags.filter || group !== 'threads' ? 0 : starts, launch, browser: group === 'threads' ? 'chromium' : 'firefox', print }).catch((error) => {
+      if (!/is not installed/.test(error.message)) throw error;
+      console.log(`${group} is left out: ${error.message}`);
+    });
+    if (!found) continue;
+    results.cases.push(...found.cases);
+    results.versions[found.browser] = found.version;
+    results.versions.normwasm ??= found.normwasm;
+    results.variants ??= [found.variant];
   }
 }
 

@@ -17,10 +17,11 @@ const types = {
 
 /**
  * @param {Record<string, string>} mounts URL prefix (with both slashes) to folder.
- * @param {{ brotli?: boolean }} [options] brotli: scripts and modules compressed, as web servers send them.
+ * @param {{ brotli?: boolean, isolated?: boolean }} [options] brotli: scripts and modules compressed, as web servers send them;
+ *   isolated: pages may share memory with workers
  * @returns {Promise<{ origin: string, close: () => Promise<void> }>}
  */
-export async function serve(mounts, { brotli = false } = {}) {
+export async function serve(mounts, { brotli = false, isolated = false } = {}) {
   /** @type {Map<string, Promise<Buffer>>} */
   const packed = new Map();
   const server = createServer(async (request, response) => {
@@ -40,6 +41,7 @@ export async function serve(mounts, { brotli = false } = {}) {
       'content-type': type,
       'content-length': body?.length ?? found.size,
       'cache-control': 'no-store',
+      ...(isolated ? { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' } : {}),
       ...(compress ? { 'content-encoding': 'br' } : {}),
     });
     if (body) response.end(body);

@@ -5,42 +5,13 @@ import * as litert from './litert.js';
 import { chainOf, chainOfNodes, dimsOf, flops, folds, layers, parametersOf } from './layerlist.js';
 import { measure, perNode } from './measure.js';
 import * as ort from './ort.js';
+import { chainsOf, sessions } from './sessionchains.js';
 import * as tfjs from './tfjs.js';
-
-const lengthsOf = (layer) => [[2, folds(layer) ? 42 : 12], [12, 22], [22, 44]];
 
 /** Of the largest number of a result. */
 const TOLERANCE = 1e-4;
 
 const count = (dims) => dims.reduce((a, b) => a * b, 1);
-
-/** What runs models by sessions: 12 nodes, 2, and the whole result of one. */
-async function sessions(name, create, tensor, models, x, dims) {
-  const run = async (s) => (await s.run({ x: tensor(x, dims) })).y.data;
-  const whole = await create(models.whole);
-  const got = [await run(whole)];
-  await whole.release();
-  const input = tensor(x, dims);
-  const contenders = [];
-  const open = [];
-  for (const [length, model] of models.chains) {
-    const s = await create(model);
-    open.push(s);
-    got.push(await run(s));
-    contenders.push({
-      name: `${name}, ${length}`,
-      run: async (times) => {
-        for (let i = 0; i < times; i++) await s.run({ x: input });
-      },
-    });
-  }
-  return {
-    name, got, contenders,
-    release: async () => {
-      for (const s of open) await s.release();
-    },
-  };
-}
 
 const lastDims = (d) => (d.length === 4 ? [d[0], d[2], d[3], d[1]] : d);
 const toLast = (data, d) => (d.length === 4 ? channelsLast(data, d) : data);
@@ -119,23 +90,6 @@ function channelsFirst(x, [n, channels, ...inner]) {
 }
 
 /**
- * Whether a chain is run by the same operators however long it is. The layout of a graph is chosen when it is prepared, and a short one
- * may not be worth the way into another: then the difference of both would be nobody's time.
- */
-async function alike(creators, chains) {
-  for (const create of creators) {
-    const kinds = [];
-    for (const [, model] of chains) {
-      const s = await create(model);
-      kinds.push(s.operators.map(({ op }) => op).sort().join());
-      await s.release();
-    }
-    if (kinds[0] !== kinds[1]) return false;
-  }
-  return true;
-}
-
-/**
  * @param {{ variant: string, api: any }[]} engines of normwasm @param {(e: any, i: number) => string} label @param {boolean} withLiteRT
  * @param {string} name of layerlist.js @param {object} plan
  */
@@ -145,15 +99,7 @@ export async function layerTimes(engines, label, withLiteRT, name, plan) {
   const x = fast(count(dims), 1.7, 7);
   const off = folds(layer);
   const creators = engines.map((e) => (m) => e.api.InferenceSession.create(m, { graphOptimizationLevel: off ? 'none' : 'all' }));
-  let chains;
-  for (const lengths of lengthsOf(layer)) {
-    const made = lengths.map((length) => [length, chainOfNodes(layer, length)]);
-    if (await alike(creators, made)) {
-      chains = made;
-      break;
-    }
-  }
-  if (!chains) throw new Error(`${name}: chains of every length are run by other operators`);
+  const chains = await chainsOf(layer, creators);
   const lengths = chains.map(([length]) => length);
   const models = { whole: chainOfNodes(layer, 1, { whole: true }), chains };
   const parts = [];

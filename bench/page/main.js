@@ -7,7 +7,7 @@ import * as litert from './litert.js';
 import * as cnn from './cnn.js';
 import { layerTimes } from './layertimes.js';
 import { models } from './modellist.js';
-import { apart, bytesOf, feedsOf, inputsOf } from './models.js';
+import { apart, bytesOf, feedsOf, inputsOf, requireAgreement } from './models.js';
 import { batchOf, networks } from './networks.js';
 import * as normwasm from './normwasm.js';
 import { chainModel } from './onnx.js';
@@ -260,11 +260,6 @@ async function model(name, plan) {
   const measured = await measure(contenders, plan);
   for (const c of contenders) await c.release();
   return finish(measured.map(summary)).map((r) => ({ ...r, ...(r.name in loading ? { loadMs: loading[r.name] } : {}), maxDifference: differences[r.name] }));
-}
-
-function requireAgreement(who, difference, tolerance) {
-  if (!(difference <= tolerance)) throw new Error(`${who} differs from onnxruntime-web by ${difference} of the largest number, allowed ${tolerance}`);
-  return difference;
 }
 
 /**

@@ -54,3 +54,8 @@ export function apart(results, wants) {
   }
   return worst;
 }
+
+export function requireAgreement(who, difference, tolerance) {
+  if (!(difference <= tolerance)) throw new Error(`${who} differs from onnxruntime-web by ${difference} of the largest number, allowed ${tolerance}`);
+  return difference;
+}
