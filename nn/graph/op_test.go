@@ -516,6 +516,25 @@ func TestFunctions(t *testing.T) {
 	near(t, want, silu, 1e-6, "Silu")
 }
 
+func TestSignOfIntegers(t *testing.T) {
+	for _, from := range []ir.DType{ir.Int8, ir.Int32, ir.Int64} {
+		for _, dims := range [][]int{nil, {1, 1}, {3}} {
+			for _, v := range []float32{-7, 0, 5} {
+				x := f32(dims)
+				for i := range x.Float32s() {
+					x.Float32s()[i] = v
+				}
+				x = node{op: "Cast", attrs: attrs("to", integer(int64(from))), in: []*ir.Tensor{x}}.run(t)[0]
+				y := node{op: "Sign", in: []*ir.Tensor{x}}.run(t)[0]
+				y = node{op: "Cast", attrs: attrs("to", integer(int64(ir.Float32))), in: []*ir.Tensor{y}}.run(t)[0]
+				for _, got := range y.Float32s() {
+					require.Equal(t, float32(min(max(v, -1), 1)), got, "%v %v", from, dims)
+				}
+			}
+		}
+	}
+}
+
 func TestClipBounds(t *testing.T) {
 	x := f32([]int{4}, -2, 0, 2, float32(math.NaN()))
 	nan := math.NaN()

@@ -332,7 +332,7 @@ func absoluteBlock(s *blockwise, a *Args, y, x0, _, _ []byte, n int) {
 
 // signBlock bounds by −1 and 1.
 func signBlock(s *blockwise, a *Args, y, x0, _, _ []byte, n int) {
-	size, least, most := len(x0)/n, s.part(a, 1), s.part(a, 2)
+	size, least, most := len(y)/n, s.part(a, 1), s.part(a, 2) // x0 is longer where it is one element
 	fillTensor(least[:n*size], signs[1][:size])
 	fillTensor(most[:n*size], signs[0][:size])
 	clipBlock(s, a, y, x0, least, most, n)
