@@ -57,8 +57,12 @@ func HardSigmoid(y, x []float32, alpha, beta float32) {
 
 // HardSwish computes x · HardSigmoid(x): with alpha 1/6 and beta 0.5 ONNX's.
 func HardSwish(y, x []float32, alpha, beta float32) {
+	hardSwish(y, x, alpha, beta, 1, float32(math.Copysign(0, -1)))
+}
+
+func hardSwish(y, x []float32, alpha, beta, scale, shift float32) {
 	if len(x) > 0 {
-		kernel.HardSwishN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), alpha, beta)
+		kernel.HardSwishN(kernel.Ptr(y[:len(x)]), kernel.Ptr(x), len(x), alpha, beta, scale, shift)
 	}
 }
 

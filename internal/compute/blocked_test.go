@@ -149,6 +149,12 @@ func TestBlockedConvApplies(t *testing.T) {
 		conv.Run(applied, x, nil, 1, c.h, c.w, scratch)
 		HardSwish(y, y, 0.25, 0.5)
 		testkit.SameBits(t, y, applied, "%+v", c)
+		conv.Apply.Scale, conv.Apply.Shift = -3, 0.7
+		conv.Run(applied, x, nil, 1, c.h, c.w, scratch)
+		for i, v := range y {
+			y[i] = float32(v*-3) + 0.7
+		}
+		testkit.SameBits(t, y, applied, "%+v, scaled", c)
 	}
 }
 

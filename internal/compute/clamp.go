@@ -17,16 +17,20 @@ var (
 	ReLU6   = Clamp{0, 6}
 )
 
-// Function is applied to a result where it still is in a cache: F(y, y, A, B). The zero value
-// leaves the result as it is.
+// Function is applied to a result where it still is in a cache: F(y, y, A, B). The zero value leaves
+// the result as it is. Where Scale is not 0, it is HardSwish in place of F, times Scale plus Shift.
 type Function struct {
-	F    func(y, x []float32, a, b float32)
-	A, B float32
+	F            func(y, x []float32, a, b float32)
+	A, B         float32
+	Scale, Shift float32
 }
 
 // To applies f to y.
 func (f Function) To(y []float32) {
-	if f.F != nil {
+	switch {
+	case f.Scale != 0:
+		hardSwish(y, y, f.A, f.B, f.Scale, f.Shift)
+	case f.F != nil:
 		f.F(y, y, f.A, f.B)
 	}
 }

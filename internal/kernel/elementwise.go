@@ -176,11 +176,12 @@ func hardSigmoidNScalar(y, x *float32, n int, alpha, beta float32) {
 	}
 }
 
-// HardSwishN: y = x * min(max(float32(alpha*x) + beta, 0), 1)
-func hardSwishNScalar(y, x *float32, n int, alpha, beta float32) {
+// HardSwishN: y = float32(float32(x * min(max(float32(alpha*x) + beta, 0), 1)) * scale) + shift.
+// A scale of 1 and a shift of -0 change nothing.
+func hardSwishNScalar(y, x *float32, n int, alpha, beta, scale, shift float32) {
 	ys, xs := slice(y, n), slice(x, n)
 	for i, v := range xs {
-		ys[i] = v * clampOf(float32(alpha*v)+beta, 0, 1)
+		ys[i] = float32(float32(v*clampOf(float32(alpha*v)+beta, 0, 1))*scale) + shift
 	}
 }
 

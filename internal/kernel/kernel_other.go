@@ -379,9 +379,9 @@ func HardSigmoidN(y, x *float32, n int, alpha, beta float32) {
 	hardSigmoidNScalar(y, x, n, alpha, beta)
 }
 
-// HardSwishN is y = x * min(max(alpha*x + beta, 0), 1).
-func HardSwishN(y, x *float32, n int, alpha, beta float32) {
-	hardSwishNScalar(y, x, n, alpha, beta)
+// HardSwishN is y = x * min(max(alpha*x + beta, 0), 1) * scale + shift.
+func HardSwishN(y, x *float32, n int, alpha, beta, scale, shift float32) {
+	hardSwishNScalar(y, x, n, alpha, beta, scale, shift)
 }
 
 // ComparePairs compares elements of a type; its twin has the loop.

@@ -379,10 +379,10 @@ func LeakyN(y, x *float32, n int, alpha float32)
 //go:noescape
 func HardSigmoidN(y, x *float32, n int, alpha, beta float32)
 
-// HardSwishN is y = x * min(max(alpha*x + beta, 0), 1).
+// HardSwishN is y = x * min(max(alpha*x + beta, 0), 1) * scale + shift.
 //
 //go:noescape
-func HardSwishN(y, x *float32, n int, alpha, beta float32)
+func HardSwishN(y, x *float32, n int, alpha, beta, scale, shift float32)
 
 // ComparePairs compares elements of a type; its twin has the loop.
 //

@@ -48748,8 +48748,8 @@ TEXT ·HardSigmoidN(SB), NOSPLIT, $0-32
 	End
 	RET
 
-// func HardSwishN(y, x *float32, n int, alpha, beta float32)
-TEXT ·HardSwishN(SB), NOSPLIT, $0-32
+// func HardSwishN(y, x *float32, n int, alpha, beta, scale, shift float32)
+TEXT ·HardSwishN(SB), NOSPLIT, $0-40
 	I32Const $·tape(SB)
 	I64Load $0
 	Set R0
@@ -48758,7 +48758,7 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953547
+	I64Const $171798691915
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48767,11 +48767,11 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	Get SP
 	I32Const $8
 	I32Add
-	I32Const $32
+	I32Const $40
 	MemoryCopy
 	I32Const $·tape(SB)
 	Get R0
-	I64Const $40
+	I64Const $48
 	I64Add
 	Set R0
 	Get R0
@@ -48799,6 +48799,14 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	Set V2
 	V128Const $4575657222473777152, $4575657222473777152
 	Set V3
+	// scale is V4
+	F32Load scale+32(FP)
+	F32x4Splat
+	Set V4
+	// shift is V5
+	F32Load shift+36(FP)
+	F32x4Splat
+	Set V5
 	// y is R0
 	I64Load y+0(FP)
 	Set R0
@@ -48808,7 +48816,7 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 	// n is R2
 	I64Load n+16(FP)
 	Set R2
-	// in is V4
+	// in is V6
 	Get R2
 	I64Const $16
 	I64GeS
@@ -48817,12 +48825,12 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get R1
 			I32WrapI64
 			V128Load $0
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48833,16 +48841,20 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			V128Store $0, $0
 			Get R1
 			I32WrapI64
 			V128Load $16
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48853,16 +48865,20 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			V128Store $0, $16
 			Get R1
 			I32WrapI64
 			V128Load $32
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48873,16 +48889,20 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			V128Store $0, $32
 			Get R1
 			I32WrapI64
 			V128Load $48
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48893,6 +48913,10 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			V128Store $0, $48
 			Get R0
 			I64Const $64
@@ -48920,12 +48944,12 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get R1
 			I32WrapI64
 			V128Load $0
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48936,6 +48960,10 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			V128Store $0, $0
 			Get R0
 			I64Const $16
@@ -48966,12 +48994,12 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Unreachable
 			I64DivU
 			Unreachable
-			Set V4
+			Set V6
 			Get R0
 			I32WrapI64
-			Get V4
+			Get V6
 			Get V0
-			Get V4
+			Get V6
 			F32x4Mul
 			Get V1
 			F32x4Add
@@ -48982,6 +49010,10 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-32
 			Get V3
 			F32x4Pmin
 			F32x4Mul
+			Get V4
+			F32x4Mul
+			Get V5
+			F32x4Add
 			F32x4ExtractLane $0, $0
 			F32Store $0, $0
 			Get R0

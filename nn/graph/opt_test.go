@@ -305,6 +305,21 @@ func TestFuseActivations(t *testing.T) {
 		{"conv clip", func(s *sketch) *ir.Value { return s.node("Clip", nil, conv(s), number(-1), number(2)) }, "Conv"},
 		{"conv clip above only", func(s *sketch) *ir.Value { return s.node("Clip", nil, conv(s), nil, number(2)) }, "Conv"},
 		{"conv hardswish", func(s *sketch) *ir.Value { return s.node("HardSwish", nil, conv(s)) }, "Conv"},
+		{"conv hardswish, times and plus a number", func(s *sketch) *ir.Value {
+			return s.node("Add", nil, s.node("Mul", nil, s.weights(1), s.node("HardSwish", nil, conv(s))), s.weights(1))
+		}, "Conv"},
+		{"conv hardswish, plus a number, times one", func(s *sketch) *ir.Value {
+			return s.node("Mul", nil, s.node("Add", nil, s.node("HardSwish", nil, conv(s)), s.weights(1)), s.weights(1))
+		}, "Conv Mul"},
+		{"conv hardswish, times nothing", func(s *sketch) *ir.Value {
+			return s.node("Mul", nil, s.node("HardSwish", nil, conv(s)), number(0))
+		}, "Conv Mul"},
+		{"conv hardswish, times a number for each channel", func(s *sketch) *ir.Value {
+			return s.node("Mul", nil, s.node("HardSwish", nil, conv(s)), s.weights(3, 1, 1))
+		}, "Conv Mul"},
+		{"conv sigmoid, times a number", func(s *sketch) *ir.Value {
+			return s.node("Mul", nil, s.node("Sigmoid", nil, conv(s)), s.weights(1))
+		}, "Conv Mul"},
 		{"conv sigmoid", func(s *sketch) *ir.Value { return s.node("Sigmoid", nil, conv(s)) }, "Conv"},
 		{"conv tanh", func(s *sketch) *ir.Value { return s.node("Tanh", nil, conv(s)) }, "Conv"},
 		{"conv hardsigmoid", func(s *sketch) *ir.Value {

@@ -77,6 +77,8 @@ type Node struct {
 type Function struct {
 	Op   string  // HardSwish, HardSigmoid, LeakyRelu, Sigmoid, Tanh, Silu, Gelu, or GeluTanh
 	A, B float32 // alpha and beta, of those that have them
+	// Of HardSwish: what it gives is multiplied by Scale, unless that is 0, and then added to Shift.
+	Scale, Shift float32
 }
 
 // Clamp bounds a result: y = min(max(y, Lo), Hi).

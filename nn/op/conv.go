@@ -50,7 +50,7 @@ func functionOf(n *ir.Node) (f compute.Function) {
 	if n.Apply != nil {
 		for i := range applied {
 			if applied[i].name == n.Apply.Op {
-				f = compute.Function{F: applied[i].f, A: n.Apply.A, B: n.Apply.B}
+				f = compute.Function{F: applied[i].f, A: n.Apply.A, B: n.Apply.B, Scale: n.Apply.Scale, Shift: n.Apply.Shift}
 			}
 		}
 	}

@@ -193,20 +193,41 @@ func (r *rewriter) fuses(x *ir.Value) (*ir.Node, *op.Row) {
 
 // fuseFunction lets a node apply a function to what it writes, while that is in a cache, where
 // its operator's row says that it can: HardSwish, HardSigmoid, LeakyRelu, Sigmoid, Tanh, Silu
-// or Gelu behind it becomes its Apply.
+// or Gelu behind it becomes its Apply, and so does what scales and shifts a HardSwish by one
+// number each.
 //
-// Left alone: what fuseActivation leaves alone too, and a result that is clamped.
+// Left alone: what fuseActivation leaves alone too, a result that is clamped, scales of 0, and
+// those behind a shift.
 func fuseFunction(r *rewriter) {
 	r.each(func(n *ir.Node) {
-		f := functionOf(n)
-		if f == nil {
+		if f := functionOf(n); f != nil {
+			if p, row := r.fuses(n.In(0)); p != nil && row.Fuses == op.FusesFunction {
+				p.Apply = f
+				r.absorb(p, n)
+			}
 			return
 		}
-		p, row := r.fuses(n.In(0))
-		if p == nil || row.Fuses != op.FusesFunction {
+		if n.Domain != "" || n.Op != "Mul" && n.Op != "Add" {
 			return
 		}
-		p.Apply = f
+		x, c, ok := r.operands(n)
+		p := r.producer[x]
+		if !ok || p == nil || p.Apply == nil || p.Apply.Op != "HardSwish" || p.Apply.Shift != 0 || !r.private(x, 1) {
+			return
+		}
+		f := *p.Apply
+		switch {
+		case n.Op == "Mul" && (c == 0 || f.Scale != 0):
+			return
+		case n.Op == "Mul":
+			f.Scale, f.Shift = c, float32(math.Copysign(0, -1)) // which changes no zero
+		case f.Scale == 0:
+			f.Scale = 1
+			fallthrough
+		default:
+			f.Shift = c
+		}
+		p.Apply = &f
 		r.absorb(p, n)
 	})
 }

@@ -130,11 +130,11 @@ func unaries(file *asm.File) {
 	file.Func("func HardSigmoidN(y, x *float32, n int, alpha, beta float32)",
 		"HardSigmoidN is y = min(max(alpha*x + beta, 0), 1).",
 		func(f *asm.Func) { unary(f, 4, hard(f)) })
-	file.Func("func HardSwishN(y, x *float32, n int, alpha, beta float32)",
-		"HardSwishN is y = x * min(max(alpha*x + beta, 0), 1).",
+	file.Func("func HardSwishN(y, x *float32, n int, alpha, beta, scale, shift float32)",
+		"HardSwishN is y = x * min(max(alpha*x + beta, 0), 1) * scale + shift.",
 		func(f *asm.Func) {
-			sigmoid := hard(f)
-			unary(f, 4, func(x asm.V) asm.V { return x.Mul(sigmoid(x)) })
+			sigmoid, scale, shift := hard(f), splatted(f, "scale"), splatted(f, "shift")
+			unary(f, 4, func(x asm.V) asm.V { return x.Mul(sigmoid(x)).MulAdd(scale, shift) })
 		})
 }
 
