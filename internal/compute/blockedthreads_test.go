@@ -81,7 +81,7 @@ func TestThreadsBlockedConv(t *testing.T) {
 			c = PackWinograd(s, weights, bias, NoClamp)
 		}
 		if i%3 == 1 {
-			c.Apply = Function{HardSwish, 1. / 6, 0.5}
+			c.Apply = Function{F: HardSwish, A: 1. / 6, B: 0.5}
 		}
 		size := n * ChannelBlocks(s.InChannels) * h * w * Lanes
 		if planes {
@@ -130,7 +130,7 @@ func TestThreadsBlockedTransposed(t *testing.T) {
 			continue
 		}
 		c := PackBlockedTransposed(s, plainNumbers(s.InChannels*s.OutChannels*k*k, uint32(i)), plainNumbers(s.OutChannels, 2), ReLU, false)
-		c.Apply = Function{HardSwish, 1. / 6, 0.5}
+		c.Apply = Function{F: HardSwish, A: 1. / 6, B: 0.5}
 		n, h, w := 1+r.IntN(2), 1+r.IntN(20), 1+r.IntN(20)
 		oh, ow := (h-1)*stride+k-s.PadTop, (w-1)*stride+k-s.PadLeft
 		if oh < 1 || ow < 1 {
