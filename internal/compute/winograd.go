@@ -15,7 +15,10 @@ type winograd struct {
 	limit float64   // on Σ|x|: up to it no sum overflows
 }
 
-const winogradStrip = 128 << 10 // elements of transformed tiles that stay in the second cache
+const (
+	winogradStrip = 128 << 10 // elements of transformed tiles that stay in the second cache
+	winogradPart  = 48 << 10  // and where each part of a step has its own
+)
 
 // Fewer channels are not worth the transforms, and more than these not the memory: weights take
 // 16/9 of what they took, and are not laid out where they were.
@@ -109,7 +112,11 @@ func (w *winograd) weights(dst []float32, in int) {
 // a time.
 func winogradSizes(channels, oh, ow int) (th, tw, rows int) {
 	th, tw = (oh+1)/2, (ow+1)/2
-	return th, tw, min(max(winogradStrip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
+	strip := winogradStrip
+	if threads.MostParts(th) > 1 {
+		strip = winogradPart
+	}
+	return th, tw, min(max(strip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
 }
 
 // winogradLattice has room for whole tiles.
@@ -123,11 +130,11 @@ func (g Window) winogradLattice(h, w, oh, ow int) blockedLattice {
 }
 
 func (c *BlockedConv) winogradScratch(h, w, oh, ow int) int {
-	_, tw, rows := winogradSizes(c.shape.InChannels, oh, ow)
+	th, tw, rows := winogradSizes(c.shape.InChannels, oh, ow)
 	in := c.inBlocks()
+	parts := threads.MostParts((th + rows - 1) / rows) // each has its own
 	l := c.shape.winogradLattice(h, w, oh, ow)
-	products := threads.MostParts(ChannelBlocks(c.shape.OutChannels)) // each part has its own
-	n := max(16*(in+products)*rows*tw*Lanes+rows*tw+in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
+	n := max(parts*winogradRoom(in, rows*tw)+rows*tw+2*in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
 	if !l.direct {
 		n += in * l.plane()
 	}
@@ -172,51 +179,62 @@ func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int,
 	}
 }
 
-// inTiles computes an image.
+// winogradRoom is how many elements tiles take: transformed ones, and products of a block.
+func winogradRoom(in, tiles int) int { return 16 * (in + 1) * tiles * Lanes }
+
+// inTiles computes an image, strip by strip: a part has what it transforms for itself, for it would
+// take long to come from another core.
 func (c *BlockedConv) inTiles(y, x, from []float32, l *blockedLattice, oh, ow int, mem arena) {
 	s := &c.shape
-	in, none := c.inBlocks(), c.bias[len(c.bias)-Lanes:]
-	lo, hi := c.clamp.bounds()
+	in := c.inBlocks()
 	th, tw, rows := winogradSizes(s.InChannels, oh, ow)
-	v := mem.take(16 * in * rows * tw * Lanes)
-	pix, runs := mem.takeInts(rows*tw), mem.takeInts(in)
+	pix, runs := mem.takeInts(rows*tw), mem.takeInts(2*in)
 	for i := range pix {
 		pix[i] = int32(i * Lanes)
 	}
-	blocks := ChannelBlocks(s.OutChannels)
-	for r := 0; r < th; r += rows {
-		high := min(rows, th-r)
-		tiles := high * tw
-		for i := range runs {
-			runs[i] = int32(min(i, 1) * tiles * Lanes)
+	// The last strip may have fewer tiles, and blocks that lie closer together.
+	strips := (th + rows - 1) / rows
+	for i := range in {
+		runs[i] = int32(min(i, 1) * rows * tw * Lanes)
+		runs[in+i] = int32(min(i, 1) * (th - (strips-1)*rows) * tw * Lanes)
+	}
+	parts := threads.Parts(strips, th*tw*16*in*Lanes*s.OutChannels/multiplyAdds)
+	threads.For(parts, func(part int) {
+		for i, end := threads.Range(strips, parts, part); i < end; i++ {
+			steps := runs[:in]
+			if i == strips-1 {
+				steps = runs[in:]
+			}
+			c.tileRows(y, x, from, l, oh, ow, i*rows, min(rows, th-i*rows), tw, pix, steps, mem[part*winogradRoom(in, rows*tw):])
 		}
-		parts := threads.Parts(in, in*tiles*16)
-		threads.For(parts, func(part int) {
-			for b, end := threads.Range(in, parts, part); b < end; b++ {
-				for i := range high {
-					kernel.WinogradIn(kernel.Ptr(v[(b*tiles+i*tw)*Lanes:]), in*tiles*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
-				}
+	})
+}
+
+// tileRows computes so many rows of tiles, from row r on.
+func (c *BlockedConv) tileRows(y, x, from []float32, l *blockedLattice, oh, ow, r, high, tw int, pix, runs []int32, room []float32) {
+	in, none := c.inBlocks(), c.bias[len(c.bias)-Lanes:]
+	lo, hi := c.clamp.bounds()
+	tiles := high * tw
+	v, m := room, room[16*in*tiles*Lanes:]
+	for b := range in {
+		for i := range high {
+			kernel.WinogradIn(kernel.Ptr(v[(b*tiles+i*tw)*Lanes:]), in*tiles*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
+		}
+	}
+	for b := range ChannelBlocks(c.shape.OutChannels) {
+		for t := range 16 {
+			blockedPixels(m[t*tiles*Lanes:], v[t*in*tiles*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
+		}
+		first, last := 2*r, min(2*(r+high), oh)
+		for row := first; row < last; row++ {
+			at := (b*oh + row) * ow * Lanes
+			var start []float32
+			if from != nil {
+				start = from[at:]
 			}
-		})
-		parts = threads.Parts(blocks, blocks*tiles*16*in*Lanes*Lanes/multiplyAdds)
-		threads.For(parts, func(part int) {
-			m := mem[16*part*rows*tw*Lanes:]
-			for b, end := threads.Range(blocks, parts, part); b < end; b++ {
-				for t := range 16 {
-					blockedPixels(m[t*tiles*Lanes:], v[t*in*tiles*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
-				}
-				first, end := b*oh+2*r, b*oh+min(2*(r+high), oh)
-				for row := 2 * r; row < min(2*(r+high), oh); row++ {
-					at := (b*oh + row) * ow * Lanes
-					var start []float32
-					if from != nil {
-						start = from[at:]
-					}
-					kernel.WinogradOut(kernel.Ptr(y[at:]), kernel.Ptr(m[(row/2-r)*tw*Lanes:]), tiles*Lanes, row%2, ow, kernel.Ptr(start), kernel.Ptr(c.bias[b*Lanes:]), lo, hi)
-				}
-				c.finish(y[first*ow*Lanes:end*ow*Lanes], b)
-			}
-		})
+			kernel.WinogradOut(kernel.Ptr(y[at:]), kernel.Ptr(m[(row/2-r)*tw*Lanes:]), tiles*Lanes, row%2, ow, kernel.Ptr(start), kernel.Ptr(c.bias[b*Lanes:]), lo, hi)
+		}
+		c.finish(y[(b*oh+first)*ow*Lanes:(b*oh+last)*ow*Lanes], b)
 	}
 }
 
