@@ -65,10 +65,16 @@ func (f *File) Names() []string {
 	return names
 }
 
+// recordMost is RecordMost of internal/kernel.
+const recordMost = 256
+
 // recording is the code that Record describes. It leaves register 0 at zero, as all are at a function's start.
 func (f *File) recording(index int, fn *Func) []string {
 	tape := "I32Const $·" + f.tape + "(SB)"
 	frame := (fn.argBytes + 7) &^ 7
+	if frame+8 > recordMost {
+		panic("asm: " + fn.name + " has more arguments than a record holds")
+	}
 	return []string{
 		tape, "I64Load $0", "Set R0",
 		"Get R0", "I32WrapI64", "If",

@@ -33,7 +33,11 @@ func Parts(n, ns int) int {
 	if count == 1 || n < 2 || ns < 2*least {
 		return 1
 	}
-	return min(n, count*perThread, ns/least)
+	parts := min(n, count*perThread, ns/least)
+	if parts > count && parts < n {
+		parts -= parts % count // of three parts, one of two threads would compute two
+	}
+	return parts
 }
 
 // MostParts is what Parts gives at most for n units while the number of threads is what it was

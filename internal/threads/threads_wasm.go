@@ -58,7 +58,7 @@ var (
 	asked   = 1
 )
 
-const tapeBytes = 256 << 10
+const tapeBytes = 1 << 20
 
 // least is how many nanoseconds a part should take: handing it over takes one or two thousand.
 const least = 8000
@@ -139,6 +139,9 @@ func (r *run) share(parts int, f func(part int)) {
 // record records a part and publishes it as a job, unless there is no room.
 func (r *run) record(part int, f func(part int)) bool {
 	end := uintptr(unsafe.Pointer(unsafe.SliceData(tape))) + tapeBytes
+	if r.at > end-tapeBytes/2 && add(&control.done, 0)-r.finished == r.published-r.taken {
+		r.at = end - tapeBytes // no job is waiting or under way
+	}
 	if r.at+2*kernel.RecordMost > end {
 		return false
 	}
