@@ -83,6 +83,10 @@ export async function serve(mounts = {}) {
     // A page that may share memory with its workers; so that they start, their script's response asks for the same.
     const isolating = { 'cross-origin-opener-policy': 'same-origin', 'cross-origin-embedder-policy': 'require-corp' };
     if (path === '/isolated.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy, ...isolating }).end('<!doctype html><title>Isolated</title>');
+    // The same without workers, and a page in whose frame isolation is lost.
+    if (path === '/workerless.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy.replace("worker-src 'self'", "worker-src 'none'"), ...isolating }).end('<!doctype html><title>No workers</title>');
+    if (path === '/frame.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': `${policy}; frame-src 'self'` }).end('<!doctype html><title>Frame</title>');
+    if (path === '/framed.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy, ...isolating }).end('<!doctype html><script type="module" src="/test/framed.mjs"></script>');
     if (path === '/two-outputs.onnx') return response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(twoOutputs());
     if (path === '/strict.html') return response.writeHead(200, { 'content-type': 'text/html', 'content-security-policy': policy.replace(" 'wasm-unsafe-eval'", '') }).end('<!doctype html><title>No WebAssembly</title>');
     if (path === '/favicon.ico') return response.writeHead(204).end();
