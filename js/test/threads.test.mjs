@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import threads from 'node:worker_threads';
 import { InferenceSession, Tensor, Trainer, init, layerNorm } from '../src/index.js';
-import { ready, wordsAt } from '../src/control.js';
+import { lost, patience, ready, wordsAt } from '../src/control.js';
 import { live } from '../src/runtime.js';
 import { floats, model, twoOutputs } from './data.mjs';
 
@@ -26,12 +26,15 @@ const cores = (n) => {
 const running = new Set();
 let started = 0;
 const { Worker } = threads;
+/** Has an instance wait for a helper that is lost for a moment only. */
+const hasty = ({ memory, control }) => (wordsAt(memory, control)[patience] = 200);
 threads.Worker = class extends Worker {
   constructor(...args) {
     super(...args);
     started++;
     running.add(this);
     this.on('exit', () => running.delete(this));
+    this.on('message', ({ shared }) => shared && hasty(shared)); // of a module in a worker
   }
 };
 syncBuiltinESMExports();
@@ -68,16 +71,17 @@ const until = async (what, done) => {
 const wordsOf = (core) => wordsAt(core.shared.memory, core.shared.control);
 const helpersReady = async (n) => until(`${n} helpers are ready`, () => Atomics.load(wordsOf(live('test')), ready) === n);
 
-/** A network with enough to do that its steps are divided. */
+/** A network with enough to do that its steps are divided: convolutions of n pictures. */
 const wide = () => model({
   nodes: [
-    { op: 'MatMul', inputs: ['x', 'w'], outputs: ['a'] }, { op: 'Relu', inputs: ['a'], outputs: ['b'] }, { op: 'MatMul', inputs: ['b', 'v'], outputs: ['c'] },
-    { op: 'LayerNormalization', inputs: ['c', 's'], outputs: ['y'] },
+    { op: 'Conv', inputs: ['x', 'w'], outputs: ['a'], attributes: { pads: [1, 1, 1, 1] } }, { op: 'Relu', inputs: ['a'], outputs: ['b'] },
+    { op: 'Conv', inputs: ['b', 'v'], outputs: ['y'], attributes: { pads: [1, 1, 1, 1] } },
   ],
-  inputs: [['x', 1, ['n', 192]]], outputs: [['y', 1, ['n', 192]]],
-  constants: [['w', [192, 256], floats(192 * 256, 1, 0.1)], ['v', [256, 192], floats(256 * 192, 2, 0.1)], ['s', [192], floats(192, 3)]],
+  inputs: [['x', 1, ['n', 16, 32, 32]]], outputs: [['y', 1, ['n', 16, 32, 32]]],
+  constants: [['w', [32, 16, 3, 3], floats(32 * 16 * 9, 1, 0.1)], ['v', [16, 32, 3, 3], floats(16 * 32 * 9, 2, 0.1)]],
 });
-const x = (n = 256, k = 4) => new Tensor('float32', floats(n * 192, k), [n, 192]);
+const example = 16 * 32 * 32;
+const x = (n = 3, k = 4) => new Tensor('float32', floats(n * example, k), [n, 16, 32, 32]);
 const bits = ({ y }) => Buffer.from(y.data.slice().buffer).toString('base64');
 
 describe('how many', () => {
@@ -144,6 +148,8 @@ test('the same bits in one thread and in several, here and in a worker', async (
     await start({ threads: count, variant: 'simd' });
     await helpersReady(count - 1);
     const here = await InferenceSession.create(wide());
+    const { nodes } = await here.profile(feeds);
+    assert.ok(nodes.some((node) => node.threads === count), JSON.stringify(nodes));
     for (let i = 0; i < 20; i++) assert.equal(bits(await here.run(feeds)), want);
     const there = await InferenceSession.create(wide(), { worker: true });
     for (let i = 0; i < 20; i++) assert.equal(bits(await there.run(feeds)), want);
@@ -254,7 +260,7 @@ describe('faults', () => {
     await until('it is said', () => warnings.length > 0);
     await until('both are given up', () => runtime.threads === 1);
     const session = await InferenceSession.create(wide());
-    assert.equal((await session.run({ x: x(4) })).y.size, 4 * 192);
+    assert.equal((await session.run({ x: x(2) })).y.size, 2 * example);
     assert.equal(warnings.length, 1, warnings.join('\n'));
     assert.match(warnings[0], /^normwasm: the computation goes on in [12] threads?, for .*missing\.js/);
   });
@@ -291,12 +297,40 @@ describe('faults', () => {
     assert.equal(warnings.length, 1);
     assert.match(warnings[0], /^normwasm: the computation goes on in 2 threads, for it exited with code 1/);
     const session = await InferenceSession.create(wide());
-    assert.equal((await session.run({ x: x() })).y.size, 256 * 192);
+    assert.equal((await session.run({ x: x() })).y.size, 3 * example);
     await [...running][0].terminate();
     await until('it is noticed', () => runtime.threads === 1);
-    assert.equal((await session.run({ x: x() })).y.size, 256 * 192);
+    assert.equal((await session.run({ x: x() })).y.size, 3 * example);
     assert.equal(warnings.length, 1, 'it is said once');
   });
+
+  for (const how of ['throw', 'hang', 'exit']) {
+    for (const worker of [false, true]) {
+      test(`a helper that fails in the midst of its work (${how})${worker ? ', of a session in a worker' : ''}`, async () => {
+        const workerURL = new URL(`failing-helper.js?${how}`, import.meta.url);
+        await start({ threads: 1 });
+        const { y: want } = await (await InferenceSession.create(wide())).run({ x: x(1) });
+        runtime.dispose();
+        cores(2);
+        await start({ threads: 2, workerURL });
+        await helpersReady(1);
+        hasty(live('test').shared);
+        const session = await InferenceSession.create(wide(), { worker });
+        let failed;
+        for (let i = 0; i < 400 && !failed; i++) failed = await session.run({ x: x() }).then(() => undefined, (error) => error);
+        assert.ok(failed, 'no run failed');
+        assert.match(failed.message, /a thread that computed a part of this run has disappeared/);
+        await until('its worker is gone', () => warnings.length > 0);
+        assert.equal(runtime.threads, worker ? 2 : 1);
+        assert.equal(Atomics.load(wordsOf(live('test')), lost), worker ? 0 : 1);
+        assert.deepEqual((await session.run({ x: x(1) })).y.data, want.data, 'the session goes on');
+        assert.equal((await session.run({ x: x() })).y.size, 3 * example);
+        assert.equal(warnings.length, 1, warnings.join('\n'));
+        assert.match(warnings[0], /the computation goes on in 1 thread, for/);
+        await session.release();
+      });
+    }
+  }
 });
 
 test('dispose, release, abort, runs and the end of helpers in any order', { timeout: 280_000 }, async () => {
@@ -324,7 +358,7 @@ test('dispose, release, abort, runs and the end of helpers in any order', { time
       () => [...running][random(running.size || 1)]?.terminate(),
     );
     for (let i = 0; i < 4; i++) {
-      steps.push(() => sessions.forEach((session) => begin(session.run({ x: x(32 + random(64)) }, random(2) ? {} : { signal: control.signal }))));
+      steps.push(() => sessions.forEach((session) => begin(session.run({ x: x(1 + random(3)) }, random(2) ? {} : { signal: control.signal }))));
       steps.push(() => random(2) && sessions.splice(0, 1).forEach((session) => begin(session.release())));
     }
     while (steps.length > 0) {
