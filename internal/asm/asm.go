@@ -15,6 +15,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"hash/fnv"
 	"regexp"
 	"strconv"
 	"strings"
@@ -63,6 +64,15 @@ func (f *File) Names() []string {
 		names = append(names, fn.name)
 	}
 	return names
+}
+
+// Signature tells the file's kernels and their arguments from others, for whoever repeats recorded calls.
+func (f *File) Signature() uint32 {
+	h := fnv.New32a()
+	for _, fn := range f.funcs {
+		h.Write([]byte(fn.signature + "\n"))
+	}
+	return h.Sum32()
 }
 
 // recordMost is RecordMost of internal/kernel.
@@ -125,6 +135,9 @@ func (f *File) Stubs() []byte {
 		b.WriteByte('\n')
 		writeComment(&b, fn.doc)
 		fmt.Fprintf(&b, "//\n//go:noescape\n%s\n", fn.signature)
+	}
+	if f.tape != "" {
+		fmt.Fprintf(&b, "\n// Signature tells these kernels from those of another build.\nconst Signature = %#x\n", f.Signature())
 	}
 	return b.Bytes()
 }

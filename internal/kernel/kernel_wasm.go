@@ -683,3 +683,6 @@ func MomentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, b
 //
 //go:noescape
 func AdamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)
+
+// Signature tells these kernels from those of another build.
+const Signature = 0xb7d1e463

@@ -2,6 +2,9 @@
 
 package lift
 
+// signature is kernel.Signature.
+const signature = 0xb7d1e463
+
 // names are the kernels' by the indices under which their calls are recorded.
 var names = []string{
 	"LayerNormRows",

@@ -2,6 +2,7 @@ package lift
 
 import (
 	"encoding/binary"
+	"strconv"
 
 	"github.com/normwasm/normwasm/internal/code"
 )
@@ -61,7 +62,8 @@ func write(kernels []kernel) []byte {
 	entries := kernels[len(kernels)-1].index + 1
 	table.number(1).bytes(funcref, 1).number(entries).number(entries)
 	globals.number(1).bytes(i32, 1, code.I32Const, 0, code.End) // the stack pointer
-	exports.number(1).text("run").bytes(function).number(len(kernels))
+	// The second name says of which build the kernels are: calls that another recorded are not for them.
+	exports.number(2).text("run").bytes(function).number(len(kernels)).text(strconv.FormatUint(signature, 16)).bytes(function).number(len(kernels))
 	bodies.number(len(kernels) + 1)
 	for _, k := range kernels {
 		functions.number(0)

@@ -45,7 +45,8 @@ type controlBlock struct {
 	lost       uint32 // not 0: a helper disappeared in the midst of a job, and none is used any more
 	sleepers   uint32 // helpers that sleep, or are about to
 	patience   uint32 // milliseconds without a sign of life after which a helper is lost
-	_          [59]uint32
+	signature  uint32 // of the kernels, whose calls are recorded
+	_          [58]uint32
 	job        [jobs][2]uint32     // by number: where its calls are recorded, from and to
 	signOfLife [helpers][16]uint32 // by helper: the address of the call that it is at
 	part       [jobs]int32         // by number: whose record it is
@@ -74,7 +75,7 @@ func Start(count int) uintptr {
 		memory = make([]uint64, (unsafe.Sizeof(controlBlock{})+64)/8)
 		at := uintptr(unsafe.Pointer(unsafe.SliceData(memory)))
 		control = (*controlBlock)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(memory)), (64-at%64)%64))
-		control.patience = 10_000
+		control.patience, control.signature = 10_000, kernel.Signature
 		tape = make([]uint64, tapeBytes/8)
 	}
 	return uintptr(unsafe.Pointer(control))
@@ -217,7 +218,11 @@ func (w *watch) hopeless() bool {
 		w.waited += min(now-w.before, step)
 	}
 	w.before, w.signs = now, signs
-	return w.waited > int64(control.patience)*1_000_000
+	patience := control.patience
+	if add(&control.lost, 0) != 0 { // a helper says so itself; others may have to finish
+		patience = min(patience, 100)
+	}
+	return w.waited > int64(patience)*1_000_000
 }
 
 //go:linkname nanotime runtime.nanotime

@@ -21,6 +21,8 @@ export const lost = 66;
 export const sleepers = 67;
 /** Milliseconds without a sign of life after which a helper that is at work is lost. */
 export const patience = 68;
+/** Which kernels the module has, whose calls it records. */
+export const signature = 69;
 /** From where to where the calls of each job are recorded, two words each. */
 export const jobs = 128;
 /** How many jobs these are. */

@@ -1,5 +1,5 @@
 // A helper: it repeats the calls of kernels that the module has recorded, on the same memory, until it is told to end.
-import { done, gone, head, jobCount, jobs, lost, quit, ready, seq, serving, signs, sleepers, tail, wordsAt } from './control.js';
+import { done, gone, head, jobCount, jobs, lost, quit, ready, seq, serving, signature, signs, sleepers, tail, wordsAt } from './control.js';
 
 /** How long it looks for the next job before it sleeps, in milliseconds: to be woken takes about as long. */
 const patience = 0.08;
@@ -12,8 +12,10 @@ const patience = 0.08;
  * @param {number} given.index of this helper
  */
 export function serve({ module, memory, control, index }) {
-  const run = /** @type {(from: number, to: number, sign: number) => void} */ (new WebAssembly.Instance(module, { env: { memory } }).exports.run);
   const words = wordsAt(memory, control);
+  const run = /** @type {((from: number, to: number, sign: number) => void) | undefined} */ (
+    new WebAssembly.Instance(module, { env: { memory } }).exports[(words[signature] >>> 0).toString(16)]);
+  if (!run) throw new Error('the kernels that it loaded are of another build than the module');
   const sign = signs + 16 * index;
   if (Atomics.compareExchange(words, sign + 1, 0, serving) === gone) return; // it was given up
   Atomics.add(words, ready, 1);
@@ -24,7 +26,12 @@ export function serve({ module, memory, control, index }) {
     if (job !== Atomics.load(words, tail)) {
       if (Atomics.compareExchange(words, head, job, (job + 1) | 0) !== job) continue;
       const at = jobs + 2 * (job & (jobCount - 1));
-      run(words[at], words[at + 1], control + 4 * sign);
+      try {
+        run(words[at], words[at + 1], control + 4 * sign);
+      } catch (error) {
+        Atomics.store(words, lost, 1); // so that nobody waits for this job
+        throw error;
+      }
       Atomics.add(words, done, 1);
     } else if (!changes(words, before)) {
       Atomics.add(words, sleepers, 1);

@@ -288,6 +288,13 @@ describe('faults', () => {
     assert.equal(Atomics.load(wordsOf(live('test')), ready), 0);
   });
 
+  test('kernels of another build', async () => {
+    await start({ threads: 3, workerURL: new URL('failing-helper.js?other', import.meta.url) });
+    await until('both are given up', () => runtime.threads === 1);
+    assert.match(warnings[0], /the kernels that it loaded are of another build than the module/);
+    assert.equal(Atomics.load(wordsOf(live('test')), ready), 0);
+  });
+
   test('a helper that ends while nothing is computed', async () => {
     await start({ threads: 3 });
     await helpersReady(2);
