@@ -99,14 +99,22 @@ func For(parts int, f func(part int)) {
 		}
 		return
 	}
+	if alone > 0 {
+		alone--
+		for part := range parts {
+			f(part)
+		}
+		return
+	}
 	used = max(used, min(parts, Count()))
-	r := run{first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
+	r := run{began: nanotime(), first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
 	defer r.end()
 	r.share(parts, f)
 }
 
 // run is a For that is under way.
 type run struct {
+	began     int64
 	first     uint32 // job
 	finished  uint32 // what done was before
 	published uint32
@@ -188,11 +196,44 @@ func (r *run) end() {
 		}
 	}
 	var w watch
+	waits := int64(0) // since when, if it takes long
 	for spins := 0; add(&control.done, 0)-r.finished != r.published-r.taken; spins++ {
+		if spins == 1<<9 {
+			waits = nanotime()
+		}
 		if spins&0xfff == 0xfff && w.hopeless() {
 			control.lost = 1
 			panic(&LostError{})
 		}
+	}
+	if waits == 0 {
+		late = max(late-1, 0)
+	} else {
+		delayed(nanotime()-waits, waits-r.began)
+	}
+}
+
+// Where other programs want the cores too, a helper may be kept from its core in the midst of a
+// job, for longer than all of it takes. After a few times this thread computes alone for a while.
+var (
+	late  int // how often helpers were, less how often they were not
+	alone int // calls of For that are not to be divided
+)
+
+const (
+	tolerated = 3       // times
+	longest   = 12      // then as many as 2^longest calls are not divided
+	lateness  = 200_000 // nanoseconds
+)
+
+// delayed takes note of how long helpers were waited for, and how long it took until then, in nanoseconds.
+func delayed(waited, before int64) {
+	if waited < lateness || waited < before {
+		late = max(late-1, 0)
+		return
+	}
+	if late = min(late+1, tolerated+longest); late > tolerated {
+		alone = 1 << (late - tolerated)
 	}
 }
 
