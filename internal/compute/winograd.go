@@ -15,10 +15,7 @@ type winograd struct {
 	limit float64   // on Σ|x|: up to it no sum overflows
 }
 
-const (
-	winogradStrip = 128 << 10 // elements of transformed tiles that stay in the second cache
-	winogradPart  = 48 << 10  // and where each part of a step has its own
-)
+const winogradStrip = 128 << 10 // elements of transformed tiles that stay in the second cache
 
 // Fewer channels are not worth the transforms, and more than these not the memory: weights take
 // 16/9 of what they took, and are not laid out where they were.
@@ -112,11 +109,11 @@ func (w *winograd) weights(dst []float32, in int) {
 // a time.
 func winogradSizes(channels, oh, ow int) (th, tw, rows int) {
 	th, tw = (oh+1)/2, (ow+1)/2
-	strip := winogradStrip
-	if threads.MostParts(th) > 1 {
-		strip = winogradPart
+	rows = min(max(winogradStrip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
+	if strips := (th + rows - 1) / rows; threads.MostParts(th) > 1 {
+		rows = max(th/((strips+1)/2*2), 1) // an even number of strips; each reads all weights, so not many more
 	}
-	return th, tw, min(max(strip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
+	return th, tw, rows
 }
 
 // winogradLattice has room for whole tiles.
