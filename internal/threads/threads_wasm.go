@@ -62,7 +62,7 @@ var (
 const tapeBytes = 1 << 20
 
 // least is how many nanoseconds a part should take: handing it over takes one or two thousand.
-const least = 8000
+const least = 12000
 
 // Test does nothing here: see the other builds.
 func Test(int) {}
