@@ -93,14 +93,7 @@ func most() int { return asked }
 
 // For calls f with the parts 0 to parts−1, each computed once, here or by a helper.
 func For(parts int, f func(part int)) {
-	if parts == 1 || Count() == 1 || kernel.Recording() {
-		for part := range parts {
-			f(part)
-		}
-		return
-	}
-	if alone > 0 {
-		alone--
+	if parts == 1 || parted || Count() == 1 || rests() {
 		for part := range parts {
 			f(part)
 		}
@@ -108,9 +101,14 @@ func For(parts int, f func(part int)) {
 	}
 	used = max(used, min(parts, Count()))
 	r := run{began: nanotime(), first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
+	parted = true
 	defer r.end()
 	r.share(parts, f)
 }
+
+// parted says that a For is under way: one in a part of it is not divided again, for both would
+// count the same jobs.
+var parted bool
 
 // run is a For that is under way.
 type run struct {
@@ -189,6 +187,7 @@ func (r *run) take() (job uint32, ok bool) {
 
 // end waits for the helpers, after a panic too.
 func (r *run) end() {
+	parted = false
 	if !r.ended { // f panicked, perhaps while it was recorded
 		kernel.Recorded()
 		for ok := true; ok; {
@@ -225,6 +224,15 @@ const (
 	longest   = 12      // then as many as 2^longest calls are not divided
 	lateness  = 200_000 // nanoseconds
 )
+
+// rests says whether a For is one of those that are not to be divided.
+func rests() bool {
+	if alone == 0 {
+		return false
+	}
+	alone--
+	return true
+}
 
 // delayed takes note of how long helpers were waited for, and how long it took until then, in nanoseconds.
 func delayed(waited, before int64) {
