@@ -13,11 +13,12 @@ export function counts(cores) {
 
 /**
  * What there is to choose, and what to say of it.
- * @param {{ isolated: boolean, cores: number }} here
+ * @param {{ isolated: boolean, shares?: boolean, cores: number }} here `shares`: whether the browser has memory that is shared
  * @returns {{ choices: number[], chosen: number, says: string }}
  */
-export function offer({ isolated, cores }) {
+export function offer({ isolated, shares = true, cores }) {
   if (!isolated) return { choices: [1], chosen: 1, says: 'More than one takes two headers from the server: Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy.' };
+  if (!shares) return { choices: [1], chosen: 1, says: 'This browser shares no memory with workers.' };
   if (cores < 2) return { choices: [1], chosen: 1, says: 'This device has one core.' };
   return { choices: counts(cores), chosen: usual(cores), says: `This device has ${cores} cores.` };
 }
@@ -27,7 +28,7 @@ export function offer({ isolated, cores }) {
  * @param {HTMLSelectElement} select @param {HTMLElement} hint
  */
 export function offerThreads(select, hint) {
-  const { choices, chosen, says } = offer({ isolated: globalThis.crossOriginIsolated === true, cores: navigator.hardwareConcurrency || 1 });
+  const { choices, chosen, says } = offer({ isolated: globalThis.crossOriginIsolated === true, shares: typeof SharedArrayBuffer === 'function', cores: navigator.hardwareConcurrency || 1 });
   select.replaceChildren(...choices.map((n) => new Option(String(n), String(n), n === chosen, n === chosen)));
   select.disabled = choices.length < 2;
   hint.textContent = says;

@@ -12,6 +12,7 @@ test('what is offered, by the number of cores', () => {
   for (const cores of [1, 2, 3, 4, 6, 8, 64, 128]) assert.ok(counts(cores).includes(usual(cores)), `${cores} cores`);
   assert.deepEqual(offer({ isolated: true, cores: 8 }), { choices: [1, 2, 4, 8], chosen: 4, says: 'This device has 8 cores.' });
   assert.deepEqual(offer({ isolated: true, cores: 1 }), { choices: [1], chosen: 1, says: 'This device has one core.' });
+  assert.deepEqual(offer({ isolated: true, shares: false, cores: 8 }), { choices: [1], chosen: 1, says: 'This browser shares no memory with workers.' });
   const { choices, says } = offer({ isolated: false, cores: 8 });
   assert.deepEqual(choices, [1]);
   assert.match(says, /Cross-Origin-Opener-Policy and Cross-Origin-Embedder-Policy/);
