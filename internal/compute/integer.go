@@ -3,7 +3,6 @@ package compute
 import (
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
-	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // Bytes is a right operand of int8 or uint8, laid out for the kernels: panels of 8 columns
@@ -315,29 +314,6 @@ func (a *Left) pack(l layout, panels, room []byte, from, rows, k int) {
 	}
 }
 
-// dots multiplies panels of so many rows by b, whose panels are divided among threads.
-func (b *Bytes) dots(sums []int32, panels []byte, steps, mp int, totals, start []int32) {
-	np := kernel.RoundUp(b.n, kernel.NR) / kernel.NR
-	ld, each := np*kernel.NR, steps*b.layout.deep*kernel.NR
-	parts := threads.Parts(np, mp*b.layout.high*ld*b.k/byteProducts)
-	threads.For(parts, func(part int) {
-		from, to := threads.Range(np, parts, part)
-		y, w, at := kernel.Ptr(sums[from*kernel.NR:]), kernel.Ptr(b.panels[from*each:]), from*kernel.NR
-		var zeros *int32
-		if len(b.zeros) > 0 {
-			zeros = kernel.Ptr(b.zeros[at:])
-		}
-		if b.layout == inFours {
-			kernel.DotQuads(y, ld, kernel.Ptr(panels), w, steps, mp, to-from, kernel.Ptr(totals), zeros, kernel.Ptr(start[at:]))
-		} else {
-			kernel.DotTiles(y, ld, kernel.Ptr(slab.View[int16](panels)), w, steps, mp, to-from, kernel.Ptr(totals), zeros)
-		}
-	})
-}
-
-// byteProducts is how many products of bytes a nanosecond has, about.
-const byteProducts = 40
-
 // MultiplyBytes multiplies m rows by b. For each block of rows it calls done with their sums,
 // ld apart, which done may overwrite.
 func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums []int32, ld, from, rows int)) {
@@ -386,7 +362,7 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 			if !plain {
 				kernel.SumQuads(kernel.Ptr(totals), kernel.Ptr(panels), steps, mp)
 			}
-			b.dots(sums, panels, steps, mp, totals, start)
+			kernel.DotQuads(y, ld, kernel.Ptr(panels), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros, kernel.Ptr(start))
 		case single:
 			row, total := slab.View[int16](room), 0
 			for _, v := range row[:b.k] {
@@ -397,7 +373,7 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 			if !plain {
 				kernel.SumPairs(kernel.Ptr(totals), kernel.Ptr(shorts), steps, mp)
 			}
-			b.dots(sums, panels, steps, mp, totals, start)
+			kernel.DotTiles(y, ld, kernel.Ptr(shorts), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros)
 		}
 		if l == inFours && len(left.Zeros) > 1 {
 			for i := range rows {

@@ -2,7 +2,6 @@ package compute
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -85,37 +84,5 @@ func TestThreadsTranspose(t *testing.T) {
 		perm := r.Perm(len(shape))
 		x := wild(r, n)
 		sameBits(t, fmt.Sprint("Transpose ", shape, perm), make([]float32, n), func(y []float32) { Transpose(y, x, shape, perm) })
-	}
-}
-
-func TestThreadsBytes(t *testing.T) {
-	r := rand.New(rand.NewPCG(7, 8))
-	for range 25 {
-		m, n, k := 1+r.IntN(40), 1+r.IntN(200), 1+r.IntN(90)
-		x, w := make([]byte, m*k), make([]byte, n*k)
-		for _, list := range [][]byte{x, w} {
-			for i := range list {
-				list[i] = byte(r.Uint32())
-			}
-		}
-		var zeros []int32
-		if r.IntN(2) == 0 {
-			for range n {
-				zeros = append(zeros, int32(r.IntN(200)))
-			}
-		}
-		for _, l := range []layout{inPairs, inFours} {
-			b := l.pack(Octets{Data: w}, k, n, false, zeros, nil)
-			left := Left{Octets: Octets{Data: x}, Ld: k, Zeros: []int32{int32(r.IntN(200))}}
-			sameBits(t, fmt.Sprint("bytes ", m, n, k, l, len(zeros)), make([]float32, m*n), func(y []float32) {
-				MultiplyBytes(m, &b, &left, make([]byte, l.scratch(m, n, k)), func(sums []int32, ld, from, rows int) {
-					for i := range rows {
-						for j, v := range sums[i*ld:][:n] {
-							y[(from+i)*n+j] = math.Float32frombits(uint32(v))
-						}
-					}
-				})
-			})
-		}
 	}
 }
