@@ -36,7 +36,7 @@ ifneq ($(FOUND),)
 export CHROMIUM ?= $(FOUND)
 endif
 # The packages whose tests run inside a browser as well.
-BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./internal/kernel ./internal/compute ./norm ./nn ./nn/graph ./nn/train ./wasm
+BROWSER_PKGS := ./internal/asm/asmtest ./internal/slab ./internal/kernel ./internal/threads ./internal/compute ./norm ./nn ./nn/graph ./nn/train ./wasm
 GO_SRC := $(shell find norm nn internal wasm -name '*.go' -o -name '*.s' 2>/dev/null) go.mod go.sum
 FUZZTIME ?= 3s
 

@@ -19,6 +19,3 @@ func Recorded() (to uintptr, ok bool) {
 	tape = [2]uintptr{}
 	return to, to < last
 }
-
-// Recording says whether calls of kernels are recorded.
-func Recording() bool { return tape[0] != 0 }

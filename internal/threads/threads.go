@@ -12,7 +12,7 @@
 //   - It may be called twice for a part, once recorded and once not, and does the same both times.
 //   - Kernels are given addresses of the heap, never of a variable on Go's stack, and give
 //     their results in memory: what a recorded call returns is undefined.
-//   - It allocates nothing, does not panic on purpose and does not call For.
+//   - It allocates nothing, does not panic on purpose. A For in it is not divided again.
 //
 // Where results depend on a sum's order, parts must not cut the sum: the bits are the same
 // whatever the number of threads.
@@ -63,7 +63,7 @@ func Used() int {
 type LostError struct{}
 
 func (*LostError) Error() string {
-	return "a thread that computed a part of this run has disappeared; what the run has computed is incomplete, and later ones go on with the threads that are left"
+	return "a thread that computed a part of this run has disappeared; what the run has computed is incomplete, and later runs are computed in one thread"
 }
 
 var results [(64 + 1) * perThread]int
