@@ -56,7 +56,8 @@ export interface InitOptions {
    *
    *  The start does not wait for them: they take part as soon as they are there. Where some do not start, for the script or the file
    *  `normwasm.kernels.*.wasm` is missing or a policy forbids workers, or are lost later, the others go on, and a warning on the console
-   *  says so once; {@link Runtime.threads} tells how many there are. With more than one, views of the module's memory (the `data` of
+   *  says so once; {@link Runtime.threads} tells how many there are. One that disappears in the midst of a step ends that run with an
+   *  error, and what comes after it is computed in one thread. With more than one, views of the module's memory (the `data` of
    *  tensors that are resident) are views of a SharedArrayBuffer, which some of the web's interfaces refuse: pass a copy, `data.slice()`.
    *  A `wasmModule` has the memory that it was compiled for: only one of a runtime with several threads computes in several.
    *  Sessions in workers have threads of their own, of which there are never more than cores. */
