@@ -205,7 +205,7 @@ func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 		})
 	}
 	for k := 0; k < g.groups; {
-		e, c, n, done := k*run, k*g.share, min(most, g.groups-k), 0
+		n, done := min(most, g.groups-k), 0
 		if from, to := threads.Range(g.groups, parts, part); parts > 1 && k == from {
 			n, done = to-from, *threads.Result(part)
 			part++
@@ -217,7 +217,7 @@ func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 			planes(k, n, &done)
 		}
 		if g.activation == SiLU {
-			activate(y[e:e+done*run], SiLU)
+			activate(y[k*run:(k+done)*run], SiLU)
 		}
 		end := k + done
 		for ; k < end && !g.forgets; k++ {
@@ -226,7 +226,7 @@ func (g *grid) forwardPlanes(y, x, gamma, beta []float32) {
 		}
 		k = end
 		if done < n {
-			e, c = k*run, k*g.share
+			e, c := k*run, k*g.share
 			one := g.groupsOf(k, k+1)
 			one.statistics(x[e : e+run])
 			one.normalize(y[e:e+run], x[e:e+run], tail(gamma, c), tail(beta, c))

@@ -160,7 +160,8 @@ async function fetchModule(url, options) {
   if (direct && WebAssembly.compileStreaming) {
     // The response itself, if it can be, so that the engine can take compiled code from its cache.
     try {
-      return await WebAssembly.compileStreaming((await shared)?.response(response) ?? response);
+      const passed = 'InternalError' in globalThis && typeof TransformStream === 'function' ? refusingCut(response) : response; // SpiderMonkey
+      return await WebAssembly.compileStreaming((await shared)?.response(passed) ?? passed);
     } catch (cause) {
       if (signal?.aborted) throw aborted(signal, `loading ${url}`);
       if (forbidden(cause)) throw policyError(String(url), cause);
@@ -169,6 +170,36 @@ async function fetchModule(url, options) {
     }
   }
   return compileResponse(response, url, options, progress);
+}
+
+/**
+ * A response that breaks off where its module ends within a section: where the body just ends, compileStreaming of Firefox 140 waits
+ * for ever, and whatever is compiled after it.
+ * @param {Response} response
+ */
+function refusingCut({ body }) {
+  // What is left of a section, first of what every module begins with; the bits of a section's length, below 0 before its first byte.
+  let [left, length, bits] = [8, 0, -7];
+  return new Response(/** @type {ReadableStream<Uint8Array>} */ (body).pipeThrough(new TransformStream({
+    transform(chunk, control) {
+      for (let at = 0; at < chunk.length;) {
+        if (left > 0) {
+          const some = Math.min(left, chunk.length - at);
+          left -= some;
+          at += some;
+          continue;
+        }
+        const byte = chunk[at++];
+        if (bits >= 0) length += (byte & 127) * 2 ** bits;
+        bits += 7;
+        if (bits > 0 && byte < 128) [left, length, bits] = [length, 0, -7];
+      }
+      control.enqueue(chunk);
+    },
+    flush(control) {
+      if (left > 0 || bits >= 0) control.error(new Error('the module ends within a section'));
+    },
+  })), { headers: { 'content-type': 'application/wasm' } });
 }
 
 /**

@@ -556,6 +556,23 @@ func TestClipBounds(t *testing.T) {
 	wide := ir.NewTensor(ir.Float64, 2)
 	copy(wide.Float64s(), []float64{math.Inf(-1), math.Inf(1)})
 	require.Equal(t, []float64{-math.MaxFloat64, math.MaxFloat64}, node{op: "Clip", in: []*ir.Tensor{wide}}.run(t)[0].Float64s())
+	// Of 16 bits these are 65504 and 0x1.fep127.
+	for kind, bits := range map[ir.DType]struct{ inf, largest, one uint16 }{ir.Float16: {0x7c00, 0x7bff, 0x3c00}, ir.BFloat16: {0x7f80, 0x7f7f, 0x3f80}} {
+		narrow := ir.NewTensor(kind, 3)
+		copy(slab.View[uint16](narrow.Data), []uint16{bits.inf | 0x8000, 0, bits.inf})
+		lower := ir.NewTensor(kind)
+		slab.View[uint16](lower.Data)[0] = bits.one | 0x8000
+		for _, version := range []int{10, 12, 13} {
+			n := node{op: "Clip", version: version, in: []*ir.Tensor{narrow}}
+			require.Equal(t, []uint16{bits.largest | 0x8000, 0, bits.largest}, slab.View[uint16](n.run(t)[0].Data), "%s, opset %d", kind, version)
+			if version == 10 {
+				n.attrs = attrs("min", float(-1))
+			} else {
+				n.in = append(n.in, lower)
+			}
+			require.Equal(t, []uint16{bits.one | 0x8000, 0, bits.largest}, slab.View[uint16](n.run(t)[0].Data), "%s above -1, opset %d", kind, version)
+		}
+	}
 	y := node{op: "Clip", in: []*ir.Tensor{list(-5, 5), i64(nil, -1), i64(nil, 1)}}.run(t)[0]
 	require.Equal(t, []int64{-1, 1}, y.Int64s())
 	_, err := node{op: "Clip", in: []*ir.Tensor{x, i64(nil, 1)}}.try()

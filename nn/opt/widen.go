@@ -69,6 +69,9 @@ func (w *widener) node(n *ir.Node) {
 		w.nodes = append(w.nodes, n)
 		return
 	}
+	if n.Op == "Clip" && n.Domain == "" && isHalf(n.Inputs[0]) {
+		bound(n)
+	}
 	narrow := map[byte]ir.DType{} // by letter, for the first operand that has it
 	for i, v := range n.Inputs {
 		in := row.Operand(i)
@@ -97,6 +100,32 @@ func (w *widener) node(n *ir.Node) {
 				w.narrow = map[*ir.Node]bool{}
 			}
 			w.narrow[w.nodes[len(w.nodes)-1]] = true
+		}
+	}
+}
+
+// bound gives a Clip of 16 bits the bounds that it lacks: the largest numbers of its type, not
+// float32's, to which an infinite element is clipped.
+func bound(n *ir.Node) {
+	largest := float32(65504)
+	if n.Inputs[0].Type == ir.BFloat16 {
+		largest = 0x1.fep127
+	}
+	for i, b := range []float32{-largest, largest} {
+		if n.Version < 11 {
+			if name := [...]string{"min", "max"}[i]; n.Attrs[name] == nil {
+				if n.Attrs == nil {
+					n.Attrs = map[string]*ir.Attr{}
+				}
+				n.Attrs[name] = floatAttr(b)
+			}
+			continue
+		}
+		for len(n.Inputs) < 2+i {
+			n.Inputs = append(n.Inputs, nil)
+		}
+		if n.Inputs[1+i] == nil {
+			n.Inputs[1+i] = constant(n.Name, nil, []float32{b})
 		}
 	}
 }

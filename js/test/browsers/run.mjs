@@ -25,8 +25,8 @@ const tests = ([
   ...['demo', 'race', 'write', 'bench'].map((name) => join(root, `demo/test/browsers/${name}.test.mjs`)),
 ]).filter((file) => names.length === 0 || names.includes(basename(file, '.test.mjs')));
 if (tests.length === 0) throw new Error(`no tests are named ${names.join(' or ')}`);
-// One file after another: each test has the machine to itself, and says when it is done.
-const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-reporter=spec', ...tests], {
+// One file after another: each test has the machine to itself, and says when it is done. What an engine never answers fails.
+const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-timeout=900000', '--test-reporter=spec', ...tests], {
   stdio: 'inherit', env: { ...process.env, NORMWASM_FINDINGS: findings },
 });
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
