@@ -3,6 +3,7 @@ package compute
 import (
 	"github.com/normwasm/normwasm/internal/kernel"
 	"github.com/normwasm/normwasm/internal/slab"
+	"github.com/normwasm/normwasm/internal/threads"
 )
 
 // Bytes is a right operand of int8 or uint8, laid out for the kernels: panels of 8 columns
@@ -202,9 +203,30 @@ func (l layout) scratch(m, n, k int) int {
 	if m*n == 0 {
 		return 0
 	}
-	rows, cols := l.rows(m, n, k), kernel.RoundUp(n, kernel.NR)
-	return rowsOf(rows, l.steps(k)) + rowsOf(rows, cols) + rowsOf(rows, 1) + rowsOf(cols, 1) + rowsOf(l.high, l.steps(k)) + 2*slab.Align
+	most := threads.MostParts(m / partRows)
+	size := l.blockSize(l.rows(m, n, k), n, k)
+	if most > 1 {
+		size = max(size, most*l.blockSize(l.partBlock(m, most, n, k), n, k))
+	}
+	return size + rowsOf(kernel.RoundUp(n, kernel.NR), 1) + 2*slab.Align
 }
+
+// blockSize is the bytes that a block of rows takes.
+func (l layout) blockSize(rows, n, k int) int {
+	return rowsOf(rows, l.steps(k)) + rowsOf(rows, kernel.RoundUp(n, kernel.NR)) + rowsOf(rows, 1) + rowsOf(l.high, l.steps(k))
+}
+
+// partBlock is how many rows are multiplied at a time where m are divided into so many parts.
+func (l layout) partBlock(m, parts, n, k int) int {
+	return min(l.rows(m, n, k), kernel.RoundUp((m+parts-1)/parts, l.high))
+}
+
+const (
+	// partRows is how many rows a part should have: each reads the whole right operand.
+	partRows = 24
+	// byteProducts is how many products of bytes a thread computes in a nanosecond.
+	byteProducts = 36
+)
 
 // rowsOf is the bytes of rows of n elements of 4 bytes, or pairs of 2.
 //
@@ -221,7 +243,14 @@ type Left struct {
 	Floats []float32 // in place of Octets
 	Grid   Grid
 	taps   func(panels []byte, from, rows int) // in place of both: writes panels, with Grid's zero point
+
+	// Divide says that done, too, does nothing with sums but to give them to kernels, and may be
+	// called for several blocks at the same time.
+	Divide bool
 }
+
+// divides says whether only kernels touch the data.
+func (a *Left) divides() bool { return a.Divide && a.Floats != nil }
 
 // zero is the zero point of a row.
 func (a *Left) zero(i int) int {
@@ -290,8 +319,8 @@ func (a *Left) shift() int {
 	return 0
 }
 
-// pack lays out rows of k elements in panels. A row of one panel is left in room, too.
-func (a *Left) pack(l layout, panels, room []byte, from, rows, k int) {
+// pack lays out rows of k elements in panels; where not, one row in room.
+func (a *Left) pack(l layout, panels, room []byte, from, rows, k int, inPanels bool) {
 	steps := l.steps(k)
 	for i := 0; i < rows; i += l.high {
 		panel, n := panels[4*i*steps:][:4*l.high*steps], min(rows-i, l.high)
@@ -307,7 +336,7 @@ func (a *Left) pack(l layout, panels, room []byte, from, rows, k int) {
 				a.shorts(slab.View[int16](dst)[:k], from+i+r)
 			}
 		}
-		if rows > 1 {
+		if inPanels {
 			// A pair of int16, or four bytes, move as the 32 bits that they are.
 			kernel.Transpose(kernel.Ptr(slab.View[float32](panel)), l.high, kernel.Ptr(slab.View[float32](room)), steps, n, steps)
 		}
@@ -320,8 +349,45 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 	if m == 0 || b.n == 0 {
 		return
 	}
-	l, steps, ld := b.layout, b.steps(b.k), kernel.RoundUp(b.n, kernel.NR)
-	block := l.rows(m, b.n, b.k)
+	r := byteRun{b: b, left: left, ld: kernel.RoundUp(b.n, kernel.NR), single: m == 1 && left.taps == nil, plain: b.plain(), done: done}
+	r.start = slab.View[int32](scratch[:rowsOf(r.ld, 1)])
+	scratch = scratch[rowsOf(r.ld, 1):]
+	if b.layout == inFours {
+		zero := int32(left.zero(0) + left.shift())
+		for j, t := range b.totals {
+			r.start[j] = -zero * t
+		}
+	}
+	parts := 1
+	if left.divides() {
+		parts = threads.Parts(m/partRows, m*r.ld*b.k/byteProducts)
+	}
+	if parts == 1 {
+		r.rows(0, m, b.layout.rows(m, b.n, b.k), scratch)
+		return
+	}
+	block := b.layout.partBlock(m, threads.MostParts(m/partRows), b.n, b.k)
+	size, units := b.layout.blockSize(block, b.n, b.k), (m+b.layout.high-1)/b.layout.high
+	threads.For(parts, func(part int) {
+		from, to := threads.Range(units, parts, part)
+		r.rows(from*b.layout.high, min(to*b.layout.high, m), block, scratch[part*size:][:size])
+	})
+}
+
+// byteRun is a product of bytes under way.
+type byteRun struct {
+	b             *Bytes
+	left          *Left
+	ld            int     // of the sums
+	start         []int32 // what the columns' sums begin with
+	single, plain bool    // one row is all; no column has a zero point
+	done          func(sums []int32, ld, from, rows int)
+}
+
+// rows multiplies rows from … to−1, a block at a time.
+func (r *byteRun) rows(from, to, block int, scratch []byte) {
+	b, left, ld := r.b, r.left, r.ld
+	l, steps := b.layout, b.steps(b.k)
 	take := func(n int) []byte {
 		part := scratch[:n]
 		scratch = scratch[n:]
@@ -330,47 +396,39 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 	panels := take(rowsOf(block, steps))
 	sums := slab.View[int32](take(rowsOf(block, ld)))
 	totals := slab.View[int32](take(rowsOf(block, 1)))
-	start := slab.View[int32](take(rowsOf(ld, 1)))
 	room := take(rowsOf(l.high, steps))
-	plain := b.plain()
 	clear(totals)
-	if l == inFours {
-		zero := int32(left.zero(0) + left.shift())
-		for j, t := range b.totals {
-			start[j] = -zero * t
-		}
-	}
-	for from := 0; from < m; from += block {
-		rows := min(block, m-from)
-		mp, single := (rows+l.high-1)/l.high, rows == 1 && left.taps == nil
+	for ; from < to; from += block {
+		rows := min(block, to-from)
+		mp := (rows + l.high - 1) / l.high
 		if left.taps != nil {
 			left.taps(panels, from, rows)
 		} else {
-			left.pack(l, panels, room, from, rows, b.k)
+			left.pack(l, panels, room, from, rows, b.k, !r.single)
 		}
-		shorts, y, w, zeros := slab.View[int16](panels), kernel.Ptr(sums), kernel.Ptr(b.panels), kernel.Ptr(b.zeros)
+		shorts, y, w, zeros, start := slab.View[int16](panels), kernel.Ptr(sums), kernel.Ptr(b.panels), kernel.Ptr(b.zeros), kernel.Ptr(r.start)
 		switch {
-		case l == inFours && single:
+		case l == inFours && r.single:
 			total := 0
 			for _, v := range room[:b.k] {
 				if total += int(v); dots == dotsOfInt8 {
 					total += int(int8(v)) - int(v)
 				}
 			}
-			kernel.QuadRow(y, kernel.Ptr(room), w, steps, ld/kernel.NR, total, zeros, kernel.Ptr(start))
+			kernel.QuadRow(y, kernel.Ptr(room), w, steps, ld/kernel.NR, total, zeros, start)
 		case l == inFours:
-			if !plain {
+			if !r.plain {
 				kernel.SumQuads(kernel.Ptr(totals), kernel.Ptr(panels), steps, mp)
 			}
-			kernel.DotQuads(y, ld, kernel.Ptr(panels), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros, kernel.Ptr(start))
-		case single:
+			kernel.DotQuads(y, ld, kernel.Ptr(panels), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros, start)
+		case r.single:
 			row, total := slab.View[int16](room), 0
 			for _, v := range row[:b.k] {
 				total += int(v)
 			}
 			kernel.DotRow(y, kernel.Ptr(row), w, steps, ld/kernel.NR, total, zeros)
 		default:
-			if !plain {
+			if !r.plain {
 				kernel.SumPairs(kernel.Ptr(totals), kernel.Ptr(shorts), steps, mp)
 			}
 			kernel.DotTiles(y, ld, kernel.Ptr(shorts), w, steps, mp, ld/kernel.NR, kernel.Ptr(totals), zeros)
@@ -383,7 +441,7 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 				}
 			}
 		}
-		done(sums, ld, from, rows)
+		r.done(sums, ld, from, rows)
 	}
 }
 

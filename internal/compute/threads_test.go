@@ -86,3 +86,34 @@ func TestThreadsTranspose(t *testing.T) {
 		sameBits(t, fmt.Sprint("Transpose ", shape, perm), make([]float32, n), func(y []float32) { Transpose(y, x, shape, perm) })
 	}
 }
+
+func TestThreadsBytes(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for range 25 {
+		m, n, k := 1+r.IntN(160), 1+r.IntN(70), 1+r.IntN(90)
+		w := make([]byte, n*k)
+		for i := range w {
+			w[i] = byte(r.Uint32())
+		}
+		var zeros []int32
+		if r.IntN(2) == 0 {
+			for range n {
+				zeros = append(zeros, int32(r.IntN(200)))
+			}
+		}
+		scales := wild(r, n)
+		for _, l := range []layout{inPairs, inFours} {
+			b := l.pack(Octets{Data: w}, k, n, false, zeros, nil)
+			left := Left{Floats: wild(r, m*k), Grid: Grid{Scale: 0.02, Zero: r.IntN(256), Hi: 255}, Divide: true}
+			sameBits(t, fmt.Sprint("bytes ", m, n, k, l, len(zeros)), make([]float32, m*n), func(y []float32) {
+				scratch := make([]byte, l.scratch(m, n, k))
+				for i := range scratch {
+					scratch[i] = byte(r.Uint32())
+				}
+				MultiplyBytes(m, &b, &left, scratch, func(sums []int32, ld, from, rows int) {
+					ScaleSums(y[from*n:], n, sums, ld, rows, n, scales, nil, NoClamp)
+				})
+			})
+		}
+	}
+}

@@ -393,6 +393,7 @@ func (s *byteProduct) multiply(a *Args, to int, left *ir.Tensor, from int, b *co
 			compute.QuantizeSums(y.Data[to+at*n:], n, sums, ld, rows, n, scales, g)
 		}
 	}
+	rows.Divide = s.out != ir.Int32 && (bias == nil || s.out == ir.Float32 && bias.Type == ir.Float32)
 	compute.MultiplyBytes(s.m, b, &rows, a.Scratch[s.rest:], done)
 }
 
