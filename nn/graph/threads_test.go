@@ -34,6 +34,13 @@ func TestThreads(t *testing.T) {
 		}
 		return x
 	}
+	bytes := func(dims ...int) *ir.Tensor {
+		x := ir.NewTensor(ir.Int8, dims...)
+		for i := range x.Data {
+			x.Data[i] = byte(r.Uint32())
+		}
+		return x
+	}
 	for range 6 {
 		rows, cols, n := 1+r.IntN(40), 1+r.IntN(300), 1+r.IntN(60)
 		heads, queries, depth := 1+r.IntN(5), 4+r.IntN(60), 4*(1+r.IntN(5))
@@ -53,6 +60,8 @@ func TestThreads(t *testing.T) {
 			{op: "LayerNormalization", version: 17, in: []*ir.Tensor{hard(rows, cols), of(cols), of(cols)}, outs: 3},
 			{op: "RMSNormalization", version: 23, in: []*ir.Tensor{hard(rows, cols), of(cols)}},
 			{op: "SkipLayerNormalization", domain: microsoft, in: []*ir.Tensor{hard(rows, cols), of(rows, cols), of(cols), of(cols)}},
+			{op: "SkipLayerNormalization", domain: microsoft, in: []*ir.Tensor{of(3, rows, cols), of(rows, cols), of(cols), of(cols), of(cols)}, outs: 4},
+			{op: "DynamicQuantizeMatMul", domain: microsoft, in: []*ir.Tensor{of(4*rows, cols), bytes(cols, n), of(n), nil, of(n)}},
 			{op: "InstanceNormalization", in: []*ir.Tensor{of(1, rows, cols), of(rows), of(rows)}},
 			{op: "Softmax", in: []*ir.Tensor{of(rows, cols)}},
 			{op: "Add", in: []*ir.Tensor{of(rows, cols), of(cols)}},

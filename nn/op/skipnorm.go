@@ -6,6 +6,7 @@ import (
 	"github.com/normwasm/normwasm/internal/compute"
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/internal/threads"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/norm"
 )
@@ -140,22 +141,39 @@ func (s *skipNorm) RunRows(a *Args, from, to int) {
 		beta = a.In[s.beta].Float32s()
 	}
 	mean, rstd := output(a, 1), output(a, 2)
-	n := max(1, sumBlock/s.cols)
-	for row := from; row < to; {
-		at := row % s.skipRows
-		count := min(n, to-row, s.skipRows-at)
-		lo, hi := row*s.cols, (row+count)*s.cols
-		sum := sums[lo:hi]
-		compute.Add(sum, x[lo:hi], 0, 1, skip[at*s.cols:], 0, 1, 1, hi-lo)
+	add := func(from, to int) {
+		for row := from; row < to; {
+			at := row % s.skipRows
+			count := min(to-row, s.skipRows-at)
+			lo, hi := row*s.cols, (row+count)*s.cols
+			compute.Add(sums[lo:hi], x[lo:hi], 0, 1, skip[at*s.cols:], 0, 1, 1, hi-lo)
+			row += count
+		}
 		if s.bias != none {
-			compute.Add(sum, sum, s.cols, 1, a.In[s.bias].Float32s(), 0, 1, count, s.cols)
+			sum := sums[from*s.cols : to*s.cols]
+			compute.Add(sum, sum, s.cols, 1, a.In[s.bias].Float32s(), 0, 1, to-from, s.cols)
 		}
+	}
+	n := max(1, sumBlock/s.cols)
+	parts := threads.Parts(to-from, (to-from)*s.cols/3)
+	if parts > 1 { // all sums first: each thread has its own in its cache
+		threads.For(parts, func(part int) {
+			lo, hi := threads.Range(to-from, parts, part)
+			add(from+lo, from+hi)
+		})
+		n = to - from
+	}
+	for row := from; row < to; row += n {
+		end := min(row+n, to)
+		if parts == 1 {
+			add(row, end)
+		}
+		lo, hi := row*s.cols, end*s.cols
 		if s.rms {
-			must(norm.RMSNormRows(y[lo:hi], part(rstd, row, row+count), sum, a.In[2].Float32s(), count, s.cols, s.epsilon))
+			must(norm.RMSNormRows(y[lo:hi], part(rstd, row, end), sums[lo:hi], a.In[2].Float32s(), end-row, s.cols, s.epsilon))
 		} else {
-			must(norm.LayerNormRows(y[lo:hi], part(mean, row, row+count), part(rstd, row, row+count), sum, nil, a.In[2].Float32s(), beta, count, s.cols, s.epsilon))
+			must(norm.LayerNormRows(y[lo:hi], part(mean, row, end), part(rstd, row, end), sums[lo:hi], nil, a.In[2].Float32s(), beta, end-row, s.cols, s.epsilon))
 		}
-		row += count
 	}
 }
 
