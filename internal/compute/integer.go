@@ -196,19 +196,28 @@ func (l layout) rows(m, n, k int) int {
 	return min(max(rows, l.high), kernel.RoundUp(m, l.high))
 }
 
-// IntegerScratch is the bytes of scratch that MultiplyBytes wants for m rows.
-func IntegerScratch(m, n, k int) int { return layoutOf().scratch(m, n, k) }
+// IntegerScratch is the bytes of scratch that MultiplyBytes wants for m rows, which are of
+// numbers or of bytes.
+func IntegerScratch(m, n, k int, floats bool) int { return layoutOf().scratch(m, n, k, floats) }
 
-func (l layout) scratch(m, n, k int) int {
+func (l layout) scratch(m, n, k int, floats bool) int {
+	size, most := l.whole(m, n, k), threads.MostParts(m/partRows)
+	if most == 1 || n == 0 {
+		return size
+	}
+	divided := most*l.blockSize(l.partBlock(m, most, n, k), n, k) + rowsOf(kernel.RoundUp(n, kernel.NR), 1) + 2*slab.Align
+	if !floats {
+		divided += rowsOf(kernel.RoundUp(m, l.high), l.steps(k)) + rowsOf(l.high, l.steps(k))
+	}
+	return max(size, divided)
+}
+
+// whole is the scratch of a product that is not divided.
+func (l layout) whole(m, n, k int) int {
 	if m*n == 0 {
 		return 0
 	}
-	most := threads.MostParts(m / partRows)
-	size := l.blockSize(l.rows(m, n, k), n, k)
-	if most > 1 {
-		size = max(size, most*l.blockSize(l.partBlock(m, most, n, k), n, k))
-	}
-	return size + rowsOf(kernel.RoundUp(n, kernel.NR), 1) + 2*slab.Align
+	return l.blockSize(l.rows(m, n, k), n, k) + rowsOf(kernel.RoundUp(n, kernel.NR), 1) + 2*slab.Align
 }
 
 // blockSize is the bytes that a block of rows takes.
@@ -249,8 +258,8 @@ type Left struct {
 	Divide bool
 }
 
-// divides says whether only kernels touch the data.
-func (a *Left) divides() bool { return a.Divide && a.Floats != nil }
+// divides says whether only kernels touch the data, once bytes are laid out.
+func (a *Left) divides() bool { return a.Divide && a.taps == nil && len(a.Zeros) <= 1 }
 
 // zero is the zero point of a row.
 func (a *Left) zero(i int) int {
@@ -366,6 +375,13 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 		r.rows(0, m, b.layout.rows(m, b.n, b.k), scratch)
 		return
 	}
+	if left.Floats == nil {
+		steps := b.steps(b.k)
+		n := rowsOf(kernel.RoundUp(m, b.layout.high), steps)
+		r.panels = scratch[:n]
+		left.pack(b.layout, r.panels, scratch[n:], 0, m, b.k, true)
+		scratch = scratch[n+rowsOf(b.layout.high, steps):]
+	}
 	block := b.layout.partBlock(m, threads.MostParts(m/partRows), b.n, b.k)
 	size, units := b.layout.blockSize(block, b.n, b.k), (m+b.layout.high-1)/b.layout.high
 	threads.For(parts, func(part int) {
@@ -380,6 +396,7 @@ type byteRun struct {
 	left          *Left
 	ld            int     // of the sums
 	start         []int32 // what the columns' sums begin with
+	panels        []byte  // of all rows, where they are laid out beforehand
 	single, plain bool    // one row is all; no column has a zero point
 	done          func(sums []int32, ld, from, rows int)
 }
@@ -401,9 +418,12 @@ func (r *byteRun) rows(from, to, block int, scratch []byte) {
 	for ; from < to; from += block {
 		rows := min(block, to-from)
 		mp := (rows + l.high - 1) / l.high
-		if left.taps != nil {
+		switch {
+		case r.panels != nil:
+			panels = r.panels[4*from*steps:]
+		case left.taps != nil:
 			left.taps(panels, from, rows)
-		} else {
+		default:
 			left.pack(l, panels, room, from, rows, b.k, !r.single)
 		}
 		shorts, y, w, zeros, start := slab.View[int16](panels), kernel.Ptr(sums), kernel.Ptr(b.panels), kernel.Ptr(b.zeros), kernel.Ptr(r.start)

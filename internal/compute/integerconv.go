@@ -101,7 +101,7 @@ func (c *ByteConv) ScratchLen(h, w int) int {
 	k, lay := cg*s.taps(), layoutOf()
 	rows := lay.rows(pixels, og, k)
 	l := s.volume(s.Deep, h, w, oh, ow)
-	return 3*cg*l.volume + beyond + 4*(lay.deep*lay.steps(k)+rows+rows*og) + lay.scratch(pixels, og, k) + 6*slab.Align
+	return 3*cg*l.volume + beyond + 4*(lay.deep*lay.steps(k)+rows+rows*og) + lay.whole(pixels, og, k) + 6*slab.Align
 }
 
 // beyond is how many bytes behind its last pixel a kernel may read.

@@ -105,8 +105,18 @@ func TestThreadsBytes(t *testing.T) {
 		for _, l := range []layout{inPairs, inFours} {
 			b := l.pack(Octets{Data: w}, k, n, false, zeros, nil)
 			left := Left{Floats: wild(r, m*k), Grid: Grid{Scale: 0.02, Zero: r.IntN(256), Hi: 255}, Divide: true}
+			if r.IntN(2) == 0 {
+				x := make([]byte, m*k)
+				for i := range x {
+					x[i] = byte(r.Uint32())
+				}
+				left = Left{Octets: Octets{Data: x, Signed: r.IntN(2) == 0}, Ld: k, Zeros: []int32{int32(r.IntN(100))}, Divide: true}
+				if left.Trans = r.IntN(2) == 0; left.Trans {
+					left.Ld = m
+				}
+			}
 			sameBits(t, fmt.Sprint("bytes ", m, n, k, l, len(zeros)), make([]float32, m*n), func(y []float32) {
-				scratch := make([]byte, l.scratch(m, n, k))
+				scratch := make([]byte, l.scratch(m, n, k, left.Floats != nil))
 				for i := range scratch {
 					scratch[i] = byte(r.Uint32())
 				}

@@ -214,24 +214,26 @@ func (r *run) end() {
 
 // Where other programs want the cores too, a helper may be kept from its core in the midst of a
 // job, for longer than all of it takes. After a few times this thread computes alone for a while.
+// It is a short one: a helper whose code the engine has not optimized yet is late as well, and
+// only what it does brings that about.
 var (
-	late  int // how often helpers were, less how often they were not
-	alone int // calls of For that are not to be divided
+	late  int   // how often helpers were, less how often they were not
+	alone int64 // until when calls of For are not divided; 0 where they are
 )
 
 const (
-	tolerated = 3       // times
-	longest   = 12      // then as many as 2^longest calls are not divided
-	lateness  = 200_000 // nanoseconds
+	tolerated = 3         // times
+	lateness  = 200_000   // nanoseconds
+	rest      = 1_000_000 // nanoseconds, twice as many each time
+	longest   = 6         // times that it is doubled
 )
 
 // rests says whether a For is one of those that are not to be divided.
 func rests() bool {
-	if alone == 0 {
-		return false
+	if alone != 0 && nanotime() >= alone {
+		alone = 0
 	}
-	alone--
-	return true
+	return alone != 0
 }
 
 // delayed takes note of how long helpers were waited for, and how long it took until then, in nanoseconds.
@@ -240,8 +242,8 @@ func delayed(waited, before int64) {
 		late = max(late-1, 0)
 		return
 	}
-	if late = min(late+1, tolerated+longest); late > tolerated {
-		alone = 1 << (late - tolerated)
+	if late = min(late+1, tolerated+1+longest); late > tolerated {
+		alone = nanotime() + rest<<(late-tolerated-1)
 	}
 }
 

@@ -6,6 +6,7 @@ import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, fullRuntime, live } from './runtime.js';
 import { Tensor, arrayClass, attached, filled, product, resident, typeName } from './tensor.js';
+import { turn } from './turn.js';
 
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
@@ -25,13 +26,6 @@ const slabOf = ({ path, target, bytes }) => ({ path, slab: { handle: target.hand
 
 /** What there is of a state that is left out, and of a count. @type {any} */
 const left = { dims: [], handle: 0 };
-
-/** The next turn of the host's loop, which comes at once in a page that nobody sees too. */
-const turn = () => new Promise((resolve) => {
-  const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => resolve(port1.close());
-  port2.postMessage(0);
-});
 
 export class Local {
   /** @type {Core} */ #core;

@@ -1,5 +1,6 @@
 // Networks in training. A network is the only one of a module of its own: disposing of it gives all its memory back.
 import { Core } from './core.js';
+import { withTurn } from './turn.js';
 
 export class LocalNetwork {
   /** @type {Core} */ #core;
@@ -45,7 +46,7 @@ export class LocalNetwork {
    * @returns {Promise<any>}
    */
   async call(name, ...args) {
-    return this.#core.invoke(name, this.#handle, ...args);
+    return withTurn(this.#core, this.#core.invoke(name, this.#handle, ...args));
   }
 
   end() {

@@ -7,6 +7,7 @@ import { Remote } from './remote.js';
 import { nearest } from './options.js';
 import { checkRun, checkSession } from './sessionoptions.js';
 import { Tensor, describe } from './tensor.js';
+import { withTurn } from './turn.js';
 
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
 /** @typedef {import('../index.js').RunOptions} RunOptions */
@@ -65,7 +66,8 @@ export class InferenceSession {
     const tensors = this.#tensors('run', feeds);
     const names = this.#wanted('run', wanted);
     // (To wait for what is there already takes as long as a small network.)
-    return signal || backend instanceof Remote ? backend.run(tensors, names, this.#location, signal) : backend.runSync(tensors, names, this.#location, 'InferenceSession.run');
+    if (signal || backend instanceof Remote) return backend.run(tensors, names, this.#location, signal);
+    return withTurn(backend.core, backend.runSync(tensors, names, this.#location, 'InferenceSession.run'));
   }
 
   /**

@@ -55,6 +55,26 @@ const report = async ([options, expected]) => {
   }
 };
 
+/** Computes and does nothing else until a step is divided, or for a minute. */
+const busy = async () => {
+  const { InferenceSession, Tensor, init } = await import('/test/package.mjs');
+  const { floats, model } = await import('/test/data.mjs');
+  const runtime = await init({ threads: 2 });
+  const file = model({
+    nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }], inputs: [['x', 1, ['n', 192]]], outputs: [['y', 1, ['n', 192]]], constants: [['w', [192, 192], floats(192 * 192, 1, 0.1)]],
+  });
+  const session = await InferenceSession.create(file);
+  const feeds = { x: new Tensor('float32', floats(512 * 192, 4), [512, 192]) };
+  const end = performance.now() + 60_000;
+  let divided = false;
+  while (!divided && performance.now() < end) {
+    for (let i = 0; i < 20; i++) await session.run(feeds);
+    divided = (await session.profile(feeds)).nodes.some(({ threads }) => threads === 2);
+  }
+  runtime.dispose();
+  return divided;
+};
+
 const refused = (options) => import('/test/package.mjs').then(({ init }) => init(options)).then((runtime) => runtime.threads, ({ name, code, message }) => ({ name, code, message }));
 
 for (const name of chosen()) {
@@ -75,6 +95,10 @@ for (const name of chosen()) {
       assert.deepEqual(got.sums, want);
       assert.equal(got.remote, want[0]);
     };
+
+    test('helpers come to a page that does nothing but compute', async () => {
+      assert.ok(await at('/isolated.html', busy));
+    });
 
     test('a page that is not isolated has one thread', async () => {
       server.requests.length = 0;

@@ -101,6 +101,19 @@ describe('how many', () => {
     });
   }
 
+  test('they come to who does nothing but compute, and leaves the loop of events no turn', async () => {
+    await start({ threads: 2 });
+    const session = await InferenceSession.create(wide());
+    const feeds = { x: x() };
+    const end = performance.now() + 60_000;
+    let runs = 0;
+    while (Atomics.load(wordsOf(live('test')), ready) === 0) {
+      assert.ok(performance.now() < end, `no helper after ${runs} runs`);
+      await session.run(feeds);
+      runs++;
+    }
+  });
+
   test('a compiled module has the memory that it was compiled for', async () => {
     await start({ wasmModule: await WebAssembly.compile(readFileSync(new URL('normwasm.simd.wasm', dist))), threads: 3 });
     assert.equal(runtime.threads, 1);

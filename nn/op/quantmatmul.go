@@ -217,7 +217,7 @@ func planBytes(c *Call, o operands) error {
 	if s.fixed == nil {
 		room.take(compute.BytesSize(k, n))
 	}
-	s.rest = room.take(compute.IntegerScratch(m, n, k))
+	s.rest = room.take(compute.IntegerScratch(m, n, k, s.dynamic))
 	c.Scratch(int(room))
 	return nil
 }

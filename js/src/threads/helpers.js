@@ -4,6 +4,9 @@ import { given } from './given.js';
 
 /** What an instance shares with its helpers. @typedef {{ memory: WebAssembly.Memory, control: number, variant: import('../../index.js').Variant }} Shared */
 
+/** How long helpers count as starting, in milliseconds. */
+const longestStart = 5000;
+
 export class Helpers {
   /** Those that serve, or may yet. */
   #left;
@@ -11,6 +14,7 @@ export class Helpers {
   #ended = false;
   #warned = false;
   #words;
+  #until = performance.now() + longestStart;
 
   /**
    * Starts them, for which nobody waits: they take part when they are there.
@@ -37,6 +41,14 @@ export class Helpers {
   get threads() {
     this.check();
     return 1 + this.#left;
+  }
+
+  /** Whether some may still be on their way. */
+  get starting() {
+    if (this.#until === 0) return false;
+    const starting = !this.#ended && Atomics.load(this.#words, ready) < this.#left && performance.now() < this.#until;
+    if (!starting) this.#until = 0;
+    return starting;
   }
 
   /** Sees whether the module has given its helpers up. */
