@@ -52,7 +52,7 @@ func TestDelayed(t *testing.T) {
 	for range 3 {
 		delayed(2*lateness, lateness)
 	}
-	assert.InDelta(t, nanotime()+2*rest, alone, rest/2)
+	assert.InDelta(t, nanotime()+rest, alone, rest/2)
 	alone = nanotime() + 1e9
 	For(4, func(int) {})
 	assert.Equal(t, 1, Used())
