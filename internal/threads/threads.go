@@ -23,8 +23,9 @@ func Range(n, parts, part int) (from, to int) {
 	return n * part / parts, n * (part + 1) / parts
 }
 
-// perThread is how many parts a thread gets, so that one which is slower, or begins later, does fewer.
-const perThread = 4
+// perThread is how many parts a thread gets, so that one which is slower, or begins later, does
+// fewer. With more of them, each reads what all parts need once more.
+const perThread = 2
 
 // Parts is into how many parts to divide n units of work that take so many nanoseconds
 // together; 1 where there are no helpers or it does not pay. Units are not divided further.
