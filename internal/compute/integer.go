@@ -372,21 +372,22 @@ func MultiplyBytes(m int, b *Bytes, left *Left, scratch []byte, done func(sums [
 		parts = threads.Parts(m/partRows, m*r.ld*b.k/byteProducts)
 	}
 	if parts == 1 {
-		r.rows(0, m, b.layout.rows(m, b.n, b.k), scratch)
+		r.rows(0, m, b.layout.rows(m, b.n, b.k), nil, scratch)
 		return
 	}
+	var packed []byte // all rows
 	if left.Floats == nil {
 		steps := b.steps(b.k)
 		n := rowsOf(kernel.RoundUp(m, b.layout.high), steps)
-		r.panels = scratch[:n]
-		left.pack(b.layout, r.panels, scratch[n:], 0, m, b.k, true)
+		packed = scratch[:n]
+		left.pack(b.layout, packed, scratch[n:], 0, m, b.k, true)
 		scratch = scratch[n+rowsOf(b.layout.high, steps):]
 	}
 	block := b.layout.partBlock(m, threads.MostParts(m/partRows), b.n, b.k)
 	size, units := b.layout.blockSize(block, b.n, b.k), (m+b.layout.high-1)/b.layout.high
 	threads.For(parts, func(part int) {
 		from, to := threads.Range(units, parts, part)
-		r.rows(from*b.layout.high, min(to*b.layout.high, m), block, scratch[part*size:][:size])
+		r.rows(from*b.layout.high, min(to*b.layout.high, m), block, packed, scratch[part*size:][:size])
 	})
 }
 
@@ -396,13 +397,13 @@ type byteRun struct {
 	left          *Left
 	ld            int     // of the sums
 	start         []int32 // what the columns' sums begin with
-	panels        []byte  // of all rows, where they are laid out beforehand
 	single, plain bool    // one row is all; no column has a zero point
 	done          func(sums []int32, ld, from, rows int)
 }
 
-// rows multiplies rows from … to−1, a block at a time.
-func (r *byteRun) rows(from, to, block int, scratch []byte) {
+// rows multiplies rows from … to−1, a block at a time. packed has the panels of all rows, where
+// they are laid out already.
+func (r *byteRun) rows(from, to, block int, packed, scratch []byte) {
 	b, left, ld := r.b, r.left, r.ld
 	l, steps := b.layout, b.steps(b.k)
 	take := func(n int) []byte {
@@ -419,8 +420,8 @@ func (r *byteRun) rows(from, to, block int, scratch []byte) {
 		rows := min(block, to-from)
 		mp := (rows + l.high - 1) / l.high
 		switch {
-		case r.panels != nil:
-			panels = r.panels[4*from*steps:]
+		case packed != nil:
+			panels = packed[4*from*steps:]
 		case left.taps != nil:
 			left.taps(panels, from, rows)
 		default:
