@@ -170,10 +170,10 @@ test-norm-long: testdata
 
 # One package after another: a busy machine starts Chromium slowly.
 test-browser: browser $(BIN)/wasmbrowsertest
-	$(STEP) test-browser bash -c '$(WASM) go test -short -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
+	$(STEP) test-browser bash -c '$(WASM) go test -short -p 1 -timeout 30m $(IN_BROWSER) $(BROWSER_PKGS)'
 
 test-browser-long: browser $(BIN)/wasmbrowsertest
-	$(STEP) test-browser-long bash -c '$(WASM) go test -p 1 $(IN_BROWSER) $(BROWSER_PKGS)'
+	$(STEP) test-browser-long bash -c '$(WASM) go test -p 1 -timeout 60m $(IN_BROWSER) $(BROWSER_PKGS)'
 
 test-wasm: testdata
 	$(STEP) test-wasm bash -c '$(WASM) go test $(IN_NODE) $(BROWSER_PKGS) && $(WASM) go test -tags train $(IN_NODE) ./wasm'
