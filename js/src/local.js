@@ -6,7 +6,7 @@ import { encodeTexts } from './memory.js';
 import { SlabTarget, beginModel, dropModel, readModel } from './model.js';
 import { ensure, fullRuntime, live } from './runtime.js';
 import { Tensor, arrayClass, attached, filled, product, resident, typeName } from './tensor.js';
-import { turn } from './turn.js';
+import { turn, withTurn } from './turn.js';
 
 /** @typedef {import('./core.js').Core} Core */
 /** @typedef {import('../index.js').SessionOptions} SessionOptions */
@@ -156,7 +156,7 @@ export class Local {
     } finally {
       if (signal.aborted) throw aborted(signal, where); // whatever became of it
     }
-    return this.#collect(wanted, location);
+    return withTurn(this.#core, this.#collect(wanted, location));
   }
 
   /**

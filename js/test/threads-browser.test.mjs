@@ -56,7 +56,7 @@ const report = async ([options, expected]) => {
 };
 
 /** Computes and does nothing else until a step is divided, or for a minute. */
-const busy = async () => {
+const busy = async (withSignal) => {
   const { InferenceSession, Tensor, init } = await import('/test/package.mjs');
   const { floats, model } = await import('/test/data.mjs');
   const runtime = await init({ threads: 2 });
@@ -65,10 +65,11 @@ const busy = async () => {
   });
   const session = await InferenceSession.create(file);
   const feeds = { x: new Tensor('float32', floats(512 * 192, 4), [512, 192]) };
+  const options = withSignal ? { signal: new AbortController().signal } : undefined;
   const end = performance.now() + 60_000;
   let divided = false;
   while (!divided && performance.now() < end) {
-    for (let i = 0; i < 20; i++) await session.run(feeds);
+    for (let i = 0; i < 20; i++) await session.run(feeds, options);
     divided = (await session.profile(feeds)).nodes.some(({ threads }) => threads === 2);
   }
   runtime.dispose();
@@ -96,9 +97,11 @@ for (const name of chosen()) {
       assert.equal(got.remote, want[0]);
     };
 
-    test('helpers come to a page that does nothing but compute', async () => {
-      assert.ok(await at('/isolated.html', busy));
-    });
+    for (const withSignal of [false, true]) {
+      test(`helpers come to a page that does nothing but compute${withSignal ? ', with a signal' : ''}`, async () => {
+        assert.ok(await at('/isolated.html', busy, withSignal));
+      });
+    }
 
     test('a page that is not isolated has one thread', async () => {
       server.requests.length = 0;
