@@ -1,4 +1,5 @@
 // Texts, token by token: the module samples, this part cuts them into pieces and knows when to end.
+import { turn } from '../turn.js';
 import { LocalWriter } from '../writer.js';
 import { isObject, parts, shown } from './parts.js';
 
@@ -103,23 +104,7 @@ class RemoteWriter {
 }
 
 /** How long the module writes before the page has its turn, in milliseconds: half a frame. */
-const turn = 8;
-
-/** Lets the event loop go round, which a promise that is resolved already does not. */
-function breathe() {
-  const { setImmediate } = /** @type {any} */ (globalThis);
-  if (typeof setImmediate === 'function') return new Promise((resolve) => setImmediate(resolve));
-  if (typeof MessageChannel !== 'function') return new Promise((resolve) => setTimeout(resolve));
-  return /** @type {Promise<void>} */ (new Promise((resolve) => {
-    // (A timer would wait for four milliseconds once it has been set a few times.)
-    const { port1, port2 } = new MessageChannel();
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(0);
-  }));
-}
+const slice = 8;
 
 export class Generator {
   #released = false;
@@ -192,7 +177,7 @@ export class Generator {
       check();
       if (text !== this.#text) throw new parts.NormError(`${what}: another text of this generator was begun, which can write one at a time`, 'CONTRADICTION');
       // The first alone, for somebody waits for it.
-      const next = await this.writer.next(Math.min(maxTokens - written, ahead), turn);
+      const next = await this.writer.next(Math.min(maxTokens - written, ahead), slice);
       ahead = 1024;
       if (next.length === 0) break; // the end of the context
       for (const token of next) {
@@ -208,8 +193,8 @@ export class Generator {
         if (pieces.stopped) return;
         check();
       }
-      if (performance.now() - turned >= turn) {
-        await breathe();
+      if (performance.now() - turned >= slice) {
+        await turn();
         turned = performance.now();
       }
     }
