@@ -172,25 +172,39 @@ func (g *Gemm) run(y, a []float32, b *right, scratch []float32, whole bool) {
 		}
 	} else {
 		p.a, p.astep, p.tall = s.take(g.panelRows()*g.K), kernel.MR, g.tallRows()
-		p.lay(a, lda, g.TransA, alpha)
+		p.left = left{data: a, ld: lda, trans: g.TransA, alpha: alpha}
 	}
 	p.run(y, b, &s)
 }
 
-// lay lays out the left operand, times alpha.
-func (p *product) lay(a []float32, lda int, trans bool, alpha []float32) {
+// left is a left operand that is to be laid out, times alpha if there is one.
+type left struct {
+	data  []float32
+	ld    int
+	trans bool
+	alpha []float32
+}
+
+// lay lays out the left operand.
+func (p *product) lay() {
 	parts := 1
 	if !p.whole {
 		parts = threads.Parts(p.m/kernel.TR, p.m*p.k)
 	}
 	threads.For(parts, func(part int) {
 		from, to := p.rows(parts, part)
-		first := from * lda
-		if trans {
-			first = from
-		}
-		packA(p.a[from*p.k:], a[min(first, len(a)):], lda, to-from, p.k, max(0, p.tall-from), trans, alpha)
+		p.layRows(from, to)
 	})
+}
+
+// layRows lays out some of its rows: whole panels.
+func (p *product) layRows(from, to int) {
+	l := &p.left
+	first := from * l.ld
+	if l.trans {
+		first = from
+	}
+	packA(p.a[from*p.k:], l.data[min(first, len(l.data)):], l.ld, to-from, p.k, max(0, p.tall-from), l.trans, l.alpha)
 }
 
 // rows are the rows of a part: whole panels.
@@ -302,6 +316,7 @@ func (b *right) pack(dst []float32, k0, kc, n0, nc int) {
 type product struct {
 	m, n, k, ldc int
 	a            []float32 // panels [k][4], or (m = 1) elements astep apart
+	left         left      // what is to be laid out there; without data, it is
 	tall         int       // rows whose panels are [k][6], the first ones
 	astep        int
 	start        int
@@ -345,10 +360,14 @@ func blocksOf(n, k, most int) (depth, cols int) {
 }
 
 func (p *product) run(c []float32, b *right, s *arena) {
-	if p.n == 1 && p.ldc == 1 && p.astep == kernel.MR && p.column(c, b, s) {
+	parts, each := p.parts(b, len(*s))
+	column := p.n == 1 && p.ldc == 1 && p.astep == kernel.MR
+	if p.left.data != nil && (column || parts == 1 || !p.byRows) {
+		p.lay()
+	}
+	if column && p.column(c, b, s) {
 		return
 	}
-	parts, each := p.parts(b, len(*s))
 	if parts == 1 {
 		p.area(c, b, *s, 0, p.m, 0, p.n, blockRight)
 		return
@@ -358,6 +377,9 @@ func (p *product) run(c []float32, b *right, s *arena) {
 		own := room[part*each:][:each]
 		if p.byRows {
 			from, to := p.rows(parts, part)
+			if p.left.data != nil {
+				p.layRows(from, to)
+			}
 			p.area(c, b, own, from, to, 0, p.n, partRight)
 			return
 		}
@@ -367,18 +389,20 @@ func (p *product) run(c []float32, b *right, s *arena) {
 }
 
 // parts is into how many parts to divide the product where there is so much room, and how
-// much of it each has. Columns are divided if there are some for each thread.
+// much of it each has. Columns are divided if there are some for each thread, but rows where the
+// left operand is so much the larger one that it is worth more to read only a part of that.
 func (p *product) parts(b *right, room int) (parts, each int) {
 	if p.whole || b.kind == rightPixels || b.kind == rightBlocks {
 		return 1, 0
 	}
 	units := kernel.RoundUp(p.n, kernel.NR) / kernel.NR
-	if p.byRows = units < 2*threads.Count(); p.byRows {
-		units = p.m / kernel.TR
-	}
 	each = partScratch(p.m, p.n, p.k)
-	if b.kind == rightPacked && b.packed.elem == Float32 {
+	packed := b.kind == rightPacked && b.packed.elem == Float32
+	if packed {
 		each = edgeScratch(p.m)
+	}
+	if p.byRows = units < 2*threads.Count() || packed && p.m >= 2*p.n; p.byRows {
+		units = p.m / kernel.TR
 	}
 	return max(1, min(threads.Parts(units, productTime(p.m, p.n, p.k)), room/each)), each
 }

@@ -25,6 +25,7 @@ const (
 
 	prefixAtomic = 0xfe
 	notify       = 0x00
+	load32U      = 0x16 // i64.atomic.load32_u
 	addU         = 0x24 // i64.atomic.rmw32.add_u
 	cmpxchgU     = 0x4e // i64.atomic.rmw32.cmpxchg_u
 )
@@ -40,6 +41,16 @@ var returns = []byte{code.LocalGet, localSP, code.I32Const, 8, code.I32Add, code
 
 // shapes are the functions in internal/threads/atomic_wasm.s.
 var shapes = []shape{
+	{
+		name: "load",
+		head: join(registers(1), []byte{
+			code.LocalGet, localSP, i64Load, 3, 8, code.LocalSet, 2,
+			code.LocalGet, localSP, code.LocalGet, 2, code.I32WrapI64,
+		}),
+		plain:  []byte{i64Load32U, 2, 0, code.Nop},
+		atomic: []byte{prefixAtomic, load32U, 2, 0},
+		tail:   join([]byte{i64Store32, 2, 16}, returns),
+	},
 	{
 		name: "add",
 		head: join(registers(3), []byte{
@@ -105,7 +116,7 @@ func Atomics(module []byte) (missing []string, err error) {
 			missing = append(missing, s.name)
 		}
 	}
-	// What only counts threads adds; to divide a step takes all.
+	// What only counts threads loads; to divide a step takes all.
 	if some := len(shapes) - len(missing); len(missing) > 0 && some > 0 && !(some == 1 && missing[0] != shapes[0].name) {
 		return nil, fmt.Errorf("lift: the module has %d functions of internal/threads that are to be atomic, and none like %s: is its assembly what internal/lift knows?", some, strings.Join(missing, ", "))
 	}

@@ -4,11 +4,26 @@
 // plain instructions, good for one thread, which internal/lift finds in the linked module and
 // rewrites:
 //
+//	load         →  i64.atomic.load32_u
 //	add          →  i64.atomic.rmw32.add_u
 //	swap         →  i64.atomic.rmw32.cmpxchg_u
 //	wake         →  memory.atomic.notify
 
 #include "textflag.h"
+
+// func load(at *uint32) uint32
+TEXT ·load(SB), NOSPLIT, $0-12
+	I64Load at+0(FP)
+	Set R0
+	Get SP
+	Get R0
+	I32WrapI64
+	// From here …
+	I64Load32U $0
+	Nop
+	// … to here.
+	I64Store32 ret+8(FP)
+	RET
 
 // func add(at *uint32, delta uint32) (old uint32)
 TEXT ·add(SB), NOSPLIT, $0-20

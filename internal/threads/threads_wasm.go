@@ -8,6 +8,11 @@ import (
 	"github.com/normwasm/normwasm/internal/kernel"
 )
 
+// load returns a word.
+//
+//go:noescape
+func load(at *uint32) uint32
+
 // add adds to a word and returns what it was.
 //
 //go:noescape
@@ -28,15 +33,14 @@ const (
 	helpers = 64 // at most
 )
 
-// control is what all threads share. Words that different threads write lie 64 bytes apart. Jobs
-// are numbered as they come, from 0 on and over the end of a word. JavaScript's side of it is
-// js/src/helper.js.
+// control is what all threads share. Words that different threads write lie 64 bytes apart, for to
+// fetch what another core has written takes a third of a microsecond; so does to write what another
+// has read. Jobs are numbered as they come, from 0 on and over the end of a word. JavaScript's side
+// of it is js/src/helper.js.
 type controlBlock struct {
-	seq        uint32 // changes with each job: what helpers sleep on
+	seq        uint32 // changes when those who sleep are to look for a job: what they sleep on
 	_          [15]uint32
 	head       uint32 // the next job that nobody has begun
-	_          [15]uint32
-	tail       uint32 // the number of the next job that there will be
 	_          [15]uint32
 	done       uint32 // jobs that helpers have finished
 	_          [15]uint32
@@ -46,15 +50,23 @@ type controlBlock struct {
 	sleepers   uint32 // helpers that sleep, or are about to
 	patience   uint32 // milliseconds without a sign of life after which a helper is lost
 	signature  uint32 // of the kernels, whose calls are recorded
-	_          [58]uint32
-	job        [jobs][2]uint32     // by number: where its calls are recorded, from and to
+	_          [10]uint32
+	job        [jobs]jobBlock      // by number
 	signOfLife [helpers][16]uint32 // by helper: the address of the call that it is at
-	part       [jobs]int32         // by number: whose record it is
+}
+
+// jobBlock is a job. It is there once its count says so, which is written last.
+type jobBlock struct {
+	count    uint32 // of the jobs that there have been with this one
+	from, to uint32 // where its calls are recorded
+	_        [13]uint32
 }
 
 var (
 	control *controlBlock
-	memory  []uint64 // the control block's, in words that are aligned
+	memory  []uint64    // the control block's, in words that are aligned
+	tail    uint32      // the number of the next job that there will be
+	part    [jobs]int32 // by the number of a job: whose record it is
 	tape    []uint64
 	asked   = 1
 )
@@ -87,7 +99,7 @@ func Count() int {
 	if control == nil || control.lost != 0 {
 		return 1
 	}
-	return min(1+int(add(&control.ready, 0)), asked)
+	return min(1+int(load(&control.ready)), asked)
 }
 
 func most() int { return asked }
@@ -101,7 +113,10 @@ func For(parts int, f func(part int)) {
 		return
 	}
 	used = max(used, min(parts, Count()))
-	r := run{began: nanotime(), first: control.tail, finished: add(&control.done, 0), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
+	r := run{first: tail, finished: load(&control.done), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
+	if late > 0 {
+		r.began = nanotime()
+	}
 	parted = true
 	defer r.end()
 	r.share(parts, f)
@@ -113,7 +128,7 @@ var parted bool
 
 // run is a For that is under way.
 type run struct {
-	began     int64
+	began     int64  // 0 where no helper has been late of late
 	first     uint32 // job
 	finished  uint32 // what done was before
 	published uint32
@@ -123,50 +138,52 @@ type run struct {
 }
 
 // share records ahead what helpers can begin, and runs parts here meanwhile; in the end those
-// too that no helper has begun.
+// too that no helper has begun. Helpers take parts from the first on and this thread from the last,
+// so that in steps that divide their data alike each core finds what it has written itself.
 func (r *run) share(parts int, f func(part int)) {
 	ahead := uint32(Count() - 1)
-	for part := range parts {
-		if waiting := control.tail - add(&control.head, 0); waiting < ahead && r.published < jobs && part+1 < parts {
-			if r.record(part, f) {
-				continue
-			}
+	for next, end := 0, parts; next < end; {
+		if next+1 < end && r.published < jobs && tail-load(&control.head) < ahead && r.record(next, f) {
+			next++
+			continue
 		}
-		f(part)
+		end--
+		f(end)
 	}
 	for {
 		job, ok := r.take()
 		if !ok {
 			break
 		}
-		f(int(control.part[job%jobs]))
+		f(int(part[job%jobs]))
 	}
 	r.ended = true
 }
 
 // record records a part and publishes it as a job, unless there is no room.
-func (r *run) record(part int, f func(part int)) bool {
+func (r *run) record(which int, f func(part int)) bool {
 	end := uintptr(unsafe.Pointer(unsafe.SliceData(tape))) + tapeBytes
-	if r.at > end-tapeBytes/2 && add(&control.done, 0)-r.finished == r.published-r.taken {
+	if r.at > end-tapeBytes/2 && load(&control.done)-r.finished == r.published-r.taken {
 		r.at = end - tapeBytes // no job is waiting or under way
 	}
 	if r.at+2*kernel.RecordMost > end {
 		return false
 	}
 	kernel.Record(r.at, end)
-	f(part)
+	f(which)
 	to, ok := kernel.Recorded()
 	if !ok {
 		return false
 	}
-	job := r.first + r.published
-	control.job[job%jobs] = [2]uint32{uint32(r.at), uint32(to)}
-	control.part[job%jobs] = int32(part)
+	job := &control.job[tail%jobs]
+	job.from, job.to = uint32(r.at), uint32(to)
+	part[tail%jobs] = int32(which)
 	r.at = to
 	r.published++
-	add(&control.tail, 1)
-	add(&control.seq, 1)
-	if add(&control.sleepers, 0) > 0 {
+	tail++
+	add(&job.count, tail-job.count)
+	if load(&control.sleepers) > 0 {
+		add(&control.seq, 1)
 		wake(&control.seq)
 	}
 	return true
@@ -175,8 +192,8 @@ func (r *run) record(part int, f func(part int)) bool {
 // take takes the next job that nobody has begun.
 func (r *run) take() (job uint32, ok bool) {
 	for {
-		job := add(&control.head, 0)
-		if job == control.tail {
+		job := load(&control.head)
+		if job == tail {
 			return 0, false
 		}
 		if swap(&control.head, job, job+1) == job {
@@ -197,7 +214,7 @@ func (r *run) end() {
 	}
 	var w watch
 	waits := int64(0) // since when, if it takes long
-	for spins := 0; add(&control.done, 0)-r.finished != r.published-r.taken; spins++ {
+	for spins := 0; load(&control.done)-r.finished != r.published-r.taken; spins++ {
 		if spins == 1<<9 {
 			waits = nanotime()
 		}
@@ -208,9 +225,13 @@ func (r *run) end() {
 	}
 	if waits == 0 {
 		late = max(late-1, 0)
-	} else {
-		delayed(nanotime()-waits, waits-r.began)
+		return
 	}
+	before := int64(0)
+	if r.began > 0 {
+		before = waits - r.began
+	}
+	delayed(nanotime()-waits, before)
 }
 
 // Where other programs want the cores too, a helper may be kept from its core in the midst of a
@@ -237,7 +258,8 @@ func rests() bool {
 	return alone != 0
 }
 
-// delayed takes note of how long helpers were waited for, and how long it took until then, in nanoseconds.
+// delayed takes note of how long helpers were waited for, and how long it took until then (0 where that
+// is not known), in nanoseconds.
 func delayed(waited, before int64) {
 	if waited < lateness || waited < before {
 		late = max(late-1, 0)
@@ -261,7 +283,7 @@ const step = 50_000_000 // nanoseconds, as which a longer pause counts
 func (w *watch) hopeless() bool {
 	signs := uint32(0)
 	for i := range control.signOfLife {
-		signs = signs*31 + add(&control.signOfLife[i][0], 0)
+		signs = signs*31 + load(&control.signOfLife[i][0])
 	}
 	now := nanotime()
 	if w.before == 0 || signs != w.signs {
@@ -271,7 +293,7 @@ func (w *watch) hopeless() bool {
 	}
 	w.before, w.signs = now, signs
 	patience := control.patience
-	if add(&control.lost, 0) != 0 { // a helper says so itself; others may have to finish
+	if load(&control.lost) != 0 { // a helper says so itself; others may have to finish
 		patience = min(patience, 100)
 	}
 	return w.waited > int64(patience)*1_000_000

@@ -36,8 +36,8 @@ func TestForTakesBack(t *testing.T) {
 		assert.Equal(t, float32(1), v, "element %d", i)
 	}
 	assert.Equal(t, 2, Used())
-	assert.Equal(t, control.head, control.tail)
-	assert.NotZero(t, control.tail, "parts were recorded")
+	assert.Equal(t, control.head, tail)
+	assert.NotZero(t, tail, "parts were recorded")
 }
 
 // Helpers that are late a few times get no work for a while, then a little.

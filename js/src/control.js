@@ -3,32 +3,30 @@
 /** The custom section of a module whose memory can have fewer pages than others, for threads share it: how many, a uint32. */
 export const pagesSection = 'normwasm.pages';
 
-/** Changes with each job: what helpers sleep on. */
+/** Changes when those who sleep are to look for a job: what they sleep on. */
 export const seq = 0;
 /** The next job that nobody has begun. */
 export const head = 16;
-/** How many jobs there were. */
-export const tail = 32;
-/** How many of them helpers have finished. */
-export const done = 48;
+/** How many jobs helpers have finished. */
+export const done = 32;
 /** Helpers that are there. */
-export const ready = 64;
+export const ready = 48;
 /** Not 0: helpers are to end. */
-export const quit = 65;
+export const quit = 49;
 /** Not 0: the module uses no helpers any more, since one disappeared in the midst of a job. */
-export const lost = 66;
-/** Helpers that sleep. */
-export const sleepers = 67;
+export const lost = 50;
+/** Helpers that sleep, or are about to. */
+export const sleepers = 51;
 /** Milliseconds without a sign of life after which a helper that is at work is lost. */
-export const patience = 68;
+export const patience = 52;
 /** Which kernels the module has, whose calls it records. */
-export const signature = 69;
-/** From where to where the calls of each job are recorded, two words each. */
-export const jobs = 128;
+export const signature = 53;
+/** By job, 16 words each: how many there have been with this one, once it is there; from where to where its calls are recorded. */
+export const jobs = 64;
 /** How many jobs these are. */
 export const jobCount = 64;
 /** By helper, 16 words each: the address of the call that it is at, and what has become of it. */
-export const signs = 256;
+export const signs = jobs + 16 * jobCount;
 /** The most helpers. */
 export const mostHelpers = 64;
 
