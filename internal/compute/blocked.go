@@ -36,7 +36,7 @@ type BlockedConv struct {
 const (
 	blockedRuns  = 64        // runs of 8 rows of weights that stay in the first cache
 	blockedStrip = 256 << 10 // bytes of x that stay in the second one
-	windowStrip  = 64 << 10  // bytes of a padded plane, of which a depthwise convolution has one at a time
+	windowStrip  = 64 << 10  // bytes of padded planes that a depthwise convolution has at a time
 )
 
 // Blockable says whether BlockedConv has the shape: planes, and groups that are one, or
@@ -167,32 +167,25 @@ func (l *blockedLattice) plane() int { return l.rows * l.cols * l.step }
 func (l *blockedLattice) spread(g Window, dst, x []float32, n, h, w int) {
 	parts := threads.Parts(n, n*l.plane()/2)
 	threads.For(parts, func(part int) {
-		for i, to := threads.Range(n, parts, part); i < to; i++ {
-			plane := dst[i*l.plane():][:l.plane()]
-			l.sides(g, plane, w)
-			l.strip(g, plane, x[i*h*w*l.step:][:h*w*l.step], -g.PadTop, h, w)
-		}
+		from, to := threads.Range(n, parts, part)
+		l.fill(g, dst[from*l.plane():], x[from*h*w*l.step:], to-from, -g.PadTop, h, w)
 	})
 }
 
-// sides sets the left and right borders of a plane to zero.
-func (l *blockedLattice) sides(g Window, dst []float32, w int) {
-	right := min(g.PadLeft+w, l.cols)
-	blank(dst, l.cols*l.step, l.rows, min(g.PadLeft, l.cols)*l.step)
-	blank(dst[right*l.step:], l.cols*l.step, l.rows, (l.cols-right)*l.step)
-}
-
-// strip copies the rows of a plane from row top on into dst, a plane of the lattice of which the
-// left and right borders are zeros. Rows that the plane does not have are zeros too.
-func (l *blockedLattice) strip(g Window, dst, x []float32, top, h, w int) {
-	row := l.cols * l.step
-	from := min(max(top, 0), top+l.rows)
-	to := max(min(top+l.rows, h), from)
-	blank(dst, row, 1, (from-top)*row)
-	blank(dst[(to-top)*row:], row, 1, (top+l.rows-to)*row)
-	if cols := min(w, l.cols-g.PadLeft); to > from && cols > 0 {
-		kernel.CopyPlane(kernel.Ptr(dst[(from-top)*row+g.PadLeft*l.step:]), row, kernel.Ptr(x[from*w*l.step:]), w*l.step, to-from, cols*l.step)
+// fill is spread of rows of planes: from row top on, and as many as the lattice has. Rows that planes
+// do not have are zeros too.
+func (l *blockedLattice) fill(g Window, dst, x []float32, n, top, h, w int) {
+	row, left, cols := l.cols*l.step, g.PadLeft*l.step, min(w, l.cols-g.PadLeft)*l.step
+	from, to := max(top, 0), min(top+l.rows, h)
+	rows, first, last := to-from, l.plane(), 0
+	if rows = max(rows, 0); cols <= 0 {
+		rows = 0
 	}
+	if rows > 0 {
+		first, last = (from-top)*row+left, (top+l.rows-to)*row+row-left-cols
+		x = x[from*w*l.step:]
+	}
+	kernel.PadPlanes(kernel.Ptr(dst), kernel.Ptr(x), n, h*w*l.step, w*l.step, rows, cols, first, row-cols, last)
 }
 
 var zeros [Lanes]float32
@@ -242,7 +235,7 @@ func (l *blockedLattice) runs(g Window, dst []int32, wide int) {
 }
 
 // lattice is how what is read at a time lies in memory, and of how many rows of the result: of
-// all but depthwise convolutions, whose planes are padded strip by strip.
+// all, but for depthwise convolutions, whose planes are padded strip by strip.
 func (c *BlockedConv) lattice(h, w, oh, ow int) (l blockedLattice, rows int) {
 	s := &c.shape
 	l = s.blockedLattice(h, w, oh, ow, c.step())
@@ -255,17 +248,28 @@ func (c *BlockedConv) lattice(h, w, oh, ow int) (l blockedLattice, rows int) {
 	return l, rows
 }
 
-// sizes are how many planes of x are padded at a time, runs of a result, and pixels of so many
-// of its rows.
-func (c *BlockedConv) sizes(rows, ow int) (planes, runs, pixels int) {
+// ofRows is a lattice for so many rows of the result.
+func (l *blockedLattice) ofRows(g Window, rows int) blockedLattice {
+	strip := *l
+	if !l.direct {
+		strip.rows = (rows-1)*g.StrideH + g.extentH()
+	}
+	return strip
+}
+
+// sizes are how many planes of x are padded at a time, and how many runs and pixels tables have
+// for so many rows of a result. Kernels for a usual depthwise window need none.
+func (c *BlockedConv) sizes(rows, oh, ow int) (planes, runs, pixels int) {
 	s := &c.shape
 	switch {
+	case c.depthwise && s.blockedWindow() != nil:
+		return 1, 0, 0
 	case c.depthwise:
 		return 1, s.taps(), rows * ow
 	case c.planes:
-		return s.InChannels, s.InChannels * s.taps() / c.wide(), rows * ow
+		return s.InChannels, s.InChannels * s.taps() / c.wide(), min(c.strip()+ow, oh*ow)
 	}
-	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), rows * ow
+	return ChannelBlocks(s.InChannels), c.inBlocks() * s.taps(), min(c.strip()+ow, oh*ow)
 }
 
 // wide is how many taps are in a run: of planes, a row of three is one.
@@ -293,20 +297,41 @@ func (c *BlockedConv) ScratchLen(h, w int) int {
 		return c.winogradScratch(h, w, oh, ow)
 	}
 	l, rows := c.lattice(h, w, oh, ow)
-	planes, runs, pixels := c.sizes(rows, ow)
+	planes, runs, pixels := c.sizes(rows, oh, ow)
 	n := runs + pixels
-	if !l.direct {
-		n += planes * l.plane()
-		if c.depthwise { // each part has its own
-			n += (threads.MostParts(c.windowUnits(oh, rows)) - 1) * l.plane()
-		}
+	if l.direct {
+		return n
 	}
-	return n
+	parts := threads.MostParts(max(oh*ow, ChannelBlocks(c.shape.OutChannels))) // each has its own
+	if c.depthwise {
+		return n + parts*l.roomTogether(ChannelBlocks(c.shape.OutChannels))
+	}
+	most := l.plane()
+	for ; parts > 1; parts-- {
+		strip := l.ofRows(c.shape.Window, partRowsOf(oh, ow, parts))
+		most = max(most, parts*strip.plane())
+	}
+	return n + planes*most
 }
 
-// windowUnits is of how many strips of rows the blocks of a depthwise convolution are.
-func (c *BlockedConv) windowUnits(oh, rows int) int {
-	return ChannelBlocks(c.shape.OutChannels) * ((oh + rows - 1) / rows)
+// together is of how many blocks, of so many, a depthwise convolution has padded planes at a time.
+func (l *blockedLattice) together(blocks int) int {
+	if l.direct {
+		return blocks
+	}
+	return min(max(windowStrip/(4*l.plane()), 1), blocks)
+}
+
+// roomTogether is how many elements these have at most, also where a lattice has fewer rows.
+func (l *blockedLattice) roomTogether(blocks int) int {
+	return max(l.plane(), min(windowStrip/4, blocks*l.plane()))
+}
+
+// partRowsOf is how many rows a part has pixels of, at most, where so many parts have whole strips.
+func partRowsOf(oh, ow, parts int) int {
+	units := (oh*ow + tileStrip - 1) / tileStrip
+	pixels := (units + parts - 1) / parts * tileStrip
+	return min((pixels+ow-2)/ow+1, oh)
 }
 
 // Run computes y [n, blocks, oh, ow, Lanes] from x [n, blocks, h, w, Lanes], or [n, channels,
@@ -323,11 +348,14 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		return
 	}
 	l, rows := c.lattice(h, w, oh, ow)
-	nplanes, nruns, npixels := c.sizes(rows, ow)
+	planes, nruns, npixels := c.sizes(rows, oh, ow)
 	mem := arena(scratch)
-	runs, pix := mem.takeInts(nruns), mem.takeInts(npixels)
-	l.runs(s.Window, runs, c.wide())
-	l.pixels(s.Window, pix, ow)
+	t := tiling{h: h, w: w, oh: oh, ow: ow, lattice: l, runs: mem.takeInts(nruns), pix: mem.takeInts(npixels), planes: planes}
+	if !c.depthwise {
+		t.divide(c)
+	}
+	t.lattice.runs(s.Window, t.runs, c.wide())
+	t.lattice.pixels(s.Window, t.pix, ow)
 	blocks, size := ChannelBlocks(s.OutChannels), oh*ow*Lanes
 	in := len(x) / max(n, 1)
 	for i := range n {
@@ -338,17 +366,12 @@ func (c *BlockedConv) Run(y, x, residual []float32, n, h, w int, scratch []float
 		}
 		switch {
 		case c.depthwise:
-			c.windows(yi, xi, from, &l, h, w, oh, ow, rows, mem, pix, runs)
-		case l.direct && oh*ow == 1 && len(runs) == len(xi)/Lanes && len(runs) == c.inBlocks() && from == nil && !c.planes:
+			c.windows(yi, xi, from, &t, rows, mem)
+		case l.direct && oh*ow == 1 && len(t.runs) == len(xi)/Lanes && len(t.runs) == c.inBlocks() && from == nil && !c.planes:
 			// A pixel: the weights are a right operand, and there is no more to read of x.
 			c.pixel(yi, xi)
 		default:
-			if !l.direct {
-				padded := mem[:nplanes*l.plane()]
-				l.spread(s.Window, padded, xi, nplanes, h, w)
-				xi = padded
-			}
-			c.tiles(yi, xi, from, &l, pix, runs)
+			c.tiles(yi, xi, from, &t, mem)
 		}
 	}
 }
@@ -376,28 +399,64 @@ func (c *BlockedConv) pixel(y, x []float32) {
 	})
 }
 
-// tiles computes an image, divided by pixels or, where there are few of these, by blocks of the result.
-func (c *BlockedConv) tiles(y, x, from []float32, l *blockedLattice, pix, runs []int32) {
-	blocks, strip := ChannelBlocks(c.shape.OutChannels), c.strip()
+// tiling is how an image is computed: in how many parts, and where they read.
+type tiling struct {
+	h, w, oh, ow int
+	lattice      blockedLattice // what a part reads
+	planes       int            // that are padded, unless the lattice is direct
+	runs, pix    []int32        // tables for it; that of pixels is for some rows, the others are further on alike
+	parts        int
+	byPixels     bool
+}
+
+// divide divides it by pixels or, where weights are more than these, by blocks of the result: each part
+// reads all of what is not divided. Parts by pixels have a lattice each, which they fill themselves.
+func (t *tiling) divide(c *BlockedConv) {
+	pixels, blocks := t.oh*t.ow, ChannelBlocks(c.shape.OutChannels)
 	elements := Lanes
 	if c.planes {
 		elements = c.wide()
 	}
-	units := (len(pix) + tileStrip - 1) / tileStrip
-	parts := threads.Parts(max(units, blocks), len(pix)*blocks*len(runs)*elements*Lanes/multiplyAdds)
-	if byPixels := units >= parts && (blocks < parts || len(pix) >= parts*strip); !byPixels {
-		parts = min(parts, blocks)
-		threads.For(parts, func(part int) {
-			b, end := threads.Range(blocks, parts, part)
-			c.tilesOf(y, x, from, l, pix, runs, 0, len(pix), b, end)
+	units := (pixels + tileStrip - 1) / tileStrip
+	t.parts = threads.Parts(max(units, blocks), pixels*blocks*len(t.runs)*elements*Lanes/multiplyAdds)
+	weights, x := blocks*len(t.runs)*elements*Lanes, t.planes*t.h*t.w*t.lattice.step
+	if t.byPixels = units >= t.parts && (blocks < t.parts || pixels >= t.parts*partPixels && weights <= x); !t.byPixels {
+		t.parts = min(t.parts, blocks)
+		return
+	}
+	t.lattice = t.lattice.ofRows(c.shape.Window, partRowsOf(t.oh, t.ow, t.parts))
+}
+
+// tiles computes an image.
+func (c *BlockedConv) tiles(y, x, from []float32, t *tiling, room []float32) {
+	blocks, l := ChannelBlocks(c.shape.OutChannels), &t.lattice
+	if !t.byPixels {
+		if !l.direct {
+			l.spread(c.shape.Window, room, x, t.planes, t.h, t.w)
+			x = room
+		}
+		threads.For(t.parts, func(part int) {
+			b, end := threads.Range(blocks, t.parts, part)
+			c.tilesOf(y, x, from, t, 0, 0, t.oh*t.ow, b, end)
 		})
 		return
 	}
-	threads.For(parts, func(part int) {
-		at, end := threads.Range(units, parts, part)
-		c.tilesOf(y, x, from, l, pix, runs, at*tileStrip, min(end*tileStrip, len(pix)), 0, blocks)
+	pixels := t.oh * t.ow
+	size := t.planes * l.plane()
+	threads.For(t.parts, func(part int) {
+		at, end := threads.Range((pixels+tileStrip-1)/tileStrip, t.parts, part)
+		at, end = at*tileStrip, min(end*tileStrip, pixels)
+		top, in := 0, x
+		if !l.direct {
+			top, in = at/t.ow, room[part*size:][:size]
+			l.fill(c.shape.Window, in, x, t.planes, top*c.shape.StrideH-c.shape.PadTop, t.h, t.w)
+		}
+		c.tilesOf(y, in, from, t, top, at, end, 0, blocks)
 	})
 }
+
+// partPixels is how many pixels a part should have at least.
+const partPixels = 36
 
 // tileStrip is of how many pixels the strips of parts of a step are multiples: whole tiles of the kernels.
 const tileStrip = 12
@@ -408,10 +467,12 @@ func (c *BlockedConv) strip() int {
 	return max(blockedStrip/(4*kernel.RoundUp(cg, Lanes))/tileStrip*tileStrip, 36)
 }
 
-// tilesOf computes some pixels of some blocks. Blocks of weights that stay in a cache are met by all
-// pixels of a strip; sums that are not done wait in y.
-func (c *BlockedConv) tilesOf(y, x, from []float32, l *blockedLattice, pix, runs []int32, first, last, block, end int) {
+// tilesOf computes some pixels of some blocks, from an x that begins with what row top of the result
+// reads. Blocks of weights that stay in a cache are met by all pixels of a strip; sums that are not
+// done wait in y.
+func (c *BlockedConv) tilesOf(y, x, from []float32, t *tiling, top, first, last, block, end int) {
 	s := &c.shape
+	l, runs := &t.lattice, t.runs
 	cg, strip := s.InChannels/s.Groups, c.strip()
 	lo, hi := c.clamp.bounds()
 	og, none := s.OutChannels/s.Groups, c.bias[len(c.bias)-Lanes:]
@@ -425,13 +486,15 @@ func (c *BlockedConv) tilesOf(y, x, from []float32, l *blockedLattice, pix, runs
 		most = blockedRuns * Lanes / rows
 	}
 	for at := first; at < last; at += strip {
-		pixels := pix[at:min(at+strip, last)]
+		row := at / t.ow
+		pixels := t.pix[at-row*t.ow:][:min(strip, last-at)]
+		in := x[(row-top)*s.StrideH*l.cols*l.step:]
 		for b := block; b < end; b++ {
-			to := (b*len(pix) + at) * Lanes
+			to := (b*t.oh*t.ow + at) * Lanes
 			out := y[to:][:len(pixels)*Lanes]
-			xg := x
+			xg := in
 			if s.Groups > 1 {
-				xg = x[b*Lanes/og*cg/Lanes*l.plane():]
+				xg = in[b*Lanes/og*cg/Lanes*l.plane():]
 			}
 			var start []float32
 			if from != nil {
@@ -497,48 +560,83 @@ func blockedTriples(y, x []float32, pix, runs []int32, weights, from, bias []flo
 	kernel.BlockedConvTriples(kernel.Ptr(y), kernel.Ptr(x), kernel.Ptr(pix), len(pix), kernel.Ptr(runs), len(runs), kernel.Ptr(weights), kernel.Ptr(from), kernel.Ptr(bias), lo, hi)
 }
 
-// windows computes an image of a depthwise convolution, so many rows at a time.
-func (c *BlockedConv) windows(y, x, from []float32, l *blockedLattice, h, w, oh, ow, rows int, room []float32, pix, taps []int32) {
+// windows computes an image of a depthwise convolution, at most so many rows at a time. It is divided
+// by rows, as what comes before and after it is, or where there are few by blocks.
+func (c *BlockedConv) windows(y, x, from []float32, t *tiling, rows int, room []float32) {
 	s := &c.shape
-	lo, hi := c.clamp.bounds()
-	window := s.blockedWindow()
-	units := c.windowUnits(oh, rows)
-	strips := units / ChannelBlocks(s.OutChannels)
-	parts := threads.Parts(units, len(y)*len(taps)/6+len(x)/2)
+	blocks, h, w, oh, ow := ChannelBlocks(s.OutChannels), t.h, t.w, t.oh, t.ow
+	l := t.lattice
+	parts := threads.Parts(max(blocks, oh), len(y)*s.taps()/6+len(x)/2)
+	byRows := oh >= 4*parts || blocks < parts
+	if byRows {
+		parts = min(parts, oh)
+		rows = min(rows, (oh+parts-1)/parts)
+		l = l.ofRows(s.Window, rows)
+	} else {
+		parts = min(parts, blocks)
+	}
 	threads.For(parts, func(part int) {
-		var padded []float32
-		if !l.direct {
-			padded = room[part*l.plane():][:l.plane()]
-			l.sides(s.Window, padded, w)
+		b, lastBlock, top, bottom := 0, blocks, 0, oh
+		if byRows {
+			top, bottom = threads.Range(oh, parts, part)
+		} else {
+			b, lastBlock = threads.Range(blocks, parts, part)
 		}
-		for i, end := threads.Range(units, parts, part); i < end; i++ {
-			b, first := i/strips, i%strips*rows
-			weights, bias := c.panel(b), c.bias[b*Lanes:][:Lanes]
-			n := min(rows, oh-first)
-			in := x[b*h*w*Lanes:][:h*w*Lanes]
-			if !l.direct {
-				l.strip(s.Window, padded, in, first*s.StrideH-s.PadTop, h, w)
-				in = padded
+		size := l.roomTogether(blocks)
+		for n := 0; b < lastBlock; b += n {
+			n = min(l.together(blocks), lastBlock-b)
+			if whole := len(c.panels) / c.panelLen(); b+n > whole {
+				n = max(whole-b, 1) // the weights of the last block lie elsewhere
 			}
-			at := (b*oh + first) * ow * Lanes
-			out := y[at:][:n*ow*Lanes]
-			var start []float32
-			if from != nil {
-				start = from[at:][:len(out)]
+			planes := x[b*h*w*Lanes:][:n*h*w*Lanes]
+			for first := top; first < bottom; first += rows {
+				high, in, step := min(rows, bottom-first), planes, h*w*Lanes
+				if l.direct {
+					in = in[first*s.StrideH*w*Lanes:]
+				} else {
+					in, step = room[part*size:][:size], l.plane()
+					l.fill(s.Window, in, planes, n, first*s.StrideH-s.PadTop, h, w)
+				}
+				at := (b*oh + first) * ow * Lanes
+				var start []float32
+				if from != nil {
+					start = from[at:]
+				}
+				c.windowsOf(y[at:], in, start, &l, t, b, n, high, step)
 			}
-			if window != nil {
-				window(kernel.Ptr(out), kernel.Ptr(in), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(weights), n, ow, kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
-			} else {
-				kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(in), kernel.Ptr(pix), n*ow, kernel.Ptr(taps), len(taps),
-					kernel.Ptr(weights), kernel.Ptr(start), kernel.Ptr(bias), lo, hi)
-			}
-			c.finish(out, b)
 		}
 	})
 }
 
+// windowsOf computes so many rows of n blocks, from block b on. Planes of x lie step apart.
+func (c *BlockedConv) windowsOf(y, x, from []float32, l *blockedLattice, t *tiling, b, n, rows, step int) {
+	s := &c.shape
+	lo, hi := c.clamp.bounds()
+	plane, size := t.oh*t.ow*Lanes, rows*t.ow*Lanes
+	window := s.blockedWindow()
+	if window != nil {
+		window(kernel.Ptr(y), kernel.Ptr(x), l.cols*Lanes, s.StrideH*l.cols*Lanes, kernel.Ptr(c.panel(b)), rows, t.ow, kernel.Ptr(from), kernel.Ptr(c.bias[b*Lanes:]), lo, hi, n, plane, step)
+		if size == plane && b+n < ChannelBlocks(s.OutChannels) {
+			c.Apply.To(y[:n*size])
+			return
+		}
+	}
+	for i := range n {
+		out := y[i*plane:][:size]
+		if window == nil {
+			var start []float32
+			if from != nil {
+				start = from[i*plane:]
+			}
+			kernel.BlockedDepthwise(kernel.Ptr(out), kernel.Ptr(x[i*step:]), kernel.Ptr(t.pix), rows*t.ow, kernel.Ptr(t.runs), len(t.runs),
+				kernel.Ptr(c.panel(b+i)), kernel.Ptr(start), kernel.Ptr(c.bias[(b+i)*Lanes:]), lo, hi)
+		}
+		c.finish(out, b+i)
+	}
+}
+
 // blockedWindow is the kernel for a usual window, or nil.
-func (g Window) blockedWindow() func(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
+func (g Window) blockedWindow() func(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
 	if g.KernelH != g.KernelW || g.DilationH != 1 || g.DilationW != 1 {
 		return nil
 	}

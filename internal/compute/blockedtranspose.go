@@ -183,7 +183,8 @@ func (c *BlockedTransposed) strip(y, x []float32, p, first int, runs, pix []int3
 	from := (r.top+r.window.KernelH-g.KernelH)*l.cols + r.left + r.window.KernelW - g.KernelW
 	k := min(r.rows, r.high-first) * r.wide
 	strip := room[:r.size/r.pixels*k]
-	f.tilesOf(strip, x[(from+first*l.cols)*Lanes:], nil, l, pix[:k], runs[:f.inBlocks()*f.shape.taps()], 0, k, 0, ChannelBlocks(f.shape.OutChannels))
+	t := tiling{oh: k / r.wide, ow: r.wide, lattice: *l, runs: runs[:f.inBlocks()*f.shape.taps()], pix: pix[:k]}
+	f.tilesOf(strip, x[(from+first*l.cols)*Lanes:], nil, &t, 0, 0, k, 0, ChannelBlocks(f.shape.OutChannels))
 	if !c.planes {
 		c.Apply.To(strip)
 	}

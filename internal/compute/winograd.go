@@ -129,7 +129,7 @@ func (g Window) winogradLattice(h, w, oh, ow int) blockedLattice {
 func (c *BlockedConv) winogradScratch(h, w, oh, ow int) int {
 	th, tw, rows := winogradSizes(c.shape.InChannels, oh, ow)
 	in := c.inBlocks()
-	parts := threads.MostParts((th + rows - 1) / rows) // each has its own
+	parts := threads.MostShares((th + rows - 1) / rows) // each has its own
 	l := c.shape.winogradLattice(h, w, oh, ow)
 	n := max(parts*winogradRoom(in, rows*tw)+rows*tw+2*in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
 	if !l.direct {
@@ -195,7 +195,7 @@ func (c *BlockedConv) inTiles(y, x, from []float32, l *blockedLattice, oh, ow in
 		runs[i] = int32(min(i, 1) * rows * tw * Lanes)
 		runs[in+i] = int32(min(i, 1) * (th - (strips-1)*rows) * tw * Lanes)
 	}
-	parts := threads.Parts(strips, th*tw*16*in*Lanes*s.OutChannels/multiplyAdds)
+	parts := threads.Shares(strips, th*tw*16*in*Lanes*s.OutChannels/multiplyAdds)
 	threads.For(parts, func(part int) {
 		for i, end := threads.Range(strips, parts, part); i < end; i++ {
 			steps := runs[:in]
@@ -239,13 +239,16 @@ func (c *BlockedConv) tileRows(y, x, from []float32, l *blockedLattice, oh, ow, 
 // spread over whole tiles, or so large that sums might overflow.
 func (c *BlockedConv) inPixels(y, x, from []float32, l *blockedLattice, oh, ow int, mem arena) {
 	in, size := c.inBlocks(), oh*ow*Lanes
-	panels, runs, pix := mem.take(in*9*Lanes*Lanes), mem.takeInts(in*9), mem.takeInts(oh*ow)
-	l.runs(c.shape.Window, runs, 1)
-	l.pixels(c.shape.Window, pix, ow)
+	panels := mem.take(in * 9 * Lanes * Lanes)
+	t := tiling{oh: oh, ow: ow, lattice: *l, runs: mem.takeInts(in * 9), pix: mem.takeInts(oh * ow)}
+	t.lattice.direct = true // x is padded
+	l.runs(c.shape.Window, t.runs, 1)
+	l.pixels(c.shape.Window, t.pix, ow)
 	bias := mem.take(2 * Lanes)
 	clear(bias)
 	d := BlockedConv{shape: c.shape, clamp: c.clamp, panels: panels, bias: bias, Apply: c.Apply}
 	d.shape.OutChannels = Lanes
+	t.divide(&d)
 	for b := range ChannelBlocks(c.shape.OutChannels) {
 		block := winograd{u: c.wino.u[b*16*in*Lanes*Lanes:]}
 		block.weights(panels, in*Lanes)
@@ -254,7 +257,7 @@ func (c *BlockedConv) inPixels(y, x, from []float32, l *blockedLattice, oh, ow i
 		if from != nil {
 			start = from[b*size:][:size]
 		}
-		d.tiles(y[b*size:][:size], x, start, l, pix, runs)
+		d.tiles(y[b*size:][:size], x, start, &t, nil)
 		c.vacate(y[b*size:][:size], b)
 	}
 }

@@ -114,58 +114,95 @@ func blockedDepthwiseScalar(y, x *float32, pix *int32, n int, taps *int32, nt in
 }
 
 // BlockedDepthwise3 is BlockedDepthwise with a kernel of 3×3 at stride 1 for rows of cols
-// pixels. Rows of x lie pitch apart, and down is from where a row of the result begins to
-// read to where the next one does.
+// pixels, of so many blocks. Rows of x lie pitch apart, and down is from where a row of the
+// result begins to read to where the next one does. Blocks lie xstep and ystep apart.
 //
-//	for i := 0; i < rows; i++ {
-//		for j := 0; j < cols; j++ {
-//			for l := 0; l < 8; l++ {
-//				p := (i*cols + j) * 8 + l
-//				acc := bias[l] | float32(from[p] + bias[l])  // without from, with it
-//				for s := 0; s < 3; s++ {
-//					for t := 0; t < 3; t++ {
-//						acc += float32(x[i*down+s*pitch+(j*stride+t)*8+l] * weights[(s*3+t)*8+l])
+//	for b := 0; b < blocks; b++ {
+//		for i := 0; i < rows; i++ {
+//			for j := 0; j < cols; j++ {
+//				for l := 0; l < 8; l++ {
+//					p := b*ystep + (i*cols + j) * 8 + l
+//					acc := bias[b*8+l] | float32(from[p] + bias[b*8+l])  // without from, with it
+//					for s := 0; s < 3; s++ {
+//						for t := 0; t < 3; t++ {
+//							acc += float32(x[b*xstep+i*down+s*pitch+(j*stride+t)*8+l] * weights[((b*3+s)*3+t)*8+l])
+//						}
 //					}
+//					y[p] = bounded(acc, lo, hi)
 //				}
-//				y[p] = bounded(acc, lo, hi)
 //			}
 //		}
 //	}
-func blockedDepthwise3Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedWindow(y, x, pitch, down, weights, rows, cols, 3, 1, from, bias, lo, hi)
+func blockedDepthwise3Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedWindow(y, x, pitch, down, weights, rows, cols, 3, 1, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise3Stride2 is BlockedDepthwise3 with a stride of 2 along rows.
-func blockedDepthwise3Stride2Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedWindow(y, x, pitch, down, weights, rows, cols, 3, 2, from, bias, lo, hi)
+func blockedDepthwise3Stride2Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedWindow(y, x, pitch, down, weights, rows, cols, 3, 2, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise5 is BlockedDepthwise3 with a kernel of 5×5.
-func blockedDepthwise5Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedWindow(y, x, pitch, down, weights, rows, cols, 5, 1, from, bias, lo, hi)
+func blockedDepthwise5Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedWindow(y, x, pitch, down, weights, rows, cols, 5, 1, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise5Stride2 is BlockedDepthwise5 with a stride of 2 along rows.
-func blockedDepthwise5Stride2Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedWindow(y, x, pitch, down, weights, rows, cols, 5, 2, from, bias, lo, hi)
+func blockedDepthwise5Stride2Scalar(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedWindow(y, x, pitch, down, weights, rows, cols, 5, 2, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
-func blockedWindow(y, x *float32, pitch, down int, weights *float32, rows, cols, size, stride int, from, bias *float32, lo, hi float32) {
-	if rows*cols == 0 {
+func blockedWindow(y, x *float32, pitch, down int, weights *float32, rows, cols, size, stride int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	if blocks*rows*cols == 0 {
 		return
 	}
-	ys, fs, ws := slice(y, rows*cols*Lanes), slice(from, rows*cols*Lanes), slice(weights, size*size*Lanes)
-	xs := slice(x, (rows-1)*down+(size-1)*pitch+((cols-1)*stride+size)*Lanes)
-	for i := range rows * cols {
-		s := blockedStart(fs, bias, i)
-		first := xs[i/cols*down+i%cols*stride*Lanes:]
-		for t := range size * size {
-			v, w := (*[Lanes]float32)(first[t/size*pitch+t%size*Lanes:]), (*[Lanes]float32)(ws[t*Lanes:])
-			for l := range s {
-				s[l] += float32(v[l] * w[l])
-			}
+	n, taps := rows*cols*Lanes, size*size*Lanes
+	each := (rows-1)*down + (size-1)*pitch + ((cols-1)*stride+size)*Lanes
+	all, fs, ws, biases := slice(y, Span(blocks, ystep, n)), slice(from, Span(blocks, ystep, n)), slice(weights, blocks*taps), slice(bias, blocks*Lanes)
+	xs := slice(x, Span(blocks, xstep, each))
+	for b := range blocks {
+		ys, w := all[b*ystep:][:n], ws[b*taps:]
+		var start []float32
+		if fs != nil {
+			start = fs[b*ystep:]
 		}
-		blockedEnd(ys, i, &s, lo, hi)
+		for i := range rows * cols {
+			s := blockedStart(start, &biases[b*Lanes], i)
+			first := xs[b*xstep+i/cols*down+i%cols*stride*Lanes:]
+			for t := range size * size {
+				v, w := (*[Lanes]float32)(first[t/size*pitch+t%size*Lanes:]), (*[Lanes]float32)(w[t*Lanes:])
+				for l := range s {
+					s[l] += float32(v[l] * w[l])
+				}
+			}
+			blockedEnd(ys, i, &s, lo, hi)
+		}
+	}
+}
+
+// PadPlanes copies planes of rows×cols elements, which lie step apart and whose rows lie lds
+// apart, one behind the other, and puts zeros around them: so many before the first row of each,
+// between two rows and behind the last one.
+//
+//	for p := 0; p < planes; p++ {
+//		first zeros
+//		for r := 0; r < rows; r++ {
+//			src[p*step+r*lds : …+cols]
+//			r < rows-1 ? gap zeros : last zeros
+//		}
+//	}
+func padPlanesScalar(dst, src *float32, planes, step, lds, rows, cols, first, gap, last int) {
+	size := first
+	if rows > 0 {
+		size += rows*cols + (rows-1)*gap + last
+	}
+	d, s := slice(dst, planes*size), slice(src, Span(planes, step, Span(rows, lds, cols)))
+	for p := range planes {
+		plane := d[p*size:][:size]
+		clear(plane)
+		for r := 0; r < rows && cols > 0; r++ {
+			copy(plane[first+r*(cols+gap):][:cols], s[p*step+r*lds:])
+		}
 	}
 }
 

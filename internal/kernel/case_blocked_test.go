@@ -111,42 +111,65 @@ var blockedCases = []kernelCase{
 	windowCase("BlockedDepthwise3Stride2", 3, 2, BlockedDepthwise3Stride2, blockedDepthwise3Stride2Scalar),
 	windowCase("BlockedDepthwise5", 5, 1, BlockedDepthwise5, blockedDepthwise5Scalar),
 	windowCase("BlockedDepthwise5Stride2", 5, 2, BlockedDepthwise5Stride2, blockedDepthwise5Stride2Scalar),
+	{"PadPlanes", func(c *call) {
+		planes, rows, cols := c.r.IntN(4), c.r.IntN(4), c.size(20)
+		first, gap, last := c.size(30), c.size(20), c.size(30)
+		size := first
+		if rows > 0 {
+			size += rows*cols + (rows-1)*gap + last
+		}
+		lds := cols + c.r.IntN(4)
+		step := Span(rows, lds, cols) + c.r.IntN(4)
+		x, y := c.either(Span(planes, step, Span(rows, lds, cols))), c.out(planes*size)
+		y.keep(size, size, func(p, i int) (float64, float64) {
+			r, at := (i-first)/max(cols+gap, 1), (i-first)%max(cols+gap, 1)
+			if i < first || r >= rows || at >= cols {
+				return 0, 0
+			}
+			return moved(x[p*step+r*lds+at])
+		})
+		PadPlanes(y.kernel(), Ptr(x), planes, step, lds, rows, cols, first, gap, last)
+		padPlanesScalar(y.twin(), Ptr(x), planes, step, lds, rows, cols, first, gap, last)
+	}, square(func(y, x *float32) { PadPlanes(y, x, 8, 14*14*8, 14*8, 14, 14*8, 17*8, 2*8, 17*8) })},
 }
 
 // blockedWindowKernel is a depthwise convolution with a kernel of its own.
-type blockedWindowKernel func(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+type blockedWindowKernel func(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
 
 func windowCase(name string, size, stride int, kernel, twin blockedWindowKernel) kernelCase {
 	draw := func(c *call) {
-		rows, cols := c.r.IntN(4), c.size(20)
+		rows, cols, blocks := c.r.IntN(4), c.size(20), c.r.IntN(4)
 		pitch := (max(cols-1, 0)*stride+size)*Lanes + c.r.IntN(3)*Lanes
 		down := pitch * (1 + c.r.IntN(2))
-		x := c.either(max(rows-1, 0)*down + size*pitch)
-		w, bias, from := c.plain(size*size*Lanes), c.plain(Lanes), c.maybe(c.plain(rows*cols*Lanes))
+		each, n, taps := max(rows-1, 0)*down+size*pitch, rows*cols*Lanes, size*size*Lanes
+		xstep, ystep := each+c.r.IntN(3)*Lanes, n+c.r.IntN(3)*Lanes
+		x := c.either(Span(blocks, xstep, each))
+		w, bias, from := c.plain(blocks*taps), c.plain(blocks*Lanes), c.maybe(c.plain(Span(blocks, ystep, n)))
 		lo, hi := c.numberBounds()
-		y := c.out(rows * cols * Lanes)
-		y.keep(Lanes, Lanes, func(p, l int) (float64, float64) {
+		y := c.out(Span(blocks, ystep, n))
+		y.keep(n, ystep, func(b, at int) (float64, float64) {
+			p, l := at/Lanes, at%Lanes
 			i, j := p/cols, p%cols
 			var s sum
-			start := float64(bias[l])
+			start := float64(bias[b*Lanes+l])
 			if from != nil {
-				start += float64(from[p*Lanes+l])
+				start += float64(from[b*ystep+at])
 			}
 			s.add(start)
 			for t := range size * size {
-				s.add(float64(w[t*Lanes+l]) * float64(x[i*down+t/size*pitch+(j*stride+t%size)*Lanes+l]))
+				s.add(float64(w[b*taps+t*Lanes+l]) * float64(x[b*xstep+i*down+t/size*pitch+(j*stride+t%size)*Lanes+l]))
 			}
 			return clamped(s.value, lo, hi), s.after(size*size + 1)
 		})
-		kernel(y.kernel(), Ptr(x), pitch, down, Ptr(w), rows, cols, Ptr(from), Ptr(bias), lo, hi)
-		twin(y.twin(), Ptr(x), pitch, down, Ptr(w), rows, cols, Ptr(from), Ptr(bias), lo, hi)
+		kernel(y.kernel(), Ptr(x), pitch, down, Ptr(w), rows, cols, Ptr(from), Ptr(bias), lo, hi, blocks, ystep, xstep)
+		twin(y.twin(), Ptr(x), pitch, down, Ptr(w), rows, cols, Ptr(from), Ptr(bias), lo, hi, blocks, ystep, xstep)
 	}
 	var times []timing
 	for _, side := range []int{56, 14, 7} {
 		pitch := (side*stride + size) * Lanes
 		times = append(times, operations(fmt.Sprintf("8x%dx%d", side, side), 2*size*size*Lanes*side*side, func(data func(n int) *float32) func() {
 			x, y, w := data(pitch*(side*stride+size)), data(side*side*Lanes), data(size*size*Lanes)
-			return func() { kernel(y, x, pitch, stride*pitch, w, side, side, nil, w, -inf, inf) }
+			return func() { kernel(y, x, pitch, stride*pitch, w, side, side, nil, w, -inf, inf, 1, 0, 0) }
 		}))
 	}
 	return kernelCase{name, draw, times}

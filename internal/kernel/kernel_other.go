@@ -285,23 +285,28 @@ func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, wei
 }
 
 // BlockedDepthwise3 is BlockedDepthwise with a kernel of 3×3 at stride 1; its twin has the loop.
-func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedDepthwise3Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedDepthwise3Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise3Stride2 is BlockedDepthwise with a kernel of 3×3 at stride 2; its twin has the loop.
-func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedDepthwise3Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedDepthwise3Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise5 is BlockedDepthwise with a kernel of 5×5 at stride 1; its twin has the loop.
-func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedDepthwise5Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedDepthwise5Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi, blocks, ystep, xstep)
 }
 
 // BlockedDepthwise5Stride2 is BlockedDepthwise with a kernel of 5×5 at stride 2; its twin has the loop.
-func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32) {
-	blockedDepthwise5Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi)
+func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int) {
+	blockedDepthwise5Stride2Scalar(y, x, pitch, down, weights, rows, cols, from, bias, lo, hi, blocks, ystep, xstep)
+}
+
+// PadPlanes copies planes and puts zeros around them; its twin has the loop.
+func PadPlanes(dst, src *float32, planes, step, lds, rows, cols, first, gap, last int) {
+	padPlanesScalar(dst, src, planes, step, lds, rows, cols, first, gap, last)
 }
 
 // WinogradIn transforms a row of tiles of 4×4 pixels; its twin has the loop.

@@ -287,22 +287,27 @@ func BlockedDepthwise(y, x *float32, pix *int32, n int, taps *int32, nt int, wei
 // BlockedDepthwise3 is BlockedDepthwise with a kernel of 3×3 at stride 1; its twin has the loop.
 //
 //go:noescape
-func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
 
 // BlockedDepthwise3Stride2 is BlockedDepthwise with a kernel of 3×3 at stride 2; its twin has the loop.
 //
 //go:noescape
-func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
 
 // BlockedDepthwise5 is BlockedDepthwise with a kernel of 5×5 at stride 1; its twin has the loop.
 //
 //go:noescape
-func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
 
 // BlockedDepthwise5Stride2 is BlockedDepthwise with a kernel of 5×5 at stride 2; its twin has the loop.
 //
 //go:noescape
-func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
+func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
+
+// PadPlanes copies planes and puts zeros around them; its twin has the loop.
+//
+//go:noescape
+func PadPlanes(dst, src *float32, planes, step, lds, rows, cols, first, gap, last int)
 
 // WinogradIn transforms a row of tiles of 4×4 pixels; its twin has the loop.
 //
@@ -685,4 +690,4 @@ func MomentumN(weights, velocity, grad *float32, n int, rate, momentum, decay, b
 func AdamN(weights, first, second, grad *float32, n int, rate, beta1, beta2, rest1, rest2, decay, c1, c2, by float32)
 
 // Signature tells these kernels from those of another build.
-const Signature = 0xb7d1e463
+const Signature = 0xec895b91

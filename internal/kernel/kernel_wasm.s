@@ -37936,8 +37936,8 @@ TEXT ·BlockedDepthwise(SB), NOSPLIT, $0-80
 	End
 	RET
 
-// func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
-TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
+// func BlockedDepthwise3(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
+TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-104
 	I32Const $·tape(SB)
 	I64Load $0
 	Set R0
@@ -37946,7 +37946,7 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383736
+	I64Const $446676598840
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -37955,11 +37955,11 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	Get SP
 	I32Const $8
 	I32Add
-	I32Const $80
+	I32Const $104
 	MemoryCopy
 	I32Const $·tape(SB)
 	Get R0
-	I64Const $88
+	I64Const $112
 	I64Add
 	Set R0
 	Get R0
@@ -37982,16 +37982,24 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	// x is R2
 	I64Load x+8(FP)
 	Set R2
-	// at is R3
-	// pitch is R4
-	// rows is R5
-	I64Load rows+40(FP)
+	// weights is R3
+	I64Load weights+32(FP)
+	Set R3
+	// bias is R4
+	I64Load bias+64(FP)
+	Set R4
+	// blocks is R5
+	I64Load blocks+80(FP)
 	Set R5
-	// cols is R6
-	// p is R7
-	// w is R8
-	// half is R9
-	// left is R10
+	// line is R6
+	// at is R7
+	// pitch is R8
+	// rows is R9
+	// cols is R10
+	// p is R11
+	// w is R12
+	// half is R13
+	// left is R14
 	// lo is V0
 	// hi is V1
 	F32Load lo+72(FP)
@@ -38003,850 +38011,906 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
-	Set R4
+	Set R8
 	Get R5
 	I64Const $1
 	I64GeS
 	If
 		Loop
 			Get R2
-			Set R3
-			I64Load cols+48(FP)
 			Set R6
-			Get R6
-			I64Const $7
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// acc4 is V6
-						// acc5 is V7
-						// acc6 is V8
-						// v is V9
-						// weight0 is V10
-						// weight1 is V11
-						// weight2 is V12
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V9
-						Get V9
-						Set V2
-						Get V9
-						Set V3
-						Get V9
-						Set V4
-						Get V9
-						Set V5
-						Get V9
-						Set V6
-						Get V9
-						Set V7
-						Get V9
-						Set V8
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $128
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V7
-							F32x4Add
-							Set V7
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V8
-							F32x4Add
-							Set V8
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V12
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V9
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V8
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $192
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $224
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $224
-					I64Add
-					Set R0
-					Get R3
-					I64Const $224
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-7
-					I64Add
-					Set R6
-					Get R6
-					I64Const $7
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $4
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get V6
-						Set V2
-						Get V6
-						Set V3
-						Get V6
-						Set V4
-						Get V6
-						Set V5
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $128
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $128
-					I64Add
-					Set R0
-					Get R3
-					I64Const $128
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-4
-					I64Add
-					Set R6
-					Get R6
-					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
+			I64Load rows+40(FP)
+			Set R9
+			Get R9
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// v is V3
-						// weight0 is V4
-						// weight1 is V5
-						// weight2 is V6
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V3
-						Get V3
-						Set V2
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
+					Get R6
+					Set R7
+					I64Load cols+48(FP)
+					Set R10
+					Get R10
+					I64Const $7
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
 							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V3
-								Get V3
-								Get V4
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V3
-								Get V3
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V3
-								Get V3
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// acc4 is V6
+								// acc5 is V7
+								// acc6 is V8
+								// v is V9
+								// weight0 is V10
+								// weight1 is V11
+								// weight2 is V12
 								Get R4
+								Get R13
 								I64Add
-								Set R7
-								Get R8
-								I64Const $96
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Set V2
+								Get V9
+								Set V3
+								Get V9
+								Set V4
+								Get V9
+								Set V5
+								Get V9
+								Set V6
+								Get V9
+								Set V7
+								Get V9
+								Set V8
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+									Get R11
+									I32WrapI64
+									V128Load $128
+									Get V6
+									F32x4Add
+									Set V6
+									Get R11
+									I32WrapI64
+									V128Load $160
+									Get V7
+									F32x4Add
+									Set V7
+									Get R11
+									I32WrapI64
+									V128Load $192
+									Get V8
+									F32x4Add
+									Set V8
+								End
+								Get R7
+								Get R13
 								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
+								Set R11
+								Get R3
+								Get R13
 								I64Add
-								Set R10
-								Get R10
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
 								I64Const $1
 								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V11
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V12
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V9
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R11
+								I32WrapI64
+								Get V6
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $128
+								Get R11
+								I32WrapI64
+								Get V7
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $160
+								Get R11
+								I32WrapI64
+								Get V8
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $192
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
 								BrIf $0
 							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $224
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $224
+							I64Add
+							Set R0
+							Get R7
+							I64Const $224
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-7
+							I64Add
+							Set R10
+							Get R10
+							I64Const $7
+							I64GeS
+							BrIf $0
 						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
 					End
-					Get R1
-					I64Eqz
-					I32Eqz
+					Get R10
+					I64Const $4
+					I64GeS
 					If
-						Get R1
-						I64Const $32
-						I64Add
-						Set R1
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// v is V6
+								// weight0 is V7
+								// weight1 is V8
+								// weight2 is V9
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Set V2
+								Get V6
+								Set V3
+								Get V6
+								Set V4
+								Get V6
+								Set V5
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V8
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V6
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $128
+							I64Add
+							Set R0
+							Get R7
+							I64Const $128
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-4
+							I64Add
+							Set R10
+							Get R10
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
 					End
-					Get R0
-					I64Const $32
-					I64Add
-					Set R0
-					Get R3
-					I64Const $32
-					I64Add
-					Set R3
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// v is V3
+								// weight0 is V4
+								// weight1 is V5
+								// weight2 is V6
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get V3
+								Set V2
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V4
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V5
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V3
+										Get V3
+										Get V4
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V3
+										Get V3
+										Get V5
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V3
+										Get V3
+										Get V6
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $32
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $32
+							I64Add
+							Set R0
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
 					Get R6
-					I64Const $-1
+					I64Load down+24(FP)
+					I64Const $2
+					I64Shl
 					I64Add
 					Set R6
-					Get R6
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
+			I64Load ystep+88(FP)
+			I64Load rows+40(FP)
+			I64Load cols+48(FP)
+			I64Mul
+			I64Const $3
+			I64Shl
+			I64Sub
+			I64Const $2
+			I64Shl
+			Set R10
+			Get R1
+			I64Eqz
+			I32Eqz
+			If
+				Get R1
+				Get R10
+				I64Add
+				Set R1
+			End
+			Get R0
+			Get R10
+			I64Add
+			Set R0
 			Get R2
-			I64Load down+24(FP)
+			I64Load xstep+96(FP)
 			I64Const $2
 			I64Shl
 			I64Add
 			Set R2
+			Get R3
+			I64Const $288
+			I64Add
+			Set R3
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
 			Get R5
 			I64Const $-1
 			I64Add
@@ -38859,8 +38923,8 @@ TEXT ·BlockedDepthwise3(SB), NOSPLIT, $0-80
 	End
 	RET
 
-// func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
-TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
+// func BlockedDepthwise3Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
+TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-104
 	I32Const $·tape(SB)
 	I64Load $0
 	Set R0
@@ -38869,7 +38933,7 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383737
+	I64Const $446676598841
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -38878,11 +38942,11 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	Get SP
 	I32Const $8
 	I32Add
-	I32Const $80
+	I32Const $104
 	MemoryCopy
 	I32Const $·tape(SB)
 	Get R0
-	I64Const $88
+	I64Const $112
 	I64Add
 	Set R0
 	Get R0
@@ -38905,16 +38969,24 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	// x is R2
 	I64Load x+8(FP)
 	Set R2
-	// at is R3
-	// pitch is R4
-	// rows is R5
-	I64Load rows+40(FP)
+	// weights is R3
+	I64Load weights+32(FP)
+	Set R3
+	// bias is R4
+	I64Load bias+64(FP)
+	Set R4
+	// blocks is R5
+	I64Load blocks+80(FP)
 	Set R5
-	// cols is R6
-	// p is R7
-	// w is R8
-	// half is R9
-	// left is R10
+	// line is R6
+	// at is R7
+	// pitch is R8
+	// rows is R9
+	// cols is R10
+	// p is R11
+	// w is R12
+	// half is R13
+	// left is R14
 	// lo is V0
 	// hi is V1
 	F32Load lo+72(FP)
@@ -38926,886 +38998,942 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
-	Set R4
+	Set R8
 	Get R5
 	I64Const $1
 	I64GeS
 	If
 		Loop
 			Get R2
-			Set R3
-			I64Load cols+48(FP)
 			Set R6
-			Get R6
-			I64Const $7
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// acc4 is V6
-						// acc5 is V7
-						// acc6 is V8
-						// v is V9
-						// weight0 is V10
-						// weight1 is V11
-						// weight2 is V12
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V9
-						Get V9
-						Set V2
-						Get V9
-						Set V3
-						Get V9
-						Set V4
-						Get V9
-						Set V5
-						Get V9
-						Set V6
-						Get V9
-						Set V7
-						Get V9
-						Set V8
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $128
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V7
-							F32x4Add
-							Set V7
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V8
-							F32x4Add
-							Set V8
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V12
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V9
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $288
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $320
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $352
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $384
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $416
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $448
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V8
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $192
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $224
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $224
-					I64Add
-					Set R0
-					Get R3
-					I64Const $448
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-7
-					I64Add
-					Set R6
-					Get R6
-					I64Const $7
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $4
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get V6
-						Set V2
-						Get V6
-						Set V3
-						Get V6
-						Set V4
-						Get V6
-						Set V5
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $96
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $128
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $128
-					I64Add
-					Set R0
-					Get R3
-					I64Const $256
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-4
-					I64Add
-					Set R6
-					Get R6
-					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
+			I64Load rows+40(FP)
+			Set R9
+			Get R9
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// v is V3
-						// weight0 is V4
-						// weight1 is V5
-						// weight2 is V6
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V3
-						Get V3
-						Set V2
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $3
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
+					Get R6
+					Set R7
+					I64Load cols+48(FP)
+					Set R10
+					Get R10
+					I64Const $7
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
 							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V3
-								Get V3
-								Get V4
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V3
-								Get V3
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V3
-								Get V3
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// acc4 is V6
+								// acc5 is V7
+								// acc6 is V8
+								// v is V9
+								// weight0 is V10
+								// weight1 is V11
+								// weight2 is V12
 								Get R4
+								Get R13
 								I64Add
-								Set R7
-								Get R8
-								I64Const $96
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Set V2
+								Get V9
+								Set V3
+								Get V9
+								Set V4
+								Get V9
+								Set V5
+								Get V9
+								Set V6
+								Get V9
+								Set V7
+								Get V9
+								Set V8
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+									Get R11
+									I32WrapI64
+									V128Load $128
+									Get V6
+									F32x4Add
+									Set V6
+									Get R11
+									I32WrapI64
+									V128Load $160
+									Get V7
+									F32x4Add
+									Set V7
+									Get R11
+									I32WrapI64
+									V128Load $192
+									Get V8
+									F32x4Add
+									Set V8
+								End
+								Get R7
+								Get R13
 								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
+								Set R11
+								Get R3
+								Get R13
 								I64Add
-								Set R10
-								Get R10
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
 								I64Const $1
 								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V11
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V12
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V9
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $288
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $320
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $352
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $384
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $416
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $448
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R11
+								I32WrapI64
+								Get V6
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $128
+								Get R11
+								I32WrapI64
+								Get V7
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $160
+								Get R11
+								I32WrapI64
+								Get V8
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $192
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
 								BrIf $0
 							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $224
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $224
+							I64Add
+							Set R0
+							Get R7
+							I64Const $448
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-7
+							I64Add
+							Set R10
+							Get R10
+							I64Const $7
+							I64GeS
+							BrIf $0
 						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
 					End
-					Get R1
-					I64Eqz
-					I32Eqz
+					Get R10
+					I64Const $4
+					I64GeS
 					If
-						Get R1
-						I64Const $32
-						I64Add
-						Set R1
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// v is V6
+								// weight0 is V7
+								// weight1 is V8
+								// weight2 is V9
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Set V2
+								Get V6
+								Set V3
+								Get V6
+								Set V4
+								Get V6
+								Set V5
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V8
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V6
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $128
+							I64Add
+							Set R0
+							Get R7
+							I64Const $256
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-4
+							I64Add
+							Set R10
+							Get R10
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
 					End
-					Get R0
-					I64Const $32
-					I64Add
-					Set R0
-					Get R3
-					I64Const $64
-					I64Add
-					Set R3
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// v is V3
+								// weight0 is V4
+								// weight1 is V5
+								// weight2 is V6
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get V3
+								Set V2
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $3
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V4
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V5
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V3
+										Get V3
+										Get V4
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V3
+										Get V3
+										Get V5
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V3
+										Get V3
+										Get V6
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $96
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $32
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $32
+							I64Add
+							Set R0
+							Get R7
+							I64Const $64
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
 					Get R6
-					I64Const $-1
+					I64Load down+24(FP)
+					I64Const $2
+					I64Shl
 					I64Add
 					Set R6
-					Get R6
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
+			I64Load ystep+88(FP)
+			I64Load rows+40(FP)
+			I64Load cols+48(FP)
+			I64Mul
+			I64Const $3
+			I64Shl
+			I64Sub
+			I64Const $2
+			I64Shl
+			Set R10
+			Get R1
+			I64Eqz
+			I32Eqz
+			If
+				Get R1
+				Get R10
+				I64Add
+				Set R1
+			End
+			Get R0
+			Get R10
+			I64Add
+			Set R0
 			Get R2
-			I64Load down+24(FP)
+			I64Load xstep+96(FP)
 			I64Const $2
 			I64Shl
 			I64Add
 			Set R2
+			Get R3
+			I64Const $288
+			I64Add
+			Set R3
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
 			Get R5
 			I64Const $-1
 			I64Add
@@ -39818,8 +39946,8 @@ TEXT ·BlockedDepthwise3Stride2(SB), NOSPLIT, $0-80
 	End
 	RET
 
-// func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
-TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
+// func BlockedDepthwise5(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
+TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-104
 	I32Const $·tape(SB)
 	I64Load $0
 	Set R0
@@ -39828,7 +39956,7 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383738
+	I64Const $446676598842
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -39837,11 +39965,11 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	Get SP
 	I32Const $8
 	I32Add
-	I32Const $80
+	I32Const $104
 	MemoryCopy
 	I32Const $·tape(SB)
 	Get R0
-	I64Const $88
+	I64Const $112
 	I64Add
 	Set R0
 	Get R0
@@ -39864,16 +39992,24 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	// x is R2
 	I64Load x+8(FP)
 	Set R2
-	// at is R3
-	// pitch is R4
-	// rows is R5
-	I64Load rows+40(FP)
+	// weights is R3
+	I64Load weights+32(FP)
+	Set R3
+	// bias is R4
+	I64Load bias+64(FP)
+	Set R4
+	// blocks is R5
+	I64Load blocks+80(FP)
 	Set R5
-	// cols is R6
-	// p is R7
-	// w is R8
-	// half is R9
-	// left is R10
+	// line is R6
+	// at is R7
+	// pitch is R8
+	// rows is R9
+	// cols is R10
+	// p is R11
+	// w is R12
+	// half is R13
+	// left is R14
 	// lo is V0
 	// hi is V1
 	F32Load lo+72(FP)
@@ -39885,1048 +40021,1104 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	I64Load pitch+16(FP)
 	I64Const $2
 	I64Shl
-	Set R4
+	Set R8
 	Get R5
 	I64Const $1
 	I64GeS
 	If
 		Loop
 			Get R2
-			Set R3
-			I64Load cols+48(FP)
 			Set R6
-			Get R6
-			I64Const $7
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// acc4 is V6
-						// acc5 is V7
-						// acc6 is V8
-						// v is V9
-						// weight0 is V10
-						// weight1 is V11
-						// weight2 is V12
-						// weight3 is V13
-						// weight4 is V14
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V9
-						Get V9
-						Set V2
-						Get V9
-						Set V3
-						Get V9
-						Set V4
-						Get V9
-						Set V5
-						Get V9
-						Set V6
-						Get V9
-						Set V7
-						Get V9
-						Set V8
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $128
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V7
-							F32x4Add
-							Set V7
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V8
-							F32x4Add
-							Set V8
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V12
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V13
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V14
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V9
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $288
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $320
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V8
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $192
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $224
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $224
-					I64Add
-					Set R0
-					Get R3
-					I64Const $224
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-7
-					I64Add
-					Set R6
-					Get R6
-					I64Const $7
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $4
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						// weight3 is V10
-						// weight4 is V11
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get V6
-						Set V2
-						Get V6
-						Set V3
-						Get V6
-						Set V4
-						Get V6
-						Set V5
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V11
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $128
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $128
-					I64Add
-					Set R0
-					Get R3
-					I64Const $128
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-4
-					I64Add
-					Set R6
-					Get R6
-					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
+			I64Load rows+40(FP)
+			Set R9
+			Get R9
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// v is V3
-						// weight0 is V4
-						// weight1 is V5
-						// weight2 is V6
-						// weight3 is V7
-						// weight4 is V8
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V3
-						Get V3
-						Set V2
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
+					Get R6
+					Set R7
+					I64Load cols+48(FP)
+					Set R10
+					Get R10
+					I64Const $7
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
 							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V4
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V3
-								Get V3
-								Get V4
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V3
-								Get V3
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V3
-								Get V3
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V3
-								Get V3
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V3
-								Get V3
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// acc4 is V6
+								// acc5 is V7
+								// acc6 is V8
+								// v is V9
+								// weight0 is V10
+								// weight1 is V11
+								// weight2 is V12
+								// weight3 is V13
+								// weight4 is V14
 								Get R4
+								Get R13
 								I64Add
-								Set R7
-								Get R8
-								I64Const $160
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Set V2
+								Get V9
+								Set V3
+								Get V9
+								Set V4
+								Get V9
+								Set V5
+								Get V9
+								Set V6
+								Get V9
+								Set V7
+								Get V9
+								Set V8
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+									Get R11
+									I32WrapI64
+									V128Load $128
+									Get V6
+									F32x4Add
+									Set V6
+									Get R11
+									I32WrapI64
+									V128Load $160
+									Get V7
+									F32x4Add
+									Set V7
+									Get R11
+									I32WrapI64
+									V128Load $192
+									Get V8
+									F32x4Add
+									Set V8
+								End
+								Get R7
+								Get R13
 								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
+								Set R11
+								Get R3
+								Get R13
 								I64Add
-								Set R10
-								Get R10
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
 								I64Const $1
 								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V11
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V12
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V13
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V14
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V9
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $288
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $320
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R11
+								I32WrapI64
+								Get V6
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $128
+								Get R11
+								I32WrapI64
+								Get V7
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $160
+								Get R11
+								I32WrapI64
+								Get V8
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $192
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
 								BrIf $0
 							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $224
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $224
+							I64Add
+							Set R0
+							Get R7
+							I64Const $224
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-7
+							I64Add
+							Set R10
+							Get R10
+							I64Const $7
+							I64GeS
+							BrIf $0
 						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
 					End
-					Get R1
-					I64Eqz
-					I32Eqz
+					Get R10
+					I64Const $4
+					I64GeS
 					If
-						Get R1
-						I64Const $32
-						I64Add
-						Set R1
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// v is V6
+								// weight0 is V7
+								// weight1 is V8
+								// weight2 is V9
+								// weight3 is V10
+								// weight4 is V11
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Set V2
+								Get V6
+								Set V3
+								Get V6
+								Set V4
+								Get V6
+								Set V5
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V8
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V11
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V6
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V6
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $128
+							I64Add
+							Set R0
+							Get R7
+							I64Const $128
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-4
+							I64Add
+							Set R10
+							Get R10
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
 					End
-					Get R0
-					I64Const $32
-					I64Add
-					Set R0
-					Get R3
-					I64Const $32
-					I64Add
-					Set R3
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// v is V3
+								// weight0 is V4
+								// weight1 is V5
+								// weight2 is V6
+								// weight3 is V7
+								// weight4 is V8
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get V3
+								Set V2
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V4
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V5
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V3
+										Get V3
+										Get V4
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V3
+										Get V3
+										Get V5
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V3
+										Get V3
+										Get V6
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V3
+										Get V3
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V3
+										Get V3
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $32
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $32
+							I64Add
+							Set R0
+							Get R7
+							I64Const $32
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
 					Get R6
-					I64Const $-1
+					I64Load down+24(FP)
+					I64Const $2
+					I64Shl
 					I64Add
 					Set R6
-					Get R6
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
+			I64Load ystep+88(FP)
+			I64Load rows+40(FP)
+			I64Load cols+48(FP)
+			I64Mul
+			I64Const $3
+			I64Shl
+			I64Sub
+			I64Const $2
+			I64Shl
+			Set R10
+			Get R1
+			I64Eqz
+			I32Eqz
+			If
+				Get R1
+				Get R10
+				I64Add
+				Set R1
+			End
+			Get R0
+			Get R10
+			I64Add
+			Set R0
 			Get R2
-			I64Load down+24(FP)
+			I64Load xstep+96(FP)
 			I64Const $2
 			I64Shl
 			I64Add
 			Set R2
+			Get R3
+			I64Const $800
+			I64Add
+			Set R3
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
 			Get R5
 			I64Const $-1
 			I64Add
@@ -40939,8 +41131,8 @@ TEXT ·BlockedDepthwise5(SB), NOSPLIT, $0-80
 	End
 	RET
 
-// func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)
-TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
+// func BlockedDepthwise5Stride2(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)
+TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-104
 	I32Const $·tape(SB)
 	I64Load $0
 	Set R0
@@ -40949,7 +41141,1228 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383739
+	I64Const $446676598843
+	I64Store $0
+	Get R0
+	I32WrapI64
+	I32Const $8
+	I32Add
+	Get SP
+	I32Const $8
+	I32Add
+	I32Const $104
+	MemoryCopy
+	I32Const $·tape(SB)
+	Get R0
+	I64Const $112
+	I64Add
+	Set R0
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	Get R0
+	I32Const $·tape(SB)
+	I64Load $8
+	I64LtU
+	Select
+	I64Store $0
+	RET
+	End
+	// y is R0
+	I64Load y+0(FP)
+	Set R0
+	// from is R1
+	I64Load from+56(FP)
+	Set R1
+	// x is R2
+	I64Load x+8(FP)
+	Set R2
+	// weights is R3
+	I64Load weights+32(FP)
+	Set R3
+	// bias is R4
+	I64Load bias+64(FP)
+	Set R4
+	// blocks is R5
+	I64Load blocks+80(FP)
+	Set R5
+	// line is R6
+	// at is R7
+	// pitch is R8
+	// rows is R9
+	// cols is R10
+	// p is R11
+	// w is R12
+	// half is R13
+	// left is R14
+	// lo is V0
+	// hi is V1
+	F32Load lo+72(FP)
+	F32x4Splat
+	Set V0
+	F32Load hi+76(FP)
+	F32x4Splat
+	Set V1
+	I64Load pitch+16(FP)
+	I64Const $2
+	I64Shl
+	Set R8
+	Get R5
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			Get R2
+			Set R6
+			I64Load rows+40(FP)
+			Set R9
+			Get R9
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R6
+					Set R7
+					I64Load cols+48(FP)
+					Set R10
+					Get R10
+					I64Const $7
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// acc4 is V6
+								// acc5 is V7
+								// acc6 is V8
+								// v is V9
+								// weight0 is V10
+								// weight1 is V11
+								// weight2 is V12
+								// weight3 is V13
+								// weight4 is V14
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V9
+								Get V9
+								Set V2
+								Get V9
+								Set V3
+								Get V9
+								Set V4
+								Get V9
+								Set V5
+								Get V9
+								Set V6
+								Get V9
+								Set V7
+								Get V9
+								Set V8
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+									Get R11
+									I32WrapI64
+									V128Load $128
+									Get V6
+									F32x4Add
+									Set V6
+									Get R11
+									I32WrapI64
+									V128Load $160
+									Get V7
+									F32x4Add
+									Set V7
+									Get R11
+									I32WrapI64
+									V128Load $192
+									Get V8
+									F32x4Add
+									Set V8
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V11
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V12
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V13
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V14
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V9
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V9
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $288
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get R11
+										I32WrapI64
+										V128Load $320
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $352
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get R11
+										I32WrapI64
+										V128Load $384
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V6
+										F32x4Add
+										Set V6
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V10
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $416
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V11
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $448
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V7
+										F32x4Add
+										Set V7
+										Get V9
+										Get V12
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $480
+										Set V9
+										Get V9
+										Get V13
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $512
+										Set V9
+										Get V9
+										Get V14
+										F32x4Mul
+										Get V8
+										F32x4Add
+										Set V8
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R11
+								I32WrapI64
+								Get V6
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $128
+								Get R11
+								I32WrapI64
+								Get V7
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $160
+								Get R11
+								I32WrapI64
+								Get V8
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $192
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $224
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $224
+							I64Add
+							Set R0
+							Get R7
+							I64Const $448
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-7
+							I64Add
+							Set R10
+							Get R10
+							I64Const $7
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R10
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// acc1 is V3
+								// acc2 is V4
+								// acc3 is V5
+								// v is V6
+								// weight0 is V7
+								// weight1 is V8
+								// weight2 is V9
+								// weight3 is V10
+								// weight4 is V11
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V6
+								Get V6
+								Set V2
+								Get V6
+								Set V3
+								Get V6
+								Set V4
+								Get V6
+								Set V5
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+									Get R11
+									I32WrapI64
+									V128Load $32
+									Get V3
+									F32x4Add
+									Set V3
+									Get R11
+									I32WrapI64
+									V128Load $64
+									Get V4
+									F32x4Add
+									Set V4
+									Get R11
+									I32WrapI64
+									V128Load $96
+									Get V5
+									F32x4Add
+									Set V5
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V8
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V9
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V10
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V11
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V6
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V6
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V6
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $160
+										Set V6
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get R11
+										I32WrapI64
+										V128Load $192
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V3
+										F32x4Add
+										Set V3
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V7
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $224
+										Set V6
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V8
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $256
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V4
+										F32x4Add
+										Set V4
+										Get V6
+										Get V9
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $288
+										Set V6
+										Get V6
+										Get V10
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										I32WrapI64
+										V128Load $320
+										Set V6
+										Get V6
+										Get V11
+										F32x4Mul
+										Get V5
+										F32x4Add
+										Set V5
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R11
+								I32WrapI64
+								Get V3
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $32
+								Get R11
+								I32WrapI64
+								Get V4
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $64
+								Get R11
+								I32WrapI64
+								Get V5
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $96
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $128
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $128
+							I64Add
+							Set R0
+							Get R7
+							I64Const $256
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-4
+							I64Add
+							Set R10
+							Get R10
+							I64Const $4
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R10
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							I64Const $0
+							Set R13
+							Loop
+								// acc0 is V2
+								// v is V3
+								// weight0 is V4
+								// weight1 is V5
+								// weight2 is V6
+								// weight3 is V7
+								// weight4 is V8
+								Get R4
+								Get R13
+								I64Add
+								I32WrapI64
+								V128Load $0
+								Set V3
+								Get V3
+								Set V2
+								Get R1
+								I64Eqz
+								I32Eqz
+								If
+									Get R1
+									Get R13
+									I64Add
+									Set R11
+									Get R11
+									I32WrapI64
+									V128Load $0
+									Get V2
+									F32x4Add
+									Set V2
+								End
+								Get R7
+								Get R13
+								I64Add
+								Set R11
+								Get R3
+								Get R13
+								I64Add
+								Set R12
+								I64Const $5
+								Set R14
+								Get R14
+								I64Const $1
+								I64GeS
+								If
+									Loop
+										Get R12
+										I32WrapI64
+										V128Load $0
+										Set V4
+										Get R12
+										I32WrapI64
+										V128Load $32
+										Set V5
+										Get R12
+										I32WrapI64
+										V128Load $64
+										Set V6
+										Get R12
+										I32WrapI64
+										V128Load $96
+										Set V7
+										Get R12
+										I32WrapI64
+										V128Load $128
+										Set V8
+										Get R11
+										I32WrapI64
+										V128Load $0
+										Set V3
+										Get V3
+										Get V4
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $32
+										Set V3
+										Get V3
+										Get V5
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $64
+										Set V3
+										Get V3
+										Get V6
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $96
+										Set V3
+										Get V3
+										Get V7
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										I32WrapI64
+										V128Load $128
+										Set V3
+										Get V3
+										Get V8
+										F32x4Mul
+										Get V2
+										F32x4Add
+										Set V2
+										Get R11
+										Get R8
+										I64Add
+										Set R11
+										Get R12
+										I64Const $160
+										I64Add
+										Set R12
+										Get R14
+										I64Const $-1
+										I64Add
+										Set R14
+										Get R14
+										I64Const $1
+										I64GeS
+										BrIf $0
+									End
+								End
+								Get R0
+								Get R13
+								I64Add
+								Set R11
+								Get R11
+								I32WrapI64
+								Get V2
+								Get V0
+								F32x4Pmax
+								Get V1
+								F32x4Pmin
+								V128Store $0, $0
+								Get R13
+								I64Const $16
+								I64Add
+								Set R13
+								Get R13
+								I64Const $16
+								I64Eq
+								BrIf $0
+							End
+							Get R1
+							I64Eqz
+							I32Eqz
+							If
+								Get R1
+								I64Const $32
+								I64Add
+								Set R1
+							End
+							Get R0
+							I64Const $32
+							I64Add
+							Set R0
+							Get R7
+							I64Const $64
+							I64Add
+							Set R7
+							Get R10
+							I64Const $-1
+							I64Add
+							Set R10
+							Get R10
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R6
+					I64Load down+24(FP)
+					I64Const $2
+					I64Shl
+					I64Add
+					Set R6
+					Get R9
+					I64Const $-1
+					I64Add
+					Set R9
+					Get R9
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			I64Load ystep+88(FP)
+			I64Load rows+40(FP)
+			I64Load cols+48(FP)
+			I64Mul
+			I64Const $3
+			I64Shl
+			I64Sub
+			I64Const $2
+			I64Shl
+			Set R10
+			Get R1
+			I64Eqz
+			I32Eqz
+			If
+				Get R1
+				Get R10
+				I64Add
+				Set R1
+			End
+			Get R0
+			Get R10
+			I64Add
+			Set R0
+			Get R2
+			I64Load xstep+96(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R2
+			Get R3
+			I64Const $800
+			I64Add
+			Set R3
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
+			Get R5
+			I64Const $-1
+			I64Add
+			Set R5
+			Get R5
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	RET
+
+// func PadPlanes(dst, src *float32, planes, step, lds, rows, cols, first, gap, last int)
+TEXT ·PadPlanes(SB), NOSPLIT, $0-80
+	I32Const $·tape(SB)
+	I64Load $0
+	Set R0
+	Get R0
+	I32WrapI64
+	If
+	Get R0
+	I32WrapI64
+	I64Const $343597383740
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -40976,1119 +42389,239 @@ TEXT ·BlockedDepthwise5Stride2(SB), NOSPLIT, $0-80
 	I64Store $0
 	RET
 	End
-	// y is R0
-	I64Load y+0(FP)
+	// dst is R0
+	I64Load dst+0(FP)
 	Set R0
-	// from is R1
-	I64Load from+56(FP)
+	// src is R1
+	I64Load src+8(FP)
 	Set R1
 	// x is R2
-	I64Load x+8(FP)
-	Set R2
 	// at is R3
-	// pitch is R4
-	// rows is R5
-	I64Load rows+40(FP)
-	Set R5
-	// cols is R6
-	// p is R7
-	// w is R8
-	// half is R9
-	// left is R10
-	// lo is V0
-	// hi is V1
-	F32Load lo+72(FP)
-	F32x4Splat
-	Set V0
-	F32Load hi+76(FP)
-	F32x4Splat
-	Set V1
-	I64Load pitch+16(FP)
-	I64Const $2
-	I64Shl
+	// planes is R4
+	I64Load planes+16(FP)
 	Set R4
-	Get R5
+	// lines is R5
+	// rows is R6
+	// n is R7
+	// v is V0
+	// zeros is V1
+	V128Const $0, $0
+	Set V1
+	Get R4
 	I64Const $1
 	I64GeS
 	If
 		Loop
-			Get R2
-			Set R3
-			I64Load cols+48(FP)
+			Get R1
+			Set R2
+			I64Load rows+40(FP)
 			Set R6
+			I64Load first+56(FP)
+			Set R7
 			Get R6
-			I64Const $7
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// acc4 is V6
-						// acc5 is V7
-						// acc6 is V8
-						// v is V9
-						// weight0 is V10
-						// weight1 is V11
-						// weight2 is V12
-						// weight3 is V13
-						// weight4 is V14
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V9
-						Get V9
-						Set V2
-						Get V9
-						Set V3
-						Get V9
-						Set V4
-						Get V9
-						Set V5
-						Get V9
-						Set V6
-						Get V9
-						Set V7
-						Get V9
-						Set V8
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-							Get R7
-							I32WrapI64
-							V128Load $128
-							Get V6
-							F32x4Add
-							Set V6
-							Get R7
-							I32WrapI64
-							V128Load $160
-							Get V7
-							F32x4Add
-							Set V7
-							Get R7
-							I32WrapI64
-							V128Load $192
-							Get V8
-							F32x4Add
-							Set V8
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V11
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V12
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V13
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V14
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V9
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V9
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $288
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get R7
-								I32WrapI64
-								V128Load $320
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $352
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get R7
-								I32WrapI64
-								V128Load $384
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V6
-								F32x4Add
-								Set V6
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V10
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $416
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V11
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $448
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V7
-								F32x4Add
-								Set V7
-								Get V9
-								Get V12
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $480
-								Set V9
-								Get V9
-								Get V13
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $512
-								Set V9
-								Get V9
-								Get V14
-								F32x4Mul
-								Get V8
-								F32x4Add
-								Set V8
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R7
-						I32WrapI64
-						Get V6
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $128
-						Get R7
-						I32WrapI64
-						Get V7
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $160
-						Get R7
-						I32WrapI64
-						Get V8
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $192
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $224
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $224
-					I64Add
-					Set R0
-					Get R3
-					I64Const $448
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-7
-					I64Add
-					Set R6
-					Get R6
-					I64Const $7
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
-			I64Const $4
-			I64GeS
-			If
-				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// acc1 is V3
-						// acc2 is V4
-						// acc3 is V5
-						// v is V6
-						// weight0 is V7
-						// weight1 is V8
-						// weight2 is V9
-						// weight3 is V10
-						// weight4 is V11
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V6
-						Get V6
-						Set V2
-						Get V6
-						Set V3
-						Get V6
-						Set V4
-						Get V6
-						Set V5
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
-							I64Add
-							Set R7
-							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
-							Get R7
-							I32WrapI64
-							V128Load $32
-							Get V3
-							F32x4Add
-							Set V3
-							Get R7
-							I32WrapI64
-							V128Load $64
-							Get V4
-							F32x4Add
-							Set V4
-							Get R7
-							I32WrapI64
-							V128Load $96
-							Get V5
-							F32x4Add
-							Set V5
-						End
-						Get R3
-						Get R9
-						I64Add
-						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
-						I64Const $1
-						I64GeS
-						If
-							Loop
-								Get R8
-								I32WrapI64
-								V128Load $0
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $32
-								Set V8
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V9
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V10
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V11
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V6
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V6
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $160
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get R7
-								I32WrapI64
-								V128Load $192
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V3
-								F32x4Add
-								Set V3
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V7
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $224
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V8
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $256
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V4
-								F32x4Add
-								Set V4
-								Get V6
-								Get V9
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $288
-								Set V6
-								Get V6
-								Get V10
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								I32WrapI64
-								V128Load $320
-								Set V6
-								Get V6
-								Get V11
-								F32x4Mul
-								Get V5
-								F32x4Add
-								Set V5
-								Get R7
-								Get R4
-								I64Add
-								Set R7
-								Get R8
-								I64Const $160
-								I64Add
-								Set R8
-								Get R10
-								I64Const $-1
-								I64Add
-								Set R10
-								Get R10
-								I64Const $1
-								I64GeS
-								BrIf $0
-							End
-						End
-						Get R0
-						Get R9
-						I64Add
-						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R7
-						I32WrapI64
-						Get V3
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $32
-						Get R7
-						I32WrapI64
-						Get V4
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $64
-						Get R7
-						I32WrapI64
-						Get V5
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $96
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
-					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $128
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $128
-					I64Add
-					Set R0
-					Get R3
-					I64Const $256
-					I64Add
-					Set R3
-					Get R6
-					I64Const $-4
-					I64Add
-					Set R6
-					Get R6
-					I64Const $4
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R6
+			I64Const $1
+			I64Add
+			Set R5
+			Get R5
 			I64Const $1
 			I64GeS
 			If
 				Loop
-					I64Const $0
-					Set R9
-					Loop
-						// acc0 is V2
-						// v is V3
-						// weight0 is V4
-						// weight1 is V5
-						// weight2 is V6
-						// weight3 is V7
-						// weight4 is V8
-						I64Load bias+64(FP)
-						Get R9
-						I64Add
-						I32WrapI64
-						V128Load $0
-						Set V3
-						Get V3
-						Set V2
-						Get R1
-						I64Eqz
-						I32Eqz
-						If
-							Get R1
-							Get R9
+					Get R7
+					I64Const $4
+					I64GeS
+					If
+						Loop
+							Get R0
+							I32WrapI64
+							Get V1
+							V128Store $0, $0
+							Get R0
+							I64Const $16
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-4
 							I64Add
 							Set R7
 							Get R7
-							I32WrapI64
-							V128Load $0
-							Get V2
-							F32x4Add
-							Set V2
+							I64Const $4
+							I64GeS
+							BrIf $0
 						End
-						Get R3
-						Get R9
-						I64Add
+					End
+					Get R7
+					I64Const $1
+					I64GeS
+					If
+						Loop
+							Get R0
+							I32WrapI64
+							F32Const $(0.0)
+							F32Store $0, $0
+							Get R0
+							I64Const $4
+							I64Add
+							Set R0
+							Get R7
+							I64Const $-1
+							I64Add
+							Set R7
+							Get R7
+							I64Const $1
+							I64GeS
+							BrIf $0
+						End
+					End
+					Get R6
+					I64Eqz
+					I32Eqz
+					If
+						Get R2
+						Set R3
+						I64Load cols+48(FP)
 						Set R7
-						I64Load weights+32(FP)
-						Get R9
-						I64Add
-						Set R8
-						I64Const $5
-						Set R10
-						Get R10
+						Get R7
+						I64Const $8
+						I64GeS
+						If
+							Loop
+								Get R3
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R0
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R3
+								I32WrapI64
+								V128Load $16
+								Set V0
+								Get R0
+								I32WrapI64
+								Get V0
+								V128Store $0, $16
+								Get R0
+								I64Const $32
+								I64Add
+								Set R0
+								Get R3
+								I64Const $32
+								I64Add
+								Set R3
+								Get R7
+								I64Const $-8
+								I64Add
+								Set R7
+								Get R7
+								I64Const $8
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
+						I64Const $4
+						I64GeS
+						If
+							Loop
+								Get R3
+								I32WrapI64
+								V128Load $0
+								Set V0
+								Get R0
+								I32WrapI64
+								Get V0
+								V128Store $0, $0
+								Get R0
+								I64Const $16
+								I64Add
+								Set R0
+								Get R3
+								I64Const $16
+								I64Add
+								Set R3
+								Get R7
+								I64Const $-4
+								I64Add
+								Set R7
+								Get R7
+								I64Const $4
+								I64GeS
+								BrIf $0
+							End
+						End
+						Get R7
 						I64Const $1
 						I64GeS
 						If
 							Loop
-								Get R8
+								Get R0
 								I32WrapI64
-								V128Load $0
-								Set V4
-								Get R8
+								Get R3
 								I32WrapI64
-								V128Load $32
-								Set V5
-								Get R8
-								I32WrapI64
-								V128Load $64
-								Set V6
-								Get R8
-								I32WrapI64
-								V128Load $96
-								Set V7
-								Get R8
-								I32WrapI64
-								V128Load $128
-								Set V8
-								Get R7
-								I32WrapI64
-								V128Load $0
-								Set V3
-								Get V3
-								Get V4
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $32
-								Set V3
-								Get V3
-								Get V5
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $64
-								Set V3
-								Get V3
-								Get V6
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $96
-								Set V3
-								Get V3
-								Get V7
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								I32WrapI64
-								V128Load $128
-								Set V3
-								Get V3
-								Get V8
-								F32x4Mul
-								Get V2
-								F32x4Add
-								Set V2
-								Get R7
-								Get R4
+								F32Load $0
+								F32Store $0, $0
+								Get R0
+								I64Const $4
 								I64Add
-								Set R7
-								Get R8
-								I64Const $160
+								Set R0
+								Get R3
+								I64Const $4
 								I64Add
-								Set R8
-								Get R10
+								Set R3
+								Get R7
 								I64Const $-1
 								I64Add
-								Set R10
-								Get R10
+								Set R7
+								Get R7
 								I64Const $1
 								I64GeS
 								BrIf $0
 							End
 						End
-						Get R0
-						Get R9
+						Get R2
+						I64Load lds+32(FP)
+						I64Const $2
+						I64Shl
 						I64Add
+						Set R2
+						Get R6
+						I64Const $-1
+						I64Add
+						Set R6
+						I64Load gap+64(FP)
 						Set R7
-						Get R7
-						I32WrapI64
-						Get V2
-						Get V0
-						F32x4Pmax
-						Get V1
-						F32x4Pmin
-						V128Store $0, $0
-						Get R9
-						I64Const $16
-						I64Add
-						Set R9
-						Get R9
-						I64Const $16
-						I64Eq
-						BrIf $0
+						Get R6
+						I64Eqz
+						I32Eqz
+						I32Eqz
+						If
+							I64Load last+72(FP)
+							Set R7
+						End
 					End
-					Get R1
-					I64Eqz
-					I32Eqz
-					If
-						Get R1
-						I64Const $32
-						I64Add
-						Set R1
-					End
-					Get R0
-					I64Const $32
-					I64Add
-					Set R0
-					Get R3
-					I64Const $64
-					I64Add
-					Set R3
-					Get R6
+					Get R5
 					I64Const $-1
 					I64Add
-					Set R6
-					Get R6
+					Set R5
+					Get R5
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
-			Get R2
-			I64Load down+24(FP)
+			Get R1
+			I64Load step+24(FP)
 			I64Const $2
 			I64Shl
 			I64Add
-			Set R2
-			Get R5
+			Set R1
+			Get R4
 			I64Const $-1
 			I64Add
-			Set R5
-			Get R5
+			Set R4
+			Get R4
 			I64Const $1
 			I64GeS
 			BrIf $0
@@ -42106,7 +42639,7 @@ TEXT ·WinogradIn(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691900
+	I64Const $171798691901
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -42732,7 +43265,7 @@ TEXT ·WinogradOut(SB), NOSPLIT, $0-64
 	If
 	Get R0
 	I32WrapI64
-	I64Const $274877907005
+	I64Const $274877907006
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -43089,7 +43622,7 @@ TEXT ·MaxTaps(SB), NOSPLIT, $0-64
 	If
 	Get R0
 	I32WrapI64
-	I64Const $274877907006
+	I64Const $274877907007
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -43691,7 +44224,7 @@ TEXT ·AddRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645375
+	I64Const $309237645376
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -44331,7 +44864,7 @@ TEXT ·SubRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645376
+	I64Const $309237645377
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -44971,7 +45504,7 @@ TEXT ·MulRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645377
+	I64Const $309237645378
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -45611,7 +46144,7 @@ TEXT ·DivRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645378
+	I64Const $309237645379
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -46251,7 +46784,7 @@ TEXT ·MaxRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645379
+	I64Const $309237645380
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -46891,7 +47424,7 @@ TEXT ·MinRows(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645380
+	I64Const $309237645381
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47531,7 +48064,7 @@ TEXT ·ClipN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953541
+	I64Const $137438953542
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47785,7 +48318,7 @@ TEXT ·AbsN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215174
+	I64Const $103079215175
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -47961,7 +48494,7 @@ TEXT ·NegN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215175
+	I64Const $103079215176
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48137,7 +48670,7 @@ TEXT ·SqrtN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215176
+	I64Const $103079215177
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48295,7 +48828,7 @@ TEXT ·LeakyN(SB), NOSPLIT, $0-28
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953545
+	I64Const $137438953546
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48514,7 +49047,7 @@ TEXT ·HardSigmoidN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953546
+	I64Const $137438953547
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -48758,7 +49291,7 @@ TEXT ·HardSwishN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691915
+	I64Const $171798691916
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -49046,7 +49579,7 @@ TEXT ·ComparePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691916
+	I64Const $171798691917
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -51173,7 +51706,7 @@ TEXT ·CombinePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691917
+	I64Const $171798691918
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -53135,7 +53668,7 @@ TEXT ·Choose(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430286
+	I64Const $206158430287
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -53551,7 +54084,7 @@ TEXT ·CopyGrid(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645391
+	I64Const $309237645392
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -54147,7 +54680,7 @@ TEXT ·Convert(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691920
+	I64Const $171798691921
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -54995,7 +55528,7 @@ TEXT ·ArgRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430289
+	I64Const $206158430290
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -55321,7 +55854,7 @@ TEXT ·FindBeyond(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691922
+	I64Const $171798691923
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -55647,7 +56180,7 @@ TEXT ·FindLarger(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953555
+	I64Const $137438953556
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -55777,7 +56310,7 @@ TEXT ·PowN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953556
+	I64Const $137438953557
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -56473,7 +57006,7 @@ TEXT ·DividePairs(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691925
+	I64Const $171798691926
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -56951,7 +57484,7 @@ TEXT ·SinN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691926
+	I64Const $171798691927
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57344,7 +57877,7 @@ TEXT ·AreaN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953559
+	I64Const $137438953560
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -57887,7 +58420,7 @@ TEXT ·HyperbolicN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953560
+	I64Const $137438953561
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58288,7 +58821,7 @@ TEXT ·ArcN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953561
+	I64Const $137438953562
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -58754,7 +59287,7 @@ TEXT ·TanN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953562
+	I64Const $137438953563
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59175,7 +59708,7 @@ TEXT ·Places(SB), NOSPLIT, $0-80
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383771
+	I64Const $343597383772
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -59392,7 +59925,7 @@ TEXT ·PickAlong(SB), NOSPLIT, $0-96
 	If
 	Get R0
 	I32WrapI64
-	I64Const $412316860508
+	I64Const $412316860509
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -61728,7 +62261,7 @@ TEXT ·ExpN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215197
+	I64Const $103079215198
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62056,7 +62589,7 @@ TEXT ·SigmoidN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215198
+	I64Const $103079215199
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62406,7 +62939,7 @@ TEXT ·SiluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215199
+	I64Const $103079215200
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -62760,7 +63293,7 @@ TEXT ·TanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215200
+	I64Const $103079215201
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63170,7 +63703,7 @@ TEXT ·ErfN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215201
+	I64Const $103079215202
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -63738,7 +64271,7 @@ TEXT ·GeluN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215202
+	I64Const $103079215203
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64077,7 +64610,7 @@ TEXT ·GeluTanhN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215203
+	I64Const $103079215204
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64449,7 +64982,7 @@ TEXT ·LogN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215204
+	I64Const $103079215205
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -64849,7 +65382,7 @@ TEXT ·SoftplusN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215205
+	I64Const $103079215206
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65387,7 +65920,7 @@ TEXT ·MishN(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215206
+	I64Const $103079215207
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -65745,7 +66278,7 @@ TEXT ·EluN(SB), NOSPLIT, $0-36
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691943
+	I64Const $171798691944
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -66061,7 +66594,7 @@ TEXT ·MapN(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691944
+	I64Const $171798691945
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67293,7 +67826,7 @@ TEXT ·SumRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691945
+	I64Const $171798691946
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67550,7 +68083,7 @@ TEXT ·SquareRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691946
+	I64Const $171798691947
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -67839,7 +68372,7 @@ TEXT ·RowMax(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953579
+	I64Const $137438953580
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68095,7 +68628,7 @@ TEXT ·RowMin(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953580
+	I64Const $137438953581
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -68351,7 +68884,7 @@ TEXT ·SoftmaxRows(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953581
+	I64Const $137438953582
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -69211,7 +69744,7 @@ TEXT ·ExpRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430318
+	I64Const $206158430319
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70024,7 +70557,7 @@ TEXT ·ExpPanel(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953583
+	I64Const $137438953584
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70411,7 +70944,7 @@ TEXT ·DotRows(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430320
+	I64Const $206158430321
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -70863,7 +71396,7 @@ TEXT ·AddPixelRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691953
+	I64Const $171798691954
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71305,7 +71838,7 @@ TEXT ·MixPixels(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691954
+	I64Const $171798691955
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71439,7 +71972,7 @@ TEXT ·AndPixels(SB), NOSPLIT, $0-24
 	If
 	Get R0
 	I32WrapI64
-	I64Const $103079215219
+	I64Const $103079215220
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71593,7 +72126,7 @@ TEXT ·MaxLanes(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430324
+	I64Const $206158430325
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -71984,7 +72517,7 @@ TEXT ·MeanLanes(SB), NOSPLIT, $0-52
 	If
 	Get R0
 	I32WrapI64
-	I64Const $240518168693
+	I64Const $240518168694
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72329,7 +72862,7 @@ TEXT ·LaneMeans(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953590
+	I64Const $137438953591
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72641,7 +73174,7 @@ TEXT ·MulLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953591
+	I64Const $137438953592
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -72825,7 +73358,7 @@ TEXT ·AddLanes(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953592
+	I64Const $137438953593
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73009,7 +73542,7 @@ TEXT ·TileTaps(SB), NOSPLIT, $0-88
 	If
 	Get R0
 	I32WrapI64
-	I64Const $377957122169
+	I64Const $377957122170
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -73743,7 +74276,7 @@ TEXT ·DotTaps(SB), NOSPLIT, $0-72
 	If
 	Get R0
 	I32WrapI64
-	I64Const $309237645434
+	I64Const $309237645435
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74135,7 +74668,7 @@ TEXT ·DealPlanes(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691963
+	I64Const $171798691964
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74315,7 +74848,7 @@ TEXT ·CopyPlane(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430332
+	I64Const $206158430333
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74494,7 +75027,7 @@ TEXT ·MaxPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430333
+	I64Const $206158430334
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -74875,7 +75408,7 @@ TEXT ·SpreadPairs(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430334
+	I64Const $206158430335
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75167,7 +75700,7 @@ TEXT ·ReluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953599
+	I64Const $137438953600
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75381,7 +75914,7 @@ TEXT ·TanhGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953600
+	I64Const $137438953601
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75588,7 +76121,7 @@ TEXT ·SigmoidGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953601
+	I64Const $137438953602
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -75795,7 +76328,7 @@ TEXT ·SiluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953602
+	I64Const $137438953603
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -76185,7 +76718,7 @@ TEXT ·GeluGradN(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953603
+	I64Const $137438953604
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -76821,7 +77354,7 @@ TEXT ·SoftmaxGradRows(SB), NOSPLIT, $0-40
 	If
 	Get R0
 	I32WrapI64
-	I64Const $171798691972
+	I64Const $171798691973
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -77230,7 +77763,7 @@ TEXT ·DotWide(SB), NOSPLIT, $0-32
 	If
 	Get R0
 	I32WrapI64
-	I64Const $137438953605
+	I64Const $137438953606
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -77544,7 +78077,7 @@ TEXT ·MomentumN(SB), NOSPLIT, $0-48
 	If
 	Get R0
 	I32WrapI64
-	I64Const $206158430342
+	I64Const $206158430343
 	I64Store $0
 	Get R0
 	I32WrapI64
@@ -77751,7 +78284,7 @@ TEXT ·AdamN(SB), NOSPLIT, $0-76
 	If
 	Get R0
 	I32WrapI64
-	I64Const $343597383815
+	I64Const $343597383816
 	I64Store $0
 	Get R0
 	I32WrapI64

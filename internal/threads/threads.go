@@ -41,6 +41,10 @@ func Parts(n, ns int) int {
 	return parts
 }
 
+// Shares is Parts with one part a thread at most: for steps whose parts have so much memory of their
+// own that a core's cache has no room for that of two.
+func Shares(n, ns int) int { return min(Parts(n, ns), Count()) }
+
 // MostParts is what Parts gives at most for n units while the number of threads is what it was
 // asked to be: so much scratch is to be planned where each part has its own.
 func MostParts(n int) int {
@@ -49,6 +53,9 @@ func MostParts(n int) int {
 	}
 	return max(min(n, most()*perThread), 1)
 }
+
+// MostShares is for Shares what MostParts is for Parts.
+func MostShares(n int) int { return min(MostParts(n), most()) }
 
 // used is how many threads a For was divided among since Used was called, at most.
 var used = 1

@@ -172,66 +172,122 @@ func blockedWindows(file *asm.File) {
 		{"BlockedDepthwise5", 5, 1, []int{7, 4, 1}},
 		{"BlockedDepthwise5Stride2", 5, 2, []int{7, 4, 1}},
 	} {
-		file.Func("func "+k.name+"(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32)",
+		file.Func("func "+k.name+"(y, x *float32, pitch, down int, weights *float32, rows, cols int, from, bias *float32, lo, hi float32, blocks, ystep, xstep int)",
 			fmt.Sprintf("%s is BlockedDepthwise with a kernel of %[2]d×%[2]d at stride %[3]d; its twin has the loop.", k.name, k.size, k.stride),
 			func(f *asm.Func) {
-				y, from, line, at := f.Ptr("y"), f.Ptr("from"), f.Ptr("x"), f.NewPtr("at")
-				pitch, rows, cols := f.NewInt("pitch"), f.Int("rows"), f.NewInt("cols")
+				y, from, plane, weights, bias, blocks := f.Ptr("y"), f.Ptr("from"), f.Ptr("x"), f.Ptr("weights"), f.Ptr("bias"), f.Int("blocks")
+				line, at := f.NewPtr("line"), f.NewPtr("at")
+				pitch, rows, cols := f.NewInt("pitch"), f.NewInt("rows"), f.NewInt("cols")
 				p, w, half, left := f.NewPtr("p"), f.NewPtr("w"), f.NewInt("half"), f.NewInt("left")
 				bound := limits{f, f.NewV("lo"), f.NewV("hi")}
 				bound.load()
 				pitch.Set(floats(f.ArgInt("pitch")))
-				f.Take(rows, 1, func() {
-					at.Set(line)
-					cols.Set(f.ArgInt("cols"))
-					for _, n := range k.tiles {
-						f.Take(cols, int64(n), func() {
-							half.Set(f.ConstInt(0))
-							f.Do(func() {
-								f.Scope(func() {
-									acc, v, weight := f.NewVs("acc", n), f.NewV("v"), f.NewVs("weight", k.size)
-									v.Set(f.ArgPtr("bias").Add(half).V(0))
-									for _, a := range acc {
-										a.Set(v)
-									}
-									f.If(from.NotNil(), func() {
-										p.Set(from.Add(half))
-										for i, a := range acc {
-											a.Set(p.V(int64(32 * i)).Add(a))
+				f.Take(blocks, 1, func() {
+					line.Set(plane)
+					rows.Set(f.ArgInt("rows"))
+					f.Take(rows, 1, func() {
+						at.Set(line)
+						cols.Set(f.ArgInt("cols"))
+						for _, n := range k.tiles {
+							f.Take(cols, int64(n), func() {
+								half.Set(f.ConstInt(0))
+								f.Do(func() {
+									f.Scope(func() {
+										acc, v, weight := f.NewVs("acc", n), f.NewV("v"), f.NewVs("weight", k.size)
+										v.Set(bias.Add(half).V(0))
+										for _, a := range acc {
+											a.Set(v)
 										}
-									})
-									p.Set(at.Add(half))
-									w.Set(f.ArgPtr("weights").Add(half))
-									left.Set(f.ConstInt(int64(k.size)))
-									f.Take(left, 1, func() {
-										for t, u := range weight {
-											u.Set(w.V(int64(32 * t)))
-										}
-										for j := range (n-1)*k.stride + k.size {
-											v.Set(p.V(int64(32 * j)))
+										f.If(from.NotNil(), func() {
+											p.Set(from.Add(half))
 											for i, a := range acc {
-												if t := j - i*k.stride; t >= 0 && t < k.size {
-													a.Set(v.MulAdd(weight[t], a))
+												a.Set(p.V(int64(32 * i)).Add(a))
+											}
+										})
+										p.Set(at.Add(half))
+										w.Set(weights.Add(half))
+										left.Set(f.ConstInt(int64(k.size)))
+										f.Take(left, 1, func() {
+											for t, u := range weight {
+												u.Set(w.V(int64(32 * t)))
+											}
+											for j := range (n-1)*k.stride + k.size {
+												v.Set(p.V(int64(32 * j)))
+												for i, a := range acc {
+													if t := j - i*k.stride; t >= 0 && t < k.size {
+														a.Set(v.MulAdd(weight[t], a))
+													}
 												}
 											}
+											p.Set(p.Add(pitch))
+											w.Advance(int64(32 * k.size))
+										})
+										p.Set(y.Add(half))
+										for i, a := range acc {
+											p.StoreV(int64(32*i), bound.clamp(a))
 										}
-										p.Set(p.Add(pitch))
-										w.Advance(int64(32 * k.size))
 									})
-									p.Set(y.Add(half))
-									for i, a := range acc {
-										p.StoreV(int64(32*i), bound.clamp(a))
-									}
-								})
-								half.Set(half.AddConst(16))
-							}, func() asm.Bool { return half.EqConst(16) })
-							f.If(from.NotNil(), func() { from.Advance(int64(32 * n)) })
-							y.Advance(int64(32 * n))
-							at.Advance(int64(32 * n * k.stride))
-						})
-					}
-					line.Set(line.Add(floats(f.ArgInt("down"))))
+									half.Set(half.AddConst(16))
+								}, func() asm.Bool { return half.EqConst(16) })
+								f.If(from.NotNil(), func() { from.Advance(int64(32 * n)) })
+								y.Advance(int64(32 * n))
+								at.Advance(int64(32 * n * k.stride))
+							})
+						}
+						line.Set(line.Add(floats(f.ArgInt("down"))))
+					})
+					cols.Set(floats(f.ArgInt("ystep").Sub(f.ArgInt("rows").Mul(f.ArgInt("cols")).Shl(3))))
+					f.If(from.NotNil(), func() { from.Set(from.Add(cols)) })
+					y.Set(y.Add(cols))
+					plane.Set(plane.Add(floats(f.ArgInt("xstep"))))
+					weights.Advance(int64(32 * k.size * k.size))
+					bias.Advance(32)
 				})
 			})
 	}
+}
+
+// padPlanes writes planes with borders of zeros, from the first float to the last.
+func padPlanes(file *asm.File) {
+	file.Func("func PadPlanes(dst, src *float32, planes, step, lds, rows, cols, first, gap, last int)",
+		"PadPlanes copies planes and puts zeros around them; its twin has the loop.",
+		func(f *asm.Func) {
+			y, plane, x, at := f.Ptr("dst"), f.Ptr("src"), f.NewPtr("x"), f.NewPtr("at")
+			planes, lines, rows, n, v := f.Int("planes"), f.NewInt("lines"), f.NewInt("rows"), f.NewInt("n"), f.NewV("v")
+			zeros := f.NewV("zeros")
+			zeros.Set(f.ZeroV())
+			f.Take(planes, 1, func() {
+				x.Set(plane)
+				rows.Set(f.ArgInt("rows"))
+				n.Set(f.ArgInt("first"))
+				lines.Set(rows.AddConst(1))
+				f.Take(lines, 1, func() {
+					f.Take(n, 4, func() {
+						y.StoreV(0, zeros)
+						y.Advance(16)
+					})
+					f.Take(n, 1, func() {
+						y.StoreF32(0, f.ConstF32(0))
+						y.Advance(4)
+					})
+					f.If(rows.NotZero(), func() {
+						at.Set(x)
+						n.Set(f.ArgInt("cols"))
+						f.Sweep(asm.Sweep{
+							Left: n, Pointers: []asm.Ptr{y, at}, Unroll: 2,
+							Vector: func(u int) {
+								v.Set(at.V(int64(16 * u)))
+								y.StoreV(int64(16*u), v)
+							},
+							Scalar: func() { y.StoreF32(0, at.F32(0)) },
+						})
+						x.Set(x.Add(floats(f.ArgInt("lds"))))
+						rows.Set(rows.AddConst(-1))
+						n.Set(f.ArgInt("gap"))
+						f.If(rows.NotZero().Not(), func() { n.Set(f.ArgInt("last")) })
+					})
+				})
+				plane.Set(plane.Add(floats(f.ArgInt("step"))))
+			})
+		})
 }

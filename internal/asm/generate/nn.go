@@ -21,6 +21,7 @@ func layers(file *asm.File) {
 	blockedConv(file)
 	blockedDepthwise(file)
 	blockedWindows(file)
+	padPlanes(file)
 	winograd(file)
 	maxTaps(file)
 	binaries(file)
