@@ -401,7 +401,7 @@ func (p *product) parts(b *right, room int) (parts, each int) {
 	if packed {
 		each = edgeScratch(p.m)
 	}
-	if p.byRows = units < 2*threads.Count() || packed && p.m >= 2*p.n; p.byRows {
+	if p.byRows = units < 2*threads.Count() || packed && 2*p.m >= p.n; p.byRows {
 		units = p.m / kernel.TR
 	}
 	return max(1, min(threads.Parts(units, productTime(p.m, p.n, p.k)), room/each)), each

@@ -106,14 +106,10 @@ func (w *winograd) weights(dst []float32, in int) {
 }
 
 // winogradSizes are how many tiles planes have, and how many rows of them are transformed at
-// a time.
+// a time at most.
 func winogradSizes(channels, oh, ow int) (th, tw, rows int) {
 	th, tw = (oh+1)/2, (ow+1)/2
-	rows = min(max(winogradStrip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
-	if strips := (th + rows - 1) / rows; threads.MostParts(th) > 1 {
-		rows = max(th/((strips+1)/2*2), 1) // an even number of strips; each reads all weights, so not many more
-	}
-	return th, tw, rows
+	return th, tw, min(max(winogradStrip/(16*ChannelBlocks(channels)*Lanes*tw), 1), th)
 }
 
 // winogradLattice has room for whole tiles.
@@ -129,9 +125,9 @@ func (g Window) winogradLattice(h, w, oh, ow int) blockedLattice {
 func (c *BlockedConv) winogradScratch(h, w, oh, ow int) int {
 	th, tw, rows := winogradSizes(c.shape.InChannels, oh, ow)
 	in := c.inBlocks()
-	parts := threads.MostShares((th + rows - 1) / rows) // each has its own
+	parts := threads.MostShares(th) // each has its own
 	l := c.shape.winogradLattice(h, w, oh, ow)
-	n := max(parts*winogradRoom(in, rows*tw)+rows*tw+2*in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
+	n := max(parts*winogradRoom(in, rows*tw)+rows*tw+in, in*9*Lanes*Lanes+in*9+oh*ow+2*Lanes)
 	if !l.direct {
 		n += in * l.plane()
 	}
@@ -179,48 +175,44 @@ func (c *BlockedConv) runWinograd(y, x, residual []float32, n, h, w, oh, ow int,
 // winogradRoom is how many elements tiles take: transformed ones, and products of a block.
 func winogradRoom(in, tiles int) int { return 16 * (in + 1) * tiles * Lanes }
 
-// inTiles computes an image, strip by strip: a part has what it transforms for itself, for it would
-// take long to come from another core.
+// inTiles computes an image. A part has some rows of tiles, and transforms them for itself, for it
+// would take long to come from another core.
 func (c *BlockedConv) inTiles(y, x, from []float32, l *blockedLattice, oh, ow int, mem arena) {
 	s := &c.shape
 	in := c.inBlocks()
 	th, tw, rows := winogradSizes(s.InChannels, oh, ow)
-	pix, runs := mem.takeInts(rows*tw), mem.takeInts(2*in)
+	pix, runs := mem.takeInts(rows*tw), mem.takeInts(in)
 	for i := range pix {
 		pix[i] = int32(i * Lanes)
 	}
-	// The last strip may have fewer tiles, and blocks that lie closer together.
-	strips := (th + rows - 1) / rows
-	for i := range in {
-		runs[i] = int32(min(i, 1) * rows * tw * Lanes)
-		runs[in+i] = int32(min(i, 1) * (th - (strips-1)*rows) * tw * Lanes)
+	for i := range runs {
+		runs[i] = int32(min(i, 1) * len(pix) * Lanes)
 	}
-	parts := threads.Shares(strips, th*tw*16*in*Lanes*s.OutChannels/multiplyAdds)
+	parts := threads.Shares(th, th*tw*16*in*Lanes*s.OutChannels/multiplyAdds)
 	threads.For(parts, func(part int) {
-		for i, end := threads.Range(strips, parts, part); i < end; i++ {
-			steps := runs[:in]
-			if i == strips-1 {
-				steps = runs[in:]
-			}
-			c.tileRows(y, x, from, l, oh, ow, i*rows, min(rows, th-i*rows), tw, pix, steps, mem[part*winogradRoom(in, rows*tw):])
+		first, last := threads.Range(th, parts, part)
+		strips := (last - first + rows - 1) / rows // each reads all weights
+		for i := range strips {
+			r, end := threads.Range(last-first, strips, i)
+			c.tileRows(y, x, from, l, oh, ow, first+r, end-r, tw, pix, runs, mem[part*winogradRoom(in, rows*tw):])
 		}
 	})
 }
 
-// tileRows computes so many rows of tiles, from row r on.
+// tileRows computes so many rows of tiles, from row r on. What is transformed lies as all of pix would.
 func (c *BlockedConv) tileRows(y, x, from []float32, l *blockedLattice, oh, ow, r, high, tw int, pix, runs []int32, room []float32) {
 	in, none := c.inBlocks(), c.bias[len(c.bias)-Lanes:]
 	lo, hi := c.clamp.bounds()
-	tiles := high * tw
-	v, m := room, room[16*in*tiles*Lanes:]
+	tiles, most := high*tw, len(pix)
+	v, m := room, room[16*in*most*Lanes:]
 	for b := range in {
 		for i := range high {
-			kernel.WinogradIn(kernel.Ptr(v[(b*tiles+i*tw)*Lanes:]), in*tiles*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
+			kernel.WinogradIn(kernel.Ptr(v[(b*most+i*tw)*Lanes:]), in*most*Lanes, kernel.Ptr(x[b*l.plane()+2*(r+i)*l.cols*Lanes:]), l.cols*Lanes, tw)
 		}
 	}
 	for b := range ChannelBlocks(c.shape.OutChannels) {
 		for t := range 16 {
-			blockedPixels(m[t*tiles*Lanes:], v[t*in*tiles*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
+			blockedPixels(m[t*tiles*Lanes:], v[t*in*most*Lanes:], pix[:tiles], runs, c.wino.u[(b*16+t)*in*Lanes*Lanes:], nil, none, -inf, inf)
 		}
 		first, last := 2*r, min(2*(r+high), oh)
 		for row := first; row < last; row++ {
