@@ -105,7 +105,7 @@ func (c *rowCall) run() {
 // part's rows the first hard one and those behind it are left for this thread.
 func (c *rowCall) divided() bool {
 	size := c.rows * c.cols
-	parts := threads.Parts(c.rows, size/3)
+	parts := threads.Parts(c.rows, size/2)
 	if parts == 1 || c.hard || c.standard {
 		return false
 	}
@@ -114,13 +114,12 @@ func (c *rowCall) divided() bool {
 		if x = c.y; c.sum != nil {
 			x = c.sum
 		}
-		threads.For(parts, func(part int) {
-			from, to := threads.Range(size, parts, part)
-			kernel.AddRows(&x[from], &c.x[from], 0, 1, &c.residual[from], 0, 1, 1, to-from)
-		})
 	}
 	threads.For(parts, func(part int) {
 		from, to := threads.Range(c.rows, parts, part)
+		if at, n := from*c.cols, (to-from)*c.cols; c.residual != nil && n > 0 {
+			kernel.AddRows(&x[at], &c.x[at], 0, 1, &c.residual[at], 0, 1, 1, n)
+		}
 		c.rowsOf(c.y[from*c.cols:], x[from*c.cols:], from, to-from, threads.Result(part))
 	})
 	for part := range parts {

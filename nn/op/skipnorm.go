@@ -155,7 +155,7 @@ func (s *skipNorm) RunRows(a *Args, from, to int) {
 		}
 	}
 	n := max(1, sumBlock/s.cols)
-	parts := threads.Parts(to-from, (to-from)*s.cols/3)
+	parts := threads.Parts(to-from, (to-from)*s.cols)
 	if parts > 1 { // all sums first: each thread has its own in its cache
 		threads.For(parts, func(part int) {
 			lo, hi := threads.Range(to-from, parts, part)
