@@ -154,6 +154,7 @@ type attention struct {
 	panels           bool   // keys and values are laid out once for all queries
 	laidAt, endsAt   int    // in scratch memory: those, and the ends of what a mask shows
 	each             int    // elements of scratch memory from laidAt on that each part has; 0 where there is one part
+	pieces           int    // of a head's queries that parts may have: more than one where heads are few
 	seenAt           int    // what panels saw, of all queries
 	perMask          [2]int // elements of the masks from one of their rows to the next
 	project          projection
@@ -210,7 +211,10 @@ func (s *attention) end(c *Call, at int) error {
 	s.workAt, s.each = at, 0
 	if at += work; s.divides() {
 		s.each = (at - s.laidAt + 15) &^ 15
-		s.seenAt = s.laidAt + s.each*threads.MostParts(s.Rows())
+		if s.pieces = 1; !s.kept && s.Rows() < threads.MostParts(s.Rows()*s.tiles()) {
+			s.pieces = s.tiles()
+		}
+		s.seenAt = s.laidAt + s.each*threads.MostParts(s.Rows()*s.pieces)
 		at = s.seenAt + s.batch*s.heads*s.queries
 	}
 	c.Scratch(4 * at)
@@ -221,7 +225,7 @@ func (s *attention) end(c *Call, at int) error {
 // to call kernels.
 func (s *attention) divides() bool {
 	kept := func(k *cache) bool { return k.present != none && !k.turned && k.bias == none }
-	return s.panels && threads.MostParts(s.Rows()) > 1 && !s.rotates && s.bias == none && s.hides.input == none && s.lengths == none &&
+	return s.panels && threads.MostParts(s.Rows()*s.tiles()) > 1 && !s.rotates && s.bias == none && s.hides.input == none && s.lengths == none &&
 		(!s.kept || kept(&s.keys) && kept(&s.values)) && (s.padding.input == none || s.batch == 1) && s.masks[0].head == 0 && (s.masks[0].batch == 0 || s.batch == 1)
 }
 
@@ -422,10 +426,10 @@ func (s *attention) Run(a *Args) {
 	}
 	rows, parts := s.Rows(), 1
 	if s.each > 0 {
-		parts = min(threads.Parts(rows, rows*s.group*s.core.PanelTime(s.queries, s.total)), (s.seenAt-s.laidAt)/s.each)
+		parts = min(threads.Parts(rows*s.pieces, rows*s.group*s.core.PanelTime(s.queries, s.total)), (s.seenAt-s.laidAt)/s.each)
 	}
 	if parts <= 1 {
-		s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, 0, rows)
+		s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, 0, rows, 1)
 		return
 	}
 	if s.padding.input != none {
@@ -439,22 +443,24 @@ func (s *attention) Run(a *Args) {
 	}
 	seen := scratch[s.seenAt:][:s.batch*s.heads*s.queries]
 	threads.For(parts, func(part int) {
-		from, to := threads.Range(rows, parts, part)
-		s.runRows(a, scratch, scratch[s.laidAt+part*s.each:], ends, seen, from, to)
+		from, to := threads.Range(rows*s.pieces, parts, part)
+		s.runRows(a, scratch, scratch[s.laidAt+part*s.each:], ends, seen, from, to, s.pieces)
 	})
 	for row := range rows {
 		if n := s.group * s.queries; ends != nil && !compute.Saw(seen[row*n:][:n]) {
-			s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, row, row+1)
+			s.runRows(a, scratch, scratch[s.laidAt:], nil, nil, row, row+1, 1)
 		}
 	}
 }
 
-// runRows needs scratch memory of its own, laid on. With seen these are the rows of a part; ends
-// is known then.
-func (s *attention) runRows(a *Args, scratch, own []float32, ends []int32, seen []float32, from, to int) {
+// runRows needs scratch memory of its own, laid on. With seen these are the rows of a part, each in so
+// many pieces; ends is known then.
+func (s *attention) runRows(a *Args, scratch, own []float32, ends []int32, seen []float32, from, to, pieces int) {
 	parts, kvHeads := s.parts(), s.heads/s.group
 	masked, shown := -1, -1
-	for row := from; row < to; row++ {
+	for piece, next := from, 0; piece < to; piece = next {
+		row := piece / pieces
+		next = min((row+1)*pieces, to)
 		b, g := row/parts/kvHeads, row/parts%kvHeads
 		if s.padding.input != none && masked != b && seen == nil {
 			s.padding.fill(a, scratch[s.padding.at:][:s.padding.rows*s.total], b, s.total)
@@ -469,7 +475,8 @@ func (s *attention) runRows(a *Args, scratch, own []float32, ends []int32, seen 
 		}
 		first, last := row%parts, row%parts+1
 		if parts == 1 {
-			first, last = 0, s.tiles()
+			first, _ = threads.Range(s.tiles(), pieces, piece-row*pieces)
+			_, last = threads.Range(s.tiles(), pieces, next-1-row*pieces)
 		}
 		var laid compute.KeyPanels
 		if s.panels {
