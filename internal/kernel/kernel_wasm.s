@@ -23495,6 +23495,337 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			I64Add
 			Set R4
 			Get R8
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V12
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V8
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V9
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V10
+					F32x4Add
+					Set V10
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V11
+					F32x4Add
+					Set V11
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V12
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V8
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V9
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V10
+					F32x4Add
+					Set V10
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V11
+					F32x4Add
+					Set V11
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V12
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $64
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $80
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $64
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $80
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $64
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V8
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $80
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V9
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $64
+					F32x4Mul
+					Get V10
+					F32x4Add
+					Set V10
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $80
+					F32x4Mul
+					Get V11
+					F32x4Add
+					Set V11
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V12
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $96
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V12
+					Get R9
+					I32WrapI64
+					V128Load $112
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $96
+					F32x4Mul
+					Get V6
+					F32x4Add
+					Set V6
+					Get V12
+					Get R10
+					I32WrapI64
+					V128Load $112
+					F32x4Mul
+					Get V7
+					F32x4Add
+					Set V7
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $96
+					F32x4Mul
+					Get V8
+					F32x4Add
+					Set V8
+					Get V12
+					Get R11
+					I32WrapI64
+					V128Load $112
+					F32x4Mul
+					Get V9
+					F32x4Add
+					Set V9
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $96
+					F32x4Mul
+					Get V10
+					F32x4Add
+					Set V10
+					Get V12
+					Get R12
+					I32WrapI64
+					V128Load $112
+					F32x4Mul
+					Get V11
+					F32x4Add
+					Set V11
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R9
+					I64Const $128
+					I64Add
+					Set R9
+					Get R10
+					I64Const $128
+					I64Add
+					Set R10
+					Get R11
+					I64Const $128
+					I64Add
+					Set R11
+					Get R12
+					I64Const $128
+					I64Add
+					Set R12
+					Get R8
+					I64Const $-4
+					I64Add
+					Set R8
+					Get R8
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R8
 			I64Const $1
 			I64GeS
 			If
@@ -23522,10 +23853,6 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get V5
 					F32x4Add
 					Set V5
-					Get R9
-					I64Const $32
-					I64Add
-					Set R9
 					Get V12
 					Get R10
 					I32WrapI64
@@ -23542,10 +23869,6 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get V7
 					F32x4Add
 					Set V7
-					Get R10
-					I64Const $32
-					I64Add
-					Set R10
 					Get V12
 					Get R11
 					I32WrapI64
@@ -23562,10 +23885,6 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get V9
 					F32x4Add
 					Set V9
-					Get R11
-					I64Const $32
-					I64Add
-					Set R11
 					Get V12
 					Get R12
 					I32WrapI64
@@ -23582,14 +23901,26 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get V11
 					F32x4Add
 					Set V11
-					Get R12
-					I64Const $32
-					I64Add
-					Set R12
 					Get R1
 					Get R2
 					I64Add
 					Set R1
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
+					Get R10
+					I64Const $32
+					I64Add
+					Set R10
+					Get R11
+					I64Const $32
+					I64Add
+					Set R11
+					Get R12
+					I64Const $32
+					I64Add
+					Set R12
 					Get R8
 					I64Const $-1
 					I64Add
@@ -23815,14 +24146,14 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get V5
 					F32x4Add
 					Set V5
-					Get R9
-					I64Const $32
-					I64Add
-					Set R9
 					Get R1
 					Get R2
 					I64Add
 					Set R1
+					Get R9
+					I64Const $32
+					I64Add
+					Set R9
 					Get R8
 					I64Const $-1
 					I64Add

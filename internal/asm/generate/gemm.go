@@ -149,15 +149,25 @@ func gemmRow(file *asm.File) {
 						b[i].Set(panel)
 						panel.Set(panel.Add(bs))
 					}
-					f.Take(k, 1, func() {
-						s.Set(a.Splat(0))
-						for i := range b {
-							acc[2*i].Set(s.MulAdd(b[i].V(0), acc[2*i]))
-							acc[2*i+1].Set(s.MulAdd(b[i].V(16), acc[2*i+1]))
-							b[i].Advance(32)
-						}
-						a.Set(a.Add(astep))
-					})
+					several := []int{4, 1}
+					if n == 1 {
+						several = several[1:]
+					}
+					for _, steps := range several {
+						f.Take(k, int64(steps), func() {
+							for u := range steps {
+								s.Set(a.Splat(0))
+								for i := range b {
+									acc[2*i].Set(s.MulAdd(b[i].V(int64(32*u)), acc[2*i]))
+									acc[2*i+1].Set(s.MulAdd(b[i].V(int64(32*u+16)), acc[2*i+1]))
+								}
+								a.Set(a.Add(astep))
+							}
+							for i := range b {
+								b[i].Advance(int64(32 * steps))
+							}
+						})
+					}
 					for i := range acc {
 						c.StoreV(int64(16*i), bound.clamp(acc[i]))
 					}
