@@ -33,9 +33,9 @@ const (
 	helpers = 64 // at most
 )
 
-// control is what all threads share. Words that different threads write lie 64 bytes apart, for to
-// fetch what another core has written takes a third of a microsecond; so does to write what another
-// has read. Jobs are numbered as they come, from 0 on and over the end of a word. JavaScript's side
+// control is what all threads share. Words that different threads write lie 64 bytes apart: it takes
+// hundreds of nanoseconds to fetch what another core has written, and to write what another has read.
+// Jobs are numbered as they come, from 0 on and over the end of a word. JavaScript's side
 // of it is js/src/helper.js.
 type controlBlock struct {
 	seq        uint32 // changes when those who sleep are to look for a job: what they sleep on
@@ -114,7 +114,7 @@ func For(parts int, f func(part int)) {
 	}
 	used = max(used, min(parts, Count()))
 	r := run{first: tail, finished: load(&control.done), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
-	if late > 0 {
+	if waste > 0 {
 		r.began = nanotime()
 	}
 	parted = true
@@ -128,7 +128,7 @@ var parted bool
 
 // run is a For that is under way.
 type run struct {
-	began     int64  // 0 where no helper has been late of late
+	began     int64  // 0 while helpers have not been late
 	first     uint32 // job
 	finished  uint32 // what done was before
 	published uint32
@@ -223,8 +223,11 @@ func (r *run) end() {
 			panic(&LostError{})
 		}
 	}
+	if r.published > 0 && r.taken == r.published {
+		wasted(missed)
+		return
+	}
 	if waits == 0 {
-		late = max(late-1, 0)
 		return
 	}
 	before := int64(0)
@@ -235,19 +238,23 @@ func (r *run) end() {
 }
 
 // Where other programs want the cores too, a helper may be kept from its core in the midst of a
-// job, for longer than all of it takes. After a few times this thread computes alone for a while.
-// It is a short one: a helper whose code the engine has not optimized yet is late as well, and
-// only what it does brings that about.
+// job, for longer than all of it takes, or woken in vain. When that wastes more than an eighth of the
+// time, this thread computes alone for a while. It is not a long one: a helper whose code the engine
+// has not optimized yet is late as well, and only what it does brings that about.
 var (
-	late  int   // how often helpers were, less how often they were not
+	waste int64 // nanoseconds, less an eighth of the time since the latest
+	noted int64 // when that was
 	alone int64 // until when calls of For are not divided; 0 where they are
+	woken int64 // until when that was the last time
+	again int   // how many times the next time is as long as the first, as a power of two
 )
 
 const (
-	tolerated = 3         // times
 	lateness  = 200_000   // nanoseconds
+	missed    = 100_000   // nanoseconds that count as wasted when no helper has come
+	tolerated = 5_000_000 // nanoseconds of waste
 	rest      = 1_000_000 // nanoseconds, twice as many each time
-	longest   = 6         // times that it is doubled
+	longest   = 8         // times that it is doubled
 )
 
 // rests says whether a For is one of those that are not to be divided.
@@ -262,12 +269,24 @@ func rests() bool {
 // is not known), in nanoseconds.
 func delayed(waited, before int64) {
 	if waited < lateness || waited < before {
-		late = max(late-1, 0)
 		return
 	}
-	if late = min(late+1, tolerated+1+longest); late > tolerated {
-		alone = nanotime() + rest<<(late-tolerated-1)
+	wasted(waited)
+}
+
+// wasted takes note of wasted time, in nanoseconds.
+func wasted(ns int64) {
+	now := nanotime()
+	waste = max(waste-(now-noted)/8, 0) + ns
+	noted = now
+	if waste < tolerated {
+		return
 	}
+	if now-woken > 16*rest<<again {
+		again = 0
+	}
+	alone = now + rest<<again
+	woken, waste, again = alone, 0, min(again+1, longest)
 }
 
 // watch says when a helper that is at work has shown no sign of life for too long. The time

@@ -15,7 +15,7 @@ func helped(t *testing.T) {
 	Start(2)
 	control.ready = 1
 	t.Cleanup(func() {
-		control.ready, late, alone = 0, 0, 0
+		control.ready, waste, alone, woken, again = 0, 0, 0, 0, 0
 		Start(1)
 	})
 }
@@ -40,18 +40,19 @@ func TestForTakesBack(t *testing.T) {
 	assert.NotZero(t, tail, "parts were recorded")
 }
 
-// Helpers that are late a few times get no work for a while, then a little.
+// Helpers for which much time is wasted get no work for a while, and each time for longer.
 func TestDelayed(t *testing.T) {
 	helped(t)
-	for range tolerated {
-		delayed(2*lateness, lateness)
+	for range 100 {
+		delayed(lateness-1, 0)
+		delayed(2*tolerated, 3*tolerated) // less than was computed meanwhile
 	}
+	delayed(tolerated/2, 0)
 	assert.Zero(t, alone)
-	delayed(2*lateness, 3*lateness) // less than was computed meanwhile
-	delayed(lateness/2, 0)
-	for range 3 {
-		delayed(2*lateness, lateness)
-	}
+	noted -= 4 * tolerated // which makes up for it
+	delayed(tolerated*3/4, 0)
+	assert.Zero(t, alone)
+	delayed(tolerated/2, tolerated/4)
 	assert.InDelta(t, nanotime()+rest, alone, rest/2)
 	alone = nanotime() + 1e9
 	For(4, func(int) {})
@@ -60,7 +61,15 @@ func TestDelayed(t *testing.T) {
 	For(4, func(int) {})
 	assert.Equal(t, 2, Used())
 	for range 100 {
-		delayed(2*lateness, lateness)
+		delayed(tolerated, lateness)
 	}
 	assert.InDelta(t, nanotime()+rest<<longest, alone, rest)
+	alone, waste = 0, 0
+	for range tolerated/missed + 1 {
+		For(4, func(int) {}) // and the helper never comes
+	}
+	assert.InDelta(t, nanotime()+rest<<longest, alone, rest)
+	woken = nanotime() - 17*rest<<longest
+	delayed(tolerated, lateness)
+	assert.InDelta(t, nanotime()+rest, alone, rest/2)
 }
