@@ -73,8 +73,8 @@ var (
 
 const tapeBytes = 1 << 20
 
-// least is how many nanoseconds a part should take: handing it over takes one or two thousand, and
-// more where the cores have no cache in common.
+// least is how many nanoseconds a part should take: handing a step over takes two to four thousand
+// where the cores have no cache in common.
 const least = 8000
 
 // Test does nothing here: see the other builds.

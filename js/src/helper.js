@@ -19,7 +19,7 @@ export function serve({ module, memory, control, index }) {
   const sign = signs + 16 * index;
   if (Atomics.compareExchange(words, sign + 1, 0, serving) === gone) return; // it was given up
   Atomics.add(words, ready, 1);
-  // (What another core has written takes a third of a microsecond to come: a job's words lie together, and none is read that need not be.)
+  // (It takes hundreds of nanoseconds to fetch what another core has written: a job's words lie together, and few others are read.)
   for (;;) {
     const before = Atomics.load(words, seq);
     if (Atomics.load(words, quit) || Atomics.load(words, lost)) return;
