@@ -24,12 +24,17 @@ export function offer({ isolated, shares = true, cores }) {
 }
 
 /**
- * Fills a select element and the hint below it.
+ * Fills a select element and the hint below it. The page has the hint of a host without headers, unseen: other words take
+ * its place, so that what follows does not move.
  * @param {HTMLSelectElement} select @param {HTMLElement} hint
  */
 export function offerThreads(select, hint) {
   const { choices, chosen, says } = offer({ isolated: globalThis.crossOriginIsolated === true, shares: typeof SharedArrayBuffer === 'function', cores: navigator.hardwareConcurrency || 1 });
   select.replaceChildren(...choices.map((n) => new Option(String(n), String(n), n === chosen, n === chosen)));
   select.disabled = choices.length < 2;
-  hint.textContent = says;
+  if (hint.textContent !== says) {
+    hint.style.minHeight = `${hint.offsetHeight}px`;
+    hint.textContent = says;
+  }
+  hint.classList.remove('unsaid');
 }

@@ -2,8 +2,11 @@
 // paint waits for nothing that could take long; nothing moves by itself; nothing is asked of other hosts or breaks the policy.
 
 import assert from 'node:assert/strict';
-import { readdir } from 'node:fs/promises';
+import { readFile, readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { types } from '../headers.mjs';
 import { pages } from '../pages.mjs';
 import { assertAccessible, measure, measured } from './axe.mjs';
 import { launch } from './browser.mjs';
@@ -62,5 +65,41 @@ for (const { file } of pages) {
     await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0, null, { timeout: 60_000 });
     if (await page.locator('script[src]').count()) assert.ok(held.length > 0, 'something was held back');
     await page.close();
+  });
+
+  // Read shows what it reads, step by step.
+  if (file === 'index.html') continue;
+
+  // A slow line, or a busy machine on which the browser draws in the midst of its reading. No headers either: what a page
+  // says of that must not move it.
+  test(`${file}: nothing moves when the page comes in pieces`, async (t) => {
+    if (!(await readdir(site.root)).includes(file)) return t.skip('is not there');
+    const server = createServer(async (request, response) => {
+      const path = new URL(request.url, 'http://localhost').pathname;
+      const bytes = await readFile(join(site.root, path)).catch(() => undefined);
+      response.writeHead(bytes ? 200 : 404, { 'content-type': types[extname(path)] ?? 'application/octet-stream' });
+      // The pieces of the first 20,000 bytes, which fill a window.
+      if (path.endsWith('.html')) {
+        for (let i = 0; i < 20_000 && i < bytes.length; i += 350) {
+          response.write(bytes.subarray(i, Math.min(i + 350, 20_000)));
+          await new Promise((done) => setTimeout(done, 20));
+        }
+        response.end(bytes.subarray(20_000));
+      } else response.end(bytes);
+    });
+    await new Promise((done) => server.listen(0, '127.0.0.1', done));
+    t.after(() => {
+      server.close();
+      server.closeAllConnections();
+    });
+    for (const look of looks) {
+      const context = await browser.newContext({ ...look.options, reducedMotion: 'reduce' });
+      const page = await context.newPage();
+      await measure(page);
+      await page.goto(`http://127.0.0.1:${server.address().port}/${file}`);
+      await page.waitForFunction(() => !('starts' in document.documentElement.dataset) || 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
+      assert.deepEqual((await measured(page)).shifts, [], look.name);
+      await context.close();
+    }
   });
 }
