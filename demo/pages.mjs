@@ -1,8 +1,10 @@
-// What all pages of the site have in common: the navigation and the policy, which the build writes into each.
+// What pages of the site have in common and the build writes into each: the navigation, the policy, and the hint about
+// threads of hosts without the headers of isolation.
 
 import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { policy } from './headers.mjs';
+import { offer } from './src/threads.js';
 
 /** The site in the order of its navigation; a page that is not there is left out. @type {{ name: string, file: string, group?: string }[]} */
 export const pages = [
@@ -40,13 +42,18 @@ export function navigation(current, there) {
   return `<nav class="site" aria-label="Site"><ul>${items.join('')}</ul></nav>`;
 }
 
-/** Fills the places that the pages in a folder leave for the navigation and for the policy, which holds on any host that way, whatever headers it sends. @param {string} out */
+/**
+ * Fills the places that the pages in a folder leave for the navigation, for the hint about threads, and for the policy,
+ * which holds on any host that way, whatever headers it sends.
+ * @param {string} out
+ */
 export async function finishPages(out) {
   const there = (await readdir(out)).filter((f) => f.endsWith('.html'));
   for (const name of there) {
     const html = await readFile(join(out, name), 'utf8');
     await writeFile(join(out, name), html
       .replace('<!-- policy -->', `<meta http-equiv="Content-Security-Policy" content="${policy}">`)
-      .replace('<!-- navigation -->', navigation(name, there)));
+      .replace('<!-- navigation -->', navigation(name, there))
+      .replace('<!-- threads -->', offer({ isolated: false, cores: 1 }).says));
   }
 }

@@ -24,8 +24,8 @@ export function offer({ isolated, shares = true, cores }) {
 }
 
 /**
- * Fills a select element and the hint below it. The page has the hint of a host without headers, unseen: other words take
- * its place, so that what follows does not move.
+ * Fills a select element and the hint below it. The page comes with the hint for hosts without headers,
+ * which is the longest, unseen: others keep its height, so that what follows does not move.
  * @param {HTMLSelectElement} select @param {HTMLElement} hint
  */
 export function offerThreads(select, hint) {
