@@ -224,7 +224,7 @@ func (r *run) end() {
 		}
 	}
 	if r.published > 0 && r.taken == r.published {
-		wasted(missed)
+		wasted(nanotime(), missed)
 		return
 	}
 	if waits == 0 {
@@ -234,7 +234,8 @@ func (r *run) end() {
 	if r.began > 0 {
 		before = waits - r.began
 	}
-	delayed(nanotime()-waits, before)
+	now := nanotime()
+	delayed(now, now-waits, before)
 }
 
 // Where other programs want the cores too, a helper may be kept from its core in the midst of a
@@ -265,18 +266,17 @@ func rests() bool {
 	return alone != 0
 }
 
-// delayed takes note of how long helpers were waited for, and how long it took until then (0 where that
-// is not known), in nanoseconds.
-func delayed(waited, before int64) {
+// delayed takes note, now, of how long helpers were waited for, and how long it took until then (0 where
+// that is not known), in nanoseconds.
+func delayed(now, waited, before int64) {
 	if waited < lateness || waited < before {
 		return
 	}
-	wasted(waited)
+	wasted(now, waited)
 }
 
-// wasted takes note of wasted time, in nanoseconds.
-func wasted(ns int64) {
-	now := nanotime()
+// wasted takes note, now, of wasted time, in nanoseconds.
+func wasted(now, ns int64) {
 	waste = max(waste-(now-noted)/8, 0) + ns
 	noted = now
 	if waste < tolerated {

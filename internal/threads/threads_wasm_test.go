@@ -15,7 +15,7 @@ func helped(t *testing.T) {
 	Start(2)
 	control.ready = 1
 	t.Cleanup(func() {
-		control.ready, waste, alone, woken, again = 0, 0, 0, 0, 0
+		control.ready, waste, noted, alone, woken, again = 0, 0, 0, 0, 0, 0
 		Start(1)
 	})
 }
@@ -43,33 +43,45 @@ func TestForTakesBack(t *testing.T) {
 // Helpers for which much time is wasted get no work for a while, and each time for longer.
 func TestDelayed(t *testing.T) {
 	helped(t)
+	now := int64(1e15) // a clock of its own: a busy computer stops the program for any time
+	noted = now
 	for range 100 {
-		delayed(lateness-1, 0)
-		delayed(2*tolerated, 3*tolerated) // less than was computed meanwhile
+		delayed(now, lateness-1, 0)
+		delayed(now, 2*tolerated, 3*tolerated) // less than was computed meanwhile
 	}
-	delayed(tolerated/2, 0)
+	assert.Zero(t, waste)
+	delayed(now, tolerated/2, 0)
 	assert.Zero(t, alone)
-	noted -= 4 * tolerated // which makes up for it
-	delayed(tolerated*3/4, 0)
+	now += 4 * tolerated // which makes up for it
+	delayed(now, tolerated*3/4, 0)
+	assert.EqualValues(t, tolerated*3/4, waste)
 	assert.Zero(t, alone)
-	delayed(tolerated/2, tolerated/4)
-	assert.InDelta(t, nanotime()+rest, alone, rest/2)
-	alone = nanotime() + 1e9
+	delayed(now, tolerated/2, tolerated/4)
+	assert.Equal(t, now+rest, alone)
+	for i := range 2 * longest {
+		delayed(now, tolerated, lateness)
+		assert.Equal(t, now+rest<<min(i+1, longest), alone)
+	}
+	now = alone + 16*rest<<longest
+	delayed(now, tolerated, lateness)
+	assert.Equal(t, now+rest<<longest, alone, "not for long enough in peace")
+	now = alone + 16*rest<<longest + 1
+	delayed(now, tolerated, lateness)
+	assert.Equal(t, now+rest, alone)
+}
+
+// While helpers get no work, nothing is recorded for them; a helper that does not come counts as wasted
+// time.
+func TestForAlone(t *testing.T) {
+	helped(t)
+	before := tail
+	alone = nanotime() + 3600e9
 	For(4, func(int) {})
 	assert.Equal(t, 1, Used())
+	assert.Equal(t, before, tail)
 	alone = nanotime()
 	For(4, func(int) {})
 	assert.Equal(t, 2, Used())
-	for range 100 {
-		delayed(tolerated, lateness)
-	}
-	assert.InDelta(t, nanotime()+rest<<longest, alone, rest)
-	alone, waste = 0, 0
-	for range tolerated/missed + 1 {
-		For(4, func(int) {}) // and the helper never comes
-	}
-	assert.InDelta(t, nanotime()+rest<<longest, alone, rest)
-	woken = nanotime() - 17*rest<<longest
-	delayed(tolerated, lateness)
-	assert.InDelta(t, nanotime()+rest, alone, rest/2)
+	assert.Zero(t, alone)
+	assert.EqualValues(t, missed, waste)
 }
