@@ -56,7 +56,7 @@ test('how a group stands against its peers: geometric means and the worst', () =
   assert.deepEqual(standings([noisy]), [], 'a difference that got lost is no ratio');
 });
 
-test('the layers are measured in Chromium, filtered by name', { timeout: 240_000 }, async () => {
+test('the layers are measured in Chromium, filtered by name', { timeout: 300_000 }, async () => {
   const bench = join(import.meta.dirname, '../run.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'layers', '--filter', '2 576@14', '--rounds', '2', '--sample', '1', '--no-write']);
   for (const who of ['normwasm', 'normwasm simd', 'onnxruntime-web', 'tfjs-wasm', ...(stdout.includes('LiteRT.js is left out') ? [] : ['litert'])]) assert.match(stdout, new RegExp(`^ {2}${who} +-?[\\d.]+ µs`, 'm'));

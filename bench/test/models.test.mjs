@@ -29,13 +29,13 @@ test('every network has a name of its own and comes from somewhere', () => {
   for (const m of models) assert.ok((m.url === undefined) !== (m.make === undefined), m.name);
 });
 
-test('networks are compared and measured in Chromium', { timeout: 240_000 }, async () => {
+test('networks are compared and measured in Chromium', { timeout: 300_000 }, async () => {
   const bench = join(import.meta.dirname, '../run.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'models', '--filter', 'mobilenetv3', '--rounds', '2', '--sample', '1', '--no-write']);
   for (const who of ['normwasm', 'normwasm simd', 'onnxruntime-web', 'tfjs-wasm', ...(stdout.includes('LiteRT.js is left out') ? [] : ['litert'])]) assert.match(stdout, new RegExp(`^ {2}${who} +[\\d.]+ µs.* differs by`, 'm'));
 });
 
-test('creating a session, the first run and the memory are measured, each in a page of its own', { timeout: 240_000 }, async () => {
+test('creating a session, the first run and the memory are measured, each in a page of its own', { timeout: 300_000 }, async () => {
   const bench = join(import.meta.dirname, '../run.mjs');
   const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'first', '--filter', 'line direction', '--starts', '1', '--no-write']);
   for (const who of ['normwasm', 'onnxruntime-web']) assert.match(stdout, new RegExp(`^ {2}${who} +[\\d.]+ µs.* = [\\d.]+ \\+ [\\d.]+ ms, [\\d.]+ MiB`, 'm'));

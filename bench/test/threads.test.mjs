@@ -50,7 +50,7 @@ test('every case names a layer or a network that there is', () => {
   assert.ok(!all.some((c) => c.name === 'Magika') && all.some((c) => c.name === 'ResNet-18'));
 });
 
-test('a layer and a network are measured in several threads and in one, with the same bits, in Chromium', { timeout: 240_000 }, async () => {
+test('a layer and a network are measured in several threads and in one, with the same bits, in Chromium', { timeout: 300_000 }, async () => {
   const bench = join(import.meta.dirname, '../run.mjs');
   for (const [filter, own] of [['product 512', [...'normwasm|normwasm, 1 thread|onnxruntime-web|onnxruntime-web, 1 thread|jax-js'.split('|')]], ['line direction', ['normwasm', 'normwasm, 1 thread', 'onnxruntime-web']]]) {
     const { stdout } = await promisify(execFile)(process.execPath, [bench, '--only', 'threads', '--filter', filter, '--rounds', '2', '--sample', '1', '--no-write']);

@@ -121,6 +121,7 @@ for (const width of [375, 1280]) {
     test(`${name}, ${width} pixels wide: nothing is cut off, nothing breaks the policy`, async () => {
       const complaints = [];
       const page = await browser.newPage({ viewport: { width, height: 800 } });
+      page.setDefaultTimeout(300_000);
       page.on('console', (message) => complaints.push(message.text()));
       page.on('pageerror', (error) => complaints.push(String(error)));
       await page.goto(`${server.url}${name}`);

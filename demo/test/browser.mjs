@@ -49,7 +49,7 @@ export async function launch() {
   const there = await Promise.all(known.map((path) => access(path).then(() => path, () => '')));
   const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? there.find(Boolean),
-    timeout: 120_000,
+    timeout: 300_000,
     env: { ...process.env, FONTCONFIG_FILE: config },
     args: ['--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],

@@ -74,7 +74,7 @@ test('the code for normwasm runs as it stands', async (t) => {
     console.log('program', i);
     await import(\`./\${i}.mjs\`).catch((error) => { console.log(error.stack); process.exit(1); });
   }`);
-  const { stdout } = await run(process.execPath, ['all.mjs'], { cwd: folder, timeout: 120_000 }).catch((error) => assert.fail(`${error.stdout}\n${programs[Number(/program (\d+)\n[^]*$/.exec(error.stdout.slice(error.stdout.lastIndexOf('program')))?.[1] ?? 0)]}`));
+  const { stdout } = await run(process.execPath, ['all.mjs'], { cwd: folder, timeout: 300_000 }).catch((error) => assert.fail(`${error.stdout}\n${programs[Number(/program (\d+)\n[^]*$/.exec(error.stdout.slice(error.stdout.lastIndexOf('program')))?.[1] ?? 0)]}`));
   const printed = stdout.split(/program \d+\n/).slice(1);
   assert.equal(printed.length, programs.length);
   printed.forEach((text, i) => {

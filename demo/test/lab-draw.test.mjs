@@ -239,7 +239,7 @@ describe('the page', () => {
         return Math.max(...want.map((v, i) => Math.abs(v - seven[i])));
       };
       // The answer to the last stroke may be on its way.
-      for (let k = 0; k < 300 && (await off()) > 0.12; k++) await page.waitForTimeout(100);
+      for (let k = 0; k < 3000 && (await off()) > 0.12; k++) await page.waitForTimeout(100);
       assert.ok((await off()) <= 0.12, `a pixel is off by ${await off()}`);
       await page.screenshot({ path: join(screens, `draw-${touch ? '390-light' : '1440-dark'}.png`), fullPage: true });
     }

@@ -37,6 +37,7 @@ after(async () => {
 async function visit(t, hash = '', { options = {}, quiet = true, prepare = async () => {} } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(300_000);
   const trouble = [];
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && trouble.push(`console: ${m.text()}`));
   page.on('pageerror', (e) => trouble.push(`page: ${e.message}`));
@@ -47,7 +48,7 @@ async function visit(t, hash = '', { options = {}, quiet = true, prepare = async
   });
   await prepare(page);
   await page.goto(`${site.url}lab.html${hash}`);
-  await page.waitForFunction(() => 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
+  await page.waitForFunction(() => 'started' in document.documentElement.dataset);
   return page;
 }
 
@@ -55,7 +56,7 @@ const started = async (page, guess = 'b') => {
   await page.check(`input[name=guess][value=${guess}]`);
   await page.click('#start');
 };
-const decided = (page, step) => page.waitForFunction((n) => new RegExp(`after ${n} steps`).test(document.querySelector('#verdict').textContent), step, { timeout: 120_000 });
+const decided = (page, step) => page.waitForFunction((n) => new RegExp(`after ${n} steps`).test(document.querySelector('#verdict').textContent), step);
 
 /** The numbers of the page's race, as they are. */
 const numbersOf = (page) => page.evaluate(() => ({ steps: lab.race.steps.map(({ loss, accuracy, batch }) => ({ loss, accuracy, batch })), looks: lab.race.looks.map(({ step, running, ofBatch }) => ({ step, running, ofBatch })) }));

@@ -78,7 +78,7 @@ export function lab(served) {
     async visit(t, file, { options = {}, before: prepare = async () => {}, quiet = true, wait = true } = {}) {
       const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
       const page = await context.newPage();
-      page.setDefaultTimeout(60_000);
+      page.setDefaultTimeout(300_000);
       const trouble = [];
       page.on('console', (m) => ['error', 'warning'].includes(m.type()) && trouble.push(`console: ${m.text()}`));
       page.on('pageerror', (e) => trouble.push(`page: ${e.message}`));
@@ -89,7 +89,7 @@ export function lab(served) {
       });
       await prepare(page);
       await page.goto(`${site.url}${file}`);
-      if (wait) await page.waitForFunction(() => 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
+      if (wait) await page.waitForFunction(() => 'started' in document.documentElement.dataset);
       return page;
     },
   };

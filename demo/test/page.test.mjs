@@ -42,6 +42,7 @@ after(async () => {
 async function visit(t, { options = {}, before: prepare = async () => {}, wait = true, quiet = true, address = site.url } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   const page = await context.newPage();
+  page.setDefaultTimeout(300_000);
   const trouble = [];
   page.on('console', (m) => ['error', 'warning'].includes(m.type()) && trouble.push(`console: ${m.text()}`));
   page.on('pageerror', (e) => trouble.push(`page: ${e.message}`));
@@ -60,13 +61,13 @@ async function visit(t, { options = {}, before: prepare = async () => {}, wait =
     async after(deed) {
       const was = await latest();
       await deed();
-      await page.waitForFunction((n) => Number(document.documentElement.dataset.read ?? 0) > n, was, { timeout: 60_000 });
+      await page.waitForFunction((n) => Number(document.documentElement.dataset.read ?? 0) > n, was);
       return reader.text();
     },
     text: () => page.evaluate(() => [...document.querySelectorAll('#text .characters')].map((e) => e.textContent).join('\n')),
     type: (line) => reader.after(() => page.fill('#line', line)),
   };
-  if (wait) await page.waitForFunction(() => document.documentElement.dataset.read, null, { timeout: 90_000 });
+  if (wait) await page.waitForFunction(() => document.documentElement.dataset.read);
   return reader;
 }
 
@@ -129,7 +130,7 @@ test('fast typing ends with the latest line', async (t) => {
   const { page, text } = await visit(t);
   await page.locator('#line').fill('');
   await page.locator('#line').pressSequentially('Every keystroke is another line to read', { delay: 25 });
-  await page.waitForFunction(() => document.querySelector('#text .characters')?.textContent === 'Every keystroke is another line to read', null, { timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelector('#text .characters')?.textContent === 'Every keystroke is another line to read');
   assert.equal(await text(), 'Every keystroke is another line to read');
 });
 
@@ -200,7 +201,7 @@ test('a photograph of 50 megapixels is read in steps that are told, and the page
     document.body.dispatchEvent(new DragEvent('drop', { dataTransfer: transfer, bubbles: true, cancelable: true }));
     return was;
   });
-  await page.waitForFunction((n) => Number(document.documentElement.dataset.read) > n, was, { timeout: 120_000 });
+  await page.waitForFunction((n) => Number(document.documentElement.dataset.read) > n, was);
   assert.equal(await text(), 'Fifty million pixels\nhold these two lines');
   const { told, ticks } = await page.evaluate(() => ({ told: [...window.told], ticks: window.ticks }));
   assert.ok(told.filter((s) => s.startsWith('Taking the picture in')).length >= 5, `steps told: ${told.join(' | ')}`);
@@ -274,15 +275,16 @@ test('the code to take home runs as it stands', async (t) => {
   await writeFile(join(home, 'index.html'), code);
   const picture = await draw(page, { width: 420, height: 48, blocks: [{ x: 12, y: 36, size: 34, lines: ['Read it at home'] }] });
   const other = await page.context().newPage();
+  other.setDefaultTimeout(300_000);
   const faults = [];
   other.on('pageerror', (e) => faults.push(e.message));
   await other.route('**/favicon.ico', (route) => route.fulfill({ status: 204 }));
   const address = await plain(t, home);
   allowed.add(address);
   await other.goto(address);
-  await other.waitForFunction(() => document.querySelector('input').onchange, null, { timeout: 60_000 });
+  await other.waitForFunction(() => document.querySelector('input').onchange);
   await other.setInputFiles('input', { name: 'line.png', mimeType: 'image/png', buffer: picture });
-  await other.waitForFunction(() => document.querySelector('output').value, null, { timeout: 60_000 });
+  await other.waitForFunction(() => document.querySelector('output').value);
   assert.equal(await other.evaluate(() => document.querySelector('output').value), 'Read it at home');
   assert.deepEqual(faults, []);
 });
@@ -358,7 +360,7 @@ test('everything is reached and used by keyboard alone', async (t) => {
   await tabTo('line');
   await page.keyboard.press('ControlOrMeta+A');
   assert.equal(await upon(() => page.keyboard.type('Typed without a mouse at hand', { delay: 0 })).then(async () => {
-    await page.waitForFunction(() => document.querySelector('#text .characters')?.textContent === 'Typed without a mouse at hand', null, { timeout: 60_000 });
+    await page.waitForFunction(() => document.querySelector('#text .characters')?.textContent === 'Typed without a mouse at hand');
     return page.textContent('#text .characters');
   }), 'Typed without a mouse at hand');
   await tabTo('font');
@@ -402,7 +404,7 @@ test('every control has a name', async (t) => {
 
 test('what ran is told: phases, nodes, norms, variant and sizes', async (t) => {
   const { page } = await visit(t);
-  await page.locator('#networks').getByText('35 → 0').waitFor({ timeout: 60_000 });
+  await page.locator('#networks').getByText('35 → 0').waitFor();
   const cells = async (id) => Object.fromEntries(await page.locator(`#${id} tr`).evaluateAll((rows) => rows.map((r) => {
     const [name, ...values] = [...r.children].map((c) => c.firstElementChild?.firstChild?.nodeType === 3 ? c.firstElementChild.firstChild.textContent : c.textContent);
     return [name, values];
@@ -438,11 +440,11 @@ test('a download that fails is explained, and trying again works', async (t) => 
     quiet: false, // the browser itself logs the failed request
     before: (page) => page.context().route('**/*rec_infer.onnx', (route) => (broken ? route.abort('connectionreset') : route.continue())),
   });
-  await page.locator('#failed').waitFor({ timeout: 60_000 });
+  await page.locator('#failed').waitFor();
   assert.match((await page.textContent('#failed-text')) ?? '', /rec_infer\.onnx could not be fetched: the connection failed\. Check the connection/);
   broken = false;
   await page.getByRole('button', { name: 'Try again' }).click();
-  await page.waitForFunction(() => document.documentElement.dataset.read, null, { timeout: 60_000 });
+  await page.waitForFunction(() => document.documentElement.dataset.read);
   assert.equal(await text(), 'Every channel finds its own mean.');
   assert.ok(await page.locator('#failed').isHidden());
 });
@@ -452,7 +454,7 @@ test('a web page in place of a model is recognised as such', async (t) => {
     wait: false,
     before: (page) => page.context().route('**/*cls_infer.onnx', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' })),
   });
-  await page.locator('#failed-text').filter({ hasText: 'the server sent a web page in its place' }).waitFor({ timeout: 60_000 });
+  await page.locator('#failed-text').filter({ hasText: 'the server sent a web page in its place' }).waitFor();
 });
 
 test('a missing engine is explained', { skip: engine ? 'needs the real engine' : false }, async (t) => {
@@ -461,7 +463,7 @@ test('a missing engine is explained', { skip: engine ? 'needs the real engine' :
     quiet: false,
     before: (page) => page.context().route('**/*.wasm', (route) => route.fulfill({ status: 404, body: 'gone' })),
   });
-  await page.locator('#failed-text').filter({ hasText: /wasm/ }).waitFor({ timeout: 60_000 });
+  await page.locator('#failed-text').filter({ hasText: /wasm/ }).waitFor();
 });
 
 for (const colorScheme of ['light', 'dark']) {
@@ -470,7 +472,7 @@ for (const colorScheme of ['light', 'dark']) {
       const { page, after: upon } = await visit(t, { options: { viewport: { width, height: width < 600 ? 667 : 800 }, colorScheme, reducedMotion: 'reduce' } });
       const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       assert.ok((await overflow()) <= 0);
-      await page.locator('#networks').getByText('35 → 0').waitFor({ timeout: 60_000 });
+      await page.locator('#networks').getByText('35 → 0').waitFor();
       await page.screenshot({ path: join(screens, `${width}-${colorScheme}.png`), fullPage: true });
       await upon(() => page.getByRole('button', { name: 'Note, upside down' }).click());
       assert.ok((await overflow()) <= 0);

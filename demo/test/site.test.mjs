@@ -33,6 +33,7 @@ for (const { file } of pages) {
     for (const look of looks) {
       const context = await browser.newContext({ ...look.options, reducedMotion: 'reduce' });
       const page = await context.newPage();
+      page.setDefaultTimeout(300_000);
       const trouble = [];
       page.on('console', (m) => ['error', 'warning'].includes(m.type()) && trouble.push(`console: ${m.text()}`));
       page.on('pageerror', (e) => trouble.push(`page: ${e.message}`));
@@ -40,7 +41,7 @@ for (const { file } of pages) {
       await measure(page);
       await page.goto(`${site.url}${file}`);
       // Pages that have something to fetch say when they are through with it.
-      await page.waitForFunction(() => !('starts' in document.documentElement.dataset) || 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
+      await page.waitForFunction(() => !('starts' in document.documentElement.dataset) || 'started' in document.documentElement.dataset);
       const { shifts, paint } = await measured(page);
       // How long that takes depends on the machine, and is only told; what it waits for is tested below.
       t.diagnostic(`${look.name}: first paint after ${paint.toFixed(0)} ms`);
@@ -56,13 +57,14 @@ for (const { file } of pages) {
   test(`${file}: the first paint waits for no script and no data`, async (t) => {
     if (!(await readdir(site.root)).includes(file)) return t.skip('is not there');
     const page = await browser.newPage();
+    page.setDefaultTimeout(300_000);
     const held = [];
     await page.route('**/*', (route) => {
       if (['document', 'stylesheet'].includes(route.request().resourceType())) route.continue();
       else held.push(route);
     });
     await page.goto(`${site.url}${file}`, { waitUntil: 'commit' });
-    await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0, null, { timeout: 60_000 });
+    await page.waitForFunction(() => performance.getEntriesByName('first-contentful-paint').length > 0);
     if (await page.locator('script[src]').count()) assert.ok(held.length > 0, 'something was held back');
     await page.close();
   });
@@ -95,9 +97,10 @@ for (const { file } of pages) {
     for (const look of looks) {
       const context = await browser.newContext({ ...look.options, reducedMotion: 'reduce' });
       const page = await context.newPage();
+      page.setDefaultTimeout(300_000);
       await measure(page);
       await page.goto(`http://127.0.0.1:${server.address().port}/${file}`);
-      await page.waitForFunction(() => !('starts' in document.documentElement.dataset) || 'started' in document.documentElement.dataset, null, { timeout: 90_000 });
+      await page.waitForFunction(() => !('starts' in document.documentElement.dataset) || 'started' in document.documentElement.dataset);
       assert.deepEqual((await measured(page)).shifts, [], look.name);
       await context.close();
     }

@@ -49,7 +49,7 @@ describe('in an isolated page', () => {
       await page.evaluate(() => delete document.documentElement.dataset.read);
       await page.selectOption('#threads', String(chosen));
       // Where it is chosen already nothing changes.
-      if (n > 1) await page.waitForFunction(() => document.documentElement.dataset.read, null, { timeout: 90_000 });
+      if (n > 1) await page.waitForFunction(() => document.documentElement.dataset.read);
       assert.equal(await figure(page, 'Threads'), String(chosen));
       assert.equal(await text(), first);
     }
@@ -90,7 +90,7 @@ describe('in an isolated page', () => {
     for (const name of ['norms', 'models']) await page.locator(`input[value=${name}]`).uncheck();
     for (const name of [...(n > 1 ? ['one'] : []), 'ort']) await page.locator(`input[value=${name}]`).check();
     await page.click('#go');
-    await page.waitForFunction(() => 'measured' in document.documentElement.dataset, null, { timeout: 200_000 });
+    await page.waitForFunction(() => 'measured' in document.documentElement.dataset);
     assert.equal(await page.locator('#problem').isHidden(), true, await page.textContent('#problem'));
     const { contenders, cases } = JSON.parse(await page.textContent('#json'));
     assert.deepEqual(contenders.map((c) => [c.id, c.threads]), [['auto', n], ...(n > 1 ? [['one', 1]] : []), ['ort', n]]);

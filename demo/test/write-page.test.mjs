@@ -75,12 +75,14 @@ describe('the page Write', () => {
     await page.keyboard.press('Enter');
     const focused = () => page.evaluate(() => document.activeElement?.id);
     assert.equal(await focused(), 'more');
-    await page.waitForTimeout(500); // (a token that was under way may still come)
+    // A token that was under way may still come; time is the page's, which on a busy computer has fallen behind.
+    const pause = () => page.evaluate(() => new Promise((resolve) => { setTimeout(resolve, 500); }));
+    await pause();
     const stopped = await count(page);
     assert.ok(stopped < 120);
     const part = await text(page);
     assert.equal(part, (await written(stopped)).text);
-    await page.waitForTimeout(500);
+    await pause();
     assert.equal(await text(page), part, 'it has stopped');
     assert.ok(part.includes(await page.locator('#announce').textContent()));
     await page.locator('#slowly').uncheck();

@@ -11,9 +11,9 @@ let page;
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 120_000 });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
   page = await browser.newPage();
-  page.setDefaultTimeout(120_000);
+  page.setDefaultTimeout(300_000);
   // Without the policy of other pages: pictures come from blobs, and from another origin.
   await page.route('**/page.html', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html><title>Pictures</title>' }));
   await page.goto(`${server.url}/page.html`);
@@ -154,7 +154,7 @@ test('a video, once it has a frame', async () => {
     const stopped = new Promise((resolve) => (recorder.onstop = resolve));
     recorder.start(50);
     // Frames come while something is painted; a loaded machine takes its time.
-    for (let i = 0; i < 400 && parts.reduce((sum, part) => sum + part.size, 0) < 1000; i++) {
+    for (let i = 0; i < 4000 && parts.reduce((sum, part) => sum + part.size, 0) < 1000; i++) {
       paint();
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

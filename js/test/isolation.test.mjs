@@ -43,7 +43,7 @@ before(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   url = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 120_000 });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 });
 });
 after(async () => {
   await browser?.close();
@@ -61,6 +61,7 @@ const tried = (there, host) => there.evaluate(async (address) => {
 for (const [host, isolated] of /** @type {const} */ ([['both', true], ['credentialless', true], ['document', true], ['popups', false], ['half', false], ['plain', false]])) {
   test(`${host}: ${isolated ? 'several threads' : 'one thread, and not a word of it'}`, async (t) => {
     const there = await browser.newPage();
+    there.setDefaultTimeout(300_000);
     t.after(() => there.close());
     /** @type {string[]} */
     const said = [];
@@ -74,11 +75,12 @@ for (const [host, isolated] of /** @type {const} */ ([['both', true], ['credenti
 
 test('a service worker isolates the pages of a host without headers, from the second load on, which it sees to once', async (t) => {
   const there = await browser.newPage();
+  there.setDefaultTimeout(300_000);
   t.after(() => there.close());
   let loads = 0;
   there.on('load', () => loads++);
   await there.goto(`${url}/worker/`);
-  await there.waitForFunction(() => globalThis.crossOriginIsolated, undefined, { timeout: 60_000 });
+  await there.waitForFunction(() => globalThis.crossOriginIsolated);
   await there.waitForLoadState('load');
   const got = await tried(there, 'worker');
   assert.deepEqual([got.isolated, got.threads, got.y], [true, Math.min(4, got.cores), [-1, 1]]);

@@ -29,7 +29,7 @@ const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
 const environment = { ...process.env, GOTOOLCHAIN: process.env.GOTOOLCHAIN ?? 'go1.27.4' };
 /** A process must end by itself: a sample that leaves a handle open is a mistake of the package. */
-const limits = { encoding: /** @type {const} */ ('utf8'), timeout: 240_000 };
+const limits = { encoding: /** @type {const} */ ('utf8'), timeout: 300_000 };
 
 const documents = ['README.md', 'CONTRIBUTING.md', 'SECURITY.md', 'CHANGELOG.md', 'RATIONALE.md', 'js/README.md', 'demo/README.md'];
 const blocks = documents.filter((file) => existsSync(join(root, file))).flatMap((file) => {
@@ -72,7 +72,7 @@ before(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   url = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 120_000 });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 });
 });
 after(async () => {
   await browser?.close();
@@ -92,6 +92,7 @@ async function checkIsolation(headers) {
   const host = createServer((_, response) => response.writeHead(200, { 'content-type': 'text/html', ...headers }).end('<!doctype html>'));
   await new Promise((resolve) => host.listen(0, '127.0.0.1', () => resolve(undefined)));
   const page = await browser.newPage();
+  page.setDefaultTimeout(300_000);
   try {
     await page.goto(`http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (host.address()).port}/`);
     assert.equal(await page.evaluate(() => crossOriginIsolated), true, JSON.stringify(headers));
@@ -233,7 +234,7 @@ blocks.forEach(({ name, language, mark, code }, i) => {
       await writeFile(join(project, `${file}.html`), code);
       const want = prints(code);
       const lines = await visit(`${url}/${file}.html`, async (page, seen) => {
-        for (const end = Date.now() + 60_000; seen.length < want.length && Date.now() < end;) await page.waitForTimeout(50);
+        for (const end = Date.now() + 300_000; seen.length < want.length && Date.now() < end;) await page.waitForTimeout(50);
       });
       return assert.deepEqual(lines, want);
     }

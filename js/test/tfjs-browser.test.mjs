@@ -12,9 +12,9 @@ let page;
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 120_000 });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
   page = await browser.newPage();
-  page.setDefaultTimeout(180_000);
+  page.setDefaultTimeout(300_000);
   await page.route('**/page.html', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html>${scripts}` }));
   await page.goto(`${server.url}/page.html`);
   await page.evaluate(async () => {

@@ -37,7 +37,7 @@ const report = async ([options, expected]) => {
     const feeds = { x: new Tensor('float32', floats(256 * 192, 4), [256, 192]) };
     const session = await InferenceSession.create(file, { preferredOutputLocation: 'wasm' });
     const shared = typeof SharedArrayBuffer === 'function' && (await session.run(feeds)).y.data.buffer instanceof SharedArrayBuffer;
-    for (let i = 0; i < 400 && expected !== undefined && runtime.threads !== expected; i++) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 0; i < 10_000 && expected !== undefined && runtime.threads !== expected; i++) await new Promise((resolve) => setTimeout(resolve, 20));
     await new Promise((resolve) => setTimeout(resolve, 300));
     const sums = [];
     for (let i = 0; i < 5; i++) sums.push((await session.run(feeds)).y.data.reduce((sum, v, k) => (sum * 31 + Math.round(v * 2 ** 20) * (k % 7)) % 1e12, 0));
@@ -66,7 +66,7 @@ const busy = async (withSignal) => {
   const session = await InferenceSession.create(file);
   const feeds = { x: new Tensor('float32', floats(512 * 192, 4), [512, 192]) };
   const options = withSignal ? { signal: new AbortController().signal } : undefined;
-  const end = performance.now() + 60_000;
+  const end = performance.now() + 300_000;
   let divided = false;
   while (!divided && performance.now() < end) {
     for (let i = 0; i < 20; i++) await session.run(feeds, options);

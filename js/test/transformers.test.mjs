@@ -60,9 +60,9 @@ const elsewhere = [];
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 120_000 });
+  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
   page = await browser.newPage();
-  page.setDefaultTimeout(180_000);
+  page.setDefaultTimeout(300_000);
   page.on('request', (request) => request.url().startsWith(server.url) || request.url().startsWith('data:') || request.url().startsWith('blob:') || elsewhere.push(request.url()));
   await page.route('**/page.html', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script>` }));
   await page.route('**/models/tiny/**', (route) => {

@@ -48,7 +48,7 @@ for (const name of chosen()) {
     assert.equal(said, '42\n');
     assert.ok(descendants().length > 2, String(descendants()));
     child.kill('SIGKILL');
-    for (let i = 0; i < 600 && (descendants().length > 0 || readdirSync(folder).length > 0); i++) await wait(100);
+    for (let i = 0; i < 3000 && (descendants().length > 0 || readdirSync(folder).length > 0); i++) await wait(100);
     assert.deepEqual(descendants(), []);
     assert.deepEqual(readdirSync(folder), []);
   });
