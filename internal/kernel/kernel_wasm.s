@@ -23230,20 +23230,19 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 	Set R0
 	// a is R1
 	// astep is R2
-	// bs is R3
-	// right is R4
+	// right is R3
 	I64Load right+24(FP)
-	Set R4
-	// np is R5
+	Set R3
+	// np is R4
 	I64Load np+48(FP)
-	Set R5
-	// start is R6
-	I64Load start+56(FP)
-	Set R6
-	// bias is R7
+	Set R4
+	// bias is R5
 	I64Load bias+64(FP)
-	Set R7
-	// k is R8
+	Set R5
+	// k is R6
+	// each is R7
+	// apart is R8
+	// across is R9
 	// lo is V0
 	// hi is V1
 	// fix is V2
@@ -23284,12 +23283,26 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 	I64Const $2
 	I64Shl
 	Set R2
+	Get R4
+	I64Const $2
+	I64ShrU
+	Set R7
+	Get R7
 	I64Load bs+32(FP)
 	I64Const $2
 	I64Shl
-	Set R3
-	Get R5
-	I64Const $4
+	I64Mul
+	Set R8
+	Get R7
+	I64Const $5
+	I64Shl
+	Set R9
+	Get R4
+	I64Const $3
+	I64And
+	Set R4
+	Get R7
+	I64Const $1
 	I64GeS
 	If
 		Loop
@@ -23302,61 +23315,65 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			// acc6 is V10
 			// acc7 is V11
 			// s is V12
+			// b is R10
+			// b is R11
+			// b is R12
+			// b is R13
 			Block
-				Get R6
+				I64Load start+56(FP)
 				I64Const $1
 				I64Eq
 				If
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V4
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V5
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V6
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V7
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V8
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V9
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V10
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
@@ -23365,83 +23382,107 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Set V11
 					Br $1
 				End
-				Get R6
+				I64Load start+56(FP)
 				I64Const $2
 				I64Eq
 				If
-					Get R7
+					Get R5
+					Set R10
+					Get R10
 					I32WrapI64
 					V128Load $0
 					Set V4
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load $16
 					Set V5
-					Get R7
-					I32WrapI64
-					V128Load $32
-					Set V6
-					Get R7
-					I32WrapI64
-					V128Load $48
-					Set V7
-					Get R7
-					I32WrapI64
-					V128Load $64
-					Set V8
-					Get R7
-					I32WrapI64
-					V128Load $80
-					Set V9
-					Get R7
-					I32WrapI64
-					V128Load $96
-					Set V10
-					Get R7
-					I32WrapI64
-					V128Load $112
-					Set V11
-					Get R7
-					I64Const $128
+					Get R10
+					Get R9
 					I64Add
-					Set R7
+					Set R10
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Set V6
+					Get R10
+					I32WrapI64
+					V128Load $16
+					Set V7
+					Get R10
+					Get R9
+					I64Add
+					Set R10
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Set V8
+					Get R10
+					I32WrapI64
+					V128Load $16
+					Set V9
+					Get R10
+					Get R9
+					I64Add
+					Set R10
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Set V10
+					Get R10
+					I32WrapI64
+					V128Load $16
+					Set V11
 					Br $1
 				End
-				Get R6
+				I64Load start+56(FP)
 				I64Const $3
 				I64Eq
 				If
 					Get R0
+					Set R10
+					Get R10
 					I32WrapI64
 					V128Load $0
 					Set V4
-					Get R0
+					Get R10
 					I32WrapI64
 					V128Load $16
 					Set V5
-					Get R0
+					Get R10
+					Get R9
+					I64Add
+					Set R10
+					Get R10
 					I32WrapI64
-					V128Load $32
+					V128Load $0
 					Set V6
-					Get R0
+					Get R10
 					I32WrapI64
-					V128Load $48
+					V128Load $16
 					Set V7
-					Get R0
+					Get R10
+					Get R9
+					I64Add
+					Set R10
+					Get R10
 					I32WrapI64
-					V128Load $64
+					V128Load $0
 					Set V8
-					Get R0
+					Get R10
 					I32WrapI64
-					V128Load $80
+					V128Load $16
 					Set V9
-					Get R0
+					Get R10
+					Get R9
+					I64Add
+					Set R10
+					Get R10
 					I32WrapI64
-					V128Load $96
+					V128Load $0
 					Set V10
-					Get R0
+					Get R10
 					I32WrapI64
-					V128Load $112
+					V128Load $16
 					Set V11
 					Br $1
 				End
@@ -23465,36 +23506,22 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			I64Load left+8(FP)
 			Set R1
 			I64Load depth+40(FP)
-			Set R8
-			// panel is R9
-			Get R4
-			Set R9
-			Get R4
+			Set R6
 			Get R3
-			I64Add
-			Set R4
-			// panel is R10
-			Get R4
 			Set R10
-			Get R4
-			Get R3
-			I64Add
-			Set R4
-			// panel is R11
-			Get R4
-			Set R11
-			Get R4
-			Get R3
-			I64Add
-			Set R4
-			// panel is R12
-			Get R4
-			Set R12
-			Get R4
-			Get R3
-			I64Add
-			Set R4
+			Get R10
 			Get R8
+			I64Add
+			Set R11
+			Get R11
+			Get R8
+			I64Add
+			Set R12
+			Get R12
+			Get R8
+			I64Add
+			Set R13
+			Get R6
 			I64Const $4
 			I64GeS
 			If
@@ -23507,7 +23534,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V12
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23515,7 +23542,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23523,7 +23550,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V5
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23531,7 +23558,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V6
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23539,7 +23566,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V7
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23547,7 +23574,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V8
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23555,7 +23582,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V9
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23563,7 +23590,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V10
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23582,7 +23609,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V12
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $32
 					F32x4Mul
@@ -23590,7 +23617,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $48
 					F32x4Mul
@@ -23598,7 +23625,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V5
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $32
 					F32x4Mul
@@ -23606,7 +23633,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V6
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $48
 					F32x4Mul
@@ -23614,7 +23641,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V7
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $32
 					F32x4Mul
@@ -23622,7 +23649,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V8
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $48
 					F32x4Mul
@@ -23630,7 +23657,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V9
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $32
 					F32x4Mul
@@ -23638,7 +23665,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V10
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $48
 					F32x4Mul
@@ -23657,7 +23684,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V12
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $64
 					F32x4Mul
@@ -23665,7 +23692,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $80
 					F32x4Mul
@@ -23673,7 +23700,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V5
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $64
 					F32x4Mul
@@ -23681,7 +23708,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V6
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $80
 					F32x4Mul
@@ -23689,7 +23716,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V7
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $64
 					F32x4Mul
@@ -23697,7 +23724,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V8
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $80
 					F32x4Mul
@@ -23705,7 +23732,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V9
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $64
 					F32x4Mul
@@ -23713,7 +23740,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V10
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $80
 					F32x4Mul
@@ -23732,7 +23759,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V12
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $96
 					F32x4Mul
@@ -23740,7 +23767,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $112
 					F32x4Mul
@@ -23748,7 +23775,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V5
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $96
 					F32x4Mul
@@ -23756,7 +23783,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V6
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $112
 					F32x4Mul
@@ -23764,7 +23791,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V7
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $96
 					F32x4Mul
@@ -23772,7 +23799,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V8
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $112
 					F32x4Mul
@@ -23780,7 +23807,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V9
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $96
 					F32x4Mul
@@ -23788,7 +23815,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V10
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $112
 					F32x4Mul
@@ -23799,10 +23826,6 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get R2
 					I64Add
 					Set R1
-					Get R9
-					I64Const $128
-					I64Add
-					Set R9
 					Get R10
 					I64Const $128
 					I64Add
@@ -23815,17 +23838,21 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					I64Const $128
 					I64Add
 					Set R12
-					Get R8
+					Get R13
+					I64Const $128
+					I64Add
+					Set R13
+					Get R6
 					I64Const $-4
 					I64Add
-					Set R8
-					Get R8
+					Set R6
+					Get R6
 					I64Const $4
 					I64GeS
 					BrIf $0
 				End
 			End
-			Get R8
+			Get R6
 			I64Const $1
 			I64GeS
 			If
@@ -23838,7 +23865,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V12
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23846,7 +23873,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V12
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23854,7 +23881,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V5
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23862,7 +23889,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V6
 					Get V12
-					Get R10
+					Get R11
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23870,7 +23897,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V7
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23878,7 +23905,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V8
 					Get V12
-					Get R11
+					Get R12
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23886,7 +23913,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V9
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -23894,7 +23921,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V10
 					Get V12
-					Get R12
+					Get R13
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -23905,10 +23932,6 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get R2
 					I64Add
 					Set R1
-					Get R9
-					I64Const $32
-					I64Add
-					Set R9
 					Get R10
 					I64Const $32
 					I64Add
@@ -23921,17 +23944,23 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					I64Const $32
 					I64Add
 					Set R12
-					Get R8
+					Get R13
+					I64Const $32
+					I64Add
+					Set R13
+					Get R6
 					I64Const $-1
 					I64Add
-					Set R8
-					Get R8
+					Set R6
+					Get R6
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
 			Get R0
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V4
 			Get V0
@@ -23943,7 +23972,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			Get V3
 			V128Or
 			V128Store $0, $0
-			Get R0
+			Get R10
 			I32WrapI64
 			Get V5
 			Get V0
@@ -23955,7 +23984,11 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			Get V3
 			V128Or
 			V128Store $0, $16
-			Get R0
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V6
 			Get V0
@@ -23966,8 +23999,8 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $32
-			Get R0
+			V128Store $0, $0
+			Get R10
 			I32WrapI64
 			Get V7
 			Get V0
@@ -23978,8 +24011,12 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $48
-			Get R0
+			V128Store $0, $16
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V8
 			Get V0
@@ -23990,8 +24027,8 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $64
-			Get R0
+			V128Store $0, $0
+			Get R10
 			I32WrapI64
 			Get V9
 			Get V0
@@ -24002,8 +24039,12 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $80
-			Get R0
+			V128Store $0, $16
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V10
 			Get V0
@@ -24014,8 +24055,8 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $96
-			Get R0
+			V128Store $0, $0
+			Get R10
 			I32WrapI64
 			Get V11
 			Get V0
@@ -24026,22 +24067,50 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			F32x4Pmin
 			Get V3
 			V128Or
-			V128Store $0, $112
+			V128Store $0, $16
+			Get R3
+			I64Load bs+32(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R3
 			Get R0
-			I64Const $128
+			I64Const $32
 			I64Add
 			Set R0
 			Get R5
-			I64Const $-4
+			I64Const $32
 			I64Add
 			Set R5
-			Get R5
-			I64Const $4
+			Get R7
+			I64Const $-1
+			I64Add
+			Set R7
+			Get R7
+			I64Const $1
 			I64GeS
 			BrIf $0
 		End
 	End
+	Get R3
+	Get R8
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R3
+	Get R0
+	Get R9
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R0
 	Get R5
+	Get R9
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R5
+	Get R4
 	I64Const $1
 	I64GeS
 	If
@@ -24049,19 +24118,20 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			// acc0 is V4
 			// acc1 is V5
 			// s is V6
+			// b is R10
 			Block
-				Get R6
+				I64Load start+56(FP)
 				I64Const $1
 				I64Eq
 				If
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
 					I64DivU
 					Unreachable
 					Set V4
-					Get R7
+					I64Load bias+64(FP)
 					I32WrapI64
 					V128Load32Splat
 					Unreachable
@@ -24070,33 +24140,33 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Set V5
 					Br $1
 				End
-				Get R6
+				I64Load start+56(FP)
 				I64Const $2
 				I64Eq
 				If
-					Get R7
+					Get R5
+					Set R10
+					Get R10
 					I32WrapI64
 					V128Load $0
 					Set V4
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load $16
 					Set V5
-					Get R7
-					I64Const $32
-					I64Add
-					Set R7
 					Br $1
 				End
-				Get R6
+				I64Load start+56(FP)
 				I64Const $3
 				I64Eq
 				If
 					Get R0
+					Set R10
+					Get R10
 					I32WrapI64
 					V128Load $0
 					Set V4
-					Get R0
+					Get R10
 					I32WrapI64
 					V128Load $16
 					Set V5
@@ -24110,15 +24180,137 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			I64Load left+8(FP)
 			Set R1
 			I64Load depth+40(FP)
-			Set R8
-			// panel is R9
-			Get R4
-			Set R9
-			Get R4
+			Set R6
 			Get R3
-			I64Add
-			Set R4
-			Get R8
+			Set R10
+			Get R6
+			I64Const $4
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V6
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $0
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $16
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V6
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $32
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $48
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V6
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $64
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $80
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V6
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $96
+					F32x4Mul
+					Get V4
+					F32x4Add
+					Set V4
+					Get V6
+					Get R10
+					I32WrapI64
+					V128Load $112
+					F32x4Mul
+					Get V5
+					F32x4Add
+					Set V5
+					Get R1
+					Get R2
+					I64Add
+					Set R1
+					Get R10
+					I64Const $128
+					I64Add
+					Set R10
+					Get R6
+					I64Const $-4
+					I64Add
+					Set R6
+					Get R6
+					I64Const $4
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R6
 			I64Const $1
 			I64GeS
 			If
@@ -24131,7 +24323,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Unreachable
 					Set V6
 					Get V6
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $0
 					F32x4Mul
@@ -24139,7 +24331,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					F32x4Add
 					Set V4
 					Get V6
-					Get R9
+					Get R10
 					I32WrapI64
 					V128Load $16
 					F32x4Mul
@@ -24150,21 +24342,23 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 					Get R2
 					I64Add
 					Set R1
-					Get R9
+					Get R10
 					I64Const $32
 					I64Add
-					Set R9
-					Get R8
+					Set R10
+					Get R6
 					I64Const $-1
 					I64Add
-					Set R8
-					Get R8
+					Set R6
+					Get R6
 					I64Const $1
 					I64GeS
 					BrIf $0
 				End
 			End
 			Get R0
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V4
 			Get V0
@@ -24176,7 +24370,7 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			Get V3
 			V128Or
 			V128Store $0, $0
-			Get R0
+			Get R10
 			I32WrapI64
 			Get V5
 			Get V0
@@ -24188,15 +24382,25 @@ TEXT ·GemmRow(SB), NOSPLIT, $0-80
 			Get V3
 			V128Or
 			V128Store $0, $16
+			Get R3
+			I64Load bs+32(FP)
+			I64Const $2
+			I64Shl
+			I64Add
+			Set R3
 			Get R0
 			I64Const $32
 			I64Add
 			Set R0
 			Get R5
-			I64Const $-1
+			I64Const $32
 			I64Add
 			Set R5
-			Get R5
+			Get R4
+			I64Const $-1
+			I64Add
+			Set R4
+			Get R4
 			I64Const $1
 			I64GeS
 			BrIf $0
@@ -27005,8 +27209,29 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 	I64Load zeros+48(FP)
 	Set R4
 	// k is R5
+	// each is R6
+	// apart is R7
+	// across is R8
 	Get R3
+	I64Const $2
+	I64ShrU
+	Set R6
+	Get R6
+	I64Load pairs+24(FP)
 	I64Const $4
+	I64Shl
+	I64Mul
+	Set R7
+	Get R6
+	I64Const $5
+	I64Shl
+	Set R8
+	Get R3
+	I64Const $3
+	I64And
+	Set R3
+	Get R6
+	I64Const $1
 	I64GeS
 	If
 		Loop
@@ -27019,99 +27244,95 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 			// acc6 is V6
 			// acc7 is V7
 			// s is V8
+			// b is R9
+			// b is R10
+			// b is R11
+			// b is R12
 			I64Load total+40(FP)
 			I32WrapI64
 			I32x4Splat
 			I32x4Neg
 			Set V8
-			Get V8
 			Get R4
+			Set R9
+			Get V8
+			Get R9
 			I32WrapI64
 			V128Load $0
 			I32x4Mul
 			Set V0
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
 			V128Load $16
 			I32x4Mul
 			Set V1
+			Get R9
+			Get R8
+			I64Add
+			Set R9
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $32
+			V128Load $0
 			I32x4Mul
 			Set V2
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $48
+			V128Load $16
 			I32x4Mul
 			Set V3
+			Get R9
+			Get R8
+			I64Add
+			Set R9
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $64
+			V128Load $0
 			I32x4Mul
 			Set V4
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $80
+			V128Load $16
 			I32x4Mul
 			Set V5
+			Get R9
+			Get R8
+			I64Add
+			Set R9
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $96
+			V128Load $0
 			I32x4Mul
 			Set V6
 			Get V8
-			Get R4
+			Get R9
 			I32WrapI64
-			V128Load $112
+			V128Load $16
 			I32x4Mul
 			Set V7
 			I64Load left+8(FP)
 			Set R1
 			I64Load pairs+24(FP)
 			Set R5
-			// panel is R6
-			Get R2
-			Set R6
-			Get R2
-			I64Load pairs+24(FP)
-			I64Const $4
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R7
-			Get R2
-			Set R7
-			Get R2
-			I64Load pairs+24(FP)
-			I64Const $4
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R8
-			Get R2
-			Set R8
-			Get R2
-			I64Load pairs+24(FP)
-			I64Const $4
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R9
 			Get R2
 			Set R9
-			Get R2
-			I64Load pairs+24(FP)
-			I64Const $4
-			I64Shl
+			Get R9
+			Get R7
 			I64Add
-			Set R2
+			Set R10
+			Get R10
+			Get R7
+			I64Add
+			Set R11
+			Get R11
+			Get R7
+			I64Add
+			Set R12
 			Get R5
 			I64Const $1
 			I64GeS
@@ -27125,7 +27346,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					Unreachable
 					Set V8
 					Get V8
-					Get R6
+					Get R9
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27136,7 +27357,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					I32x4Add
 					Set V0
 					Get V8
-					Get R6
+					Get R9
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27146,12 +27367,12 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					Get V1
 					I32x4Add
 					Set V1
-					Get R6
+					Get R9
 					I64Const $16
 					I64Add
-					Set R6
+					Set R9
 					Get V8
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27162,7 +27383,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					I32x4Add
 					Set V2
 					Get V8
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27172,12 +27393,12 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					Get V3
 					I32x4Add
 					Set V3
-					Get R7
+					Get R10
 					I64Const $16
 					I64Add
-					Set R7
+					Set R10
 					Get V8
-					Get R8
+					Get R11
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27188,7 +27409,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					I32x4Add
 					Set V4
 					Get V8
-					Get R8
+					Get R11
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27198,12 +27419,12 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					Get V5
 					I32x4Add
 					Set V5
-					Get R8
+					Get R11
 					I64Const $16
 					I64Add
-					Set R8
+					Set R11
 					Get V8
-					Get R9
+					Get R12
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27214,7 +27435,7 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					I32x4Add
 					Set V6
 					Get V8
-					Get R9
+					Get R12
 					I32WrapI64
 					V128Load8x8S
 					Unreachable
@@ -27224,6 +27445,180 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 					Get V7
 					I32x4Add
 					Set V7
+					Get R12
+					I64Const $16
+					I64Add
+					Set R12
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R5
+					I64Const $-1
+					I64Add
+					Set R5
+					Get R5
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			Set R9
+			Get R9
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R9
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R9
+			Get R8
+			I64Add
+			Set R9
+			Get R9
+			I32WrapI64
+			Get V2
+			V128Store $0, $0
+			Get R9
+			I32WrapI64
+			Get V3
+			V128Store $0, $16
+			Get R9
+			Get R8
+			I64Add
+			Set R9
+			Get R9
+			I32WrapI64
+			Get V4
+			V128Store $0, $0
+			Get R9
+			I32WrapI64
+			Get V5
+			V128Store $0, $16
+			Get R9
+			Get R8
+			I64Add
+			Set R9
+			Get R9
+			I32WrapI64
+			Get V6
+			V128Store $0, $0
+			Get R9
+			I32WrapI64
+			Get V7
+			V128Store $0, $16
+			Get R2
+			I64Load pairs+24(FP)
+			I64Const $4
+			I64Shl
+			I64Add
+			Set R2
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
+			Get R6
+			I64Const $-1
+			I64Add
+			Set R6
+			Get R6
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	Get R7
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R2
+	Get R0
+	Get R8
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R0
+	Get R4
+	Get R8
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R4
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// s is V2
+			// b is R9
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			I32x4Neg
+			Set V2
+			Get R4
+			Set R9
+			Get V2
+			Get R9
+			I32WrapI64
+			V128Load $0
+			I32x4Mul
+			Set V0
+			Get V2
+			Get R9
+			I32WrapI64
+			V128Load $16
+			I32x4Mul
+			Set V1
+			I64Load left+8(FP)
+			Set R1
+			I64Load pairs+24(FP)
+			Set R5
+			Get R2
+			Set R9
+			Get R5
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V2
+					Get V2
+					Get R9
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64DivU
+					Unreachable
+					I32x4DotI16x8S
+					Get V0
+					I32x4Add
+					Set V0
+					Get V2
+					Get R9
+					I32WrapI64
+					V128Load8x8S
+					Unreachable
+					I64ShrU
+					Unreachable
+					I32x4DotI16x8S
+					Get V1
+					I32x4Add
+					Set V1
 					Get R9
 					I64Const $16
 					I64Add
@@ -27243,153 +27638,21 @@ TEXT ·DotRow(SB), NOSPLIT, $0-56
 				End
 			End
 			Get R0
+			Set R9
+			Get R9
 			I32WrapI64
 			Get V0
 			V128Store $0, $0
-			Get R0
+			Get R9
 			I32WrapI64
 			Get V1
 			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V2
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V3
-			V128Store $0, $48
-			Get R0
-			I32WrapI64
-			Get V4
-			V128Store $0, $64
-			Get R0
-			I32WrapI64
-			Get V5
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V6
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V7
-			V128Store $0, $112
-			Get R0
-			I64Const $128
-			I64Add
-			Set R0
-			Get R4
-			I64Const $128
-			I64Add
-			Set R4
-			Get R3
-			I64Const $-4
-			I64Add
-			Set R3
-			Get R3
-			I64Const $4
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
-	I64Const $1
-	I64GeS
-	If
-		Loop
-			// acc0 is V0
-			// acc1 is V1
-			// s is V2
-			I64Load total+40(FP)
-			I32WrapI64
-			I32x4Splat
-			I32x4Neg
-			Set V2
-			Get V2
-			Get R4
-			I32WrapI64
-			V128Load $0
-			I32x4Mul
-			Set V0
-			Get V2
-			Get R4
-			I32WrapI64
-			V128Load $16
-			I32x4Mul
-			Set V1
-			I64Load left+8(FP)
-			Set R1
-			I64Load pairs+24(FP)
-			Set R5
-			// panel is R6
-			Get R2
-			Set R6
 			Get R2
 			I64Load pairs+24(FP)
 			I64Const $4
 			I64Shl
 			I64Add
 			Set R2
-			Get R5
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R1
-					I32WrapI64
-					V128Load32Splat
-					Unreachable
-					I64DivU
-					Unreachable
-					Set V2
-					Get V2
-					Get R6
-					I32WrapI64
-					V128Load8x8S
-					Unreachable
-					I64DivU
-					Unreachable
-					I32x4DotI16x8S
-					Get V0
-					I32x4Add
-					Set V0
-					Get V2
-					Get R6
-					I32WrapI64
-					V128Load8x8S
-					Unreachable
-					I64ShrU
-					Unreachable
-					I32x4DotI16x8S
-					Get V1
-					I32x4Add
-					Set V1
-					Get R6
-					I64Const $16
-					I64Add
-					Set R6
-					Get R1
-					I64Const $4
-					I64Add
-					Set R1
-					Get R5
-					I64Const $-1
-					I64Add
-					Set R5
-					Get R5
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V0
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V1
-			V128Store $0, $16
 			Get R0
 			I64Const $32
 			I64Add
@@ -27983,8 +28246,29 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 	I64Load start+56(FP)
 	Set R5
 	// k is R6
+	// each is R7
+	// apart is R8
+	// across is R9
 	Get R3
-	I64Const $4
+	I64Const $2
+	I64ShrU
+	Set R7
+	Get R7
+	I64Load quads+24(FP)
+	I64Const $5
+	I64Shl
+	I64Mul
+	Set R8
+	Get R7
+	I64Const $5
+	I64Shl
+	Set R9
+	Get R3
+	I64Const $3
+	I64And
+	Set R3
+	Get R7
+	I64Const $1
 	I64GeS
 	If
 		Loop
@@ -27997,86 +28281,134 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 			// acc6 is V6
 			// acc7 is V7
 			// s is V8
+			// b is R10
+			// b is R11
+			// b is R12
+			// b is R13
+			Get R5
+			Set R10
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Set V1
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Set V2
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Set V3
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Set V4
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Set V5
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Set V6
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Set V7
 			I64Load total+40(FP)
 			I32WrapI64
 			I32x4Splat
 			Set V8
-			Get R5
-			I32WrapI64
-			V128Load $0
 			Get R4
+			Set R10
+			Get V0
+			Get R10
 			I32WrapI64
 			V128Load $0
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V0
-			Get R5
-			I32WrapI64
-			V128Load $16
-			Get R4
+			Get V1
+			Get R10
 			I32WrapI64
 			V128Load $16
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V1
-			Get R5
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get V2
+			Get R10
 			I32WrapI64
-			V128Load $32
-			Get R4
-			I32WrapI64
-			V128Load $32
+			V128Load $0
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V2
-			Get R5
+			Get V3
+			Get R10
 			I32WrapI64
-			V128Load $48
-			Get R4
-			I32WrapI64
-			V128Load $48
+			V128Load $16
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V3
-			Get R5
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get V4
+			Get R10
 			I32WrapI64
-			V128Load $64
-			Get R4
-			I32WrapI64
-			V128Load $64
+			V128Load $0
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V4
-			Get R5
+			Get V5
+			Get R10
 			I32WrapI64
-			V128Load $80
-			Get R4
-			I32WrapI64
-			V128Load $80
+			V128Load $16
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V5
-			Get R5
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get V6
+			Get R10
 			I32WrapI64
-			V128Load $96
-			Get R4
-			I32WrapI64
-			V128Load $96
+			V128Load $0
 			Get V8
 			I32x4Mul
 			I32x4Sub
 			Set V6
-			Get R5
+			Get V7
+			Get R10
 			I32WrapI64
-			V128Load $112
-			Get R4
-			I32WrapI64
-			V128Load $112
+			V128Load $16
 			Get V8
 			I32x4Mul
 			I32x4Sub
@@ -28085,42 +28417,20 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 			Set R1
 			I64Load quads+24(FP)
 			Set R6
-			// panel is R7
-			Get R2
-			Set R7
-			Get R2
-			I64Load quads+24(FP)
-			I64Const $5
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R8
-			Get R2
-			Set R8
-			Get R2
-			I64Load quads+24(FP)
-			I64Const $5
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R9
-			Get R2
-			Set R9
-			Get R2
-			I64Load quads+24(FP)
-			I64Const $5
-			I64Shl
-			I64Add
-			Set R2
-			// panel is R10
 			Get R2
 			Set R10
-			Get R2
-			I64Load quads+24(FP)
-			I64Const $5
-			I64Shl
+			Get R10
+			Get R8
 			I64Add
-			Set R2
+			Set R11
+			Get R11
+			Get R8
+			I64Add
+			Set R12
+			Get R12
+			Get R8
+			I64Add
+			Set R13
 			Get R6
 			I64Const $1
 			I64GeS
@@ -28133,7 +28443,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					I64DivU
 					Unreachable
 					Set V8
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load $0
 					Get V8
@@ -28141,7 +28451,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V0
 					I32x4Add
 					Set V0
-					Get R7
+					Get R10
 					I32WrapI64
 					V128Load $16
 					Get V8
@@ -28149,11 +28459,11 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V1
 					I32x4Add
 					Set V1
-					Get R7
+					Get R10
 					I64Const $32
 					I64Add
-					Set R7
-					Get R8
+					Set R10
+					Get R11
 					I32WrapI64
 					V128Load $0
 					Get V8
@@ -28161,7 +28471,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V2
 					I32x4Add
 					Set V2
-					Get R8
+					Get R11
 					I32WrapI64
 					V128Load $16
 					Get V8
@@ -28169,11 +28479,11 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V3
 					I32x4Add
 					Set V3
-					Get R8
+					Get R11
 					I64Const $32
 					I64Add
-					Set R8
-					Get R9
+					Set R11
+					Get R12
 					I32WrapI64
 					V128Load $0
 					Get V8
@@ -28181,7 +28491,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V4
 					I32x4Add
 					Set V4
-					Get R9
+					Get R12
 					I32WrapI64
 					V128Load $16
 					Get V8
@@ -28189,11 +28499,11 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V5
 					I32x4Add
 					Set V5
-					Get R9
+					Get R12
 					I64Const $32
 					I64Add
-					Set R9
-					Get R10
+					Set R12
+					Get R13
 					I32WrapI64
 					V128Load $0
 					Get V8
@@ -28201,7 +28511,7 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V6
 					I32x4Add
 					Set V6
-					Get R10
+					Get R13
 					I32WrapI64
 					V128Load $16
 					Get V8
@@ -28209,6 +28519,197 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 					Get V7
 					I32x4Add
 					Set V7
+					Get R13
+					I64Const $32
+					I64Add
+					Set R13
+					Get R1
+					I64Const $4
+					I64Add
+					Set R1
+					Get R6
+					I64Const $-1
+					I64Add
+					Set R6
+					Get R6
+					I64Const $1
+					I64GeS
+					BrIf $0
+				End
+			End
+			Get R0
+			Set R10
+			Get R10
+			I32WrapI64
+			Get V0
+			V128Store $0, $0
+			Get R10
+			I32WrapI64
+			Get V1
+			V128Store $0, $16
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			Get V2
+			V128Store $0, $0
+			Get R10
+			I32WrapI64
+			Get V3
+			V128Store $0, $16
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			Get V4
+			V128Store $0, $0
+			Get R10
+			I32WrapI64
+			Get V5
+			V128Store $0, $16
+			Get R10
+			Get R9
+			I64Add
+			Set R10
+			Get R10
+			I32WrapI64
+			Get V6
+			V128Store $0, $0
+			Get R10
+			I32WrapI64
+			Get V7
+			V128Store $0, $16
+			Get R2
+			I64Load quads+24(FP)
+			I64Const $5
+			I64Shl
+			I64Add
+			Set R2
+			Get R0
+			I64Const $32
+			I64Add
+			Set R0
+			Get R4
+			I64Const $32
+			I64Add
+			Set R4
+			Get R5
+			I64Const $32
+			I64Add
+			Set R5
+			Get R7
+			I64Const $-1
+			I64Add
+			Set R7
+			Get R7
+			I64Const $1
+			I64GeS
+			BrIf $0
+		End
+	End
+	Get R2
+	Get R8
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R2
+	Get R0
+	Get R9
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R0
+	Get R4
+	Get R9
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R4
+	Get R5
+	Get R9
+	I64Const $3
+	I64Mul
+	I64Add
+	Set R5
+	Get R3
+	I64Const $1
+	I64GeS
+	If
+		Loop
+			// acc0 is V0
+			// acc1 is V1
+			// s is V2
+			// b is R10
+			Get R5
+			Set R10
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Set V0
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Set V1
+			I64Load total+40(FP)
+			I32WrapI64
+			I32x4Splat
+			Set V2
+			Get R4
+			Set R10
+			Get V0
+			Get R10
+			I32WrapI64
+			V128Load $0
+			Get V2
+			I32x4Mul
+			I32x4Sub
+			Set V0
+			Get V1
+			Get R10
+			I32WrapI64
+			V128Load $16
+			Get V2
+			I32x4Mul
+			I32x4Sub
+			Set V1
+			I64Load left+8(FP)
+			Set R1
+			I64Load quads+24(FP)
+			Set R6
+			Get R2
+			Set R10
+			Get R6
+			I64Const $1
+			I64GeS
+			If
+				Loop
+					Get R1
+					I32WrapI64
+					V128Load32Splat
+					Unreachable
+					I64DivU
+					Unreachable
+					Set V2
+					Get R10
+					I32WrapI64
+					V128Load $0
+					Get V2
+					I16x8Q15MulrSatS
+					Get V0
+					I32x4Add
+					Set V0
+					Get R10
+					I32WrapI64
+					V128Load $16
+					Get V2
+					I16x8Q15MulrSatS
+					Get V1
+					I32x4Add
+					Set V1
 					Get R10
 					I64Const $32
 					I64Add
@@ -28228,158 +28729,21 @@ TEXT ·QuadRow(SB), NOSPLIT, $0-64
 				End
 			End
 			Get R0
+			Set R10
+			Get R10
 			I32WrapI64
 			Get V0
 			V128Store $0, $0
-			Get R0
+			Get R10
 			I32WrapI64
 			Get V1
 			V128Store $0, $16
-			Get R0
-			I32WrapI64
-			Get V2
-			V128Store $0, $32
-			Get R0
-			I32WrapI64
-			Get V3
-			V128Store $0, $48
-			Get R0
-			I32WrapI64
-			Get V4
-			V128Store $0, $64
-			Get R0
-			I32WrapI64
-			Get V5
-			V128Store $0, $80
-			Get R0
-			I32WrapI64
-			Get V6
-			V128Store $0, $96
-			Get R0
-			I32WrapI64
-			Get V7
-			V128Store $0, $112
-			Get R0
-			I64Const $128
-			I64Add
-			Set R0
-			Get R4
-			I64Const $128
-			I64Add
-			Set R4
-			Get R5
-			I64Const $128
-			I64Add
-			Set R5
-			Get R3
-			I64Const $-4
-			I64Add
-			Set R3
-			Get R3
-			I64Const $4
-			I64GeS
-			BrIf $0
-		End
-	End
-	Get R3
-	I64Const $1
-	I64GeS
-	If
-		Loop
-			// acc0 is V0
-			// acc1 is V1
-			// s is V2
-			I64Load total+40(FP)
-			I32WrapI64
-			I32x4Splat
-			Set V2
-			Get R5
-			I32WrapI64
-			V128Load $0
-			Get R4
-			I32WrapI64
-			V128Load $0
-			Get V2
-			I32x4Mul
-			I32x4Sub
-			Set V0
-			Get R5
-			I32WrapI64
-			V128Load $16
-			Get R4
-			I32WrapI64
-			V128Load $16
-			Get V2
-			I32x4Mul
-			I32x4Sub
-			Set V1
-			I64Load left+8(FP)
-			Set R1
-			I64Load quads+24(FP)
-			Set R6
-			// panel is R7
-			Get R2
-			Set R7
 			Get R2
 			I64Load quads+24(FP)
 			I64Const $5
 			I64Shl
 			I64Add
 			Set R2
-			Get R6
-			I64Const $1
-			I64GeS
-			If
-				Loop
-					Get R1
-					I32WrapI64
-					V128Load32Splat
-					Unreachable
-					I64DivU
-					Unreachable
-					Set V2
-					Get R7
-					I32WrapI64
-					V128Load $0
-					Get V2
-					I16x8Q15MulrSatS
-					Get V0
-					I32x4Add
-					Set V0
-					Get R7
-					I32WrapI64
-					V128Load $16
-					Get V2
-					I16x8Q15MulrSatS
-					Get V1
-					I32x4Add
-					Set V1
-					Get R7
-					I64Const $32
-					I64Add
-					Set R7
-					Get R1
-					I64Const $4
-					I64Add
-					Set R1
-					Get R6
-					I64Const $-1
-					I64Add
-					Set R6
-					Get R6
-					I64Const $1
-					I64GeS
-					BrIf $0
-				End
-			End
-			Get R0
-			I32WrapI64
-			Get V0
-			V128Store $0, $0
-			Get R0
-			I32WrapI64
-			Get V1
-			V128Store $0, $16
 			Get R0
 			I64Const $32
 			I64Add

@@ -101,40 +101,99 @@ func gemmTilesOf(file *asm.File, name string, high int) {
 		})
 }
 
-// gemmRow takes four panels of b at a time: eight accumulators, whose additions
-// do not wait for each other. It takes one step of k at a time, for the reason that gemmTiles
-// has: Node 20 runs it a quarter faster so than four steps (Chromium 156 a tenth slower).
+// quarters is how a row's product goes through the panels of 8 columns of its right operand: four at
+// a time, so that sums do not wait for each other, and one from each quarter of them. The operand is what
+// takes time where it does not fit into the caches, and so it is read in four long streams: a processor
+// reads ahead in each of them, but begins late with every one that is new. (Of 113 MB four neighbours at
+// a time gave 17 GB/s, one panel 25, quarters 32, a sum over the same memory 26.)
+type quarters struct {
+	each   asm.Int // panels of a quarter that are left
+	apart  asm.Int // bytes from a quarter's panels to the next one's
+	across asm.Int // bytes from a quarter's columns to the next one's
+}
+
+func newQuarters(f *asm.Func) quarters {
+	return quarters{f.NewInt("each"), f.NewInt("apart"), f.NewInt("across")}
+}
+
+// pass runs group for np panels of so many bytes, with 4 of them and then with 1. It advances panel
+// by one, and columns, pointers to what there is of each column, by 32 bytes.
+func (q quarters) pass(f *asm.Func, np, bytes asm.Int, panel asm.Ptr, columns []asm.Ptr, group func(n int)) {
+	step := func(n int) func() {
+		return func() {
+			group(n)
+			panel.Set(panel.Add(bytes))
+			for _, p := range columns {
+				p.Advance(32)
+			}
+		}
+	}
+	q.each.Set(np.Shr(2))
+	q.apart.Set(q.each.Mul(bytes))
+	q.across.Set(q.each.Shl(5))
+	np.Set(np.And(3))
+	f.Take(q.each, 1, step(4))
+	panel.Set(panel.Add(q.apart.MulConst(3)))
+	for _, p := range columns {
+		p.Set(p.Add(q.across.MulConst(3)))
+	}
+	f.Take(np, 1, step(1))
+}
+
+// panels sets pointers to the group's panels.
+func (q quarters) panels(b []asm.Ptr, panel asm.Ptr) {
+	b[0].Set(panel)
+	for i := 1; i < len(b); i++ {
+		b[i].Set(b[i-1].Add(q.apart))
+	}
+}
+
+// columns runs do for each of the group's n panels with at, a register, where its columns are.
+func (q quarters) columns(at, from asm.Ptr, n int, do func(i int)) {
+	at.Set(from)
+	for i := range n {
+		do(i)
+		if i+1 < n {
+			at.Set(at.Add(q.across))
+		}
+	}
+}
+
+// gemmRow takes four steps of k in a trip: it is the memory's speed that counts.
 func gemmRow(file *asm.File) {
 	file.Func("func GemmRow(dst, left *float32, astep int, right *float32, bs int, depth, np int, start int, bias *float32, lo, hi float32)",
 		"GemmRow multiplies one row by panels of 8 columns; its twin has the loop.",
 		func(f *asm.Func) {
-			c, a, astep, bs := f.Ptr("dst"), f.NewPtr("a"), f.NewInt("astep"), f.NewInt("bs")
-			panel, np, start, bias := f.Ptr("right"), f.Int("np"), f.Int("start"), f.Ptr("bias")
-			k := f.NewInt("k")
+			c, a, astep := f.Ptr("dst"), f.NewPtr("a"), f.NewInt("astep")
+			panel, np, start, bias := f.Ptr("right"), f.Int("np"), f.ArgInt("start"), f.Ptr("bias")
+			k, q := f.NewInt("k"), newQuarters(f)
 			bound := newBounds(f)
 			astep.Set(floats(f.ArgInt("astep")))
-			bs.Set(floats(f.ArgInt("bs")))
-			group := func(n int) {
+			q.pass(f, np, floats(f.ArgInt("bs")), panel, []asm.Ptr{c, bias}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
+					b := make([]asm.Ptr, n)
+					for i := range b {
+						b[i] = f.NewPtr("b")
+					}
+					at := b[0]
+					load := func(i int) {
+						acc[2*i].Set(at.V(0))
+						acc[2*i+1].Set(at.V(16))
+					}
 					f.Block(func(started asm.Exit) {
 						f.If(start.EqConst(startRow), func() {
 							for i := range acc {
-								acc[i].Set(bias.Splat(0))
+								acc[i].Set(f.ArgPtr("bias").Splat(0))
 							}
 							started.Leave()
 						})
 						f.If(start.EqConst(startCol), func() {
-							for i := range acc {
-								acc[i].Set(bias.V(int64(16 * i)))
-							}
-							bias.Advance(int64(32 * n))
+							q.columns(at, bias, n, load)
 							started.Leave()
 						})
 						f.If(start.EqConst(startC), func() {
-							for i := range acc {
-								acc[i].Set(c.V(int64(16 * i)))
-							}
+							q.columns(at, c, n, load)
 							started.Leave()
 						})
 						for i := range acc {
@@ -143,17 +202,8 @@ func gemmRow(file *asm.File) {
 					})
 					a.Set(f.ArgPtr("left"))
 					k.Set(f.ArgInt("depth"))
-					b := make([]asm.Ptr, n)
-					for i := range b {
-						b[i] = f.NewPtr("panel")
-						b[i].Set(panel)
-						panel.Set(panel.Add(bs))
-					}
-					several := []int{4, 1}
-					if n == 1 {
-						several = several[1:]
-					}
-					for _, steps := range several {
+					q.panels(b, panel)
+					for _, steps := range []int{4, 1} {
 						f.Take(k, int64(steps), func() {
 							for u := range steps {
 								s.Set(a.Splat(0))
@@ -168,18 +218,16 @@ func gemmRow(file *asm.File) {
 							}
 						})
 					}
-					for i := range acc {
-						c.StoreV(int64(16*i), bound.clamp(acc[i]))
-					}
-					c.Advance(int64(32 * n))
+					q.columns(at, c, n, func(i int) {
+						at.StoreV(0, bound.clamp(acc[2*i]))
+						at.StoreV(16, bound.clamp(acc[2*i+1]))
+					})
 				})
-			}
-			f.Take(np, 4, func() { group(4) })
-			f.Take(np, 1, func() { group(1) })
+			})
 		})
 }
 
-// gemmCol takes eight panels of a at a time, as gemmRow does with b.
+// gemmCol takes eight panels of a at a time, neighbours: a was laid out just before in most cases.
 func gemmCol(file *asm.File) {
 	file.Func("func GemmCol(dst, left *float32, as int, right *float32, bstep int, depth, mp int, start int, bias *float32, lo, hi float32)",
 		"GemmCol multiplies panels of 4 rows by one column; its twin has the loop.",

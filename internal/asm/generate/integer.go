@@ -79,22 +79,23 @@ func dotRow(file *asm.File) {
 		"DotRow multiplies one row of int16 by panels of 8 columns of int8; its twin has the loop.",
 		func(f *asm.Func) {
 			c, a, panel, np, zeros := f.Ptr("dst"), f.NewPtr("a"), f.Ptr("right"), f.Int("np"), f.Ptr("zeros")
-			k := f.NewInt("k")
-			group := func(n int) {
+			k, q := f.NewInt("k"), newQuarters(f)
+			q.pass(f, np, f.ArgInt("pairs").Shl(4), panel, []asm.Ptr{c, zeros}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
-					s.Set(f.ArgInt("total").SplatI32().NegI32())
-					for i := range acc {
-						acc[i].Set(s.MulI32(zeros.V(int64(16 * i))))
-					}
-					a.Set(f.ArgPtr("left"))
-					k.Set(f.ArgInt("pairs"))
 					b := make([]asm.Ptr, n)
 					for i := range b {
-						b[i] = f.NewPtr("panel")
-						b[i].Set(panel)
-						panel.Set(panel.Add(f.ArgInt("pairs").Shl(4)))
+						b[i] = f.NewPtr("b")
 					}
+					at := b[0]
+					s.Set(f.ArgInt("total").SplatI32().NegI32())
+					q.columns(at, zeros, n, func(i int) {
+						acc[2*i].Set(s.MulI32(at.V(0)))
+						acc[2*i+1].Set(s.MulI32(at.V(16)))
+					})
+					a.Set(f.ArgPtr("left"))
+					k.Set(f.ArgInt("pairs"))
+					q.panels(b, panel)
 					f.Take(k, 1, func() {
 						s.Set(a.Splat(0))
 						for i := range b {
@@ -104,15 +105,12 @@ func dotRow(file *asm.File) {
 						}
 						a.Advance(4)
 					})
-					for i := range acc {
-						c.StoreV(int64(16*i), acc[i])
-					}
-					c.Advance(int64(32 * n))
-					zeros.Advance(int64(32 * n))
+					q.columns(at, c, n, func(i int) {
+						at.StoreV(0, acc[2*i])
+						at.StoreV(16, acc[2*i+1])
+					})
 				})
-			}
-			f.Take(np, 4, func() { group(4) })
-			f.Take(np, 1, func() { group(1) })
+			})
 		})
 }
 
@@ -175,22 +173,27 @@ func quadRow(file *asm.File) {
 		"QuadRow is DotQuads for one row; its twin has the loop.",
 		func(f *asm.Func) {
 			c, a, panel, np, zeros, start := f.Ptr("dst"), f.NewPtr("a"), f.Ptr("right"), f.Int("np"), f.Ptr("zeros"), f.Ptr("start")
-			k := f.NewInt("k")
-			group := func(n int) {
+			k, q := f.NewInt("k"), newQuarters(f)
+			q.pass(f, np, f.ArgInt("quads").Shl(5), panel, []asm.Ptr{c, zeros, start}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
-					s.Set(f.ArgInt("total").SplatI32())
-					for i := range acc {
-						acc[i].Set(start.V(int64(16 * i)).SubI32(zeros.V(int64(16 * i)).MulI32(s)))
-					}
-					a.Set(f.ArgPtr("left"))
-					k.Set(f.ArgInt("quads"))
 					b := make([]asm.Ptr, n)
 					for i := range b {
-						b[i] = f.NewPtr("panel")
-						b[i].Set(panel)
-						panel.Set(panel.Add(f.ArgInt("quads").Shl(5)))
+						b[i] = f.NewPtr("b")
 					}
+					at := b[0]
+					q.columns(at, start, n, func(i int) {
+						acc[2*i].Set(at.V(0))
+						acc[2*i+1].Set(at.V(16))
+					})
+					s.Set(f.ArgInt("total").SplatI32())
+					q.columns(at, zeros, n, func(i int) {
+						acc[2*i].Set(acc[2*i].SubI32(at.V(0).MulI32(s)))
+						acc[2*i+1].Set(acc[2*i+1].SubI32(at.V(16).MulI32(s)))
+					})
+					a.Set(f.ArgPtr("left"))
+					k.Set(f.ArgInt("quads"))
+					q.panels(b, panel)
 					f.Take(k, 1, func() {
 						s.Set(a.Splat(0))
 						for i := range b {
@@ -200,16 +203,12 @@ func quadRow(file *asm.File) {
 						}
 						a.Advance(4)
 					})
-					for i := range acc {
-						c.StoreV(int64(16*i), acc[i])
-					}
-					c.Advance(int64(32 * n))
-					zeros.Advance(int64(32 * n))
-					start.Advance(int64(32 * n))
+					q.columns(at, c, n, func(i int) {
+						at.StoreV(0, acc[2*i])
+						at.StoreV(16, acc[2*i+1])
+					})
 				})
-			}
-			f.Take(np, 4, func() { group(4) })
-			f.Take(np, 1, func() { group(1) })
+			})
 		})
 }
 
