@@ -583,6 +583,70 @@ func TestFuseAttentionAsExported(t *testing.T) {
 	} {
 		c.test(t)
 	}
+	// repeated is x with each of its heads n times, to dimensions that are spelled in nodes.
+	repeated := func(s *sketch, x *ir.Value, axis int64, many, to *ir.Value) *ir.Value {
+		return s.node("Reshape", nil, s.node("Expand", nil, s.node("Unsqueeze", nil, x, integers(axis)), many), to)
+	}
+	attention := func(s *sketch, q, k, v *ir.Value) []*ir.Value {
+		scores := s.node("Add", nil, s.node("MatMul", nil, q, s.node("Transpose", perm(0, 1, 3, 2), k)), s.input(2, 1, 1, 7))
+		return outs(s.node("MatMul", nil, s.node("Softmax", last, scores), v))
+	}
+	for _, c := range []fusion{
+		{"repeated heads", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, -3, integers(1, 3, 2, 1, 1), integers(0, 6, -1, 4)))
+		}, "normwasm.Attention"},
+		{"repeated heads, one query", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 7, 8), s.input(2, 3, 7, 8)
+			return attention(s, s.input(2, 9, 1, 8), repeated(s, k, 2, integers(2, 3, 3, 7, 8), integers(2, -1, 7, 8)), repeated(s, v, 2, integers(2, 3, 3, 7, 8), integers(-1, 9, 7, 8)))
+		}, "normwasm.Attention"},
+		{"one head, repeated", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 1, 7, 8), s.input(2, 1, 7, 4)
+			return attention(s, s.input(2, 4, 5, 8), repeated(s, k, 2, integers(2, 1, 4, 7, 8), integers(2, 4, 7, 8)), repeated(s, v, 2, integers(2, 1, 4, 7, 4), integers(2, 4, 7, 4)))
+		}, "normwasm.Attention"},
+		{"repeated heads for one of queries", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			return attention(s, s.input(2, 1, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 2, integers(2, 3, 2, 7, 4), integers(2, 6, 7, 4)))
+		}, "normwasm.Attention"},
+		{"many queries, heads behind rows, repeated", func(s *sketch) []*ir.Value {
+			k, v := s.node("Transpose", perm(0, 2, 1, 3), s.input(1, 70, 2, 8)), s.node("Transpose", perm(0, 2, 1, 3), s.input(1, 70, 2, 8))
+			scores := s.node("MatMul", nil, s.input(1, 4, 70, 8), s.node("Transpose", perm(0, 1, 3, 2), repeated(s, k, 2, integers(1, 2, 2, 70, 8), integers(1, 4, 70, 8))))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, scores), repeated(s, v, 2, integers(1, 2, 2, 70, 8), integers(1, 4, 70, 8))))
+		}, "normwasm.Attention"},
+		{"a cache, repeated as PyTorch does", func(s *sketch) []*ir.Value {
+			join := func() *ir.Value {
+				return s.node("Concat", map[string]*ir.Attr{"axis": intAttr(-2)}, s.input(2, 3, 6, 8), s.input(2, 3, 1, 8))
+			}
+			twice := func(x *ir.Value) *ir.Value {
+				many := s.list(x, 0, x, 1, 2, x, 2, x, 3)
+				equal := s.node("Equal", nil, many, integers(-1, -1, -1, -1, -1)) // (once constants are folded)
+				equal.Type = ir.Bool
+				return repeated(s, x, 2, s.integer("Where", nil, equal, integers(1, 1, 1, 1, 1), many), s.list(x, 0, 6, x, 2, x, 3))
+			}
+			return attention(s, s.input(2, 6, 1, 8), twice(join()), twice(join()))
+		}, "Concat Concat normwasm.Attention"},
+		{"heads repeated in another order", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
+			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 1, integers(2, 2, 3, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 1, integers(2, 2, 3, 7, 4), integers(2, 6, 7, 4)))
+		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
+		{"keys alone repeated", func(s *sketch) []*ir.Value {
+			return attention(s, s.input(2, 6, 5, 8), repeated(s, s.input(2, 3, 7, 8), 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), s.input(2, 6, 7, 4))
+		}, "Expand Reshape Unsqueeze normwasm.Attention"},
+		{"repeated, and as often as not", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 7, 8), s.input(2, 2, 7, 4)
+			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 2, integers(2, 2, 3, 7, 4), integers(2, 6, 7, 4)))
+		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
+		{"a batch repeated as well", func(s *sketch) []*ir.Value {
+			k, v := s.input(1, 3, 7, 8), s.input(1, 3, 7, 4)
+			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 2, integers(2, 3, 2, 7, 4), integers(2, 6, 7, 4)))
+		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
+		{"heads and rows that are taken together otherwise", func(s *sketch) []*ir.Value {
+			k, v := s.input(2, 3, 14, 8), s.input(2, 3, 14, 4)
+			return attention(s, s.input(2, 12, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 14, 8), integers(2, 12, 7, 8)), repeated(s, v, 2, integers(2, 3, 2, 14, 4), integers(2, 12, 7, 4)))
+		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
+	} {
+		c.test(t)
+	}
 	// What a Reshape to computed dimensions gives may be added up in a normalization.
 	fusion{"a residual of computed dimensions", func(s *sketch) []*ir.Value {
 		x := s.input(2, 5, 24)

@@ -10,7 +10,8 @@ func init() { Register(fusedAttentionRows) }
 // fusedAttentionRows: what the optimizer makes of softmax(scale·q·kᵀ + mask)·v spelled in
 // nodes, whose operands broadcast as those of MatMul and Add do. An operand is [batch,
 // heads, rows, depth], or [batch, rows, heads, depth] where its attribute says so, and so
-// is the result; all of q, k and v may lack the batch.
+// is the result; all of q, k and v may lack the batch. With a group of n, a head of k and v is that
+// of n heads of q in a row.
 var fusedAttentionRows = []Row{{
 	Name: "Attention", Domain: ir.Internal, Since: 1,
 	In: []In{{Name: "Q", Types: float32Only, Var: 'T'},
@@ -18,7 +19,7 @@ var fusedAttentionRows = []Row{{
 		{Name: "mask", Types: float32Only, Var: 'T', Opt: true}},
 	Out: []Out{{Name: "Y", Var: 'T'}},
 	Attrs: []Attr{{Name: "scale", Kind: ir.AttrFloat, F: 1}, {Name: "q_rows", Kind: ir.AttrInt}, {Name: "k_rows", Kind: ir.AttrInt}, {Name: "v_rows", Kind: ir.AttrInt},
-		{Name: "y_rows", Kind: ir.AttrInt}, {Name: "guarded", Kind: ir.AttrInt}},
+		{Name: "y_rows", Kind: ir.AttrInt}, {Name: "guarded", Kind: ir.AttrInt}, {Name: "group", Kind: ir.AttrInt, I: 1}},
 	Rank: sameRank,
 	Plan: planFusedAttention,
 }}
@@ -62,6 +63,8 @@ func planFusedAttention(c *Call) error {
 	q := s.q.stacked(c, 0, c.Int("q_rows") != 0)
 	k := s.k.stacked(c, 1, c.Int("k_rows") != 0)
 	v := s.v.stacked(c, 2, c.Int("v_rows") != 0)
+	group := int(min(max(c.Int("group"), 1), maxHeads))
+	k[1], v[1] = min(k[1], dimLimit/group)*group, min(v[1], dimLimit/group)*group
 	mask := [4]int{1, 1, 1, 1}
 	if in := c.In(3); in != nil {
 		if len(in.Dims) > rank {
@@ -89,7 +92,7 @@ func planFusedAttention(c *Call) error {
 	if q[3] != k[3] || v[2] != all[3] {
 		return c.Fail("q has dimensions ", c.In(0).Dims, ", k ", c.In(1).Dims, " and v ", c.In(2).Dims, ": they do not multiply")
 	}
-	s.batch, s.heads, s.queries, s.fresh, s.total, s.group = all[0], all[1], all[2], all[3], all[3], 1
+	s.batch, s.heads, s.queries, s.fresh, s.total, s.group = all[0], all[1], all[2], all[3], all[3], group
 	width := v[3]
 	if q[2] == 1 {
 		s.q.row = 0

@@ -22,7 +22,8 @@ import (
 // of float32 values with three or four dimensions, its products spelled as Einsums too, and
 // emits normwasm.Attention(q, k, v, mask), which has no matrix of all scores. Transposes
 // around it that put the heads before the rows, or behind them again, are left out: it reads
-// and writes either way. Where is that of 0 and −∞ then, which is added.
+// and writes either way. Where is that of 0 and −∞ then, which is added. Heads of keys and values
+// that are repeated, each for several heads of queries, are read as often instead.
 //
 // Left alone: scores that something else uses as well, another axis, a product with a
 // matrix that no Transpose has made, masks with more dimensions than the scores, scales
@@ -56,6 +57,11 @@ func fuseAttention(r *rewriter) {
 		s, ok := r.scores(softmax.Inputs[0], rank, attrs)
 		if !ok || !isFloat32(s.q) || !isFloat32(s.k) || r.rank(s.q) != rank || r.rank(s.k) != rank {
 			return
+		}
+		if x, n := r.repeated(s.k); n > 0 && attrs["k_rows"] == nil && attrs["v_rows"] == nil && isFloat32(x) {
+			if y, m := r.repeated(v); m == n && isFloat32(y) {
+				s.k, v, attrs["group"] = x, y, intAttr(n)
+			}
 		}
 		q, k := r.rowsFirst(s.q, attrs, "q_rows"), r.rowsFirst(s.k, attrs, "k_rows")
 		v = r.rowsFirst(v, attrs, "v_rows")
@@ -278,6 +284,63 @@ func (r *rewriter) keys(kt *ir.Value, attrs map[string]*ir.Attr) *ir.Value {
 		return k
 	}
 	return nil
+}
+
+// repeated is what v has each head of n times in a row,
+//
+//	v = Reshape(Expand(Unsqueeze(x, 2), [batch, heads, n, rows, depth]), [batch, heads·n, rows, depth])
+//
+// or 0 times where it is not known to be that.
+func (r *rewriter) repeated(v *ir.Value) (x *ir.Value, n int64) {
+	reshape := r.by(v, "Reshape")
+	if reshape == nil {
+		return nil, 0
+	}
+	expand := r.by(reshape.Inputs[0], "Expand")
+	if expand == nil {
+		return nil, 0
+	}
+	unsqueeze := r.by(expand.Inputs[0], "Unsqueeze")
+	if unsqueeze == nil {
+		return nil, 0
+	}
+	axes, ok := unsqueeze.Ints("axes")
+	if in := unsqueeze.In(1); in != nil {
+		axes, ok = ints(in)
+	}
+	x = unsqueeze.Inputs[0]
+	many, to := expand.In(1), reshape.In(1)
+	if !ok || !same(axes, 2) && !same(axes, -3) || r.rank(x) != 4 || r.length(many) != 5 || r.length(to) != 4 {
+		return nil, 0
+	}
+	times, ok := r.element(many, 2, 0)
+	heads, known := r.dim(x, 1, 0)
+	if !ok || times.of != nil || times.n < 1 || !known {
+		return nil, 0
+	}
+	open := 0 // dimensions that follow from the others
+	for axis := range 4 {
+		i := axis
+		if axis >= 2 {
+			i++
+		}
+		if s, ok := r.element(many, i, 0); !(ok && s == size{n: 1}) && !r.isDim(many, i, x, axis) {
+			return nil, 0
+		}
+		s, ok := r.element(to, axis, 0)
+		switch {
+		case ok && s == size{n: -1}:
+			open++
+		case axis == 0 && ok && s == size{} && reshape.Int("allowzero", 0) == 0: // as it was
+		case axis == 1 && (!ok || heads.of != nil || s != size{n: heads.n * times.n}),
+			axis != 1 && !r.isDim(to, axis, x, axis):
+			return nil, 0
+		}
+	}
+	if open > 1 {
+		return nil, 0
+	}
+	return x, times.n
 }
 
 // maskOf is what is added to the scores, nil for nothing. Where and Add become those of the

@@ -36,6 +36,8 @@ func (r *rewriter) inferLength(n *ir.Node) {
 		}
 	case "Cast":
 		k = r.length(in)
+	case "Where":
+		k = r.length(n.In(2))
 	case "Unsqueeze":
 		if r.rank(in) == 0 {
 			k = 1
@@ -109,7 +111,7 @@ func (r *rewriter) element(v *ir.Value, i, depth int) (s size, ok bool) {
 		}
 		return size{n: list[i]}, true
 	}
-	n := r.by(v, "Shape", "Unsqueeze", "Concat", "Cast", "Slice", "Gather")
+	n := r.by(v, "Shape", "Unsqueeze", "Concat", "Cast", "Slice", "Gather", "Where")
 	if n == nil {
 		return s, false
 	}
@@ -142,6 +144,14 @@ func (r *rewriter) element(v *ir.Value, i, depth int) (s size, ok bool) {
 			}
 			i -= k
 		}
+	case "Where":
+		// Of elements that are −1, others: PyTorch writes so what it expands to, and dimensions never are.
+		if equal := r.by(n.Inputs[0], "Equal"); equal != nil && equal.Inputs[0] == n.Inputs[2] {
+			s, ok := r.element(n.Inputs[2], i, depth+1)
+			if not, known := r.element(equal.Inputs[1], i, depth+1); ok && known && not.of == nil && not.n < 0 && (s.of != nil || s.n >= 0) {
+				return s, true
+			}
+		}
 	default:
 		return r.element(n.Inputs[0], i, depth+1)
 	}
@@ -159,13 +169,19 @@ func (r *rewriter) dim(v *ir.Value, i, depth int) (s size, ok bool) {
 	case v.Known && v.Dims[i].Size >= 0:
 		return size{n: int64(v.Dims[i].Size)}, true
 	}
-	if n := r.by(v, "Transpose", "Reshape"); n != nil {
-		if n.Op == "Transpose" {
-			if perm, ok := n.Ints("perm"); ok && i < len(perm) {
-				return r.dim(n.Inputs[0], int(perm[i]), depth+1)
-			}
-		} else if s, ok := r.element(n.In(1), i, depth+1); ok && (s.of != nil || s.n > 0) {
+	switch n := r.by(v, "Transpose", "Reshape", "Concat"); {
+	case n == nil:
+	case n.Op == "Transpose":
+		if perm, ok := n.Ints("perm"); ok && i < len(perm) {
+			return r.dim(n.Inputs[0], int(perm[i]), depth+1)
+		}
+	case n.Op == "Reshape":
+		if s, ok := r.element(n.In(1), i, depth+1); ok && (s.of != nil || s.n > 0) {
 			return s, true
+		}
+	default: // of the first operand, as the others have to have it
+		if axis := int(n.Int("axis", 0)); axis != i && axis+r.rank(v) != i {
+			return r.dim(n.Inputs[0], i, depth+1)
 		}
 	}
 	return size{of: v, axis: i}, true
