@@ -216,20 +216,34 @@ async function withPuppeteer(name, guard) {
   });
   guard.watch(browser.process()?.pid);
   if (name === 'firefox') await leaveWorkers(browser);
-  // One of its own: a busy Chromium may still be replacing the one that it starts with, and with it what goes there.
-  const page = await browser.newPage();
-  page.setDefaultTimeout(patience);
   /** @type {string[]} */
   const complaints = [];
-  page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
-  page.on('pageerror', (error) => complaints.push(String(error)));
-  page.on('error', () => complaints.push('the page crashed'));
+  const another = async () => {
+    const page = await browser.newPage();
+    page.setDefaultTimeout(patience);
+    page.on('console', (message) => complaints.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('error', () => complaints.push('the page crashed'));
+    return page;
+  };
+  // One of its own: a busy Chromium may still be replacing the one that it starts with, and with it what goes there.
+  let page = await another();
   return {
     name,
     title: name === 'firefox' ? 'Firefox' : 'Chromium',
     version: (await browser.version()).replace(/^[^/]*\//, ''),
     complaints,
-    goto: async (url) => void (await page.goto(url)),
+    async goto(url) {
+      for (let tries = 1; ; tries++) {
+        try {
+          return void (await page.goto(url));
+        } catch (error) {
+          // It does so with new ones too, now and then.
+          if (tries === 5 || !/frame was detached/.test(String(error))) throw error;
+          page = await another();
+        }
+      }
+    },
     // A string of source, so that the page's policy and puppeteer's own helpers have no say in it.
     evaluate: async (f, argument) => unwrap(name, /** @type {any} */ (await page.evaluate(`(${wrap(f)})(${JSON.stringify(toText(argument)) ?? ''})`))),
     close: () => browser.close(),

@@ -26,7 +26,7 @@ const tests = ([
 ]).filter((file) => names.length === 0 || names.includes(basename(file, '.test.mjs')));
 if (tests.length === 0) throw new Error(`no tests are named ${names.join(' or ')}`);
 // One file after another: each test has the machine to itself, and says when it is done. What an engine never answers fails.
-const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-timeout=900000', '--test-reporter=spec', ...tests], {
+const child = spawn(process.execPath, ['--test', '--test-concurrency=1', '--test-timeout=3600000', '--test-reporter=spec', ...tests], {
   stdio: 'inherit', env: { ...process.env, NORMWASM_FINDINGS: findings },
 });
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => child.kill(signal));
