@@ -123,18 +123,22 @@ func (c *BlockedConv) panelLen() int {
 	return c.inBlocks() * taps * Lanes * Lanes
 }
 
-// pack lays out the weights [channels of the result][channels of x][taps] of a block.
+// pack lays out the weights [channels of the result][channels of x][taps] of a block, where zeros are.
 func (c *BlockedConv) pack(dst, src []float32) {
 	taps, cg := c.shape.taps(), c.shape.InChannels/c.shape.Groups
-	for o := range len(src) / (cg * taps) {
-		for i := range cg {
-			for t, w := range src[(o*cg+i)*taps:][:taps] {
-				at := (i/Lanes*taps+t)*Lanes + i%Lanes
-				if c.planes || c.depthwise {
-					at = i*taps + t
-				}
-				dst[at*Lanes+o] = w
-			}
+	size := cg * taps
+	if c.planes || c.depthwise || taps == 1 {
+		kernel.Transpose(kernel.Ptr(dst), Lanes, kernel.Ptr(src), size, len(src)/size, size)
+		return
+	}
+	room := make([]float32, Lanes*taps*Lanes)
+	for i := 0; i < cg; i += Lanes {
+		few := min(Lanes, cg-i)
+		kernel.Transpose(&room[0], Lanes, kernel.Ptr(src[i*taps:]), size, len(src)/size, few*taps)
+		to := dst[i*taps*Lanes:]
+		for at := range few * taps {
+			in, t := at/taps, at%taps
+			*(*[Lanes]float32)(to[(t*Lanes+in)*Lanes:]) = [Lanes]float32(room[at*Lanes:])
 		}
 	}
 }

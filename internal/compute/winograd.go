@@ -65,24 +65,36 @@ func (m *twice) of(y *[16]float32, x []float32) {
 	kernel.GemmRow(&y[0], kernel.Ptr(x), 1, &m[0], len(x)*kernel.NR, len(x), 2, kernel.StartZero, nil, -inf, inf)
 }
 
-// packWinograd transforms weights.
+// packWinograd transforms weights: a block's, transposed, are a right operand [9][8] for each channel of x.
 func packWinograd(s ConvShape, weights []float32) *winograd {
 	in, blocks := ChannelBlocks(s.InChannels)*Lanes, ChannelBlocks(s.OutChannels)
 	w := &winograd{u: slab.Float32s(16 * in * blocks * Lanes)}
-	m := twiceOf(&winogradG, 3)
-	var e [16]float32
-	most := 0.0
-	for o := range s.OutChannels {
-		var sums [16]float64
-		for i := range s.InChannels {
-			m.of(&e, weights[(o*s.InChannels+i)*9:][:9])
-			for t, v := range e {
-				w.u[((o/Lanes*16+t)*in+i)*Lanes+o%Lanes] = v
-				sums[t] += math.Abs(float64(v))
-			}
+	var m [16 * 9]float32 // in panels of kernel.MR rows
+	for i := range 16 {
+		for k := range 9 {
+			m[(i/kernel.MR*9+k)*kernel.MR+i%kernel.MR] = winogradG[i/4*3+k/3] * winogradG[i%4*3+k%3]
 		}
-		for _, s := range sums {
-			most = max(most, s)
+	}
+	size, most := s.InChannels*9, 0.0
+	columns := make([]float32, size*Lanes)
+	for b := range blocks {
+		few := min(Lanes, s.OutChannels-b*Lanes)
+		if few < Lanes {
+			clear(columns)
+		}
+		kernel.Transpose(kernel.Ptr(columns), Lanes, kernel.Ptr(weights[b*Lanes*size:]), size, few, size)
+		u := w.u[b*16*in*Lanes:][:16*in*Lanes]
+		kernel.GemmTiles(kernel.Ptr(u), in*Lanes, &m[0], 9*kernel.MR, kernel.Ptr(columns), 9*kernel.NR, 9, 16/kernel.MR, s.InChannels, kernel.StartZero, nil, -inf, inf)
+		for t := range 16 {
+			var sums [Lanes]float64
+			for row := u[t*in*Lanes:][:in*Lanes]; len(row) >= Lanes; row = row[Lanes:] {
+				for o, v := range (*[Lanes]float32)(row) {
+					sums[o] += math.Abs(float64(v))
+				}
+			}
+			for _, s := range sums {
+				most = max(most, s)
+			}
 		}
 	}
 	// An element of a transformed tile is four of x, one of the result nine sums.
