@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { again } from '../js/test/again.mjs';
 import { summary } from './page/measure.js';
 
 /**
@@ -33,7 +34,7 @@ async function freshStart(url, launch) {
   const profile = await mkdtemp(join(tmpdir(), 'normwasm-start-'));
   let context;
   try {
-    context = await chromium.launchPersistentContext(profile, launch);
+    context = await again(() => chromium.launchPersistentContext(profile, launch));
     const page = await context.newPage();
     const failed = new Promise((_, reject) => page.on('pageerror', reject));
     failed.catch(() => {}); // an error while the page still loads, too, is thrown below

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inflateSync } from 'node:zlib';
 import { chromium } from 'playwright-core';
+import { again } from '../../js/test/again.mjs';
 
 /** The OpenType file inside a WOFF one: the same tables, each inflated, behind another directory. @param {Buffer} woff */
 function opentype(woff) {
@@ -47,13 +48,13 @@ export async function launch() {
 <dir>${escaped(home)}</dir><cachedir>${escaped(join(home, 'cache'))}</cachedir></fontconfig>`);
   const known = ['chromium', 'chromium-browser', 'google-chrome'].map((name) => `/usr/bin/${name}`);
   const there = await Promise.all(known.map((path) => access(path).then(() => path, () => '')));
-  const browser = await chromium.launch({
+  const browser = await again(() => chromium.launch({
     executablePath: process.env.CHROMIUM ?? there.find(Boolean),
     timeout: 300_000,
     env: { ...process.env, FONTCONFIG_FILE: config },
     args: ['--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync',
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])],
-  });
+  }));
   browser.on('disconnected', () => rm(home, { recursive: true, force: true }).catch(() => {}));
   return browser;
 }

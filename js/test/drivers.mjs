@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import puppeteer from 'puppeteer-core';
+import { again } from './again.mjs';
 
 /** @typedef {'chromium' | 'firefox' | 'webkit'} Name */
 
@@ -197,7 +198,7 @@ function unwrap(name, { result, thrown }) {
 async function withPuppeteer(name, guard) {
   const chrome = ['--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage',
     ...(process.getuid?.() === 0 ? ['--no-sandbox'] : [])];
-  const browser = await puppeteer.launch({
+  const browser = await again(() => puppeteer.launch({
     browser: name === 'firefox' ? 'firefox' : 'chrome',
     executablePath: programOf(name),
     userDataDir: join(guard.folder, 'profile'),
@@ -213,7 +214,7 @@ async function withPuppeteer(name, guard) {
       'app.update.enabled': false, 'datareporting.policy.dataSubmissionEnabled': false,
       'network.captive-portal-service.enabled': false, 'network.connectivity-service.enabled': false,
     },
-  });
+  }));
   guard.watch(browser.process()?.pid);
   if (name === 'firefox') await leaveWorkers(browser);
   /** @type {string[]} */

@@ -7,6 +7,7 @@ import { extname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { entry } from './server.mjs';
+import { again } from './again.mjs';
 
 const root = join(import.meta.dirname, '..');
 const script = readFileSync(join(root, 'fixtures/isolate/isolate.js'), 'utf8');
@@ -43,7 +44,7 @@ before(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   url = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 });
+  browser = await again(() => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 }));
 });
 after(async () => {
   await browser?.close();

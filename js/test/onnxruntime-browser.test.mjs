@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { assets, serve } from './server.mjs';
+import { again } from './again.mjs';
 
 const flags = ['--no-sandbox', '--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const imports = { 'onnxruntime-web': '/src/onnxruntime.js', 'onnxruntime-web/wasm': '/src/onnxruntime.js', 'onnxruntime-common': '/src/onnxruntime.js' };
@@ -14,7 +15,7 @@ let page;
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
+  browser = await again(() => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 }));
   page = await browser.newPage();
   page.setDefaultTimeout(300_000);
   await page.route('**/page.html', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html><script type="importmap">${JSON.stringify({ imports })}</script><canvas></canvas>` }));

@@ -24,6 +24,7 @@ import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
 import { tried } from '../fixtures/versions.mjs';
 import { data } from './server.mjs';
+import { again } from './again.mjs';
 
 const root = join(import.meta.dirname, '../..');
 const run = promisify(execFile);
@@ -72,7 +73,7 @@ before(async () => {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
   url = `http://127.0.0.1:${/** @type {import('node:net').AddressInfo} */ (server.address()).port}`;
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 });
+  browser = await again(() => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--headless', '--disable-gpu'], timeout: 300_000 }));
 });
 after(async () => {
   await browser?.close();

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { serve } from './server.mjs';
+import { again } from './again.mjs';
 
 const flags = ['--no-sandbox', '--headless', '--use-gl=angle', '--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const scripts = ['tfjs/dist/tf.min.js', 'tfjs-backend-wasm/dist/tf-backend-wasm.min.js'].map((path) => `<script src="/node_modules/@tensorflow/${path}"></script>`).join('');
@@ -12,7 +13,7 @@ let page;
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
+  browser = await again(() => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 }));
   page = await browser.newPage();
   page.setDefaultTimeout(300_000);
   await page.route('**/page.html', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html>${scripts}` }));

@@ -11,6 +11,7 @@ import { floats, layerNormOracle, model } from './data.mjs';
 import { folders } from './pretrained.mjs';
 import { serve } from './server.mjs';
 import { compare, golden, goldenRuns } from './transformers.mjs';
+import { again } from './again.mjs';
 
 const flags = ['--no-sandbox', '--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
 const imports = {
@@ -60,7 +61,7 @@ const elsewhere = [];
 
 before(async () => {
   server = await serve();
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 });
+  browser = await again(() => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: flags, timeout: 300_000 }));
   page = await browser.newPage();
   page.setDefaultTimeout(300_000);
   page.on('request', (request) => request.url().startsWith(server.url) || request.url().startsWith('data:') || request.url().startsWith('blob:') || elsewhere.push(request.url()));
