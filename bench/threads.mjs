@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { again } from '../js/test/again.mjs';
 import { layers } from './page/layerlist.js';
 import { models } from './page/modellist.js';
 import { serve } from './server.mjs';
@@ -63,7 +64,7 @@ export async function measureThreads({ cases, entry, packageRoot, modules, here,
 
 async function openChromium(launch) {
   const profile = await mkdtemp(join(tmpdir(), 'normwasm-bench-'));
-  const context = await chromium.launchPersistentContext(profile, launch);
+  const context = await again(() => chromium.launchPersistentContext(profile, launch));
   const page = await context.newPage();
   page.on('pageerror', (e) => console.error(`page: ${e.message}`));
   return {
