@@ -59,26 +59,22 @@ func PackBlockedConv(s ConvShape, weights, bias []float32, clamp Clamp, planes, 
 	c := &BlockedConv{shape: s, clamp: clamp, planes: planes, depthwise: s.depthwise(), bias: make([]float32, (blocks+1)*Lanes)}
 	copy(c.bias, bias)
 	size := c.panelLen()
-	lay := func(dst, src []float32) {
-		clear(dst)
-		c.pack(dst, src)
-	}
 	from := len(weights) / max(s.OutChannels, 1) * Lanes // of a block
 	if whole := s.OutChannels / Lanes; over && whole > 0 && from == size {
 		c.over = true
 		if whole < blocks { // it takes more than its weights do
 			c.rest = slab.Float32s(size)
-			lay(c.rest, weights[whole*size:])
+			c.pack(c.rest, weights[whole*size:])
 		}
 		c.panels = weights[:whole*size]
 		overwrite(slab.Bytes(c.panels), 4*size, func(dst []byte, at int) {
-			lay(slab.View[float32](dst), weights[at/4:][:size])
+			c.pack(slab.View[float32](dst), weights[at/4:][:size])
 		})
 		return c
 	}
 	c.panels = slab.Float32s(blocks * size)
 	for b := range blocks {
-		lay(c.panels[b*size:][:size], weights[b*from:min((b+1)*from, len(weights))])
+		c.pack(c.panels[b*size:][:size], weights[b*from:min((b+1)*from, len(weights))])
 	}
 	return c
 }
@@ -123,7 +119,8 @@ func (c *BlockedConv) panelLen() int {
 	return c.inBlocks() * taps * Lanes * Lanes
 }
 
-// pack lays out the weights [channels of the result][channels of x][taps] of a block, where zeros are.
+// pack lays out the weights [channels of the result][channels of x][taps] of a block. It leaves alone what there
+// are none for.
 func (c *BlockedConv) pack(dst, src []float32) {
 	taps, cg := c.shape.taps(), c.shape.InChannels/c.shape.Groups
 	size := cg * taps

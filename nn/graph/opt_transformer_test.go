@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/normwasm/normwasm/nn/ir"
+	"github.com/normwasm/normwasm/nn/op"
 	"github.com/normwasm/normwasm/nn/opt"
 )
 
@@ -587,6 +588,11 @@ func TestFuseAttentionAsExported(t *testing.T) {
 	repeated := func(s *sketch, x *ir.Value, axis int64, many, to *ir.Value) *ir.Value {
 		return s.node("Reshape", nil, s.node("Expand", nil, s.node("Unsqueeze", nil, x, integers(axis)), many), to)
 	}
+	// usual is an input of such dimensions, repeated to numbers.
+	usual := func(s *sketch, n int64, batch, heads, rows, depth int) *ir.Value {
+		b, h, r, d := int64(batch), int64(heads), int64(rows), int64(depth)
+		return repeated(s, s.input(batch, heads, rows, depth), 2, integers(b, h, n, r, d), integers(b, h*n, r, d))
+	}
 	attention := func(s *sketch, q, k, v *ir.Value) []*ir.Value {
 		scores := s.node("Add", nil, s.node("MatMul", nil, q, s.node("Transpose", perm(0, 1, 3, 2), k)), s.input(2, 1, 1, 7))
 		return outs(s.node("MatMul", nil, s.node("Softmax", last, scores), v))
@@ -601,12 +607,10 @@ func TestFuseAttentionAsExported(t *testing.T) {
 			return attention(s, s.input(2, 9, 1, 8), repeated(s, k, 2, integers(2, 3, 3, 7, 8), integers(2, -1, 7, 8)), repeated(s, v, 2, integers(2, 3, 3, 7, 8), integers(-1, 9, 7, 8)))
 		}, "normwasm.Attention"},
 		{"one head, repeated", func(s *sketch) []*ir.Value {
-			k, v := s.input(2, 1, 7, 8), s.input(2, 1, 7, 4)
-			return attention(s, s.input(2, 4, 5, 8), repeated(s, k, 2, integers(2, 1, 4, 7, 8), integers(2, 4, 7, 8)), repeated(s, v, 2, integers(2, 1, 4, 7, 4), integers(2, 4, 7, 4)))
+			return attention(s, s.input(2, 4, 5, 8), usual(s, 4, 2, 1, 7, 8), usual(s, 4, 2, 1, 7, 4))
 		}, "normwasm.Attention"},
 		{"repeated heads for one of queries", func(s *sketch) []*ir.Value {
-			k, v := s.input(2, 3, 7, 8), s.input(2, 3, 7, 4)
-			return attention(s, s.input(2, 1, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 2, integers(2, 3, 2, 7, 4), integers(2, 6, 7, 4)))
+			return attention(s, s.input(2, 1, 5, 8), usual(s, 2, 2, 3, 7, 8), usual(s, 2, 2, 3, 7, 4))
 		}, "normwasm.Attention"},
 		{"many queries, heads behind rows, repeated", func(s *sketch) []*ir.Value {
 			k, v := s.node("Transpose", perm(0, 2, 1, 3), s.input(1, 70, 2, 8)), s.node("Transpose", perm(0, 2, 1, 3), s.input(1, 70, 2, 8))
@@ -630,11 +634,14 @@ func TestFuseAttentionAsExported(t *testing.T) {
 			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 1, integers(2, 2, 3, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 1, integers(2, 2, 3, 7, 4), integers(2, 6, 7, 4)))
 		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
 		{"keys alone repeated", func(s *sketch) []*ir.Value {
-			return attention(s, s.input(2, 6, 5, 8), repeated(s, s.input(2, 3, 7, 8), 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), s.input(2, 6, 7, 4))
+			return attention(s, s.input(2, 6, 5, 8), usual(s, 2, 2, 3, 7, 8), s.input(2, 6, 7, 4))
 		}, "Expand Reshape Unsqueeze normwasm.Attention"},
-		{"repeated, and as often as not", func(s *sketch) []*ir.Value {
-			k, v := s.input(2, 3, 7, 8), s.input(2, 2, 7, 4)
-			return attention(s, s.input(2, 6, 5, 8), repeated(s, k, 2, integers(2, 3, 2, 7, 8), integers(2, 6, 7, 8)), repeated(s, v, 2, integers(2, 2, 3, 7, 4), integers(2, 6, 7, 4)))
+		{"keys repeated twice, values three times", func(s *sketch) []*ir.Value {
+			return attention(s, s.input(2, 6, 5, 8), usual(s, 2, 2, 3, 7, 8), usual(s, 3, 2, 2, 7, 4))
+		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
+		{"repeated more often than the step takes", func(s *sketch) []*ir.Value {
+			scores := s.node("MatMul", nil, s.input(1, op.MaxHeads+1, 1, 1), s.node("Transpose", perm(0, 1, 3, 2), usual(s, op.MaxHeads+1, 1, 1, 2, 1)))
+			return outs(s.node("MatMul", nil, s.node("Softmax", last, scores), usual(s, op.MaxHeads+1, 1, 1, 2, 1)))
 		}, "Expand Expand Reshape Reshape Unsqueeze Unsqueeze normwasm.Attention"},
 		{"a batch repeated as well", func(s *sketch) []*ir.Value {
 			k, v := s.input(1, 3, 7, 8), s.input(1, 3, 7, 4)

@@ -15,10 +15,10 @@ import (
 
 func init() { Register(attentionRows) }
 
-const (
-	float32AndBool = float32Only | boolOnly
-	maxHeads       = 1 << 16
-)
+const float32AndBool = float32Only | boolOnly
+
+// MaxHeads is the most heads that an operator of attention takes from an attribute.
+const MaxHeads = 1 << 16
 
 var attentionRows = []Row{{
 	Name: "Attention", Since: 23, Changes: []int{24},
@@ -265,7 +265,7 @@ func scaleOr(c *Call, depth int) float32 {
 // headsOf checks a count of heads that an attribute gives.
 func headsOf(c *Call, name string, elements int) (int, error) {
 	n := c.Int(name)
-	if n < 1 || n > maxHeads || elements%int(n) != 0 {
+	if n < 1 || n > MaxHeads || elements%int(n) != 0 {
 		return 0, c.fail(name+" is %, which does not divide rows of % elements", nil, int(n), elements)
 	}
 	return int(n), nil

@@ -63,8 +63,12 @@ func planFusedAttention(c *Call) error {
 	q := s.q.stacked(c, 0, c.Int("q_rows") != 0)
 	k := s.k.stacked(c, 1, c.Int("k_rows") != 0)
 	v := s.v.stacked(c, 2, c.Int("v_rows") != 0)
-	group := int(min(max(c.Int("group"), 1), maxHeads))
-	k[1], v[1] = min(k[1], dimLimit/group)*group, min(v[1], dimLimit/group)*group
+	group := int(c.Int("group"))
+	if group < 1 || group > MaxHeads {
+		return c.fail("group is %, want 1 to %", nil, group, MaxHeads)
+	}
+	k[1] *= group
+	v[1] *= group
 	mask := [4]int{1, 1, 1, 1}
 	if in := c.In(3); in != nil {
 		if len(in.Dims) > rank {

@@ -51,8 +51,8 @@ func planGroupQuery(c *Call) error {
 	}
 	s := Into[attention](c)
 	s.begin()
-	kvHeads := int(min(max(c.Int("kv_num_heads"), 0), maxHeads))
-	s.heads = int(min(max(c.Int("num_heads"), 0), maxHeads))
+	kvHeads := int(min(max(c.Int("kv_num_heads"), 0), MaxHeads))
+	s.heads = int(min(max(c.Int("num_heads"), 0), MaxHeads))
 	if s.heads < 1 || kvHeads < 1 || s.heads%kvHeads != 0 {
 		return c.fail("num_heads is % and kv_num_heads %", nil, s.heads, kvHeads)
 	}

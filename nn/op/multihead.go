@@ -81,7 +81,7 @@ func planMultiHead(c *Call) error {
 	q := c.In(0).Dims
 	s := Into[attention](c)
 	s.begin()
-	s.heads = int(min(max(c.Int("num_heads"), 0), maxHeads))
+	s.heads = int(min(max(c.Int("num_heads"), 0), MaxHeads))
 	if s.heads < 1 {
 		return c.fail("num_heads is %", nil, s.heads)
 	}
@@ -206,7 +206,7 @@ func planProjectedAttention(c *Call) error {
 	if given && len(sizes) == 3 {
 		qs, ks, vs = int(min(max(sizes[0], 0), dimLimit)), int(min(max(sizes[1], 0), dimLimit)), int(min(max(sizes[2], 0), dimLimit))
 	}
-	s.heads = int(min(max(c.Int("num_heads"), 0), maxHeads))
+	s.heads = int(min(max(c.Int("num_heads"), 0), MaxHeads))
 	if s.heads < 1 || qs+ks+vs != w[1] || qs != ks || qs%s.heads != 0 || vs%s.heads != 0 || given && len(sizes) != 3 {
 		return c.fail("num_heads is % for weights @, of which %, % and % columns are for queries, keys and values", w, s.heads, qs, ks, vs)
 	}

@@ -315,7 +315,7 @@ func (r *rewriter) repeated(v *ir.Value) (x *ir.Value, n int64) {
 	}
 	times, ok := r.element(many, 2, 0)
 	heads, known := r.dim(x, 1, 0)
-	if !ok || times.of != nil || times.n < 1 || !known {
+	if !ok || times.of != nil || times.n < 1 || times.n > op.MaxHeads || !known {
 		return nil, 0
 	}
 	open := 0 // dimensions that follow from the others
@@ -331,7 +331,10 @@ func (r *rewriter) repeated(v *ir.Value) (x *ir.Value, n int64) {
 		switch {
 		case ok && s == size{n: -1}:
 			open++
-		case axis == 0 && ok && s == size{} && reshape.Int("allowzero", 0) == 0: // as it was
+		case ok && s == size{}: // what that dimension of the Expand is
+			if axis > 0 || reshape.Int("allowzero", 0) != 0 {
+				return nil, 0
+			}
 		case axis == 1 && (!ok || heads.of != nil || s != size{n: heads.n * times.n}),
 			axis != 1 && !r.isDim(to, axis, x, axis):
 			return nil, 0

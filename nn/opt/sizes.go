@@ -36,8 +36,12 @@ func (r *rewriter) inferLength(n *ir.Node) {
 		}
 	case "Cast":
 		k = r.length(in)
-	case "Where":
-		k = r.length(n.In(2))
+	case "Where": // of lists that are equally long, for others are repeated
+		if equal := r.by(in, "Equal"); equal != nil && equal.In(0) == n.In(2) {
+			if l := r.length(n.In(2)); l == r.length(n.In(1)) && l == r.length(equal.In(1)) {
+				k = l
+			}
+		}
 	case "Unsqueeze":
 		if r.rank(in) == 0 {
 			k = 1
@@ -146,9 +150,9 @@ func (r *rewriter) element(v *ir.Value, i, depth int) (s size, ok bool) {
 		}
 	case "Where":
 		// Of elements that are −1, others: PyTorch writes so what it expands to, and dimensions never are.
-		if equal := r.by(n.Inputs[0], "Equal"); equal != nil && equal.Inputs[0] == n.Inputs[2] {
-			s, ok := r.element(n.Inputs[2], i, depth+1)
-			if not, known := r.element(equal.Inputs[1], i, depth+1); ok && known && not.of == nil && not.n < 0 && (s.of != nil || s.n >= 0) {
+		if equal := r.by(n.In(0), "Equal"); equal != nil && equal.In(0) == n.In(2) {
+			s, ok := r.element(n.In(2), i, depth+1)
+			if not, known := r.element(equal.In(1), i, depth+1); ok && known && not.of == nil && not.n < 0 && (s.of != nil || s.n >= 0) {
 				return s, true
 			}
 		}
