@@ -65,6 +65,15 @@ func (f *Func) NewInt(name string) Int { return Int{f.reg(classInt, name)} }
 // NewPtr takes a register.
 func (f *Func) NewPtr(name string) Ptr { return Ptr{f.reg(classInt, name)} }
 
+// NewPtrs is NewPtr for several.
+func (f *Func) NewPtrs(name string, n int) []Ptr {
+	list := make([]Ptr, n)
+	for i := range list {
+		list[i] = f.NewPtr(name)
+	}
+	return list
+}
+
 // NewF32 takes a register.
 func (f *Func) NewF32(name string) F32 { return F32{f.reg(classF32, name)} }
 

@@ -55,10 +55,16 @@ func twiceOf(a *[12]float32, cols int) (m twice) {
 	rows := len(a) / cols
 	for i := range rows * rows {
 		for k := range cols * cols {
-			m[(i/kernel.NR*cols*cols+k)*kernel.NR+i%kernel.NR] = a[i/rows*cols+k/cols] * a[i%rows*cols+k%cols]
+			m[(i/kernel.NR*cols*cols+k)*kernel.NR+i%kernel.NR] = twiceAt(a, cols, i, k)
 		}
 	}
 	return m
+}
+
+// twiceAt is the factor of element k of x in element i of a·x·aᵀ, both counted by rows.
+func twiceAt(a *[12]float32, cols, i, k int) float32 {
+	rows := len(a) / cols
+	return a[i/rows*cols+k/cols] * a[i%rows*cols+k%cols]
 }
 
 func (m *twice) of(y *[16]float32, x []float32) {
@@ -72,7 +78,7 @@ func packWinograd(s ConvShape, weights []float32) *winograd {
 	var m [16 * 9]float32 // in panels of kernel.MR rows
 	for i := range 16 {
 		for k := range 9 {
-			m[(i/kernel.MR*9+k)*kernel.MR+i%kernel.MR] = winogradG[i/4*3+k/3] * winogradG[i%4*3+k%3]
+			m[(i/kernel.MR*9+k)*kernel.MR+i%kernel.MR] = twiceAt(&winogradG, 3, i, k)
 		}
 	}
 	size, most := s.InChannels*9, 0.0

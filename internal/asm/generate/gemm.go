@@ -172,10 +172,7 @@ func gemmRow(file *asm.File) {
 			q.pass(f, np, floats(f.ArgInt("bs")), panel, []asm.Ptr{c, bias}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
-					b := make([]asm.Ptr, n)
-					for i := range b {
-						b[i] = f.NewPtr("b")
-					}
+					b := f.NewPtrs("b", n)
 					at := b[0]
 					load := func(i int) {
 						acc[2*i].Set(at.V(0))

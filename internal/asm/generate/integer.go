@@ -83,10 +83,7 @@ func dotRow(file *asm.File) {
 			q.pass(f, np, f.ArgInt("pairs").Shl(4), panel, []asm.Ptr{c, zeros}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
-					b := make([]asm.Ptr, n)
-					for i := range b {
-						b[i] = f.NewPtr("b")
-					}
+					b := f.NewPtrs("b", n)
 					at := b[0]
 					s.Set(f.ArgInt("total").SplatI32().NegI32())
 					q.columns(at, zeros, n, func(i int) {
@@ -177,10 +174,7 @@ func quadRow(file *asm.File) {
 			q.pass(f, np, f.ArgInt("quads").Shl(5), panel, []asm.Ptr{c, zeros, start}, func(n int) {
 				f.Scope(func() {
 					acc, s := f.NewVs("acc", 2*n), f.NewV("s")
-					b := make([]asm.Ptr, n)
-					for i := range b {
-						b[i] = f.NewPtr("b")
-					}
+					b := f.NewPtrs("b", n)
 					at := b[0]
 					q.columns(at, start, n, func(i int) {
 						acc[2*i].Set(at.V(0))
