@@ -100,4 +100,8 @@ test('tools that are missing or too old are named in one line', () => {
   says(/^normwasm: Go cannot fetch go1\.27\.4: go: download go1\.27\.4: no such host/);
   tool('go', '[ "$GOTOOLCHAIN" = go1.27.4 ] && echo go version go1.27.4 linux/amd64');
   assert.deepEqual(need(), { status: 0, out: '' });
+  tool('go', 'echo "go: downloading go1.27.4 (linux/amd64)" >&2; echo go version go1.27.4 linux/amd64');
+  assert.deepEqual(need(), { status: 0, out: '' }, 'the first time');
+  tool('go', 'echo "go: downloading go1.27.4 (linux/amd64)" >&2; echo "go: download go1.27.4: no such host" >&2; exit 1');
+  says(/^normwasm: Go cannot fetch go1\.27\.4: go: download go1\.27\.4: no such host/);
 });
