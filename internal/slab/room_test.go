@@ -12,10 +12,8 @@ import (
 // fresh gives a test rooms of its own with a limit.
 func fresh(t *testing.T, limit int) {
 	t.Helper()
-	before := room
-	room = rooms{limit: limit, slabs: map[uintptr]int{}}
-	room.base = mapped()
-	t.Cleanup(func() { room = before })
+	t.Cleanup(Apart())
+	room.limit = limit
 }
 
 const mib = 1 << 20
