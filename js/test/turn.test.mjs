@@ -13,7 +13,7 @@ for (const missing of [[], ['setImmediate'], ['setImmediate', 'MessageChannel']]
     let came = false;
     setTimeout(() => (came = true));
     const start = performance.now();
-    while (!came && performance.now() - start < 5000) await turn();
+    while (!came && performance.now() - start < 300_000) await turn();
     assert.ok(came);
   });
 }
