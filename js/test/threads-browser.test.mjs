@@ -195,8 +195,9 @@ for (const name of chosen()) {
         const message = (options) => at('/isolated.html', refused, { wasmURL: `/${fault}/dist/normwasm.simd.wasm`, ...options });
         const [one, two] = [await message({ threads: 1 }), await message({ threads: 2 })];
         assert.equal(one.name, 'LoadError');
-        const placeless = ({ message, ...rest }) => ({ ...rest, message: message.replace(/@\+\d+/, '') }); // (the memory section is longer)
-        assert.deepEqual(placeless(two), placeless(one));
+        // (The memory section is longer, and how much arrives before an interruption varies.)
+        const plain = ({ message, ...rest }) => ({ ...rest, message: message.replace(/@\+\d+/, '').replace(/, \d+ of (?=\d+ bytes\))/, ', some of ') });
+        assert.deepEqual(plain(two), plain(one));
       });
     }
   });
