@@ -17,10 +17,13 @@ function duration(ms) {
   return `${v < 100 ? v.toPrecision(3) : Math.round(v)} ${unit}`;
 }
 
+/** Two significant digits at least, and no exponent. */
+const rate = (v) => (v < 9.95 ? v.toPrecision(2) : String(Math.round(v)));
+
 const times = (r) => (r === undefined ? '–' : `**${r < 9.95 ? r.toFixed(1) : Math.round(r)}×**`);
 
 function row(label, own, ort, tfjs) {
-  const cell = (r) => (r === undefined ? '–' : duration(r.medianMs) + (r.gbPerSecond ? ` (${r.gbPerSecond.toPrecision(2)} GB/s)` : ''));
+  const cell = (r) => (r === undefined ? '–' : duration(r.medianMs) + (r.gbPerSecond ? ` (${rate(r.gbPerSecond)} GB/s)` : ''));
   const ratio = (r) => (r && own ? times(r.medianMs / own.medianMs) : '–');
   return `| ${label} | ${cell(own)} | ${cell(ort)} | ${ratio(ort)} | ${cell(tfjs)} | ${ratio(tfjs)} |`;
 }
