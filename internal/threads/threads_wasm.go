@@ -106,13 +106,14 @@ func most() int { return asked }
 
 // For calls f with the parts 0 to parts−1, each computed once, here or by a helper.
 func For(parts int, f func(part int)) {
-	if parts == 1 || parted || Count() == 1 || rests() {
+	if parts == 1 || parted || Count() == 1 || undivided || rests() {
 		for part := range parts {
 			f(part)
 		}
 		return
 	}
 	used = max(used, min(parts, Count()))
+	fors++
 	r := run{first: tail, finished: load(&control.done), at: uintptr(unsafe.Pointer(unsafe.SliceData(tape)))}
 	if waste > 0 {
 		r.began = nanotime()
@@ -120,6 +121,30 @@ func For(parts int, f func(part int)) {
 	parted = true
 	defer r.end()
 	r.share(parts, f)
+}
+
+var (
+	undivided bool // what runs is not to be
+	fors      int  // that were divided
+)
+
+// Begin says that a run begins, of these shapes, whose For are to be divided or not as t has found out.
+func (t *Trial) Begin(shapes int) {
+	if Count() == 1 {
+		return
+	}
+	t.began = nanotime()
+	undivided, fors = !t.divided(t.began, shapes), 0
+}
+
+// End says that it has ended.
+func (t *Trial) End() {
+	undivided = false
+	if t.began != 0 {
+		now := nanotime()
+		t.took(now, now-t.began, fors)
+		t.began = 0
+	}
 }
 
 // parted says that a For is under way: one in a part of it is not divided again, for both would
@@ -252,7 +277,7 @@ var (
 
 const (
 	lateness  = 200_000   // nanoseconds
-	missed    = 100_000   // nanoseconds that count as wasted when no helper has come
+	missed    = 20_000    // nanoseconds that count as wasted when no helper has come
 	tolerated = 5_000_000 // nanoseconds of waste
 	rest      = 1_000_000 // nanoseconds, twice as many each time
 	longest   = 8         // times that it is doubled

@@ -85,3 +85,22 @@ func TestForAlone(t *testing.T) {
 	assert.Zero(t, alone)
 	assert.EqualValues(t, missed, waste)
 }
+
+// A run that is quicker in one thread has it, from Begin to End.
+func TestUndivided(t *testing.T) {
+	helped(t)
+	trial := Trial{shapes: 5, phase: settled, whole: true, until: nanotime() + 3600e9}
+	before := tail
+	trial.Begin(5)
+	assert.Equal(t, 1, Parts(100, 1e9))
+	For(4, func(int) {})
+	trial.End()
+	assert.Equal(t, 1, Used())
+	assert.Equal(t, before, tail)
+	assert.Equal(t, 4, Parts(100, 1e9))
+	trial.Begin(6) // other shapes
+	For(4, func(int) {})
+	trial.End()
+	assert.Equal(t, 2, Used())
+	assert.Equal(t, 1, trial.runs)
+}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/normwasm/normwasm/internal/slab"
 	"github.com/normwasm/normwasm/internal/text"
+	"github.com/normwasm/normwasm/internal/threads"
 	"github.com/normwasm/normwasm/nn/ir"
 	"github.com/normwasm/normwasm/nn/op"
 )
@@ -110,6 +111,7 @@ type Plan struct {
 	branches  bool     // there is control flow, or there are sequences
 	loops     []*loop
 	trips     *trips
+	trial     threads.Trial
 	looped    int // bytes that loops have
 	all       []*node
 	segments  []*segment

@@ -199,6 +199,10 @@ func (n *node) blocked() bool {
 // Exec runs the steps. With a clock, in milliseconds, it gives the time that each took.
 func (p *Plan) Exec(now func() float64) (times []StepTime, err error) {
 	p.trips.done = 0
+	if p.trips.pause == nil { // others may run in a pause
+		p.trial.Begin(p.updates)
+		defer p.trial.End()
+	}
 	return p.exec(now)
 }
 
