@@ -130,11 +130,12 @@ var (
 
 // Begin says that a run begins, of these shapes, whose For are to be divided or not as t has found out.
 func (t *Trial) Begin(shapes int) {
-	if Count() == 1 {
+	if Count() == 1 || t.idle(shapes) {
 		return
 	}
-	t.began = nanotime()
-	undivided, fors = !t.divided(t.began, shapes), 0
+	now := nanotime()
+	undivided, fors = !t.divided(now, shapes), 0
+	t.began = now
 }
 
 // End says that it has ended.

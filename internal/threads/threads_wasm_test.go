@@ -89,7 +89,7 @@ func TestForAlone(t *testing.T) {
 // A run that is quicker in one thread has it, from Begin to End.
 func TestUndivided(t *testing.T) {
 	helped(t)
-	trial := Trial{shapes: 5, phase: settled, whole: true, until: nanotime() + 3600e9}
+	trial := Trial{shapes: 5, phase: settled, whole: true, fors: 4, until: nanotime() + 3600e9}
 	before := tail
 	trial.Begin(5)
 	assert.Equal(t, 1, Parts(100, 1e9))

@@ -47,6 +47,15 @@ func (t *Trial) divided(now int64, shapes int) bool {
 	return t.phase < doing || t.phase == settled && !t.whole
 }
 
+// idle says that nothing is divided anyway, and nobody has to look at a clock: not for a while.
+func (t *Trial) idle(shapes int) bool {
+	if t.phase != settled || t.fors > 0 || t.shapes != shapes || t.runs >= pauseRuns {
+		return false
+	}
+	t.runs++
+	return true
+}
+
 // took takes note that the run took so many nanoseconds and divided so many calls of For.
 func (t *Trial) took(now, ns int64, fors int) {
 	t.runs++

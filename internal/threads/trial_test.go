@@ -59,6 +59,24 @@ func TestTrialPlain(t *testing.T) {
 	}
 }
 
+// Where nothing is divided the clock is left alone, until after a while there is another look.
+func TestTrialIdle(t *testing.T) {
+	m := &machine{divided: 1000, whole: 1, fors: 0}
+	var trial Trial
+	assert.False(t, trial.idle(0))
+	m.run(&trial, warmRuns+trialRuns, 0)
+	for range pauseRuns {
+		assert.False(t, trial.idle(1))
+		assert.True(t, trial.idle(0))
+	}
+	assert.False(t, trial.idle(0))
+	m.now += firstPause
+	m.fors, m.divided = 1, 3
+	m.run(&trial, 2*trialRuns, 0)
+	assert.True(t, trial.whole)
+	assert.False(t, trial.idle(0))
+}
+
 // Runs of other shapes are another network's: a decoder's, which grow, are always divided.
 func TestTrialShapes(t *testing.T) {
 	m := &machine{divided: 800_000, whole: 700_000, fors: 20}
