@@ -28,9 +28,9 @@ func Range(n, parts, part int) (from, to int) {
 const perThread = 2
 
 // Parts is into how many parts to divide n units of work that take so many nanoseconds
-// together; 1 where there are no helpers or it does not pay. Units are not divided further.
+// together; 1 where there are no helpers now or it does not pay. Units are not divided further.
 func Parts(n, ns int) int {
-	count := Count()
+	count := among()
 	if count == 1 || n < 2 || ns < 2*least {
 		return 1
 	}

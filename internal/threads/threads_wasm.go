@@ -104,9 +104,17 @@ func Count() int {
 
 func most() int { return asked }
 
+// among is how many threads a For that begins now is divided among.
+func among() int {
+	if undivided || rests() {
+		return 1
+	}
+	return Count()
+}
+
 // For calls f with the parts 0 to parts−1, each computed once, here or by a helper.
 func For(parts int, f func(part int)) {
-	if parts == 1 || parted || Count() == 1 || undivided || rests() {
+	if parts == 1 || parted || among() == 1 {
 		for part := range parts {
 			f(part)
 		}
