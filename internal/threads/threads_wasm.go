@@ -132,11 +132,12 @@ func For(parts int, f func(part int)) {
 }
 
 var (
-	undivided bool // what runs is not to be
-	fors      int  // that were divided
+	undivided bool // For divides nothing in the run that is under way
+	fors      int  // how many it has divided
 )
 
-// Begin says that a run begins, of these shapes, whose For are to be divided or not as t has found out.
+// Begin says that a run begins, with these shapes. Until End its steps are divided, or not, as the
+// trial has it.
 func (t *Trial) Begin(shapes int) {
 	if Count() == 1 || t.idle(shapes) {
 		return

@@ -2,7 +2,7 @@
 
 package threads
 
-// Begin does nothing: tests are to divide what they can.
+// Begin does nothing: what tests divide does not hang on the time that it takes.
 func (t *Trial) Begin(shapes int) {}
 
 // End does nothing.
