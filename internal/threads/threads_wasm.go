@@ -132,8 +132,9 @@ func For(parts int, f func(part int)) {
 }
 
 var (
-	undivided bool // For divides nothing in the run that is under way
-	fors      int  // how many it has divided
+	undivided bool  // For divides nothing in the run that is under way
+	fors      int   // how many it has divided
+	begun     int64 // when it began, for a trial; 0 for none
 )
 
 // Begin says that a run begins, with these shapes. Until End its steps are divided, or not, as the
@@ -144,16 +145,16 @@ func (t *Trial) Begin(shapes int) {
 	}
 	now := nanotime()
 	undivided, fors = !t.divided(now, shapes), 0
-	t.began = now
+	begun = now
 }
 
 // End says that it has ended.
 func (t *Trial) End() {
 	undivided = false
-	if t.began != 0 {
+	if begun != 0 {
 		now := nanotime()
-		t.took(now, now-t.began, fors)
-		t.began = 0
+		t.took(now, now-begun, fors)
+		begun = 0
 	}
 }
 

@@ -15,7 +15,6 @@ type Trial struct {
 	whole  bool  // what was quicker: not divided
 	pause  int64 // nanoseconds until the next time, at least
 	until  int64
-	began  int64 // the run that is under way
 }
 
 type phase uint8
