@@ -7,7 +7,7 @@ import "slices"
 // a cache in common, whether other programs want them. So now and then it has some runs divided and
 // some not, and what was quicker is done until the next time. The zero value is ready.
 type Trial struct {
-	shapes int // what its runs have in common
+	shapes int // which its runs have, by a number that changes with them
 	phase  phase
 	runs   int // of this phase
 	fors   int // calls of For that the latest divided run divided
@@ -20,10 +20,10 @@ type Trial struct {
 type phase uint8
 
 const (
-	warming  phase = iota // divided, while helpers come and the engine optimizes its code
-	dividing              // is tried
-	doing                 // the same without it
-	settled
+	warming phase = iota // divided, while helpers come and the engine optimizes its code
+	tryDivided
+	tryWhole
+	settled // for what was quicker
 )
 
 const (
@@ -32,7 +32,7 @@ const (
 	firstPause = 50_000_000 // nanoseconds, twice as many each time that the same is quicker
 	lastPause  = 3_200_000_000
 	pauseRuns  = 100     // at least, until the next time
-	plain      = 256_000 // nanoseconds of a run for each For from which on dividing is not in doubt
+	plain      = 256_000 // nanoseconds: where each divided For has so much of a run, dividing gains without a doubt
 )
 
 // divided says whether the run that begins now, with these shapes, is to be divided.
@@ -41,9 +41,9 @@ func (t *Trial) divided(now int64, shapes int) bool {
 		*t = Trial{shapes: shapes}
 	}
 	if t.phase == settled && now >= t.until && t.runs >= pauseRuns {
-		t.phase, t.runs = dividing, 0
+		t.phase, t.runs = tryDivided, 0
 	}
-	return t.phase < doing || t.phase == settled && !t.whole
+	return t.phase < tryWhole || t.phase == settled && !t.whole
 }
 
 // idle says that nothing is divided anyway, and nobody has to look at a clock: not for a while.
@@ -61,9 +61,9 @@ func (t *Trial) took(now, ns int64, fors int) {
 	switch t.phase {
 	case warming:
 		if t.runs == warmRuns {
-			t.phase, t.runs = dividing, 0
+			t.phase, t.runs = tryDivided, 0
 		}
-	case dividing:
+	case tryDivided:
 		t.times[0][t.runs-1], t.fors = ns, fors
 		if t.runs < trialRuns {
 			break
@@ -72,8 +72,8 @@ func (t *Trial) took(now, ns int64, fors int) {
 			t.settle(now, false)
 			break
 		}
-		t.phase, t.runs = doing, 0
-	case doing:
+		t.phase, t.runs = tryWhole, 0
+	case tryWhole:
 		t.times[1][t.runs-1] = ns
 		if t.runs == trialRuns {
 			t.settle(now, typical(t.times[1]) < typical(t.times[0]))

@@ -2,7 +2,7 @@
 
 package threads
 
-// Begin does nothing: what tests divide does not hang on the time that it takes.
+// Begin does nothing: what tests divide does not depend on time.
 func (t *Trial) Begin(shapes int) {}
 
 // End does nothing.

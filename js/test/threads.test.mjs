@@ -172,6 +172,20 @@ test('the same bits in one thread and in several, here and in a worker', async (
   assert.deepEqual(warnings, []);
 });
 
+test('a network of small steps is tried in one thread now and then', async () => {
+  await start({ threads: 2 });
+  await helpersReady(1);
+  const session = await InferenceSession.create(model({
+    nodes: [{ op: 'MatMul', inputs: ['x', 'w'], outputs: ['y'] }], inputs: [['x', 1, [96, 192]]], outputs: [['y', 1, [96, 192]]], constants: [['w', [192, 192], floats(192 * 192, 1, 0.1)]],
+  }));
+  const feeds = { x: new Tensor('float32', floats(96 * 192, 2), [96, 192]) };
+  const divided = async () => (await session.profile(feeds)).nodes.some(({ threads }) => threads === 2);
+  const end = performance.now() + 300_000;
+  for (const [wanted, what] of [[true, 'divided'], [false, 'tried in one thread'], [true, 'tried divided again']]) {
+    while ((await divided()) !== wanted) assert.ok(performance.now() < end, `it is never ${what}`);
+  }
+});
+
 test('memory that grows is seen by all', async () => {
   await start({ threads: 2 });
   const { memory } = live('test');
